@@ -1,0 +1,236 @@
+"""What the state store keeps of a rollout: moves, waves, ranges of evidence, exceptions, journal entries, controls.
+
+Values only. Which state may follow which is the law's business (``migrator.machine``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from migrator.model.names import MoveId
+from migrator.model.routes import RouteRecord
+
+
+class MoveState(StrEnum):
+    """(fixed) names. ``-ing`` means the engine is at work; the others are at rest."""
+
+    PENDING = "pending"
+    PREFLIGHT = "preflight"
+    PROVISIONING = "provisioning"
+    COPYING = "copying"
+    CATCHING_UP = "catching-up"
+    READY = "ready"
+    FENCING = "fencing"
+    DRAINING = "draining"
+    VERIFYING = "verifying"
+    SWITCHING = "switching"
+    SOAKING = "soaking"
+    SOAKED = "soaked"
+    REVERSED = "reversed"
+    HALTED = "halted"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+
+
+class Direction(StrEnum):
+    FORWARD = "forward"
+    REVERSE = "reverse"
+
+
+class WaveState(StrEnum):
+    PENDING = "pending"
+    WAITING = "waiting"
+    RUNNING = "running"
+    SOAKING = "soaking"
+    SOAKED = "soaked"
+    REVERSED = "reversed"
+    HALTED = "halted"
+    RETIRED = "retired"
+
+
+@dataclass(frozen=True, slots=True)
+class RouteIntent:
+    """What a cut-over is about to do to its record, committed before it is done: the record before the fence, the fence
+    record, and (from ``switching`` on) the switched record."""
+
+    before: RouteRecord
+    fence: RouteRecord
+    switched: RouteRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Running totals of a move; they survive restarts because they are committed with checkpoints."""
+
+    objects_copied: int = 0
+    bytes_copied: int = 0
+    objects_deleted: int = 0
+    lag_objects: int = 0
+    lag_bytes: int = 0
+    lag_seconds: float = 0.0
+    fence_seconds: float | None = None
+    """How long writers were paused by the last fence; None before the first."""
+    deletes_counted: int = 0
+    """Deletes of this direction, against the cap."""
+    deletes_accepted: int = 0
+    """The cap a person raised with ``retry --accept-deletes N``."""
+    passes: int = 0
+    """Passes of this direction since the last retry."""
+    cancelled_fences: int = 0
+    """In a row, since the last retry."""
+    soak_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRecord:
+    """The record of a move: (direction, state, resume_from when halted) and what goes with it.
+
+    ``ever_routed``: a route record of ours was seen or created, so a missing one is a disagreement from then on.
+    ``epoch``: the newest epoch known for the route record. ``reason``: why halted, one sentence. ``since``: when the
+    state began. ``switched_at``: when the route last moved to the live account of ``direction``.
+    """
+
+    id: MoveId
+    wave: str
+    source: str
+    target: str
+    state: MoveState = MoveState.PENDING
+    direction: Direction = Direction.FORWARD
+    resume_from: MoveState | None = None
+    figures: Figures = Figures()
+    intent: RouteIntent | None = None
+    epoch: int = 0
+    ever_routed: bool = False
+    reason: str = ""
+    since: datetime | None = None
+    switched_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WaveRecord:
+    """``fingerprint`` binds approvals and detects edits; ``forecast`` is kept so that the outcome can be compared."""
+
+    name: str
+    position: int
+    state: WaveState = WaveState.PENDING
+    fingerprint: str = ""
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
+    reason: str = ""
+    forecast: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRange:
+    """Evidence of the names in (previous upper, ``upper``] of one container and prefix, in listing order.
+
+    ``upper`` is an order key (bytes; see ``migrator.transfer.order``), None for the last range, open above.
+    ``records`` is the packed evidence (24 bytes each, ``migrator.transfer.evidence``). ``is_open``: writes of ours may
+    lie in it that no record shows yet.
+    """
+
+    container: str
+    prefix: str
+    upper: bytes | None
+    records: bytes = b""
+    is_open: bool = False
+
+
+ExceptionKind = Literal["foreign", "straggler", "conflict", "kept", "decided", "failed", "unproved"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRow:
+    """An object that is not simply equal on both sides. ``kept`` and ``decided`` rows are what the barrier compares
+    with: both ETags (None: absent), tags and tier as they were judged. ``detail`` is one clause for people."""
+
+    container: str
+    name: str
+    kind: ExceptionKind
+    source_etag: str | None
+    target_etag: str | None
+    detail: str = ""
+    marks: str = ""
+    """Digest of tags and explicit tier of both sides."""
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outstanding:
+    """An unanswered write of ours: it may still be applied until ``until_monotonic_bound`` seconds after ``at``.
+    ``kind`` create is settled only by the bound; replace and delete also by their ETag being gone."""
+
+    side: Literal["source", "target"]
+    container: str
+    name: str
+    kind: Literal["create", "replace", "delete"]
+    if_match: str | None
+    at: datetime
+    bound_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One line of the append-only journal. ``actor`` is ``engine`` or the user's login; ``evidence`` JSON values."""
+
+    at: datetime
+    actor: str
+    kind: str
+    text: str
+    wave: str | None = None
+    move: MoveId | None = None
+    run: str = ""
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
+    """Given by the store, ascending from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A wish of an operator that a running apply obeys. ``kind``: hold, pause, throttle, rollback; ``scope`` is "" (the
+    plan), ``wave:NAME``, ``move:REGION/AREA`` or ``account:NAME``."""
+
+    kind: str
+    scope: str
+    value: Mapping[str, Any]
+    who: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    wave: str
+    fingerprint: str
+    who: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LockRecord:
+    """Who runs. ``nonce`` is the id that ``migrate unlock`` takes; ``token`` only grows; ``bound_seconds`` is how long
+    the run's credentials may outlive it (the takeover waits that long before ``ready`` ends)."""
+
+    nonce: str
+    token: int
+    run: str
+    owner: str
+    host: str
+    pid: int
+    boot_id: str
+    since: datetime
+    heartbeat: datetime
+    bound_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRecord:
+    name: str
+    fingerprint: str
+    document: str
+    """The plan as text: it holds references to secrets, never a secret."""
+    saved_at: datetime

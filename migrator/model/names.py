@@ -1,0 +1,65 @@
+"""Who is who: moves, areas, and which container or blob belongs to which area.
+
+Decides membership only. Reading containers is the object store's work, wording of faults is the plan's.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+
+RESERVED_PREFIX = ".migrate/"
+"""Blob names that belong to the tool (canary, probes, saved bytes); outside every comparison."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class MoveId:
+    """One area in one region. ``str()`` is the key of its route record: ``region/area``."""
+
+    region: str
+    area: str
+
+    def __str__(self) -> str:
+        return f"{self.region}/{self.area}"
+
+    @classmethod
+    def parse(cls, text: str) -> MoveId:
+        """Read ``region/area``; ValueError where there is no slash."""
+        region, slash, area = text.partition("/")
+        if not (region and slash and area):
+            raise ValueError(f"not a region/area: {text!r}")
+        return cls(region, area)
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """Part of an area: a container name or glob, and the prefix of the blobs in it ("" is all)."""
+
+    container: str
+    prefix: str = ""
+
+    @property
+    def is_glob(self) -> bool:
+        return any(mark in self.container for mark in "*?[")
+
+    def takes_container(self, name: str) -> bool:
+        return fnmatch.fnmatchcase(name, self.container) if self.is_glob else name == self.container
+
+    def takes(self, container: str, name: str) -> bool:
+        """Is the blob ``name`` of ``container`` mine? Reserved names are nobody's."""
+        return self.takes_container(container) and name.startswith(self.prefix) and not name.startswith(RESERVED_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A logical part of the data whose traffic switches as one."""
+
+    name: str
+    selectors: tuple[Selector, ...]
+
+    def takes(self, container: str, name: str) -> bool:
+        return any(s.takes(container, name) for s in self.selectors)
+
+    def prefixes_in(self, container: str) -> tuple[str, ...]:
+        """The prefixes to list in ``container``, ascending; empty where the area has no part in it."""
+        return tuple(sorted({s.prefix for s in self.selectors if s.takes_container(container)}))

@@ -1,0 +1,128 @@
+"""What a blob is, as far as keeping it identical needs to know. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+BLOCK_BYTES = 8 * 1024 * 1024
+"""Size of one block of a large copy. Source: a block may have up to 4000 MiB, a blob 50,000 blocks (Azure limits)."""
+SYNC_COPY_LIMIT_BYTES = 256 * 1024 * 1024
+"""Largest blob that Copy Blob From URL takes. Source: Azure "Copy Blob From URL"."""
+LIST_PAGE = 5000
+"""Most entries of one listing page. Source: Azure "List Blobs"."""
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class BlobType(StrEnum):
+    BLOCK = "BlockBlob"
+    APPEND = "AppendBlob"
+    PAGE = "PageBlob"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentHeaders:
+    """The five content headers and Cache-Control; None is "not set". ``md5`` is the stored Content-MD5 (raw bytes),
+    a client's claim that is kept but proves nothing."""
+
+    content_type: str | None = None
+    content_encoding: str | None = None
+    content_language: str | None = None
+    content_disposition: str | None = None
+    cache_control: str | None = None
+    md5: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One blob as a listing (or a HEAD, which fills the same fields) shows it.
+
+    ``etag`` is normalised: no quotes, no ``W/``. ``tier`` is None where the service has none (append, page, local
+    accounts without tiers); ``tier_inferred`` says that nobody set it. ``last_modified`` is shown, never decided upon.
+    ``copy_pending`` is true while an asynchronous copy into this blob runs; ``rehydrating`` while it leaves the archive.
+    """
+
+    name: str
+    etag: str
+    size: int
+    blob_type: BlobType = BlobType.BLOCK
+    headers: ContentHeaders = ContentHeaders()
+    metadata: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    tier: str | None = None
+    tier_inferred: bool = True
+    last_modified: datetime | None = None
+    copy_pending: bool = False
+    rehydrating: bool = False
+    is_archived: bool = False
+    copy_id: str | None = None
+
+    @property
+    def explicit_tier(self) -> str | None:
+        return None if self.tier_inferred else self.tier
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One listing page, in the order the service gave. ``marker`` continues it; None at the end. A page may be empty
+    and still carry a marker."""
+
+    entries: tuple[Listed, ...]
+    marker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerInfo:
+    name: str
+    metadata: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    public_access: str | None = None
+    has_immutability: bool = False
+    has_legal_hold: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Everything of a blob beside its bytes, as a create sets it."""
+
+    blob_type: BlobType
+    headers: ContentHeaders
+    metadata: Mapping[str, str]
+    tags: Mapping[str, str]
+    tier: str | None
+    """The explicit tier, or None to leave it to the service."""
+
+    @classmethod
+    def of(cls, blob: Listed) -> Shape:
+        return cls(blob.blob_type, blob.headers, blob.metadata, blob.tags, blob.explicit_tier)
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """The condition of a write: exactly one of create (``if_none_match``) or replace (``if_match``)."""
+
+    if_match: str | None = None
+    """ETag the destination must have; None with ``create`` False is a bug."""
+    create: bool = False
+
+    def __post_init__(self) -> None:
+        if self.create == (self.if_match is not None):
+            raise ValueError("a write needs exactly one condition")
+
+
+CREATE = Condition(create=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What an account or one blob carries that a move cannot keep; counts per container (``plan`` shows them)."""
+
+    snapshots: int = 0
+    versions: int = 0
+    leased: int = 0
+    immutable: int = 0
+    archived: int = 0
+    encryption_scoped: int = 0

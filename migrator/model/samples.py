@@ -1,0 +1,58 @@
+"""What gates see: questions to a metric source, readings from it, verdicts, recorded samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from migrator.model.names import MoveId
+
+
+class Verdict(StrEnum):
+    """Four things, four policies."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    ERRORED = "errored"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``metric`` (of ``account``, a name in the plan) or ``query``; ``$``-substitutions are already made."""
+
+    move: MoveId
+    account: str
+    metric: str | None
+    query: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One minute (or one scrape). ``value`` in the metric's own unit; ``volume`` the customer requests behind it, or
+    None where the source does not know."""
+
+    at: datetime
+    value: float
+    volume: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    points: tuple[Point, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One judged sample of one gate for one move. ``begin``/``end`` bound the evaluated window."""
+
+    move: MoveId
+    gate: str
+    at: datetime
+    begin: datetime
+    end: datetime
+    verdict: Verdict
+    value: float | None
+    reason: str

@@ -1,0 +1,196 @@
+"""The compiled plan: what the engine works from, with all defaults filled in, names resolved and units converted.
+
+Durations are seconds, rates are requests a minute or bytes a second, times are aware UTC datetimes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from migrator.model.names import Area, MoveId
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """``credential`` is a reference (``default``, ``cli``, ``managed-identity[:id]``, ``env:NAME``), never a secret."""
+
+    name: str
+    kind: Literal["azure", "local"]
+    endpoint: str | None = None
+    path: str | None = None
+    credential: str = "default"
+    tenant: str | None = None
+    api_version: str | None = None
+    subscription: str | None = None
+    resource_group: str | None = None
+    location: str | None = None
+    requests_per_minute: float | None = None
+    provision: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What migration itself may use of one account; None is unlimited."""
+
+    requests_per_minute: float | None = None
+    bytes_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cutover:
+    max_lag_objects: int = 1000
+    max_passes: int = 50
+    fence_timeout_seconds: float = 300.0
+    fence: Literal["route", "access-policy"] = "route"
+    hold: bool = False
+    max_delete_ratio: float = 0.01
+    straggler_interval_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    level: Literal["attributes", "content"] = "attributes"
+    sample: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One gate. Exactly one of ``metric``, ``query``; bounds as in the plan document."""
+
+    name: str
+    source: str
+    on_no_data: Literal["fail", "inconclusive", "pass"]
+    metric: str | None = None
+    query: str | None = None
+    account: Literal["target", "source"] = "target"
+    min: float | None = None
+    max: float | None = None
+    near: float | None = None
+    within_ratio: float | None = None
+    fail_above: float | None = None
+    fail_below: float | None = None
+    relative_to: Literal["source"] | None = None
+    max_ratio: float | None = None
+    aggregate: Literal["mean", "max"] = "mean"
+    window_seconds: float = 600.0
+    settle_seconds: float = 300.0
+    min_samples: int = 1
+    min_volume: float | None = None
+    max_age_seconds: float | None = None
+    failure_limit: int = 3
+    inconclusive_limit: int | None = None
+    error_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeWindow:
+    """``days`` 0 Monday to 6 Sunday; a window over midnight belongs to the day it begins. Minutes of the local day."""
+
+    days: frozenset[int]
+    begin_minute: int
+    end_minute: int
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    begin: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMove:
+    """One move as planned: area in region from account to account (names); ``traffic`` is the forecast in requests a
+    minute, or None."""
+
+    id: MoveId
+    area: Area
+    source: str
+    target: str
+    traffic_per_minute: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWave:
+    name: str
+    moves: tuple[PlannedMove, ...]
+    after: tuple[str, ...]
+    soak_seconds: float
+    interval_seconds: float
+    gates: tuple[Gate, ...]
+    on_failure: Literal["rollback", "halt"]
+    rollback_scope: Literal["wave", "move"]
+    cutover: Cutover
+    verify: Verify
+    approval_required: bool = False
+    change_windows: tuple[ChangeWindow, ...] = ()
+    not_before: datetime | None = None
+    complete_by: datetime | None = None
+    max_moves: int | None = None
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    kind: Literal["file", "blob", "app-configuration", "command"]
+    path: str | None = None
+    account: str | None = None
+    container: str | None = None
+    name: str | None = None
+    endpoint: str | None = None
+    credential: str | None = None
+    argv: tuple[str, ...] = ()
+    ttl_seconds: float = 30.0
+    max_write_seconds: float = 60.0
+    clock_margin_seconds: float = 5.0
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long after the fence no lease can still be writing."""
+        return self.ttl_seconds + self.max_write_seconds + self.clock_margin_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    name: str
+    kind: Literal["azure-monitor", "prometheus", "local", "command"]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """The whole compiled plan. ``not_built``: keys the document uses that this version validates but cannot apply."""
+
+    name: str
+    fingerprint: str
+    accounts: Mapping[str, Account]
+    areas: Mapping[str, Area]
+    waves: tuple[PlannedWave, ...]
+    routing: Routing
+    default_budget: Budget
+    budgets: Mapping[str, Budget]
+    metrics: Mapping[str, Metric]
+    freeze: tuple[Freeze, ...] = ()
+    prices: Mapping[str, float] = field(default_factory=dict)
+    state_url: str | None = None
+    not_built: tuple[str, ...] = ()
+    cloud: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def moves(self) -> tuple[PlannedMove, ...]:
+        return tuple(move for wave in self.waves for move in wave.moves)
+
+    def move(self, id: MoveId) -> PlannedMove:
+        return next(move for move in self.moves if move.id == id)
+
+    def wave(self, name: str) -> PlannedWave:
+        return next(wave for wave in self.waves if wave.name == name)
+
+    def wave_of(self, id: MoveId) -> PlannedWave:
+        return next(wave for wave in self.waves if any(move.id == id for move in wave.moves))
+
+    def budget(self, account: str) -> Budget:
+        return self.budgets.get(account, self.default_budget)

@@ -1,0 +1,17 @@
+"""Where a gate's figures come from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from migrator.model.samples import Question, Reading
+
+
+class MetricSource(Protocol):
+    async def ask(self, question: Question, *, begin: datetime, end: datetime) -> Reading:
+        """What the source knows of [begin, end). A source that has nothing answers a Reading without points, never
+        zeros of its own invention. Raises CloudError if it cannot be asked."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,164 @@
+"""One storage account, as copying and comparing need it.
+
+Promises of every implementation (one contract suite holds them all to it, tests/contract):
+- an ETag changes with every change of content, headers or metadata, never with tags alone; ETags come normalised;
+- a condition is checked by the service in the same atomic step as the write;
+- a write that returns was applied; ConditionFailed, SourceChanged, NotFound, AccessRefused, Throttled and Unsupported say
+  that it was not; OutcomeUnknown says that nobody knows; Unreachable is raised by writes only if nothing was sent;
+- listings are pages in one strict order of names; names are data, any of them may hold any character;
+- no method retries, and none touches a name it was not given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from migrator.model.objects import BlobType, Condition, ContainerInfo, Features, Listed, Page, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A blob of another account to copy from: generation ``etag`` of ``container/name``."""
+
+    store: ObjectStore
+    container: str
+    name: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The answer of an ETag-changing write: the new generation. ``pending`` with a ``copy_id``: an asynchronous copy
+    still runs, and the ETag counts only once a HEAD shows success and the same id."""
+
+    etag: str
+    copy_id: str | None = None
+    pending: bool = False
+
+
+Operation = Literal["list", "read", "write", "delete", "other"]
+
+
+class ObjectStore(Protocol):
+    """All methods raise the CloudError family of ``migrator.errors``; errors name account, container and blob."""
+
+    account: str
+    """The account's name in the plan."""
+
+    @property
+    def endpoint(self) -> str:
+        """What a route record tells clients; for a local account ``local:`` and the absolute path."""
+        ...
+
+    async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
+        """All containers whose name begins with ``prefix``, ascending; complete or an error."""
+        ...
+
+    async def container(self, name: str) -> ContainerInfo:
+        """Raises NotFound(what="container")."""
+        ...
+
+    async def create_container(self, like: ContainerInfo) -> None:
+        """Create with this metadata (private access unless ``like`` says so); nothing happens if it is there."""
+        ...
+
+    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+        """One page, with metadata and tags. NotFound(what="container") is never an empty page."""
+        ...
+
+    async def head(self, container: str, name: str) -> Listed:
+        """The live blob now, tags included. NotFound(what="blob") or NotFound(what="container")."""
+        ...
+
+    def read(
+        self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Bytes as stored (never decompressed), in chunks of at most 4 MiB; ConditionFailed on another generation."""
+        ...
+
+    def can_copy_from(self, other: ObjectStore) -> bool:
+        """May server-side copies from ``other`` be tried at all? A probe decides."""
+        ...
+
+    async def copy(self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition) -> Written:
+        """Synchronous server-side copy of at most SYNC_COPY_LIMIT_BYTES of a block blob, source condition included.
+        The result has the origin's headers and metadata, and ``shape``'s tags and tier."""
+        ...
+
+    async def start_copy(
+        self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition
+    ) -> Written:
+        """Asynchronous server-side copy of any blob type; ask ``head`` until ``copy_pending`` is false."""
+        ...
+
+    async def abort_copy(self, container: str, name: str, copy_id: str) -> None:
+        """Abort a pending copy; nothing happens if none runs."""
+        ...
+
+    async def put(self, container: str, name: str, body: bytes, shape: Shape, *, condition: Condition) -> Written:
+        """Create a whole block blob from memory (at most BLOCK_BYTES), with everything in ``shape``."""
+        ...
+
+    async def stage_block(self, container: str, name: str, block_id: str, body: bytes) -> None:
+        """Stage one uncommitted block; ``block_id`` is plain text of one length per blob."""
+        ...
+
+    async def stage_block_from(
+        self, origin: Origin, container: str, name: str, block_id: str, *, offset: int, length: int
+    ) -> None:
+        """Stage one block server-side, with the source condition."""
+        ...
+
+    async def commit_blocks(
+        self, container: str, name: str, block_ids: Sequence[str], shape: Shape, *, condition: Condition
+    ) -> Written:
+        """Commit staged blocks as the whole content, with everything in ``shape``."""
+        ...
+
+    async def uncommitted(self, container: str, *, prefix: str = "") -> Sequence[str]:
+        """Names that have uncommitted blocks and no committed content, ascending."""
+        ...
+
+    async def create_empty(
+        self, container: str, name: str, size: int, shape: Shape, *, condition: Condition
+    ) -> Written:
+        """Create an empty append blob (size 0) or a zeroed page blob of ``size`` bytes (a multiple of 512)."""
+        ...
+
+    async def append(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
+        """Append ``body`` at exactly ``offset``."""
+        ...
+
+    async def put_pages(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
+        """Write whole pages (multiples of 512 bytes)."""
+        ...
+
+    async def set_tags(self, container: str, name: str, tags: Mapping[str, str]) -> None: ...
+
+    async def set_tier(self, container: str, name: str, tier: str) -> None: ...
+
+    async def delete(self, container: str, name: str, *, if_match: str) -> None:
+        """NotFound if it is gone already; ConditionFailed on another generation. Snapshots of it go with it."""
+        ...
+
+    async def features(self, container: str, *, prefix: str = "") -> Features:
+        """Count what a move cannot keep; a full listing with snapshots and versions."""
+        ...
+
+    async def bind_run(self, token: int) -> None:
+        """Tell the account which run writes (local accounts refuse lower tokens from then on; elsewhere nothing)."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class RequestCounter(Protocol):
+    """Own traffic, counted by whoever sends it."""
+
+    def count(self, account: str, operation: Operation, *, minute: int, requests: int = 1) -> None: ...
+
+
+__all__ = ["BlobType", "ObjectStore", "Operation", "Origin", "RequestCounter", "Written"]

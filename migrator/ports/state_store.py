@@ -1,0 +1,202 @@
+"""The state store: reads, and one way to write - ``commit`` of a list of changes, all or nothing.
+
+Promises: a commit that returned survives a power cut; a commit with a token is refused (LockedError) unless that token
+is the lock's; readers see whole commits. Synchronous on purpose: a commit is a few milliseconds and the order of commits
+is the order of the program (decisions/). Every method raises StateError if the store cannot be read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from migrator.model.moves import (
+    Approval,
+    Control,
+    EvidenceRange,
+    ExceptionRow,
+    JournalEntry,
+    LockRecord,
+    MoveRecord,
+    Outstanding,
+    PlanRecord,
+    WaveRecord,
+)
+from migrator.model.names import MoveId
+from migrator.model.samples import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class SavePlan:
+    plan: PlanRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SaveWave:
+    wave: WaveRecord
+
+
+@dataclass(frozen=True, slots=True)
+class SaveMove:
+    move: MoveRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRanges:
+    """In (``above``, ``upper``] of a container and prefix, put ``ranges`` in place of what was there. ``above`` None is
+    open below, ``upper`` None open above. The bounds of ``ranges`` tile exactly the replaced stretch."""
+
+    move: MoveId
+    container: str
+    prefix: str
+    above: bytes | None
+    upper: bytes | None
+    ranges: tuple[EvidenceRange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PutException:
+    """Insert or overwrite by (move, container, name)."""
+
+    move: MoveId
+    row: ExceptionRow
+
+
+@dataclass(frozen=True, slots=True)
+class DropException:
+    move: MoveId
+    container: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutOutstanding:
+    move: MoveId
+    write: Outstanding
+
+
+@dataclass(frozen=True, slots=True)
+class DropOutstanding:
+    move: MoveId
+    side: str
+    container: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddSample:
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class AddJournal:
+    entry: JournalEntry
+
+
+@dataclass(frozen=True, slots=True)
+class SetControl:
+    """``control.value`` empty removes it."""
+
+    control: Control
+
+
+@dataclass(frozen=True, slots=True)
+class AddApproval:
+    approval: Approval
+
+
+@dataclass(frozen=True, slots=True)
+class SetNote:
+    """A small JSON value under a key (orders of containers, claims, published durations, inventory cache)."""
+
+    key: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CountRequests:
+    """Add to the counter of own answered requests. ``minute``: Unix time // 60, by the service's date."""
+
+    account: str
+    minute: int
+    operation: str
+    requests: int
+
+
+Change = (
+    SavePlan
+    | SaveWave
+    | SaveMove
+    | ReplaceRanges
+    | PutException
+    | DropException
+    | PutOutstanding
+    | DropOutstanding
+    | AddSample
+    | AddJournal
+    | SetControl
+    | AddApproval
+    | SetNote
+    | CountRequests
+)
+
+
+class StateStore(Protocol):
+    """One store holds many plans; a bound store speaks of one plan by name."""
+
+    lineage: str
+    """Random identity of this store, made when it is created."""
+    plan_name: str
+
+    def commit(self, changes: Sequence[Change], *, token: int | None) -> None:
+        """Apply all or nothing. ``token`` None is for operator commands: it is accepted for SetControl, AddJournal and
+        AddApproval only, and InternalError for anything else."""
+        ...
+
+    def plan(self) -> PlanRecord | None: ...
+    def waves(self) -> Sequence[WaveRecord]: ...
+    def moves(self) -> Sequence[MoveRecord]: ...
+    def move(self, move: MoveId) -> MoveRecord | None: ...
+    def ranges(self, move: MoveId, container: str, prefix: str) -> Iterator[EvidenceRange]:
+        """In order, tiling everything; nothing at all if none was ever written. Reads a bounded number at a time and
+        may be interleaved with commits behind its cursor."""
+        ...
+
+    def containers_with_ranges(self, move: MoveId) -> Sequence[tuple[str, str]]: ...
+    def exceptions(self, move: MoveId, *, limit: int = 1000) -> Sequence[ExceptionRow]: ...
+    def exception(self, move: MoveId, container: str, name: str) -> ExceptionRow | None: ...
+    def exception_counts(self, move: MoveId) -> Mapping[str, int]: ...
+    def outstanding(self, move: MoveId) -> Sequence[Outstanding]: ...
+    def samples(self, move: MoveId, *, gate: str | None = None, after: datetime | None = None) -> Sequence[Sample]:
+        """Ascending by time."""
+        ...
+
+    def journal(self, *, after: int = 0, limit: int = 100_000) -> Sequence[JournalEntry]: ...
+    def controls(self) -> Sequence[Control]: ...
+    def approvals(self) -> Sequence[Approval]: ...
+    def note(self, key: str) -> Any: ...
+    def requests(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[str, int]:
+        """Own answered requests by operation, summed over the minutes, both ends included."""
+        ...
+
+    def lock(self) -> LockRecord | None: ...
+    def acquire(self, wanted: LockRecord, *, is_dead: bool) -> LockRecord:
+        """Take the lock. LockedError names the holder if another holds it and ``is_dead`` is False and its heartbeat is
+        fresh. The answer carries a token greater than any before."""
+        ...
+
+    def heartbeat(self, token: int, at: datetime) -> None:
+        """LockedError if the lock is not ours any more."""
+        ...
+
+    def release(self, token: int) -> None:
+        """Give the lock back; nothing happens if it is not ours."""
+        ...
+
+    def remove_lock(self, nonce: str) -> bool:
+        """``migrate unlock``: remove the lock with this id; False if there is none with it."""
+        ...
+
+    def close(self) -> None: ...
