@@ -1,0 +1,1 @@
+"""The law: which state follows which. No I/O, no asyncio, no clock."""

@@ -1,0 +1,40 @@
+"""What can happen to a move. Past participles: a thing is reported to the law after it happened."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    BEGUN = "begun"
+    """The wave released the move."""
+    CHECKED = "checked"
+    """Preflight passed and the route record is ours."""
+    FOUND_NO_ACCOUNT = "found-no-account"
+    """Preflight passed, but the target must be provisioned first."""
+    PROVISIONED = "provisioned"
+    COPIED = "copied"
+    """The first full pass is complete."""
+    CAUGHT_UP = "caught-up"
+    """The lag and the forecast fence are small enough."""
+    FELL_BEHIND = "fell-behind"
+    """A later pass found the lag too large again."""
+    ADMITTED = "admitted"
+    """Nothing forbids the cut-over any more; the intent is committed with this event, before the fence is sent."""
+    FENCED = "fenced"
+    """The route says read-only."""
+    DRAINED = "drained"
+    """No lease can be writing any more."""
+    PROVED = "proved"
+    """The barrier holds; the switch's intent is committed with this event, before it is sent."""
+    SWITCHED = "switched"
+    """The route names the destination."""
+    RELEASED = "released"
+    """The fence is undone: the same account is writable again."""
+    SOAKED = "soaked"
+    HALTED = "halted"
+    """A person must look; the reason is committed with it."""
+    RETRIED = "retried"
+    """A person says go on."""
+    ROLLED_BACK = "rolled-back"
+    """Somebody (or a failed gate) wants the source back."""

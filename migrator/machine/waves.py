@@ -1,0 +1,43 @@
+"""The joint rules: what a wave is, given its moves; and which wave may begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from migrator.model.moves import Direction, MoveRecord, MoveState, WaveState
+
+_NOT_SWITCHED = (MoveState.PENDING, MoveState.REVERSED)
+
+
+def wave_state(moves: Sequence[MoveRecord], *, is_waiting: bool) -> WaveState:
+    """What the wave is, from the states of its moves.
+
+    Order of precedence: halted (anywhere), running, soaking, then the states at rest. A wave with moves at rest on both
+    ends (some soaked, some reversed) is reversed: it did not arrive.
+    """
+    states = [move.state for move in moves]
+    if any(state is MoveState.HALTED for state in states):
+        return WaveState.HALTED
+    if all(state is MoveState.PENDING for state in states):
+        return WaveState.WAITING if is_waiting else WaveState.PENDING
+    if all(state is MoveState.RETIRED for state in states):
+        return WaveState.RETIRED
+    if all(state in (MoveState.SOAKED, MoveState.RETIRED) for state in states):
+        return WaveState.SOAKED
+    if any(state is MoveState.REVERSED for state in states) and all(
+        (
+            state in (MoveState.REVERSED, MoveState.PENDING, MoveState.SOAKED, MoveState.SOAKING)
+            and move.direction is not Direction.REVERSE
+        )
+        or state is MoveState.REVERSED
+        for state, move in zip(states, moves, strict=True)
+    ):
+        return WaveState.REVERSED
+    if all(state in (MoveState.SOAKING, MoveState.SOAKED) for state in states):
+        return WaveState.SOAKING
+    return WaveState.RUNNING
+
+
+def blocked_by(after: Sequence[str], states: Mapping[str, WaveState]) -> tuple[str, ...]:
+    """The earlier waves that keep a wave from beginning: all that are not soaked (or retired)."""
+    return tuple(name for name in after if states[name] not in (WaveState.SOAKED, WaveState.RETIRED))
