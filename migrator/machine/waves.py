@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from migrator.model.moves import Direction, MoveRecord, MoveState, WaveState
+from migrator.model.moves import MoveRecord, MoveState, WaveState
 
-_NOT_SWITCHED = (MoveState.PENDING, MoveState.REVERSED)
+_NOT_WORKING = frozenset(
+    {MoveState.PENDING, MoveState.REVERSED, MoveState.SOAKING, MoveState.SOAKED, MoveState.RETIRED}
+)
 
 
 def wave_state(moves: Sequence[MoveRecord], *, is_waiting: bool) -> WaveState:
@@ -24,14 +26,7 @@ def wave_state(moves: Sequence[MoveRecord], *, is_waiting: bool) -> WaveState:
         return WaveState.RETIRED
     if all(state in (MoveState.SOAKED, MoveState.RETIRED) for state in states):
         return WaveState.SOAKED
-    if any(state is MoveState.REVERSED for state in states) and all(
-        (
-            state in (MoveState.REVERSED, MoveState.PENDING, MoveState.SOAKED, MoveState.SOAKING)
-            and move.direction is not Direction.REVERSE
-        )
-        or state is MoveState.REVERSED
-        for state, move in zip(states, moves, strict=True)
-    ):
+    if any(state is MoveState.REVERSED for state in states) and all(state in _NOT_WORKING for state in states):
         return WaveState.REVERSED
     if all(state in (MoveState.SOAKING, MoveState.SOAKED) for state in states):
         return WaveState.SOAKING

@@ -1,0 +1,1 @@
+"""The data plane: listing, joining, copying, comparing - against ports only."""

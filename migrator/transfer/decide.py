@@ -1,0 +1,177 @@
+"""What to do with one name, given what both listings and the evidence say. Pure; the heart of the data plane.
+
+"Origin" is the side we copy from, "destination" the side we copy to; in direction reverse the origin is the target account.
+The rules, in order:
+
+1. A generation of the destination is *ours* if the record names its ETag; nothing else of the destination is ever
+   overwritten or deleted, except after a comparison by content where a write of ours may lie unrecorded (an open range,
+   or an unanswered write).
+2. Equal means: both ETags in the same record, and size, type, tags and tier agree.
+3. A destination that is not ours is *foreign* going forward (somebody wrote into the target); going back it is a
+   *straggler* if the origin is unchanged, and a *conflict* if the origin changed too.
+4. Absent at the origin and ours at the destination: a candidate for deletion, carried out only after both listings are
+   complete and a HEAD confirms it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from migrator.model.moves import Direction, ExceptionRow
+from migrator.model.objects import Listed
+from migrator.transfer.evidence import Record, generation_hash, marks_hash
+
+
+class Verb(StrEnum):
+    SKIP = "skip"
+    CREATE = "create"
+    REPLACE = "replace"
+    MARK = "mark"
+    """Set tags or tier at the destination; the content is equal."""
+    COMPARE = "compare"
+    """Read both: adopt if equal, else replace (if the destination can be ours) or record an exception."""
+    DELETE = "delete"
+    FOREIGN = "foreign"
+    STRAGGLER = "straggler"
+    CONFLICT = "conflict"
+    HELD = "held"
+    """A kept or decided exception that still stands as it was judged."""
+    WAIT = "wait"
+    """A copy or rehydration is pending on a side: look again in a later pass."""
+    ABSENT = "absent"
+    """On neither side; a record of it may be dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that is known of one name in one pass."""
+
+    name: str
+    origin: Listed | None
+    destination: Listed | None
+    record: Record | None
+    direction: Direction
+    may_be_ours: bool = False
+    """The range is open, or a write of ours to the name is unanswered."""
+    exception: ExceptionRow | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    verb: Verb
+    reason: str = ""
+
+
+def decide(case: Case) -> Decision:
+    """The one action for ``case``; see the rules above."""
+    origin, destination, record = case.origin, case.destination, case.record
+    if case.exception is not None and case.exception.kind in ("kept", "decided") and stands(case, case.exception):
+        return Decision(Verb.HELD)
+    if origin is None and destination is None:
+        return Decision(Verb.ABSENT)
+    if _is_busy(origin) or _is_busy(destination):
+        return Decision(Verb.WAIT, "a copy or rehydration is pending")
+    if destination is None:
+        if record is not None and case.direction is Direction.REVERSE and _same_origin(case):
+            # The source lost an object that the target still has unchanged: a writer without a lease deleted it there.
+            return Decision(Verb.STRAGGLER, "deleted at the source after the switch")
+        return Decision(Verb.CREATE)
+    ours = record is not None and _destination_hash(case) == _hash(case, destination)
+    if origin is None:
+        if ours:
+            return Decision(Verb.DELETE)
+        if case.may_be_ours:
+            return Decision(Verb.COMPARE, "an unrecorded write of ours, its origin gone")
+        return _not_ours(case)
+    if ours and _same_origin(case):
+        if _marks_agree(origin, destination):
+            return Decision(Verb.SKIP)
+        return _marks_decision(case)
+    if ours:
+        return Decision(Verb.REPLACE)
+    if case.may_be_ours:
+        return Decision(Verb.COMPARE, "an unrecorded write of ours may lie here")
+    return _not_ours(case)
+
+
+def _marks_decision(case: Case) -> Decision:
+    """Content is equal by evidence, but tags or tier differ. Going forward the origin is right. Going back, marks that
+    changed only at the destination are a straggler's."""
+    if case.direction is Direction.FORWARD or case.record is None or not case.origin or not case.destination:
+        return Decision(Verb.MARK)
+    origin_changed = marks_hash(case.origin.tags, case.origin.explicit_tier) != case.record.marks
+    destination_changed = marks_hash(case.destination.tags, case.destination.explicit_tier) != case.record.marks
+    if destination_changed:
+        if origin_changed:
+            return Decision(Verb.CONFLICT, "tags or tier changed on both sides")
+        return Decision(Verb.STRAGGLER, "tags or tier changed at the source after the switch")
+    return Decision(Verb.MARK)
+
+
+def _not_ours(case: Case) -> Decision:
+    if case.direction is Direction.FORWARD:
+        return Decision(Verb.FOREIGN, "the target holds an object that was not copied from the source")
+    if case.record is not None and _same_origin(case):
+        return Decision(Verb.STRAGGLER, "changed at the source after the switch")
+    if case.record is None and case.origin is None:
+        return Decision(Verb.STRAGGLER, "created at the source after the switch")
+    return Decision(Verb.CONFLICT, "changed on both sides since they were equal")
+
+
+def stands(case: Case, row: ExceptionRow) -> bool:
+    """Are both sides still the generations, tags and tiers that the exception was judged on?"""
+    source, target = _sides(case)
+    return (
+        row.source_etag == (source.etag if source else None)
+        and row.target_etag == (target.etag if target else None)
+        and row.marks == marks_text(source, target)
+    )
+
+
+def marks_text(source: Listed | None, target: Listed | None) -> str:
+    """Digest of tags and explicit tier of both sides, for an exception row."""
+    return "/".join(f"{marks_hash(side.tags, side.explicit_tier):08x}" if side else "-" for side in (source, target))
+
+
+def record_of(case: Case, *, origin_etag: str, destination_etag: str, marks: int, is_proved: bool = False) -> Record:
+    """The record that says: these two generations of ``case.name`` are equal."""
+    here, there = generation_hash(case.name, origin_etag), generation_hash(case.name, destination_etag)
+    if case.direction is Direction.REVERSE:
+        here, there = there, here
+    return Record(here, there, marks, is_proved)
+
+
+def _sides(case: Case) -> tuple[Listed | None, Listed | None]:
+    if case.direction is Direction.FORWARD:
+        return case.origin, case.destination
+    return case.destination, case.origin
+
+
+def _hash(case: Case, blob: Listed) -> bytes:
+    return generation_hash(case.name, blob.etag)
+
+
+def _destination_hash(case: Case) -> bytes:
+    assert case.record is not None
+    return case.record.target if case.direction is Direction.FORWARD else case.record.source
+
+
+def _same_origin(case: Case) -> bool:
+    if case.record is None or case.origin is None:
+        return False
+    known = case.record.source if case.direction is Direction.FORWARD else case.record.target
+    return known == _hash(case, case.origin)
+
+
+def _marks_agree(origin: Listed, destination: Listed) -> bool:
+    return (
+        origin.size == destination.size
+        and origin.blob_type == destination.blob_type
+        and origin.tags == destination.tags
+        and origin.explicit_tier == destination.explicit_tier
+    )
+
+
+def _is_busy(blob: Listed | None) -> bool:
+    return blob is not None and (blob.copy_pending or blob.rehydrating)
