@@ -85,6 +85,9 @@ def decide(case: Case) -> Decision:
             return Decision(Verb.COMPARE, "an unrecorded write of ours, its origin gone")
         return _not_ours(case)
     if ours and _same_origin(case):
+        if (origin.size, origin.blob_type) != (destination.size, destination.blob_type):
+            # ETags that once named equal generations now name unequal ones: trust nothing, read both.
+            return Decision(Verb.COMPARE, "evidence and listing disagree")
         if _marks_agree(origin, destination):
             return Decision(Verb.SKIP)
         return _marks_decision(case)
@@ -165,12 +168,7 @@ def _same_origin(case: Case) -> bool:
 
 
 def _marks_agree(origin: Listed, destination: Listed) -> bool:
-    return (
-        origin.size == destination.size
-        and origin.blob_type == destination.blob_type
-        and origin.tags == destination.tags
-        and origin.explicit_tier == destination.explicit_tier
-    )
+    return origin.tags == destination.tags and origin.explicit_tier == destination.explicit_tier
 
 
 def _is_busy(blob: Listed | None) -> bool:

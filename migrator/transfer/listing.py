@@ -1,0 +1,224 @@
+"""Listings as streams, and the join of two of them.
+
+``Stream`` reads pages one ahead and checks that names rise strictly in the order asked for; reserved names are left out.
+``join`` yields what both sides have for each name, ascending, in memory of two pages a side. A container that is not
+there is an empty stream that says so; a refusal (403) is an error, never an empty listing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from migrator.errors import CloudError, NotFound
+from migrator.model.names import RESERVED_PREFIX
+from migrator.model.objects import LIST_PAGE, Listed
+from migrator.ports.object_store import ObjectStore
+from migrator.transfer.order import Order, OrderBroken, key_of
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One name and what both listings show of it; ``key`` compares in the order of the join."""
+
+    key: bytes
+    name: str
+    origin: Listed | None
+    destination: Listed | None
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one side of a join turned out to be; complete once the join has ended without an error."""
+
+    objects: int = 0
+    bytes: int = 0
+    pages: int = 0
+    container_missing: bool = False
+
+
+class _Batches(Protocol):
+    async def next(self) -> list[tuple[bytes, Listed]]:
+        """Some entries, ascending; empty at the end."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Stream:
+    """Pages of one container and prefix, one read ahead."""
+
+    store: ObjectStore
+    container: str
+    prefix: str
+    order: Order
+    seen: Seen
+    page_size: int = LIST_PAGE
+    _ahead: asyncio.Task[tuple[list[Listed], str | None]] | None = None
+    _done: bool = False
+    _last: bytes | None = None
+    _key: Callable[[str], bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._key = key_of(self.order)
+
+    async def next(self) -> list[tuple[bytes, Listed]]:
+        while not self._done:
+            if self._ahead is None:
+                self._ahead = asyncio.ensure_future(self._fetch(None))
+            entries, marker = await self._ahead
+            self._ahead = None
+            if marker is None:
+                self._done = True
+            else:
+                self._ahead = asyncio.ensure_future(self._fetch(marker))
+            batch = self._checked(entries)
+            if batch:
+                return batch
+        return []
+
+    async def close(self) -> None:
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
+            self._ahead = None
+
+    async def _fetch(self, marker: str | None) -> tuple[list[Listed], str | None]:
+        try:
+            page = await self.store.page(self.container, prefix=self.prefix, marker=marker, limit=self.page_size)
+        except NotFound as absence:
+            if absence.what != "container":
+                raise
+            if marker is not None:
+                # It vanished between two pages: this listing never completed, so nothing may be concluded from it.
+                raise CloudError(
+                    f"cannot finish listing {self.container} of {self.store.account}: it vanished meanwhile",
+                    hint="run the command again",
+                ) from absence
+            self.seen.container_missing = True
+            return [], None
+        self.seen.pages += 1
+        return [entry for entry in page.entries if not entry.name.startswith(RESERVED_PREFIX)], page.marker
+
+    def _checked(self, entries: list[Listed]) -> list[tuple[bytes, Listed]]:
+        batch = []
+        last, key_of_name = self._last, self._key
+        for entry in entries:
+            key = key_of_name(entry.name)
+            if last is not None and key <= last:
+                raise OrderBroken(self.store.account)
+            last = key
+            batch.append((key, entry))
+            self.seen.bytes += entry.size
+        self.seen.objects += len(batch)
+        self._last = last
+        return batch
+
+
+class SortedStream:
+    """A whole listing sorted here, on disk: for stores whose orders differ or are no order at all."""
+
+    def __init__(self, store: ObjectStore, container: str, prefix: str, seen: Seen, *, page_size: int) -> None:
+        self._pages = Stream(store, container, prefix, "utf-8", seen, page_size)
+        self._folder = tempfile.TemporaryDirectory(prefix="migrate-sort-")
+        self._rows: sqlite3.Cursor | None = None
+        self._file: sqlite3.Connection | None = None
+
+    async def next(self) -> list[tuple[bytes, Listed]]:
+        if self._rows is None:
+            self._rows = await self._sort()
+        return [(key, _thaw(frozen)) for key, frozen in self._rows.fetchmany(LIST_PAGE)]
+
+    async def _sort(self) -> sqlite3.Cursor:
+        self._file = sqlite3.connect(Path(self._folder.name) / "names.db", isolation_level=None)
+        self._file.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;")
+        self._file.execute("CREATE TABLE names (key BLOB PRIMARY KEY, listed BLOB) WITHOUT ROWID")
+        key_of_name = key_of("sorted")
+        marker: str | None = None
+        while True:
+            entries, marker = await self._pages._fetch(marker)
+            self._pages.seen.objects += len(entries)
+            self._pages.seen.bytes += sum(entry.size for entry in entries)
+            self._file.execute("BEGIN")
+            self._file.executemany(
+                "INSERT OR REPLACE INTO names VALUES (?, ?)",
+                [(key_of_name(entry.name), _freeze(entry)) for entry in entries],
+            )
+            self._file.execute("COMMIT")
+            if marker is None:
+                return self._file.execute("SELECT key, listed FROM names ORDER BY key")
+
+    async def close(self) -> None:
+        await self._pages.close()
+        if self._file is not None:
+            self._file.close()
+        self._folder.cleanup()
+
+
+def _freeze(entry: Listed) -> bytes:
+    import pickle  # only our own bytes, in our own private folder, are ever read back
+
+    return pickle.dumps(_plain(entry))
+
+
+def _plain(entry: Listed) -> dict[str, object]:
+    fields = {name: getattr(entry, name) for name in Listed.__dataclass_fields__}
+    fields["metadata"], fields["tags"] = dict(entry.metadata), dict(entry.tags)
+    return fields
+
+
+def _thaw(frozen: bytes) -> Listed:
+    import pickle
+
+    return Listed(**pickle.loads(frozen))  # noqa: S301 - written by _freeze above
+
+
+def open_stream(
+    store: ObjectStore, container: str, prefix: str, order: Order, seen: Seen, *, page_size: int = LIST_PAGE
+) -> _Batches:
+    if order == "sorted":
+        return SortedStream(store, container, prefix, seen, page_size=page_size)
+    return Stream(store, container, prefix, order, seen, page_size)
+
+
+async def join(origin: _Batches, destination: _Batches) -> AsyncIterator[list[Pair]]:
+    """Merge two ascending streams; yields batches of pairs, ascending, each name once.
+
+    Raises:
+        OrderBroken: a side did not rise in the order of the join; nothing that was yielded may be taken for complete.
+    """
+    left: list[tuple[bytes, Listed]] = await origin.next()
+    right: list[tuple[bytes, Listed]] = await destination.next()
+    i = j = 0
+    while left or right:
+        batch: list[Pair] = []
+        while i < len(left) and j < len(right):
+            (here, mine), (there, theirs) = left[i], right[j]
+            if here < there:
+                batch.append(Pair(here, mine.name, mine, None))
+                i += 1
+            elif there < here:
+                batch.append(Pair(there, theirs.name, None, theirs))
+                j += 1
+            else:
+                batch.append(Pair(here, mine.name, mine, theirs))
+                i += 1
+                j += 1
+        if not right:
+            batch.extend(Pair(key, blob.name, blob, None) for key, blob in left[i:])
+            i = len(left)
+        if not left:
+            batch.extend(Pair(key, blob.name, None, blob) for key, blob in right[j:])
+            j = len(right)
+        if batch:
+            yield batch
+        if left and i == len(left):
+            left, i = await origin.next(), 0
+        if right and j == len(right):
+            right, j = await destination.next(), 0

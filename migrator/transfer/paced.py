@@ -1,0 +1,217 @@
+"""An object store that keeps to its budget, retries what is safe to retry, and counts what it sent.
+
+Every request of a run goes through here. Retried: refusals that say "not applied" (throttled), and reads that were not
+answered. Never retried: a write that was not answered - that is the caller's to settle. A server-side copy waits for a
+grant of both accounts and is counted at both, because the service reads the origin for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+from migrator.errors import Throttled, Unreachable
+from migrator.model.objects import Condition, ContainerInfo, Features, Listed, Page, Shape
+from migrator.ports.clock import Clock
+from migrator.ports.object_store import ObjectStore, Operation, Origin, RequestCounter, Written
+from migrator.transfer.limits import AccountLimits
+
+T = TypeVar("T")
+
+ATTEMPTS = 8
+"""How often a throttled request (or an unanswered read) is sent before the error goes up."""
+FIRST_WAIT_SECONDS = 0.2
+LONGEST_WAIT_SECONDS = 30.0
+
+
+class PacedStore:
+    """``inner`` within ``limits``; implements ObjectStore."""
+
+    def __init__(self, inner: ObjectStore, limits: AccountLimits, counter: RequestCounter, clock: Clock) -> None:
+        self.inner = inner
+        self.account = inner.account
+        self.limits = limits
+        self._counter = counter
+        self._clock = clock
+
+    @property
+    def endpoint(self) -> str:
+        return self.inner.endpoint
+
+    async def _send(
+        self,
+        operation: Operation,
+        call: Callable[[], Awaitable[T]],
+        *,
+        bytes: int = 0,
+        origin: PacedStore | None = None,
+        requests: int = 1,
+    ) -> T:
+        wait = FIRST_WAIT_SECONDS
+        for attempt in range(1, ATTEMPTS + 1):
+            await self.limits.grant(requests=requests, bytes=bytes)
+            if origin is not None:
+                await origin.limits.grant(requests=requests, bytes=bytes)
+            try:
+                answer = await call()
+            except Throttled as refusal:
+                side = origin if origin is not None and refusal.account_side == "origin" else self
+                side.limits.give_way()
+                self._count(operation, requests, None)
+                if attempt == ATTEMPTS:
+                    raise
+                wait = await self._back_off(wait, refusal.retry_after_seconds)
+            except Unreachable:
+                if attempt == ATTEMPTS or operation not in ("list", "read"):
+                    raise
+                wait = await self._back_off(wait, None)
+            else:
+                self._count(operation, requests, origin)
+                return answer
+        raise AssertionError("unreachable")
+
+    async def _back_off(self, wait: float, retry_after: float | None) -> float:
+        pause = retry_after if retry_after is not None else wait * (0.5 + self._clock.random())
+        await self._clock.sleep(min(pause, LONGEST_WAIT_SECONDS))
+        return min(wait * 2, LONGEST_WAIT_SECONDS)
+
+    def _count(self, operation: Operation, requests: int, origin: PacedStore | None) -> None:
+        minute = int(self._clock.now().timestamp()) // 60
+        self._counter.count(self.account, operation, minute=minute, requests=requests)
+        if origin is not None:
+            self._counter.count(origin.account, "read", minute=minute, requests=requests)
+
+    async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
+        return await self._send("list", lambda: self.inner.containers(prefix))
+
+    async def container(self, name: str) -> ContainerInfo:
+        return await self._send("read", lambda: self.inner.container(name))
+
+    async def create_container(self, like: ContainerInfo) -> None:
+        await self._send("write", lambda: self.inner.create_container(like))
+
+    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+        return await self._send("list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit))
+
+    async def head(self, container: str, name: str) -> Listed:
+        return await self._send("read", lambda: self.inner.head(container, name))
+
+    @asynccontextmanager
+    async def read(
+        self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The request is granted before it is sent, the bytes as they arrive."""
+        await self.limits.grant()
+        self._count("read", 1, None)
+        async with self.inner.read(container, name, if_match=if_match, offset=offset, length=length) as chunks:
+            yield self._metered(chunks)
+
+    async def _metered(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            await self.limits.grant(requests=0, bytes=len(chunk))
+            yield chunk
+
+    def can_copy_from(self, other: ObjectStore) -> bool:
+        return self.inner.can_copy_from(_inner(other))
+
+    async def copy(self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition) -> Written:
+        return await self._send(
+            "write",
+            lambda: self.inner.copy(_unwrapped(origin), container, name, shape, condition=condition),
+            origin=_paced(origin.store),
+        )
+
+    async def start_copy(
+        self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition
+    ) -> Written:
+        return await self._send(
+            "write",
+            lambda: self.inner.start_copy(_unwrapped(origin), container, name, shape, condition=condition),
+            origin=_paced(origin.store),
+        )
+
+    async def abort_copy(self, container: str, name: str, copy_id: str) -> None:
+        await self._send("write", lambda: self.inner.abort_copy(container, name, copy_id))
+
+    async def put(self, container: str, name: str, body: bytes, shape: Shape, *, condition: Condition) -> Written:
+        return await self._send(
+            "write", lambda: self.inner.put(container, name, body, shape, condition=condition), bytes=len(body)
+        )
+
+    async def stage_block(self, container: str, name: str, block_id: str, body: bytes) -> None:
+        await self._send("write", lambda: self.inner.stage_block(container, name, block_id, body), bytes=len(body))
+
+    async def stage_block_from(
+        self, origin: Origin, container: str, name: str, block_id: str, *, offset: int, length: int
+    ) -> None:
+        await self._send(
+            "write",
+            lambda: self.inner.stage_block_from(
+                _unwrapped(origin), container, name, block_id, offset=offset, length=length
+            ),
+            origin=_paced(origin.store),
+            bytes=length,
+        )
+
+    async def commit_blocks(
+        self, container: str, name: str, block_ids: Sequence[str], shape: Shape, *, condition: Condition
+    ) -> Written:
+        return await self._send(
+            "write", lambda: self.inner.commit_blocks(container, name, block_ids, shape, condition=condition)
+        )
+
+    async def uncommitted(self, container: str, *, prefix: str = "") -> Sequence[str]:
+        return await self._send("list", lambda: self.inner.uncommitted(container, prefix=prefix))
+
+    async def create_empty(
+        self, container: str, name: str, size: int, shape: Shape, *, condition: Condition
+    ) -> Written:
+        return await self._send(
+            "write", lambda: self.inner.create_empty(container, name, size, shape, condition=condition)
+        )
+
+    async def append(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
+        return await self._send(
+            "write",
+            lambda: self.inner.append(container, name, body, offset=offset, if_match=if_match),
+            bytes=len(body),
+        )
+
+    async def put_pages(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
+        return await self._send(
+            "write",
+            lambda: self.inner.put_pages(container, name, body, offset=offset, if_match=if_match),
+            bytes=len(body),
+        )
+
+    async def set_tags(self, container: str, name: str, tags: Mapping[str, str]) -> None:
+        await self._send("write", lambda: self.inner.set_tags(container, name, tags))
+
+    async def set_tier(self, container: str, name: str, tier: str) -> None:
+        await self._send("write", lambda: self.inner.set_tier(container, name, tier))
+
+    async def delete(self, container: str, name: str, *, if_match: str) -> None:
+        await self._send("delete", lambda: self.inner.delete(container, name, if_match=if_match))
+
+    async def features(self, container: str, *, prefix: str = "") -> Features:
+        return await self._send("list", lambda: self.inner.features(container, prefix=prefix))
+
+    async def bind_run(self, token: int) -> None:
+        await self.inner.bind_run(token)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+def _paced(store: ObjectStore) -> PacedStore | None:
+    return store if isinstance(store, PacedStore) else None
+
+
+def _inner(store: ObjectStore) -> ObjectStore:
+    return store.inner if isinstance(store, PacedStore) else store
+
+
+def _unwrapped(origin: Origin) -> Origin:
+    return replace(origin, store=_inner(origin.store))
