@@ -1,0 +1,164 @@
+"""The route document as a file, for applications on the same machine or the same mounted directory.
+
+Decides how a compare-and-swap is made of POSIX pieces: an advisory lock beside the file, a temporary file that is
+synced, and an atomic rename. Leaves the document's meaning to ``migrator.model.routes``. Rules: readers never see half a
+document; a swap that returned survives a power cut; the version token changes with every write, even one that brings
+back old bytes, so a hand edit there and back is noticed.
+
+The file is world-readable (0644): applications of other users follow it, and it holds no secret. The lock is advisory: an
+editor does not ask for it, but a swap after such an edit is refused like any other. Needs ``fcntl``, thus not Windows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from migrator.errors import AccessRefused, CloudError, OutcomeUnknown, RouteChanged
+from migrator.model.routes import MAX_DOCUMENT_BYTES, RouteDocument
+from migrator.ports.router import RouteSnapshot
+
+FILE_MODE = 0o644
+LOCK_ATTEMPTS = 500
+LOCK_POLL_SECONDS = 0.02
+"""Together ten seconds; a swap holds the lock for two syncs of a small file."""
+
+
+class FileRouter:
+    """A ``Router`` on the file ``path``; its directory is created with the first swap."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._lock_path = self._path.with_name(f".{self._path.name}.lock")
+
+    @property
+    def place(self) -> str:
+        """Where the document is, for people."""
+        return str(self._path)
+
+    async def read(self) -> RouteSnapshot:
+        raw, etag = self._load()
+        if raw is None:
+            return RouteSnapshot(None, None)
+        try:
+            return RouteSnapshot(RouteDocument.decode(raw), etag)
+        except ValueError as fault:
+            raise CloudError(
+                f"cannot read the routes in {self.place}: {fault}",
+                hint="restore the last good document; clients keep following the one they know until then",
+            ) from fault
+
+    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
+        body = document.encode()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise self._refused("write", fault) from fault
+        async with self._locked():
+            # No await from here to the end of the lock: a cancelled task must not leave a swap running behind it.
+            _, found = self._load()
+            if found != expected_etag:
+                raise RouteChanged(f"cannot change the routes in {self.place}: somebody else changed them first")
+            return self._replace(body)
+
+    async def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    def _load(self) -> tuple[bytes | None, str | None]:
+        try:
+            with self._path.open("rb") as file:
+                raw = file.read(MAX_DOCUMENT_BYTES + 1)
+                return raw, _token(raw, os.fstat(file.fileno()))
+        except FileNotFoundError:
+            return None, None
+        except OSError as fault:
+            raise self._refused("read", fault) from fault
+
+    def _replace(self, body: bytes) -> str:
+        temporary: str | None = None
+        try:
+            descriptor, temporary = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(body)
+                file.flush()
+                os.fchmod(file.fileno(), FILE_MODE)
+                os.fsync(file.fileno())
+                etag = _token(body, os.fstat(file.fileno()))
+            os.replace(temporary, self._path)
+            temporary = None
+        except OSError as fault:
+            raise self._refused("write", fault) from fault
+        finally:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+        self._sync_directory()
+        return etag
+
+    def _sync_directory(self) -> None:
+        try:
+            directory = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)
+        except OSError as fault:
+            raise OutcomeUnknown(
+                f"cannot be sure that the routes in {self.place} would survive a power cut: {fault.strerror}",
+                hint="read the document again before deciding",
+            ) from fault
+
+    @contextlib.asynccontextmanager
+    async def _locked(self) -> AsyncIterator[None]:
+        descriptor = await self._take_lock()
+        try:
+            yield
+        finally:
+            os.close(descriptor)  # gives the lock back
+
+    async def _take_lock(self) -> int:
+        for _ in range(LOCK_ATTEMPTS):
+            try:
+                descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            except OSError as fault:
+                raise self._refused("lock", fault) from fault
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_current(descriptor):
+                    return descriptor
+            except BlockingIOError:
+                pass
+            except OSError as fault:
+                os.close(descriptor)
+                raise self._refused("lock", fault) from fault
+            os.close(descriptor)
+            await asyncio.sleep(LOCK_POLL_SECONDS)
+        raise CloudError(
+            f"cannot lock the routes in {self.place}: another process has held the lock for ten seconds",
+            hint=f"see who has {self._lock_path} open",
+        )
+
+    def _is_current(self, descriptor: int) -> bool:
+        """Somebody may have removed the lock file between our open and our lock; then we hold nothing."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._lock_path))
+        except FileNotFoundError:
+            return False
+
+    def _refused(self, verb: str, fault: OSError) -> CloudError:
+        family = AccessRefused if isinstance(fault, PermissionError) else CloudError
+        return family(
+            f"cannot {verb} the routes in {self.place}: {(fault.strerror or type(fault).__name__).lower()}",
+            hint="check the path, its rights and the free space",
+        )
+
+
+def _token(raw: bytes, status: os.stat_result) -> str:
+    """Content, and the inode and time of the write: equal bytes written twice have two tokens."""
+    return f"{hashlib.sha256(raw).hexdigest()[:32]}-{status.st_ino:x}-{status.st_mtime_ns:x}"

@@ -1,0 +1,100 @@
+"""The route document as one blob of an account, local or Azure, through the object-store port.
+
+Decides how a compare-and-swap is said in conditional writes: create with If-None-Match, replace with If-Match. Leaves
+connections, signatures and the names of failures to the object store. Rule: a swap is one write; it is never repeated,
+and only ``RouteChanged`` says that somebody else wrote first.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from migrator.errors import CloudError, ConditionFailed, NotFound, RouteChanged
+from migrator.model.objects import CREATE, EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
+from migrator.model.routes import MAX_DOCUMENT_BYTES, RouteDocument
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.router import RouteSnapshot
+
+READ_ATTEMPTS = 10
+"""A read is a HEAD and a conditional GET; so many swaps may come between the two before we give up."""
+
+_SHAPE = Shape(
+    blob_type=BlobType.BLOCK,
+    headers=ContentHeaders(content_type="application/json", cache_control="no-store"),
+    metadata=EMPTY,
+    tags=EMPTY,
+    tier=None,
+)
+
+
+class StoreRouter:
+    """A ``Router`` on blob ``name`` of ``container``. Closing it leaves ``store`` open: it belongs to its maker."""
+
+    def __init__(self, store: ObjectStore, container: str, name: str) -> None:
+        self._store = store
+        self._container = container
+        self._name = name
+
+    @property
+    def place(self) -> str:
+        """Where the document is, for people: ``account/container/name``."""
+        return f"{self._store.account}/{self._container}/{self._name}"
+
+    async def read(self) -> RouteSnapshot:
+        for _ in range(READ_ATTEMPTS):
+            with suppress(ConditionFailed):  # swapped between our HEAD and our GET: look again
+                return await self._read_once()
+        raise CloudError(
+            f"cannot read the routes in {self.place}: they changed {READ_ATTEMPTS} times while being read",
+            hint="find out who keeps writing this document",
+        )
+
+    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
+        body = document.encode()
+        condition = CREATE if expected_etag is None else Condition(if_match=expected_etag)
+        try:
+            return await self._put(body, condition)
+        except ConditionFailed as refused:
+            raise RouteChanged(
+                f"cannot change the routes in {self.place}: somebody else changed them first"
+            ) from refused
+        except NotFound as missing:
+            if expected_etag is not None:
+                raise RouteChanged(f"cannot change the routes in {self.place}: the document is gone") from missing
+            raise
+
+    async def close(self) -> None:
+        """Nothing of ours stays open."""
+
+    async def _read_once(self) -> RouteSnapshot:
+        try:
+            found = await self._store.head(self._container, self._name)
+            if found.size > MAX_DOCUMENT_BYTES:
+                raise self._unreadable(f"it has {found.size} bytes, more than {MAX_DOCUMENT_BYTES}")
+            async with self._store.read(self._container, self._name, if_match=found.etag) as chunks:
+                raw = b"".join([chunk async for chunk in chunks])
+        except NotFound as missing:
+            if missing.what == "account":
+                raise
+            return RouteSnapshot(None, None)
+        try:
+            return RouteSnapshot(RouteDocument.decode(raw), found.etag)
+        except ValueError as fault:
+            raise self._unreadable(str(fault)) from fault
+
+    async def _put(self, body: bytes, condition: Condition) -> str:
+        try:
+            written = await self._store.put(self._container, self._name, body, _SHAPE, condition=condition)
+        except NotFound as missing:
+            if missing.what != "container" or not condition.create:
+                raise
+            # Nothing was written: the first document of a rollout may come before its container.
+            await self._store.create_container(ContainerInfo(self._container))
+            written = await self._store.put(self._container, self._name, body, _SHAPE, condition=condition)
+        return written.etag
+
+    def _unreadable(self, why: str) -> CloudError:
+        return CloudError(
+            f"cannot read the routes in {self.place}: {why}",
+            hint="restore the last good document; clients keep following the one they know until then",
+        )
