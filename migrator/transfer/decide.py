@@ -66,7 +66,8 @@ class Decision:
 def decide(case: Case) -> Decision:
     """The one action for ``case``; see the rules above."""
     origin, destination, record = case.origin, case.destination, case.record
-    if case.exception is not None and case.exception.kind in ("kept", "decided") and stands(case, case.exception):
+    judged = case.exception is not None and case.exception.kind in ("kept", "decided")
+    if judged and case.direction is Direction.REVERSE and case.exception and stands(case, case.exception):
         return Decision(Verb.HELD)
     if origin is None and destination is None:
         return Decision(Verb.ABSENT)
@@ -77,7 +78,11 @@ def decide(case: Case) -> Decision:
             # The source lost an object that the target still has unchanged: a writer without a lease deleted it there.
             return Decision(Verb.STRAGGLER, "deleted at the source after the switch")
         return Decision(Verb.CREATE)
-    ours = record is not None and _destination_hash(case) == _hash(case, destination)
+    # A rollback may have left the target as it was judged then; going forward again, the source is the truth.
+    known_loser = judged and case.exception is not None and case.exception.target_etag == destination.etag
+    ours = (record is not None and _destination_hash(case) == _hash(case, destination)) or (
+        known_loser and case.direction is Direction.FORWARD
+    )
     if origin is None:
         if ours:
             return Decision(Verb.DELETE)

@@ -1,0 +1,236 @@
+"""The copy ladder: how one blob gets across, whole and of one generation.
+
+Rungs, best first: server-side copy in one request (block blobs up to 256 MiB), server-side blocks (larger ones), an
+asynchronous copy (append and page blobs, never inside a fence), streaming through this machine. A rung the service cannot
+do is left for good (``Unsupported``); any other failure goes up. Every read carries the origin's ETag, every write the
+condition it was decided under, so a blob never mixes generations and nothing of others is overwritten.
+
+Memory: a streamed blob holds one block (BLOCK_BYTES) at a time; a copier runs at most STREAMS of them at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from migrator.errors import CloudError, ConditionFailed, NotFound, SourceChanged, Unsupported
+from migrator.model.objects import (
+    BLOCK_BYTES,
+    SYNC_COPY_LIMIT_BYTES,
+    BlobType,
+    Condition,
+    Listed,
+    Shape,
+)
+from migrator.ports.clock import Clock
+from migrator.ports.object_store import ObjectStore, Origin, Written
+
+SERVER_BLOCK_BYTES = 64 * 1024 * 1024
+"""Bytes of one Put Block From URL: large enough for few requests, small enough that a lost answer costs little."""
+PARALLEL_BLOCKS = 4
+STREAMS = 4
+PAGE_WRITE_BYTES = 4 * 1024 * 1024
+"""Most bytes of one Put Page or Append Block. Source: Azure "Put Page", "Append Block"."""
+POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """``etag``: the destination's generation, equal to the origin's generation that was asked for."""
+
+    etag: str
+    bytes: int
+    path: str
+    """The rung that did it: server, blocks, async, streamed."""
+
+
+class Copier:
+    """Copies blobs of one pair of accounts; remembers which rungs this pair cannot climb."""
+
+    def __init__(self, origin: ObjectStore, destination: ObjectStore, clock: Clock) -> None:
+        self._origin = origin
+        self._destination = destination
+        self._clock = clock
+        self._server_side = destination.can_copy_from(origin)
+        self._asynchronous = self._server_side
+        self._streams = asyncio.Semaphore(STREAMS)
+
+    @property
+    def path(self) -> str:
+        """What ``plan`` shows: the rung that ordinary blobs take."""
+        return "server-side" if self._server_side else "streamed through this machine"
+
+    async def copy(self, container: str, blob: Listed, *, condition: Condition, in_fence: bool) -> Copied:
+        """Copy the generation ``blob.etag``.
+
+        Raises:
+            SourceChanged: the origin has another generation by now; nothing of it was kept.
+            NotFound: the origin is gone (what="blob"), or a container is.
+            ConditionFailed: the destination is not as ``condition`` says.
+            OutcomeUnknown: the visible write was sent and not answered.
+        """
+        origin = Origin(self._origin, container, blob.name, blob.etag)
+        shape = Shape.of(blob)
+        if blob.is_archived:
+            raise CloudError(
+                f"cannot copy {container}/{blob.name}: it is archived and cannot be read",
+                hint="rehydrate it, or leave its container out of the plan",
+                code="BlobArchived",
+            )
+        if blob.blob_type is BlobType.BLOCK and self._server_side:
+            try:
+                return await self._server(origin, container, blob, shape, condition)
+            except Unsupported:
+                self._server_side = False
+        if blob.blob_type is not BlobType.BLOCK and self._asynchronous and not in_fence:
+            try:
+                return await self._async(origin, container, blob, shape, condition)
+            except Unsupported:
+                self._asynchronous = False
+        async with self._streams:
+            return await self._stream(container, blob, shape, condition)
+
+    async def _server(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
+        if blob.size <= SYNC_COPY_LIMIT_BYTES:
+            written = await self._destination.copy(origin, container, blob.name, shape, condition=condition)
+            return Copied(written.etag, blob.size, "server")
+        offsets = range(0, blob.size, SERVER_BLOCK_BYTES)
+        ids = [_block_id(index) for index in range(len(offsets))]
+        turn = asyncio.Semaphore(PARALLEL_BLOCKS)
+
+        async def stage(block_id: str, offset: int) -> None:
+            async with turn:
+                length = min(SERVER_BLOCK_BYTES, blob.size - offset)
+                await self._destination.stage_block_from(
+                    origin, container, blob.name, block_id, offset=offset, length=length
+                )
+
+        await _all(*(stage(block_id, offset) for block_id, offset in zip(ids, offsets, strict=True)))
+        written = await self._destination.commit_blocks(container, blob.name, ids, shape, condition=condition)
+        return Copied(written.etag, blob.size, "blocks")
+
+    async def _async(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
+        written = await self._destination.start_copy(origin, container, blob.name, shape, condition=condition)
+        while written.pending:
+            await self._clock.sleep(POLL_SECONDS)
+            now = await self._destination.head(container, blob.name)
+            if now.copy_id != written.copy_id:
+                raise ConditionFailed(f"cannot finish copying {container}/{blob.name}: another write came first")
+            written = Written(now.etag, now.copy_id, now.copy_pending)
+        return Copied(written.etag, blob.size, "async")
+
+    async def _stream(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
+        if blob.blob_type is BlobType.BLOCK:
+            etag = await self._stream_block(container, blob, shape, condition)
+        else:
+            etag = await self._stream_pieces(container, blob, shape, condition)
+        return Copied(etag, blob.size, "streamed")
+
+    async def _stream_block(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
+        if blob.size <= BLOCK_BYTES:
+            body = b"".join([piece async for piece in self._pieces(container, blob, BLOCK_BYTES)])
+            return (await self._destination.put(container, blob.name, body, shape, condition=condition)).etag
+        ids: list[str] = []
+        async for piece in self._pieces(container, blob, BLOCK_BYTES):
+            ids.append(_block_id(len(ids)))
+            await self._destination.stage_block(container, blob.name, ids[-1], piece)
+        return (await self._destination.commit_blocks(container, blob.name, ids, shape, condition=condition)).etag
+
+    async def _stream_pieces(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
+        """Append and page blobs have no commit: between the first and the last write the destination holds a part, which
+        the caller's open range marks as ours until it is whole."""
+        size = blob.size if blob.blob_type is BlobType.PAGE else 0
+        written = await self._destination.create_empty(container, blob.name, size, shape, condition=condition)
+        offset = 0
+        async for piece in self._pieces(container, blob, PAGE_WRITE_BYTES):
+            if blob.blob_type is BlobType.APPEND:
+                written = await self._destination.append(
+                    container, blob.name, piece, offset=offset, if_match=written.etag
+                )
+            elif piece.strip(b"\0"):
+                written = await self._destination.put_pages(
+                    container, blob.name, piece, offset=offset, if_match=written.etag
+                )
+            offset += len(piece)
+        return written.etag
+
+    async def _pieces(self, container: str, blob: Listed, piece_bytes: int) -> AsyncIterator[bytes]:
+        """The blob's bytes in pieces of exactly ``piece_bytes`` (the last may be shorter)."""
+        if blob.size == 0:
+            return
+        try:
+            async with self._origin.read(container, blob.name, if_match=blob.etag) as chunks:
+                held = bytearray()
+                async for chunk in chunks:
+                    held += chunk
+                    while len(held) >= piece_bytes:
+                        yield bytes(held[:piece_bytes])
+                        del held[:piece_bytes]
+                if held:
+                    yield bytes(held)
+        except ConditionFailed as refusal:
+            raise SourceChanged(f"cannot copy {container}/{blob.name}: it changed meanwhile") from refusal
+
+
+async def same_content(
+    origin: ObjectStore, destination: ObjectStore, container: str, here: Listed, there: Listed
+) -> bool:
+    """Read both generations whole and compare: bytes, type, headers and metadata (tags and tier are compared by pass).
+
+    Raises SourceChanged or NotFound if either side is another generation by now.
+    """
+    if (here.size, here.blob_type, dict(here.metadata)) != (there.size, there.blob_type, dict(there.metadata)):
+        return False
+    if _without_md5(here) != _without_md5(there):
+        return False
+    if here.size == 0:
+        return True
+    first, second = await _all(_digest(origin, container, here), _digest(destination, container, there))
+    return first == second
+
+
+async def _digest(store: ObjectStore, container: str, blob: Listed) -> bytes:
+    digest = hashlib.sha256()
+    try:
+        async with store.read(container, blob.name, if_match=blob.etag) as chunks:
+            async for chunk in chunks:
+                digest.update(chunk)
+    except ConditionFailed as refusal:
+        raise SourceChanged(f"cannot compare {container}/{blob.name}: it changed meanwhile") from refusal
+    return digest.digest()
+
+
+def _without_md5(blob: Listed) -> tuple[str | None, ...]:
+    h = blob.headers
+    # A service shows no type, or application/octet-stream, for a blob that was given none.
+    return (
+        h.content_type or "application/octet-stream",
+        h.content_encoding or None,
+        h.content_language or None,
+        h.content_disposition or None,
+        h.cache_control or None,
+    )
+
+
+def same_headers(here: Listed, there: Listed) -> bool:
+    return _without_md5(here) == _without_md5(there)
+
+
+def _block_id(index: int) -> str:
+    return f"migrate-{index:08d}"
+
+
+async def _all(*work: object) -> list[bytes]:
+    """Run together; if one fails, the others are cancelled and awaited before its error goes up."""
+    tasks = [asyncio.ensure_future(one) for one in work]  # type: ignore[call-overload]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+__all__ = ["Copied", "Copier", "NotFound", "same_content", "same_headers"]
