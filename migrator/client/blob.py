@@ -1,0 +1,149 @@
+"""Reading the route document from a blob: the only place of the client that needs the Azure SDK for itself.
+
+Decides how an address and a credential become a client. Rule: one request, no retry, no secondary endpoint, no cache.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.storage.blob import BlobClient
+from azure.storage.blob.aio import BlobClient as AsyncBlobClient
+
+from migrator.client.sources import Unfetched
+from migrator.errors import UsageError
+from migrator.model.routes import MAX_DOCUMENT_BYTES
+
+_READ: dict[str, Any] = {
+    "length": MAX_DOCUMENT_BYTES + 1,
+    "offset": 0,
+    "headers": {"Cache-Control": "no-cache"},
+    "decompress": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BlobAddress:
+    """``place`` is for people and holds no query; ``secret`` is a connection string, key, SAS, credential or None."""
+
+    url: str
+    place: str
+    container: str
+    name: str
+    secret: Any
+
+    @classmethod
+    def parse(cls, url: str, credential: Any) -> BlobAddress:
+        """Raises UsageError; its text never holds the query."""
+        parts = urlsplit(url)
+        place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        is_loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"cannot follow {place}: not a file and not the address of a blob")
+        if parts.scheme == "http" and not is_loopback:
+            raise UsageError(f"cannot follow {place}: only https is safe there")
+        path = parts.path.strip("/").split("/", 2 if _names_account(parts.hostname) else 1)
+        if len(path) < 2 or not all(path) or (_names_account(parts.hostname) and len(path) < 3):
+            raise UsageError(f"cannot follow {place}: the address needs a container and a blob name")
+        return cls(url, place, path[-2], path[-1], _secret(credential, place))
+
+    def client(self, kind: type[Any], token: Any, *, timeout_seconds: float) -> Any:
+        """A BlobClient of ``kind``; ``token`` makes the default credential where nothing else is given."""
+        options: dict[str, Any] = {
+            "retry_total": 0,
+            "connection_timeout": timeout_seconds,
+            "read_timeout": timeout_seconds,
+        }
+        try:
+            if isinstance(self.secret, str) and "=" in self.secret and "AccountName=" in self.secret:
+                return kind.from_connection_string(self.secret, self.container, self.name, **options)
+            secret = self.secret
+            if secret is None and not urlsplit(self.url).query and self.url.startswith("https:"):
+                secret = token()
+            return kind.from_blob_url(self.url, credential=secret, **options)
+        except ValueError as fault:
+            raise UsageError(f"cannot follow {self.place}: its credential cannot be used") from fault
+
+
+class SyncBlobSource:
+    def __init__(self, url: str, *, credential: Any, timeout_seconds: float) -> None:
+        address = BlobAddress.parse(url, credential)
+        self.place = address.place
+        self._closing: list[Any] = []
+        self._client = address.client(BlobClient, self._default, timeout_seconds=timeout_seconds)
+        self._closing.append(self._client)
+
+    def _default(self) -> Any:
+        from azure.identity import DefaultAzureCredential
+
+        self._closing.append(DefaultAzureCredential())
+        return self._closing[-1]
+
+    def fetch(self) -> bytes | None:
+        try:
+            return bytes(self._client.download_blob(**_READ).readall())
+        except ResourceNotFoundError:
+            return None
+        except AzureError as fault:
+            return _answer(fault, self.place)
+
+    def close(self) -> None:
+        for part in self._closing:
+            part.close()
+
+
+class AsyncBlobSource:
+    def __init__(self, url: str, *, credential: Any, timeout_seconds: float) -> None:
+        address = BlobAddress.parse(url, credential)
+        self.place = address.place
+        self._closing: list[Any] = []
+        self._client = address.client(AsyncBlobClient, self._default, timeout_seconds=timeout_seconds)
+        self._closing.append(self._client)
+
+    def _default(self) -> Any:
+        from azure.identity.aio import DefaultAzureCredential
+
+        self._closing.append(DefaultAzureCredential())
+        return self._closing[-1]
+
+    async def fetch(self) -> bytes | None:
+        try:
+            return bytes(await (await self._client.download_blob(**_READ)).readall())
+        except ResourceNotFoundError:
+            return None
+        except AzureError as fault:
+            return _answer(fault, self.place)
+
+    async def close(self) -> None:
+        for part in self._closing:
+            await part.close()
+
+
+def _answer(fault: AzureError, place: str) -> bytes:
+    """An empty blob (416 on a range) is an empty document; everything else was no answer about it."""
+    if isinstance(fault, HttpResponseError) and fault.status_code == 416:
+        return b""
+    if isinstance(fault, ClientAuthenticationError):
+        raise Unfetched(f"{place} refuses our credential") from fault
+    if isinstance(fault, HttpResponseError) and fault.status_code:
+        raise Unfetched(f"{place} answers with status {fault.status_code}") from fault
+    raise Unfetched(f"{place} cannot be reached") from fault
+
+
+def _names_account(host: str) -> bool:
+    """Loopback services carry the account in the path."""
+    return host in ("127.0.0.1", "localhost", "::1")
+
+
+def _secret(credential: Any, place: str) -> Any:
+    """Follow ``env:NAME``; other credentials as they are."""
+    if not isinstance(credential, str) or not credential.startswith("env:"):
+        return credential
+    value = os.environ.get(credential.removeprefix("env:"))
+    if not value:
+        raise UsageError(f"cannot follow {place}: the variable {credential.removeprefix('env:')} is not set")
+    return value

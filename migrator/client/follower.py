@@ -1,0 +1,255 @@
+"""The heart of the client: what one area's observations of the route document allow now.
+
+Decides when a write may start, under which epoch and until when; what a reader is told; which observations are refused;
+and how urgent a refresh is. Leaves fetching, waiting and the clock to the shells. Rules:
+
+- a grant ends ``ttl`` after the request that brought the record was *sent*, never after its answer came;
+- only the newest usable observation grants anything; a read-only record grants nothing;
+- an epoch never goes back and never changes its account, endpoint or mode; a record never vanishes. An observation that
+  says so is refused, and nothing is granted until a later one is usable again;
+- readers are never stopped: they go on with the last record, marked stale.
+
+Times are seconds of one clock that never goes back and that the caller passes in. No I/O, no clock, nothing foreign.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from migrator.client.errors import RestartUpload, RouteFenced, RouteUnusable
+from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
+
+READ_ONLY_CACHE_SECONDS = 2.0
+"""How long a reader keeps a read-only record: so stale reads end two seconds after a switch."""
+RETRY_SECONDS = 0.2
+"""A writer asks again for a read-only or refused record no sooner than this."""
+
+
+class Refresh(Enum):
+    """How urgent a new observation is: not at all, welcome, or needed before anything can be granted."""
+
+    NO = "no"
+    SOON = "soon"
+    MUST = "must"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadToken:
+    """Where staged blocks lie."""
+
+    account: str
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Writes may start before ``expires``, to ``endpoint`` only, and must end ``max_write_seconds`` after they start."""
+
+    key: str
+    endpoint: str
+    account: str
+    epoch: int
+    expires: float
+    max_write_seconds: float
+
+    @property
+    def token(self) -> UploadToken:
+        return UploadToken(self.account, self.endpoint)
+
+    def check_upload(self, token: UploadToken) -> None:
+        """Raises RestartUpload if blocks staged under ``token`` cannot be committed under this grant."""
+        if token != self.token:
+            raise RestartUpload(
+                f"cannot commit to {self.key}: its blocks are in {token.account} and the route now names {self.account}",
+                endpoint=self.endpoint,
+                hint="upload the object again under the new lease",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Where to read. ``stale``: the record is past its time and could not be refreshed, or the document is unusable."""
+
+    endpoint: str
+    account: str
+    mode: Mode
+    epoch: int
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The newest usable record, when its request was sent, and the document's durations at that time."""
+
+    record: RouteRecord
+    sent_at: float
+    ttl_seconds: float
+    max_write_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Fault:
+    why: str
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """All that is remembered, in one value: a thread that reads it meets no half-made change."""
+
+    held: _Held | None = None
+    fault: _Fault | None = None
+
+
+class Follower:
+    """Follows the record of ``key`` (``region/area``) through observations.
+
+    >>> from migrator.model.routes import RouteDocument, RouteRecord
+    >>> record = RouteRecord("eu-web", "https://euweb.example", "read-write", 7, "3f", "", "")
+    >>> follower = Follower("europe/web-tracking")
+    >>> follower.observe(RouteDocument(30, 60, {"europe/web-tracking": record}), sent_at=100.0)
+    True
+    >>> follower.lease(now=129.0).expires
+    130.0
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self._seen = _Seen()
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch seen; 0 before the first."""
+        held = self._seen.held
+        return held.record.epoch if held else 0
+
+    def observe(self, document: RouteDocument | None, sent_at: float) -> bool:
+        """Take in the answer of a request sent at ``sent_at``; None: there is no document. False if it was refused.
+
+        Answers may come late and out of order: one that was sent before the newest usable one never takes anything away.
+        The caller keeps requests from overlapping, else an overtaken answer may look like an epoch that went back; that
+        is refused, which costs a refresh and no data.
+        """
+        held, fault = self._seen.held, self._seen.fault
+        why = self._objection(document)
+        if why is not None:
+            if held is None or sent_at > held.sent_at:
+                self._seen = _Seen(held, _Fault(why, sent_at))
+            return False
+        assert document is not None
+        if held is not None and held.record.epoch == document.routes[self.key].epoch and sent_at <= held.sent_at:
+            return True
+        cured = fault is None or sent_at >= fault.sent_at
+        fresh = _Held(_normal(document.routes[self.key]), sent_at, document.ttl_seconds, document.max_write_seconds)
+        self._seen = _Seen(fresh, None if cured else fault)
+        return True
+
+    def lease(self, now: float) -> Grant:
+        """What may be written now.
+
+        Raises:
+            RouteFenced: read-only, too old, or nothing read yet: wait and observe again.
+            RouteUnusable: the newest observation contradicts an earlier one.
+        """
+        held, fault = self._seen.held, self._seen.fault
+        if fault is not None:
+            raise self._unusable(fault.why)
+        if held is None:
+            raise RouteFenced(f"cannot write to {self.key}: no route could be read yet", reason="unread")
+        if held.record.mode == READ_ONLY:
+            raise RouteFenced(
+                f"cannot write to {self.key}: its route is read-only (epoch {held.record.epoch})",
+                reason="read-only",
+                hint="a cut-over is going on; wait for writable()",
+            )
+        if not held.sent_at <= now < held.sent_at + held.ttl_seconds:
+            raise RouteFenced(
+                f"cannot write to {self.key}: its route could not be refreshed for {now - held.sent_at:.0f} s",
+                reason="expired",
+                hint="writes go on as soon as the route document can be read again",
+            )
+        record = held.record
+        return Grant(
+            key=self.key,
+            endpoint=record.endpoint,
+            account=record.account,
+            epoch=record.epoch,
+            expires=held.sent_at + held.ttl_seconds,
+            max_write_seconds=held.max_write_seconds,
+        )
+
+    def resolve(self, now: float) -> Resolved:
+        """Where to read now, from the last usable record however old.
+
+        Raises:
+            RouteUnusable: there never was one.
+        """
+        held, fault = self._seen.held, self._seen.fault
+        if held is None:
+            raise self._unusable(fault.why if fault else "no route could be read yet")
+        record = held.record
+        is_fresh = fault is None and held.sent_at <= now < held.sent_at + _read_seconds(held)
+        return Resolved(record.endpoint, record.account, record.mode, record.epoch, stale=not is_fresh)
+
+    def write_refresh(self, now: float) -> Refresh:
+        """How urgently a writer needs a new observation."""
+        held, fault = self._seen.held, self._seen.fault
+        if fault is not None:
+            return Refresh.NO if 0 <= now - fault.sent_at < RETRY_SECONDS else Refresh.MUST
+        if held is None:
+            return Refresh.MUST
+        if held.record.mode == READ_WRITE:
+            return _urgency(now - held.sent_at, held.ttl_seconds)
+        return Refresh.NO if 0 <= now - held.sent_at < RETRY_SECONDS else Refresh.MUST
+
+    def read_refresh(self, now: float) -> Refresh:
+        """How urgently a reader needs a new observation."""
+        held, fault = self._seen.held, self._seen.fault
+        if held is None:
+            return Refresh.MUST
+        if fault is not None:
+            return _urgency(now - fault.sent_at, READ_ONLY_CACHE_SECONDS)
+        return _urgency(now - held.sent_at, _read_seconds(held))
+
+    def _objection(self, document: RouteDocument | None) -> str | None:
+        """Why the document cannot be followed, or None."""
+        if document is None:
+            return "there is no route document"
+        record = document.routes.get(self.key)
+        if record is None:
+            return "the route document has no record of it"
+        held = self._seen.held
+        if held is None or record.epoch > held.record.epoch:
+            return None
+        if record.epoch < held.record.epoch:
+            return f"its epoch went back from {held.record.epoch} to {record.epoch}"
+        for name in ("account", "endpoint", "mode"):
+            if getattr(_normal(record), name) != getattr(held.record, name):
+                return f"its {name} changed within epoch {record.epoch}"
+        return None
+
+    def _unusable(self, why: str) -> RouteUnusable:
+        return RouteUnusable(
+            f"cannot follow the route of {self.key}: {why}",
+            hint="the operator finds the cause with migrate doctor",
+        )
+
+
+def _read_seconds(held: _Held) -> float:
+    """How long readers keep a record."""
+    if held.record.mode == READ_ONLY:
+        return min(READ_ONLY_CACHE_SECONDS, held.ttl_seconds)
+    return held.ttl_seconds
+
+
+def _urgency(age: float, life: float) -> Refresh:
+    """Refresh in the second half of a record's life, so that one caller pays for it and the others go on."""
+    if not 0 <= age < life:
+        return Refresh.MUST
+    return Refresh.SOON if age >= life / 2 else Refresh.NO
+
+
+def _normal(record: RouteRecord) -> RouteRecord:
+    """The same record, its endpoint without a final slash: both spellings name one account."""
+    return replace(record, endpoint=record.endpoint.rstrip("/")) if record.endpoint.endswith("/") else record

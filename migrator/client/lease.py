@@ -1,0 +1,129 @@
+"""A write lease as an application holds it: a grant of the follower together with a clock.
+
+Decides nothing new: a lease is over at its grant's ``expires``, a request is over ``max_write`` after it began. The clock
+is the one that also counts while the machine sleeps, where there is such a clock: a lease must not outlive a suspend.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from migrator.client.errors import RouteFenced
+from migrator.client.follower import Grant, UploadToken
+
+Clock = Callable[[], float]
+ROUNDING_SECONDS = 0.05
+"""The service's ``timeout=`` is in whole seconds: so little is rounded up, everything else down. Far inside the engine's
+``clock_margin``; without it a ``max_write`` of one second would leave no whole second to any request."""
+
+
+def monotonic() -> float:
+    """Seconds since some fixed moment, sleep of the machine included; never goes back."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRequest:
+    """One write, from its first try to its last: it must end before ``deadline`` (same clock as the lease)."""
+
+    lease: WriteLease
+    deadline: float
+
+    def remaining(self) -> float:
+        """Seconds left for all tries together; 0 when there are none."""
+        return max(0.0, self.deadline - self.lease.clock())
+
+    @property
+    def timeout_seconds(self) -> int:
+        """What to give the service as ``timeout=`` for a try sent now.
+
+        Raises:
+            RouteFenced: less than a second is left; do not send.
+        """
+        left = int(self.remaining() + ROUNDING_SECONDS)
+        if left < 1:
+            raise self._late()
+        return left
+
+    def check(self) -> None:
+        """Before every try: RouteFenced if the lease is over or the time is used up."""
+        self.lease.check()
+        if not self.remaining():
+            raise self._late()
+
+    def _late(self) -> RouteFenced:
+        return RouteFenced(
+            f"cannot write to {self.lease.key}: the request has used up its {self.lease.max_write_seconds:g} s",
+            reason="late",
+            hint="if a try was sent, read what is there before repeating it",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLease:
+    """The right to *start* writes at ``endpoint`` until ``expires``; each must end within ``max_write_seconds``.
+
+    >>> lease = WriteLease(Grant("europe/images", "https://x", "eu-img", 7, 130.0, 60.0), clock=lambda: 100.0)
+    >>> lease.remaining(), lease.request().deadline
+    (30.0, 160.0)
+    """
+
+    grant: Grant
+    clock: Clock = monotonic
+
+    @property
+    def key(self) -> str:
+        """``region/area``."""
+        return self.grant.key
+
+    @property
+    def endpoint(self) -> str:
+        return self.grant.endpoint
+
+    @property
+    def account(self) -> str:
+        """The account's name in the plan."""
+        return self.grant.account
+
+    @property
+    def epoch(self) -> int:
+        return self.grant.epoch
+
+    @property
+    def expires(self) -> float:
+        """The end, on ``clock``."""
+        return self.grant.expires
+
+    @property
+    def max_write_seconds(self) -> float:
+        return self.grant.max_write_seconds
+
+    @property
+    def upload_token(self) -> UploadToken:
+        """Keep it beside staged blocks; ``check_upload`` it before the commit."""
+        return self.grant.token
+
+    def remaining(self) -> float:
+        """Seconds until the lease ends; 0 afterwards."""
+        return max(0.0, self.expires - self.clock())
+
+    def check(self) -> None:
+        """Call directly before sending a write: RouteFenced if the lease is over."""
+        if self.clock() >= self.expires:
+            raise RouteFenced(
+                f"cannot write to {self.key}: the lease of epoch {self.epoch} is over",
+                reason="expired",
+                hint="ask for a new one",
+            )
+
+    def request(self) -> WriteRequest:
+        """Begin one write: checks the lease and starts its ``max_write`` clock. RouteFenced if the lease is over."""
+        self.check()
+        return WriteRequest(self, self.clock() + self.max_write_seconds)
+
+    def check_upload(self, token: UploadToken) -> None:
+        """RestartUpload if blocks staged under ``token`` lie in another account than this lease's."""
+        self.grant.check_upload(token)

@@ -1,0 +1,212 @@
+"""``Routes``: follow the route document from asyncio code.
+
+Decides when to fetch (urgency of the follower), that fetches never overlap, and how ``writable`` waits. Leaves what an
+observation allows to ``follower`` and the bytes to ``sources``. Rule: the moment of sending is taken before anything of
+the request happens. ``sync`` is the same page for threads: a change here is made there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from migrator.client.book import Book
+from migrator.client.errors import RouteFenced
+from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
+from migrator.client.lease import Clock, WriteLease, monotonic
+from migrator.client.sources import AsyncSource, Unfetched, async_source
+from migrator.client.waiting import FETCH_SECONDS, Wait
+
+
+class Routes:
+    """Where each area lives now, for asyncio.
+
+    >>> async def store_event(body: bytes) -> None:
+    ...     async with Routes.from_url("https://control.blob.core.windows.net/routing/routes.json") as routes:
+    ...         lease = await routes.writable("europe", "email-events", timeout=300)
+    ...         request = lease.request()
+    ...         await put(lease.endpoint, body, timeout=request.timeout_seconds)
+
+    One object serves all areas and all tasks of one event loop; it reads the document again every half ``ttl`` while it
+    is used, and not at all while it is not.
+    """
+
+    def __init__(
+        self,
+        source: AsyncSource,
+        *,
+        clock: Clock = monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        chance: Callable[[], float] = random.random,
+        timeout_seconds: float = FETCH_SECONDS,
+    ) -> None:
+        self._source = source
+        self._book = Book(source.place)
+        self._clock = clock
+        self._sleep = sleep
+        self._chance = chance
+        self._timeout_seconds = timeout_seconds
+        self._flight: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_url(cls, url: str, *, credential: Any = None, timeout_seconds: float = FETCH_SECONDS) -> Routes:
+        """Follow the document at ``url``.
+
+        Args:
+            url: a path, ``file:///path``, or ``https://account.blob.core.windows.net/container/name``, with or without a
+                SAS; for a private test service also ``http://127.0.0.1:10000/account/container/name``.
+            credential: for a blob without SAS: a connection string, an account key, a SAS, ``env:NAME`` of a variable
+                that holds one of them, or a credential object of azure-identity (the async kind). None: without SAS,
+                ``DefaultAzureCredential``.
+            timeout_seconds: of one read of the document.
+        Raises:
+            UsageError: the address or the credential cannot be used.
+        """
+        source = async_source(url, credential=credential, timeout_seconds=timeout_seconds)
+        return cls(source, timeout_seconds=timeout_seconds)
+
+    @property
+    def place(self) -> str:
+        """Where the document is, for people; never with a secret."""
+        return self._book.place
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of all leases."""
+        return self._clock
+
+    async def resolve(self, region: str, area: str) -> Resolved:
+        """Where to read. Never stopped by a fence or an unreachable document once a record is known.
+
+        Raises:
+            RouteUnusable: no record was ever read.
+        """
+        follower = self._book.follower(region, area)
+        match self._book.read_refresh(follower, self._clock()):
+            case Refresh.MUST:
+                await self._refresh()
+            case Refresh.SOON if self._flight is None:
+                await self._refresh()
+        return self._book.resolve(follower, self._clock())
+
+    async def write(self, region: str, area: str) -> WriteLease:
+        """A lease for writing, now.
+
+        Raises:
+            RouteFenced: the route is read-only or could not be read in time; nothing was sent. See ``writable``.
+            RouteUnusable: the document contradicts what was seen, or has no record of the area.
+        """
+        follower = self._book.follower(region, area)
+        match self._book.write_refresh(follower, self._clock()):
+            case Refresh.MUST:
+                await self._refresh()
+            case Refresh.SOON if self._flight is None:
+                await self._refresh()
+        return WriteLease(self._book.lease(follower, self._clock()), self._clock)
+
+    async def writable(self, region: str, area: str, *, timeout: float | None = None) -> WriteLease:
+        """Wait until the route lets us write.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+        Raises:
+            RouteFenced: still fenced after ``timeout``.
+            RouteUnusable: as ``write``; waiting does not help.
+        """
+        wait = Wait(f"{region}/{area}", self._clock, self._chance, timeout)
+        while True:
+            try:
+                return await self.write(region, area)
+            except RouteFenced as fenced:
+                await self._sleep(wait.next_delay(fenced))
+
+    async def upload(self, region: str, area: str, *, timeout: float | None = None) -> Upload:
+        """Begin an upload of any length: blocks may be staged at its ``endpoint`` without a lease."""
+        return Upload(self, region, area, await self.writable(region, area, timeout=timeout))
+
+    async def renew(self, lease: WriteLease) -> WriteLease:
+        """``write`` for the same record: a lease that may be of a later epoch or of another account."""
+        region, _, area = lease.key.partition("/")
+        return await self.write(region, area)
+
+    def follower(self, region: str, area: str) -> Follower:
+        """The pure follower behind this object, for tests and simulations."""
+        return self._book.follower(region, area)
+
+    async def close(self) -> None:
+        """Stop reading. Leases in hand stay what they are."""
+        if self._flight is not None:
+            self._flight.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._flight
+        await self._source.close()
+
+    async def __aenter__(self) -> Routes:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _refresh(self) -> None:
+        """Join the fetch under way or begin one; a caller that is cancelled does not take it from the others."""
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._fetch())
+            self._flight.add_done_callback(self._landed)
+        await asyncio.shield(self._flight)
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        self._flight = None
+
+    async def _fetch(self) -> None:
+        sent_at = self._clock()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                raw = await self._source.fetch()
+        except Unfetched as fault:
+            self._book.fail(str(fault), self._clock())
+        except TimeoutError:
+            self._book.fail(f"no answer within {self._timeout_seconds:g} s", self._clock())
+        else:
+            self._book.take(raw, sent_at)
+
+
+class Upload:
+    """An upload in blocks. They lie in the account of ``endpoint`` and only there can they be committed.
+
+    >>> async def store(routes: Routes) -> None:
+    ...     upload = await routes.upload("europe", "images")
+    ...     await stage_blocks(upload.endpoint)             # may take hours, needs no lease
+    ...     lease = await upload.commit()                   # RestartUpload: stage them again, elsewhere
+    ...     await commit_blocks(lease.endpoint, timeout=lease.request().timeout_seconds)
+    """
+
+    def __init__(self, routes: Routes, region: str, area: str, lease: WriteLease) -> None:
+        self._routes = routes
+        self._region = region
+        self._area = area
+        self.token: UploadToken = lease.upload_token
+
+    @property
+    def endpoint(self) -> str:
+        return self.token.endpoint
+
+    @property
+    def account(self) -> str:
+        return self.token.account
+
+    async def commit(self, *, timeout: float | None = None) -> WriteLease:
+        """Wait for a lease to commit under.
+
+        Raises:
+            RestartUpload: the route has left the account; its ``endpoint`` says where to begin again.
+            RouteFenced: still fenced after ``timeout`` seconds.
+        """
+        lease = await self._routes.writable(self._region, self._area, timeout=timeout)
+        lease.check_upload(self.token)
+        return lease

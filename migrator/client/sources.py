@@ -1,0 +1,105 @@
+"""Where a client reads the route document: a file, or a blob. Small readers of their own; the engine is not needed.
+
+Decides how an address is understood and how a failed read is worded, never with its secret. Leaves caching (there is
+none), decoding and patience to the callers. Rule: one ``fetch`` is one read of the primary endpoint, past every cache.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Protocol
+from urllib.parse import unquote, urlsplit
+
+from migrator.errors import UsageError
+from migrator.model.routes import MAX_DOCUMENT_BYTES
+
+
+class Unfetched(Exception):
+    """A fetch brought no answer about the document; the text is one clause for people. Never leaves this package."""
+
+
+class AsyncSource(Protocol):
+    place: str
+
+    async def fetch(self) -> bytes | None:
+        """The document's bytes now, or None if there is none. Unfetched if that cannot be known."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class SyncSource(Protocol):
+    place: str
+
+    def fetch(self) -> bytes | None:
+        """As ``AsyncSource.fetch``."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class FileSource:
+    """The document in a file, as ``FileRouter`` of the engine writes it."""
+
+    def __init__(self, path: str) -> None:
+        self.place = path
+
+    def fetch(self) -> bytes | None:
+        try:
+            with open(self.place, "rb") as file:
+                return file.read(MAX_DOCUMENT_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as fault:
+            raise Unfetched(f"{self.place} cannot be read ({(fault.strerror or 'unknown cause').lower()})") from fault
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+
+def file_path(url: str) -> str | None:
+    """The absolute path a ``file:`` URL or a plain path names; None for any other address."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost"):
+            raise UsageError(f"cannot follow {url}: a file address begins with file:///")
+        return os.path.abspath(unquote(parts.path))
+    if parts.scheme in ("http", "https") or "://" in url:
+        return None
+    return os.path.abspath(url)
+
+
+def sync_source(url: str, *, credential: Any, timeout_seconds: float) -> SyncSource:
+    """Raises UsageError for an address that is neither a file nor a blob."""
+    path = file_path(url)
+    if path is not None:
+        return FileSource(path)
+    from migrator.client.blob import SyncBlobSource
+
+    return SyncBlobSource(url, credential=credential, timeout_seconds=timeout_seconds)
+
+
+def async_source(url: str, *, credential: Any, timeout_seconds: float) -> AsyncSource:
+    """Raises UsageError for an address that is neither a file nor a blob."""
+    path = file_path(url)
+    if path is not None:
+        return _Threaded(FileSource(path))
+    from migrator.client.blob import AsyncBlobSource
+
+    return AsyncBlobSource(url, credential=credential, timeout_seconds=timeout_seconds)
+
+
+class _Threaded:
+    """A sync source in a thread: a mounted directory that hangs must not stop the application's loop."""
+
+    def __init__(self, source: SyncSource) -> None:
+        self._source = source
+        self.place = source.place
+
+    async def fetch(self) -> bytes | None:
+        import asyncio
+
+        return await asyncio.to_thread(self._source.fetch)
+
+    async def close(self) -> None:
+        self._source.close()

@@ -1,0 +1,39 @@
+"""How a writer waits for a route: gently, each at its own moment, and never beyond its patience. No sleeping here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from migrator.client.errors import RouteFenced
+from migrator.client.lease import Clock
+
+FETCH_SECONDS = 5.0
+"""Default timeout of one read of the route document."""
+FIRST_DELAY_SECONDS = 0.25
+LAST_DELAY_SECONDS = 1.0
+"""The longest nominal pause between two reads of a fenced route; thousands of writers may be waiting."""
+
+
+class Wait:
+    """One call of ``writable``: the pauses between its attempts, a quarter more or less by chance."""
+
+    def __init__(self, key: str, clock: Clock, chance: Callable[[], float], timeout: float | None) -> None:
+        self._key = key
+        self._clock = clock
+        self._chance = chance
+        self._timeout = timeout
+        self._began = clock()
+        self._delay = FIRST_DELAY_SECONDS
+
+    def next_delay(self, fenced: RouteFenced) -> float:
+        """Seconds to pause. RouteFenced, as ``fenced`` says it and with the wait's length, when the time is up."""
+        pause = self._delay * (0.75 + self._chance() / 2)
+        self._delay = min(self._delay * 1.5, LAST_DELAY_SECONDS)
+        if self._timeout is None:
+            return pause
+        left = self._began + self._timeout - self._clock()
+        if left <= 0:
+            raise RouteFenced(
+                f"{fenced.message}, still so after {self._timeout:g} s", reason=fenced.reason, hint=fenced.hint
+            ) from fenced
+        return min(pause, left)
