@@ -1,0 +1,187 @@
+"""Policies for azure-storage-blob clients: every write keeps the lease rule without a change in the application.
+
+    routes = Routes.from_url(...)
+    lease = await routes.writable("europe", "images")
+    client = BlobServiceClient(lease.endpoint, credential, retry_policy=LeasePolicy(routes, "europe", "images"))
+
+A policy takes the place of the client's *retry policy*: that is the one place which sees every try and still comes before
+the signature, so that ``timeout=`` is signed. Decides nothing itself: ``writes.Attempt`` does. Reads and staged blocks
+get the SDK's own retries. Weakness, of the sync one: a body that trickles is ended by the service's ``timeout=`` only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.storage.blob import ExponentialRetry
+from azure.storage.blob.aio import ExponentialRetry as AsyncExponentialRetry
+
+from migrator.client.errors import LeaseError
+from migrator.client.lease import WriteLease
+from migrator.client.routes import Routes
+from migrator.client.sync import SyncRoutes
+from migrator.client.writes import Attempt, WriteKind, kind_of, with_timeout
+
+RETRIES = 3
+FIRST_PAUSE_SECONDS = 1
+_NEVER_SENT = frozenset(
+    {"ClientConnectorError", "ConnectionTimeoutError", "ConnectTimeout", "ConnectTimeoutError", "NewConnectionError"}
+)
+"""Only these prove that nothing was sent. The SDK's ServiceRequestError does not: the async transport also raises it for
+a connection that was cut after the request."""
+
+
+class LeasePolicy(AsyncExponentialRetry):
+    """``retry_policy`` of an ``azure.storage.blob.aio`` client bound to the account of one area.
+
+    Args:
+        routes: the application's ``Routes``; stays the application's to close.
+        region, area: whose lease the writes need.
+        wait: seconds a write may wait for a fence to end before its first try; 0 raises RouteFenced at once.
+        options: as the SDK's ``ExponentialRetry``; ours begins with a pause of one second.
+    """
+
+    def __init__(self, routes: Routes, region: str, area: str, *, wait: float = 0.0, **options: Any) -> None:
+        super().__init__(**_options(options))
+        self._routes = routes
+        self._region = region
+        self._area = area
+        self._wait = wait
+
+    async def send(self, request: Any) -> Any:  # type: ignore[override]
+        http = request.http_request
+        if kind_of(http.method, http.url) in (WriteKind.READ, WriteKind.STAGED):
+            return await super().send(request)  # type: ignore[no-untyped-call]
+        settings = self.configure_retries(request)
+        attempt = Attempt(f"{self._region}/{self._area}", http.method, http.url, http.headers)
+        while True:
+            seconds = await self._admit(attempt, is_first=settings["count"] == 0)
+            _bound(request, seconds)
+            response: Any = None
+            fault: Exception | None = None
+            try:
+                async with asyncio.timeout(seconds):
+                    response = await self.next.send(request)  # type: ignore[misc]
+                again = _judge(attempt, response)
+            except TimeoutError as cut:
+                fault, again = cut, attempt.unanswered()
+            except AzureError as failed:
+                fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
+            pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
+            if pause is None:
+                return _end(attempt, settings, response, fault)
+            await asyncio.sleep(pause)
+
+    async def _admit(self, attempt: Attempt, *, is_first: bool) -> int:
+        try:
+            return attempt.admit(await self._lease(may_wait=is_first))
+        except LeaseError as fault:
+            attempt.refused(fault)
+
+    async def _lease(self, *, may_wait: bool) -> WriteLease:
+        if may_wait and self._wait > 0:
+            return await self._routes.writable(self._region, self._area, timeout=self._wait)
+        return await self._routes.write(self._region, self._area)
+
+
+class SyncLeasePolicy(ExponentialRetry):
+    """As ``LeasePolicy``, for ``azure.storage.blob`` clients and ``SyncRoutes``."""
+
+    def __init__(self, routes: SyncRoutes, region: str, area: str, *, wait: float = 0.0, **options: Any) -> None:
+        super().__init__(**_options(options))
+        self._routes = routes
+        self._region = region
+        self._area = area
+        self._wait = wait
+
+    def send(self, request: Any) -> Any:
+        http = request.http_request
+        if kind_of(http.method, http.url) in (WriteKind.READ, WriteKind.STAGED):
+            return super().send(request)  # type: ignore[no-untyped-call]
+        settings = self.configure_retries(request)
+        attempt = Attempt(f"{self._region}/{self._area}", http.method, http.url, http.headers)
+        while True:
+            _bound(request, self._admit(attempt, is_first=settings["count"] == 0))
+            response: Any = None
+            fault: Exception | None = None
+            try:
+                response = self.next.send(request)
+                again = _judge(attempt, response)
+            except AzureError as failed:
+                fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
+            pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
+            if pause is None:
+                return _end(attempt, settings, response, fault)
+            request.context.transport.sleep(pause)
+
+    def _admit(self, attempt: Attempt, *, is_first: bool) -> int:
+        try:
+            return attempt.admit(self._lease(may_wait=is_first))
+        except LeaseError as fault:
+            attempt.refused(fault)
+
+    def _lease(self, *, may_wait: bool) -> WriteLease:
+        if may_wait and self._wait > 0:
+            return self._routes.writable(self._region, self._area, timeout=self._wait)
+        return self._routes.write(self._region, self._area)
+
+
+def _options(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "initial_backoff": FIRST_PAUSE_SECONDS,
+        "increment_base": 2,
+        "random_jitter_range": 1,
+        "retry_total": RETRIES,
+    } | given
+
+
+def _bound(request: Any, seconds: int) -> None:
+    """End the try within ``seconds``, at the service and at the socket."""
+    request.http_request.url = with_timeout(request.http_request.url, seconds)
+    options = request.context.options
+    for name in ("connection_timeout", "read_timeout"):
+        given = options.get(name)
+        options[name] = min(given, seconds) if isinstance(given, (int, float)) else seconds
+
+
+def _judge(attempt: Attempt, response: Any) -> bool:
+    return attempt.answered(response.http_response.status_code, response.http_response.headers)
+
+
+def _next_pause(
+    policy: Any, attempt: Attempt, settings: Any, request: Any, response: Any, fault: Exception | None
+) -> float | None:
+    """Seconds before the next try, or None if there will be none; counts the retry and rewinds the body."""
+    error = fault if isinstance(fault, AzureError) else None
+    answer = None if response is None else response.http_response
+    if not policy.increment(settings, request=request.http_request, response=answer, error=error):
+        return None
+    wish = "" if answer is None else str(answer.headers.get("Retry-After", ""))
+    pause = max(float(policy.get_backoff_time(settings) or 0), float(wish) if wish.isdigit() else 0.0)
+    return pause if attempt.has_time_for(pause) else None
+
+
+def _end(attempt: Attempt, settings: Any, response: Any, fault: BaseException | None) -> Any:
+    attempt.finish(fault)
+    if fault is not None:
+        raise fault
+    response.http_response.location_mode = settings["mode"]
+    return response
+
+
+def _was_sent(fault: AzureError) -> bool:
+    """May the service have got the request? Yes, unless the connection was surely never made."""
+    seen: list[Any] = [getattr(fault, "inner_exception", None) or fault.__cause__]
+    for cause in seen:  # grows: requests wraps urllib3's reason in two layers
+        if cause is None or len(seen) > 8:
+            continue
+        if any(kind.__name__ in _NEVER_SENT for kind in type(cause).__mro__):
+            return False
+        seen.extend(part for part in (*getattr(cause, "args", ()), getattr(cause, "reason", None)) if _is_fault(part))
+    return True
+
+
+def _is_fault(part: Any) -> bool:
+    return isinstance(part, BaseException)
