@@ -1,0 +1,108 @@
+"""The published vectors hold for this implementation: what another language reads is what we do."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from migrator.client.errors import LeaseError, OutcomeUnknown, RestartUpload, RouteFenced, RouteUnusable
+from migrator.client.follower import Follower, Grant, UploadToken
+from migrator.client.lease import WriteLease
+from migrator.client.writes import Attempt, is_repeatable, kind_of
+from migrator.model.routes import RouteDocument
+
+VECTORS = {
+    entry.name: json.loads(entry.read_text())
+    for entry in files("migrator.client").joinpath("vectors").iterdir()
+    if entry.name.endswith(".json")
+}
+CASES = [
+    pytest.param(vector, case, id=f"{name}: {case['name']}")
+    for name, vector in sorted(VECTORS.items())
+    for case in vector.get("cases", [])
+]
+REFUSALS: dict[str, type[LeaseError]] = {
+    "fenced": RouteFenced,
+    "unusable": RouteUnusable,
+    "restart-upload": RestartUpload,
+}
+LEASE = WriteLease(Grant("europe/images", "https://old.blob.example", "old", 7, 30.0, 60.0), clock=lambda: 0.0)
+
+
+def document(vector: Any, name: str | None) -> RouteDocument | None:
+    return None if name is None else RouteDocument.decode(json.dumps(vector["documents"][name]).encode())
+
+
+def play(follower: Follower, vector: Any, step: dict[str, Any]) -> None:
+    """Carry out one step and hold it to what it expects."""
+    if "observe" in step:
+        taken = follower.observe(document(vector, step["observe"]), step["sent_at"])
+        assert taken is step["accepted"], step
+        return
+    expected = step["expect"]
+    try:
+        found: Any
+        if "write_at" in step:
+            found = follower.lease(step["write_at"])
+        elif "read_at" in step:
+            found = follower.resolve(step["read_at"])
+        else:
+            found = follower.lease(step["commit_at"])
+            found.check_upload(UploadToken(step["blocks_in"], f"https://{step['blocks_in']}.blob.example"))
+    except LeaseError as refusal:
+        assert "refused" in expected, step
+        assert type(refusal) is REFUSALS[expected["refused"]], step
+        assert getattr(refusal, "reason", None) == expected.get("reason", getattr(refusal, "reason", None)), step
+    else:
+        assert "refused" not in expected, step
+        assert {name: getattr(found, name) for name in expected} == expected, step
+
+
+@pytest.mark.parametrize(("vector", "case"), CASES)
+def test_observations_lead_to_the_published_decisions(vector: Any, case: Any) -> None:
+    follower = Follower(vector["key"])
+    for step in case["steps"]:
+        play(follower, vector, step)
+
+
+def test_a_vector_that_lies_is_noticed() -> None:
+    """The replay is no rubber stamp: a wrong expectation fails."""
+    vector = VECTORS["leases.json"]
+    follower = Follower(vector["key"])
+    play(follower, vector, {"observe": "old-7", "sent_at": 100, "accepted": True})
+    with pytest.raises(AssertionError):
+        play(follower, vector, {"write_at": 130, "expect": {"account": "old"}})
+    with pytest.raises(AssertionError):
+        play(follower, vector, {"write_at": 129, "expect": {"refused": "fenced"}})
+
+
+@pytest.mark.parametrize("request_", VECTORS["requests.json"]["requests"], ids=lambda r: f"{r['method']} {r['url']}")
+def test_requests_are_classified_as_published(request_: Any) -> None:
+    assert kind_of(request_["method"], request_["url"]).value == request_["kind"]
+    if "repeatable" in request_:
+        assert is_repeatable(request_["url"], request_["headers"]) is request_["repeatable"]
+
+
+@pytest.mark.parametrize("case", VECTORS["requests.json"]["tries"], ids=lambda c: c["name"])
+def test_tries_prove_what_is_published(case: Any) -> None:
+    assert outcome(case["tries"]) == case["outcome"]
+
+
+def outcome(tries: list[dict[str, Any]]) -> str:
+    attempt = Attempt("europe/images", "PUT", "https://old.blob.example/c/b", {})
+    last: int | None = None
+    try:
+        for each in tries:
+            attempt.admit(LEASE)
+            last = each.get("status")
+            if last is None:
+                attempt.unanswered(is_sent="lost" in each)
+            else:
+                attempt.answered(last, {"x-ms-error-code": each["code"]} if "code" in each else {})
+        attempt.finish()
+    except OutcomeUnknown:
+        return "unknown"
+    return "applied" if last is not None and last < 300 else "refused"
