@@ -1,0 +1,121 @@
+"""The command line: global options, the list of commands, and how a run ends.
+
+Decides what every command has in common. Leaves each verb to its file in ``commands`` and numbers to ``exits``. Rule: this
+file and the command files import nothing heavy, so that ``migrate --help`` is quick; a command imports its work when it
+runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from migrator import __version__
+from migrator.cli import exits, usage
+from migrator.cli.commands import register
+from migrator.cli.exits import ExitCode
+from migrator.cli.settings import Settings
+from migrator.cli.views.errors import show_error, show_note
+
+app = typer.Typer(
+    name=usage.PROGRAM,
+    help="Move the data of a live service to new storage accounts, region by region: "
+    "copy, cut over, watch, and go back if need be.",
+    epilog="Begin with: migrate validate PLAN, migrate plan PLAN, migrate apply PLAN.",
+    pretty_exceptions_enable=False,
+    pretty_exceptions_show_locals=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{usage.PROGRAM} {__version__}")
+        raise typer.Exit()
+
+
+def _drop_color(wanted: bool) -> bool:
+    if wanted:
+        os.environ["NO_COLOR"] = "1"  # eager, so that it also holds for the help text of this very call
+    return wanted
+
+
+@app.callback(invoke_without_command=True)
+def _globals(
+    context: typer.Context,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            "--state",
+            metavar="URL",
+            help="State store (SQLAlchemy URL). Wins over MIGRATE_STATE and the plan's `state`.",
+        ),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", metavar="", help="Show the traceback of an error.")] = False,
+    no_color: Annotated[
+        bool,
+        typer.Option(
+            "--no-color", metavar="", callback=_drop_color, is_eager=True, help="No colours; NO_COLOR does the same."
+        ),
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", metavar="", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    settings = context.find_object(Settings)
+    if settings is not None:
+        settings.state, settings.debug, settings.no_color = state, debug, no_color
+    if context.invoked_subcommand is None:
+        with contextlib.redirect_stdout(sys.stderr):
+            typer.echo(context.get_help(), err=True)
+        raise typer.Exit(ExitCode.USAGE)
+
+
+register(app)
+
+
+def main() -> int:
+    """Run the command line of this process; the exit code."""
+    settings = Settings()
+    _prepare_process()
+    try:
+        code = usage.run(app, sys.argv[1:], settings=settings)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        _abandon_stdout()
+        return ExitCode.ERROR
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):
+            show_note("interrupted")
+        return ExitCode.INTERRUPTED
+    except BaseException as error:
+        if isinstance(error, (SystemExit, GeneratorExit)):
+            raise
+        with contextlib.suppress(OSError):
+            show_error(error, settings)
+        return exits.of_error(error)
+
+
+def _prepare_process() -> None:
+    """SIGTERM ends a command as SIGINT does; no text can be unprintable for the terminal's encoding."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _abandon_stdout() -> None:
+    """The reader went away: nothing more can be said, and the interpreter's own last flush must not complain."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""One file a verb: its arguments, the call, and which view shows the answer.
+
+``register`` is the list of what there is. A verb that cannot work yet is not in it, so ``--help`` never shows a stub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import typer
+
+from migrator.cli.commands import schema, validate
+
+LOOK: Final = "Look"
+PREPARE: Final = "Prepare"
+ACT: Final = "Act"
+STEER: Final = "Steer a running apply"
+
+
+def register(app: typer.Typer) -> None:
+    """Add every command to ``app``, in the order an operator meets them."""
+    for panel, verbs in ((PREPARE, {"validate": validate.validate, "schema": schema.schema}),):
+        for name, function in verbs.items():
+            app.command(name, rich_help_panel=panel)(function)

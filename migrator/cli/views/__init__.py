@@ -1,0 +1,1 @@
+"""What people and programs read: human tables and lines, JSON documents, progress."""

@@ -1,0 +1,58 @@
+"""What a failure looks like: one plain sentence and what to do next, on standard error.
+
+Rule: no traceback unless ``--debug`` asks for it, and never local variables: they may hold secrets.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from typing import TextIO
+
+from migrator.cli.settings import Settings
+from migrator.cli.views.safe import safe
+from migrator.errors import InternalError, MigrateError, PlanError
+
+MAX_FAULTS = 200
+"""Faults of one plan that are printed; the rest are counted."""
+_RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
+
+
+def show_error(error: BaseException, settings: Settings, stream: TextIO | None = None) -> None:
+    """Print ``error`` (of a group: each part) for a person."""
+    stream = stream or sys.stderr
+    colored = settings.wants_color and stream.isatty()
+    if settings.debug:
+        traceback.print_exception(error, file=stream)
+    for part in _parts(error):
+        _show_one(part, stream, colored)
+    stream.flush()
+
+
+def _parts(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _parts(part)
+    else:
+        yield error
+
+
+def _show_one(error: BaseException, stream: TextIO, colored: bool) -> None:
+    if not isinstance(error, MigrateError):
+        error = InternalError(f"{type(error).__name__}: {error}")
+    label = f"{_RED}error:{_PLAIN}" if colored else "error:"
+    print(f"{label} {safe(error.message)}", file=stream)
+    if isinstance(error, PlanError):
+        for fault in error.faults[:MAX_FAULTS]:
+            print(f"  {safe(fault)}", file=stream)
+        if len(error.faults) > MAX_FAULTS:
+            print(f"  and {len(error.faults) - MAX_FAULTS} more", file=stream)
+    if error.hint:
+        text = f"  next: {safe(error.hint)}"
+        print(f"{_DIM}{text}{_PLAIN}" if colored else text, file=stream)
+
+
+def show_note(text: str, stream: TextIO | None = None) -> None:
+    """A warning or a remark beside the answer, on standard error."""
+    print(safe(text), file=stream or sys.stderr, flush=True)

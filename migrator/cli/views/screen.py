@@ -1,0 +1,82 @@
+"""The two streams as views use them: a console on a terminal, plain lines elsewhere.
+
+Decides width, colour and that markup, emoji codes and highlighting are off everywhere: texts are data. Leaves what is said
+to the views. Rule: on a terminal tables fit its width; elsewhere nothing is wrapped or cut, because somebody greps it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from migrator.cli.settings import Settings
+from migrator.cli.views.safe import safe
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNBOUNDED_COLUMNS = 100_000
+
+
+def console(settings: Settings, stream: TextIO | None = None) -> Console:
+    """A rich console on ``stream`` (standard output). It emits no escape codes at all unless it is a terminal."""
+    from rich.console import Console
+
+    stream = stream or sys.stdout
+    is_terminal = stream.isatty()
+    return Console(
+        file=stream,
+        force_terminal=is_terminal,
+        color_system="auto" if is_terminal and settings.wants_color else None,
+        no_color=not settings.wants_color,
+        width=None if is_terminal else UNBOUNDED_COLUMNS,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=not is_terminal,
+    )
+
+
+class Page:
+    """Lines and tables on standard output."""
+
+    def __init__(self, settings: Settings, stream: TextIO | None = None) -> None:
+        self.console = console(settings, stream)
+        self.is_terminal = self.console.is_terminal
+
+    def line(self, text: str = "", *, style: str | None = None) -> None:
+        """One line; ``text`` is made safe here."""
+        self.console.print(safe(text), style=style, soft_wrap=not self.is_terminal)
+
+    def table(
+        self, headings: Sequence[str], rows: Sequence[Sequence[object]], *, right: frozenset[int] = frozenset()
+    ) -> None:
+        """A table without borders, indented by two; ``right`` names the columns that are numbers."""
+        from rich.padding import Padding
+        from rich.table import Table
+        from rich.text import Text
+
+        if not self.is_terminal:
+            for line in _aligned(headings, rows, right):
+                self.console.print(line, soft_wrap=True)
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for column, heading in enumerate(headings):
+            table.add_column(heading, justify="right" if column in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(safe(cell)) for cell in row))
+        self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+
+def _aligned(headings: Sequence[str], rows: Sequence[Sequence[object]], right: frozenset[int]) -> list[str]:
+    cells = [[safe(cell) for cell in row] for row in [list(headings), *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
+            for column, cell in enumerate(row)
+        ).rstrip()
+        for row in cells
+    ]
