@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import pytest
@@ -88,18 +88,17 @@ def test_no_lease_outlives_a_fence_by_ttl(
         served_at = sent_at + delay * moment
         seen = document("a", READ_WRITE, 1) if served_at < fence_at else document("a", READ_ONLY, 2)
         answers.append((sent_at + delay, sent_at, seen))
-    events: list[tuple[float, int, Callable[[], None]]] = []
+
+    def answer(seen: RouteDocument, sent_at: float) -> None:
+        follower.observe(seen, sent_at)
 
     def ask(now: float) -> None:
         grant = granted(follower, now)
         if grant is not None:
-            assert now < grant.expires
-            assert grant.expires <= fence_at + TTL
+            assert now < grant.expires <= fence_at + TTL
 
-    for at, sent_at, seen in answers:
-        events.append((at, 0, lambda seen=seen, sent_at=sent_at: follower.observe(seen, sent_at)))  # type: ignore[misc]
-    for at in asks:
-        events.append((at, 1, lambda at=at: ask(at)))  # type: ignore[misc]
+    events = [(at, 0, partial(answer, seen, sent_at)) for at, sent_at, seen in answers]
+    events += [(at, 1, partial(ask, at)) for at in asks]
     for _, _, act in sorted(events, key=lambda event: event[:2]):
         act()
 
