@@ -20,6 +20,9 @@ STEER: Final = "Steer a running apply"
 
 def register(app: typer.Typer) -> None:
     """Add every command to ``app``, in the order an operator meets them."""
-    for panel, verbs in ((PREPARE, {"validate": validate.validate, "schema": schema.schema}),):
+    panels: dict[str, dict[str, Callable[..., int]]] = {
+        PREPARE: {"validate": validate.validate, "schema": schema.schema},
+    }
+    for panel, verbs in panels.items():
         for name, function in verbs.items():
             app.command(name, rich_help_panel=panel)(function)

@@ -1,0 +1,257 @@
+"""The rooms of the house and who may call on whom, read from the sources themselves.
+
+For the rooms every import counts, also one inside a function. For circles only those count that run when a module is
+loaded: not ``if TYPE_CHECKING``, and not inside a function, which is how a factory names its products and how the command
+line stays quick. The last tests show that each rule can fail.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PROJECT = "migrator"
+
+MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
+    "migrator": (),
+    "migrator.errors": (),
+    "migrator.model": ("migrator.model",),
+    "migrator.ports": ("migrator.ports", "migrator.model", "migrator.errors"),
+    "migrator.machine": ("migrator.machine", "migrator.model", "migrator.errors"),
+    "migrator.gates": ("migrator.gates", "migrator.model", "migrator.errors"),
+    "migrator.forecast": ("migrator.forecast", "migrator.model", "migrator.errors"),
+    "migrator.plan": ("migrator.plan", "migrator.model", "migrator.errors"),
+    "migrator.report": ("migrator.report", "migrator.model", "migrator.errors"),
+    "migrator.transfer": ("migrator.transfer", "migrator.ports", "migrator.model", "migrator.errors"),
+    "migrator.engine": (
+        "migrator.engine",
+        "migrator.machine",
+        "migrator.gates",
+        "migrator.forecast",
+        "migrator.transfer",
+        "migrator.ports",
+        "migrator.model",
+        "migrator.errors",
+    ),
+    "migrator.adapters": ("migrator.adapters", "migrator.ports", "migrator.model", "migrator.errors"),
+    "migrator.client": ("migrator.client", "migrator.model.routes", "migrator.errors"),
+    "migrator.testing": ("migrator",),
+    "migrator.cli": ("migrator",),
+}
+"""Room -> what it may import of the project. The longest matching room counts."""
+
+NOBODY_IMPORTS = {"migrator.cli": ("migrator.cli",), "migrator.testing": ("migrator.testing", "migrator.cli")}
+"""Room -> the only rooms that may import it: the front desk is at the edge, test worlds stay out of the product."""
+
+FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
+    "azure": (
+        "migrator.adapters.azure",
+        "migrator.adapters.routing",
+        "migrator.adapters.metrics.azure_monitor",
+        "migrator.client",
+    ),
+    "sqlalchemy": ("migrator.adapters.state", "migrator.adapters.local"),
+    "typer": ("migrator.cli",),
+    "rich": ("migrator.cli",),
+    "pydantic": ("migrator.plan",),
+    "pydantic_core": ("migrator.plan",),
+    "ruamel": ("migrator.plan",),
+    "httptools": ("migrator.adapters.azure.wire",),
+    "uvloop": ("migrator.adapters.azure.wire", "migrator.cli.wiring"),
+    "aiohttp": ("migrator.adapters", "migrator.client", "migrator.testing"),
+}
+"""Foreign package -> the rooms that may import it. A package that is not named here has no room at all."""
+
+
+@dataclass(frozen=True)
+class Import:
+    importer: str
+    imported: str
+    line: int
+    at_load: bool
+
+
+def sources() -> dict[str, str]:
+    """Module name -> text, of the whole project."""
+    found = {}
+    for path in sorted((ROOT / PROJECT).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text()
+    return found
+
+
+def imports_of(module: str, text: str, modules: frozenset[str]) -> Iterator[Import]:
+    """Every import of one module; ``from a import b`` names ``a.b`` where that is a module."""
+    tree = ast.parse(text)
+    later = {
+        child
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) or _is_for_types(node)
+        for statement in getattr(node, "body", ())
+        for child in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, alias.name, node.lineno, node not in later)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                yield Import(module, full if full in modules else base, node.lineno, node not in later)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+
+
+def all_imports(texts: Mapping[str, str]) -> list[Import]:
+    modules = frozenset(texts)
+    return [one for module, text in texts.items() for one in imports_of(module, text, modules)]
+
+
+def is_in(name: str, room: str) -> bool:
+    return name == room or name.startswith(f"{room}.")
+
+
+def faults(texts: Mapping[str, str]) -> list[str]:
+    """One line for each import that the rules forbid."""
+    return [f"{one.importer}:{one.line}: {why}" for one in all_imports(texts) if (why := _why_not(one))]
+
+
+def _why_not(one: Import) -> str | None:
+    if one.imported.startswith("."):
+        return "relative import; write the whole name"
+    top = one.imported.partition(".")[0]
+    if top == PROJECT:
+        return _why_not_ours(one)
+    if top in sys.stdlib_module_names:
+        return None
+    rooms = FOREIGN_ROOMS.get(top)
+    if rooms is None:
+        return f"{top} has no room in this house"
+    if any(is_in(one.importer, room) for room in rooms):
+        return None
+    return f"{top} belongs to {', '.join(rooms)}"
+
+
+def _why_not_ours(one: Import) -> str | None:
+    room = max((room for room in MAY_IMPORT if is_in(one.importer, room)), key=len)
+    allowed = any(is_in(one.imported, other) for other in MAY_IMPORT[room])
+    if room == PROJECT and one.importer != PROJECT:
+        return f"{one.importer} is in no room that the rules know"
+    for guarded, callers in NOBODY_IMPORTS.items():
+        if is_in(one.imported, guarded) and not any(is_in(one.importer, caller) for caller in callers):
+            allowed = False
+    return None if allowed else f"{room} must not import {one.imported}"
+
+
+def cycles(texts: Mapping[str, str]) -> list[list[str]]:
+    """The import cycles, each as the modules on it."""
+    graph: dict[str, set[str]] = {module: set() for module in texts}
+    for one in all_imports(texts):
+        if one.imported in graph and one.at_load and one.imported != one.importer:
+            graph[one.importer].add(one.imported)
+    return [sorted(knot) for knot in _knots(graph) if len(knot) > 1]
+
+
+def _knots(graph: Mapping[str, set[str]]) -> list[set[str]]:
+    """Strongly connected parts: what can be reached from each other (the graph is small)."""
+    reach = {module: _reachable(graph, module) for module in graph}
+    seen: set[str] = set()
+    knots = []
+    for module in graph:
+        if module not in seen:
+            knot = {other for other in reach[module] if module in reach[other]} | {module}
+            seen |= knot
+            knots.append(knot)
+    return knots
+
+
+def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    rest = list(graph[start])
+    while rest:
+        module = rest.pop()
+        if module not in found:
+            found.add(module)
+            rest.extend(graph[module])
+    return found
+
+
+def test_every_import_respects_the_rooms() -> None:
+    assert faults(sources()) == []
+
+
+def test_no_import_goes_round_in_a_circle() -> None:
+    assert cycles(sources()) == []
+
+
+def test_the_rules_name_only_rooms_that_may_exist() -> None:
+    """A misspelt room would forbid nothing."""
+    rooms = {path.name for path in (ROOT / PROJECT).iterdir() if path.is_dir() or path.suffix == ".py"}
+    known = {room.split(".")[1] for room in MAY_IMPORT if "." in room} | {"report"}
+    assert {name.removesuffix(".py") for name in rooms} - {"__init__", "__pycache__", "py.typed"} <= known
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "fault"),
+    [
+        ("migrator.model.names", "import migrator.errors", "migrator.model must not import migrator.errors"),
+        ("migrator.machine.waves", "from migrator.ports.clock import Clock", "must not import migrator.ports.clock"),
+        (
+            "migrator.transfer.copying",
+            "from migrator.adapters.local import x",
+            "must not import migrator.adapters.local",
+        ),
+        (
+            "migrator.engine.runner",
+            "def f():\n    import migrator.plan",
+            "migrator.engine must not import migrator.plan",
+        ),
+        ("migrator.client.book", "from migrator.model.names import MoveId", "must not import migrator.model.names"),
+        ("migrator.adapters.state.store", "import migrator.transfer.order", "must not import migrator.transfer.order"),
+        ("migrator.adapters.clock", "from migrator import cli", "migrator.adapters must not import migrator"),
+        ("migrator.plan.check", "import migrator.testing.sample", "must not import migrator.testing.sample"),
+        ("migrator.attic", "import migrator.model", "migrator.attic is in no room that the rules know"),
+        ("migrator.engine.runner", "import azure.storage.blob", "azure belongs to migrator.adapters.azure"),
+        ("migrator.adapters.azure.store", "import httptools", "httptools belongs to migrator.adapters.azure.wire"),
+        ("migrator.engine.runner", "import rich.console", "rich belongs to migrator.cli"),
+        ("migrator.cli.app", "import sqlalchemy", "sqlalchemy belongs to migrator.adapters.state"),
+        ("migrator.cli.app", "import requests", "requests has no room in this house"),
+        ("migrator.cli.app", "from . import usage", "relative import"),
+    ],
+)
+def test_a_wrong_import_is_found(module: str, text: str, fault: str) -> None:
+    found = faults({module: text})
+    assert len(found) == 1
+    assert fault in found[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("migrator.cli.wiring", "import uvloop\nfrom migrator.adapters import clock"),
+        ("migrator.engine.runner", "import asyncio\nfrom migrator.machine import transitions"),
+        ("migrator.client.blob", "import azure.core\nfrom migrator.model.routes import RouteRecord"),
+    ],
+)
+def test_a_right_import_is_left_alone(module: str, text: str) -> None:
+    assert faults({module: text}) == []
+
+
+def test_a_circle_is_found_and_one_that_is_not_closed_at_load_is_not() -> None:
+    one = "import migrator.model.b"
+    assert cycles({"migrator.model.a": one, "migrator.model.b": "from migrator.model import a"}) == [
+        ["migrator.model.a", "migrator.model.b"]
+    ]
+    typed = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import migrator.model.a"
+    assert cycles({"migrator.model.a": one, "migrator.model.b": typed}) == []
+    deferred = "def f() -> None:\n    import migrator.model.a"
+    assert cycles({"migrator.model.a": one, "migrator.model.b": deferred}) == []
