@@ -1,0 +1,65 @@
+# Everything a newcomer needs: `make demo` shows the product, `make test` proves it. Needs Python 3.11 or later, no more.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+BIN := .venv/bin
+STAMPS := .build/stamps
+VENV := $(STAMPS)/venv
+AZURITE := $(STAMPS)/azurite
+# What the tests marked `system` start: a proxy, a metrics server, a fault injector.
+SYSTEM_PACKAGES ?= nginx-light prometheus strace
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+$(VENV): constraints.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "cannot set up: no Python 3.11 or later found; install one, or say make PYTHON=..." >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+		{ rm -rf .venv; echo "cannot set up: $(PYTHON) has no venv module (Debian: python3-venv)" >&2; exit 1; }
+	@echo "installing the pinned packages into .venv"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r constraints.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(AZURITE): $(VENV) tests/azurite/package-lock.json tests/azurite/constraints-node.txt
+	@echo "installing azurite into tests/azurite"
+	@$(BIN)/python tests/azurite/install.py $@
+
+.PHONY: setup
+setup: $(VENV) $(AZURITE) ## .venv, and the blob service of the tests
+
+.PHONY: demo
+demo: $(VENV) ## three regions move to new accounts while a writer keeps writing
+	@$(BIN)/python -m migrator.testing.demo
+
+.PHONY: lint
+lint: $(VENV) ## style, format, strict types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: check
+check: lint $(AZURITE) ## lint and the quick tests: for every change
+	$(PYTEST) -m "not system and not live and not crash and not slow"
+
+.PHONY: test
+test: lint $(AZURITE) ## lint and every test that needs pip and npm only
+	$(PYTEST) -m "not system"
+
+.PHONY: test-system
+test-system: setup ## the tests that need Debian packages; installs them as root
+	@selected=0; $(BIN)/python -m pytest -m system --collect-only -qq >/dev/null || selected=$$?; \
+	if [ $$selected = 5 ]; then echo "test-system: no test is marked system yet, so nothing ran"; exit 0; fi; \
+	if [ $$(id -u) = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $(SYSTEM_PACKAGES)"; \
+		apt-get update -qq; \
+		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
+	else echo "not root or no apt-get: the tests use what is installed ($(SYSTEM_PACKAGES))"; fi; \
+	$(BIN)/python -m pytest -m system
