@@ -1,0 +1,247 @@
+"""Where a rollout stands: what each wave waits for, and what an operator can safely do next.
+
+Decides the reading of recorded state for people; ``views.status`` shows it. Leaves every verdict to the engine: this file
+only reads, and what it says of the future (the end of a soak) supposes that nothing bad happens. Rule: a run counts as at
+work while its heartbeat is younger than the lock's timeout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from migrator.machine.transitions import FENCE_STATES
+from migrator.machine.waves import blocked_by, wave_state
+from migrator.model.moves import Approval, Control, LockRecord, MoveRecord, MoveState, WaveRecord, WaveState
+from migrator.model.schedule import PlannedWave, Schedule
+from migrator.ports.state_store import StateStore
+
+LOCK_TIMEOUT_SECONDS: Final = 30.0
+_NOT_SWITCHED: Final = frozenset(
+    {
+        MoveState.PREFLIGHT,
+        MoveState.PROVISIONING,
+        MoveState.COPYING,
+        MoveState.CATCHING_UP,
+        MoveState.READY,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """``kind``: wave, approval, not-before, hold, pause, retry, soak. ``who`` names the wave or the person."""
+
+    kind: str
+    until: datetime | None = None
+    who: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MoveStanding:
+    """``fence_seconds``: age of the open fence, else the length of the last one, None before the first."""
+
+    record: MoveRecord
+    is_fenced: bool
+    fence_seconds: float | None
+    soak_left_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaveStanding:
+    name: str
+    state: WaveState
+    waits: tuple[Wait, ...]
+    moves: tuple[MoveStanding, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    plan: str
+    lock: LockRecord | None
+    is_at_work: bool
+    """The lock's holder gave a sign of life within the lock's timeout of ``now``."""
+    waves: tuple[WaveStanding, ...]
+    controls: tuple[Control, ...]
+    now: datetime
+
+    @property
+    def moves(self) -> tuple[MoveStanding, ...]:
+        return tuple(move for wave in self.waves for move in wave.moves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    waves: Mapping[str, WaveRecord]
+    moves: Mapping[str, MoveRecord]
+    controls: tuple[Control, ...]
+    approvals: tuple[Approval, ...]
+    lock: LockRecord | None
+
+
+def assess(plan: str, *, schedule: Schedule | None, store: StateStore | None, now: datetime) -> Situation:
+    """Read how ``plan`` stands.
+
+    Args:
+        schedule: the compiled plan; without it waves come from the store alone and soaks have no known length.
+        store: None where there is none yet: then everything is pending.
+    """
+    recorded = _read(store)
+    lock = recorded.lock
+    return Situation(
+        plan=plan,
+        lock=lock,
+        is_at_work=lock is not None and (now - lock.heartbeat).total_seconds() < LOCK_TIMEOUT_SECONDS,
+        waves=_waves(schedule, recorded, now),
+        controls=recorded.controls,
+        now=now,
+    )
+
+
+def _read(store: StateStore | None) -> _Recorded:
+    if store is None:
+        return _Recorded({}, {}, (), (), None)
+    return _Recorded(
+        waves={wave.name: wave for wave in store.waves()},
+        moves={str(move.id): move for move in store.moves()},
+        controls=tuple(store.controls()),
+        approvals=tuple(store.approvals()),
+        lock=store.lock(),
+    )
+
+
+def _waves(schedule: Schedule | None, recorded: _Recorded, now: datetime) -> tuple[WaveStanding, ...]:
+    names = _names(schedule, recorded)
+    moves = {name: _moves_of(name, schedule, recorded) for name in names}
+    states = {name: _state(recorded.waves.get(name), moves[name]) for name in names}
+    planned = {wave.name: wave for wave in schedule.waves} if schedule else {}
+    return tuple(_wave(name, states, moves[name], planned.get(name), recorded, now) for name in names)
+
+
+def _names(schedule: Schedule | None, recorded: _Recorded) -> list[str]:
+    """The plan's order, then waves that only the store still knows."""
+    names = [wave.name for wave in schedule.waves] if schedule else []
+    rest = sorted(recorded.waves.values(), key=lambda wave: wave.position)
+    return names + [wave.name for wave in rest if wave.name not in names]
+
+
+def _moves_of(name: str, schedule: Schedule | None, recorded: _Recorded) -> tuple[MoveRecord, ...]:
+    found = {key: move for key, move in recorded.moves.items() if move.wave == name}
+    if schedule is not None and any(wave.name == name for wave in schedule.waves):
+        for planned in schedule.wave(name).moves:
+            if str(planned.id) not in recorded.moves:
+                found[str(planned.id)] = MoveRecord(planned.id, name, planned.source, planned.target)
+    return tuple(found.values())
+
+
+def _state(record: WaveRecord | None, moves: Sequence[MoveRecord]) -> WaveState:
+    if record is not None:
+        return record.state
+    return wave_state(moves, is_waiting=False) if moves else WaveState.PENDING
+
+
+def _wave(
+    name: str,
+    states: Mapping[str, WaveState],
+    moves: Sequence[MoveRecord],
+    planned: PlannedWave | None,
+    recorded: _Recorded,
+    now: datetime,
+) -> WaveStanding:
+    standings = tuple(_move(move, planned, now) for move in moves)
+    record = recorded.waves.get(name)
+    if states[name] in (WaveState.PENDING, WaveState.WAITING):
+        waits = _waits_to_begin(planned, states, recorded, now)
+    else:
+        waits = _waits_at_work(name, standings, planned, recorded, now)
+    return WaveStanding(name, states[name], waits, standings, record.reason if record else "")
+
+
+def _move(move: MoveRecord, planned: PlannedWave | None, now: datetime) -> MoveStanding:
+    is_fenced = move.state in FENCE_STATES
+    soak_left = None
+    if move.state is MoveState.SOAKING and planned is not None:
+        soak_left = max(0.0, planned.soak_seconds - move.figures.soak_seconds)
+    fence_seconds = _fence_age(move, now) if is_fenced else move.figures.fence_seconds
+    return MoveStanding(move, is_fenced, fence_seconds, soak_left)
+
+
+def _fence_age(move: MoveRecord, now: datetime) -> float | None:
+    if move.intent is None:
+        return None
+    try:
+        begun = datetime.fromisoformat(move.intent.fence.updated)
+    except ValueError:
+        return None
+    return max(0.0, (now - begun).total_seconds())
+
+
+def _waits_to_begin(
+    planned: PlannedWave | None, states: Mapping[str, WaveState], recorded: _Recorded, now: datetime
+) -> tuple[Wait, ...]:
+    waits: list[Wait] = []
+    if planned is not None:
+        waits += [Wait("wave", who=earlier) for earlier in blocked_by(planned.after, states)]
+        if planned.approval_required and not _is_approved(planned, recorded.approvals):
+            waits.append(Wait("approval"))
+        if planned.not_before is not None and planned.not_before > now:
+            waits.append(Wait("not-before", until=planned.not_before))
+    waits += [Wait("pause", who=control.who) for control in recorded.controls if control.kind == "pause"]
+    return tuple(waits)
+
+
+def _is_approved(planned: PlannedWave, approvals: Sequence[Approval]) -> bool:
+    return any(given.wave == planned.name and given.fingerprint == planned.fingerprint for given in approvals)
+
+
+def _waits_at_work(
+    name: str, moves: Sequence[MoveStanding], planned: PlannedWave | None, recorded: _Recorded, now: datetime
+) -> tuple[Wait, ...]:
+    states = {move.record.state for move in moves}
+    waits: list[Wait] = []
+    if MoveState.HALTED in states:
+        waits.append(Wait("retry"))
+    if states & _NOT_SWITCHED:
+        scopes = ("", f"wave:{name}")
+        waits += [
+            Wait("hold", who=control.who)
+            for control in recorded.controls
+            if control.kind == "hold" and control.scope in scopes
+        ]
+        if planned is not None and planned.cutover.hold:
+            waits.append(Wait("hold", who="plan"))
+    if states - {MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRED}:
+        waits += [Wait("pause", who=control.who) for control in recorded.controls if control.kind == "pause"]
+    left = [move.soak_left_seconds for move in moves if move.soak_left_seconds is not None]
+    if left:
+        waits.append(Wait("soak", until=now + timedelta(seconds=max(left))))
+    return tuple(waits)
+
+
+def next_action(situation: Situation, plan: str) -> str:
+    """The safe thing to do now, as one sentence. ``plan`` is how the plan is called on the command line."""
+    states = [move.record.state for move in situation.moves]
+    if situation.is_at_work and situation.lock is not None:
+        where = f"{situation.lock.owner}@{situation.lock.host}, pid {situation.lock.pid}"
+        if any(wait.kind == "hold" for wave in situation.waves for wait in wave.waits):
+            return f"`migrate release {plan}` lets cut-overs start again (a run is at work: {where})"
+        if any(wait.kind == "pause" for wave in situation.waves for wait in wave.waits):
+            return f"`migrate unpause {plan}` lets requests flow again (a run is at work: {where})"
+        return f"nothing: a run is at work ({where})"
+    fenced = [str(move.record.id) for move in situation.moves if move.is_fenced]
+    if fenced:
+        return f"`migrate apply {plan}` now: writers of {', '.join(fenced)} may be blocked, and it frees them first"
+    if MoveState.HALTED in states:
+        return f"read the reason, then `migrate retry {plan} --reason TEXT` or `migrate rollback {plan}`"
+    if any(move.record.direction == "reverse" and move.record.state != MoveState.REVERSED for move in situation.moves):
+        return f"`migrate rollback {plan}` goes on with the way back"
+    if MoveState.REVERSED in states:
+        return f"`migrate retry {plan} --reason TEXT` starts the reversed moves afresh"
+    if states and all(state in (MoveState.SOAKED, MoveState.RETIRED) for state in states):
+        return "nothing: every move has soaked"
+    if all(state is MoveState.PENDING for state in states):
+        return f"`migrate plan {plan}`, then `migrate apply {plan}`"
+    return f"`migrate apply {plan}` goes on from here"

@@ -1,0 +1,156 @@
+"""``migrate status``: the fixed JSON document, and the same for people.
+
+The JSON's keys are a contract (other programs read them): ``document`` writes exactly these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from migrator.cli.settings import Settings
+from migrator.cli.situation import MoveStanding, Situation, Wait, WaveStanding
+from migrator.cli.views.figures import count, duration, instant, size, stamp
+from migrator.cli.views.screen import Page
+from migrator.model.moves import LockRecord, MoveState
+
+_WAITS = {
+    "wave": "wave {who} to be soaked",
+    "approval": "approval: `migrate approve PLAN WAVE --reason TEXT`",
+    "not-before": "its earliest start",
+    "hold": "the hold of {who} to be released",
+    "pause": "the pause of {who} to end",
+    "retry": "a person: it is halted",
+    "soak": "the soak, if all samples are good",
+}
+_STYLES = {"halted": "bold red", "soaked": "green", "reversed": "yellow", "running": "cyan", "soaking": "cyan"}
+
+
+def document(situation: Situation) -> dict[str, Any]:
+    """The body of ``status --json``, without ``format_version``."""
+    return {
+        "plan": situation.plan,
+        "lock": _lock(situation.lock),
+        "waves": [
+            {
+                "name": wave.name,
+                "state": str(wave.state),
+                "waiting_for": [
+                    {"kind": wait.kind, "until": stamp(wait.until) if wait.until else None, "who": wait.who}
+                    for wait in wave.waits
+                ],
+                "moves": [_move(move) for move in wave.moves],
+            }
+            for wave in situation.waves
+        ],
+    }
+
+
+def _lock(lock: LockRecord | None) -> dict[str, Any] | None:
+    if lock is None:
+        return None
+    return {
+        "id": lock.nonce,
+        "owner": lock.owner,
+        "host": lock.host,
+        "pid": lock.pid,
+        "since": stamp(lock.since),
+        "heartbeat": stamp(lock.heartbeat),
+    }
+
+
+def _move(move: MoveStanding) -> dict[str, Any]:
+    record, figures = move.record, move.record.figures
+    return {
+        "region": record.id.region,
+        "area": record.id.area,
+        "source": record.source,
+        "target": record.target,
+        "state": str(record.state),
+        "direction": str(record.direction),
+        "objects_copied": figures.objects_copied,
+        "bytes_copied": figures.bytes_copied,
+        "objects_deleted": figures.objects_deleted,
+        "lag_objects": figures.lag_objects,
+        "lag_bytes": figures.lag_bytes,
+        "lag_seconds": figures.lag_seconds,
+        "epoch": record.epoch,
+        "fence_seconds": move.fence_seconds,
+    }
+
+
+def show(situation: Situation, settings: Settings, *, next_action: str, rates: Mapping[str, float]) -> None:
+    """Print the situation. ``rates``: objects a second by ``region/area``, where they are known."""
+    write(Page(settings), situation, next_action=next_action, rates=rates)
+
+
+def write(page: Page, situation: Situation, *, next_action: str, rates: Mapping[str, float]) -> None:
+    page.line(f"Plan {situation.plan}, {instant(situation.now)}", style="bold")
+    page.line(_run_line(situation))
+    for wave in situation.waves:
+        page.line()
+        page.line(f"Wave {wave.name}: {wave.state}", style=_STYLES.get(str(wave.state)))
+        for wait in wave.waits:
+            page.line(f"  waits for {_wait(wait)}")
+        _show_moves(page, wave, rates)
+    page.line()
+    page.line(f"Next: {next_action}.")
+
+
+def _run_line(situation: Situation) -> str:
+    lock = situation.lock
+    if lock is None:
+        return "No run is at work."
+    age = (situation.now - lock.heartbeat).total_seconds()
+    who = f"{lock.owner}@{lock.host}, pid {lock.pid}, since {instant(lock.since)}"
+    if situation.is_at_work:
+        return f"At work: {who}."
+    return f"Stopped without giving back its lock {lock.nonce}: {who}; last sign of life {duration(age)} ago."
+
+
+def _wait(wait: Wait) -> str:
+    text = _WAITS.get(wait.kind, wait.kind).format(who=wait.who or "somebody")
+    return f"{text}, {instant(wait.until)}" if wait.until else text
+
+
+def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> None:
+    headings = ("MOVE", "STATE", "COPIED", "SIZE", "RATE", "DELETED", "LAG", "FENCE", "SOAK LEFT")
+    rows = [_row(move, rates.get(str(move.record.id))) for move in wave.moves]
+    page.table(headings, rows, right=frozenset({2, 3, 4, 5, 6, 7, 8}))
+    for move in wave.moves:
+        if move.record.reason:
+            page.line(f"  {move.record.id}: {move.record.reason}", style="red" if _is_halted(move) else None)
+        if move.is_fenced:
+            page.line(f"  {move.record.id}: writers are paused", style="yellow")
+
+
+def _is_halted(move: MoveStanding) -> bool:
+    return move.record.state is MoveState.HALTED
+
+
+def _row(move: MoveStanding, rate: float | None) -> tuple[str, ...]:
+    record, figures = move.record, move.record.figures
+    back = " (back)" if record.direction == "reverse" else ""
+    return (
+        str(record.id),
+        f"{record.state}{back}",
+        count(figures.objects_copied),
+        size(figures.bytes_copied),
+        "—" if rate is None else f"{count(rate)}/s",
+        count(figures.objects_deleted),
+        _lag(move),
+        "—" if move.fence_seconds is None else duration(move.fence_seconds),
+        "—" if move.soak_left_seconds is None else duration(move.soak_left_seconds),
+    )
+
+
+def _lag(move: MoveStanding) -> str:
+    figures = move.record.figures
+    if not figures.lag_objects and not figures.lag_seconds:
+        return "—"
+    parts = [count(figures.lag_objects)]
+    if figures.lag_bytes:
+        parts.append(size(figures.lag_bytes))
+    if figures.lag_seconds:
+        parts.append(duration(figures.lag_seconds))
+    return ", ".join(parts)
