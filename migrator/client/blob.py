@@ -28,12 +28,10 @@ _READ: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class BlobAddress:
-    """``place`` is for people and holds no query; ``secret`` is a connection string, key, SAS, credential or None."""
+    """``place`` is for people and holds no query; ``secret`` is what the SDK takes: a key, a SAS, a credential or None."""
 
     url: str
     place: str
-    container: str
-    name: str
     secret: Any
 
     @classmethod
@@ -49,7 +47,7 @@ class BlobAddress:
         path = parts.path.strip("/").split("/", 2 if _names_account(parts.hostname) else 1)
         if len(path) < 2 or not all(path) or (_names_account(parts.hostname) and len(path) < 3):
             raise UsageError(f"cannot follow {place}: the address needs a container and a blob name")
-        return cls(url, place, path[-2], path[-1], _secret(credential, place))
+        return cls(url, place, _secret(credential, place))
 
     def client(self, kind: type[Any], token: Any, *, timeout_seconds: float) -> Any:
         """A BlobClient of ``kind``; ``token`` makes the default credential where nothing else is given."""
@@ -59,8 +57,6 @@ class BlobAddress:
             "read_timeout": timeout_seconds,
         }
         try:
-            if isinstance(self.secret, str) and "=" in self.secret and "AccountName=" in self.secret:
-                return kind.from_connection_string(self.secret, self.container, self.name, **options)
             secret = self.secret
             if secret is None and not urlsplit(self.url).query and self.url.startswith("https:"):
                 secret = token()
@@ -140,10 +136,20 @@ def _names_account(host: str) -> bool:
 
 
 def _secret(credential: Any, place: str) -> Any:
-    """Follow ``env:NAME``; other credentials as they are."""
-    if not isinstance(credential, str) or not credential.startswith("env:"):
-        return credential
-    value = os.environ.get(credential.removeprefix("env:"))
-    if not value:
-        raise UsageError(f"cannot follow {place}: the variable {credential.removeprefix('env:')} is not set")
-    return value
+    """Follow ``env:NAME``, and take the key or SAS out of a connection string: the address says where, not the string."""
+    if isinstance(credential, str) and credential.startswith("env:"):
+        name = credential.removeprefix("env:")
+        credential = os.environ.get(name)
+        if not credential:
+            raise UsageError(f"cannot follow {place}: the variable {name} is not set")
+    if not isinstance(credential, str) or ("Endpoint=" not in credential and "AccountName=" not in credential):
+        return _sas(credential)
+    parts = dict(part.split("=", 1) for part in credential.split(";") if "=" in part)
+    if "AccountKey" in parts:
+        return {"account_name": parts["AccountName"], "account_key": parts["AccountKey"]}
+    return _sas(parts.get("SharedAccessSignature"))
+
+
+def _sas(credential: Any) -> Any:
+    """A SAS may come with the question mark of its address."""
+    return credential.removeprefix("?") if isinstance(credential, str) else credential

@@ -1,0 +1,51 @@
+"""The route document as a blob of a real account: the same promises, on what the accounts really do."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from migrator.adapters.local import LocalStore
+from migrator.adapters.routing import StoreRouter
+from migrator.errors import NotFound
+from migrator.model.objects import CREATE, EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.router import Router
+from tests.contract.router_suite import SharedRouterSuite
+
+PLAIN = Shape(BlobType.BLOCK, ContentHeaders(), EMPTY, EMPTY, None)
+
+OPENING = """
+from pathlib import Path
+from migrator.adapters.local import LocalStore
+from migrator.adapters.routing import StoreRouter
+def open_router():
+    return StoreRouter(LocalStore("control", Path({path!r})), "routing", "routes.json")
+"""
+
+
+async def overwrite(store: ObjectStore, raw: bytes) -> None:
+    """Put ``raw`` in the document's place whatever is there."""
+    await store.create_container(ContainerInfo("routing"))
+    condition = CREATE
+    with suppress(NotFound):
+        condition = Condition(if_match=(await store.head("routing", "routes.json")).etag)
+    await store.put("routing", "routes.json", raw, PLAIN, condition=condition)
+
+
+class TestStoreRouterOnLocalAccount(SharedRouterSuite):
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "control.db"
+        self.store = LocalStore("control", self.path)
+
+    def open(self) -> Router:
+        return StoreRouter(self.store, "routing", "routes.json")
+
+    async def overwrite(self, raw: bytes) -> None:
+        await overwrite(self.store, raw)
+
+    def opening(self) -> str:
+        return OPENING.format(path=str(self.path))
