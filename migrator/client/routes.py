@@ -172,6 +172,8 @@ class Routes:
             self._book.fail(str(fault), self._clock())
         except TimeoutError:
             self._book.fail(f"no answer within {self._timeout_seconds:g} s", self._clock())
+        except Exception as fault:  # whatever a transport raises, readers go on and leases in hand run their time
+            self._book.fail(f"{self.place} cannot be read ({type(fault).__name__})", self._clock())
         else:
             self._book.take(raw, sent_at)
 

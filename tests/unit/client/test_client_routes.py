@@ -283,6 +283,15 @@ async def test_an_upload_begins_again_after_a_switch(start: Start) -> None:
     assert caught.value.endpoint == "https://new.example"
 
 
+async def test_a_source_that_breaks_in_an_unforeseen_way_stops_no_reader(start: Start) -> None:
+    shell = start((0, RW7), (101, RuntimeError("boom")))
+    await shell.resolve()
+    shell.world.now = 140
+    assert (await shell.resolve()).stale
+    with pytest.raises(RouteFenced, match="RuntimeError"):
+        await shell.write()
+
+
 async def test_one_fetch_serves_all_areas(start: Start) -> None:
     both = RouteDocument.decode(RW7)
     both = both.with_record("europe/other", both.routes["europe/images"])

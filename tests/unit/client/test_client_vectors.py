@@ -105,3 +105,11 @@ def outcome(tries: list[dict[str, Any]]) -> str:
     except OutcomeUnknown:
         return "unknown"
     return "applied" if last is not None and last < 300 else "refused"
+
+
+def test_the_page_names_every_file_of_vectors() -> None:
+    page = files("migrator.client").joinpath("PROTOCOL.md").read_text()
+    for name in VECTORS:
+        assert name.removesuffix(".json") in page
+    example = page.split("```json\n")[1].split("```")[0]
+    assert RouteDocument.decode(example.encode()).routes["europe/email-events"].epoch == 7
