@@ -1,0 +1,20 @@
+"""``migrate unpause``: requests flow again."""
+
+from __future__ import annotations
+
+import typer
+
+from migrator.cli.commands.options import PlanPath
+from migrator.cli.exits import ExitCode
+from migrator.cli.settings import settings_of
+
+
+def unpause(context: typer.Context, plan: PlanPath) -> int:
+    """Take a pause back: requests flow again."""
+    from migrator.cli.controls import remove_control
+    from migrator.cli.views.screen import Page
+
+    settings = settings_of(context)
+    was_paused = remove_control(plan, settings, kind="pause", wave=None, text="pause ended")
+    Page(settings).line("The pause is over." if was_paused else "There was no pause.")
+    return ExitCode.DONE

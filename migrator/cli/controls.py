@@ -1,0 +1,39 @@
+"""Wishes of an operator that a running apply obeys: set, removed and journaled in one commit.
+
+Leaves the obeying to the engine. Rule: a wish needs no lock, so that it can be uttered while a run is at work.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from migrator.cli.loading import load_plan, state_of, wave_of
+from migrator.cli.settings import Settings
+from migrator.cli.wiring import user
+from migrator.model.moves import Control, JournalEntry
+from migrator.ports.state_store import AddJournal, SetControl
+
+
+def set_control(plan: Path, settings: Settings, *, kind: str, wave: str | None, text: str) -> bool:
+    """Record the wish ``kind``; False if it was there already. ``text`` says what it means, for the journal."""
+    return _change(plan, settings, kind, wave, wanted=True, text=text)
+
+
+def remove_control(plan: Path, settings: Settings, *, kind: str, wave: str | None, text: str) -> bool:
+    """Take the wish back; False if there was none."""
+    return _change(plan, settings, kind, wave, wanted=False, text=text)
+
+
+def _change(plan: Path, settings: Settings, kind: str, wave: str | None, *, wanted: bool, text: str) -> bool:
+    schedule = load_plan(plan)
+    scope = f"wave:{wave_of(schedule, wave).name}" if wave is not None else ""
+    with state_of(settings, schedule, create=wanted) as store:
+        is_there = any(control.kind == kind and control.scope == scope for control in store.controls())
+        if is_there == wanted:
+            return False
+        now, who = datetime.now(UTC), user()
+        control = Control(kind, scope, {"on": True} if wanted else {}, who, now)
+        entry = JournalEntry(now, who, "control", text, wave=wave, evidence={"control": kind, "on": wanted})
+        store.commit([SetControl(control), AddJournal(entry)], token=None)
+    return True

@@ -1,0 +1,41 @@
+"""``migrate routes``: the route document, for programs and for people."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from migrator.cli.settings import Settings
+from migrator.cli.views.figures import duration
+from migrator.cli.views.screen import Page
+from migrator.model.schedule import Schedule
+from migrator.ports.router import RouteSnapshot
+
+
+def document(plan: str, snapshot: RouteSnapshot) -> dict[str, Any]:
+    """``{plan, etag, document}``; the route document verbatim, null where there is none."""
+    found = snapshot.document
+    return {"plan": plan, "etag": snapshot.etag, "document": json.loads(found.encode()) if found else None}
+
+
+def show(schedule: Schedule, snapshot: RouteSnapshot, settings: Settings) -> None:
+    page = Page(settings)
+    found = snapshot.document
+    if found is None:
+        page.line("There is no route document yet: `migrate apply` creates it.")
+        return
+    ttl, max_write = duration(found.ttl_seconds), duration(found.max_write_seconds)
+    page.line(f"Clients refresh every {ttl} at least and end a write within {max_write}.")
+    page.table(
+        ("ROUTE", "ACCOUNT", "MODE", "EPOCH", "UPDATED", "ENDPOINT"),
+        [
+            (key, record.account, record.mode, record.epoch, record.updated, record.endpoint)
+            for key, record in sorted(found.routes.items())
+        ],
+        right=frozenset({3}),
+    )
+    missing = [str(move.id) for move in schedule.moves if str(move.id) not in found.routes]
+    if missing:
+        page.line(f"Not routed yet: {', '.join(missing)}.")
+    if len(found.lineages) > 1:
+        page.line(f"Two state stores wrote here: {', '.join(sorted(found.lineages))}.", style="bold red")
