@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 Caller = Literal["app", "engine"]
 Status = Literal["ok", "refused", "throttled", "error"]
-"""``refused``: the answer was right and said no (a condition, nothing there)."""
+"""``refused``: the account answered rightly and said no (a condition, nothing there, a wrong type); such errors have a code."""
 
 FLUSH_SECONDS: Final = 0.5
 KEPT_SECONDS: Final = 6 * 3600

@@ -200,7 +200,7 @@ class AccountFile:
             case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
                 return self._foreign()
             case sqlite3.SQLITE_FULL:
-                return CloudError(f"{what}: the disk is full", hint="free some space and go on", code="DiskFull")
+                return CloudError(f"{what}: the disk is full", hint="free some space and go on")
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
                 return AccessRefused(
                     f"{what}: {self.path} may not be written",
@@ -208,7 +208,7 @@ class AccountFile:
                 )
             case _ if is_committing:
                 return OutcomeUnknown(f"{what}: the commit was not answered ({fault})")
-        return CloudError(f"{what}: {fault}", code="LocalFile")
+        return CloudError(f"{what}: {fault}")
 
 
 def _numbers(connection: sqlite3.Connection) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Where gates' figures come from: one module per kind of source."""
