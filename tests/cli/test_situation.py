@@ -1,0 +1,263 @@
+"""What a recorded state means to an operator: what it waits for, and what is safe to do next."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from migrator.cli.settings import Settings
+from migrator.cli.situation import Situation, Wait, assess, next_action
+from migrator.cli.views import status
+from migrator.cli.views.documents import write_document
+from migrator.cli.views.screen import Page
+from migrator.model.moves import (
+    Approval,
+    Control,
+    Direction,
+    Figures,
+    LockRecord,
+    MoveRecord,
+    MoveState,
+    RouteIntent,
+    WaveRecord,
+    WaveState,
+)
+from migrator.model.names import Area, MoveId
+from migrator.model.routes import RouteRecord
+from migrator.model.schedule import Account, Budget, Cutover, PlannedMove, PlannedWave, Routing, Schedule, Verify
+
+NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+WEB, MAIL = MoveId("na", "web"), MoveId("na", "mail")
+
+
+@dataclass
+class Recorded:
+    """The part of a state store that a situation is read from."""
+
+    wave_records: tuple[WaveRecord, ...] = ()
+    move_records: tuple[MoveRecord, ...] = ()
+    control_records: tuple[Control, ...] = ()
+    approval_records: tuple[Approval, ...] = ()
+    lock_record: LockRecord | None = None
+
+    def waves(self) -> tuple[WaveRecord, ...]:
+        return self.wave_records
+
+    def moves(self) -> tuple[MoveRecord, ...]:
+        return self.move_records
+
+    def controls(self) -> tuple[Control, ...]:
+        return self.control_records
+
+    def approvals(self) -> tuple[Approval, ...]:
+        return self.approval_records
+
+    def lock(self) -> LockRecord | None:
+        return self.lock_record
+
+
+def wave(name: str, move: MoveId, after: tuple[str, ...] = (), **changes: Any) -> PlannedWave:
+    planned = PlannedMove(move, Area(move.area, ()), "core", move.area)
+    made = PlannedWave(
+        name=name,
+        moves=(planned,),
+        after=after,
+        soak_seconds=3600,
+        interval_seconds=300,
+        gates=(),
+        on_failure="rollback",
+        rollback_scope="wave",
+        cutover=Cutover(),
+        verify=Verify(),
+        fingerprint="f1",
+    )
+    return replace(made, **changes)
+
+
+def plan(**changes: Any) -> Schedule:
+    return Schedule(
+        name="split",
+        fingerprint="f",
+        accounts={"core": Account("core", "local", path="x")},
+        areas={},
+        waves=(wave("first", WEB), wave("second", MAIL, ("first",), **changes)),
+        routing=Routing("file", path="r.json"),
+        default_budget=Budget(),
+        budgets={},
+        metrics={},
+    )
+
+
+def record(id: MoveId, state: MoveState, wave_name: str = "first", **changes: Any) -> MoveRecord:
+    return replace(MoveRecord(id, wave_name, "core", id.area, state=state), **changes)
+
+
+def lock(heartbeat_age_seconds: float) -> LockRecord:
+    beat = NOW - timedelta(seconds=heartbeat_age_seconds)
+    return LockRecord("ab12", 3, "run1", "ann", "box", 77, "boot", NOW - timedelta(hours=1), beat, 30)
+
+
+def control(kind: str, scope: str = "") -> Control:
+    return Control(kind, scope, {"on": True}, "ann", NOW)
+
+
+def look(recorded: Recorded | None, schedule: Schedule | None = None) -> Situation:
+    return assess("split", schedule=schedule or plan(), store=recorded, now=NOW)  # type: ignore[arg-type]
+
+
+def test_without_a_store_everything_is_pending_and_the_plan_comes_next() -> None:
+    situation = look(None)
+    assert [(one.name, one.state) for one in situation.waves] == [("first", "pending"), ("second", "pending")]
+    assert situation.waves[1].waits == (Wait("wave", who="first"),)
+    assert next_action(situation, "p.yaml") == "`migrate plan p.yaml`, then `migrate apply p.yaml`"
+
+
+def test_a_store_without_a_plan_document_still_shows_its_waves() -> None:
+    recorded = Recorded((WaveRecord("old", 0, WaveState.RUNNING),), (record(WEB, MoveState.COPYING, "old"),))
+    situation = assess("split", schedule=None, store=recorded, now=NOW)  # type: ignore[arg-type]
+    assert [(one.name, len(one.moves)) for one in situation.waves] == [("old", 1)]
+
+
+def test_an_approval_counts_only_for_the_wave_as_it_was_approved() -> None:
+    waits = look(None, plan(approval_required=True)).waves[1].waits
+    assert Wait("approval") in waits
+    stale = Recorded(approval_records=(Approval("second", "f0", "ann", "ok", NOW),))
+    assert Wait("approval") in look(stale, plan(approval_required=True)).waves[1].waits
+    fresh = Recorded(approval_records=(Approval("second", "f1", "ann", "ok", NOW),))
+    assert Wait("approval") not in look(fresh, plan(approval_required=True)).waves[1].waits
+
+
+def test_an_earliest_start_is_waited_for_until_it_is_past() -> None:
+    later = NOW + timedelta(days=1)
+    assert Wait("not-before", until=later) in look(None, plan(not_before=later)).waves[1].waits
+    assert look(None, plan(not_before=NOW - timedelta(days=1))).waves[1].waits == (Wait("wave", who="first"),)
+
+
+@pytest.mark.parametrize(
+    ("state", "scope", "waits"),
+    [
+        (MoveState.READY, "", True),
+        (MoveState.READY, "wave:first", True),
+        (MoveState.READY, "wave:second", False),
+        (MoveState.SOAKING, "", False),
+    ],
+)
+def test_a_hold_is_waited_for_where_it_holds_something(state: MoveState, scope: str, waits: bool) -> None:
+    recorded = running(state, control_records=(control("hold", scope),))
+    assert (Wait("hold", who="ann") in look(recorded).waves[0].waits) is waits
+
+
+def running(state: MoveState, **changes: Any) -> Recorded:
+    figures = Figures(objects_copied=1200, bytes_copied=2048, soak_seconds=600, fence_seconds=2.5)
+    move = record(WEB, state, figures=figures, **changes.pop("move", {}))
+    return Recorded((WaveRecord("first", 0, WaveState.RUNNING),), (move,), **changes)
+
+
+def test_a_soak_says_how_much_is_left_and_when_it_could_end() -> None:
+    situation = look(running(MoveState.SOAKING))
+    assert situation.waves[0].moves[0].soak_left_seconds == 3000
+    assert situation.waves[0].waits == (Wait("soak", until=NOW + timedelta(seconds=3000)),)
+
+
+def test_an_open_fence_is_as_old_as_its_record_and_comes_first_when_no_run_is_at_work() -> None:
+    before = RouteRecord("core", "e", "read-write", 1, "l", "2026-12-01T11:59:00Z", "r")
+    intent = RouteIntent(before, replace(before, mode="read-only", epoch=2, updated="2026-12-01T11:59:18Z"))
+    situation = look(running(MoveState.DRAINING, move={"intent": intent}))
+    assert situation.waves[0].moves[0].fence_seconds == 42
+    assert "writers of na/web may be blocked" in next_action(situation, "p.yaml")
+
+
+STORIES = [
+    (running(MoveState.COPYING, lock_record=lock(5)), "nothing: a run is at work (ann@box, pid 77)"),
+    (running(MoveState.COPYING, lock_record=lock(31)), "`migrate apply p.yaml` goes on from here"),
+    (running(MoveState.COPYING), "`migrate apply p.yaml` goes on from here"),
+    (
+        running(MoveState.HALTED),
+        "read the reason, then `migrate retry p.yaml --reason TEXT` or `migrate rollback p.yaml`",
+    ),
+    (
+        running(MoveState.CATCHING_UP, move={"direction": Direction.REVERSE}),
+        "`migrate rollback p.yaml` goes on with the way back",
+    ),
+    (running(MoveState.REVERSED), "`migrate retry p.yaml --reason TEXT` starts the reversed moves afresh"),
+    (
+        Recorded(move_records=(record(WEB, MoveState.SOAKED), record(MAIL, MoveState.SOAKED, "second"))),
+        "nothing: every move has soaked",
+    ),
+    (
+        running(MoveState.READY, lock_record=lock(5), control_records=(control("hold"),)),
+        "`migrate release p.yaml` lets cut-overs start again (a run is at work: ann@box, pid 77)",
+    ),
+    (
+        running(MoveState.COPYING, lock_record=lock(5), control_records=(control("pause"),)),
+        "`migrate unpause p.yaml` lets requests flow again (a run is at work: ann@box, pid 77)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("recorded", "action"), STORIES)
+def test_the_next_safe_action(recorded: Recorded, action: str) -> None:
+    assert next_action(look(recorded), "p.yaml") == action
+
+
+def test_the_json_document_has_exactly_the_promised_keys() -> None:
+    situation = look(running(MoveState.SOAKING, lock_record=lock(5)))
+    out = io.StringIO()
+    write_document(status.document(situation), out)
+    body = json.loads(out.getvalue())
+    assert list(body) == ["format_version", "plan", "lock", "waves"]
+    assert body["lock"] == {
+        "id": "ab12",
+        "owner": "ann",
+        "host": "box",
+        "pid": 77,
+        "since": "2026-12-01T11:00:00Z",
+        "heartbeat": "2026-12-01T11:59:55Z",
+    }
+    first = body["waves"][0]
+    assert {key: first[key] for key in ("name", "state", "waiting_for")} == {
+        "name": "first",
+        "state": "running",
+        "waiting_for": [{"kind": "soak", "until": "2026-12-01T12:50:00Z", "who": None}],
+    }
+    assert first["moves"] == [
+        {
+            "region": "na",
+            "area": "web",
+            "source": "core",
+            "target": "web",
+            "state": "soaking",
+            "direction": "forward",
+            "objects_copied": 1200,
+            "bytes_copied": 2048,
+            "objects_deleted": 0,
+            "lag_objects": 0,
+            "lag_bytes": 0,
+            "lag_seconds": 0.0,
+            "epoch": 0,
+            "fence_seconds": 2.5,
+        }
+    ]
+
+
+def test_without_a_run_the_lock_is_null() -> None:
+    assert status.document(look(None))["lock"] is None
+
+
+def test_people_read_the_same_with_the_reason_of_a_halt() -> None:
+    out = io.StringIO()
+    recorded = running(MoveState.HALTED, move={"reason": "cannot copy a\x1b[2Jb"}, lock_record=lock(90))
+    situation = look(recorded)
+    status.write(Page(Settings(), out), situation, next_action=next_action(situation, "p.yaml"), rates={"na/web": 12.0})
+    text = out.getvalue()
+    assert "Stopped without giving back its lock ab12: ann@box, pid 77" in text
+    assert "last sign of life 1 min 30 s ago" in text
+    assert "na/web: cannot copy a\\x1b[2Jb" in text
+    assert "12/s" in text
+    assert "waits for a person: it is halted" in text
+    assert text.rstrip().splitlines()[-1].startswith("Next: read the reason")
