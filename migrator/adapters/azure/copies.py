@@ -1,0 +1,48 @@
+"""What a refused server-side copy means: the service's answer does not always tell the source's fault from its own.
+
+Rule: where it does not, look at the source once more with the source's own credential, and believe that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, SourceChanged, Throttled, Unreachable
+from migrator.ports.object_store import Origin
+
+PLAIN = (AccessRefused, OutcomeUnknown, SourceChanged, Throttled, Unreachable)
+"""Errors that say by themselves what happened."""
+PLAIN_CODES = frozenset({"BlobAlreadyExists", "BlobArchived", "NotImplemented"})
+
+
+@asynccontextmanager
+async def settled_copy(origin: Origin) -> AsyncIterator[None]:
+    """Raise SourceChanged or NotFound if the source is not what it was; else the copy's own error, which is
+    Unsupported(code="CannotVerifyCopySource") where the destination's service could not read the source: the caller then
+    takes the next rung of the ladder."""
+    try:
+        yield
+    except CloudError as refusal:
+        if not isinstance(refusal, PLAIN) and refusal.code not in PLAIN_CODES:
+            await _look_at_source(origin, refusal)
+        raise
+
+
+async def _look_at_source(origin: Origin, refusal: CloudError) -> None:
+    place = f"{origin.store.account}/{origin.container}/{origin.name}"
+    try:
+        now = await origin.store.head(origin.container, origin.name)
+    except NotFound as gone:
+        raise gone from refusal
+    except CloudError:
+        return  # the look failed too: the first answer is the better one
+    if now.etag != origin.etag:
+        raise SourceChanged(f"cannot copy {place}: it changed meanwhile", code=refusal.code) from refusal
+    if now.is_archived:
+        raise CloudError(
+            f"cannot copy {place}: it is archived and cannot be read", hint="rehydrate it first", code="BlobArchived"
+        ) from refusal
+
+
+__all__ = ["settled_copy"]

@@ -1,0 +1,213 @@
+"""How an account is opened: the plan's credential reference turned into something the SDK takes.
+
+Decides what a reference or a variable's value is (Microsoft Entra ID, an account key, a shared access signature), and
+how long a request signed with it can still be accepted, which a run that takes over must wait out. Leaves tokens to
+azure-identity. Rule: a secret is in no ``repr``, message or cause; messages name the variable that holds it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
+
+from migrator.adapters.azure.endpoints import account_name_of, without_query
+from migrator.errors import AccessRefused
+from migrator.model.schedule import Account
+
+KEY_BOUND_SECONDS = 15 * 60.0
+"""A request signed with the key is refused when its date is older. Source: Azure "Authorize with Shared Key"."""
+DEFAULT_AUDIENCE = "https://storage.azure.com"
+OLDEST_KEY_BYTES = 16
+"""Shorter base64 is a word, not a key: Azure's keys have 64 bytes, Azurite takes others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """``account_name``: the storage account's own name; ``endpoint``: without query or slash at the end.
+    Exactly one of ``key``, ``sas``, ``token_source`` is set."""
+
+    kind: Literal["entra", "key", "sas"]
+    account_name: str
+    endpoint: str
+    audience: str = DEFAULT_AUDIENCE
+    key: str | None = field(default=None, repr=False)
+    sas: str | None = field(default=None, repr=False)
+    token_source: Any = field(default=None, repr=False)
+
+    def for_sdk(self) -> Any:
+        """What ``BlobServiceClient(credential=...)`` takes."""
+        if self.key is not None:
+            return {"account_name": self.account_name, "account_key": self.key}
+        if self.sas is not None:
+            from azure.core.credentials import AzureSasCredential
+
+            return AzureSasCredential(self.sas)
+        return self.token_source
+
+    async def bound_seconds(self, now: datetime) -> float:
+        """How long from ``now`` (aware) a request of this run may still be accepted: a key's clock window, an Entra token's
+        or the signature's remaining life; infinite for a signature whose end only its stored policy knows."""
+        if self.kind == "key":
+            return KEY_BOUND_SECONDS
+        if self.kind == "sas":
+            return _sas_life_seconds(self.sas or "", now)
+        token = await self.token_source.get_token(f"{self.audience.rstrip('/')}/.default")
+        return max(0.0, float(token.expires_on) - now.timestamp())
+
+    async def close(self) -> None:
+        if self.token_source is not None:
+            await self.token_source.close()
+
+
+def open_credential(account: Account, *, environ: Mapping[str, str], cloud: Mapping[str, str]) -> Credential:
+    """Read ``account.credential``; sends nothing. AccessRefused if it cannot open this account."""
+    if account.credential.startswith("env:"):
+        return _from_variable(account, account.credential.removeprefix("env:"), environ)
+    if account.endpoint is None:
+        raise AccessRefused(f"cannot open account {account.name}: it has no endpoint", hint="give it one in the plan")
+    endpoint = without_query(account.endpoint)
+    return Credential(
+        "entra",
+        account_name_of(endpoint),
+        endpoint,
+        audience=cloud.get("audience", DEFAULT_AUDIENCE),
+        token_source=_token_source(account, cloud),
+    )
+
+
+def _token_source(account: Account, cloud: Mapping[str, str]) -> Any:
+    from azure.identity import aio
+
+    kind, _, client_id = account.credential.partition(":")
+    authority = {"authority": cloud["authority"]} if "authority" in cloud else {}
+    if kind == "default":
+        others = {"additionally_allowed_tenants": [account.tenant]} if account.tenant else {}
+        source = aio.DefaultAzureCredential(**authority, **others)
+        return _InTenant(source, account.tenant) if account.tenant else source
+    if kind == "cli":
+        return aio.AzureCliCredential(tenant_id=account.tenant or "")
+    if kind == "managed-identity":
+        return aio.ManagedIdentityCredential(client_id=client_id or None)
+    raise AccessRefused(
+        f"cannot open account {account.name}: there is no credential {kind!r}",
+        hint="use default, cli, managed-identity or env:NAME",
+    )
+
+
+class _InTenant:
+    """Tokens of one tenant from a credential that may know several; ``default`` has no tenant of its own."""
+
+    def __init__(self, source: Any, tenant: str) -> None:
+        self._source = source
+        self._tenant = tenant
+
+    async def get_token(self, *scopes: str, **options: Any) -> Any:
+        return await self._source.get_token(*scopes, **{**options, "tenant_id": self._tenant})
+
+    async def close(self) -> None:
+        await self._source.close()
+
+
+def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) -> Credential:
+    value = environ.get(variable, "").strip()
+    if not value:
+        raise AccessRefused(
+            f"cannot open account {account.name}: the environment variable {variable} is not set",
+            hint="set it to a connection string, an account key or a shared access signature",
+        )
+    found = _read_value(value)
+    endpoint = without_query(account.endpoint or found.endpoint)
+    if not endpoint:
+        raise AccessRefused(
+            f"cannot open account {account.name}: neither the plan nor {variable} says its endpoint",
+            hint="give the account an endpoint in the plan",
+        )
+    if found.key is None and found.sas is None:
+        raise AccessRefused(
+            f"cannot open account {account.name}: {variable} holds no connection string, account key or shared access "
+            "signature",
+            hint="copy one of them from the account's page",
+        )
+    named, meant = found.account_name, account_name_of(endpoint)
+    if named and meant and named != meant:
+        raise AccessRefused(
+            f"cannot open account {account.name}: {variable} is for storage account {named}, its endpoint for {meant}",
+            hint="correct the variable or the endpoint",
+        )
+    kind: Literal["key", "sas"] = "sas" if found.key is None else "key"
+    return Credential(kind, named or meant, endpoint, key=found.key, sas=found.sas)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    account_name: str = ""
+    endpoint: str = ""
+    key: str | None = field(default=None, repr=False)
+    sas: str | None = field(default=None, repr=False)
+
+
+def _read_value(value: str) -> _Found:
+    """Tell a connection string, a key, a signature and a signed address apart by their shape."""
+    if value.startswith(("https://", "http://")):
+        parts = urlsplit(value)
+        sas = parts.query if _is_sas(parts.query) else None
+        # A signed address may be that of a container; on loopback the account is a part of the path.
+        name = account_name_of(value)
+        path = f"/{name}" if parts.path.strip("/").partition("/")[0] == name else ""
+        return _Found(name, f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}", sas=sas)
+    if _is_sas(value):
+        return _Found(sas=value.lstrip("?"))
+    if _is_key(value):
+        return _Found(key=value)
+    return _read_connection_string(value)
+
+
+def _read_connection_string(text: str) -> _Found:
+    pairs = {
+        name.strip().lower(): value.strip()
+        for name, equals, value in (part.partition("=") for part in text.split(";"))
+        if equals
+    }
+    endpoint = pairs.get("blobendpoint", "")
+    name = pairs.get("accountname") or (account_name_of(endpoint) if endpoint else "")
+    if not endpoint and name:
+        scheme = pairs.get("defaultendpointsprotocol", "https")
+        endpoint = f"{scheme}://{name}.blob.{pairs.get('endpointsuffix', 'core.windows.net')}"
+    key = pairs.get("accountkey")
+    sas = pairs.get("sharedaccesssignature", "").lstrip("?")
+    return _Found(
+        name,
+        endpoint,
+        key=key if key and _is_key(key) else None,
+        sas=sas if _is_sas(sas) else None,
+    )
+
+
+def _is_sas(text: str) -> bool:
+    query = parse_qs(text.lstrip("?"))
+    return "sig" in query and ("sv" in query or "si" in query)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.b64decode(text, validate=True)) >= OLDEST_KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _sas_life_seconds(sas: str, now: datetime) -> float:
+    ends = parse_qs(sas).get("se")
+    if not ends:
+        return math.inf
+    end = datetime.fromisoformat(ends[0])
+    end = end if end.tzinfo else end.replace(tzinfo=UTC)
+    return max(0.0, (end - now).total_seconds())
+
+
+__all__ = ["KEY_BOUND_SECONDS", "Credential", "open_credential"]
