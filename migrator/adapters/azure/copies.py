@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, SourceChanged, Throttled, Unreachable
 from migrator.ports.object_store import Origin
 
-PLAIN = (AccessRefused, OutcomeUnknown, SourceChanged, Throttled, Unreachable)
+PLAIN = (AccessRefused, OutcomeUnknown, Throttled, Unreachable)
 """Errors that say by themselves what happened."""
 PLAIN_CODES = frozenset({"BlobAlreadyExists", "BlobArchived", "NotImplemented"})
 

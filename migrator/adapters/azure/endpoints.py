@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from migrator.errors import CloudError
+
 
 def account_name_of(endpoint: str) -> str:
     """The storage account's own name: the first label of the host, or the first part of the path where the host is an
@@ -39,3 +41,14 @@ def without_query(url: str) -> str:
 
 def blob_url(endpoint: str, container: str, name: str) -> str:
     return f"{endpoint.rstrip('/')}/{quote(container, safe='$')}/{quote(name, safe='~/')}"
+
+
+def refuse_unsafe(name: str, place: str) -> None:
+    """CloudError(code="UnsafeName") for a name with a ``.`` or ``..`` between slashes: on its way to the service such an
+    address becomes that of another blob (RFC 3986, section 5.2.4), so it must never be sent."""
+    if {".", ".."} & set(name.split("/")):
+        raise CloudError(
+            f"cannot address {place}: HTTP takes '.' and '..' between slashes for another name",
+            hint="give the blob another name, or leave it out of the plan",
+            code="UnsafeName",
+        )

@@ -68,6 +68,9 @@ UNSUPPORTED = frozenset(
         "BlobTypeNotSupported",
     }
 )
+NO_RIGHT = frozenset(
+    {"AuthorizationPermissionMismatch", "InsufficientAccountPermissions", "AuthorizationResourceTypeMismatch"}
+)
 NO_BLOB = frozenset({"BlobNotFound", "ResourceNotFound"})
 NO_CONTAINER = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"})
 
@@ -168,9 +171,15 @@ def _access(cannot: str, code: str, because: str, target: Target) -> AccessRefus
             hint="check that its credential is for this account and has not expired, and that this machine's clock is right",
             code=code,
         )
+    if code in NO_RIGHT:
+        return AccessRefused(
+            f"{cannot}: the credential of account {target.account} has no right to do that{because}",
+            hint="grant it the role that the documentation names for this command",
+            code=code,
+        )
     return AccessRefused(
-        f"{cannot}: the credential of account {target.account} has no right to do that{because}",
-        hint="grant it the role the documentation names for this command, or let this network through the firewall",
+        f"{cannot}: account {target.account} refused the request{because}",
+        hint="check its credential and the credential's rights, and that its firewall lets this network in",
         code=code,
     )
 

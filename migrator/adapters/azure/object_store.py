@@ -20,9 +20,10 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClien
 from migrator.adapters.azure import shapes
 from migrator.adapters.azure.copies import settled_copy
 from migrator.adapters.azure.credentials import Credential
+from migrator.adapters.azure.endpoints import refuse_unsafe
 from migrator.adapters.azure.errors import Target, code_of, translated
 from migrator.adapters.azure.sas import SAS_SECONDS, SourceUrls
-from migrator.errors import CloudError, Unsupported
+from migrator.errors import CloudError, ConditionFailed, NotFound, Unsupported
 from migrator.model.objects import (
     BlobType,
     Condition,
@@ -102,13 +103,14 @@ class AzureStore:
         self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Each chunk is a request of its own and carries the ETag."""
-        with self._asking("read", container, name):
-            stream = await self._blob(container, name).download_blob(
-                offset=offset if offset or length is not None else None,
-                length=length,
-                decompress=False,
-                **shapes.matching(if_match),
-            )
+        async with self._settled(container, name):
+            with self._asking("read", container, name):
+                stream = await self._blob(container, name).download_blob(
+                    offset=offset if offset or length is not None else None,
+                    length=length,
+                    decompress=False,
+                    **shapes.matching(if_match),
+                )
         yield self._chunks(stream, container, name)
 
     async def _chunks(self, stream: Any, container: str, name: str) -> AsyncIterator[bytes]:
@@ -254,8 +256,9 @@ class AzureStore:
                 await blob.set_standard_blob_tier(shapes.block_tier(tier))
 
     async def delete(self, container: str, name: str, *, if_match: str) -> None:
-        with self._writing("delete", container, name):
-            await self._blob(container, name).delete_blob(delete_snapshots="include", **shapes.matching(if_match))
+        async with self._settled(container, name):
+            with self._writing("delete", container, name):
+                await self._blob(container, name).delete_blob(delete_snapshots="include", **shapes.matching(if_match))
 
     async def features(self, container: str, *, prefix: str = "") -> Features:
         counts = dict.fromkeys(Features.__dataclass_fields__, 0)
@@ -276,6 +279,7 @@ class AzureStore:
 
     async def source_url(self, container: str, name: str) -> str:
         """A signed address for another account's server-side copy: a secret for five minutes, never shown or stored."""
+        refuse_unsafe(name, f"{self.account}/{container}/{name}")
         with self._asking("sign an address of", container, name):
             return await self._sources.url(container, name)
 
@@ -286,10 +290,26 @@ class AzureStore:
     async def _delegation_key(self, begin: datetime, end: datetime) -> Any:
         return await self._service.get_user_delegation_key(begin, end)
 
+    @asynccontextmanager
+    async def _settled(self, container: str, name: str) -> AsyncIterator[None]:
+        """Some services refuse the condition of a request for a blob that is gone: look, and say that it is gone."""
+        try:
+            yield
+        except ConditionFailed as refusal:
+            try:
+                with self._asking("look at", container, name):
+                    await self._blob(container, name).get_blob_properties()
+            except NotFound as gone:
+                raise gone from refusal
+            except CloudError:
+                pass  # the look failed too: the refusal is the better answer
+            raise
+
     def _container(self, name: str) -> ContainerClient:
         return self._service.get_container_client(name)
 
     def _blob(self, container: str, name: str) -> BlobClient:
+        refuse_unsafe(name, f"{self.account}/{container}/{name}")
         return self._service.get_blob_client(container, name)
 
     def _asking(self, doing: str, container: str = "", name: str = "") -> AbstractContextManager[None]:
