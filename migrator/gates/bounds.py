@@ -1,0 +1,81 @@
+"""One figure against a gate's bounds, and against the source before the switch.
+
+Decides passed, failed or inconclusive and words the reason. Rules: a bound itself passes; between a bound and its
+``fail_above`` / ``fail_below`` lies the inconclusive band; a gate without any bound is inconclusive, never a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from migrator.gates.units import figure, with_unit
+from migrator.model.samples import Verdict
+from migrator.model.schedule import Gate
+
+_BADNESS: Final = {Verdict.PASSED: 0, Verdict.INCONCLUSIVE: 1, Verdict.ERRORED: 2, Verdict.FAILED: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    verdict: Verdict
+    reason: str
+
+
+def worst(findings: Iterable[Finding]) -> Finding:
+    """The worst of at least one; of equals the last, which knows most."""
+    return max(enumerate(findings), key=lambda pair: (_BADNESS[pair[1].verdict], pair[0]))[1]
+
+
+def against_bounds(gate: Gate, value: float) -> Finding:
+    """``min``, ``max``, ``near`` with ``within``, and the band up to ``fail_below`` and ``fail_above``."""
+    low, high = _limits(gate)
+    said = with_unit(value, gate.metric)
+    if low is None and high is None:
+        if gate.relative_to is not None:
+            return Finding(Verdict.PASSED, said)
+        return Finding(Verdict.INCONCLUSIVE, f"{said}, but the gate has no bound to hold it against")
+    wanted = _wanted(low, high)
+    if low is not None and value < low:
+        return _outside(said, wanted, fails=gate.fail_below is None or value < gate.fail_below)
+    if high is not None and value > high:
+        return _outside(said, wanted, fails=gate.fail_above is None or value > gate.fail_above)
+    return Finding(Verdict.PASSED, f"{said}, wanted {wanted}")
+
+
+def against_baseline(gate: Gate, value: float, base: float | None) -> Finding:
+    """At most ``max_ratio`` times (1 if not given) what the source showed before the switch."""
+    said = with_unit(value, gate.metric)
+    if base is None:
+        return Finding(Verdict.INCONCLUSIVE, f"{said}, but nothing is known of the source before the switch")
+    ratio = 1.0 if gate.max_ratio is None else gate.max_ratio
+    wanted = f"at most {figure(ratio * base)} ({figure(ratio)} times the source's {figure(base)} before the switch)"
+    if value > ratio * base:
+        return Finding(Verdict.FAILED, f"{said}, wanted {wanted}")
+    return Finding(Verdict.PASSED, f"{said}, wanted {wanted}")
+
+
+def _limits(gate: Gate) -> tuple[float | None, float | None]:
+    """What passes. ``fail_*`` alone is a bound without a band."""
+    low = gate.min if gate.min is not None else gate.fail_below
+    high = gate.max if gate.max is not None else gate.fail_above
+    if gate.near is None:
+        return low, high
+    slack = abs(gate.near) * (gate.within_ratio or 0.0)
+    below, above = gate.near - slack, gate.near + slack
+    return (below if gate.min is None else max(gate.min, below)), (above if gate.max is None else min(gate.max, above))
+
+
+def _wanted(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"at most {figure(high or 0.0)}"
+    if high is None:
+        return f"at least {figure(low)}"
+    return f"{figure(low)} to {figure(high)}"
+
+
+def _outside(said: str, wanted: str, *, fails: bool) -> Finding:
+    if fails:
+        return Finding(Verdict.FAILED, f"{said}, wanted {wanted}")
+    return Finding(Verdict.INCONCLUSIVE, f"{said}, wanted {wanted}, but not yet beyond the limit that fails")

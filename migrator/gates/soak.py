@@ -1,0 +1,169 @@
+"""Recorded samples of one move -> its soak clock and what comes of it.
+
+Decides how long a move has been healthy, whether that is enough, whether a gate has failed or a person is needed. Leaves
+taking samples, the reaction (roll back or halt) and notifying to the engine. The clock is a function of what was recorded,
+never of the life of a process. Rules:
+
+1. A *round* is all samples with the same ``at``. It passes if every gate of ``gates`` passed in it, it fails if any sample
+   in it failed, else (inconclusive, errored, a gate missing) it stands still.
+2. Only windows that begin after the switch count; an earlier window's sample is as good as not taken.
+3. A failed round sets the clock to zero. A passing round adds the time evaluated since the round before, if that passed too
+   and lies no more than two intervals back. Nothing else adds anything: not a gap, not a round that stands still.
+4. ``failure_limit`` failed samples of one gate in a row fail it; beyond ``inconclusive_limit`` or ``error_limit`` in a row a
+   person is needed. A row of failures ends with a passing sample of that gate, not with one that could not tell. A limit
+   that was reached stays reached until ``limits_since`` moves on (``retry``).
+5. Samples that carry no value (silence that ``on_no_data: pass`` let through) are not real samples: they do not count for
+   ``min_samples``. No samples never pass, whatever ``required_seconds`` says.
+6. *Occasional* gates (a scan that takes hours) need not be in every round: a failure counts like any other, and after the
+   clock has reached its end one more passing look is wanted before the move is soaked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final
+
+from migrator.gates.rows import GateLimits, Rows, SoakVerdict
+from migrator.model.samples import Sample, Verdict
+
+__all__ = ["GateLimits", "SoakState", "SoakVerdict", "soak"]
+
+INTERVALS_APART: Final = 2
+"""Passing rounds further apart than this many intervals have a gap between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoakState:
+    """What the samples say.
+
+    ``healthy_seconds`` is the clock; ``verdict`` "failed" asks for the wave's ``on_failure``, "halt" for a person, with
+    ``gate`` and ``reason`` saying which and why. ``waiting_for``: what is missing while "soaking", one phrase each.
+    ``until``: the earliest end if all stays well, None before the first passing round. ``consecutive_failures``: failed
+    samples in a row, by gate. ``restarts``: how often a failed round took healthy time away.
+    """
+
+    healthy_seconds: float
+    remaining_seconds: float
+    verdict: SoakVerdict
+    waiting_for: tuple[str, ...] = ()
+    gate: str | None = None
+    reason: str = ""
+    consecutive_failures: Mapping[str, int] = field(default_factory=dict)
+    until: datetime | None = None
+    rounds: int = 0
+    restarts: int = 0
+
+
+def soak(
+    samples: Sequence[Sample],
+    *,
+    gates: Sequence[str],
+    since: datetime,
+    interval_seconds: float,
+    required_seconds: float,
+    limits: Mapping[str, GateLimits] | None = None,
+    occasional: Sequence[str] = (),
+    limits_since: datetime | None = None,
+) -> SoakState:
+    """Read the clock of one move.
+
+    Args:
+        samples: of one move, in any order; all samples of a round carry the same ``at``.
+        gates: names that every round must show, built-in ones among them; at least one.
+        since: the switch; with ``--adopt-route`` the adoption.
+        limits: by gate; a gate without an entry has the defaults of ``GateLimits``.
+        occasional: gates with a slower rhythm of their own (rule 6).
+        limits_since: rows of failed, inconclusive and errored samples begin here, so that ``retry`` starts them anew.
+    """
+    clock = _Clock(frozenset(gates) - frozenset(occasional), frozenset(occasional), interval_seconds, required_seconds)
+    rows = Rows(limits or {}, since=limits_since)
+    counted = sorted((one for one in samples if one.begin >= since), key=lambda one: (one.at, one.gate))
+    for at, round_ in groupby(counted, key=lambda one: one.at):
+        taken = list(round_)
+        rows.take(taken)
+        clock.take(at, taken)
+    return _state(clock, rows, [*dict.fromkeys([*gates, *occasional])])
+
+
+class _Clock:
+    """Rules 1, 3 and 6, one round after the other."""
+
+    def __init__(
+        self, gates: frozenset[str], occasional: frozenset[str], interval_seconds: float, required_seconds: float
+    ) -> None:
+        self.gates = gates
+        self.occasional = occasional
+        self.reach = timedelta(seconds=INTERVALS_APART * interval_seconds)
+        self.required = timedelta(seconds=required_seconds)
+        self.healthy = timedelta()
+        self.rounds = 0
+        self.restarts = 0
+        self.last_at: datetime | None = None
+        self.looked: set[str] = set()
+        self._last_end: datetime | None = None
+
+    @property
+    def is_full(self) -> bool:
+        return self.last_at is not None and self.healthy >= self.required
+
+    def take(self, at: datetime, samples: Sequence[Sample]) -> None:
+        if any(one.verdict is Verdict.FAILED for one in samples):
+            self._restart()
+            return
+        regular = [one for one in samples if one.gate in self.gates]
+        if regular:
+            self._take_regular(at, regular)
+        if self.is_full:
+            self.looked |= {one.gate for one in samples if one.verdict is Verdict.PASSED} & self.occasional
+
+    def _take_regular(self, at: datetime, samples: Sequence[Sample]) -> None:
+        passed = {one.gate for one in samples if one.verdict is Verdict.PASSED}
+        if passed != self.gates:
+            self._last_end = None
+            return
+        end = min(one.end for one in samples)
+        if self._last_end is not None and timedelta() < end - self._last_end <= self.reach:
+            self.healthy += end - self._last_end
+        self._last_end = end if self._last_end is None else max(end, self._last_end)
+        self.last_at = at
+        self.rounds += 1
+
+    def _restart(self) -> None:
+        self.restarts += self.healthy > timedelta()
+        self.healthy = timedelta()
+        self.last_at = self._last_end = None
+        self.looked.clear()
+
+
+def _state(clock: _Clock, rows: Rows, gates: Iterable[str]) -> SoakState:
+    remaining = max(timedelta(), clock.required - clock.healthy)
+    waiting = tuple(_waiting(clock, rows, gates))
+    verdict: SoakVerdict = rows.broken.verdict if rows.broken else "soaking" if waiting else "soaked"
+    return SoakState(
+        healthy_seconds=clock.healthy.total_seconds(),
+        remaining_seconds=remaining.total_seconds(),
+        verdict=verdict,
+        waiting_for=waiting if verdict == "soaking" else (),
+        gate=rows.broken.gate if rows.broken else None,
+        reason=rows.broken.reason if rows.broken else "",
+        consecutive_failures=rows.failures,
+        until=None if clock.last_at is None else clock.last_at + remaining,
+        rounds=clock.rounds,
+        restarts=clock.restarts,
+    )
+
+
+def _waiting(clock: _Clock, rows: Rows, gates: Iterable[str]) -> Iterable[str]:
+    if clock.last_at is None:
+        yield "a first healthy round of samples"
+    elif not clock.is_full:
+        yield "healthy time"
+    for gate in gates:
+        wanted, real = rows.limit(gate).min_samples, rows.real.get(gate, 0)
+        if real < wanted:
+            yield f"samples with a value of gate {gate} ({real} of {wanted})"
+        if clock.is_full and gate in clock.occasional - clock.looked:
+            yield f"a last look of gate {gate}"
