@@ -92,7 +92,7 @@ class Counters:
         if not self._pending:
             return
         try:
-            self._file.write(self._write)
+            self._file.write(self._write, is_request=False)
         except MigrateError:
             return
         self._pending.clear()

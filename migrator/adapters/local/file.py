@@ -68,6 +68,7 @@ class AccountFile:
         self.path = Path(os.path.abspath(path))
         self.run: int | None = None
         """The token of the run that writes through this object; None for applications, which are not checked."""
+        self.write_check: Callable[[], None] | None = None
         self._create = create
         self._connection: sqlite3.Connection | None = None
 
@@ -75,28 +76,30 @@ class AccountFile:
         """``work`` in one transaction that sees one state of the account."""
         return self._transact("BEGIN", work, is_write=False)
 
-    def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """``work`` in one transaction, all or nothing.
+    def write(self, work: Callable[[sqlite3.Connection], T], *, is_request: bool = True) -> T:
+        """``work`` in one transaction, all or nothing. ``is_request`` False: housekeeping, which nobody sees.
 
         Raises:
             AccessRefused: a newer run has bound itself to the account.
             Throttled: other processes kept the file busy; nothing was written.
         """
-        return self._transact("BEGIN IMMEDIATE", work, is_write=True)
+        return self._transact("BEGIN IMMEDIATE", work, is_write=True, is_request=is_request)
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _transact(self, begin: str, work: Callable[[sqlite3.Connection], T], *, is_write: bool) -> T:
+    def _transact(
+        self, begin: str, work: Callable[[sqlite3.Connection], T], *, is_write: bool, is_request: bool = True
+    ) -> T:
         is_committing = False
         try:
             connection = self._opened()
             connection.execute(begin)
             try:
                 if is_write:
-                    self._check_run(connection)
+                    self._admit(connection, is_request=is_request)
                 answer = work(connection)
                 is_committing = is_write
                 connection.execute("COMMIT")
@@ -108,7 +111,12 @@ class AccountFile:
         except sqlite3.Error as fault:
             raise self._error(fault, is_write=is_write, is_committing=is_committing) from fault
 
-    def _check_run(self, connection: sqlite3.Connection) -> None:
+    def _admit(self, connection: sqlite3.Connection, *, is_request: bool) -> None:
+        """May this object write? Asked when the file is ours, so that no wait lies between the answer and the write."""
+        if not is_request:
+            return
+        if self.write_check is not None:
+            self.write_check()
         if self.run is None:
             return
         (newest,) = connection.execute("SELECT value FROM meta WHERE key = 'run'").fetchone()

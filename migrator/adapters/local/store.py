@@ -101,6 +101,16 @@ class LocalStore:
     def path(self) -> Path:
         return self._file.path
 
+    @property
+    def write_check(self) -> Callable[[], None] | None:
+        """Called inside each write's transaction, before its first effect; what it raises goes up and nothing is written.
+        So an application holds an embedded account to its lease, however long the file was busy."""
+        return self._file.write_check
+
+    @write_check.setter
+    def write_check(self, check: Callable[[], None] | None) -> None:
+        self._file.write_check = check
+
     async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
         return await self._read("list", lambda c: rows.containers(c, prefix))
 
@@ -394,7 +404,9 @@ class LocalStore:
         loose = fetched.loose
         if loose is not None:
             with suppress(MigrateError):
-                await self._in_thread(lambda: self._file.write(lambda c: contents.drop_loose(c, loose)))
+                await self._in_thread(
+                    lambda: self._file.write(lambda c: contents.drop_loose(c, loose), is_request=False)
+                )
 
     async def _publish_copy(
         self,
