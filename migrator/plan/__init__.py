@@ -1,0 +1,69 @@
+"""What the operator wants: YAML text -> a checked, compiled schedule.
+
+The stations are ``parse`` (text -> tree with marks), ``shape`` (tree -> document, by ``schema``), ``check`` (what belongs
+together), ``not_built`` (what this version cannot apply yet), ``compile`` (document -> schedule). ``saved`` keeps the file of
+``plan --out``. Rule: a syntax error is reported alone, all other faults together, each as ``file:line:column``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from migrator.errors import PlanError
+from migrator.model.schedule import Schedule
+
+__all__ = ["Loaded", "json_schema", "load", "loads"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A valid plan: its schedule, its text as read, and warnings as ``file:line:column: text``."""
+
+    schedule: Schedule
+    text: str
+    warnings: tuple[str, ...] = ()
+
+
+def load(path: Path) -> Loaded:
+    """Read, check and compile the plan at ``path``.
+
+    Raises:
+        PlanError: it cannot be read, or has faults (``faults``: one line each).
+    """
+    from migrator.plan.source import read_plan
+
+    return loads(read_plan(path), str(path))
+
+
+def loads(text: str, name: str) -> Loaded:
+    """Check and compile a plan's text; ``name`` is what faults call the file. Raises PlanError."""
+    from migrator.plan.check import check
+    from migrator.plan.compile import compile_schedule
+    from migrator.plan.not_built import not_built
+    from migrator.plan.parse import parse
+    from migrator.plan.shape import shape
+
+    tree, early = parse(text, name)
+    shaped = shape(tree)
+    found = check(tree, shaped)
+    faults = sorted({*early, *shaped.faults, *found.faults}, key=lambda fault: (fault.mark, fault.text))
+    if faults:
+        many = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
+        raise PlanError(f"cannot use plan {name}: it has {many}", faults=tuple(fault.line(name) for fault in faults))
+    missing = not_built(tree)
+    return Loaded(
+        schedule=compile_schedule(
+            shaped.document, tree.value(), not_built=tuple(one.key_and_place(name) for one in missing)
+        ),
+        text=text,
+        warnings=tuple(fault.line(name) for fault in sorted({*found.warnings, *(one.warning() for one in missing)})),
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the plan document, for editors."""
+    from migrator.plan.schema_json import json_schema as schema
+
+    return schema()

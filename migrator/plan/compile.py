@@ -1,0 +1,231 @@
+"""Document -> schedule: names resolved, defaults filled in, units already converted.
+
+Decides nothing that ``check`` has not allowed; it may assume a document without faults. Rule: the schedule holds everything
+the engine needs, so nobody looks into the document again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import datetime
+from typing import Any
+
+from migrator.model.names import Area, MoveId, Selector
+from migrator.model.schedule import (
+    Account,
+    Budget,
+    ChangeWindow,
+    Cutover,
+    Freeze,
+    Gate,
+    Metric,
+    PlannedMove,
+    PlannedWave,
+    Routing,
+    Schedule,
+    Verify,
+)
+from migrator.plan.schema import (
+    DAYS,
+    AccountBudgetPart,
+    CutoverPart,
+    Document,
+    GatePart,
+    MovesPart,
+    VerifyPart,
+    WaveCutoverPart,
+    WavePart,
+)
+
+
+def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built: tuple[str, ...] = ()) -> Schedule:
+    """The schedule of a document that ``check`` found no fault in.
+
+    Args:
+        plain: the document as plain values, for its fingerprint: comments, order of keys and spelling of YAML are not in it.
+        not_built: one line for each key that this version cannot apply.
+    """
+    areas = {
+        name: Area(name, tuple(Selector(c.name, c.prefix) for c in area.containers))
+        for name, area in document.areas.items()
+    }
+    accounts = {name: _account(name, document) for name in document.accounts}
+    gates = {name: _gate(name, part) for name, part in document.gates.items()}
+    metrics = {
+        name: Metric(name, part.kind, part.model_dump(exclude={"kind"}, exclude_none=True))
+        for name, part in document.metrics.items()
+    }
+    routing = _routing(document)
+    waves = tuple(
+        _with_fingerprint(_wave(document, position, areas, gates), accounts, routing, metrics)
+        for position in range(len(document.waves))
+    )
+    default = _budget(document.budget)
+    return Schedule(
+        name=document.name,
+        fingerprint=digest(plain),
+        accounts=accounts,
+        areas=areas,
+        waves=waves,
+        routing=routing,
+        default_budget=default,
+        budgets={name: _budget(part, default) for name, part in document.budget.accounts.items()},
+        metrics=metrics,
+        freeze=tuple(Freeze(part.begin, part.end) for part in document.freeze),
+        prices=document.prices.model_dump(exclude_none=True) if document.prices else {},
+        state_url=document.state,
+        not_built=not_built,
+        cloud=document.cloud.model_dump(exclude_none=True),
+    )
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of canonical JSON (sorted keys, no spaces), in hex."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_as_json)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def areas_of(document: Document, moves: MovesPart) -> tuple[str, ...]:
+    """The areas one line of a wave's ``moves`` names; ``"*"`` is every area of the document."""
+    return tuple(document.areas) if moves.areas == ["*"] else tuple(moves.areas)
+
+
+def after_of(document: Document, position: int) -> tuple[str, ...]:
+    """The waves that must have soaked before the one at ``position``: by default the one above."""
+    after = document.waves[position].after
+    if after is not None:
+        return tuple(after)
+    return (document.waves[position - 1].name,) if position else ()
+
+
+def account_values(name: str, document: Document) -> dict[str, Any]:
+    """An account's keys, the document's defaults below its own."""
+    part = document.accounts[name]
+    defaults = document.defaults.account
+    values = part.model_dump()
+    for key in defaults.model_fields_set - part.model_fields_set:
+        values[key] = getattr(defaults, key)
+    return values
+
+
+def _account(name: str, document: Document) -> Account:
+    return Account(name, **account_values(name, document))
+
+
+def _budget(part: AccountBudgetPart, default: Budget | None = None) -> Budget:
+    default = default or Budget()
+    requests, size = part.requests_per_minute, part.bytes_per_second
+    return Budget(
+        requests_per_minute=default.requests_per_minute if requests is None else requests,
+        bytes_per_second=default.bytes_per_second if size is None else size,
+    )
+
+
+def _gate(name: str, part: GatePart) -> Gate:
+    values = part.model_dump(exclude={"within", "window", "settle", "max_age"})
+    return Gate(
+        name,
+        within_ratio=part.within,
+        window_seconds=part.window,
+        settle_seconds=part.settle,
+        max_age_seconds=part.max_age,
+        **values,
+    )
+
+
+def _routing(document: Document) -> Routing:
+    part = document.routing
+    return Routing(
+        **part.model_dump(exclude={"ttl", "argv"}),
+        argv=tuple(part.argv or ()),
+        ttl_seconds=part.ttl,
+        max_write_seconds=document.cutover.max_write,
+        clock_margin_seconds=document.cutover.clock_margin,
+    )
+
+
+def _wave(document: Document, position: int, areas: Mapping[str, Area], gates: Mapping[str, Gate]) -> PlannedWave:
+    part = document.waves[position]
+    return PlannedWave(
+        name=part.name,
+        moves=_moves(document, part, areas),
+        after=after_of(document, position),
+        soak_seconds=part.soak,
+        interval_seconds=part.interval,
+        gates=tuple(gates[name] for name in part.gates),
+        on_failure=part.on_failure,
+        rollback_scope=part.rollback_scope,
+        cutover=_cutover(document.cutover, part.cutover),
+        verify=_verify(document.verify, part.verify),
+        approval_required=part.approval == "required",
+        change_windows=tuple(
+            ChangeWindow(frozenset(DAYS.index(day) for day in one.days), one.begin, one.end, one.timezone)
+            for one in part.change_windows
+        ),
+        not_before=part.not_before,
+        complete_by=part.complete_by,
+        max_moves=part.max_moves,
+    )
+
+
+def _moves(document: Document, part: WavePart, areas: Mapping[str, Area]) -> tuple[PlannedMove, ...]:
+    return tuple(
+        PlannedMove(
+            MoveId(moves.region, name),
+            areas[name],
+            document.regions[moves.region].source,
+            document.regions[moves.region].targets[name],
+            document.regions[moves.region].traffic.get(name),
+        )
+        for moves in part.moves
+        for name in areas_of(document, moves)
+    )
+
+
+def _cutover(document: CutoverPart, wave: WaveCutoverPart | None) -> Cutover:
+    """The wave's own word, then the document's, then the default."""
+    values: dict[str, Any] = {}
+    for key in WaveCutoverPart.model_fields:
+        own = getattr(wave, key) if wave else None
+        value = getattr(document, key) if own is None else own
+        if value is not None:
+            values[_CUTOVER_UNITS.get(key, key)] = value
+    return Cutover(**values)
+
+
+_CUTOVER_UNITS = {
+    "fence_timeout": "fence_timeout_seconds",
+    "max_delete": "max_delete_ratio",
+    "straggler_interval": "straggler_interval_seconds",
+}
+
+
+def _verify(document: VerifyPart, wave: VerifyPart | None) -> Verify:
+    level = (wave.level if wave else None) or document.level or "attributes"
+    sample = (wave.sample if wave else None) or document.sample
+    return Verify(level, sample)
+
+
+def _with_fingerprint(
+    wave: PlannedWave, accounts: Mapping[str, Account], routing: Routing, metrics: Mapping[str, Metric]
+) -> PlannedWave:
+    """Bind the wave to all that an approval is about: itself, its accounts, its gates' sources, the routing."""
+    names = sorted({name for move in wave.moves for name in (move.source, move.target)})
+    body = {
+        "wave": asdict(wave),
+        "accounts": {name: asdict(accounts[name]) for name in names},
+        "metrics": {gate.source: asdict(metrics[gate.source]) for gate in wave.gates},
+        "routing": asdict(routing),
+    }
+    return replace(wave, fingerprint=digest(body))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"not a value of a plan: {type(value).__name__}")

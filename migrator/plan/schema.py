@@ -1,0 +1,322 @@
+"""The shape of the plan document: its keys, their types and their defaults, as pydantic models.
+
+Decides what may stand where. Leaves what belongs together (names that refer to names, keys of one kind only) to
+``check``. Rule: the models are the only list of keys; the JSON Schema, the hints of "did you mean" and the compiled
+schedule come from them. A key is required only if nothing sensible can stand in for it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from migrator.plan.fields import (
+    Bound,
+    ClockTime,
+    Container,
+    Count,
+    Credential,
+    Duration,
+    Flag,
+    Instant,
+    LongDuration,
+    Name,
+    Positive,
+    Prefix,
+    Price,
+    Rate,
+    Ratio,
+    Share,
+    ShortDuration,
+    Size,
+    Text,
+    Timezone,
+    Url,
+    Webhook,
+    Whole,
+    read_areas,
+    read_containers,
+    read_days,
+    read_many,
+)
+
+METRIC_NAMES: Final = (
+    "requests_per_minute",
+    "throttled_ratio",
+    "error_ratio",
+    "e2e_latency_ms",
+    "server_latency_ms",
+    "availability_percent",
+    "ingress_bytes",
+    "egress_bytes",
+)
+"""What a gate may ask of an account by name."""
+
+MetricName = Literal[
+    "requests_per_minute",
+    "throttled_ratio",
+    "error_ratio",
+    "e2e_latency_ms",
+    "server_latency_ms",
+    "availability_percent",
+    "ingress_bytes",
+    "egress_bytes",
+]
+_NAMES: Final = {"type": "array", "items": {"type": "string"}}
+_NAME_OR_NAMES: Final = {"anyOf": [{"type": "string"}, _NAMES]}
+
+
+class Part(BaseModel):
+    """A mapping of the document: keys that are not named here are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, hide_input_in_errors=True)
+
+
+class AccountDefaultsPart(Part):
+    """What an account has unless it says else."""
+
+    kind: Literal["azure", "local"] = "azure"
+    credential: Credential = Field(default="default", description="a reference, never a secret")
+    tenant: Text | None = None
+    api_version: Text | None = None
+    subscription: Text | None = None
+    resource_group: Text | None = None
+    location: Text | None = None
+    requests_per_minute: Rate | None = Field(default=None, description="the account's limit, for the capacity check")
+    provision: dict[Name, Any] | None = Field(default=None, description="create the account if it is not there")
+
+
+class AccountPart(AccountDefaultsPart):
+    """One storage account."""
+
+    endpoint: Url | None = Field(default=None, description="azure: the blob endpoint")
+    path: Text | None = Field(default=None, description="local: the SQLite file, from the working directory")
+
+
+class DefaultsPart(Part):
+    account: AccountDefaultsPart = AccountDefaultsPart()
+
+
+class ContainerPart(Part):
+    name: Container = Field(description="a container, or a glob of containers")
+    prefix: Prefix = Field(default="", description="only blobs whose names begin with this")
+
+
+class AreaPart(Part):
+    """A logical part of the data whose traffic switches as one."""
+
+    containers: Annotated[
+        list[ContainerPart],
+        BeforeValidator(read_containers),
+        WithJsonSchema(
+            {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "anyOf": [
+                        {"type": "string"},
+                        {
+                            "type": "object",
+                            "properties": {"name": {"type": "string"}, "prefix": {"type": "string"}},
+                            "required": ["name"],
+                            "additionalProperties": False,
+                        },
+                    ]
+                },
+            }
+        ),
+    ]
+
+
+class RegionPart(Part):
+    """Where a source account and its targets live."""
+
+    source: Text
+    targets: dict[Name, Text] = Field(description="area: account")
+    traffic: dict[Name, Count] = Field(default_factory=dict, description="area: forecast, requests a minute")
+    pair: Text | None = Field(default=None, description="a region that must never be in one wave with this one")
+
+
+class RoutingPart(Part):
+    """Where the route document is kept."""
+
+    kind: Literal["file", "blob", "app-configuration", "command"]
+    path: Text | None = None
+    account: Text | None = None
+    container: Container | None = None
+    name: Text | None = None
+    endpoint: Url | None = None
+    credential: Credential | None = None
+    argv: list[Text] | None = None
+    ttl: ShortDuration = Field(default=30.0, description="how long clients may go on without a refresh")
+
+
+class AccountBudgetPart(Part):
+    requests_per_minute: Rate | None = None
+    bytes_per_second: Size | None = None
+
+
+class BudgetPart(AccountBudgetPart):
+    """What migration itself may use of each account."""
+
+    accounts: dict[Name, AccountBudgetPart] = Field(default_factory=dict)
+
+
+class WaveCutoverPart(Part):
+    """The cut-over keys that a wave may override."""
+
+    max_lag_objects: Whole | None = None
+    max_passes: Positive | None = None
+    fence_timeout: LongDuration | None = None
+    fence: Literal["route", "access-policy"] | None = None
+    hold: Flag | None = None
+    max_delete: Ratio | None = None
+    straggler_interval: LongDuration | None = None
+
+
+class CutoverPart(WaveCutoverPart):
+    max_write: ShortDuration = Field(default=60.0, description="the longest write of a client; never per wave")
+    clock_margin: ShortDuration = Field(default=5.0, description="never per wave")
+
+
+class VerifyPart(Part):
+    level: Literal["attributes", "content"] | None = None
+    sample: Ratio | None = None
+
+
+class GatePart(Part):
+    """What must hold while a wave soaks."""
+
+    source: Text = Field(description="a name under `metrics`")
+    metric: MetricName | None = None
+    query: Text | None = None
+    account: Literal["target", "source"] = "target"
+    min: Bound | None = None
+    max: Bound | None = None
+    near: Bound | None = None
+    within: Share | None = None
+    fail_above: Bound | None = None
+    fail_below: Bound | None = None
+    relative_to: Literal["source"] | None = None
+    max_ratio: Bound | None = None
+    aggregate: Literal["mean", "max"] = "mean"
+    window: LongDuration = 600.0
+    settle: Duration = 300.0
+    min_samples: Positive = 1
+    min_volume: Count | None = None
+    max_age: LongDuration | None = None
+    on_no_data: Literal["fail", "inconclusive", "pass"]
+    failure_limit: Positive = 3
+    inconclusive_limit: Positive | None = None
+    error_limit: Positive | None = None
+
+
+class MetricPart(Part):
+    """A source of figures for gates."""
+
+    kind: Literal["azure-monitor", "prometheus", "local", "command"]
+    url: Url | None = None
+    argv: list[Text] | None = None
+    credential: Credential | None = None
+    timeout: LongDuration | None = None
+
+
+class MovesPart(Part):
+    region: Text
+    areas: Annotated[list[Text], BeforeValidator(read_areas), WithJsonSchema(_NAME_OR_NAMES)]
+
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: Final[tuple[Day, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class WindowPart(Part):
+    days: Annotated[list[Day], BeforeValidator(read_days)] = Field(default_factory=lambda: list(DAYS))
+    begin: ClockTime = Field(alias="from")
+    end: ClockTime = Field(alias="to")
+    timezone: Timezone
+
+
+class FreezePart(Part):
+    begin: Instant = Field(alias="from")
+    end: Instant = Field(alias="to")
+
+
+class WavePart(Part):
+    """Moves released together."""
+
+    name: Name
+    moves: list[MovesPart]
+    after: Annotated[list[Text], BeforeValidator(read_many), WithJsonSchema(_NAME_OR_NAMES)] | None = Field(
+        default=None, description="waves that must have soaked; default the wave above, [] none"
+    )
+    soak: Duration
+    interval: LongDuration = 300.0
+    gates: list[Text] = Field(default_factory=list)
+    on_failure: Literal["rollback", "halt"] = "rollback"
+    rollback_scope: Literal["wave", "move"] = "wave"
+    approval: Literal["required", "none"] = "none"
+    change_windows: list[WindowPart] = Field(default_factory=list)
+    not_before: Instant | None = None
+    complete_by: Instant | None = None
+    max_moves: Positive | None = None
+    cutover: WaveCutoverPart | None = None
+    verify: VerifyPart | None = None
+
+
+class NotifyPart(Part):
+    kind: Literal["webhook", "command"]
+    format: Literal["teams", "slack", "json"] = "json"
+    url: Webhook | None = None
+    argv: list[Text] | None = None
+
+
+class CloudPart(Part):
+    """Sovereign clouds and private test doubles."""
+
+    authority: Url | None = None
+    resource_manager: Url | None = None
+    metrics: Url | None = None
+    audience: Url | None = None
+    ca_file: Text | None = None
+
+
+class PricesPart(Part):
+    """Per 10,000 operations by class, and per GiB."""
+
+    write: Price | None = None
+    list: Price | None = None
+    read: Price | None = None
+    delete: Price | None = None
+    other: Price | None = None
+    gib: Price | None = None
+
+
+class RetirePart(Part):
+    watch: LongDuration = 14 * 86_400.0
+    gates: list[Text] = Field(default_factory=list)
+
+
+class Document(Part):
+    """The plan of `migrate`: a staged regional migration of storage accounts."""
+
+    version: Literal[1]
+    name: Name = Field(description="the rollout's identity in the state store")
+    state: Text | None = Field(default=None, description="SQLAlchemy URL of the state store")
+    defaults: DefaultsPart = DefaultsPart()
+    accounts: dict[Name, AccountPart]
+    areas: dict[Name, AreaPart]
+    regions: dict[Name, RegionPart]
+    routing: RoutingPart
+    budget: BudgetPart = BudgetPart()
+    cutover: CutoverPart = CutoverPart()
+    verify: VerifyPart = VerifyPart()
+    gates: dict[Name, GatePart] = Field(default_factory=dict)
+    metrics: dict[Name, MetricPart] = Field(default_factory=dict)
+    waves: list[WavePart]
+    freeze: list[FreezePart] = Field(default_factory=list)
+    notify: list[NotifyPart] = Field(default_factory=list)
+    cloud: CloudPart = CloudPart()
+    prices: PricesPart | None = None
+    retire: RetirePart | None = None

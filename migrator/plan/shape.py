@@ -1,0 +1,165 @@
+"""Tree -> document: the shape of the plan is checked, and what fits is kept.
+
+Decides how a fault of shape is worded and where it points. Leaves what belongs together to ``check``. Rule: one fault must
+not hide another, so the parts that do not fit are left out and the rest still becomes a document that can be checked;
+whoever checks it knows what was left out and keeps quiet about that.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from migrator.plan.schema import Document
+from migrator.plan.tree import Fault, Path, Tree
+
+_STAND_INS: Final[Mapping[str, Any]] = {
+    "version": 1,
+    "name": "unnamed",
+    "accounts": {},
+    "areas": {},
+    "regions": {},
+    "routing": {"kind": "file", "path": "unnamed"},
+    "waves": [],
+}
+"""What stands for a required key of the document that is missing or does not fit."""
+_ROUNDS: Final = 12
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "max_write": "it stands under the document's `cutover`, never in a wave",
+    "clock_margin": "it stands under the document's `cutover`, never in a wave",
+    "ttl": "it stands under `routing`",
+    "soak": "it stands in a wave",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """``document`` lacks the parts in ``left_out`` (paths of the tree). ``origins`` leads from a path of the document to
+    the path of the tree."""
+
+    document: Document
+    faults: tuple[Fault, ...]
+    left_out: frozenset[Path]
+    origins: Mapping[Path, Path]
+
+    def origin(self, path: Path) -> Path:
+        """Where the part at ``path`` of the document is in the tree."""
+        rest: Path = ()
+        while path not in self.origins:
+            path, rest = path[:-1], (path[-1], *rest)
+        return (*self.origins[path], *rest)
+
+    def is_about_left_out(self, path: Path) -> bool:
+        """Would a fault at ``path`` (of the tree) only repeat one that is known?"""
+        return any(out[: len(path)] == path or path[: len(out)] == out for out in self.left_out)
+
+
+def shape(tree: Tree) -> Shaped:
+    """Fit the tree into the schema; every part that does not fit is one fault."""
+    faults: tuple[Fault, ...] = ()
+    left_out: frozenset[Path] = frozenset()
+    for number in range(_ROUNDS):
+        value, origins = tree.plain(left_out)
+        for key in _STAND_INS:
+            if (key,) in left_out:
+                value[key] = _STAND_INS[key]
+        try:
+            return Shaped(Document.model_validate(value), faults, left_out, origins)
+        except ValidationError as error:
+            known = Shaped(_NOTHING, (), left_out, origins)
+            errors = error.errors(include_url=False, include_context=True, include_input=False)
+            found = [_fault(tree, known, one) for one in errors]
+            if number == 0:
+                faults = tuple(dict.fromkeys(fault for fault, _ in found))
+            left_out |= {path for _, path in found}
+    return Shaped(_NOTHING, faults, frozenset({()}), {(): ()})
+
+
+def near(word: str, words: Any) -> str:
+    """``; did you mean X?``, or nothing."""
+    found = difflib.get_close_matches(word, sorted({str(one) for one in words} - {word}), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _fault(tree: Tree, shaped: Shaped, error: Any) -> tuple[Fault, Path]:
+    """The fault for people, and the part of the tree to leave out."""
+    path = shaped.origin(_place(error["loc"], tree, shaped))
+    kind, context = error["type"], error.get("ctx") or {}
+    if kind == "extra_forbidden":
+        return tree.at_key(path, _unknown(path)), path
+    if kind == "missing":
+        parent = path[:-1]
+        text = f"{_name(parent)} lacks the key {path[-1]}"
+        return tree.at_key(parent, text), parent or path
+    if "[key]" in error["loc"]:
+        return tree.at_key(path, str(context.get("error", error["msg"]))), path
+    return tree.at_value(path, f"{_label(path)}: {_reason(kind, context, error['msg'])}"), path
+
+
+def _place(loc: tuple[str | int, ...], tree: Tree, shaped: Shaped) -> Path:
+    """The path of a pydantic location: without the words that name types."""
+    return tuple(step for step in loc if step != "[key]")
+
+
+def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
+    if kind == "value_error":
+        return str(context.get("error", message))
+    if kind == "literal_error":
+        return f"one of {str(context.get('expected', '')).replace(chr(39), '').replace(' or ', ', ')} is wanted here"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "a mapping of keys is wanted here"
+    if kind == "list_type":
+        return "a list is wanted here"
+    return message[:1].lower() + message[1:]
+
+
+def _unknown(path: Path) -> str:
+    key, owner = str(path[-1]), _owner(path[:-1])
+    words = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
+    hint = near(key, words)
+    if not hint and key in _ELSEWHERE:
+        hint = f"; {_ELSEWHERE[key]}"
+    if not hint and words:
+        hint = f"; its keys are {', '.join(words)}"
+    return f"unknown key {key} in {_name(path[:-1])}{hint}"
+
+
+def _owner(path: Path) -> type[BaseModel] | None:
+    """The model of the part at ``path``."""
+    kind: Any = Document
+    for step in path:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = next((f.annotation for n, f in kind.model_fields.items() if step in (n, f.alias)), None)
+        elif get_origin(kind) in (dict, list):
+            kind = get_args(kind)[-1]
+        kind = _bare(kind)
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _bare(kind: Any) -> Any:
+    """An annotation without ``| None`` and ``Annotated``."""
+    while True:
+        args = get_args(kind)
+        if hasattr(kind, "__metadata__"):
+            kind = args[0]
+        elif type(None) in args:
+            kind = next(one for one in args if one is not type(None))
+        else:
+            return kind
+
+
+def _name(path: Path) -> str:
+    """``waves[0].cutover``, or "the plan"."""
+    return _label(path) if path else "the plan"
+
+
+def _label(path: Path) -> str:
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.lstrip(".")
+
+
+_NOTHING: Final = Document.model_validate(dict(_STAND_INS))
