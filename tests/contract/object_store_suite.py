@@ -468,11 +468,13 @@ class ObjectStoreSuite:
         page, cross = os.urandom(512), os.urandom(2048)
         one = await pair.source.put_pages(pair.box, "n", page, offset=512, if_match=made.etag)
         two = await pair.source.put_pages(pair.box, "n", cross, offset=1024 * 1024 - 1024, if_match=one.etag)
-        assert len({made.etag, one.etag, two.etag}) == 3
+        over = os.urandom(1024)
+        three = await pair.source.put_pages(pair.box, "n", over, offset=0, if_match=two.etag)
+        assert len({made.etag, one.etag, two.etag, three.etag}) == 4
         with pytest.raises(ConditionFailed):
-            await pair.source.put_pages(pair.box, "n", page, offset=0, if_match=one.etag)
+            await pair.source.put_pages(pair.box, "n", page, offset=0, if_match=two.etag)
         wanted = bytearray(size)
-        wanted[512:1024] = page
+        wanted[:1024] = over
         wanted[1024 * 1024 - 1024 : 1024 * 1024 + 1024] = cross
         blob = await pair.source.head(pair.box, "n")
         assert (blob.blob_type, blob.size, dict(blob.tags)) == (BlobType.PAGE, size, RICH.tags)

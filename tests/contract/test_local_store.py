@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from migrator.adapters.local import LocalStore, path_of
-from migrator.errors import AccessRefused, CloudError, NotFound, Throttled
+from migrator.errors import AccessRefused, CloudError, LeaseError, NotFound, Throttled
 from migrator.model.objects import BLOCK_BYTES, CREATE, Condition, ContainerInfo
 from migrator.ports.object_store import Origin
 from tests.contract.object_store_suite import PLAIN, ObjectStoreSuite, content, listed
@@ -105,7 +105,7 @@ asyncio.run(main())
         await asyncio.gather(*(store.create_container(ContainerInfo("box")) for store in stores))
         assert [one.name for one in await stores[0].containers()] == ["box"]
 
-    async def test_a_file_that_stays_busy_is_throttling_and_nothing_was_written(self, lab, monkeypatch):
+    async def test_a_file_that_stays_busy_is_throttling_and_nothing_was_written(self, lab):
         await lab._in_thread(lambda: lab._file._opened().execute("PRAGMA busy_timeout = 10"))
         holder = sqlite3.connect(lab.path, isolation_level=None)
         holder.execute("BEGIN IMMEDIATE")
@@ -245,6 +245,31 @@ class TestRuns:
         await new.create_container(ContainerInfo("box"))
 
 
+class TestWriteCheck:
+    async def test_a_lease_that_ends_while_the_file_is_busy_stops_the_write(self, lab):
+        """The check comes when the file is ours, not before the wait."""
+        lease = {"is_over": False}
+
+        def check():
+            if lease["is_over"]:
+                raise LeaseError("cannot write: the lease is over")
+
+        lab.write_check = check
+        await lab.put("box", "in-time", b"x", PLAIN, condition=CREATE)
+        holder = sqlite3.connect(lab.path, isolation_level=None)
+        holder.execute("BEGIN IMMEDIATE")
+        late = asyncio.create_task(lab.put("box", "late", b"x", PLAIN, condition=CREATE))
+        await asyncio.sleep(0.05)
+        lease["is_over"] = True
+        holder.execute("ROLLBACK")
+        holder.close()
+        with pytest.raises(LeaseError):
+            await late
+        assert [blob.name for blob in await listed(lab, "box")] == ["in-time"]
+        lab.write_check = None
+        await lab.put("box", "unchecked", b"x", PLAIN, condition=CREATE)
+
+
 class TestFile:
     async def test_the_endpoint_is_the_absolute_path(self, tmp_path, monkeypatch, open_store):
         monkeypatch.chdir(tmp_path)
@@ -288,6 +313,22 @@ class TestFile:
         for path in (tmp_path, tmp_path / "file" / "lab.db"):
             with pytest.raises(CloudError, match="cannot open account lab"):
                 await open_store("lab", path).containers()
+
+    async def test_a_file_that_may_not_be_touched_is_one_plain_sentence(self, open_store, tmp_path):
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o500)
+        is_root = os.geteuid() == 0
+        if is_root:  # root may write everywhere: be somebody else for a moment
+            os.chown(closed, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            for create in (True, False):
+                with pytest.raises((AccessRefused, NotFound), match="cannot open account lab"):
+                    await open_store("lab", closed / "lab.db", create=create).containers()
+        finally:
+            if is_root:
+                os.seteuid(0)
+        assert list(closed.iterdir()) == []
 
     async def test_a_full_disk_is_said_and_nothing_is_half_written(self, lab):
         pages = await lab._in_thread(lambda: lab._file._opened().execute("PRAGMA page_count").fetchone()[0])
