@@ -1,0 +1,97 @@
+"""The one hand that writes the route document: records changed by compare-and-swap, one swap at a time.
+
+A swap refused because another record changed is tried again; one refused because *this* record changed goes up as
+RouteChanged. An unanswered swap goes up as OutcomeUnknown: the fence's answer to it is a release, never a guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC
+
+from migrator.errors import RouteChanged
+from migrator.model.names import MoveId
+from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
+from migrator.model.schedule import Routing
+from migrator.ports.clock import Clock
+from migrator.ports.router import Router
+
+ATTEMPTS = 20
+"""Swaps lost in a row to other records before giving up."""
+
+
+class RouteDesk:
+    """All moves of a run share one."""
+
+    def __init__(self, router: Router, clock: Clock, routing: Routing, *, lineage: str, run: str) -> None:
+        self._router = router
+        self._clock = clock
+        self._routing = routing
+        self._lineage = lineage
+        self._run = run
+        self._turn = asyncio.Lock()
+
+    async def document(self) -> RouteDocument | None:
+        return (await self._router.read()).document
+
+    async def record(self, move: MoveId) -> RouteRecord | None:
+        document = await self.document()
+        return document.routes.get(str(move)) if document else None
+
+    async def change(self, move: MoveId, expected: RouteRecord | None, new: RouteRecord) -> None:
+        """Put ``new`` in place of exactly ``expected`` (None: there must be no record).
+
+        Raises:
+            RouteChanged: the record is another one; nothing was written.
+            OutcomeUnknown: the swap was not answered.
+        """
+        async with self._turn:
+            for _ in range(ATTEMPTS):
+                seen = await self._router.read()
+                document = seen.document or RouteDocument(self._routing.ttl_seconds, self._routing.max_write_seconds)
+                found = document.routes.get(str(move))
+                if found != expected:
+                    raise RouteChanged(
+                        f"cannot change the route of {move}: it changed under us ({_show(found)}, expected {_show(expected)})",
+                        hint="run migrate doctor or migrate routes to see who wrote it",
+                    )
+                document = replace(
+                    document,
+                    ttl_seconds=max(document.ttl_seconds, self._routing.ttl_seconds),
+                    max_write_seconds=max(document.max_write_seconds, self._routing.max_write_seconds),
+                )
+                try:
+                    await self._router.swap(document.with_record(str(move), new), expected_etag=seen.etag)
+                except RouteChanged:
+                    await self._clock.sleep(0.05 * self._clock.random())
+                    continue
+                return
+        raise RouteChanged(
+            f"cannot change the route of {move}: other writers were faster {ATTEMPTS} times", hint="try again"
+        )
+
+    def first(self, account: str, endpoint: str) -> RouteRecord:
+        return RouteRecord(account, endpoint, READ_WRITE, 1, self._lineage, self._now(), self._run)
+
+    def claimed(self, record: RouteRecord) -> RouteRecord:
+        """The same authority under this run's name."""
+        return replace(record, run=self._run, updated=self._now())
+
+    def fenced(self, record: RouteRecord) -> RouteRecord:
+        return replace(record, mode=READ_ONLY, epoch=record.epoch + 1, run=self._run, updated=self._now())
+
+    def released(self, record: RouteRecord) -> RouteRecord:
+        return replace(record, mode=READ_WRITE, epoch=record.epoch + 1, run=self._run, updated=self._now())
+
+    def switched(self, fence: RouteRecord, account: str, endpoint: str) -> RouteRecord:
+        return replace(
+            fence, account=account, endpoint=endpoint, mode=READ_WRITE, epoch=fence.epoch + 1, updated=self._now()
+        )
+
+    def _now(self) -> str:
+        return self._clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _show(record: RouteRecord | None) -> str:
+    return f"{record.account} {record.mode}, epoch {record.epoch}" if record else "no record"

@@ -1,0 +1,80 @@
+"""The lock and its heartbeat: proof, as long as a session is good, that this run is the only one.
+
+A run whose last good heartbeat is older than half of LOCK_TIMEOUT_SECONDS sends nothing more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from migrator.engine.world import Run
+from migrator.errors import LockedError, StateError
+from migrator.model.moves import LockRecord
+from migrator.ports.clock import Clock
+from migrator.ports.state_store import StateStore
+
+LOCK_TIMEOUT_SECONDS = 30.0
+HEARTBEAT_SECONDS = 5.0
+
+
+class Session:
+    """Holds the lock from ``open`` to ``close``; ``token`` goes with every commit."""
+
+    def __init__(self, state: StateStore, clock: Clock, run: Run, write_bounds: Mapping[str, float]) -> None:
+        self._state = state
+        self._clock = clock
+        self._run = run
+        self._bound = max(write_bounds.values(), default=0.0)
+        self._beat: asyncio.Task[None] | None = None
+        self._good_at = 0.0
+        self._lost = ""
+        self.token = 0
+        self.wait_until = 0.0
+        """On the monotonic clock: before it an earlier run's writes may still be applied, so ``ready`` does not end."""
+
+    def open(self, *, is_dead: bool) -> None:
+        """Take the lock.
+
+        Raises:
+            LockedError: another run holds it; names the holder.
+        """
+        now = self._clock.now()
+        run = self._run
+        before = self._state.lock()
+        wanted = LockRecord(
+            self._clock.nonce(), 0, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, self._bound
+        )
+        got = self._state.acquire(wanted, is_dead=is_dead)
+        self.token = got.token
+        self._good_at = self._clock.monotonic()
+        if before is not None:
+            self.wait_until = self._good_at + before.bound_seconds
+        self._beat = asyncio.ensure_future(self._beats())
+
+    async def close(self) -> None:
+        if self._beat is not None:
+            self._beat.cancel()
+            await asyncio.gather(self._beat, return_exceptions=True)
+        self._state.release(self.token)
+
+    def check(self) -> None:
+        """Raises LockedError if this run may not send anything any more."""
+        age = self._clock.monotonic() - self._good_at
+        if self._lost or age > LOCK_TIMEOUT_SECONDS / 2:
+            raise LockedError(
+                f"cannot go on: {self._lost or f'the last heartbeat is {age:.0f} s old'}",
+                hint="look at migrate status, then run migrate apply again",
+            )
+
+    async def _beats(self) -> None:
+        while True:
+            await self._clock.sleep(HEARTBEAT_SECONDS)
+            try:
+                self._state.heartbeat(self.token, self._clock.now())
+                self._good_at = self._clock.monotonic()
+            except LockedError as loss:
+                self._lost = loss.message
+                return
+            except StateError:
+                continue  # the age of the last good one says when to stop

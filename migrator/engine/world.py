@@ -1,0 +1,46 @@
+"""What an engine is given: every door it may use, who runs it, and how a run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from migrator.ports.clock import Clock
+from migrator.ports.metric_source import MetricSource
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.reporter import Reporter
+from migrator.ports.router import Router
+from migrator.ports.state_store import StateStore
+
+
+@dataclass(slots=True)
+class World:
+    """The doors. ``write_bounds``: for each account, how many seconds an unanswered write may still be applied."""
+
+    stores: Mapping[str, ObjectStore]
+    router: Router
+    state: StateStore
+    metrics: Mapping[str, MetricSource]
+    clock: Clock
+    reporter: Reporter
+    write_bounds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Who runs: for the lock, the journal and the route records. ``id`` is fresh for every process."""
+
+    id: str
+    owner: str
+    host: str
+    pid: int
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended. ``reasons``: one plain sentence each."""
+
+    code: Literal["done", "waiting", "halted", "interrupted"]
+    reasons: tuple[str, ...] = ()
