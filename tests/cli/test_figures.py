@@ -12,7 +12,8 @@ from migrator.cli.views.figures import count, duration, instant, size, stamp
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0.0 s"),
+        (0, "0 s"),
+        (3.0, "3 s"),
         (2.44, "2.4 s"),
         (42.9, "42 s"),
         (60, "1 min"),

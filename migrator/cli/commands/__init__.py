@@ -10,7 +10,7 @@ from typing import Final
 
 import typer
 
-from migrator.cli.commands import schema, validate
+from migrator.cli.commands import hold, pause, release, routes, sample, schema, unpause, validate
 
 LOOK: Final = "Look"
 PREPARE: Final = "Prepare"
@@ -21,7 +21,9 @@ STEER: Final = "Steer a running apply"
 def register(app: typer.Typer) -> None:
     """Add every command to ``app``, in the order an operator meets them."""
     panels: dict[str, dict[str, Callable[..., int]]] = {
-        PREPARE: {"validate": validate.validate, "schema": schema.schema},
+        PREPARE: {"validate": validate.validate, "sample": sample.sample, "schema": schema.schema},
+        LOOK: {"routes": routes.routes},
+        STEER: {"hold": hold.hold, "release": release.release, "pause": pause.pause, "unpause": unpause.unpause},
     }
     for panel, verbs in panels.items():
         for name, function in verbs.items():

@@ -13,6 +13,11 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def many(number: float, thing: str) -> str:
+    """``1 wave``, ``2 waves``."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+
+
 def size(number_bytes: float) -> str:
     """``0 B``, ``1.2 GiB``: binary steps, one decimal from KiB on."""
     value = float(number_bytes)
@@ -24,11 +29,11 @@ def size(number_bytes: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``0.4 s``, ``42 s``, ``5 min 10 s``, ``3 h 20 min``, ``4 d 2 h``: two units at most, rounded down."""
+    """``0.4 s``, ``3 s``, ``42 s``, ``5 min 10 s``, ``3 h 20 min``, ``4 d 2 h``: two units at most, rounded down."""
     if seconds < 0:
         return f"-{duration(-seconds)}"
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f} s".replace(".0 s", " s")
     whole = int(seconds)
     for unit, name, below, below_name in (
         (_DAY, "d", _HOUR, "h"),

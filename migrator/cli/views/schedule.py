@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrator.cli.settings import Settings
-from migrator.cli.views.figures import duration
+from migrator.cli.views.figures import duration, many
 from migrator.cli.views.screen import Page
 from migrator.model.schedule import Schedule
 
@@ -13,8 +13,8 @@ def show_valid(schedule: Schedule, settings: Settings) -> None:
     page = Page(settings)
     waves, moves = len(schedule.waves), len(schedule.moves)
     page.line(
-        f"{schedule.name} is valid: {_many(waves, 'wave')}, {_many(moves, 'move')}, "
-        f"{_many(len(schedule.accounts), 'account')}."
+        f"{schedule.name} is valid: {many(waves, 'wave')}, {many(moves, 'move')}, "
+        f"{many(len(schedule.accounts), 'account')}."
     )
     page.table(
         ("WAVE", "AFTER", "SOAK", "MOVES"),
@@ -28,7 +28,3 @@ def show_valid(schedule: Schedule, settings: Settings) -> None:
             for wave in schedule.waves
         ],
     )
-
-
-def _many(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,57 @@
+"""Sample data into the sources of a plan.
+
+Decides which accounts may be filled: embedded ones and services on this machine, nothing else, because sample data in a
+real account would be migrated with it. Leaves the data itself to ``migrator.testing.sample``.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from migrator.cli import wiring
+from migrator.errors import UsageError
+from migrator.model.names import MoveId
+from migrator.model.schedule import Schedule
+from migrator.ports.object_store import ObjectStore
+from migrator.testing.sample import Tally, fill
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    account: str
+    move: MoveId
+    tally: Tally
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Is this URL's host this very machine? Names other than ``localhost`` are not looked up: they may change."""
+    try:
+        host = urlsplit(endpoint).hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def fill_sources(schedule: Schedule, *, objects: int, tell: Callable[[Filled], None]) -> None:
+    """Fill every move's part of its source account; objects that are there already stay. The same plan always gets the same
+    objects. UsageError, before anything is written, if one source is neither local nor on this machine."""
+    sources = {move.source for move in schedule.moves}
+    async with wiring.accounts(schedule, sources, create=sources) as stores:
+        for name, store in stores.items():
+            _refuse_real_account(name, store, is_local=schedule.accounts[name].kind == "local")
+        for move in schedule.moves:
+            seed = zlib.crc32(str(move.id).encode())
+            tally = await fill(stores[move.source], move.area, objects=objects, seed=seed)
+            tell(Filled(move.source, move.id, tally))
+
+
+def _refuse_real_account(name: str, store: ObjectStore, *, is_local: bool) -> None:
+    if not is_local and not is_loopback(store.endpoint):
+        raise UsageError(
+            f"cannot fill account {name} with sample data: {store.endpoint} is not on this machine",
+            hint="sample data goes only into `kind: local` accounts and services at 127.0.0.1",
+        )

@@ -1,0 +1,78 @@
+"""A plan on local accounts, and the command line run inside the test process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PLAN = """\
+version: 1
+name: tiny
+accounts:
+  core: {kind: local, path: state/core.db}
+  web: {kind: local, path: state/web.db}
+  mail: {kind: local, path: state/mail.db}
+areas:
+  web-tracking: {containers: [web-*]}
+  email-events: {containers: [{name: events, prefix: email/}]}
+regions:
+  north-america:
+    source: core
+    targets: {web-tracking: web, email-events: mail}
+routing: {kind: file, path: state/routes.json, ttl: 200ms}
+cutover: {max_write: 200ms, clock_margin: 100ms, fence_timeout: 20s, straggler_interval: 1s}
+waves:
+  - name: first
+    moves: [{region: north-america, areas: [web-tracking]}]
+    soak: 1s
+    interval: 200ms
+    gates: []
+  - name: second
+    moves: [{region: north-america, areas: [email-events]}]
+    soak: 1s
+    interval: 200ms
+    gates: []
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Migrate = Callable[..., Done]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory with the plan ``p.yaml`` in it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MIGRATE_STATE", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "p.yaml").write_text(PLAN)
+    return tmp_path
+
+
+@pytest.fixture
+def migrate(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Migrate]:
+    """Run ``migrate ARGUMENTS`` in ``here``."""
+    from migrator.cli.app import main
+
+    handler = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["migrate", *arguments])
+        capsys.readouterr()
+        code = main()
+        taken = capsys.readouterr()
+        return Done(int(code), taken.out, taken.err)
+
+    yield run
+    signal.signal(signal.SIGTERM, handler)
