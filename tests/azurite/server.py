@@ -26,7 +26,7 @@ ACCOUNTS = 400
 """Enough for a whole run of one worker; nobody gives an account back."""
 START_SECONDS = 120
 SERVICES = ("Blob", "Queue", "Table")
-LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at https?://127\.0\.0\.1:(\d+)")
 
 
 def missing() -> str | None:
@@ -45,6 +45,7 @@ class Azurite:
     ports: dict[str, int]
     pid: int
     keys: dict[str, str] = field(repr=False)
+    scheme: str = "http"
     _free: list[str] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,14 +56,14 @@ class Azurite:
         return self._free.pop()
 
     def endpoint(self, account: str, service: str = "Blob") -> str:
-        return f"http://127.0.0.1:{self.ports[service]}/{account}"
+        return f"{self.scheme}://127.0.0.1:{self.ports[service]}/{account}"
 
     def key(self, account: str) -> str:
         return self.keys[account]
 
     def connection_string(self, account: str) -> str:
         parts = {
-            "DefaultEndpointsProtocol": "http",
+            "DefaultEndpointsProtocol": self.scheme,
             "AccountName": account,
             "AccountKey": self.keys[account],
             "BlobEndpoint": self.endpoint(account),
@@ -81,8 +82,12 @@ class Azurite:
 
 
 @contextlib.contextmanager
-def running(accounts: int = ACCOUNTS) -> Iterator[Azurite]:
-    """Start a server and end it at the end, by its pid. Raises RuntimeError if it does not come up."""
+def running(accounts: int = ACCOUNTS, *, certificate: tuple[Path, Path] | None = None) -> Iterator[Azurite]:
+    """Start a server and end it at the end, by its pid. Raises RuntimeError if it does not come up.
+
+    Args:
+        certificate: PEM files of a certificate for 127.0.0.1 and of its key: https, and tokens of Microsoft Entra ID.
+    """
     commands = node_commands()
     if commands is None:
         raise RuntimeError("no Node.js")
@@ -90,17 +95,21 @@ def running(accounts: int = ACCOUNTS) -> Iterator[Azurite]:
     command = [*commands[0], "supervised.js", "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     command += ["--inMemoryPersistence"]
     command += [part for service in SERVICES for part in (f"--{service.lower()}Port", "0")]
+    environ = {**os.environ, "AZURITE_ACCOUNTS": ";".join(f"{name}:{key}" for name, key in keys.items())}
+    if certificate:
+        command += ["--cert", str(certificate[0]), "--key", str(certificate[1]), "--oauth", "basic"]
+        environ["NODE_EXTRA_CA_CERTS"] = str(certificate[0])  # its copies read from itself
     process = subprocess.Popen(
         command,
         cwd=HERE,
-        env={**os.environ, "AZURITE_ACCOUNTS": ";".join(f"{name}:{key}" for name, key in keys.items())},
+        env=environ,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
-        yield Azurite(_ports(process), process.pid, keys)
+        yield Azurite(_ports(process), process.pid, keys, "https" if certificate else "http")
     finally:
         process.kill()
         process.wait()

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import Any
 
 from azure.core.exceptions import ResourceExistsError
-from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob import BlobBlock
-from azure.storage.blob.aio import BlobClient, BlobServiceClient, ContainerClient
+from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from migrator.adapters.azure import shapes
+from migrator.adapters.azure.connection import connect
 from migrator.adapters.azure.copies import settled_copy
 from migrator.adapters.azure.credentials import Credential
 from migrator.adapters.azure.endpoints import refuse_unsafe
@@ -37,10 +37,6 @@ from migrator.model.objects import (
 from migrator.model.schedule import Account
 from migrator.ports.object_store import ObjectStore, Origin, Written
 
-CONNECT_SECONDS = 10
-READ_SECONDS = 60
-"""Longest silence of the service. Source: its own limit is 30 s for most requests; a copy of 256 MiB takes longer."""
-CHUNK_BYTES = 4 * 1024 * 1024
 LISTED = ["metadata", "tags", "copy"]
 EVERYTHING = ["snapshots", "versions", "immutabilitypolicy", "legalhold"]
 
@@ -51,7 +47,7 @@ class AzureStore:
     def __init__(self, account: Account, credential: Credential, *, cloud: Mapping[str, str]) -> None:
         self.account = account.name
         self._credential = credential
-        self._service = _client(account, credential, cloud)
+        self._service = connect(account, credential, cloud)
         self._sources = SourceUrls(credential, self._delegation_key)
 
     def __repr__(self) -> str:
@@ -318,40 +314,6 @@ class AzureStore:
 
     def _writing(self, doing: str, container: str, name: str = "") -> AbstractContextManager[None]:
         return translated(Target(self.account, self.endpoint, doing, "write", container, name))
-
-
-def _client(account: Account, credential: Credential, cloud: Mapping[str, str]) -> BlobServiceClient:
-    options: dict[str, Any] = {
-        "retry_total": 0,  # the caller retries, and knows what may be repeated
-        "max_single_get_size": CHUNK_BYTES,
-        "max_chunk_get_size": CHUNK_BYTES,
-        "transport": _OnceTransport(
-            connection_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
-            connection_verify=cloud.get("ca_file", True),
-        ),
-    }
-    if account.api_version:
-        options["api_version"] = account.api_version
-    if "audience" in cloud:
-        options["audience"] = cloud["audience"]
-    try:
-        return BlobServiceClient(credential.endpoint, credential=credential.for_sdk(), **options)
-    except ValueError as refusal:
-        raise Unsupported(
-            f"cannot open account {account.name}: the Azure SDK does not know api_version {account.api_version}",
-            hint="leave it out, or give a date that the SDK knows",
-        ) from refusal
-
-
-class _OnceTransport(AioHttpTransport):  # type: ignore[misc]  # exported lazily, so unknown to the checker
-    """Sends every request once. aiohttp by itself repeats a PUT or DELETE whose kept connection broke: if the first one was
-    applied, the second finds its condition refused, and our own success would look like another's write."""
-
-    async def open(self) -> None:
-        await super().open()
-        if self.session is not None:
-            self.session._retry_connection = False
 
 
 def _source(origin: Origin) -> AzureStore:

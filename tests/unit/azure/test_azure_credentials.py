@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from migrator.adapters.azure import open_store
 from migrator.adapters.azure.credentials import Credential, open_credential
 from migrator.adapters.azure.endpoints import account_name_of, without_query
-from migrator.errors import AccessRefused
+from migrator.errors import AccessRefused, CloudError
 from migrator.model.schedule import Account
 
 KEY = "c2VjcmV0IGtleSB0aGF0IG5vYm9keSBtYXkgc2VlIQ=="
@@ -181,6 +182,18 @@ def test_the_accounts_own_name_is_read_off_its_endpoint(endpoint: str, name: str
 
 def test_an_address_is_shown_without_what_may_be_secret() -> None:
     assert without_query("https://user:pw@naweb.example:8443/a/?sig=hush#x") == "https://naweb.example:8443/a"
+
+
+def test_options_that_the_sdk_cannot_use_are_one_plain_sentence() -> None:
+    for account, said in (
+        (
+            Account("a", "azure", endpoint=ENDPOINT, credential="env:K", api_version="1999-01-01"),
+            "api_version 1999-01-01",
+        ),
+        (Account("a", "azure", endpoint="https:///", credential="env:K"), "is not the address of a storage account"),
+    ):
+        with pytest.raises(CloudError, match=said):
+            open_store(account, environ={"K": KEY})
 
 
 def test_importing_the_package_loads_no_sdk() -> None:
