@@ -6,56 +6,28 @@ Rule: every import of an adapter is inside a function, so that a command pays on
 
 from __future__ import annotations
 
-import getpass
+import asyncio
 import os
-import socket
-from collections.abc import AsyncIterator, Container, Iterable, Mapping
+from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from migrator.cli.settings import Settings
 from migrator.errors import UsageError
-from migrator.model.schedule import Account, Routing, Schedule
+from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
+    from migrator.engine.world import World
+    from migrator.ports.metric_source import MetricSource
     from migrator.ports.object_store import ObjectStore
+    from migrator.ports.reporter import Reporter
     from migrator.ports.router import Router
     from migrator.ports.state_store import StateStore
 
+T = TypeVar("T")
 DEFAULT_STATE_URL: Final = "sqlite:///state/migrator.db"
 STATE_VARIABLE: Final = "MIGRATE_STATE"
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who runs: for the lock and the journal. ``boot_id`` is empty where the system has none."""
-
-    owner: str
-    host: str
-    pid: int
-    boot_id: str
-
-
-def identity() -> Identity:
-    return Identity(user(), socket.gethostname(), os.getpid(), _boot_id())
-
-
-def user() -> str:
-    """The login of the person at the keyboard, or ``uid N`` where it has no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return f"uid {os.getuid()}"
-
-
-def _boot_id() -> str:
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:
-        return ""
 
 
 def state_url(settings: Settings, schedule: Schedule | None = None) -> str:
@@ -125,3 +97,50 @@ async def router(schedule: Schedule) -> AsyncIterator[Router]:
             yield opened
         finally:
             await opened.close()
+
+
+@asynccontextmanager
+async def world(schedule: Schedule, state: StateStore, reporter: Reporter, *, may_create: bool) -> AsyncIterator[World]:
+    """Every door the engine may use; closed at the end, except ``state``, which belongs to the caller.
+
+    Args:
+        may_create: missing local *targets* (and the routing account) may be made; a missing source is always an error.
+    """
+    from migrator.adapters.clock import SystemClock
+    from migrator.engine.world import World
+
+    sources = {move.source for move in schedule.moves}
+    needed = sources | {move.target for move in schedule.moves} | needs_account(schedule.routing)
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(
+            accounts(schedule, needed, create=needed - sources if may_create else ())
+        )
+        opened = open_router(schedule.routing, stores)
+        stack.push_async_callback(opened.close)
+        metrics = {name: open_metrics(metric, schedule) for name, metric in schedule.metrics.items()}
+        for source in metrics.values():
+            stack.push_async_callback(source.close)
+        yield World(stores, opened, state, metrics, SystemClock(), reporter)
+
+
+def open_metrics(metric: Metric, schedule: Schedule) -> MetricSource:
+    """One metric source of the plan."""
+    if metric.kind == "local":
+        from migrator.adapters.metrics.local import LocalMetrics
+
+        locals_ = {name: account.path for name, account in schedule.accounts.items() if account.kind == "local"}
+        return LocalMetrics({name: Path(path) for name, path in locals_.items() if path})
+    raise UsageError(
+        f"cannot ask metric source {metric.name}: this version knows only kind local, not {metric.kind}",
+        hint="use `kind: local`, or leave gates of this source out",
+    )
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run the program's one event loop: uvloop where it is installed, asyncio's own elsewhere."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)

@@ -11,8 +11,6 @@ from migrator.cli.settings import settings_of
 
 def routes(context: typer.Context, plan: PlanPath, as_json: AsJson = False) -> int:
     """Show what the route document says now."""
-    import asyncio
-
     from migrator.cli import wiring
     from migrator.cli.loading import load_plan
     from migrator.cli.views import routes as view
@@ -25,7 +23,7 @@ def routes(context: typer.Context, plan: PlanPath, as_json: AsJson = False) -> i
             return await router.read()
 
     schedule = load_plan(plan)
-    snapshot = asyncio.run(read(schedule))
+    snapshot = wiring.run_async(read(schedule))
     if as_json:
         write_document(view.document(schedule.name, snapshot))
     else:

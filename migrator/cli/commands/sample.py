@@ -21,12 +21,11 @@ Objects = Annotated[
 
 def sample(context: typer.Context, plan: PlanPath, objects: Objects = 2000) -> int:
     """Fill the plan's source accounts with sample data; only local accounts and loopback services are ever filled."""
-    import asyncio
-
     from migrator.cli.loading import load_plan
     from migrator.cli.sampling import fill_sources
     from migrator.cli.views.figures import count, many, size
     from migrator.cli.views.screen import Page
+    from migrator.cli.wiring import run_async
 
     page = Page(settings_of(context))
     schedule: Schedule = load_plan(plan)
@@ -38,5 +37,5 @@ def sample(context: typer.Context, plan: PlanPath, objects: Objects = 2000) -> i
             f"{many(filled.tally.containers, 'container')}, {size(filled.tally.bytes)}{there}"
         )
 
-    asyncio.run(fill_sources(schedule, objects=objects, tell=tell))
+    run_async(fill_sources(schedule, objects=objects, tell=tell))
     return ExitCode.DONE
