@@ -1,11 +1,19 @@
-"""placeholder"""
+"""What belongs together in a plan: every rule that looks at more than one value.
+
+Decides which rules are asked, and keeps the faults that say something new. The rules live with their subject:
+``check_accounts`` (accounts, routing, budget, secrets), ``check_areas`` (areas and regions), ``check_waves`` (waves and
+their moves), ``check_gates`` (gates and their sources). Rule: a rule reports and goes on; it never raises, and it keeps
+quiet about parts that the shape of the document left out.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from migrator.plan.shape import Shaped
-from migrator.plan.tree import Fault, Tree
+from migrator.plan.schema import Document
+from migrator.plan.shape import Shaped, near
+from migrator.plan.tree import Fault, Path, Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,5 +22,56 @@ class Found:
     warnings: tuple[Fault, ...] = ()
 
 
+@dataclass(slots=True)
+class Report:
+    """Where rules put what they find. All paths given to it are paths of ``document``."""
+
+    tree: Tree
+    shaped: Shaped
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+
+    @property
+    def document(self) -> Document:
+        return self.shaped.document
+
+    def fault(self, path: Path, text: str, *, at_key: bool = False) -> None:
+        self._add(self.faults, path, text, at_key)
+
+    def warn(self, path: Path, text: str) -> None:
+        self._add(self.warnings, path, text, True)
+
+    def names(self, section: str) -> tuple[str, ...] | None:
+        """The names under accounts, areas, regions, gates or metrics as written, faulty ones included; None if the section
+        itself does not fit."""
+        return None if (section,) in self.shaped.left_out else self.tree.keys((section,))
+
+    def refer(self, path: Path, name: str, section: str, *, at_key: bool = False) -> bool:
+        """Is ``name`` one of a section? If not, that is a fault."""
+        return self.one_of(path, name, self.names(section), section.removesuffix("s"), at_key=at_key)
+
+    def one_of(self, path: Path, name: str, names: Iterable[str] | None, what: str, *, at_key: bool = False) -> bool:
+        if names is None:
+            return False
+        if name in (known := tuple(names)):
+            return True
+        self.fault(path, f"there is no {what} {name}{near(name, known)}", at_key=at_key)
+        return False
+
+    def _add(self, found: list[Fault], path: Path, text: str, at_key: bool) -> None:
+        origin = self.shaped.origin(path)
+        if not self.shaped.is_about_left_out(origin):
+            found.append(self.tree.at_key(origin, text) if at_key else self.tree.at_value(origin, text))
+
+
 def check(tree: Tree, shaped: Shaped) -> Found:
-    return Found()
+    """Ask every rule. Faults and warnings in the order of the rules; the caller sorts them."""
+    from migrator.plan.check_accounts import check_accounts
+    from migrator.plan.check_areas import check_areas
+    from migrator.plan.check_gates import check_gates
+    from migrator.plan.check_waves import check_waves
+
+    report = Report(tree, shaped)
+    for rules in (check_accounts, check_areas, check_waves, check_gates):
+        rules(report)
+    return Found(tuple(dict.fromkeys(report.faults)), tuple(dict.fromkeys(report.warnings)))

@@ -48,8 +48,8 @@ METRIC_NAMES: Final = (
     "e2e_latency_ms",
     "server_latency_ms",
     "availability_percent",
-    "ingress_bytes",
-    "egress_bytes",
+    "ingress",
+    "egress",
 )
 """What a gate may ask of an account by name."""
 
@@ -60,8 +60,8 @@ MetricName = Literal[
     "e2e_latency_ms",
     "server_latency_ms",
     "availability_percent",
-    "ingress_bytes",
-    "egress_bytes",
+    "ingress",
+    "egress",
 ]
 _NAMES: Final = {"type": "array", "items": {"type": "string"}}
 _NAME_OR_NAMES: Final = {"anyOf": [{"type": "string"}, _NAMES]}

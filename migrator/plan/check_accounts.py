@@ -1,0 +1,160 @@
+"""Rules of accounts, routing and budget, and that no secret is written into a plan.
+
+Rule of this file: a text that may be a secret is never repeated in a fault.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from os.path import normpath
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from migrator.model.names import Selector
+from migrator.plan.check import Report
+from migrator.plan.compile import account_values
+from migrator.plan.schema import Document, Part
+
+SECRET: Final = re.compile(
+    r"(?:Account|SharedAccess|Access)Key=|SharedAccessSignature|(?:^|[?&;\s])sig=|;Secret=|(?:^|[?&;])password="
+    r"|[A-Za-z0-9+/]{86}==",
+    re.IGNORECASE,
+)
+"""Connection strings, SAS, and the 88 characters of an account key."""
+
+ROUTING_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "file": (("path",), ()),
+    "blob": (("account", "container", "name"), ()),
+    "app-configuration": (("endpoint",), ("credential", "name")),
+    "command": (("argv",), ()),
+}
+"""Kind -> the keys it needs, and those it may have; ``kind`` and ``ttl`` aside."""
+_OF_LOCAL: Final = ("path",)
+_OF_AZURE: Final = (
+    "endpoint",
+    "credential",
+    "tenant",
+    "api_version",
+    "subscription",
+    "resource_group",
+    "location",
+    "provision",
+)
+_OF_PROVISION: Final = ("subscription", "resource_group", "location")
+
+
+def check_accounts(report: Report) -> None:
+    _secrets(report)
+    _state(report)
+    for name in report.document.accounts:
+        _account(report, name)
+    _same_place(report)
+    _routing(report)
+    for name in report.document.budget.accounts:
+        report.refer(("budget", "accounts", name), name, "accounts", at_key=True)
+    _unused(report)
+
+
+def keys_of_kind(
+    report: Report,
+    path: tuple[str | int, ...],
+    part: Part,
+    kinds: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]],
+) -> None:
+    """Hold a part with a ``kind`` to the keys of that kind."""
+    kind: str = part.kind  # type: ignore[attr-defined]
+    needed, allowed = kinds[kind]
+    of_a_kind = {key for needs, mays in kinds.values() for key in (*needs, *mays)}
+    for key in needed:
+        if getattr(part, key) is None:
+            report.fault(path, f"{path[-1]} lacks the key {key}, which kind {kind} needs", at_key=True)
+    for key in part.model_fields_set & of_a_kind - {*needed, *allowed}:
+        report.fault((*path, key), f"the key {key} is not one of kind {kind}", at_key=True)
+
+
+def _secrets(report: Report) -> None:
+    for path, text in report.tree.texts():
+        if SECRET.search(text):
+            fault = report.tree.at_value(
+                path,
+                "a secret is written here: put it into an environment variable and name that, credential: env:NAME",
+            )
+            report.faults.append(fault)
+
+
+def _state(report: Report) -> None:
+    try:
+        has_password = bool(urlsplit(report.document.state or "").password)
+    except ValueError:
+        has_password = False
+    if has_password:
+        text = "a password is written here: leave `state` out and put the address into the variable MIGRATE_STATE"
+        report.fault(("state",), text)
+
+
+def _account(report: Report, name: str) -> None:
+    path = ("accounts", name)
+    part = report.document.accounts[name]
+    values = account_values(name, report.document)
+    kind, foreign = values["kind"], _OF_LOCAL if values["kind"] == "azure" else _OF_AZURE
+    needed = "endpoint" if kind == "azure" else "path"
+    if values[needed] is None:
+        report.fault(path, f"account {name} lacks the key {needed}, which kind {kind} needs", at_key=True)
+    for key in part.model_fields_set & set(foreign):
+        report.fault((*path, key), f"the key {key} is not one of kind {kind}", at_key=True)
+    lacking = [key for key in _OF_PROVISION if values[key] is None]
+    if kind == "azure" and values["provision"] is not None and lacking:
+        where = (*path, "provision") if part.provision is not None else path
+        report.fault(
+            where, f"to create account {name}, `provision` needs {' and '.join(lacking)} beside it", at_key=True
+        )
+
+
+def _same_place(report: Report) -> None:
+    seen: dict[str, str] = {}
+    for name, part in report.document.accounts.items():
+        key = "path" if part.path is not None else "endpoint"
+        place = normpath(part.path) if part.path is not None else (part.endpoint or "").lower()
+        if place and (first := seen.setdefault(place, name)) != name:
+            report.fault(("accounts", name, key), f"account {name} is the same as account {first}: name it once")
+
+
+def _routing(report: Report) -> None:
+    document, part = report.document, report.document.routing
+    keys_of_kind(report, ("routing",), part, ROUTING_KEYS)
+    if part.account is not None:
+        report.refer(("routing", "account"), part.account, "accounts")
+    if part.container is None:
+        return
+    if Selector(part.container).is_glob:
+        report.fault(("routing", "container"), "one container is wanted here, not a glob")
+    for area, name in _moved_from(document, part.account):
+        if any(
+            Selector(c.name, c.prefix).takes(part.container, part.name or "") for c in document.areas[area].containers
+        ):
+            text = f"the route document would lie in area {area}, which moves from or to account {name}: use another container"
+            report.fault(("routing", "container"), text)
+
+
+def _moved_from(document: Document, account: str | None) -> list[tuple[str, str]]:
+    """The areas that move from or to ``account``."""
+    return sorted(
+        {
+            (area, account)
+            for region in document.regions.values()
+            for area, target in region.targets.items()
+            if account is not None and account in (region.source, target) and area in document.areas
+        }
+    )
+
+
+def _unused(report: Report) -> None:
+    used: set[Any] = {report.document.routing.account}
+    for region in report.document.regions.values():
+        used |= {region.source, *region.targets.values()}
+    if any(path[:1] == ("regions",) for path in report.shaped.left_out) or ("routing",) in report.shaped.left_out:
+        return
+    for name in report.document.accounts:
+        if name not in used:
+            report.warn(("accounts", name), f"account {name} is not used")

@@ -1,0 +1,94 @@
+"""Rules of areas and regions: nothing belongs to two, nothing is copied onto itself or onto another's data."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from migrator.plan.check import Report
+from migrator.plan.overlap import overlap
+from migrator.plan.schema import ContainerPart
+
+
+def check_areas(report: Report) -> None:
+    _overlaps(report)
+    for name in report.document.regions:
+        _region(report, name)
+    _shared_targets(report)
+    _shared_sources(report)
+    _without_target(report)
+
+
+def _overlaps(report: Report) -> None:
+    parts = [
+        (area, index, container)
+        for area, part in report.document.areas.items()
+        for index, container in enumerate(part.containers)
+    ]
+    for (area, _, one), (later, index, other) in combinations(parts, 2):
+        if not overlap(one, other):
+            continue
+        path = ("areas", later, "containers", index)
+        if area != later:
+            report.fault(
+                path, f"areas {area} and {later} overlap: {_shown(one)} and {_shown(other)} may mean the same blob"
+            )
+        elif one.prefix != other.prefix:
+            report.fault(path, f"area {area} names blobs twice: {_shown(one)} and {_shown(other)}")
+
+
+def _region(report: Report, name: str) -> None:
+    region, path = report.document.regions[name], ("regions", name)
+    report.refer((*path, "source"), region.source, "accounts")
+    for area, account in region.targets.items():
+        report.refer((*path, "targets", area), area, "areas", at_key=True)
+        report.refer((*path, "targets", area), account, "accounts")
+        if account == region.source:
+            report.fault((*path, "targets", area), f"the target of area {area} is its source account {account}")
+    for area in region.traffic:
+        if report.refer((*path, "traffic", area), area, "areas", at_key=True) and area not in region.targets:
+            text = f"area {area} has traffic in region {name}, and no target there"
+            report.warn((*path, "traffic", area), text)
+    if region.pair is not None:
+        report.refer((*path, "pair"), region.pair, "regions")
+        if region.pair == name:
+            report.fault((*path, "pair"), f"region {name} cannot be its own pair")
+
+
+def _shared_targets(report: Report) -> None:
+    sources = {region.source: name for name, region in report.document.regions.items()}
+    first: dict[tuple[str, str], str] = {}
+    for name, region in report.document.regions.items():
+        for area, account in region.targets.items():
+            path = ("regions", name, "targets", area)
+            other = first.setdefault((account, area), name)
+            if other != name:
+                text = (
+                    f"region {other} moves area {area} into account {account} too: both would write the same containers"
+                )
+                report.fault(path, text)
+            if sources.get(account, name) != name:
+                text = f"account {account} is the source of region {sources[account]}, so it cannot be a target"
+                report.fault(path, text)
+
+
+def _shared_sources(report: Report) -> None:
+    first: dict[tuple[str, str], str] = {}
+    for name, region in report.document.regions.items():
+        for area in region.targets:
+            other = first.setdefault((region.source, area), name)
+            if other != name:
+                text = f"region {other} moves area {area} from account {region.source} too: one area has one home"
+                report.fault(("regions", name, "targets", area), text)
+
+
+def _without_target(report: Report) -> None:
+    if any(path[:1] == ("regions",) for path in report.shaped.left_out):
+        return
+    used = {area for region in report.document.regions.values() for area in region.targets}
+    for area in report.document.areas:
+        if area not in used:
+            report.fault(("areas", area), f"area {area} has no target in any region", at_key=True)
+
+
+def _shown(part: ContainerPart) -> str:
+    return f"{part.name}/{part.prefix}*" if part.prefix else part.name

@@ -1,0 +1,137 @@
+"""Rules of gates, of the sources they ask, and of who is told."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from migrator.plan.check import Report
+from migrator.plan.check_accounts import keys_of_kind
+from migrator.plan.check_waves import planned
+from migrator.plan.compile import account_values
+from migrator.plan.schema import GatePart
+from migrator.plan.tree import Path
+
+METRIC_KEYS: Final = {
+    "azure-monitor": ((), ("credential", "timeout")),
+    "prometheus": (("url",), ("credential", "timeout")),
+    "local": ((), ()),
+    "command": (("argv",), ("timeout",)),
+}
+NOTIFY_KEYS: Final = {"webhook": (("url",), ()), "command": (("argv",), ())}
+LOCAL_METRICS: Final = frozenset(
+    {
+        "requests_per_minute",
+        "throttled_ratio",
+        "error_ratio",
+        "e2e_latency_ms",
+        "availability_percent",
+        "ingress",
+        "egress",
+    }
+)
+"""What an embedded account counts."""
+SUBSTITUTIONS: Final = ("$region", "$area", "$account")
+
+
+def check_gates(report: Report) -> None:
+    for name, metric in report.document.metrics.items():
+        keys_of_kind(report, ("metrics", name), metric, METRIC_KEYS)
+    for index, notify in enumerate(report.document.notify):
+        keys_of_kind(report, ("notify", index), notify, NOTIFY_KEYS)
+    for name, gate in report.document.gates.items():
+        _question(report, ("gates", name), gate)
+        _bounds(report, ("gates", name), gate)
+    _uses(report)
+    _local(report)
+
+
+def _question(report: Report, path: Path, gate: GatePart) -> None:
+    known = report.refer((*path, "source"), gate.source, "metrics")
+    if (gate.metric is None) == (gate.query is None):
+        report.fault(path, f"gate {path[-1]} needs one of metric and query, and not both", at_key=True)
+        return
+    source = report.document.metrics.get(gate.source) if known else None
+    if source and source.kind in ("azure-monitor", "local") and gate.query is not None:
+        report.fault((*path, "query"), f"a source of kind {source.kind} takes a metric, not a query", at_key=True)
+    if source and source.kind in ("prometheus", "command") and gate.metric is not None:
+        report.fault((*path, "metric"), f"a source of kind {source.kind} takes a query, not a metric", at_key=True)
+    if source and source.kind == "local" and gate.metric is not None and gate.metric not in LOCAL_METRICS:
+        report.fault((*path, "metric"), f"embedded accounts do not count {gate.metric}")
+    for word in re.findall(r"\$[A-Za-z_]\w*", gate.query or ""):
+        if word not in SUBSTITUTIONS:
+            report.fault((*path, "query"), f"{word} stands for nothing: there are {', '.join(SUBSTITUTIONS)}")
+
+
+def _bounds(report: Report, path: Path, gate: GatePart) -> None:
+    name = path[-1]
+    if all(bound is None for bound in (gate.min, gate.max, gate.near, gate.max_ratio)):
+        report.fault(path, f"gate {name} has no bound: give min, max, near and within, or max_ratio", at_key=True)
+    _together(report, path, gate, "near", "within")
+    _together(report, path, gate, "relative_to", "max_ratio")
+    if gate.near is not None and (gate.min is not None or gate.max is not None):
+        report.fault(
+            (*path, "near"), f"gate {name} has near beside min or max: one way to bound is enough", at_key=True
+        )
+    if gate.relative_to == gate.account:
+        report.fault((*path, "relative_to"), f"gate {name} compares the source with itself")
+    if gate.min is not None and gate.max is not None and gate.min > gate.max:
+        report.fault((*path, "min"), f"gate {name} has a min above its max, so nothing passes")
+    _band(report, path, gate)
+
+
+def _together(report: Report, path: Path, gate: GatePart, one: str, other: str) -> None:
+    for key, missing in ((one, other), (other, one)):
+        if getattr(gate, key) is not None and getattr(gate, missing) is None:
+            report.fault((*path, key), f"{key} needs {missing} beside it", at_key=True)
+
+
+def _band(report: Report, path: Path, gate: GatePart) -> None:
+    """``fail_above`` and ``fail_below`` leave room between passing and failing; they cannot lie inside what passes."""
+    span = (gate.near or 0.0) * (gate.within or 0.0)
+    upper = gate.max if gate.near is None else gate.near + span
+    lower = gate.min if gate.near is None else gate.near - span
+    if gate.fail_above is not None and (upper is None or gate.fail_above < upper):
+        text = "fail_above needs a max or near below it: between the two a sample is inconclusive"
+        report.fault((*path, "fail_above"), text)
+    if gate.fail_below is not None and (lower is None or gate.fail_below > lower):
+        text = "fail_below needs a min or near above it: between the two a sample is inconclusive"
+        report.fault((*path, "fail_below"), text)
+
+
+def _uses(report: Report) -> None:
+    used: set[str] = set()
+    for position, wave in enumerate(report.document.waves):
+        for index, name in enumerate(wave.gates):
+            report.refer(("waves", position, "gates", index), name, "gates")
+            if name in wave.gates[:index]:
+                report.fault(("waves", position, "gates", index), f"wave {wave.name} names gate {name} twice")
+        used |= set(wave.gates)
+    retire = report.document.retire
+    for index, name in enumerate(retire.gates if retire else ()):
+        report.refer(("retire", "gates", index), name, "gates")
+        used.add(name)
+    if any(path[:1] in (("waves",), ("retire",)) for path in report.shaped.left_out):
+        return
+    for name in report.document.gates:
+        if name not in used:
+            report.warn(("gates", name), f"gate {name} is not used")
+
+
+def _local(report: Report) -> None:
+    """Local figures come from the account's own file, which only an embedded account has."""
+    document = report.document
+    for position, _, region_name, area in planned(report):
+        region = document.regions.get(region_name)
+        for index, name in enumerate(document.waves[position].gates):
+            gate = document.gates.get(name)
+            source = document.metrics.get(gate.source) if gate else None
+            if region is None or gate is None or source is None or source.kind != "local":
+                continue
+            asked = {region.source} if gate.account == "source" else {region.targets.get(area, "")}
+            if gate.relative_to:
+                asked.add(region.source)
+            for account in sorted(asked & set(document.accounts)):
+                if account_values(account, document)["kind"] != "local":
+                    text = f"gate {name} asks local figures of account {account}, which is not an embedded account"
+                    report.fault(("waves", position, "gates", index), text)
