@@ -1,0 +1,341 @@
+"""One move at work: what its steps share, and the runner that loops load, step, event, checkpoint.
+
+Leaves what a step does to ``steps/`` and what follows it to the law. Rule: an event is committed together with the figures,
+the intent and the journal entry that belong to it, before the next step begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from migrator.engine.routes import RouteDesk
+from migrator.engine.session import Session
+from migrator.engine.world import Run, World
+from migrator.errors import CloudError, JudgementError, MigrateError, OutcomeUnknown, RouteChanged, RouteDisagreement
+from migrator.machine.events import Event
+from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
+from migrator.model.moves import Direction, Figures, JournalEntry, MoveRecord, MoveState, RouteIntent
+from migrator.model.names import MoveId
+from migrator.model.routes import READ_WRITE, RouteRecord
+from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.state_store import AddJournal, Change, SaveMove, SetNote
+from migrator.transfer.passes import PassResult, Transfer
+
+CLAIM_SECONDS = 5.0
+"""The route record was read at most so long ago whenever something is written."""
+MAX_CANCELLED_FENCES = 3
+CONTROL_SECONDS = 0.2
+
+
+@dataclass(slots=True)
+class Shared:
+    """What all moves of a run share."""
+
+    schedule: Schedule
+    world: World
+    run: Run
+    session: Session
+    desk: RouteDesk
+    stores: Mapping[str, ObjectStore]
+    """Paced."""
+
+    def is_wished(self, kind: str, wave: str) -> bool:
+        return any(c.kind == kind and c.scope in ("", f"wave:{wave}") for c in self.world.state.controls())
+
+
+@dataclass(slots=True)
+class Halt(Exception):
+    """A step says that a person is needed."""
+
+    reason: str
+
+
+Step = Callable[["Mover"], Awaitable[Event]]
+
+
+@dataclass(slots=True)
+class Mover:
+    """A move under way. ``record`` is always what the state store holds."""
+
+    shared: Shared
+    wave: PlannedWave
+    plan: PlannedMove
+    record: MoveRecord
+    on_conflict: str | None = None
+    _transfer: Transfer | None = None
+    _claim_at: float = -1e9
+    _pending: list[Change] = field(default_factory=list)
+    waiting_for: str = ""
+
+    # What steps ask for.
+
+    @property
+    def id(self) -> MoveId:
+        return self.plan.id
+
+    @property
+    def world(self) -> World:
+        return self.shared.world
+
+    @property
+    def routing(self) -> Routing:
+        return self.shared.schedule.routing
+
+    @property
+    def origin_name(self) -> str:
+        return self.plan.source if self.record.direction is Direction.FORWARD else self.plan.target
+
+    @property
+    def destination_name(self) -> str:
+        return self.plan.target if self.record.direction is Direction.FORWARD else self.plan.source
+
+    def store(self, account: str) -> ObjectStore:
+        return self.shared.stores[account]
+
+    def transfer(self) -> Transfer:
+        """The data plane in the move's present direction."""
+        if self._transfer is None or self._transfer.direction is not self.record.direction:
+            figures = self.record.figures
+            self._transfer = Transfer(
+                self.id,
+                self.plan.area,
+                self.record.direction,
+                self.store(self.plan.source),
+                self.store(self.plan.target),
+                self.world.state,
+                self.world.clock,
+                self._checkpoint,
+                self.admit,
+                bound_seconds=self.world.write_bounds.get(self.destination_name, 0.0),
+                max_delete_ratio=self.wave.cutover.max_delete_ratio,
+                deletes_counted=figures.deletes_counted,
+                deletes_accepted=figures.deletes_accepted,
+                on_conflict=self.on_conflict,
+            )
+        return self._transfer
+
+    async def admit(self) -> None:
+        """Before every action: wait while paused, and stop if the lock or the claim is lost."""
+        while self.record.state not in FENCE_STATES and self.shared.is_wished("pause", self.wave.name):
+            self.waiting_for = "paused by an operator: migrate unpause"
+            await self.world.clock.sleep(CONTROL_SECONDS)
+        self.waiting_for = ""
+        self.shared.session.check()
+        now = self.world.clock.monotonic()
+        if now - self._claim_at > CLAIM_SECONDS:
+            await self.check_claim()
+
+    async def check_claim(self) -> RouteRecord:
+        """Read the route record; RouteDisagreement unless it is ours and names the account we do not write to."""
+        asked = self.world.clock.monotonic()
+        found = await self.shared.desk.record(self.id)
+        intent = self.record.intent
+        live = self.plan.source if live_side(self.record) == "source" else self.plan.target
+        epochs = {self.record.epoch}
+        if intent is not None:
+            epochs |= {intent.fence.epoch, intent.fence.epoch + 1}
+        if (
+            found is None
+            or found.account != live
+            or found.epoch not in epochs
+            or found.lineage != self.world.state.lineage
+            or found.run != self.shared.run.id
+        ):
+            said = f"{found.account}, {found.mode}, epoch {found.epoch}" if found else "no record"
+            raise RouteDisagreement(
+                f"cannot go on with {self.id}: route and state disagree (the route says {said}; expected {live},"
+                f" epoch {self.record.epoch})",
+                hint="find out who wrote it, then: migrate retry --adopt-route --reason TEXT",
+            )
+        self._claim_at = asked
+        return found
+
+    def note(self, kind: str, text: str, **evidence: Any) -> AddJournal:
+        entry = JournalEntry(
+            self.world.clock.now(),
+            "engine",
+            kind,
+            text,
+            wave=self.wave.name,
+            move=self.id,
+            run=self.shared.run.id,
+            evidence=evidence,
+        )
+        return AddJournal(entry)
+
+    def tell(self, kind: str, text: str, **facts: Any) -> None:
+        self.world.reporter.event(kind, str(self.id), text, **facts)
+
+    def commit(self, *changes: Change) -> None:
+        self.world.state.commit(list(changes), token=self.shared.session.token)
+
+    def figures(self, **changed: Any) -> MoveRecord:
+        """The record with these figures changed; not committed yet."""
+        return replace(self.record, figures=replace(self.record.figures, **changed))
+
+    def save(self, record: MoveRecord, *changes: Change) -> None:
+        self.commit(SaveMove(record), *changes)
+        self.record = record
+        self.world.reporter.progress(str(self.id), **progress_of(record))
+
+    def happen(self, event: Event, *changes: Change, reason: str = "", **fields: Any) -> None:
+        """Follow the law and commit the new state with what belongs to it."""
+        before = self.record
+        after = replace(follow(before, event, reason=reason), since=self.world.clock.now(), **fields)
+        if after.direction is not before.direction:
+            after = replace(after, figures=replace(after.figures, deletes_counted=0, deletes_accepted=0, passes=0))
+        text = f"{self.id}: {before.state} -> {after.state}" + (f" ({reason})" if reason else "")
+        self.save(
+            after,
+            self.note("state-changed", text, event=event.value, state=after.state.value, epoch=after.epoch),
+            *changes,
+        )
+        self.tell("state-changed", text, state=after.state.value, direction=after.direction.value, event=event.value)
+
+    def _checkpoint(self, changes: Sequence[Change], tally: PassResult) -> None:
+        """What the data plane commits, with the figures that go with it."""
+        f = self.record.figures
+        record = self.figures(
+            objects_copied=f.objects_copied + tally.copied,
+            bytes_copied=f.bytes_copied + tally.copied_bytes,
+            objects_deleted=f.objects_deleted + tally.deleted,
+            deletes_counted=f.deletes_counted + tally.deleted,
+        )
+        if record.figures != f:
+            self.save(record, *changes)
+        else:
+            self.commit(*changes)
+
+    # The runner.
+
+    async def drive(self, steps: Mapping[MoveState, Step], *, until: frozenset[MoveState] = frozenset()) -> None:
+        """Step until the move rests, or until it is in one of ``until``."""
+        while self.record.state not in AT_REST and self.record.state not in until:
+            await self._step(steps[self.record.state])
+
+    async def _step(self, step: Step) -> None:
+        try:
+            self.shared.session.check()
+            event = await step(self)
+            changes, self._pending = self._pending, []
+            fields = self._fields
+            self._fields = {}
+            self.happen(event, *changes, **fields)
+        except asyncio.CancelledError:
+            if self.record.intent is not None:
+                await self._release_for("interrupted")
+            raise
+        except Halt as halt:
+            await self._stop(halt.reason)
+        except RouteDisagreement as fault:
+            self.happen(Event.HALTED, reason=fault.message)
+        except JudgementError as fault:
+            await self._stop(str(fault))
+        except MigrateError as fault:
+            await self._fail(fault)
+
+    _fields: dict[str, Any] = field(default_factory=dict)
+
+    def with_event(self, *changes: Change, **fields: Any) -> None:
+        """Let these go into the commit of the event that the step is about to report."""
+        self._pending.extend(changes)
+        self._fields.update(fields)
+
+    async def _stop(self, reason: str) -> None:
+        if self.record.intent is not None:
+            await self._release_for(reason)
+        self.happen(Event.HALTED, reason=reason)
+
+    async def _fail(self, fault: MigrateError) -> None:
+        """An error is undone by a release while a fence is open; elsewhere the move halts and says why."""
+        self._pending, self._fields = [], {}
+        if self.record.intent is None:
+            self.happen(Event.HALTED, reason=str(fault))
+            return
+        await self._release_for(fault.message)
+        if self.record.figures.cancelled_fences >= MAX_CANCELLED_FENCES:
+            text = f"{MAX_CANCELLED_FENCES} fences in a row were cancelled; the last: {fault.message}"
+            self.happen(Event.HALTED, reason=text)
+
+    async def _release_for(self, why: str) -> None:
+        """Shielded: a cancelled run still frees its writers."""
+        await asyncio.shield(asyncio.ensure_future(release(self, why)))
+
+
+async def release(mover: Mover, why: str) -> None:
+    """Undo an open fence, or learn that the switch happened; leaves the move in catching-up or past the switch.
+
+    A second run finds the record released (epoch + 1, writable) and only writes that down.
+    """
+    intent = mover.record.intent
+    if intent is None:
+        return
+    desk = mover.shared.desk
+    for attempt in range(10):
+        found = await desk.record(mover.id)
+        if found is not None and intent.switched is not None and found.same_authority(intent.switched):
+            finish_switch(mover, found, "found switched after an unanswered swap")
+            return
+        if found is not None and found.mode == READ_WRITE and found.epoch > intent.before.epoch:
+            if found.account == intent.before.account and found.lineage == intent.before.lineage:
+                break  # released already
+        if found is None or not (found.same_authority(intent.fence) or found.same_authority(intent.before)):
+            raise RouteDisagreement(
+                f"cannot release {mover.id}: the route is neither the fence nor what was before it",
+                hint="find out who wrote it, then: migrate retry --adopt-route --reason TEXT",
+            )
+        try:
+            found_new = desk.released(found)
+            await desk.change(mover.id, found, found_new)
+            found = found_new
+            break
+        except (RouteChanged, OutcomeUnknown, CloudError):
+            await mover.world.clock.sleep(0.2 * (attempt + 1))
+    else:
+        raise RouteDisagreement(
+            f"cannot release {mover.id}: the route document does not answer",
+            hint="run migrate apply again to release it",
+        )
+    f = mover.record.figures
+    mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)
+    mover.happen(
+        Event.RELEASED,
+        mover.note("fence-released", f"{mover.id}: released at {found.account}: {why}", epoch=found.epoch),
+        intent=None,
+        epoch=found.epoch,
+        figures=replace(f, cancelled_fences=f.cancelled_fences + 1),
+    )
+    mover._claim_at = -1e9
+
+
+def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
+    """The route names the destination: write that down. From ``switching`` only."""
+    mover.happen(
+        Event.SWITCHED,
+        mover.note(
+            "switched", f"{mover.id}: the route names {found.account}, epoch {found.epoch} ({how})", epoch=found.epoch
+        ),
+        intent=None,
+        epoch=found.epoch,
+        switched_at=mover.world.clock.now(),
+        figures=replace(mover.record.figures, cancelled_fences=0, lag_objects=0, lag_bytes=0),
+    )
+
+
+def progress_of(record: MoveRecord) -> dict[str, Any]:
+    f: Figures = record.figures
+    return {
+        "state": record.state.value,
+        "direction": record.direction.value,
+        "objects_copied": f.objects_copied,
+        "bytes_copied": f.bytes_copied,
+        "objects_deleted": f.objects_deleted,
+        "lag_objects": f.lag_objects,
+    }
+
+
+__all__ = ["Halt", "Mover", "RouteIntent", "SetNote", "Shared", "Step", "finish_switch", "release"]

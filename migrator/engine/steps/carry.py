@@ -1,0 +1,116 @@
+"""copying, catching-up, ready: passes until the lag is small, then leave to fence. Passes are safe to repeat."""
+
+from __future__ import annotations
+
+from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover
+from migrator.machine.events import Event
+from migrator.model.moves import RouteIntent
+from migrator.transfer.passes import PassResult
+
+READY_PASS_SECONDS = 300.0
+DIVERGING_PASSES = 3
+"""Passes in a row that each found more than the one before, above the lag limit: it will not converge."""
+
+
+async def copy(mover: Mover) -> Event:
+    await one_pass(mover)
+    return Event.COPIED
+
+
+async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
+    """One pass, with its figures committed; Halt if it met what a person must decide."""
+    result = await mover.transfer().run(in_fence=in_fence)
+    f = mover.record.figures
+    mover.save(
+        mover.figures(
+            passes=f.passes + (0 if in_fence else 1),
+            lag_objects=result.changes,
+            lag_bytes=result.copied_bytes,
+            lag_seconds=result.seconds,
+        )
+    )
+    mover.tell(
+        "pass",
+        f"{mover.id}: scanned {result.scanned:,}, copied {result.copied:,}, marked {result.marked:,}, deleted {result.deleted:,}",
+        scanned=result.scanned,
+        copied=result.copied,
+        deleted=result.deleted,
+        seconds=round(result.seconds, 3),
+    )
+    if result.foreign:
+        raise Halt(
+            f"cannot move {mover.id}: {mover.plan.target} holds {result.foreign:,} objects that were not copied from"
+            f" {mover.plan.source} ({_some(result)}); empty it or name another target, then migrate retry"
+        )
+    if result.conflicts:
+        raise Halt(
+            f"cannot roll back {mover.id}: {result.conflicts:,} objects changed on both sides ({_some(result)});"
+            " decide with migrate rollback --on-conflict source or target"
+        )
+    if result.failed:
+        raise Halt(f"cannot move {mover.id}: {result.failed:,} objects cannot be copied ({_some(result)})")
+    return result
+
+
+def _some(result: PassResult) -> str:
+    return ", ".join(result.named[:3]) + (", ..." if len(result.named) > 3 else "")
+
+
+async def catch_up(mover: Mover) -> Event:
+    """Passes until the lag is under the limit and the forecast fence fits its time."""
+    cutover = mover.wave.cutover
+    growing, before = 0, None
+    while True:
+        result = await one_pass(mover)
+        lag = result.changes
+        fits = mover.routing.drain_seconds >= 0 and 2 * result.seconds < cutover.fence_timeout_seconds
+        if lag <= cutover.max_lag_objects and fits:
+            return Event.CAUGHT_UP
+        growing = growing + 1 if before is not None and lag >= before else 0
+        before = lag
+        rate = result.changes / max(result.seconds, 0.001)
+        if growing >= DIVERGING_PASSES and lag > cutover.max_lag_objects:
+            raise Halt(
+                f"cannot catch up with {mover.id}: it will not converge; {rate:,.0f} objects/s are changed and"
+                f" {result.copied / max(result.seconds, 0.001):,.0f} objects/s are copied; raise the budget or wait for a quieter time"
+            )
+        if mover.record.figures.passes >= cutover.max_passes:
+            raise Halt(
+                f"cannot catch up with {mover.id}: after {cutover.max_passes} passes the lag is {lag:,} objects,"
+                f" more than {cutover.max_lag_objects:,}; raise the budget or max_lag_objects"
+            )
+
+
+async def ready(mover: Mover) -> Event:
+    """Wait until nothing forbids the cut-over, keeping up meanwhile; then say what the fence will be."""
+    clock = mover.world.clock
+    last_pass = clock.monotonic()
+    while (why := _forbids(mover)) is not None:
+        if mover.waiting_for != why:
+            mover.tell("waiting", f"{mover.id}: {why}")
+        mover.waiting_for = why
+        await clock.sleep(CONTROL_SECONDS)
+        if clock.monotonic() - last_pass > READY_PASS_SECONDS:
+            result = await one_pass(mover)
+            last_pass = clock.monotonic()
+            if result.changes > mover.wave.cutover.max_lag_objects:
+                return Event.FELL_BEHIND
+    mover.waiting_for = ""
+    found = await mover.check_claim()
+    mover.with_event(intent=RouteIntent(found, mover.shared.desk.fenced(found)))
+    return Event.ADMITTED
+
+
+def _forbids(mover: Mover) -> str | None:
+    shared = mover.shared
+    if shared.is_wished("hold", mover.wave.name) or mover.wave.cutover.hold:
+        return "held by an operator: migrate release" if not mover.wave.cutover.hold else "the plan says hold"
+    if shared.is_wished("pause", mover.wave.name):
+        return "paused by an operator: migrate unpause"
+    clock = mover.world.clock
+    left = shared.session.wait_until - clock.monotonic()
+    if left > 0:
+        return f"an earlier run's requests may still be under way for {left:.0f} s"
+    now = clock.now()
+    live = [w for w in mover.world.state.outstanding(mover.id) if (now - w.at).total_seconds() < w.bound_seconds]
+    return f"{len(live)} unanswered writes may still be applied" if live else None

@@ -1,0 +1,91 @@
+"""fencing, draining, verifying, switching: the cut-over.
+
+Every failure in here is undone by one release (``engine.mover.release``); no step of it is ever resumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from migrator.engine.mover import Mover
+from migrator.engine.steps.carry import one_pass
+from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged
+from migrator.machine.events import Event
+from migrator.model.routes import READ_ONLY
+
+MAX_BARRIER_PASSES = 20
+
+
+async def fence(mover: Mover) -> Event:
+    intent = mover.record.intent
+    assert intent is not None
+    mover.tell("fence", f"{mover.id}: fence, writers wait from now on", epoch=intent.fence.epoch)
+    await mover.shared.desk.change(mover.id, intent.before, intent.fence)
+    mover.with_event(epoch=intent.fence.epoch)
+    return Event.FENCED
+
+
+async def drain(mover: Mover) -> Event:
+    """Wait, on a monotonic clock, until no lease given before the fence can still be writing."""
+    await mover.world.clock.sleep(mover.routing.drain_seconds)
+    return Event.DRAINED
+
+
+async def verify(mover: Mover) -> Event:
+    """Passes until one changes nothing: the barrier. Its verdict allows the switch."""
+    deadline = mover.world.clock.monotonic() + mover.wave.cutover.fence_timeout_seconds
+    for _ in range(MAX_BARRIER_PASSES):
+        result = await one_pass(mover, in_fence=True)
+        if result.is_proof and not mover.world.state.outstanding(mover.id):
+            break
+        if mover.world.clock.monotonic() > deadline:
+            raise OutcomeUnknown(f"cannot finish the fence of {mover.id} within fence_timeout")
+    else:
+        raise JudgementError(f"cannot prove {mover.id} equal: every pass found new differences")
+    route = await mover.check_claim()
+    intent = mover.record.intent
+    assert intent is not None
+    if route.mode != READ_ONLY or not route.same_authority(intent.fence):
+        raise RouteChanged(f"cannot switch {mover.id}: its fence is gone from the route")
+    account = mover.destination_name
+    switched = mover.shared.desk.switched(route, account, mover.store(account).endpoint)
+    mover.with_event(
+        mover.note(
+            "barrier", f"{mover.id}: {result.scanned:,} objects proved equal", scanned=result.scanned, held=result.held
+        ),
+        intent=replace(intent, fence=route, switched=switched),
+    )
+    return Event.PROVED
+
+
+async def switch(mover: Mover) -> Event:
+    """The one atomic change of the route; after an unanswered one only a release tells what happened."""
+    intent = mover.record.intent
+    assert intent is not None
+    assert intent.switched is not None
+    await mover.shared.desk.change(mover.id, intent.fence, intent.switched)
+    now = mover.world.clock.now()
+    # The pause began with the fence; the drain's clock and this one are the same process's.
+    begun = mover.record.since
+    paused = (now - begun).total_seconds() if begun else 0.0
+    pause = paused + mover.routing.drain_seconds
+    mover.tell(
+        "fence",
+        f"{mover.id}: switched to {intent.switched.account}; writers paused {pause:.1f} s",
+        epoch=intent.switched.epoch,
+    )
+    mover.with_event(
+        mover.note(
+            "switched",
+            f"{mover.id}: the route names {intent.switched.account}",
+            epoch=intent.switched.epoch,
+            fence_seconds=pause,
+        ),
+        intent=None,
+        epoch=intent.switched.epoch,
+        switched_at=now,
+        figures=replace(
+            mover.record.figures, fence_seconds=round(pause, 3), cancelled_fences=0, lag_objects=0, lag_bytes=0
+        ),
+    )
+    return Event.SWITCHED

@@ -1,0 +1,114 @@
+"""soaking: rounds of samples until the recorded ones add up to the soak. A second run reads the same samples."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from migrator.engine.mover import Halt, Mover
+from migrator.errors import MigrateError
+from migrator.gates.judge import Judgement, could_not_ask, judge
+from migrator.gates.soak import GateLimits, SoakState, soak
+from migrator.machine.events import Event
+from migrator.model.samples import Question, Reading, Sample, Verdict
+from migrator.model.schedule import Gate
+from migrator.ports.state_store import AddSample, Change
+
+NO_STRAGGLERS = "no-stragglers"
+ALIVE = "alive"
+
+
+class GateFailed(Exception):
+    """A gate failed: the wave's ``on_failure`` decides. Raised to the rollout, past the runner."""
+
+    def __init__(self, mover: Mover, reason: str) -> None:
+        super().__init__(reason)
+        self.mover = mover
+        self.reason = reason
+
+
+async def soaking(mover: Mover) -> Event:
+    clock = mover.world.clock
+    next_watch = 0.0
+    while True:
+        changes: list[Change] = []
+        now = clock.now()
+        begin = now - timedelta(seconds=mover.wave.interval_seconds)
+        is_due = clock.monotonic() >= next_watch or _state(mover).remaining_seconds <= mover.wave.interval_seconds
+        if is_due:
+            result = await mover.transfer().watch()
+            next_watch = clock.monotonic() + max(mover.wave.cutover.straggler_interval_seconds, 10 * result.seconds)
+            found = result.stragglers_new
+            verdict = Verdict.FAILED if found else Verdict.PASSED
+            why = ", ".join(result.named[:3]) if found else "the old side is still"
+            changes.append(AddSample(Sample(mover.id, NO_STRAGGLERS, now, begin, now, verdict, float(found), why)))
+        changes.append(
+            AddSample(Sample(mover.id, ALIVE, now, begin, now, Verdict.PASSED, 1.0, "the engine is watching"))
+        )
+        for gate in mover.wave.gates:
+            begin, end, judgement = await _ask(mover, gate, now)
+            sample = Sample(mover.id, gate.name, now, begin, end, judgement.verdict, judgement.value, judgement.reason)
+            changes.append(AddSample(sample))
+            mover.tell("sample", f"{mover.id}: gate {gate.name} {judgement.verdict}: {judgement.reason}")
+        mover.commit(*changes)
+        state = _state(mover)
+        mover.save(mover.figures(soak_seconds=state.healthy_seconds))
+        if state.verdict == "failed":
+            reason = f"gate {state.gate} of {mover.id} failed: {state.reason}"
+            if state.gate == NO_STRAGGLERS:
+                raise Halt(reason)
+            raise GateFailed(mover, reason)
+        if state.verdict == "halt":
+            raise Halt(f"gate {state.gate} of {mover.id} cannot be judged: {state.reason}")
+        if state.verdict == "soaked":
+            return Event.SOAKED
+        mover.waiting_for = f"soak: {state.remaining_seconds:.0f} s of healthy time left"
+        await clock.sleep(mover.wave.interval_seconds)
+
+
+def _state(mover: Mover) -> SoakState:
+    since = mover.record.switched_at or mover.record.since
+    assert since is not None
+    return soak(
+        mover.world.state.samples(mover.id, after=since),
+        gates=[ALIVE, *(gate.name for gate in mover.wave.gates)],
+        since=since,
+        interval_seconds=mover.wave.interval_seconds,
+        required_seconds=mover.wave.soak_seconds,
+        limits={
+            gate.name: GateLimits(
+                failure_limit=gate.failure_limit,
+                inconclusive_limit=gate.inconclusive_limit,
+                error_limit=gate.error_limit,
+                min_samples=gate.min_samples,
+            )
+            for gate in mover.wave.gates
+        },
+        occasional=[NO_STRAGGLERS],
+        limits_since=mover.record.since,
+    )
+
+
+async def _ask(mover: Mover, gate: Gate, now: datetime) -> tuple[datetime, datetime, Judgement]:
+    end = now - timedelta(seconds=gate.settle_seconds)
+    begin = end - timedelta(seconds=gate.window_seconds)
+    account = mover.plan.target if gate.account == "target" else mover.plan.source
+    query = gate.query
+    for name, value in (("$region", mover.id.region), ("$area", mover.id.area), ("$account", account)):
+        query = query.replace(name, value) if query else query
+    source = mover.world.metrics.get(gate.source)
+    if source is None:
+        raise Halt(f"cannot judge {gate.name}: its metric source {gate.source} is not there")
+    baseline: Reading | None = None
+    try:
+        reading = await source.ask(Question(mover.id, account, gate.metric, query), begin=begin, end=end)
+        if gate.relative_to and mover.record.switched_at:
+            until = mover.record.switched_at
+            baseline = await source.ask(
+                Question(mover.id, mover.plan.source, gate.metric, query),
+                begin=until - timedelta(seconds=gate.window_seconds),
+                end=until,
+            )
+    except MigrateError as fault:
+        return begin, end, could_not_ask(fault)
+    # Local accounts leave our requests out where they count them; other sources are not built into apply yet.
+    return begin, end, judge(gate, reading, baseline=baseline, own_requests=0.0, begin=begin, end=end, now=now)
