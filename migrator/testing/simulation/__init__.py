@@ -1,0 +1,5 @@
+"""A deterministic world for the engine: simulated stores, router, state, metrics, clocks, machines and customers.
+
+Everything follows from a seed; a seed that fails once fails the same way each time. ``run`` makes a world from a seed,
+drives a whole rollout through it, and reports what the oracle saw.
+"""

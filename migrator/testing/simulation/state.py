@@ -1,0 +1,120 @@
+"""One node's hand on the state store: a commit is a step at which the process may die, before or after.
+
+Decides nothing about the contents: they are the inner store's. Rule: the commit of a dead process does not happen, and
+reading is refused too, so that no ``finally`` of a killed process goes on as if nothing had been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from migrator.model.moves import (
+    Approval,
+    Control,
+    EvidenceRange,
+    ExceptionRow,
+    JournalEntry,
+    LockRecord,
+    MoveRecord,
+    Outstanding,
+    PlanRecord,
+    WaveRecord,
+)
+from migrator.model.names import MoveId
+from migrator.model.samples import Sample
+from migrator.ports.state_store import Change, StateStore
+from migrator.testing.simulation.loop import Node, NodeDead
+
+CommitHook = Callable[[Node, Sequence[Change]], None]
+
+
+class NodeState:
+    """``inner`` as ``node`` reaches it; implements StateStore. ``committed`` is called after each commit."""
+
+    def __init__(self, inner: StateStore, node: Node, committed: CommitHook) -> None:
+        self._inner = inner
+        self._node = node
+        self._committed = committed
+        self.lineage = inner.lineage
+        self.plan_name = inner.plan_name
+
+    @property
+    def _live(self) -> StateStore:
+        if not self._node.alive:
+            raise NodeDead(self._node.name)
+        return self._inner
+
+    def commit(self, changes: Sequence[Change], *, token: int | None) -> None:
+        self._node.step()
+        self._inner.commit(changes, token=token)
+        self._committed(self._node, changes)
+        self._node.step()
+
+    def plan(self) -> PlanRecord | None:
+        return self._live.plan()
+
+    def waves(self) -> Sequence[WaveRecord]:
+        return self._live.waves()
+
+    def moves(self) -> Sequence[MoveRecord]:
+        return self._live.moves()
+
+    def move(self, move: MoveId) -> MoveRecord | None:
+        return self._live.move(move)
+
+    def ranges(self, move: MoveId, container: str, prefix: str) -> Iterator[EvidenceRange]:
+        return self._live.ranges(move, container, prefix)
+
+    def containers_with_ranges(self, move: MoveId) -> Sequence[tuple[str, str]]:
+        return self._live.containers_with_ranges(move)
+
+    def exceptions(self, move: MoveId, *, limit: int = 1000) -> Sequence[ExceptionRow]:
+        return self._live.exceptions(move, limit=limit)
+
+    def exception(self, move: MoveId, container: str, name: str) -> ExceptionRow | None:
+        return self._live.exception(move, container, name)
+
+    def exception_counts(self, move: MoveId) -> Mapping[str, int]:
+        return self._live.exception_counts(move)
+
+    def outstanding(self, move: MoveId) -> Sequence[Outstanding]:
+        return self._live.outstanding(move)
+
+    def samples(self, move: MoveId, *, gate: str | None = None, after: datetime | None = None) -> Sequence[Sample]:
+        return self._live.samples(move, gate=gate, after=after)
+
+    def journal(self, *, after: int = 0, limit: int = 100_000) -> Sequence[JournalEntry]:
+        return self._live.journal(after=after, limit=limit)
+
+    def controls(self) -> Sequence[Control]:
+        return self._live.controls()
+
+    def approvals(self) -> Sequence[Approval]:
+        return self._live.approvals()
+
+    def note(self, key: str) -> Any:
+        return self._live.note(key)
+
+    def requests(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[str, int]:
+        return self._live.requests(account, first_minute=first_minute, last_minute=last_minute)
+
+    def lock(self) -> LockRecord | None:
+        return self._live.lock()
+
+    def acquire(self, wanted: LockRecord, *, is_dead: bool) -> LockRecord:
+        self._node.step()
+        return self._inner.acquire(wanted, is_dead=is_dead)
+
+    def heartbeat(self, token: int, at: datetime) -> None:
+        self._live.heartbeat(token, at)
+
+    def release(self, token: int) -> None:
+        self._live.release(token)
+
+    def remove_lock(self, nonce: str) -> bool:
+        return self._live.remove_lock(nonce)
+
+    def close(self) -> None:
+        """The store outlives the process."""

@@ -1,0 +1,408 @@
+"""A simulated storage account behind its door: every request takes virtual time, and may go wrong on the way.
+
+Decides when a request is applied, whether its answer arrives, and whether a dead sender's request still counts. What it
+does to the account is blobs.py's. Rules: a request is one atomic effect at one instant; a dead process sends nothing, but
+what it had sent may still be applied, once; Last-Modified is the second a request *began*, visible when it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any, TypeVar
+
+from migrator.errors import (
+    AccessRefused,
+    CloudError,
+    ConditionFailed,
+    MigrateError,
+    OutcomeUnknown,
+    Throttled,
+    Unreachable,
+    Unsupported,
+)
+from migrator.model.objects import BlobType, Condition, ContainerInfo, Features, Listed, Page, Shape
+from migrator.ports.object_store import ObjectStore, Origin, Written
+from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
+from migrator.testing.simulation.loop import WORLD_BEGINS, Node, SimLoop
+from migrator.testing.simulation.weather import Weather
+
+T = TypeVar("T")
+CHUNK_BYTES = 4 * 1024 * 1024
+
+
+class Wire:
+    """What all doors of one account share: its contents, its weather, its chance, and what it is able to do."""
+
+    def __init__(self, loop: SimLoop, account: Account, weather: Weather, seed: str) -> None:
+        self.loop = loop
+        self.account = account
+        self.weather = weather
+        self.random = Random(seed)
+        self.copies_from: set[str] | None = None
+        """Accounts that server-side copies can read; None: every one."""
+        self.async_copies = True
+        self.sent = 0
+        self.listed: Callable[[Node, str, bool, float], None] = lambda *facts: None
+        """Called with (node, container, is the first page, sent at) when a page was answered."""
+
+    def as_seen_by(self, node: Node, sender: Sender) -> SimStore:
+        return SimStore(self, node, sender)
+
+    def modified(self, sent_at: float) -> datetime:
+        return WORLD_BEGINS + timedelta(seconds=int(sent_at))
+
+    def delay(self, *, is_write: bool) -> float:
+        draw, weather = self.random.random(), self.weather
+        if draw >= weather.slow_chance:
+            return weather.fast_seconds * (0.5 + draw)
+        if is_write and weather.very_slow_seconds and draw < weather.slow_chance / 10:
+            return self.random.uniform(0.0, weather.very_slow_seconds)
+        return self.random.uniform(0.0, weather.slow_seconds)
+
+
+class SimStore:
+    """One node's door to a simulated account; implements ObjectStore, and gives customers a few requests more."""
+
+    def __init__(self, wire: Wire, node: Node, sender: Sender) -> None:
+        self.wire = wire
+        self.node = node
+        self.sender = sender
+        self.account = wire.account.name
+        self._contents = wire.account
+
+    @property
+    def endpoint(self) -> str:
+        return f"https://{self.account}.blob.example"
+
+    async def send(self, effect: Callable[[float], T], *, is_write: bool, limit_seconds: float | None = None) -> T:
+        """Send one request; ``effect`` is called with the time it was sent, at the instant it is applied.
+
+        ``limit_seconds``: the service gives up after so long (``timeout=``), with an unknown outcome for the sender.
+        """
+        node, wire = self.node, self.wire
+        node.step()
+        wire.sent += 1
+        loop, weather = wire.loop, wire.weather
+        now = loop.time()
+        delay = wire.delay(is_write=is_write)
+        answer: asyncio.Future[T] = loop.create_future()
+        fault = self._fault(is_write=is_write) if weather.bad_from <= now < weather.bad_until else ""
+        if limit_seconds is not None and delay > limit_seconds and not fault:
+            fault = "never"
+        if fault in ("throttled", "refused"):
+            loop.call_at(now + delay, _answer, answer, self._refusal(fault))
+        elif fault == "unread":
+            loop.call_at(now + weather.unanswered_after_seconds, _answer, answer, self._unreachable())
+        elif fault:
+            if fault == "late":
+                most = weather.late_seconds if limit_seconds is None else min(limit_seconds, weather.late_seconds)
+                loop.call_at(now + wire.random.uniform(0.0, most), self._apply, None, effect, now, context=loop.world)
+            elif fault == "lost":
+                loop.call_at(now + delay, self._apply, None, effect, now, context=loop.world)
+            loop.call_at(now + weather.unanswered_after_seconds, _answer, answer, self._unknown())
+        else:
+            loop.call_at(now + delay, self._apply, answer, effect, now, context=loop.world)
+        return await answer
+
+    def _fault(self, *, is_write: bool) -> str:
+        draw, weather = self.wire.random.random(), self.wire.weather
+        if draw < weather.throttled_chance:
+            return "throttled"
+        draw -= weather.throttled_chance
+        if draw < weather.unanswered_chance:
+            return self.wire.random.choice(("late", "lost", "lost", "never")) if is_write else "unread"
+        draw -= weather.unanswered_chance
+        if draw < weather.refused_chance:
+            return "refused"
+        return ""
+
+    def _apply(self, answer: asyncio.Future[Any] | None, effect: Callable[[float], Any], sent_at: float) -> None:
+        """In the world's own time: the sender may be dead or paused by now."""
+        node = self.node
+        if not node.alive and self.wire.random.random() < 0.5:
+            return  # it had not left the machine
+        outcome: Any
+        try:
+            outcome = effect(sent_at)
+        except MigrateError as refusal:
+            outcome = refusal
+        if node.alive:
+            node.tick()
+        if answer is not None and node.alive:
+            _answer(answer, outcome)
+
+    def _refusal(self, fault: str) -> CloudError:
+        if fault == "refused":
+            return AccessRefused(f"cannot reach {self.account}: refused", code="AuthorizationFailure")
+        wish = self.wire.random.choice((None, 0.5, 5.0))
+        return Throttled(f"cannot reach {self.account}: it is busy", code="ServerBusy", retry_after_seconds=wish)
+
+    def _unreachable(self) -> Unreachable:
+        return Unreachable(f"cannot reach {self.account}: no answer")
+
+    def _unknown(self) -> OutcomeUnknown:
+        return OutcomeUnknown(f"cannot tell what became of a write to {self.account}: no answer")
+
+    async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
+        def effect(sent_at: float) -> list[ContainerInfo]:
+            held = self._contents.containers
+            return [held[name].info for name in sorted(held) if name.startswith(prefix)]
+
+        return await self.send(effect, is_write=False)
+
+    async def container(self, name: str) -> ContainerInfo:
+        return await self.send(lambda sent_at: self._contents.open(name).info, is_write=False)
+
+    async def create_container(self, like: ContainerInfo) -> None:
+        def effect(sent_at: float) -> None:
+            self._contents.containers.setdefault(
+                like.name, Container(ContainerInfo(like.name, dict(like.metadata), like.public_access))
+            )
+
+        await self.send(effect, is_write=True)
+
+    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+        weather, random = self.wire.weather, self.wire.random
+
+        def effect(sent_at: float) -> Page:
+            if marker is not None and random.random() < weather.marker_refused_chance:
+                raise CloudError(f"cannot list {container}: the marker is refused", code="InvalidQueryParameterValue")
+            if weather.empty_page_chance and random.random() < weather.empty_page_chance:
+                self._contents.open(container)
+                return Page((), marker if marker is not None else prefix)
+            found = self._contents.page(container, prefix, marker, min(limit, weather.page_entries))
+            self.wire.listed(self.node, container, marker is None, sent_at)
+            return found
+
+        return await self.send(effect, is_write=False)
+
+    async def head(self, container: str, name: str) -> Listed:
+        return await self.send(lambda sent_at: self._contents.get(container, name).listed, is_write=False)
+
+    @asynccontextmanager
+    async def read(
+        self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        def effect(sent_at: float) -> bytes:
+            content = self._contents.matched(container, name, if_match).content
+            return content[offset:] if length is None else content[offset : offset + length]
+
+        yield _chunks(await self.send(effect, is_write=False))
+
+    def can_copy_from(self, other: ObjectStore) -> bool:
+        return isinstance(other, SimStore)
+
+    async def copy(self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition) -> Written:
+        self._check_copies(origin)
+        early = await self._read_early(origin)
+
+        def effect(sent_at: float) -> Written:
+            source = early or _source(origin)
+            if source.listed.blob_type is not BlobType.BLOCK:
+                raise Unsupported(f"cannot copy {name!r} in one request: it is not a block blob")
+            whole = replace(
+                shape, blob_type=BlobType.BLOCK, headers=source.listed.headers, metadata=source.listed.metadata
+            )
+            return self._put(container, name, source.content, whole, condition, sent_at, "copy")
+
+        return await self.send(effect, is_write=True)
+
+    async def _read_early(self, origin: Origin) -> Blob | None:
+        """Some copies read their source well before they commit."""
+        weather, random = self.wire.weather, self.wire.random
+        if random.random() >= weather.copy_gap_chance:
+            return None
+        self.node.step()
+        source = _source(origin)
+        await asyncio.sleep(random.uniform(0.0, weather.copy_gap_seconds))
+        return source
+
+    async def start_copy(
+        self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition
+    ) -> Written:
+        self._check_copies(origin)
+        if not self.wire.async_copies:
+            raise Unsupported(f"cannot copy {name!r} asynchronously: {self.account} cannot do that")
+        loop, random = self.wire.loop, self.wire.random
+
+        def effect(sent_at: float) -> Written:
+            source = _source(origin).listed
+            whole = replace(shape, blob_type=source.blob_type, headers=source.headers, metadata=source.metadata)
+            copy_id = f"copy-{random.getrandbits(40):010x}"
+            if random.random() >= self.wire.weather.async_pending_chance:
+                content = _source(origin).content
+                done = self._put(container, name, content, whole, condition, sent_at, "copied", copy_id=copy_id)
+                return Written(done.etag, copy_id)
+            begun = self._put(
+                container, name, b"", whole, condition, sent_at, "copy-pending", copy_id=copy_id, copy_pending=True
+            )
+            when = loop.time() + random.uniform(0.0, self.wire.weather.async_seconds)
+            loop.call_at(when, self._end_copy, origin, container, name, copy_id, context=loop.world)
+            return Written(begun.etag, copy_id, pending=True)
+
+        return await self.send(effect, is_write=True)
+
+    def _end_copy(self, origin: Origin, container: str, name: str, copy_id: str) -> None:
+        content: bytes | None
+        try:
+            content = _source(origin).content
+        except CloudError:
+            content = None
+        self._contents.end_copy(self.sender, container, name, copy_id, content, self.wire.loop.time())
+
+    async def abort_copy(self, container: str, name: str, copy_id: str) -> None:
+        def effect(sent_at: float) -> None:
+            self._contents.end_copy(self.sender, container, name, copy_id, None, sent_at)
+
+        await self.send(effect, is_write=True)
+
+    async def put(self, container: str, name: str, body: bytes, shape: Shape, *, condition: Condition) -> Written:
+        return await self.send(
+            lambda sent_at: self._put(container, name, body, shape, condition, sent_at, "put"), is_write=True
+        )
+
+    async def stage_block(self, container: str, name: str, block_id: str, body: bytes) -> None:
+        await self.send(lambda sent_at: self._contents.stage(container, name, block_id, body), is_write=True)
+
+    async def stage_block_from(
+        self, origin: Origin, container: str, name: str, block_id: str, *, offset: int, length: int
+    ) -> None:
+        self._check_copies(origin)
+
+        def effect(sent_at: float) -> None:
+            piece = _source(origin).content[offset : offset + length]
+            self._contents.stage(container, name, block_id, piece)
+
+        await self.send(effect, is_write=True)
+
+    async def commit_blocks(
+        self, container: str, name: str, block_ids: Sequence[str], shape: Shape, *, condition: Condition
+    ) -> Written:
+        def effect(sent_at: float) -> Written:
+            self._contents.check(container, name, condition)
+            blocks = self._contents.joined(container, name, block_ids)
+            body = b"".join(blocks[block_id] for block_id in block_ids)
+            return self._put(container, name, body, shape, condition, sent_at, "commit", blocks=blocks)
+
+        return await self.send(effect, is_write=True)
+
+    async def uncommitted(self, container: str, *, prefix: str = "") -> Sequence[str]:
+        return await self.send(lambda sent_at: self._contents.uncommitted(container, prefix), is_write=False)
+
+    async def create_empty(
+        self, container: str, name: str, size: int, shape: Shape, *, condition: Condition
+    ) -> Written:
+        return await self.send(
+            lambda sent_at: self._put(container, name, b"\0" * size, shape, condition, sent_at, "create"), is_write=True
+        )
+
+    async def append(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
+        def effect(sent_at: float) -> Written:
+            before = self._contents.matched(container, name, if_match)
+            if len(before.content) != offset:
+                raise _wrong_offset(name)
+            return self._change(container, name, before.content + body, sent_at, "append")
+
+        return await self.send(effect, is_write=True)
+
+    async def put_pages(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
+        def effect(sent_at: float) -> Written:
+            old = self._contents.matched(container, name, if_match).content
+            return self._change(container, name, old[:offset] + body + old[offset + len(body) :], sent_at, "pages")
+
+        return await self.send(effect, is_write=True)
+
+    async def set_tags(self, container: str, name: str, tags: Mapping[str, str]) -> None:
+        await self.send(
+            lambda sent_at: self._contents.set_tags(self.sender, container, name, tags, sent_at=sent_at), is_write=True
+        )
+
+    async def set_tier(self, container: str, name: str, tier: str) -> None:
+        await self.send(
+            lambda sent_at: self._contents.set_tier(self.sender, container, name, tier, sent_at=sent_at), is_write=True
+        )
+
+    async def delete(self, container: str, name: str, *, if_match: str) -> None:
+        await self.send(
+            lambda sent_at: self._contents.delete(self.sender, container, name, if_match=if_match, sent_at=sent_at),
+            is_write=True,
+        )
+
+    async def features(self, container: str, *, prefix: str = "") -> Features:
+        return await self.send(lambda sent_at: self._contents.features(container, prefix), is_write=False)
+
+    async def bind_run(self, token: int) -> None:
+        """A cloud account knows nothing of runs."""
+        self.node.step()
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _check_copies(self, origin: Origin) -> None:
+        reach = self.wire.copies_from
+        if not isinstance(origin.store, SimStore) or (reach is not None and origin.store.account not in reach):
+            raise Unsupported(f"cannot copy from {origin.store.account} into {self.account}: it cannot be reached")
+
+    def _put(
+        self,
+        container: str,
+        name: str,
+        body: bytes,
+        shape: Shape,
+        condition: Condition,
+        sent_at: float,
+        kind: str,
+        **more: Any,
+    ) -> Written:
+        blob = self._contents.put(
+            self.sender,
+            container,
+            name,
+            body,
+            shape,
+            condition=condition,
+            sent_at=sent_at,
+            modified=self.wire.modified(sent_at),
+            kind=kind,
+            **more,
+        )
+        return Written(blob.listed.etag)
+
+    def _change(self, container: str, name: str, content: bytes, sent_at: float, kind: str) -> Written:
+        blob = self._contents.change(
+            self.sender, container, name, content, sent_at=sent_at, modified=self.wire.modified(sent_at), kind=kind
+        )
+        return Written(blob.listed.etag)
+
+
+def _source(origin: Origin) -> Blob:
+    """The copy's source, if it is still the generation that was asked for."""
+    store = origin.store
+    assert isinstance(store, SimStore)
+    return store._contents.matched(origin.container, origin.name, origin.etag, as_source=True)
+
+
+def _wrong_offset(name: str) -> CloudError:
+    return ConditionFailed(f"cannot append to {name!r}: it has another length", code="AppendPositionConditionNotMet")
+
+
+def _answer(future: asyncio.Future[Any], outcome: Any) -> None:
+    if future.done():
+        return
+    if isinstance(outcome, MigrateError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
+
+
+async def _chunks(content: bytes) -> AsyncIterator[bytes]:
+    for begin in range(0, len(content), CHUNK_BYTES):
+        yield content[begin : begin + CHUNK_BYTES]
+
+
+__all__ = ["SimStore", "Wire"]
