@@ -125,6 +125,13 @@ class Account:
             )
         return blob
 
+    def readable(self, container: str, name: str, etag: str, *, as_source: bool = False) -> Blob:
+        """As ``matched``, for reading: an archived blob cannot be read."""
+        blob = self.matched(container, name, etag, as_source=as_source)
+        if blob.listed.is_archived:
+            raise CloudError(f"cannot read {self.name}/{container}/{name!r}: it is archived", code="BlobArchived")
+        return blob
+
     def page(self, container: str, prefix: str, marker: str | None, limit: int) -> Page:
         """At most ``limit`` entries from ``marker`` (the first name of the page) on."""
         held = self.open(container)
@@ -189,6 +196,7 @@ class Account:
             last_modified=modified,
             copy_pending=copy_pending,
             copy_id=copy_id,
+            is_archived=has_tier and shape.tier == "Archive",
         )
         blob = Blob(listed, content, sender, sent_at, blocks)
         self.open(container).staged.pop(name, None)
@@ -236,7 +244,9 @@ class Account:
         before = self.get(container, name)
         if not self.tiers or before.listed.blob_type is not BlobType.BLOCK:
             raise CloudError(f"cannot set the tier of {name!r}: this blob has none", code="InvalidBlobType")
-        after = before.marked(replace(before.listed, tier=tier, tier_inferred=False), sender, sent_at)
+        after = before.marked(
+            replace(before.listed, tier=tier, tier_inferred=False, is_archived=tier == "Archive"), sender, sent_at
+        )
         self._store(sender, container, name, before, after, sent_at, "tier")
 
     def end_copy(

@@ -77,8 +77,8 @@ class SimRouter:
         board, answer = self._board, self._board.loop.create_future()
         loop, weather, now = board.loop, board.weather, board.loop.time()
         if not self._is_unanswered():
-            apply = (self._apply, answer, document, expected_etag, now)
-            loop.call_at(now + self._delay(), *apply, context=loop.world)
+            when = now + self._delay()
+            loop.call_at(when, self._apply, answer, document, expected_etag, now, context=loop.world)
             return await answer  # type: ignore[no-any-return]
         fate = board.random.choice(("lost", "late", "never"))
         if fate != "never":

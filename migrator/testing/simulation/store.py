@@ -189,7 +189,7 @@ class SimStore:
         self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         def effect(sent_at: float) -> bytes:
-            content = self._contents.matched(container, name, if_match).content
+            content = self._contents.readable(container, name, if_match).content
             return content[offset:] if length is None else content[offset : offset + length]
 
         yield _chunks(await self.send(effect, is_write=False))
@@ -384,7 +384,7 @@ def _source(origin: Origin) -> Blob:
     """The copy's source, if it is still the generation that was asked for."""
     store = origin.store
     assert isinstance(store, SimStore)
-    return store._contents.matched(origin.container, origin.name, origin.etag, as_source=True)
+    return store._contents.readable(origin.container, origin.name, origin.etag, as_source=True)
 
 
 def _wrong_offset(name: str) -> CloudError:
