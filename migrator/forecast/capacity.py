@@ -1,0 +1,138 @@
+"""Will the new accounts carry the load? Requests a minute that the plan sends to each account, against its limit.
+
+Decides from the plan's ``traffic`` and ``requests_per_minute`` alone; measured traffic and cost are others' work. Rule: an
+account without a limit or an area without a forecast is said to be unknown, never taken to be fine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from migrator.model.findings import Finding
+from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.units import show_count, show_ratio
+
+COMFORT_RATIO: Final = 0.9
+"""Above this share of its limit an account has no room for a busy day: a warning."""
+PLAN_RATIO: Final = 0.85
+"""The remedy fills each account no further than this, so that the split is not needed twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLoad:
+    """What the moves of the plan bring to ``account`` once all of them have switched.
+
+    Rates are requests a minute unless the name says otherwise. ``unknown``: the moves without a forecast, which are not
+    in ``load_per_minute``.
+    """
+
+    account: str
+    load_per_minute: float
+    limit_per_minute: float | None
+    moves: tuple[PlannedMove, ...]
+    unknown: tuple[PlannedMove, ...] = ()
+
+    @property
+    def load_per_second(self) -> float:
+        return self.load_per_minute / 60.0
+
+    @property
+    def limit_per_second(self) -> float | None:
+        return None if self.limit_per_minute is None else self.limit_per_minute / 60.0
+
+    @property
+    def used_ratio(self) -> float | None:
+        """Load as a share of the limit; None without one."""
+        return None if self.limit_per_minute is None else self.load_per_minute / self.limit_per_minute
+
+    @property
+    def headroom_per_minute(self) -> float | None:
+        """What is left, below zero if it is too little; None without a limit."""
+        return None if self.limit_per_minute is None else self.limit_per_minute - self.load_per_minute
+
+    @property
+    def is_over(self) -> bool:
+        return self.used_ratio is not None and self.used_ratio > 1.0
+
+
+def loads(schedule: Schedule) -> tuple[AccountLoad, ...]:
+    """The load of every target account, by name."""
+    targets = sorted({move.target for move in schedule.moves})
+    return tuple(_load(schedule, account) for account in targets)
+
+
+def accounts_needed(load_per_minute: float, limit_per_minute: float) -> int:
+    """How many accounts of this limit carry the load, none above ``PLAN_RATIO`` of it."""
+    return max(1, math.ceil(round(load_per_minute / (limit_per_minute * PLAN_RATIO), 9)))
+
+
+def capacity_findings(schedule: Schedule) -> tuple[Finding, ...]:
+    """One finding for each target account that is over its limit (error), near it (warning), or unknown (info)."""
+    return tuple(finding for load in loads(schedule) for finding in _judge(load))
+
+
+def _load(schedule: Schedule, account: str) -> AccountLoad:
+    moves = tuple(move for move in schedule.moves if move.target == account)
+    return AccountLoad(
+        account=account,
+        load_per_minute=sum(move.traffic_per_minute or 0.0 for move in moves),
+        limit_per_minute=schedule.accounts[account].requests_per_minute,
+        moves=moves,
+        unknown=tuple(move for move in moves if move.traffic_per_minute is None),
+    )
+
+
+def _judge(load: AccountLoad) -> Iterable[Finding]:
+    if load.limit_per_minute is None or load.used_ratio is None:
+        if load.load_per_minute:
+            yield Finding(
+                "info",
+                "account-limit-unknown",
+                load.account,
+                f"account {load.account} is to take {_both(load.load_per_minute)}, and the plan does not say what it can",
+                f"give account {load.account} its requests_per_minute",
+            )
+        return
+    if load.is_over:
+        yield Finding("error", "account-overloaded", load.account, _too_much(load, "over"), _remedy(load))
+    elif load.used_ratio > COMFORT_RATIO:
+        text = f"{_too_much(load, 'near')}: {show_ratio(round(load.used_ratio, 3))} of it"
+        yield Finding("warning", "account-near-limit", load.account, text, _remedy(load))
+    if load.unknown:
+        names = ", ".join(str(move.id) for move in load.unknown)
+        text = f"account {load.account} takes {names} too, whose traffic the plan does not forecast"
+        yield Finding("info", "traffic-unknown", load.account, text, "add it under the region's `traffic`")
+
+
+def _too_much(load: AccountLoad, how: str) -> str:
+    limit = load.limit_per_minute or 0.0
+    areas = ", ".join(str(move.id) for move in load.moves if move.traffic_per_minute)
+    return (
+        f"account {load.account} is to take {_both(load.load_per_minute)} of {areas}, {how} its limit of {_both(limit)}"
+    )
+
+
+def _remedy(load: AccountLoad) -> str:
+    """More accounts for each area that is too large alone; an account of its own for each that is not."""
+    limit = load.limit_per_minute or 1.0
+    parts = []
+    for move in load.moves:
+        if not move.traffic_per_minute:
+            continue
+        number = accounts_needed(move.traffic_per_minute, limit)
+        if number > 1:
+            parts.append(
+                f"area {move.id.area} needs {number} accounts of this size in {move.id.region}: split it by container or "
+                f"prefix into {number} areas, each with an account of its own"
+            )
+        elif len(load.moves) > 1:
+            parts.append(f"give area {move.id.area} an account of its own in {move.id.region}")
+    return "; ".join(parts) or "move some of the load to another account"
+
+
+def _both(per_minute: float) -> str:
+    """``183,333 requests/s (11 M a minute)``."""
+    return f"{per_minute / 60:,.0f} requests/s ({show_count(per_minute)} a minute)"
