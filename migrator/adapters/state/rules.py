@@ -1,0 +1,107 @@
+"""What every state store refuses, whatever keeps its rows: pure rules of commits, ranges and the lock.
+
+Decides which changes need the lock, whether new ranges tile the stretch they replace, and when a lock may be taken. Leaves
+rows and transactions to the stores. Rule: a broken promise of the caller is an InternalError and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final
+
+from migrator.errors import InternalError, LockedError
+from migrator.model.moves import EvidenceRange, LockRecord
+from migrator.ports.state_store import AddApproval, AddJournal, Change, ReplaceRanges, SetControl
+
+EXCEPTION_CAP: Final = 10_000
+"""Most exception rows of one move and kind that are kept in full; beyond it they are only counted."""
+RANGE_PAGE: Final = 32
+"""Ranges read at a time: at most 32 x 10,000 records x 24 bytes, 7.7 MB."""
+LOCK_TIMEOUT_SECONDS: Final = 30.0
+"""A heartbeat older than this is no sign of life any more."""
+BEFORE_ALL: Final = b""
+"""Sorts below the position of every range."""
+
+_OPERATOR_CHANGES: Final = (SetControl, AddJournal, AddApproval)
+
+
+def position(upper: bytes | None) -> bytes:
+    """Bytes that sort as ranges do: by upper bound, the range that is open above last."""
+    return b"\x01" if upper is None else b"\x00" + upper
+
+
+def upper_at(position: bytes) -> bytes | None:
+    """The upper bound that ``position`` was made from."""
+    return None if position == b"\x01" else position[1:]
+
+
+def check_operator_changes(changes: Sequence[Change]) -> None:
+    """Without a token only wishes, approvals and journal lines may be written."""
+    for change in changes:
+        if not isinstance(change, _OPERATOR_CHANGES):
+            raise InternalError(f"{type(change).__name__} was committed without the lock's token")
+
+
+def tile(change: ReplaceRanges, *, has_ranges: bool, is_boundary: Callable[[bytes], bool]) -> tuple[EvidenceRange, ...]:
+    """The ranges to put in place of those in the change's stretch.
+
+    Where nothing was ever written for the container and prefix, the rest below and above is filled by one empty range each,
+    so that ranges always tile everything.
+
+    Args:
+        has_ranges: is there any range of this container and prefix?
+        is_boundary: does an existing range end at exactly this upper bound?
+    Raises:
+        InternalError: the new ranges do not tile the stretch, or the stretch cuts an existing range.
+    """
+    _check_tiling(change)
+    if has_ranges:
+        for end in (change.above, change.upper):
+            if end is not None and not is_boundary(end):
+                raise InternalError(f"{_stretch(change)} is replaced, but no range ends at {end!r}")
+        return change.ranges
+    empty = EvidenceRange(change.container, change.prefix, None)
+    below = () if change.above is None else (replace(empty, upper=change.above),)
+    beyond = () if change.upper is None else (empty,)
+    return (*below, *change.ranges, *beyond)
+
+
+def _check_tiling(change: ReplaceRanges) -> None:
+    for new in change.ranges:
+        if (new.container, new.prefix) != (change.container, change.prefix):
+            raise InternalError(f"{_stretch(change)} is replaced by a range of {new.container}/{new.prefix}")
+    low = BEFORE_ALL if change.above is None else position(change.above)
+    ends = [low, *(position(new.upper) for new in change.ranges)]
+    if ends[-1] != position(change.upper) or any(first >= second for first, second in pairwise(ends)):
+        raise InternalError(f"{_stretch(change)} is replaced by ranges that do not tile it")
+
+
+def _stretch(change: ReplaceRanges) -> str:
+    return f"the stretch ({change.above!r}, {change.upper!r}] of {change.container}/{change.prefix} of {change.move}"
+
+
+def check_free(held: LockRecord | None, wanted: LockRecord, *, is_dead: bool) -> None:
+    """LockedError if a living run other than ``wanted`` holds the lock. ``is_dead``: the caller proved its processes gone."""
+    if held is None or held.nonce == wanted.nonce or is_dead:
+        return
+    silence = (wanted.heartbeat - held.heartbeat).total_seconds()
+    if silence > LOCK_TIMEOUT_SECONDS:
+        return
+    raise LockedError(
+        f"cannot start: {held.owner}@{held.host} (pid {held.pid}) has been running since {held.since:%Y-%m-%d %H:%M:%S} "
+        f"UTC under lock {held.nonce}",
+        hint=f"wait for it, steer it with hold, pause or rollback, or - if it is surely dead - migrate unlock {held.nonce}",
+    )
+
+
+def check_token(held: LockRecord | None, token: int) -> None:
+    """LockedError unless ``token`` is the lock's now."""
+    if held is None:
+        raise LockedError("cannot go on: this run's lock was removed", hint="run the same command again")
+    if held.token != token:
+        raise LockedError(
+            f"cannot go on: {held.owner}@{held.host} (pid {held.pid}) has taken over under lock {held.nonce}",
+            hint="let that run go on; see migrate status",
+        )
