@@ -22,7 +22,7 @@ from migrator.model.names import MoveId
 from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
 from migrator.ports.object_store import ObjectStore
-from migrator.ports.state_store import AddJournal, Change, SaveMove, SetNote
+from migrator.ports.state_store import AddJournal, Change, SaveMove
 from migrator.transfer.passes import PassResult, Transfer
 
 CLAIM_SECONDS = 5.0
@@ -54,6 +54,10 @@ class Halt(Exception):
     reason: str
 
 
+class Waiting(Exception):
+    """An impatient move met something that takes time; the text says what."""
+
+
 Step = Callable[["Mover"], Awaitable[Event]]
 
 
@@ -70,6 +74,10 @@ class Mover:
     _claim_at: float = -1e9
     _pending: list[Change] = field(default_factory=list)
     waiting_for: str = ""
+    is_patient: bool = True
+    """False: do not wait for soaks and operators (``--no-wait``); raise Waiting instead."""
+    fence_begun: float = 0.0
+    """When the fence was sent, on the monotonic clock of this process."""
 
     # What steps ask for.
 
@@ -280,9 +288,8 @@ async def release(mover: Mover, why: str) -> None:
         if found is not None and intent.switched is not None and found.same_authority(intent.switched):
             finish_switch(mover, found, "found switched after an unanswered swap")
             return
-        if found is not None and found.mode == READ_WRITE and found.epoch > intent.before.epoch:
-            if found.account == intent.before.account and found.lineage == intent.before.lineage:
-                break  # released already
+        if found is not None and _is_released(found, intent):
+            break
         if found is None or not (found.same_authority(intent.fence) or found.same_authority(intent.before)):
             raise RouteDisagreement(
                 f"cannot release {mover.id}: the route is neither the fence nor what was before it",
@@ -312,6 +319,13 @@ async def release(mover: Mover, why: str) -> None:
     mover._claim_at = -1e9
 
 
+def _is_released(found: RouteRecord, intent: RouteIntent) -> bool:
+    """Somebody released it before us: same account, writable, a later epoch than before the fence."""
+    before = intent.before
+    is_later = found.mode == READ_WRITE and found.epoch > before.epoch
+    return is_later and (found.account, found.lineage) == (before.account, before.lineage)
+
+
 def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
     """The route names the destination: write that down. From ``switching`` only."""
     mover.happen(
@@ -336,6 +350,3 @@ def progress_of(record: MoveRecord) -> dict[str, Any]:
         "objects_deleted": f.objects_deleted,
         "lag_objects": f.lag_objects,
     }
-
-
-__all__ = ["Halt", "Mover", "RouteIntent", "SetNote", "Shared", "Step", "finish_switch", "release"]

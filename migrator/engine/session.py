@@ -6,7 +6,7 @@ A run whose last good heartbeat is older than half of LOCK_TIMEOUT_SECONDS sends
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
@@ -16,6 +16,8 @@ from migrator.ports.state_store import StateStore
 
 LOCK_TIMEOUT_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
+PROVEN_DEAD_SECONDS = 30.0
+"""How long the requests of a process that is proven gone may still be under way."""
 
 
 class Session:
@@ -33,7 +35,7 @@ class Session:
         self.wait_until = 0.0
         """On the monotonic clock: before it an earlier run's writes may still be applied, so ``ready`` does not end."""
 
-    def open(self, *, is_dead: bool) -> None:
+    def open(self, is_dead: Callable[[LockRecord], bool]) -> None:
         """Take the lock.
 
         Raises:
@@ -45,11 +47,13 @@ class Session:
         wanted = LockRecord(
             self._clock.nonce(), 0, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, self._bound
         )
-        got = self._state.acquire(wanted, is_dead=is_dead)
+        gone = before is not None and is_dead(before)
+        got = self._state.acquire(wanted, is_dead=gone)
         self.token = got.token
         self._good_at = self._clock.monotonic()
         if before is not None:
-            self.wait_until = self._good_at + before.bound_seconds
+            bound = min(before.bound_seconds, PROVEN_DEAD_SECONDS) if gone else before.bound_seconds
+            self.wait_until = self._good_at + bound
         self._beat = asyncio.ensure_future(self._beats())
 
     async def close(self) -> None:

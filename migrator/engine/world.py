@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from migrator.model.moves import LockRecord
 from migrator.ports.clock import Clock
 from migrator.ports.metric_source import MetricSource
 from migrator.ports.object_store import ObjectStore
@@ -25,6 +26,8 @@ class World:
     clock: Clock
     reporter: Reporter
     write_bounds: Mapping[str, float] = field(default_factory=dict)
+    is_dead: Callable[[LockRecord], bool] = lambda lock: False
+    """Is the process that holds this lock proven to be gone?"""
 
 
 @dataclass(frozen=True, slots=True)

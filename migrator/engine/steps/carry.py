@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover
+from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.machine.events import Event
 from migrator.model.moves import RouteIntent
 from migrator.transfer.passes import PassResult
@@ -70,9 +70,10 @@ async def catch_up(mover: Mover) -> Event:
         before = lag
         rate = result.changes / max(result.seconds, 0.001)
         if growing >= DIVERGING_PASSES and lag > cutover.max_lag_objects:
+            copied = result.copied / max(result.seconds, 0.001)
             raise Halt(
                 f"cannot catch up with {mover.id}: it will not converge; {rate:,.0f} objects/s are changed and"
-                f" {result.copied / max(result.seconds, 0.001):,.0f} objects/s are copied; raise the budget or wait for a quieter time"
+                f" {copied:,.0f} objects/s are copied; raise the budget or wait for a quieter time"
             )
         if mover.record.figures.passes >= cutover.max_passes:
             raise Halt(
@@ -89,6 +90,8 @@ async def ready(mover: Mover) -> Event:
         if mover.waiting_for != why:
             mover.tell("waiting", f"{mover.id}: {why}")
         mover.waiting_for = why
+        if not mover.is_patient:
+            raise Waiting(f"{mover.id}: {why}")
         await clock.sleep(CONTROL_SECONDS)
         if clock.monotonic() - last_pass > READY_PASS_SECONDS:
             result = await one_pass(mover)

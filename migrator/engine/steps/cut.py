@@ -19,6 +19,7 @@ MAX_BARRIER_PASSES = 20
 async def fence(mover: Mover) -> Event:
     intent = mover.record.intent
     assert intent is not None
+    mover.fence_begun = mover.world.clock.monotonic()
     mover.tell("fence", f"{mover.id}: fence, writers wait from now on", epoch=intent.fence.epoch)
     await mover.shared.desk.change(mover.id, intent.before, intent.fence)
     mover.with_event(epoch=intent.fence.epoch)
@@ -64,26 +65,15 @@ async def switch(mover: Mover) -> Event:
     assert intent is not None
     assert intent.switched is not None
     await mover.shared.desk.change(mover.id, intent.fence, intent.switched)
-    now = mover.world.clock.now()
-    # The pause began with the fence; the drain's clock and this one are the same process's.
-    begun = mover.record.since
-    paused = (now - begun).total_seconds() if begun else 0.0
-    pause = paused + mover.routing.drain_seconds
-    mover.tell(
-        "fence",
-        f"{mover.id}: switched to {intent.switched.account}; writers paused {pause:.1f} s",
-        epoch=intent.switched.epoch,
-    )
+    account = intent.switched.account
+    pause = mover.world.clock.monotonic() - mover.fence_begun
+    mover.tell("fence", f"{mover.id}: switched to {account}; writers paused {pause:.1f} s", epoch=intent.switched.epoch)
+    text = f"{mover.id}: the route names {account}; writers paused {pause:.1f} s"
     mover.with_event(
-        mover.note(
-            "switched",
-            f"{mover.id}: the route names {intent.switched.account}",
-            epoch=intent.switched.epoch,
-            fence_seconds=pause,
-        ),
+        mover.note("switched", text, epoch=intent.switched.epoch, fence_seconds=round(pause, 3)),
         intent=None,
         epoch=intent.switched.epoch,
-        switched_at=now,
+        switched_at=mover.world.clock.now(),
         figures=replace(
             mover.record.figures, fence_seconds=round(pause, 3), cancelled_fences=0, lag_objects=0, lag_bytes=0
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from migrator.engine.mover import Halt, Mover
+from migrator.engine.mover import Halt, Mover, Waiting
 from migrator.errors import MigrateError
 from migrator.gates.judge import Judgement, could_not_ask, judge
 from migrator.gates.soak import GateLimits, SoakState, soak
@@ -54,14 +54,14 @@ async def soaking(mover: Mover) -> Event:
         mover.save(mover.figures(soak_seconds=state.healthy_seconds))
         if state.verdict == "failed":
             reason = f"gate {state.gate} of {mover.id} failed: {state.reason}"
-            if state.gate == NO_STRAGGLERS:
-                raise Halt(reason)
             raise GateFailed(mover, reason)
         if state.verdict == "halt":
-            raise Halt(f"gate {state.gate} of {mover.id} cannot be judged: {state.reason}")
+            raise Halt(f"gate {state.gate} of {mover.id} needs a person: {state.reason}")
         if state.verdict == "soaked":
             return Event.SOAKED
         mover.waiting_for = f"soak: {state.remaining_seconds:.0f} s of healthy time left"
+        if not mover.is_patient:
+            raise Waiting(f"{mover.id}: {mover.waiting_for}")
         await clock.sleep(mover.wave.interval_seconds)
 
 
@@ -75,13 +75,8 @@ def _state(mover: Mover) -> SoakState:
         interval_seconds=mover.wave.interval_seconds,
         required_seconds=mover.wave.soak_seconds,
         limits={
-            gate.name: GateLimits(
-                failure_limit=gate.failure_limit,
-                inconclusive_limit=gate.inconclusive_limit,
-                error_limit=gate.error_limit,
-                min_samples=gate.min_samples,
-            )
-            for gate in mover.wave.gates
+            **{gate.name: GateLimits.of(gate) for gate in mover.wave.gates},
+            NO_STRAGGLERS: GateLimits(failure_limit=1, on_failure="halt"),
         },
         occasional=[NO_STRAGGLERS],
         limits_since=mover.record.since,
