@@ -6,6 +6,7 @@ Rule: a request leaves this machine once; the caller knows what may be repeated,
 
 from __future__ import annotations
 
+import logging
 import ssl
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,9 @@ from azure.storage.blob.aio import BlobServiceClient
 from migrator.adapters.azure.credentials import Credential
 from migrator.errors import AccessRefused, CloudError, Unsupported
 from migrator.model.schedule import Account
+
+logging.getLogger("azure").addHandler(logging.NullHandler())
+# Else Python prints the SDK's warnings, many lines of them, on standard error beside our one sentence.
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60

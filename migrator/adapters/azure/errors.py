@@ -105,14 +105,21 @@ def translated(target: Target) -> Iterator[None]:
 
 
 def translate(failure: Exception, target: Target) -> MigrateError:
-    if isinstance(failure, HttpResponseError) and failure.response is not None:
-        return _refusal(failure, target)
-    if isinstance(failure, ClientAuthenticationError):
+    answered = isinstance(failure, HttpResponseError) and failure.response is not None
+    if (answered or isinstance(failure, ClientAuthenticationError)) and not _is_of_account(failure, target):
         return AccessRefused(
             f"cannot {target.doing} {target.place}: no credential of this machine was accepted",
             hint="sign in (az login), or name another credential for this account in the plan",
         )
+    if isinstance(failure, HttpResponseError) and answered:
+        return _refusal(failure, target)
     return _silence(failure, target)
+
+
+def _is_of_account(failure: Exception, target: Target) -> bool:
+    """Did the account answer? Else it was the identity service that was asked for a token first."""
+    request = getattr(getattr(failure, "response", None), "request", None)
+    return request is not None and str(request.url).startswith(target.endpoint)
 
 
 def code_of(failure: HttpResponseError) -> str:
@@ -140,7 +147,7 @@ def _refusal(failure: HttpResponseError, target: Target) -> MigrateError:
         return _throttled(code, headers, target, "self")
     if code == "OperationTimedOut" and target.effect == "read":
         return _throttled(code, headers, target, "self")
-    if status >= 500 and status != 501:
+    if status < 300 or (status >= 500 and status != 501):
         return _broken(status, code, target)
     return _denied(status, code, target)
 
@@ -210,7 +217,7 @@ def _throttled(code: str, headers: Mapping[str, str], target: Target, side: Lite
 
 
 def _broken(status: int, code: str, target: Target) -> CloudError:
-    what = f"the service failed ({code or f'HTTP {status}'})"
+    what = f"the service failed ({code or f'HTTP {status}'})" if status >= 300 else "its answer cannot be understood"
     if target.effect == "write":
         return OutcomeUnknown(
             f"cannot tell the outcome of a request to {target.doing} {target.place}: {what}", code=code

@@ -6,10 +6,13 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
+from azure.identity import CredentialUnavailableError
 
 from migrator.adapters.azure import open_store
+from migrator.adapters.azure.credentials import Credential
 from migrator.adapters.azure.errors import redacted
 from migrator.adapters.azure.object_store import AzureStore
 from migrator.errors import (
@@ -157,6 +160,30 @@ async def test_a_read_that_failed_may_be_sent_again(
     server.answers = [said]
     assert type(await refusal(store.head("box", "n"))) is kind
     assert len(server.seen) == 1
+
+
+async def test_a_listing_that_is_no_xml_is_not_an_empty_one(server: Scripted, store: AzureStore) -> None:
+    server.answers = [b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: 10\r\n\r\n<a>\x01</b>\r\n"]
+    error = await refusal(store.page("box"))
+    assert type(error) is Unreachable
+    assert error.message.endswith("its answer cannot be understood")
+
+
+async def test_a_token_that_nobody_gives_is_one_plain_sentence() -> None:
+    class NoTokens:
+        async def get_token(self, *scopes: str, **options: object) -> None:
+            raise CredentialUnavailableError("Many\nlines\nof advice")
+
+        async def close(self) -> None: ...
+
+    endpoint = "https://naweb.blob.invalid"
+    credential = Credential("entra", "naweb", endpoint, token_source=NoTokens())
+    store = AzureStore(Account("na-web", "azure", endpoint=endpoint), credential, cloud={})
+    for request in (store.containers(), put(store), store.credential_bound_seconds(datetime.now(UTC))):
+        error = await refusal(request)
+        assert type(error) is AccessRefused
+        assert error.message.endswith(": no credential of this machine was accepted")
+    await store.close()
 
 
 async def test_a_write_whose_kept_connection_breaks_is_not_sent_again(server: Scripted, store: AzureStore) -> None:
