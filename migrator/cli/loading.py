@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from migrator.cli.settings import Settings
-from migrator.cli.wiring import open_state
-from migrator.errors import UsageError
+from migrator.cli.wiring import is_there, open_state, open_state_of, state_url, stored_plans
+from migrator.errors import PlanError, UsageError
 from migrator.model.schedule import PlannedWave, Schedule
 
 if TYPE_CHECKING:
@@ -31,11 +32,66 @@ def load_plan(path: Path, *, say_warnings: bool = False) -> Schedule:
 @contextmanager
 def state_of(settings: Settings, schedule: Schedule, *, create: bool) -> Iterator[StateStore]:
     """The plan's state store, closed at the end."""
-    store = open_state(settings, schedule, create=create)
-    try:
+    with closing(open_state(settings, schedule, create=create)) as store:
         yield store
-    finally:
-        store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What is known of one rollout. ``call``: how its plan is named on the command line."""
+
+    name: str
+    call: str
+    schedule: Schedule | None
+    store: StateStore | None
+    """None where nothing was ever applied."""
+
+
+@contextmanager
+def known_rollout(settings: Settings, plan: Path | None) -> Iterator[Rollout]:
+    """The rollout of a plan document, or the only one that the state store holds.
+
+    Raises:
+        StateError: without a plan, and there is no state store.
+        UsageError: without a plan, and the store holds none or several.
+    """
+    if plan is not None:
+        schedule = load_plan(plan)
+        url = state_url(settings, schedule)
+        if not is_there(url):
+            yield Rollout(schedule.name, str(plan), schedule, None)
+            return
+        with closing(open_state_of(url, schedule.name)) as store:
+            yield Rollout(schedule.name, str(plan), schedule, store)
+        return
+    url = state_url(settings)
+    name = _only_plan(url)
+    with closing(open_state_of(url, name)) as store:
+        yield Rollout(name, "PLAN", _recorded_schedule(store), store)
+
+
+def _only_plan(url: str) -> str:
+    names = stored_plans(url)
+    if len(names) == 1:
+        return names[0]
+    if not names:
+        raise UsageError("cannot tell which plan is meant: the state store holds none", hint="name the plan document")
+    raise UsageError(
+        f"cannot tell which plan is meant: the state store holds {', '.join(names)}", hint="name the plan document"
+    )
+
+
+def _recorded_schedule(store: StateStore) -> Schedule | None:
+    """The plan as it was last applied; None if this program cannot read it any more."""
+    from migrator.plan import loads
+
+    record = store.plan()
+    if record is None:
+        return None
+    try:
+        return loads(record.document, record.name).schedule
+    except PlanError:
+        return None
 
 
 def wave_of(schedule: Schedule, name: str) -> PlannedWave:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -38,9 +38,28 @@ def state_url(settings: Settings, schedule: Schedule | None = None) -> str:
 
 def open_state(settings: Settings, schedule: Schedule, *, create: bool) -> StateStore:
     """The plan's state store. StateError if it is not there and may not be made."""
+    return open_state_of(state_url(settings, schedule), schedule.name, create=create)
+
+
+def open_state_of(url: str, plan: str, *, create: bool = False) -> StateStore:
+    """The state store at ``url`` for the plan of this name."""
     from migrator.adapters.state import open_store
 
-    return open_store(state_url(settings, schedule), schedule.name, create=create)
+    return open_store(url, plan, create=create)
+
+
+def is_there(url: str) -> bool:
+    """False if ``url`` is a SQLite file that does not exist: nothing was ever applied. Any other trouble shows when the
+    store is opened."""
+    scheme, slashes, path = url.partition("///")
+    return not (scheme.startswith("sqlite") and slashes and path) or Path(path.partition("?")[0]).exists()
+
+
+def stored_plans(url: str) -> Sequence[str]:
+    """The names of the plans that the state store at ``url`` knows. StateError if it is not there."""
+    from migrator.adapters.state import stored_plans as names
+
+    return names(url)
 
 
 def open_account(account: Account, cloud: Mapping[str, str], *, create: bool = False) -> ObjectStore:

@@ -101,7 +101,7 @@ def test_plain_progress_is_one_line_now_and_then() -> None:
     display = PlainLines(out, interval_seconds=3600)
     for number in range(5):
         display.progress(note("progress", state="copying", objects_copied=number))
-    display.event(note("fence", "writers are paused"))
+    display.event(note("fence", "na/web: writers are paused"))
     assert out.getvalue().splitlines() == [
         "00:00:00 na/web: copying, 0 objects copied, 0 B",
         "00:00:00 na/web: writers are paused",

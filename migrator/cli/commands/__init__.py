@@ -10,7 +10,19 @@ from typing import Final
 
 import typer
 
-from migrator.cli.commands import hold, pause, release, routes, sample, schema, unpause, validate
+from migrator.cli.commands import (
+    history,
+    hold,
+    pause,
+    release,
+    routes,
+    sample,
+    schema,
+    status,
+    unlock,
+    unpause,
+    validate,
+)
 
 LOOK: Final = "Look"
 PREPARE: Final = "Prepare"
@@ -22,8 +34,14 @@ def register(app: typer.Typer) -> None:
     """Add every command to ``app``, in the order an operator meets them."""
     panels: dict[str, dict[str, Callable[..., int]]] = {
         PREPARE: {"validate": validate.validate, "sample": sample.sample, "schema": schema.schema},
-        LOOK: {"routes": routes.routes},
-        STEER: {"hold": hold.hold, "release": release.release, "pause": pause.pause, "unpause": unpause.unpause},
+        LOOK: {"status": status.status, "history": history.history, "routes": routes.routes},
+        STEER: {
+            "hold": hold.hold,
+            "release": release.release,
+            "pause": pause.pause,
+            "unpause": unpause.unpause,
+            "unlock": unlock.unlock,
+        },
     }
     for panel, verbs in panels.items():
         for name, function in verbs.items():

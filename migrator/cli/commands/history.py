@@ -11,12 +11,12 @@ from migrator.cli.settings import settings_of
 
 def history(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJson = False) -> int:
     """Print the append-only journal: who, when, what, evidence."""
-    from migrator.cli.loading import known_rollouts
+    from migrator.cli.loading import known_rollout
     from migrator.cli.views import history as view
     from migrator.cli.views.documents import write_document
 
     settings = settings_of(context)
-    with known_rollouts(settings, plan) as rollout:
+    with known_rollout(settings, plan) as rollout:
         entries = rollout.store.journal() if rollout.store is not None else ()
         if as_json:
             write_document(view.document(rollout.name, entries))

@@ -47,7 +47,7 @@ class LiveTable:
         line = Text(f"{note.at.astimezone(UTC):%H:%M:%S} ", style="dim")
         if note.move:
             line.append(f"{safe(note.move)} ", style="bold cyan")
-        line.append(safe(note.text), style=_STYLES.get(note.kind, ""))
+        line.append(safe(note.bare_text), style=_STYLES.get(note.kind, ""))
         self._live.console.print(line)
         state = note.facts.get("state")
         if note.move in self._figures and isinstance(state, str):

@@ -40,6 +40,11 @@ class Note:
     text: str
     facts: Mapping[str, Any]
 
+    @property
+    def bare_text(self) -> str:
+        """The text without the move in front, for displays that show the move themselves."""
+        return self.text.removeprefix(f"{self.move}: ")
+
 
 class Display(Protocol):
     """Shows notes; called from the courier's thread only. OSError and ValueError (a closed stream) end it quietly."""
@@ -141,7 +146,7 @@ class PlainLines:
 
     def event(self, note: Note) -> None:
         where = f"{safe(note.move)}: " if note.move else ""
-        self._line(note, f"{where}{safe(note.text)}")
+        self._line(note, f"{where}{safe(note.bare_text)}")
 
     def progress(self, note: Note) -> None:
         move = note.move or ""

@@ -1,0 +1,32 @@
+"""``migrate status``: waves, moves, what they wait for, and the next safe action."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from migrator.cli.commands.options import AsJson, OptionalPlanPath
+from migrator.cli.exits import ExitCode
+from migrator.cli.settings import settings_of
+
+Watch = Annotated[bool, typer.Option("--watch", metavar="", help="Show it again whenever it changes, until Ctrl-C.")]
+
+
+def status(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJson = False, watch: Watch = False) -> int:
+    """Show where the rollout stands, what it waits for, and the next safe action."""
+    from migrator.cli.loading import known_rollout
+    from migrator.cli.views.documents import write_document
+    from migrator.cli.views.status import document, show
+    from migrator.cli.watching import look, watch_status
+
+    settings = settings_of(context)
+    with known_rollout(settings, plan) as rollout:
+        if watch:
+            return watch_status(rollout, settings, as_json=as_json)
+        situation, action = look(rollout)
+        if as_json:
+            write_document(document(situation))
+        else:
+            show(situation, settings, next_action=action, rates={})
+    return ExitCode.DONE

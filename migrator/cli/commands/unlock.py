@@ -1,0 +1,25 @@
+"""``migrate unlock``: remove a dead run's lock."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from migrator.cli.exits import ExitCode
+from migrator.cli.settings import settings_of
+
+LockId = Annotated[
+    str, typer.Argument(metavar="LOCK_ID", help="The lock's id, as `migrate status` shows it.", show_default=False)
+]
+
+
+def unlock(context: typer.Context, lock_id: LockId) -> int:
+    """Remove the lock of a run that is dead; `migrate apply` takes over stale locks by itself."""
+    from migrator.cli.unlocking import remove_lock
+    from migrator.cli.views.screen import Page
+
+    settings = settings_of(context)
+    lock = remove_lock(settings, lock_id)
+    Page(settings).line(f"Removed lock {lock.nonce} of {lock.owner}@{lock.host}, pid {lock.pid}.")
+    return ExitCode.DONE
