@@ -203,7 +203,7 @@ class GatePart(Part):
     aggregate: Literal["mean", "max"] = "mean"
     window: LongDuration = 600.0
     settle: Duration = 300.0
-    min_samples: Positive = 1
+    min_samples: Whole = 1  # 0: an operator's word that silence may pass a soak
     min_volume: Count | None = None
     max_age: LongDuration | None = None
     on_no_data: Literal["fail", "inconclusive", "pass"]
