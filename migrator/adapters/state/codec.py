@@ -71,11 +71,11 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def _hints(kind: type[Any]) -> Mapping[str, Any]:
+def _hints(kind: Any) -> Mapping[str, Any]:
     return get_type_hints(kind)
 
 
-def _arguments(kind: type[Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+def _arguments(kind: Any, raw: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _value(hint, raw[name]) for name, hint in _hints(kind).items() if name in raw}
 
 

@@ -1,163 +1,150 @@
-"""Where a state store lies and how it is opened: files, SQLite's settings, the version of the schema, plain errors.
+"""Opening a state store: from a URL to a connection pool with the right journal mode, and a current schema.
 
-Rule: a database that is not ours, or is of a newer program, is never written to. SQLite runs with a rollback journal and
-``synchronous=FULL``: a commit that returned survives a power cut, also on file systems that cannot do shared memory.
+Decides what is SQLite's alone; no other file of this room knows which database it is. Rules for SQLite:
+
+- a rollback journal (``TRUNCATE``), not a WAL: several processes use one file, and SQLite before 3.51.3 may corrupt a WAL that
+  several connections checkpoint. ``synchronous=FULL``: a commit that returned survives a power cut;
+- the file and its journal are for their owner alone (0600), a directory made for them too (0700);
+- readers wait for a writer's last moment, writers for each other, both at most ``BUSY_SECONDS``.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
+import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
-from migrator.adapters.state.store import WRITES, SqlStateStore, plain_errors
-from migrator.adapters.state.tables import EVERY_PLAN, META, METADATA, SCHEMA_VERSION
+from migrator.adapters.state.faults import place_of
+from migrator.adapters.state.store import SqlStateStore, transaction
+from migrator.adapters.state.tables import SCHEMA_VERSION
+from migrator.adapters.state.upgrades import lineage_of, make_current, version_of
 from migrator.errors import StateError
+
+BUSY_SECONDS: Final = 10.0
+"""Less than half of the lock's timeout: a run that cannot write for that long must be able to say so while it still runs."""
+_MEMORY: Final = frozenset({"", ":memory:"})
 
 
 def open_store(url: str, plan_name: str, *, create: bool = True) -> SqlStateStore:
-    """Open the store at a SQLAlchemy URL for one plan; make it where there is none and ``create`` is True.
+    """The state store at ``url``, bound to ``plan_name``; an older schema is upgraded.
 
+    Args:
+        url: any SQLAlchemy URL; ``sqlite:///state/migrator.db`` is relative to the working directory.
+        create: make the store, its file and directory if there is none yet; else StateError.
     Raises:
-        StateError: there is none and ``create`` is False; or it cannot be read, made or understood.
+        StateError: no store, no right to it, locked, damaged, another program's, or newer than this program.
     """
-    address = _parsed(url)
-    shown = address.render_as_string(hide_password=True)
-    path = _path(address)
-    if path is not None:
-        _prepare(path, shown, create=create)
-    engine = _engine(address, shown)
+    parsed = _parse(url)
+    place = place_of(parsed)
+    _prepare(parsed, place, create=create)
+    engine = _engine(parsed, place)
     try:
-        with plain_errors("open", shown):
-            lineage = _lineage(engine, shown, create=create)
+        lineage = _make_ready(engine, place, create=create)
     except BaseException:
         engine.dispose()
         raise
-    return SqlStateStore(engine, plan_name, lineage, shown)
+    return SqlStateStore(engine, plan_name, lineage=lineage, place=place)
 
 
-def _parsed(url: str) -> URL:
+def stored_plans(url: str) -> tuple[str, ...]:
+    """The names of all plans that were ever saved in the store at ``url``, ascending. StateError if there is none."""
+    store = open_store(url, "", create=False)
+    try:
+        return store.plan_names()
+    finally:
+        store.close()
+
+
+def _parse(url: str) -> URL:
     try:
         return make_url(url)
-    except (SQLAlchemyError, ValueError):  # not chained and not shown: what cannot be parsed may hold a password
+    except ArgumentError as fault:  # the text may hold a password: it is not repeated
         raise StateError(
-            "cannot open the state store: its URL is not one", hint="write it like sqlite:///state/migrator.db"
-        ) from None
+            "cannot open the state store: its URL cannot be understood",
+            hint="write it like sqlite:///state/migrator.db",
+        ) from fault
 
 
-def _is_sqlite(address: URL) -> bool:
-    return address.get_backend_name() == "sqlite"
+def _make_ready(engine: Engine, place: str, *, create: bool) -> str:
+    with transaction(engine, place, "read") as connection:
+        version = version_of(connection, place)
+        if version == SCHEMA_VERSION:
+            return lineage_of(connection)
+    if version is None and not create:
+        raise _none(place)
+    with transaction(engine, place, "write") as connection:
+        make_current(connection, place)  # looks again: two processes may open a new store at once
+        return lineage_of(connection)
 
 
-def _in_memory(address: URL) -> bool:
-    return _is_sqlite(address) and address.database in (None, "", ":memory:")
+def _none(place: str) -> StateError:
+    return StateError(
+        f"cannot read the state store {place}: there is none",
+        hint="migrate apply makes it; check --state and MIGRATE_STATE if there should be one",
+    )
 
 
-def _path(address: URL) -> Path | None:
-    """The file of the store; None where it is in memory, behind a server, or a ``file:`` URI of SQLite's own."""
-    name = address.database
-    if not _is_sqlite(address) or _in_memory(address) or name is None or name.startswith("file:"):
-        return None
-    return Path(name)
-
-
-def _none(shown: str) -> StateError:
-    return StateError(f"cannot read the state store {shown}: there is none", hint="check --state, or run apply first")
-
-
-def _prepare(path: Path, shown: str, *, create: bool) -> None:
-    """Make the file before SQLite does, so that nobody else can read it for even a moment."""
+def _prepare(url: URL, place: str, *, create: bool) -> None:
+    """SQLite: make the empty file ourselves, because SQLite would make it readable for others."""
+    if not _is_file(url):
+        return
+    path = Path(url.database or "")
     try:
         if path.exists():
             return
         if not create:
-            raise _none(shown)
+            raise _none(place)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            os.chmod(path, 0o600)
-        finally:
-            os.close(descriptor)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as fault:
+        cause = (fault.strerror or type(fault).__name__).lower()
         raise StateError(
-            f"cannot make the state store {shown}: {(fault.strerror or 'the system refused').lower()}",
-            hint="make its directory writable, or name another place with --state",
+            f"cannot make the state store {place}: {cause}",
+            hint="check the directory, its rights and its space, or name another place with --state",
         ) from fault
 
 
-def _engine(address: URL, shown: str) -> Engine:
+def _is_file(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and (url.database or "") not in _MEMORY
+
+
+def _engine(url: URL, place: str) -> Engine:
     options: dict[str, Any] = {"hide_parameters": True}
-    if _in_memory(address):  # one connection, or every thread would have a store of its own
-        options |= {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    if url.get_backend_name() == "sqlite":
+        options["connect_args"] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+        if not _is_file(url):
+            options["poolclass"] = StaticPool  # one connection: each would be a database of its own
     try:
-        engine = create_engine(address, **options)
-    except ModuleNotFoundError as fault:
+        engine = create_engine(url, **options)
+    except (NoSuchModuleError, ModuleNotFoundError) as fault:
         raise StateError(
-            f"cannot open the state store {shown}: the Python package {fault.name} is not installed",
-            hint="install it, or use sqlite:///state/migrator.db",
+            f"cannot open the state store {place}: there is no driver for {url.drivername} here",
+            hint="install the driver, or use sqlite:///state/migrator.db",
         ) from fault
-    except (SQLAlchemyError, TypeError) as fault:
+    except (ArgumentError, TypeError) as fault:
         raise StateError(
-            f"cannot open the state store {shown}: no such kind of database is known",
+            f"cannot open the state store {place}: its URL has an option that {url.drivername} does not know",
             hint="write it like sqlite:///state/migrator.db",
         ) from fault
-    if _is_sqlite(address):
-        event.listen(engine, "connect", _configure)
-        event.listen(engine, "begin", _begin)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _configure(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin or commit by itself: ``_begin`` does
-    for pragma in ("busy_timeout=10000", "journal_mode=TRUNCATE", "synchronous=FULL"):
-        connection.execute(f"PRAGMA {pragma}").close()
+def _set_up_sqlite(raw: sqlite3.Connection, _record: object) -> None:
+    raw.isolation_level = None  # we say BEGIN ourselves
+    raw.execute("PRAGMA foreign_keys = ON")
+    raw.execute("PRAGMA synchronous = FULL")
+    raw.execute("PRAGMA journal_mode = TRUNCATE")
 
 
-def _begin(connection: Connection) -> None:
-    # A deferred transaction that reads and then writes can be refused half way; an immediate one waits its turn.
-    immediate = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _lineage(engine: Engine, shown: str, *, create: bool) -> str:
-    """The store's identity; the tables are made first where there are none, in one transaction."""
-    with engine.connect() as connection:
-        found = _identity(connection, shown)
-    if found is not None:
-        return found
-    if not create:
-        raise _none(shown)
-    with engine.execution_options(**{WRITES: True}).begin() as connection:
-        found = _identity(connection, shown)  # again: another process may have made it meanwhile
-        if found is None:
-            found = secrets.token_hex(8)
-            METADATA.create_all(connection)
-            for key, value in (("schema_version", str(SCHEMA_VERSION)), ("lineage", found)):
-                connection.execute(META.insert().values(plan=EVERY_PLAN, key=key, value=value))
-    return found
-
-
-def _identity(connection: Connection, shown: str) -> str | None:
-    names = set(inspect(connection).get_table_names())
-    if META.name not in names:
-        if names and (connection.dialect.name == "sqlite" or names & set(METADATA.tables)):
-            raise StateError(
-                f"cannot open the state store {shown}: it is another program's database",
-                hint="name another place with --state",
-            )
-        return None
-    meta = {row.key: row.value for row in connection.execute(select(META).where(META.c.plan == EVERY_PLAN))}
-    version, lineage = str(meta.get("schema_version", "")), meta.get("lineage")
-    if not version.isdecimal() or not lineage:
-        raise StateError(f"cannot open the state store {shown}: it is damaged", hint="restore the store from a copy")
-    if int(version) > SCHEMA_VERSION:
-        raise StateError(
-            f"cannot open the state store {shown}: its schema {version} is newer than this program's {SCHEMA_VERSION}",
-            hint="use the newer program that wrote it",
-        )
-    return str(lineage)
+def _begin_sqlite(connection: Connection) -> None:
+    """A writer queues at its beginning: one that became a writer midway would be refused instead of waiting."""
+    is_write = connection.get_execution_options().get("is_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")

@@ -96,8 +96,8 @@ def check_free(held: LockRecord | None, wanted: LockRecord, *, is_dead: bool) ->
     )
 
 
-def check_token(held: LockRecord | None, token: int) -> None:
-    """LockedError unless ``token`` is the lock's now."""
+def check_token(held: LockRecord | None, token: int) -> LockRecord:
+    """The lock that ``token`` holds now; else LockedError."""
     if held is None:
         raise LockedError("cannot go on: this run's lock was removed", hint="run the same command again")
     if held.token != token:
@@ -105,3 +105,4 @@ def check_token(held: LockRecord | None, token: int) -> None:
             f"cannot go on: {held.owner}@{held.host} (pid {held.pid}) has taken over under lock {held.nonce}",
             hint="let that run go on; see migrate status",
         )
+    return held

@@ -1,109 +1,119 @@
-"""The tables of the state store. Decides keys, types and the version of the schema; knows no record's fields.
+"""The tables of the state store, as the newest schema has them. Decides keys and types; knows no record's fields.
 
-Rule: every table has a ``plan`` column and every key begins with it, since one store holds many plans. A record that is
-only ever read whole is one JSON document beside its key; what is searched or summed has a column.
+Rules: every table has a ``plan`` column and every key begins with it, since one store holds many plans. A record that is
+only ever read whole is one JSON document beside its key, so it may grow fields without a new schema; what is searched or
+summed has a column. Evidence is the only table that grows with the data: its records lie in one BLOB for each range.
+A change here needs a new version and its step in ``upgrades``.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-SCHEMA_VERSION: Final = 1
+from migrator.adapters.state.columns import Name, Word
+
+SCHEMA_VERSION: Final = 2
 EVERY_PLAN: Final = ""
 """The ``plan`` of rows that speak of the store itself."""
 
-METADATA: Final = MetaData()
+TABLES: Final = MetaData()
 
 
-def _key(name: str, length: int = 255) -> Column[str]:
-    return Column(name, String(length), primary_key=True)
+def _key(name: str, kind: Any = Word) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
 
 
-def _document() -> Column[str]:
-    return Column("document", Text, nullable=False)
+def _kept(name: str, kind: Any) -> Column[Any]:
+    return Column(name, kind, nullable=False)
 
 
-META: Final = Table("migrator_meta", METADATA, _key("plan"), _key("key"), Column("value", Text, nullable=False))
-COUNTERS: Final = Table("counters", METADATA, _key("plan"), _key("name"), Column("value", BigInteger, nullable=False))
-LOCK: Final = Table(
-    "lock_holder",
-    METADATA,
-    _key("plan"),
-    Column("token", BigInteger, nullable=False),
-    Column("nonce", String(255), nullable=False),
-    _document(),
-)
-PLANS: Final = Table("plans", METADATA, _key("plan"), _document())
-WAVES: Final = Table(
-    "waves", METADATA, _key("plan"), _key("name"), Column("position", Integer, nullable=False), _document()
-)
-MOVES: Final = Table("moves", METADATA, _key("plan"), _key("region"), _key("area"), _document())
+def _move() -> tuple[Column[Any], ...]:
+    return _key("plan"), _key("region"), _key("area")
+
+
+def _document() -> Column[Any]:
+    return _kept("document", Text)
+
+
+META: Final = Table("migrator_meta", TABLES, _key("plan"), _key("key"), _kept("value", Text))
+"""``schema_version``: the version of these tables. ``lineage``: the store's random identity."""
+
+COUNTERS: Final = Table("counters", TABLES, _key("plan"), _key("name"), _kept("value", BigInteger))
+"""``token`` outlives the lock, because a token must never be given twice; ``journal`` is the newest line's number."""
+
+LOCK: Final = Table("lock_holder", TABLES, _key("plan"), _kept("token", BigInteger), _kept("nonce", Word), _document())
+
+PLANS: Final = Table("plans", TABLES, _key("plan"), _document())
+
+WAVES: Final = Table("waves", TABLES, _key("plan"), _key("name"), _kept("position", Integer), _document())
+
+MOVES: Final = Table("moves", TABLES, *_move(), _document())
+
 RANGES: Final = Table(
     "ranges",
-    METADATA,
-    _key("plan"),
-    _key("region"),
-    _key("area"),
-    _key("container"),
-    _key("prefix", 1024),
-    Column("upper", LargeBinary, primary_key=True),
-    Column("records", LargeBinary, nullable=False),
-    Column("is_open", Boolean, nullable=False),
+    TABLES,
+    *_move(),
+    _key("container", Name),
+    _key("prefix", Name),
+    _key("upper", LargeBinary),
+    _kept("is_open", Boolean),
+    _kept("records", LargeBinary),
 )
+"""``upper`` is ``rules.position`` of the range's upper bound."""
+
 EXCEPTIONS: Final = Table(
     "exceptions",
-    METADATA,
-    _key("plan"),
-    _key("region"),
-    _key("area"),
-    _key("container"),
-    _key("name", 1024),
-    Column("kind", String(32), nullable=False),
+    TABLES,
+    *_move(),
+    _key("container", Name),
+    _key("name", Name),
+    _kept("kind", String(32)),
     _document(),
+    Index("exceptions_by_kind", "plan", "region", "area", "kind"),
 )
+
+BEYOND: Final = Table("exceptions_beyond", TABLES, *_move(), _key("mark", LargeBinary), _kept("kind", String(32)))
+"""Exceptions beyond the cap: ``columns.name_mark`` and kind alone, so that their number stays exact."""
+
 OUTSTANDING: Final = Table(
-    "outstanding",
-    METADATA,
-    _key("plan"),
-    _key("region"),
-    _key("area"),
-    _key("side", 16),
-    _key("container"),
-    _key("name", 1024),
-    _document(),
+    "outstanding", TABLES, *_move(), _key("side"), _key("container", Name), _key("name", Name), _document()
 )
+
 SAMPLES: Final = Table(
     "samples",
-    METADATA,
+    TABLES,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("plan", String(255), nullable=False),
-    Column("region", String(255), nullable=False),
-    Column("area", String(255), nullable=False),
-    Column("gate", String(255), nullable=False),
-    Column("at", String(40), nullable=False),
+    _kept("plan", Word),
+    _kept("region", Word),
+    _kept("area", Word),
+    _kept("gate", Word),
+    _kept("at", Text),
     _document(),
     Index("samples_by_time", "plan", "region", "area", "at"),
 )
-JOURNAL: Final = Table(
-    "journal", METADATA, _key("plan"), Column("number", BigInteger, primary_key=True, autoincrement=False), _document()
-)
-CONTROLS: Final = Table("controls", METADATA, _key("plan"), _key("kind"), _key("scope"), _document())
+
+JOURNAL: Final = Table("journal", TABLES, _key("plan"), _key("number", BigInteger), _document())
+
+CONTROLS: Final = Table("controls", TABLES, _key("plan"), _key("kind"), _key("scope"), _document())
+
 APPROVALS: Final = Table(
     "approvals",
-    METADATA,
+    TABLES,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("plan", String(255), nullable=False, index=True),
+    Column("plan", Word, nullable=False, index=True),
     _document(),
 )
-NOTES: Final = Table("notes", METADATA, _key("plan"), _key("key", 512), _document())
+
+NOTES: Final = Table("notes", TABLES, _key("plan"), _key("key"), _document())
+
 REQUESTS: Final = Table(
     "requests",
-    METADATA,
+    TABLES,
     _key("plan"),
     _key("account"),
-    Column("minute", BigInteger, primary_key=True, autoincrement=False),
+    _key("minute", BigInteger),
     _key("operation"),
-    Column("requests", BigInteger, nullable=False),
+    _kept("requests", BigInteger),
 )
