@@ -25,7 +25,7 @@ _SIZE_UNITS: Final = {
     "TiB": 2**40,
 }
 _COUNT_UNITS: Final = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_NUMBER: Final = r"\d{1,15}(?:\.\d{1,9})?"
+_NUMBER: Final = r"[0-9]{1,15}(?:\.[0-9]{1,9})?"
 _DURATION_PART: Final = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
 _DURATION: Final = re.compile(rf"(?:{_NUMBER}(?:ms|s|m|h|d))+")
 _SIZE: Final = re.compile(rf"({_NUMBER}) ?([A-Za-z]+)")
@@ -72,7 +72,7 @@ def parse_count(written: Written) -> float:
     match = _COUNT.fullmatch(text)
     if not match:
         raise ValueError(f"{_shown(text)} is not a count: write a number, or one with k or M, such as 60k or 2.4M")
-    return round(float(match[1]) * _COUNT_UNITS[match[2]], 6)
+    return round(float(match[1]) * _COUNT_UNITS[match[2]], 6) if match[2] else float(match[1])
 
 
 def parse_ratio(written: Written) -> float:

@@ -41,6 +41,10 @@ class Report:
     def warn(self, path: Path, text: str) -> None:
         self._add(self.warnings, path, text, True)
 
+    def is_partial(self, path: Path) -> bool:
+        """Was something in this part left out, so that rules about the whole of it cannot be asked?"""
+        return self.shaped.is_partial(self.shaped.origin(path))
+
     def names(self, section: str) -> tuple[str, ...] | None:
         """The names under accounts, areas, regions, gates or metrics as written, faulty ones included; None if the section
         itself does not fit."""

@@ -47,8 +47,9 @@ _OF_PROVISION: Final = ("subscription", "resource_group", "location")
 def check_accounts(report: Report) -> None:
     _secrets(report)
     _state(report)
-    for name in report.document.accounts:
-        _account(report, name)
+    if not report.is_partial(("defaults",)):
+        for name in report.document.accounts:
+            _account(report, name)
     _same_place(report)
     _routing(report)
     for name in report.document.budget.accounts:
@@ -153,7 +154,7 @@ def _unused(report: Report) -> None:
     used: set[Any] = {report.document.routing.account}
     for region in report.document.regions.values():
         used |= {region.source, *region.targets.values()}
-    if any(path[:1] == ("regions",) for path in report.shaped.left_out) or ("routing",) in report.shaped.left_out:
+    if report.is_partial(("regions",)) or report.is_partial(("routing",)):
         return
     for name in report.document.accounts:
         if name not in used:

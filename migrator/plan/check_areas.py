@@ -82,7 +82,7 @@ def _shared_sources(report: Report) -> None:
 
 
 def _without_target(report: Report) -> None:
-    if any(path[:1] == ("regions",) for path in report.shaped.left_out):
+    if report.is_partial(("regions",)):
         return
     used = {area for region in report.document.regions.values() for area in region.targets}
     for area in report.document.areas:

@@ -41,7 +41,8 @@ def check_gates(report: Report) -> None:
         keys_of_kind(report, ("notify", index), notify, NOTIFY_KEYS)
     for name, gate in report.document.gates.items():
         _question(report, ("gates", name), gate)
-        _bounds(report, ("gates", name), gate)
+        if not report.is_partial(("gates", name)):
+            _bounds(report, ("gates", name), gate)
     _uses(report)
     _local(report)
 
@@ -111,7 +112,7 @@ def _uses(report: Report) -> None:
     for index, name in enumerate(retire.gates if retire else ()):
         report.refer(("retire", "gates", index), name, "gates")
         used.add(name)
-    if any(path[:1] in (("waves",), ("retire",)) for path in report.shaped.left_out):
+    if report.is_partial(("waves",)) or report.is_partial(("retire",)):
         return
     for name in report.document.gates:
         if name not in used:
@@ -121,6 +122,8 @@ def _uses(report: Report) -> None:
 def _local(report: Report) -> None:
     """Local figures come from the account's own file, which only an embedded account has."""
     document = report.document
+    if report.is_partial(("defaults",)):
+        return
     for position, _, region_name, area in planned(report):
         region = document.regions.get(region_name)
         for index, name in enumerate(document.waves[position].gates):

@@ -114,7 +114,7 @@ def _item(report: Report, path: Path, area: str) -> Path:
 
 
 def _never_moved(report: Report, moved: set[tuple[str, str]]) -> None:
-    if any(path[:1] == ("waves",) for path in report.shaped.left_out):
+    if report.is_partial(("waves",)):
         return
     for name, region in report.document.regions.items():
         for area in region.targets:

@@ -23,7 +23,7 @@ _CREDENTIAL: Final = re.compile(
     r"default|cli|managed-identity(?::[A-Za-z0-9-]{1,64})?|env:[A-Za-z_][A-Za-z0-9_]{0,127}"
 )
 _CLOCK_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
-_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?\s?(?:[Zz]|[+-]\d\d:\d\d)")
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)? ?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LOOPBACK: Final = frozenset({"localhost", "::1"})
 LONGEST_TEXT: Final = 4096
 
@@ -229,7 +229,7 @@ def read_timezone(value: Any) -> str:
 
 
 def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or bool(re.fullmatch(r"127(?:\.\d{1,3}){3}", host))
+    return host in _LOOPBACK or bool(re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host))
 
 
 def _kind(value: Any) -> str:

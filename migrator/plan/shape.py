@@ -57,6 +57,10 @@ class Shaped:
         """Would a fault at ``path`` (of the tree) only repeat one that is known?"""
         return any(out[: len(path)] == path or path[: len(out)] == out for out in self.left_out)
 
+    def is_partial(self, path: Path) -> bool:
+        """Was something inside the part at ``path`` (of the tree) left out?"""
+        return any(out[: len(path)] == path for out in self.left_out)
+
 
 def shape(tree: Tree) -> Shaped:
     """Fit the tree into the schema; every part that does not fit is one fault."""
@@ -87,7 +91,7 @@ def near(word: str, words: Any) -> str:
 
 def _fault(tree: Tree, shaped: Shaped, error: Any) -> tuple[Fault, Path]:
     """The fault for people, and the part of the tree to leave out."""
-    path = shaped.origin(_place(error["loc"], tree, shaped))
+    path = shaped.origin(tuple(step for step in error["loc"] if step != "[key]"))
     kind, context = error["type"], error.get("ctx") or {}
     if kind == "extra_forbidden":
         return tree.at_key(path, _unknown(path)), path
@@ -97,12 +101,9 @@ def _fault(tree: Tree, shaped: Shaped, error: Any) -> tuple[Fault, Path]:
         return tree.at_key(parent, text), parent or path
     if "[key]" in error["loc"]:
         return tree.at_key(path, str(context.get("error", error["msg"]))), path
-    return tree.at_value(path, f"{_label(path)}: {_reason(kind, context, error['msg'])}"), path
-
-
-def _place(loc: tuple[str | int, ...], tree: Tree, shaped: Shaped) -> Path:
-    """The path of a pydantic location: without the words that name types."""
-    return tuple(step for step in loc if step != "[key]")
+    # without its kind nobody can tell which keys a part may have
+    out = path[:-1] if path[-1] == "kind" else path
+    return tree.at_value(path, f"{_label(path)}: {_reason(kind, context, error['msg'])}"), out
 
 
 def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
@@ -120,9 +121,7 @@ def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
 def _unknown(path: Path) -> str:
     key, owner = str(path[-1]), _owner(path[:-1])
     words = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
-    hint = near(key, words)
-    if not hint and key in _ELSEWHERE:
-        hint = f"; {_ELSEWHERE[key]}"
+    hint = f"; {_ELSEWHERE[key]}" if key in _ELSEWHERE else near(key, words)
     if not hint and words:
         hint = f"; its keys are {', '.join(words)}"
     return f"unknown key {key} in {_name(path[:-1])}{hint}"

@@ -1,0 +1,319 @@
+"""A valid plan becomes a schedule in which every default is filled in and every unit converted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from migrator.model.names import MoveId
+from migrator.model.schedule import Budget, ChangeWindow, Cutover, Freeze, Schedule, Verify
+from migrator.plan import load, loads
+from tests.unit.plan.samples import SMALL, changed, place, warnings_of
+
+DOCUMENTS = Path(__file__).parent / "documents"
+PLANS = Path(__file__).parents[3] / "plans"
+
+
+def _small(*changes: tuple[str, str]) -> Schedule:
+    return loads(changed(*changes), "plan.yaml").schedule
+
+
+def test_the_plan_of_the_format_s_description_is_valid() -> None:
+    loaded = load(DOCUMENTS / "storage-split.yaml")
+    schedule = loaded.schedule
+    assert [wave.name for wave in schedule.waves] == ["na-first", "na-rest", "europe"]
+    assert [str(move.id) for move in schedule.moves] == [
+        "north-america/web-tracking",
+        "north-america/email-events",
+        "europe/web-tracking",
+        "europe/email-events",
+    ]
+    europe = schedule.wave("europe")
+    assert europe.change_windows == (ChangeWindow(frozenset({5, 6}), 120, 360, "Europe/Berlin"),)
+    assert europe.not_before == datetime(2026, 12, 1, tzinfo=UTC)
+    assert europe.approval_required
+    assert schedule.accounts["na-email"].credential == "env:NA_EMAIL_CONNECTION"
+    assert schedule.accounts["na-email"].requests_per_minute == 2_400_000
+    assert schedule.budget("na-core") == Budget(60_000, 500 * 2**20)
+    assert schedule.budget("na-web") == Budget(300_000, 500 * 2**20)
+    assert loaded.text == (DOCUMENTS / "storage-split.yaml").read_text()
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_plan_is_valid_and_says_first_what_it_shows(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# Shows ")
+    load(path)
+
+
+def test_the_quickstart_needs_nothing_that_is_not_built() -> None:
+    for name in ("quickstart.yaml", "azurite.yaml", "overload.yaml"):
+        assert load(PLANS / name).schedule.not_built == ()
+    assert load(PLANS / "quickstart.yaml").warnings == ()
+
+
+def test_defaults_are_filled_in() -> None:
+    wave = _small().wave("first")
+    assert wave.cutover == Cutover()
+    assert wave.verify == Verify()
+    assert (wave.soak_seconds, wave.interval_seconds) == (96 * 3600, 300)
+    assert (wave.on_failure, wave.rollback_scope, wave.max_moves) == ("rollback", "wave", None)
+    assert _small().routing.drain_seconds == 95
+    assert _small().budget("na-core") == Budget()
+
+
+def test_a_wave_overrides_the_document_and_the_document_the_default() -> None:
+    schedule = _small(
+        ("routing:", "cutover: {max_passes: 9, fence_timeout: 1m, hold: true}\nverify: {level: content}\nrouting:"),
+        (
+            "  - name: third\n",
+            "  - name: third\n    cutover: {fence_timeout: 2m, hold: false}\n    verify: {level: attributes}\n",
+        ),
+    )
+    assert schedule.wave("first").cutover == Cutover(max_passes=9, fence_timeout_seconds=60, hold=True)
+    assert schedule.wave("third").cutover == Cutover(max_passes=9, fence_timeout_seconds=120, hold=False)
+    assert schedule.wave("first").verify == Verify("content")
+    assert schedule.wave("third").verify == Verify("attributes")
+
+
+def test_the_three_durations_of_the_drain_belong_to_the_document() -> None:
+    schedule = _small(
+        ("state/routes.json}", "state/routes.json, ttl: 1s}"),
+        ("metrics:", "cutover: {max_write: 2s, clock_margin: 500ms}\nmetrics:"),
+    )
+    assert schedule.routing.drain_seconds == 3.5
+
+
+def test_waves_follow_each_other_unless_they_say_else() -> None:
+    assert [wave.after for wave in _small().waves] == [(), ("first",), ("second",)]
+    free = _small(
+        ("name: second\n", "name: second\n    after: []\n"),
+        ("name: third\n", "name: third\n    after: [first, second]\n"),
+    )
+    assert [wave.after for wave in free.waves] == [(), (), ("first", "second")]
+    assert _small(("name: third\n", "name: third\n    after: first\n")).wave("third").after == ("first",)
+
+
+def test_an_account_s_own_keys_win_over_the_defaults() -> None:
+    schedule = _small(
+        ("accounts:\n", "defaults: {account: {credential: cli, requests_per_minute: 1M, tenant: t}}\naccounts:\n")
+    )
+    assert (schedule.accounts["eu-core"].credential, schedule.accounts["eu-core"].tenant) == ("cli", "t")
+    assert (schedule.accounts["eu-web"].credential, schedule.accounts["eu-web"].tenant) == ("env:EU_WEB", "t")
+    assert schedule.accounts["na-core"].requests_per_minute == 1_000_000
+
+
+def test_all_areas_are_those_of_the_document() -> None:
+    schedule = _small(
+        ("areas: [web]}]\n    soak: 96h", 'areas: "*"}]\n    soak: 96h'),
+        (
+            "  - name: second\n    moves:\n      - region: america\n        areas: [email]\n    soak: 1h\n    gates: [calm]\n",
+            "",
+        ),
+    )
+    assert [move.id for move in schedule.wave("first").moves] == [MoveId("america", "web"), MoveId("america", "email")]
+    assert schedule.move(MoveId("america", "web")).traffic_per_minute == 2_000_000
+    assert schedule.move(MoveId("america", "email")).traffic_per_minute is None
+
+
+def test_times_are_utc() -> None:
+    schedule = _small(("routing:", "freeze: [{from: 2026-12-24T00:00:00+01:00, to: '2027-01-04 00:00Z'}]\nrouting:"))
+    assert schedule.freeze == (Freeze(datetime(2026, 12, 23, 23, tzinfo=UTC), datetime(2027, 1, 4, tzinfo=UTC)),)
+    assert schedule.freeze[0].begin.tzinfo is UTC
+
+
+# change | the document's fingerprint changes | that of wave first | that of wave third
+PRINTS = [
+    ("a comment", ("version: 1\n", "version: 1  # the first\n"), False, False, False),
+    (
+        "spelling of a mapping",
+        ("regions:\n  america:\n    source: na-core\n", "regions:\n  america:\n    'source': \"na-core\"\n"),
+        False,
+        False,
+        False,
+    ),
+    ("a gate", ("max: 0.001", "max: 0.002"), True, True, False),
+    ("its soak", ("soak: 96h", "soak: 95h"), True, True, False),
+    ("another wave's soak", ("soak: 0s", "soak: 1s"), True, False, True),
+    ("an account", ("state/na-web.db", "state/na-web-2.db"), True, True, False),
+    ("another account", ("https://euweb.", "https://euweb2."), True, False, True),
+    ("an area", ("[web-*]", "[web-*, pages]"), True, True, True),
+    ("the routing", ("state/routes.json", "state/other.json"), True, True, True),
+    ("max_write", ("routing:", "cutover: {max_write: 50s}\nrouting:"), True, True, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "document", "first", "third"), [pytest.param(*row[1:], id=row[0]) for row in PRINTS]
+)
+def test_fingerprints_change_with_what_they_are_about(
+    change: tuple[str, str], document: bool, first: bool, third: bool
+) -> None:
+    before, after = loads(SMALL, "plan.yaml").schedule, _small(change)
+    assert (before.fingerprint != after.fingerprint) is document
+    assert (before.wave("first").fingerprint != after.wave("first").fingerprint) is first
+    assert (before.wave("third").fingerprint != after.wave("third").fingerprint) is third
+
+
+def test_fingerprints_are_the_same_in_every_process() -> None:
+    schedule = loads(SMALL, "plan.yaml").schedule
+    assert schedule.fingerprint == "0e913782b1e1e753f6f8a82417730c3ada7ca7e94e23a070388c6ef84d01c277"
+    assert len(schedule.waves[0].fingerprint) == 64
+
+
+NOT_BUILT = [
+    (
+        "an executable as a source",
+        ("counters: {kind: local}", "counters: {kind: local}\n  more: {kind: command, argv: [x]}"),
+        "kind: command",
+        "metrics.more.kind: command",
+    ),
+    (
+        "prometheus",
+        ("counters: {kind: local}", "counters: {kind: local}\n  p: {kind: prometheus, url: 'http://127.0.0.1:9'}"),
+        "kind: prom",
+        "metrics.p.kind: prometheus",
+    ),
+    (
+        "azure monitor",
+        ("counters: {kind: local}", "counters: {kind: local}\n  a: {kind: azure-monitor}"),
+        "kind: azure-m",
+        "metrics.a.kind: azure-monitor",
+    ),
+    (
+        "a command as router",
+        ("{kind: file, path: state/routes.json}", "{kind: command, argv: [x]}"),
+        "kind: command",
+        "routing.kind: command",
+    ),
+    (
+        "app configuration",
+        ("{kind: file, path: state/routes.json}", "{kind: app-configuration, endpoint: 'https://x'}"),
+        "kind: app",
+        "routing.kind: app-configuration",
+    ),
+    (
+        "provision",
+        (
+            "    credential: env:EU_WEB",
+            "    provision: {sku: x}\n    subscription: s\n    resource_group: r\n    location: l",
+        ),
+        "provision",
+        "accounts.eu-web.provision",
+    ),
+    (
+        "approval",
+        ("name: third\n", "name: third\n    approval: required\n"),
+        "approval",
+        "waves.third.approval: required",
+    ),
+    (
+        "change windows",
+        ("name: third\n", "name: third\n    change_windows: []\n"),
+        "change_windows",
+        "waves.third.change_windows",
+    ),
+    (
+        "not_before",
+        ("name: third\n", "name: third\n    not_before: 2026-12-01T00:00:00Z\n"),
+        "not_before",
+        "waves.third.not_before",
+    ),
+    (
+        "complete_by",
+        ("name: third\n", "name: third\n    complete_by: 2026-12-01T00:00:00Z\n"),
+        "complete_by",
+        "waves.third.complete_by",
+    ),
+    ("freeze", ("routing:", "freeze: []\nrouting:"), "freeze", "freeze"),
+    ("notify", ("routing:", "notify: []\nrouting:"), "notify", "notify"),
+    ("prices", ("routing:", "prices: {}\nrouting:"), "prices", "prices"),
+    ("retire", ("routing:", "retire: {}\nrouting:"), "retire", "retire"),
+    (
+        "an enforced fence",
+        ("routing:", "cutover: {fence: access-policy}\nrouting:"),
+        "fence",
+        "cutover.fence: access-policy",
+    ),
+    (
+        "a wave's enforced fence",
+        ("name: third\n", "name: third\n    cutover: {fence: access-policy}\n"),
+        "fence",
+        "waves.third.cutover.fence: access-policy",
+    ),
+    ("a sample", ("routing:", "verify: {level: content, sample: 5%}\nrouting:"), "sample", "verify.sample"),
+    (
+        "a private resource manager",
+        ("routing:", "cloud: {resource_manager: 'https://x'}\nrouting:"),
+        "resource_manager",
+        "cloud.resource_manager",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "at", "key"), [pytest.param(*row[1:], id=row[0]) for row in NOT_BUILT])
+def test_what_is_not_built_is_named_and_never_ignored(change: tuple[str, str], at: str, key: str) -> None:
+    text = changed(change)
+    loaded = loads(text, "plan.yaml")
+    assert loaded.schedule.not_built == (f"{key} ({place(text, at)})",)
+    assert loaded.warnings == (
+        f"{place(text, at)}: {key} is valid, but this version cannot do it yet: apply will refuse",
+    )
+
+
+BUILT = [
+    ("no approval", ("name: third\n", "name: third\n    approval: none\n")),
+    ("a cooperative fence", ("routing:", "cutover: {fence: route, hold: true}\nrouting:")),
+    ("content", ("routing:", "verify: {level: content}\nrouting:")),
+    ("max_moves", ("name: third\n", "name: third\n    max_moves: 2\n    on_failure: halt\n")),
+    (
+        "a sovereign cloud",
+        ("routing:", "cloud: {authority: 'https://login.x', audience: 'https://s', ca_file: ca.pem}\nrouting:"),
+    ),
+]
+
+
+@pytest.mark.parametrize("change", [pytest.param(row[1], id=row[0]) for row in BUILT])
+def test_what_is_built_makes_no_warning(change: tuple[str, str]) -> None:
+    loaded = loads(changed(change), "plan.yaml")
+    assert loaded.schedule.not_built == ()
+    assert loaded.warnings == ()
+
+
+WARNINGS = [
+    (
+        "an account for nothing",
+        ("  eu-core: {", "  spare: {kind: local, path: s.db}\n  eu-core: {"),
+        "spare",
+        "account spare is not used",
+    ),
+    (
+        "a gate for nothing",
+        ("waves:", "  idle: {source: counters, metric: error_ratio, max: 1, on_no_data: pass}\nwaves:"),
+        "idle",
+        "gate idle is not used",
+    ),
+    (
+        "a target for nothing",
+        ("{web: eu-web}", "{web: eu-web, email: eu-web}"),
+        "email: eu-web",
+        "europe/email has a target, and no wave moves it",
+    ),
+    (
+        "traffic for nothing",
+        ("targets: {web: eu-web}", "targets: {web: eu-web}\n    traffic: {email: 5}"),
+        "email: 5",
+        "area email has traffic in region europe",
+    ),
+    ("a soak without gates", ("soak: 0s", "soak: 1s"), "soak: 1s", "wave third soaks without gates"),
+    ("gates without a soak", ("soak: 96h", "soak: 0s  # first"), "gates: [calm]", "wave first does not soak"),
+]
+
+
+@pytest.mark.parametrize(("change", "at", "says"), [pytest.param(*row[1:], id=row[0]) for row in WARNINGS])
+def test_what_is_probably_a_slip_is_a_warning(change: tuple[str, str], at: str, says: str) -> None:
+    text = changed(change)
+    (warning,) = warnings_of(text)
+    assert warning.startswith(f"{place(text, at)}: {says}")

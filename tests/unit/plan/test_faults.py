@@ -1,0 +1,501 @@
+"""Every fault of a plan is found, said plainly, and points at its exact line and column."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrator.errors import PlanError
+from migrator.plan import loads
+from tests.unit.plan.samples import SMALL, changed, faults_of, place
+
+ROUTING = "routing: {kind: file, path: state/routes.json}"
+GATE = "{source: counters, metric: throttled_ratio, max: 0.001, on_no_data: pass}"
+FIRST = "  - name: first\n"
+THIRD = "  - name: third\n"
+EU_WEB = "    endpoint: https://euweb.blob.core.windows.net\n"
+
+
+def test_the_small_plan_is_valid() -> None:
+    assert loads(SMALL, "plan.yaml").warnings == ()
+
+
+# what is wrong | old text | new text | the fault points at (first occurrence) | and says
+SHAPE = [
+    (
+        "unknown key",
+        "version: 1\n",
+        "version: 1\nnmae: x\n",
+        "nmae",
+        "unknown key nmae in the plan; did you mean name?",
+    ),
+    ("unknown key of an account", "eu-web:\n", "eu-web:\n    endpiont: x\n", "endpiont", "did you mean endpoint?"),
+    (
+        "a far key lists the keys",
+        ROUTING,
+        "routing: {kind: file, path: r.json, zzz: 1}",
+        "zzz",
+        "its keys are kind, path",
+    ),
+    ("a key in the wrong place", FIRST, FIRST + "    cutover: {max_write: 5s}\n", "max_write", "never in a wave"),
+    (
+        "alias names are the keys",
+        "soak: 0s\n",
+        "soak: 0s\nfreeze: [{from: 2026-12-01T00:00:00Z, too: x}]\n",
+        "too:",
+        "mean to?",
+    ),
+    ("missing key of the plan", "name: small\n", "", "version", "the plan lacks the key name"),
+    ("missing routing", ROUTING, "", "version", "the plan lacks the key routing"),
+    ("missing key of a wave", "    soak: 96h\n", "", "name: first", "waves[0] lacks the key soak"),
+    ("missing on_no_data", ", on_no_data: pass", "", "calm: {", "gates.calm lacks the key on_no_data"),
+    ("version 2", "version: 1", "version: 2", "2", "version: one of 1 is wanted here"),
+    ("a number for a name", "name: small", "name: 5", "5", "name: text is wanted here, and this is a number"),
+    (
+        "a list for a mapping",
+        "accounts:\n",
+        "budget: []\naccounts:\n",
+        "[]",
+        "budget: a mapping of keys is wanted here",
+    ),
+    (
+        "a mapping for a list",
+        "    gates: [calm]\n  - name: second",
+        "    gates: {a: b}\n  - name: second",
+        "{a: b}",
+        "a list",
+    ),
+    ("nothing for a mapping", "metrics:\n  counters: {kind: local}\n", "metrics:\n", "gates:", "metrics: a mapping"),
+    ("a bad name of an account", "na-core: {", "'na core': {", "'na core'", "a name has letters, digits, dots"),
+    (
+        "a wrong word",
+        "kind: file",
+        "kind: flie",
+        "flie",
+        "one of file, blob, app-configuration, command is wanted here",
+    ),
+    ("a wrong metric", "metric: throttled_ratio", "metric: throtled", "throtled", "one of requests_per_minute"),
+    ("a duration without a unit", "soak: 96h", "soak: 96", "96", "waves[0].soak: '96' is not a duration"),
+    ("a duration with a wrong unit", "soak: 96h", "soak: 96hours", "96hours", "is not a duration"),
+    ("no ttl", "state/routes.json}", "r.json, ttl: 0s}", "0s}", "longer than 0"),
+    ("a long ttl", "state/routes.json}", "r.json, ttl: 24h}", "24h", "shorter than a day"),
+    ("a count in words", "web: 2M", "web: two", "two", "'two' is not a count"),
+    ("a size without a unit", ROUTING, ROUTING + "\nbudget: {bytes_per_second: 5}", "5}", "'5' is not a size"),
+    ("a budget of 0", ROUTING, ROUTING + "\nbudget: {requests_per_minute: 0}", "0}", "must be more than 0"),
+    ("more than all", ROUTING, ROUTING + "\ncutover: {max_delete: 101%}", "101%", "100% or less"),
+    ("a truth in words", ROUTING, ROUTING + "\ncutover: {hold: yes}", "yes", "true or false is wanted here"),
+    ("no passes", ROUTING, ROUTING + "\ncutover: {max_passes: 0}", "0}", "1 or more"),
+    ("an empty list of containers", "containers: [web-*]", "containers: []", "[]", "a list of containers"),
+    ("a container in capitals", "[web-*]", "[Web]", "Web", "a container's name has 3 to 63 lower-case letters"),
+    ("the tool's own prefix", "prefix: email/", "prefix: .migrate/x", ".migrate/x", "belong to the tool"),
+    ("http to elsewhere", "https://euweb", "http://euweb", "http://euweb", "only a loopback address may use http"),
+    ("http to a name that looks near", "https://euweb.", "http://127.0.0.1.", "http://127.0.0.1.blob", "not encrypted"),
+    ("a bare host", "https://euweb.blob.core.windows.net", "euweb", "euweb", "this is not an address"),
+    (
+        "a SAS on an endpoint",
+        "euweb.blob.core.windows.net",
+        "euweb.x/?sv=1",
+        "https://euweb",
+        "no user, query or fragment",
+    ),
+    ("a user in an endpoint", "https://euweb", "https://me:pw@euweb", "https://me", "no user, query or fragment"),
+    (
+        "an invalid zone",
+        THIRD,
+        THIRD + '    change_windows: [{from: "02:00", to: "03:00", timezone: Mars/Base}]\n',
+        "Mars",
+        "time zone",
+    ),
+    (
+        "a path for a zone",
+        THIRD,
+        THIRD + '    change_windows: [{from: "02:00", to: "03:00", timezone: ../../etc}]\n',
+        "../..",
+        "zone",
+    ),
+    (
+        "a bad time of day",
+        THIRD,
+        THIRD + '    change_windows: [{from: "25:00", to: "03:00", timezone: UTC}]\n',
+        '"25:00"',
+        "time of day",
+    ),
+    (
+        "a bad day",
+        THIRD,
+        THIRD + '    change_windows: [{days: [mo], from: "02:00", to: "03:00", timezone: UTC}]\n',
+        "mo]",
+        "one of mon",
+    ),
+    (
+        "a time without a zone",
+        THIRD,
+        THIRD + "    not_before: 2026-12-01T00:00:00\n",
+        "2026-12",
+        "a time with its zone",
+    ),
+    ("no such day", THIRD, THIRD + "    not_before: 2026-02-30T00:00:00Z\n", "2026-02", "there is no such time"),
+    (
+        "a webhook in the open",
+        ROUTING,
+        ROUTING + "\nnotify: [{kind: webhook, url: 'https://x.y/z'}]",
+        "'https://x.y",
+        "is a secret",
+    ),
+    ("areas as a word", "areas: [email]", "areas: email", "email\n    soak", '"*" for all of them'),
+    ("an infinite bound", "max: 0.001", "max: .inf", ".inf", "'.inf' is not a number"),
+    ("merge keys", "  na-web: {", "  na-web: {<<: {}, ", "<<", "no merge keys"),
+    ("a key that is a list", "  na-web: {", "  na-web: {[1]: 2, ", "[1]", "a key is a word here"),
+    (
+        "a key twice",
+        "name: small\n",
+        "name: small\nname: again\n",
+        "name: again",
+        "the key name stands here twice; the first is on line 2",
+    ),
+]
+
+ACCOUNTS = [
+    ("no endpoint", EU_WEB, "", "eu-web:", "account eu-web lacks the key endpoint, which kind azure needs"),
+    ("no path", "{kind: local, path: state/na-web.db}", "{kind: local}", "na-web:", "lacks the key path"),
+    ("a path on azure", EU_WEB, EU_WEB + "    path: x.db\n", "path: x.db", "the key path is not one of kind azure"),
+    ("a location on a local one", "state/na-web.db}", "w.db, location: x}", "location", "not one of kind local"),
+    (
+        "provision alone",
+        EU_WEB,
+        EU_WEB + "    provision: {sku: x}\n",
+        "provision",
+        "needs subscription and resource_group and location",
+    ),
+    (
+        "one endpoint twice",
+        "https://euweb.blob",
+        "https://EUCORE.blob",
+        "https://EUCORE",
+        "is the same as account eu-core",
+    ),
+    ("one file twice", "state/na-web.db", "./state/na-core.db", "./state/na-core", "is the same as account na-core"),
+    (
+        "blob routing without a name",
+        ROUTING,
+        "routing: {kind: blob, account: eu-core, container: routing}",
+        "routing:",
+        "lacks the key name",
+    ),
+    (
+        "a path on blob routing",
+        ROUTING,
+        "routing: {kind: blob, account: eu-core, container: routing, name: r, path: p}",
+        "path: p",
+        "not one of kind blob",
+    ),
+    (
+        "routing on nobody",
+        ROUTING,
+        "routing: {kind: blob, account: eu-cor, container: routing, name: r}",
+        "eu-cor,",
+        "did you mean eu-core?",
+    ),
+    (
+        "routing inside an area",
+        ROUTING,
+        "routing: {kind: blob, account: eu-core, container: web-routes, name: r}",
+        "web-routes",
+        "would lie in area web",
+    ),
+    (
+        "routing in a glob",
+        ROUTING,
+        "routing: {kind: blob, account: eu-core, container: r-*, name: r}",
+        "r-*",
+        "not a glob",
+    ),
+    ("a budget of nobody", ROUTING, ROUTING + "\nbudget: {accounts: {na-cor: {}}}", "na-cor:", "did you mean na-core?"),
+    (
+        "a password in state",
+        "name: small\n",
+        "name: small\nstate: postgresql://me:pw@host/db\n",
+        "postgresql",
+        "a password is written here",
+    ),
+]
+
+AREAS = [
+    ("areas that overlap", "{name: events, prefix: email/}", "web-visits", "web-visits", "areas web and email overlap"),
+    ("globs that overlap", "{name: events, prefix: email/}", "'*-visits'", "'*-visits'", "web-* and *-visits may mean"),
+    (
+        "a prefix within a whole container",
+        "{name: events, prefix: email/}",
+        "{name: web-1, prefix: e/}",
+        "{name: web-1",
+        "overlap",
+    ),
+    (
+        "an area that names blobs twice",
+        "[web-*]",
+        "[web-*, {name: web-a, prefix: b/}]",
+        "{name: web-a",
+        "names blobs twice",
+    ),
+    (
+        "an unknown source",
+        "source: na-core",
+        "source: na-cor",
+        "na-cor\n",
+        "there is no account na-cor; did you mean na-core?",
+    ),
+    (
+        "an unknown target",
+        "email: na-email}",
+        "email: na-mail}",
+        "na-mail",
+        "there is no account na-mail; did you mean na-email?",
+    ),
+    (
+        "an unknown area of a target",
+        "{web: eu-web}",
+        "{web: eu-web, wbe: eu-web}",
+        "wbe",
+        "there is no area wbe; did you mean web?",
+    ),
+    (
+        "an unknown area of traffic",
+        "traffic: {web: 2M}",
+        "traffic: {wb: 2M}",
+        "wb:",
+        "there is no area wb; did you mean web?",
+    ),
+    ("a target that is the source", "{web: eu-web}", "{web: eu-core}", "eu-core}", "is its source account eu-core"),
+    (
+        "two moves into one space",
+        "{web: eu-web}",
+        "{web: na-web}",
+        "na-web}\nrouting",
+        "region america moves area web into account na-web too",
+    ),
+    (
+        "a target that is another's source",
+        "email: na-email}",
+        "email: eu-core}",
+        "eu-core}\n    traffic",
+        "is the source of region europe",
+    ),
+    (
+        "two regions with one source",
+        "source: eu-core",
+        "source: na-core",
+        "eu-web}",
+        "region america moves area web from account na-core too",
+    ),
+    (
+        "an area without any target",
+        "areas:\n  web:",
+        "areas:\n  img: {containers: [images]}\n  web:",
+        "img",
+        "has no target in any region",
+    ),
+    (
+        "an unknown pair",
+        "    targets: {web: eu-web}",
+        "    pair: amerca\n    targets: {web: eu-web}",
+        "amerca",
+        "did you mean america?",
+    ),
+    (
+        "its own pair",
+        "    targets: {web: eu-web}",
+        "    pair: europe\n    targets: {web: eu-web}",
+        "europe\n    targets",
+        "its own pair",
+    ),
+]
+
+WAVES = [
+    ("no waves", SMALL[SMALL.index("waves:") :], "waves: []\n", "waves:", "at least one wave"),
+    ("two waves of one name", "name: second", "name: first", "first\n    moves:\n", "there is a wave first already"),
+    ("a wave without moves", "moves: [{region: europe, areas: [web]}]", "moves: []", "[]", "wave third moves nothing"),
+    ("an unknown region", "region: europe", "region: eurpe", "eurpe", "there is no region eurpe; did you mean europe?"),
+    ("an unknown area", "areas: [email]", "areas: [emial]", "emial", "there is no area emial; did you mean email?"),
+    (
+        "an area without a target there",
+        "europe, areas: [web]",
+        "europe, areas: [web, email]",
+        "email]}]\n    soak: 0s",
+        "area email has no target in region europe",
+    ),
+    (
+        "all areas, one without a target",
+        "europe, areas: [web]",
+        'europe, areas: "*"',
+        '"*"',
+        "area email has no target in region europe",
+    ),
+    (
+        "a move in two waves",
+        "areas: [email]",
+        "areas: [email, web]",
+        "web]\n    soak: 1h",
+        "america/web is moved by wave first already",
+    ),
+    (
+        "after nobody",
+        "name: third\n",
+        "name: third\n    after: [secnod]\n",
+        "secnod",
+        "there is no wave secnod; did you mean second?",
+    ),
+    ("after nobody, in short", "name: third\n", "name: third\n    after: secnod\n", "secnod", "did you mean second?"),
+    ("after itself", "name: third\n", "name: third\n    after: [third]\n", "[third]", "in a circle: third after third"),
+    (
+        "a circle",
+        FIRST,
+        FIRST + "    after: [third]\n",
+        "[third]",
+        "in a circle: first after third after second after first",
+    ),
+    ("an unknown gate", "soak: 1h\n    gates: [calm]", "soak: 1h\n    gates: [clam]", "clam", "did you mean calm?"),
+    (
+        "a gate twice",
+        "soak: 1h\n    gates: [calm]",
+        "soak: 1h\n    gates: [calm, calm]",
+        "calm]\n  - name: third",
+        "names gate calm twice",
+    ),
+    (
+        "complete before the begin",
+        THIRD,
+        THIRD + "    not_before: 2026-12-02T00:00:00Z\n    complete_by: 2026-12-01T00:00:00Z\n",
+        "2026-12-01",
+        "before it may begin",
+    ),
+    (
+        "a window that never opens",
+        THIRD,
+        THIRD + '    change_windows: [{from: "02:00", to: "02:00", timezone: UTC}]\n',
+        "{from",
+        "never open",
+    ),
+    (
+        "a freeze that ends first",
+        ROUTING,
+        ROUTING + "\nfreeze: [{from: 2026-12-02T00:00:00Z, to: 2026-12-01T00:00:00Z}]",
+        "2026-12-01",
+        "must end after",
+    ),
+    ("a sample of attributes", ROUTING, ROUTING + "\nverify: {sample: 1%}", "sample", "needs `level: content`"),
+]
+
+GATES = [
+    (
+        "an unknown source of figures",
+        "source: counters",
+        "source: counter",
+        "counter,",
+        "there is no metric counter; did you mean counters?",
+    ),
+    ("neither metric nor query", "metric: throttled_ratio, ", "", "calm", "needs one of metric and query"),
+    ("a query of local figures", "metric: throttled_ratio", "query: up", "query", "takes a metric, not a query"),
+    ("a figure nobody counts", "throttled_ratio", "server_latency_ms", "server_lat", "embedded accounts do not count"),
+    ("no bound", "max: 0.001, ", "", "calm", "gate calm has no bound"),
+    ("near alone", "max: 0.001", "near: 2M", "near", "near needs within beside it"),
+    ("within alone", "max: 0.001", "max: 1, within: 5%", "within", "within needs near beside it"),
+    ("within in bare numbers", "max: 0.001", "near: 5, within: 0.1", "0.1", "'0.1' is not a percentage"),
+    ("near and max", "max: 0.001", "near: 5, within: 1%, max: 7", "near", "one way to bound is enough"),
+    (
+        "relative without a ratio",
+        "max: 0.001",
+        "max: 1, relative_to: source",
+        "relative_to",
+        "relative_to needs max_ratio",
+    ),
+    ("a ratio to nothing", "max: 0.001", "max_ratio: 1.2", "max_ratio", "max_ratio needs relative_to"),
+    (
+        "the source against itself",
+        "max: 0.001",
+        "account: source, relative_to: source, max_ratio: 2",
+        "source, max_ratio",
+        "with itself",
+    ),
+    ("a min above the max", "max: 0.001", "max: 1, min: 2", "2, on_no", "so nothing passes"),
+    ("fail_above inside", "max: 0.001", "max: 5, fail_above: 4", "4, on", "fail_above needs a max or near below it"),
+    ("fail_below alone", "max: 0.001", "max: 5, fail_below: 4", "4, on", "fail_below needs a min or near above it"),
+    (
+        "prometheus without an address",
+        "counters: {kind: local}",
+        "counters: {kind: prometheus}",
+        "counters:",
+        "lacks the key url",
+    ),
+    (
+        "a wrong substitution",
+        GATE,
+        GATE.replace("metric: throttled_ratio", "query: 'up{r=\"$regoin\"}'"),
+        "'up{",
+        "$regoin stands for nothing",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "at", "says"),
+    [pytest.param(*row[1:], id=row[0]) for row in SHAPE + ACCOUNTS + AREAS + WAVES + GATES],
+)
+def test_a_fault_is_found_where_it_is(old: str, new: str, at: str, says: str) -> None:
+    text = changed((old, new))
+    where = place(text, at)
+    assert any(fault.startswith(f"{where}: ") and says in fault for fault in faults_of(text)), faults_of(text)
+
+
+def test_two_paired_regions_are_never_in_one_wave() -> None:
+    text = changed(
+        ("    targets: {web: eu-web}", "    targets: {web: eu-web}\n    pair: america"),
+        (
+            "moves: [{region: america, areas: [web]}]",
+            "moves: [{region: america, areas: [web]}, {region: europe, areas: [web]}]",
+        ),
+        ("  - name: third\n    moves: [{region: europe, areas: [web]}]\n    soak: 0s\n", ""),
+        ("    soak: 96h\n    gates: [calm]\n", "    soak: 0s\n"),
+    )
+    assert faults_of(text) == (
+        f"{place(text, 'europe, areas')}: regions america and europe are a pair and cannot be in one wave",
+    )
+
+
+def test_two_paired_regions_may_follow_each_other() -> None:
+    loads(changed(("    targets: {web: eu-web}", "    targets: {web: eu-web}\n    pair: america")), "plan.yaml")
+
+
+def test_local_figures_are_of_embedded_accounts() -> None:
+    text = changed(("    soak: 0s\n", "    soak: 1h\n    gates: [calm]  # third\n"))
+    assert faults_of(text) == (
+        f"{place(text, 'calm]  # third')}: gate calm asks local figures of account eu-web, which is not an embedded account",
+    )
+
+
+def test_all_faults_are_reported_together_in_the_order_of_the_file() -> None:
+    text = changed(
+        ("name: small", "nmae: small"),  # shape
+        ("source: na-core", "source: na-cor"),  # reference
+        ("soak: 96h", "soak: forever"),  # value
+        ("areas: [email]", "areas: [emial]"),  # reference, in a wave beside a faulty one
+        ("version: 1\n", "version: 1\nversion: 1\n"),  # parsing
+    )
+    found = faults_of(text)
+    assert [fault.split(": ")[0] for fault in found] == [
+        "plan.yaml:1:1",
+        place(text, "version: 1\nnmae"),
+        place(text, "nmae"),
+        place(text, "na-cor\n"),
+        place(text, "forever"),
+        place(text, "emial"),
+    ]
+
+
+def test_a_part_that_does_not_fit_makes_no_second_fault() -> None:
+    """A faulty account is still a known name; a faulty bound is still a bound."""
+    text = changed(("max: 0.001", "max: many"), ("na-web: {kind: local", "na-web: {kind: lcal"))
+    assert [fault.split(": ")[0] for fault in faults_of(text)] == [place(text, "lcal"), place(text, "many")]
+
+
+def test_the_message_counts_the_faults() -> None:
+    with pytest.raises(PlanError, match=r"cannot use plan plan\.yaml: it has 1 fault$"):
+        loads(changed(("source: na-core", "source: na-cor")), "plan.yaml")
