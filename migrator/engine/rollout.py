@@ -307,7 +307,7 @@ class Rollout:
                 await _end(tasks)
                 return await self._steered(watch.result())
             for task in done:
-                running.discard(task)  # type: ignore[arg-type]
+                running.discard(task)
                 fault = task.exception()
                 if isinstance(fault, Waiting):
                     waiting.append(str(fault))

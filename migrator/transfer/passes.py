@@ -374,9 +374,9 @@ class _Walk:
             etag = old.etag if old else None
             marks = marks_text(old, None)
             row = case.exception
-            if row is not None and (row.source_etag if forward else row.target_etag) == etag:
-                if row.kind != "straggler" or row.marks == marks:
-                    continue
+            is_same = row is not None and (row.source_etag if forward else row.target_etag) == etag
+            if row is not None and is_same and (row.kind != "straggler" or row.marks == marks):
+                continue
             self.result.stragglers_new += 1
             why = "written" if old else "deleted"
             self.result.name(self.container, case.name, f"{why} on {t.origin.account} after the switch")
@@ -497,7 +497,8 @@ class _Action:
 
     async def _copy(self, condition: Condition) -> None:
         case, t = self.case, self.walk.transfer
-        assert case.origin is not None and t._copier is not None
+        assert case.origin is not None
+        assert t._copier is not None
         copied = await t._copier.copy(
             self.walk.container, case.origin, condition=condition, in_fence=self.walk.in_fence
         )
@@ -507,7 +508,8 @@ class _Action:
 
     async def _mark(self) -> None:
         case, t = self.case, self.walk.transfer
-        assert case.origin is not None and case.destination is not None
+        assert case.origin is not None
+        assert case.destination is not None
         if dict(case.origin.tags) != dict(case.destination.tags):
             await t.destination.set_tags(self.walk.container, case.name, case.origin.tags)
         tier = case.origin.explicit_tier
