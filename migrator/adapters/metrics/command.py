@@ -1,0 +1,189 @@
+"""Figures from an executable of the operator's own.
+
+It gets the question as one JSON object on its standard input,
+
+    {"query": "...", "account": "na-web", "region": "north-america", "area": "web-tracking", "begin": "...Z", "end": "...Z"}
+
+and prints one JSON object a line, ``{"at": "2026-12-01T00:00:00Z", "value": 0.2, "volume": 1200}``: ``at`` with its offset
+or as Unix seconds, ``value`` a number or null, ``volume`` (may be missing) the customers' requests behind it. It exits 0.
+
+Decides what is a valid answer, and that the executable ends. Leaves judgement to the gates. Rules: no shell; time and
+output are bounded, and what runs over is killed with all that it started; one wrong line makes the whole answer wrong; what
+it says on standard error is not passed on, for it may hold secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from migrator.errors import CloudError
+from migrator.model.samples import Point, Question, Reading
+
+MOST_BYTES: Final = 1024 * 1024
+"""Of output; a week of minutes is some 700 KB."""
+
+END_SECONDS: Final = 5.0
+"""How long a killed process is waited for."""
+
+
+class CommandSource:
+    """A ``MetricSource``.
+
+    Args:
+        argv: the executable and its arguments, as the plan gives them; at least one.
+        timeout: seconds from its start to its end.
+    """
+
+    def __init__(self, argv: Sequence[str], *, timeout: float = 30.0) -> None:
+        self._argv = tuple(argv)
+        self._timeout = timeout
+        self._name = os.path.basename(self._argv[0])
+
+    async def ask(self, question: Question, *, begin: datetime, end: datetime) -> Reading:
+        """What it printed of [begin, end), ascending.
+
+        Raises:
+            CloudError: it cannot be started, takes too long, says too much, fails, or prints something else.
+        """
+        output = await self._run(_asked(question, begin, end))
+        points = [
+            point
+            for number, line in enumerate(output.splitlines(), 1)
+            if line.strip() and (point := self._point(number, line)) is not None
+        ]
+        return Reading(tuple(sorted((one for one in points if begin <= one.at < end), key=lambda one: one.at)))
+
+    async def close(self) -> None:
+        """Nothing stays open: each question has a process of its own."""
+
+    async def _run(self, asked: bytes) -> bytes:
+        process = await self._start()
+        try:
+            async with asyncio.timeout(self._timeout):
+                output, _ = await asyncio.gather(self._read(process), _write(process, asked))
+                code = await process.wait()
+        except TimeoutError:
+            raise CloudError(
+                f"cannot ask the command {self._name}: it did not end within {self._timeout:g} s",
+                hint="make it quicker, or give this source a longer timeout in the plan",
+            ) from None
+        finally:
+            await _end(process)
+        if code != 0:
+            how = f"exited with {code}" if code > 0 else f"was killed by signal {-code}"
+            raise CloudError(
+                f"cannot ask the command {self._name}: it {how}",
+                hint="run it by hand with a question on its standard input to see what it says",
+            )
+        return output
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
+                *self._argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as failure:
+            why = failure.strerror.lower() if isinstance(failure, OSError) and failure.strerror else "not a command"
+            raise CloudError(
+                f"cannot run the command {self._name}: {why}", hint="correct its argv in the plan"
+            ) from failure
+
+    async def _read(self, process: asyncio.subprocess.Process) -> bytes:
+        assert process.stdout is not None
+        output = bytearray()
+        while chunk := await process.stdout.read(64 * 1024):
+            output += chunk
+            if len(output) > MOST_BYTES:
+                raise CloudError(
+                    f"cannot ask the command {self._name}: it printed more than {MOST_BYTES:,} bytes",
+                    hint="print one line a minute of the window asked for",
+                )
+        return bytes(output)
+
+    def _point(self, number: int, line: bytes) -> Point | None:
+        try:
+            return _point(json.loads(line))
+        except (ValueError, TypeError, OverflowError, OSError, RecursionError):
+            raise CloudError(
+                f"cannot understand line {number} that the command {self._name} printed",
+                hint='print JSON lines such as {"at": "2026-12-01T00:00:00Z", "value": 0.2, "volume": 1200}',
+            ) from None
+
+
+def _asked(question: Question, begin: datetime, end: datetime) -> bytes:
+    document = {
+        "query": question.query if question.query is not None else question.metric,
+        "account": question.account,
+        "region": question.move.region,
+        "area": question.move.area,
+        "begin": _stamp(begin),
+        "end": _stamp(end),
+    }
+    return json.dumps(document).encode() + b"\n"
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _point(found: Any) -> Point | None:
+    """ValueError or TypeError where it is not what the module says; None for a value of null."""
+    unknown = set(found) - {"at", "value", "volume"}
+    if not isinstance(found, dict) or unknown or not {"at", "value"} <= set(found):
+        raise ValueError
+    at, volume = _moment(found["at"]), found.get("volume")
+    requests = None if volume is None else _number(volume)
+    if requests is not None and not requests >= 0:
+        raise ValueError
+    return None if found["value"] is None else Point(at, _number(found["value"]), requests)
+
+
+def _number(found: Any) -> float:
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        raise TypeError
+    return float(found)
+
+
+def _moment(found: Any) -> datetime:
+    if not isinstance(found, str):
+        return datetime.fromtimestamp(_number(found), UTC)
+    moment = datetime.fromisoformat(found)
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment.astimezone(UTC)
+
+
+async def _write(process: asyncio.subprocess.Process, asked: bytes) -> None:
+    """It need not read the question."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(asked)
+        await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill it and what it started, unless it has ended by itself; the session it began is its group. Its pipes are read to
+    their end, so that nothing of it stays open here."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.close()
+    if process.returncode is None or not process.stdout.at_eof():
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(TimeoutError):  # what left the session may still hold a pipe
+        async with asyncio.timeout(END_SECONDS):
+            while await process.stdout.read(64 * 1024):
+                pass
+            await process.wait()
