@@ -43,7 +43,7 @@ SEED = Sender("seed", False)
 class Blob:
     """One generation of one blob. ``author`` made the content; ``marked_by`` set tags and tier last."""
 
-    __slots__ = ("author", "blocks", "content", "listed", "made_at", "marked_at", "marked_by")
+    __slots__ = ("author", "blocks", "content", "listed", "made_at", "marked_at", "marked_by", "stray")
 
     def __init__(
         self, listed: Listed, content: bytes, author: Sender, made_at: float, blocks: Mapping[str, bytes] | None = None
@@ -55,6 +55,8 @@ class Blob:
         self.marked_by = author
         self.marked_at = made_at
         self.blocks = blocks or {}
+        self.stray = False
+        """Written where the route did not point: nobody's truth, and never to be destroyed unasked."""
 
     @property
     def body(self) -> tuple[Any, ...]:
@@ -65,7 +67,7 @@ class Blob:
     def marked(self, listed: Listed, by: Sender, at: float) -> Blob:
         """The same generation with other tags, tier or copy state."""
         other = Blob(listed, self.content, self.author, self.made_at, self.blocks)
-        other.marked_by, other.marked_at = by, at
+        other.marked_by, other.marked_at, other.stray = by, at, self.stray
         return other
 
 
@@ -316,7 +318,7 @@ class Account:
         kind: str,
     ) -> Blob:
         after = Blob(listed, content, sender, at)
-        after.marked_by, after.marked_at = before.marked_by, before.marked_at
+        after.marked_by, after.marked_at, after.stray = before.marked_by, before.marked_at, before.stray
         self._store(sender, container, name, before, after, at, kind)
         return after
 

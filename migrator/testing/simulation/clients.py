@@ -1,0 +1,278 @@
+"""The customers of the simulated world: writers that follow the route, writers that do not, and readers.
+
+A writer takes a lease, may lose its machine for a while between the check and the sending, and then sends one request that
+the service ends after what is left of ``max_write``. What it is allowed to do is decided by the real follower
+(``migrator.client.follower``). Rule: a customer never looks at the world but through its own node's doors.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from migrator.client.errors import LeaseError, RouteFenced
+from migrator.client.follower import Follower, Grant, Refresh
+from migrator.errors import CloudError, MigrateError, OutcomeUnknown
+from migrator.model.names import MoveId
+from migrator.model.objects import BlobType, ContentHeaders, Shape
+from migrator.testing.simulation.acts import Act, Writers
+from migrator.testing.simulation.blobs import Account, Sender
+from migrator.testing.simulation.loop import Node, SimClock
+from migrator.testing.simulation.router import SimRouter
+from migrator.testing.simulation.store import Wire
+
+TIERS = ("Hot", "Cool", "Cold")
+VERBS = ("put", "put", "put", "delete", "tags", "tags", "tier", "append", "pages", "metadata", "replace", "recreate")
+
+
+@dataclass(frozen=True, slots=True)
+class Territory:
+    """The names of one move that its customers touch."""
+
+    move: MoveId
+    names: tuple[tuple[str, str], ...]
+    """(container, name)"""
+
+
+@dataclass(slots=True)
+class Habits:
+    """How a writer behaves; seconds."""
+
+    think_seconds: float
+    pause_chance: float
+    pause_seconds: float
+    stop_at: float
+
+
+class Customer:
+    """What writers and readers share: a node, a clock, and followers of the route."""
+
+    def __init__(self, name: str, node: Node, clock: SimClock, router: SimRouter, seed: str) -> None:
+        self.name = name
+        self.node = node
+        self.clock = clock
+        self.random = Random(seed)
+        self._router = router
+        self._followers: dict[MoveId, Follower] = {}
+
+    def follower(self, move: MoveId) -> Follower:
+        return self._followers.setdefault(move, Follower(str(move)))
+
+    async def refresh(self, follower: Follower) -> None:
+        """Read the route; a failed read takes nothing away and gives nothing."""
+        sent_at = self.clock.monotonic()
+        try:
+            seen = await self._router.read()
+        except CloudError:
+            return
+        follower.observe(seen.document, sent_at)
+
+
+class Writer(Customer):
+    """Writes under leases, for ever until ``habits.stop_at``."""
+
+    def __init__(
+        self,
+        name: str,
+        node: Node,
+        clock: SimClock,
+        router: SimRouter,
+        wires: Mapping[str, Wire],
+        writers: Writers,
+        habits: Habits,
+        numbers: Iterator[int],
+        seed: str,
+    ) -> None:
+        super().__init__(name, node, clock, router, seed)
+        self._wires = wires
+        self._writers = writers
+        self._habits = habits
+        self._numbers = numbers
+
+    async def work(self, territories: tuple[Territory, ...]) -> None:
+        while self.node.loop.time() < self._habits.stop_at:
+            await self.clock.sleep(self.random.expovariate(1.0 / self._habits.think_seconds))
+            territory = self.random.choice(territories)
+            try:
+                grant = await self._lease(self.follower(territory.move))
+            except LeaseError:
+                await self.clock.sleep(1.0)
+                continue
+            await self._write(territory, grant)
+
+    async def _lease(self, follower: Follower) -> Grant:
+        if follower.write_refresh(self.clock.monotonic()) is not Refresh.NO:
+            await self.refresh(follower)
+        return follower.lease(self.clock.monotonic())
+
+    async def _write(self, territory: Territory, grant: Grant) -> None:
+        """One request under ``grant``: checked, perhaps after a pause of the whole machine sent, and answered or not."""
+        checked_at = self.clock.monotonic()
+        if checked_at >= grant.expires:
+            return
+        now = self.node.loop.time()
+        left = grant.max_write_seconds
+        if self.random.random() < self._habits.pause_chance:
+            pause = self.random.uniform(0.0, self._habits.pause_seconds)
+            self.node.pause(pause)
+            await self.clock.sleep(pause)
+        elif self.random.random() < 0.2:
+            # the first tries were refused: the last one begins late, but within the lease and max_write
+            await self.clock.sleep(self.random.uniform(0.0, min(left * 0.9, grant.expires - checked_at)))
+            left -= self.clock.monotonic() - checked_at
+            if left < 1.0 or self.clock.monotonic() >= grant.expires:
+                return
+        container, name = self.random.choice(territory.names)
+        act = self._act(
+            territory, grant.account, container, name, checked_at=now, must_end=now + grant.max_write_seconds
+        )
+        self._writers.holds(self.name, grant, now + grant.max_write_seconds)
+        # The service counts its timeout from the arrival, so a machine that paused sends something that ends too late.
+        await self._send(act, left)
+
+    def _act(
+        self, territory: Territory, account: str, container: str, name: str, *, checked_at: float, must_end: float
+    ) -> Act:
+        verb = self.random.choice(VERBS)
+        act = Act(
+            next(self._numbers),
+            self.name,
+            verb,
+            str(territory.move),
+            account,
+            container,
+            name,
+            has_lease=must_end > checked_at,
+            checked_at=checked_at,
+            must_end=must_end,
+        )
+        self._writers.acts.append(act)
+        return act
+
+    async def _send(self, act: Act, limit_seconds: float) -> None:
+        wire = self._wires[act.account]
+        store = wire.as_seen_by(self.node, Sender(self.name, False, act))
+        effect = effect_of(act, wire, self.random, store.sender)
+        try:
+            await store.send(effect, is_write=True, limit_seconds=limit_seconds)
+        except OutcomeUnknown:
+            return
+        except MigrateError as refusal:
+            act.failed = type(refusal).__name__
+            return
+        act.acknowledged_at = self.node.loop.time()
+
+
+class Rogue(Writer):
+    """Writes without asking the route: to one account, now and then."""
+
+    async def raid(self, territories: tuple[Territory, ...], account: str) -> None:
+        while self.node.loop.time() < self._habits.stop_at:
+            await self.clock.sleep(self.random.expovariate(1.0 / self._habits.think_seconds))
+            territory = self.random.choice(territories)
+            container, name = self.random.choice(territory.names)
+            now = self.node.loop.time()
+            act = self._act(territory, account, container, name, checked_at=now, must_end=now)
+            await self._send(act, 60.0)
+
+
+class Reader(Customer):
+    """Reads through the route all the time; counts answers it could not get because of the route."""
+
+    def __init__(
+        self, name: str, node: Node, clock: SimClock, router: SimRouter, seed: str, complain: Callable[[str, str], None]
+    ) -> None:
+        super().__init__(name, node, clock, router, seed)
+        self._complain = complain
+
+    async def work(self, moves: tuple[MoveId, ...], stop_at: float, every_seconds: float) -> None:
+        known: set[MoveId] = set()
+        while self.node.loop.time() < stop_at:
+            await self.clock.sleep(every_seconds * (0.5 + self.random.random()))
+            move = self.random.choice(moves)
+            follower = self.follower(move)
+            if follower.read_refresh(self.clock.monotonic()) is not Refresh.NO:
+                await self.refresh(follower)
+            try:
+                follower.resolve(self.clock.monotonic())
+            except LeaseError as fault:
+                if move in known:
+                    self._complain("reads-interrupted", f"{self.name} cannot read {move}: {fault}")
+            else:
+                known.add(move)
+
+
+def effect_of(act: Act, wire: Wire, random: Random, sender: Sender) -> Callable[[float], Any]:
+    """What ``act`` does to its account when it is applied. Customers write without conditions."""
+    account, container, name = wire.account, act.container, act.name
+    text = f"act {act.number}".encode()
+
+    def put(sent_at: float, shape: Shape, content: bytes, kind: str) -> Any:
+        modified = wire.modified(sent_at)
+        return account.put(
+            sender, container, name, content, shape, condition=None, sent_at=sent_at, modified=modified, kind=kind
+        )
+
+    def change(sent_at: float, content: bytes, kind: str) -> Any:
+        modified = wire.modified(sent_at)
+        return account.change(sender, container, name, content, sent_at=sent_at, modified=modified, kind=kind)
+
+    kind = act.kind
+    shape = shape_of(random, act.number)
+    tags = {"by": str(act.number)} if random.random() < 0.8 else {}
+    tier = random.choice(TIERS)
+    type_ = random.choice((BlobType.BLOCK, BlobType.BLOCK, BlobType.APPEND, BlobType.PAGE))
+
+    def effect(sent_at: float) -> Any:
+        if kind == "delete":
+            return account.delete(sender, container, name, if_match=None, sent_at=sent_at)
+        if kind == "tags":
+            return account.set_tags(sender, container, name, tags, sent_at=sent_at)
+        if kind == "tier":
+            return account.set_tier(sender, container, name, tier, sent_at=sent_at)
+        if kind == "metadata":
+            modified = wire.modified(sent_at)
+            return account.set_metadata(
+                sender, container, name, {"act": str(act.number)}, sent_at=sent_at, modified=modified
+            )
+        before = account.peek(container, name)
+        if kind == "append" and before is not None and before.listed.blob_type is BlobType.APPEND:
+            return change(sent_at, before.content + text, "append")
+        if kind == "pages" and before is not None and before.listed.blob_type is BlobType.PAGE:
+            return change(sent_at, text.ljust(512, b"\0") + before.content[512:], "pages")
+        if kind in ("append", "pages", "recreate"):
+            return put(sent_at, with_type(shape, type_), initial(type_, text), "put")
+        return put(sent_at, shape, text, "put")
+
+    return effect
+
+
+def shape_of(random: Random, number: int) -> Shape:
+    """A block blob's shape: some with tags, metadata, a tier, and a Content-MD5 that may be a lie."""
+    lie = random.choice((None, None, bytes(16), number.to_bytes(16, "big")))
+    return Shape(
+        BlobType.BLOCK,
+        ContentHeaders(content_type=random.choice((None, "text/plain")), md5=lie),
+        {"number": str(number)} if random.random() < 0.4 else {},
+        {"number": str(number)} if random.random() < 0.4 else {},
+        random.choice((None, None, "Cool")),
+    )
+
+
+def with_type(shape: Shape, type_: BlobType) -> Shape:
+    tier = shape.tier if type_ is BlobType.BLOCK else None
+    return Shape(type_, shape.headers, shape.metadata, shape.tags, tier)
+
+
+def initial(type_: BlobType, text: bytes) -> bytes:
+    return text.ljust(1024, b"\0") if type_ is BlobType.PAGE else text
+
+
+def numbers() -> Iterator[int]:
+    return itertools.count(1)
+
+
+__all__ = ["Account", "Habits", "Reader", "Rogue", "RouteFenced", "Territory", "Writer", "numbers"]

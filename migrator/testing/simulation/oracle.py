@@ -1,0 +1,471 @@
+"""The judge: sees every effect in the world at the instant it happens, and names each broken promise.
+
+Theory. The truth of an area is what the account holds that its route record names (the *live* account), because customers
+who follow the route write nowhere else and the tool never writes there. So nothing is lost if, at the instant of every
+switch, the new account holds for every name what the old one holds; an effect of a customer *without* a valid lease may
+make a difference, but then it must be listed as an exception. Everything else that is promised is a law about single
+effects: who wrote where, which record followed which, what evidence says of two generations.
+Leaves making the world to the others. Rule: the oracle only looks; a judgement never changes what happens next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
+from migrator.model.names import RESERVED_PREFIX, MoveId
+from migrator.model.objects import BlobType
+from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
+from migrator.model.samples import Verdict
+from migrator.model.schedule import PlannedMove, Schedule
+from migrator.ports.state_store import (
+    AddSample,
+    Change,
+    DropException,
+    PutException,
+    ReplaceRanges,
+    SaveMove,
+)
+from migrator.testing.simulation.acts import Act, Writers
+from migrator.testing.simulation.blobs import Account, Blob, Sender
+from migrator.testing.simulation.loop import Node, SimLoop
+from migrator.transfer.evidence import Evidence, generation_hash
+
+HAND_GRACE_SECONDS = 45.0
+"""After an edit by hand the tool may go on so long: a claim read 5 s ago, and requests already sent."""
+FENCE_SLACK_SECONDS = 120.0
+"""Slow swaps at both ends of a fence, on top of its budget."""
+GUARDIAN_SECONDS = 10.0
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """``invariant`` is a stable word; ``at`` virtual seconds; ``text`` says what was seen."""
+
+    invariant: str
+    at: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.at:10.3f} {self.invariant}: {self.text}"
+
+
+@dataclass(slots=True)
+class _Soak:
+    """Healthy time of one gate of one move, as its recorded samples show it."""
+
+    total: float = 0.0
+    last_pass: float | None = None
+
+
+@dataclass(slots=True)
+class _Late:
+    """An effect without a lease at an account that was not, or not for long, the truth."""
+
+    at: float
+    text: str
+    listed: bool = False
+
+
+class _Case:
+    """What the oracle remembers of one move."""
+
+    def __init__(self, plan: PlannedMove) -> None:
+        self.plan = plan
+        self.record: MoveRecord | None = None
+        self.exceptions: dict[Place, ExceptionRow] = {}
+        self.late: dict[tuple[str, str, str], _Late] = {}
+        self.switched_at: float | None = None
+        self.fenced_at: float | None = None
+        self.fence_excused = False
+        self.max_epoch = 0
+        self.hand_at = -1e9
+        self.soaks: dict[str, _Soak] = {}
+        self.decided = False
+        self.bodies: dict[tuple[str, str, str], set[Any]] = {}
+        self.scans: dict[tuple[str, str], float] = {}
+        self.seen_records: set[tuple[bytes, bytes]] = set()
+
+
+class Oracle:
+    """Judges one world. ``violations`` is what it found, in order."""
+
+    def __init__(self, loop: SimLoop, schedule: Schedule, accounts: Mapping[str, Account], writers: Writers) -> None:
+        self._loop = loop
+        self._schedule = schedule
+        self._accounts = accounts
+        self._writers = writers
+        self._routes: Mapping[str, RouteRecord] = {}
+        self._cases = {str(move.id): _Case(move) for move in schedule.moves}
+        self._owners: dict[tuple[str, str, str], _Case | None] = {}
+        self._generations: dict[bytes, tuple[Any, str]] = {}
+        self.violations: list[Violation] = []
+        self.switches = 0
+        self.fences = 0
+        self.longest_fence = 0.0
+
+    def break_(self, invariant: str, text: str) -> None:
+        self.violations.append(Violation(invariant, round(self._loop.time(), 3), text))
+
+    # Effects on accounts.
+
+    def wrote(
+        self,
+        account: Account,
+        sender: Sender,
+        container: str,
+        name: str,
+        before: Blob | None,
+        after: Blob | None,
+        sent_at: float,
+        kind: str,
+    ) -> None:
+        """One effect was applied: the blob ``before`` became ``after`` (None: there is none)."""
+        case = self._owner(account.name, container, name)
+        if name.startswith(RESERVED_PREFIX):
+            return
+        if case is None:
+            if sender.is_tool:
+                self.break_("neighbour-touched", f"{sender.name} did {kind} to {account.name}/{container}/{name!r}")
+            return
+        if after is not None and (before is None or after.content is not before.content or kind == "metadata"):
+            case.bodies.setdefault((account.name, container, name), set()).add(after.body)
+        if after is not None:
+            self._generations[generation_hash(name, after.listed.etag)] = (_comparable(after), account.name)
+        if sender.is_tool:
+            self._judge_tool(case, account, sender, container, name, before, after, kind, sent_at)
+        elif isinstance(sender.act, Act):
+            self._judge_customer(case, account, sender.act, container, name, after)
+
+    def listed(self, account: str, node: Node, container: str, is_first: bool, sent_at: float) -> None:
+        """A page was answered."""
+        if not is_first:
+            return
+        for case in self._cases.values():
+            if account in (case.plan.source, case.plan.target):
+                case.scans[(account, container)] = sent_at
+
+    def _owner(self, account: str, container: str, name: str) -> _Case | None:
+        place = (account, container, name)
+        if place not in self._owners:
+            found = None
+            for case in self._cases.values():
+                plan = case.plan
+                if account in (plan.source, plan.target) and plan.area.takes(container, name):
+                    found = case
+            self._owners[place] = found
+        return self._owners[place]
+
+    def _live(self, case: _Case) -> str:
+        record = self._routes.get(str(case.plan.id))
+        return record.account if record else case.plan.source
+
+    def _judge_tool(
+        self,
+        case: _Case,
+        account: Account,
+        sender: Sender,
+        container: str,
+        name: str,
+        before: Blob | None,
+        after: Blob | None,
+        kind: str,
+        sent_at: float,
+    ) -> None:
+        what = f"{sender.name} did {kind} (sent {sent_at:.3f}) to {account.name}/{container}/{name!r}"
+        if self._live(case) == account.name and sent_at > 0 and not self._in_grace(case):
+            self.break_("tool-write-at-live", f"{what}, which the route names")
+        is_forward = case.record is not None and case.record.direction is Direction.FORWARD
+        if kind == "delete" and account.name == case.plan.source and is_forward:
+            self.break_("source-deleted", f"{what}, going forward")
+        is_replaced = before is not None and (after is None or after.content is not before.content)
+        if is_replaced and before is not None and before.stray and not case.decided:
+            self.break_("foreign-destroyed", f"{what}, over {before.author.act}")
+        if after is not None and (kind in ("copy", "copied", "put") or (kind == "commit" and after.content)):
+            other = case.plan.target if account.name == case.plan.source else case.plan.source
+            if after.body not in case.bodies.get((other, container, name), ()):
+                self.break_("mixed-generations", f"{what}: no generation of {other} was like it ({after.body!r})")
+
+    def _judge_customer(
+        self, case: _Case, account: Account, act: Act, container: str, name: str, after: Blob | None
+    ) -> None:
+        now = self._loop.time()
+        act.applied_at = now
+        record = self._routes.get(str(case.plan.id))
+        is_live = self._live(case) == account.name
+        keeps_lease = act.has_lease and now <= act.must_end
+        if keeps_lease and not is_live and not self._was_edited(case):
+            self.break_("two-accounts-accept", f"{act} was applied at {account.name} while the route names {record}")
+        if after is not None:
+            after.stray = not is_live
+        if is_live and (record is None or record.mode == READ_WRITE):
+            case.late.pop((account.name, container, name), None)
+        elif not keeps_lease:
+            case.late[(account.name, container, name)] = _Late(now, str(act))
+
+    # The route.
+
+    def swapped(self, sender: Sender, before: RouteDocument | None, after: RouteDocument, sent_at: float) -> None:
+        """The route document changed."""
+        old = before.routes if before else {}
+        self._routes = after.routes
+        for key in sorted({*old, *after.routes}):
+            case = self._cases.get(key)
+            one, other = old.get(key), after.routes.get(key)
+            if case is not None and one != other:
+                self._judge_route(case, sender, one, other)
+
+    def _judge_route(self, case: _Case, sender: Sender, before: RouteRecord | None, after: RouteRecord | None) -> None:
+        key, now = str(case.plan.id), self._loop.time()
+        if not sender.is_tool:
+            case.hand_at = now
+            case.fence_excused = True
+            case.max_epoch = max(case.max_epoch, after.epoch if after else 0)
+            return
+        what = f"{sender.name} changed {key}: {_show(before)} -> {_show(after)}"
+        if after is None:
+            self.break_("route-removed", what)
+            return
+        if before is None:
+            if case.max_epoch:
+                self.break_("route-made-again", what)
+        elif after.same_authority(before):
+            return
+        elif after.epoch <= case.max_epoch or after.epoch != before.epoch + 1:
+            self.break_("epoch", what)
+        case.max_epoch = max(case.max_epoch, after.epoch)
+        if before is None:
+            return
+        if before.mode == READ_WRITE and after.account != before.account:
+            self.break_("release-undid-switch", f"{what}, without a fence")
+        if after.mode == READ_ONLY:
+            if after.account != before.account or before.mode == READ_ONLY:
+                self.break_("route-law", what)
+            case.fenced_at, case.fence_excused = now, False
+            self.fences += 1
+        elif before.mode == READ_ONLY:
+            self._end_fence(case, what)
+            if after.account != before.account:
+                self._judge_switch(case, before.account, after.account, what)
+            for place in [one for one in case.late if one[0] == after.account]:
+                del case.late[place]  # the account is the truth again, with all that happened to it
+
+    def _end_fence(self, case: _Case, what: str) -> None:
+        if case.fenced_at is None:
+            return
+        lasted = self._loop.time() - case.fenced_at
+        self.longest_fence = max(self.longest_fence, lasted)
+        cutover = self._schedule.wave_of(case.plan.id).cutover
+        budget = self._schedule.routing.drain_seconds + cutover.fence_timeout_seconds + GUARDIAN_SECONDS
+        if lasted > budget + FENCE_SLACK_SECONDS and not case.fence_excused:
+            self.break_("fence-budget", f"{what}: writers were stopped for {lasted:.0f} s of {budget:.0f} s")
+        case.fenced_at = None
+
+    def excuse_fences(self) -> None:
+        """A process of the tool died or its machine stood still: open fences may last longer."""
+        for case in self._cases.values():
+            case.fence_excused = True
+
+    def _judge_switch(self, case: _Case, old: str, new: str, what: str) -> None:
+        self.switches += 1
+        case.switched_at = self._loop.time()
+        case.soaks.clear()
+        for who, until in self._writers.leases_for(old, str(case.plan.id)):
+            if until > self._loop.time() + 1e-6 and not self._was_edited(case):
+                self.break_("lease-alive-at-switch", f"{what}: {who} may write to {old} until {until:.3f}")
+        here, there = self._accounts[old], self._accounts[new]
+        for container in sorted({*here.containers, *there.containers}):
+            if not case.plan.area.prefixes_in(container):
+                continue
+            names = {
+                name
+                for side in (here, there)
+                if container in side.containers
+                for name in side.containers[container].blobs
+                if case.plan.area.takes(container, name)
+            }
+            for name in sorted(names):
+                self._compare(case, here, there, container, name, what)
+
+    def _compare(self, case: _Case, old: Account, new: Account, container: str, name: str, what: str) -> None:
+        here, there = old.peek(container, name), new.peek(container, name)
+        invariant = _difference(here, there)
+        if invariant is None:
+            return
+        place = f"{container}/{name!r}"
+        late = case.late.get((old.name, container, name)) or case.late.get((new.name, container, name))
+        row = case.exceptions.get((container, name))
+        if row is not None and row.kind in ("kept", "decided") and (late is not None or case.decided):
+            return
+        late_here = case.late.get((old.name, container, name))
+        if late_here is not None:
+            late_here.listed = False
+            if here is not None:
+                here.stray = True
+            return
+        self.break_(invariant, f"{what}: {place} was {_describe(here)} and is {_describe(there)} (row {row})")
+
+    def _in_grace(self, case: _Case) -> bool:
+        return self._loop.time() - case.hand_at < HAND_GRACE_SECONDS
+
+    def _was_edited(self, case: _Case) -> bool:
+        return case.hand_at > -1e8
+
+    # Commits.
+
+    def committed(self, node: Node, changes: Sequence[Change]) -> None:
+        """The tool committed ``changes``."""
+        for change in changes:
+            if isinstance(change, SaveMove):
+                self._saved(change.move)
+            elif isinstance(change, PutException):
+                self._excepted(change.move, change.row)
+            elif isinstance(change, DropException):
+                self._cases[str(change.move)].exceptions.pop((change.container, change.name), None)
+            elif isinstance(change, ReplaceRanges):
+                self._evidenced(change)
+            elif isinstance(change, AddSample):
+                self._sampled(change)
+
+    def restored(self, records: Sequence[MoveRecord], rows: Mapping[MoveId, Sequence[ExceptionRow]]) -> None:
+        """The state store was put back to an older moment."""
+        for record in records:
+            case = self._cases[str(record.id)]
+            case.record = record
+            case.exceptions = {(row.container, row.name): row for row in rows.get(record.id, ())}
+
+    def _excepted(self, move: MoveId, row: ExceptionRow) -> None:
+        case = self._cases[str(move)]
+        case.exceptions[(row.container, row.name)] = row
+        for account in (case.plan.source, case.plan.target):
+            late = case.late.get((account, row.container, row.name))
+            if late is not None:
+                late.listed = True
+
+    def _saved(self, record: MoveRecord) -> None:
+        case = self._cases[str(record.id)]
+        before, case.record = case.record, record
+        soak = record.figures.soak_seconds
+        if record.state in (MoveState.SOAKING, MoveState.SOAKED) and soak > 0:
+            self._judge_soak(case, soak)
+        if record.state is MoveState.SOAKED and (before is None or before.state is not MoveState.SOAKED):
+            wave = self._schedule.wave_of(record.id)
+            if soak + 1e-6 < wave.soak_seconds:
+                self.break_("soak", f"{record.id} is soaked after {soak:.0f} s of {wave.soak_seconds:.0f} s")
+            self._judge_lists(case)
+
+    def _judge_lists(self, case: _Case) -> None:
+        """Before ``soaked``, everything that happened at the old account behind our back is on the list."""
+        wave = self._schedule.wave_of(case.plan.id)
+        for (account, container, name), late in case.late.items():
+            if account != case.plan.source or late.listed:
+                continue
+            here = self._accounts[account].peek(container, name)
+            if _difference(here, self._accounts[case.plan.target].peek(container, name)) is None:
+                continue
+            scanned = case.scans.get((account, container), -1.0)
+            long_ago = self._loop.time() - 3 * wave.cutover.straggler_interval_seconds - 60
+            if late.at < scanned - 1e-6 or late.at < long_ago:
+                self.break_("unlisted-loss", f"{case.plan.id} is soaked, but {late.text} is in no list")
+
+    def _judge_soak(self, case: _Case, claimed: float) -> None:
+        if case.switched_at is None:
+            self.break_("soak", f"{case.plan.id} claims {claimed:.0f} s without a switch")
+            return
+        interval = self._schedule.wave_of(case.plan.id).interval_seconds
+        most = self._loop.time() - case.switched_at
+        if case.soaks:
+            most = min(most, *(soak.total for soak in case.soaks.values()), most)
+        if claimed > most + interval + 1.0:
+            self.break_("soak", f"{case.plan.id} claims {claimed:.0f} s, {most:.0f} s were observed")
+
+    def _sampled(self, change: AddSample) -> None:
+        sample = change.sample
+        case = self._cases[str(sample.move)]
+        now = self._loop.time()
+        soak = case.soaks.setdefault(sample.gate, _Soak())
+        interval = self._schedule.wave_of(sample.move).interval_seconds
+        if sample.verdict is Verdict.FAILED:
+            for one in case.soaks.values():
+                one.total, one.last_pass = 0.0, None
+        elif sample.verdict is Verdict.PASSED:
+            if soak.last_pass is not None and now - soak.last_pass <= 2 * interval + 5.0:
+                soak.total += now - soak.last_pass
+            soak.last_pass = now
+
+    def _evidenced(self, change: ReplaceRanges) -> None:
+        """A record says "equal": both generations, as far as they are known, must have been so."""
+        case = self._cases[str(change.move)]
+        for one in change.ranges:
+            evidence = Evidence.unpack(one.records)
+            for key in evidence:
+                record = evidence._records[key]
+                pair = (record.source, record.target)
+                if pair in case.seen_records:
+                    continue
+                case.seen_records.add(pair)
+                source, target = self._generations.get(record.source), self._generations.get(record.target)
+                if source is None or target is None:
+                    self.break_("evidence-lies", f"{change.move}: a record of {change.container} names no generation")
+                elif (source[1], target[1]) != (case.plan.source, case.plan.target):
+                    self.break_("evidence-lies", f"{change.move}: a record of {change.container} mixes the sides up")
+                elif source[0] != target[0]:
+                    self.break_("evidence-lies", f"{change.move}: {source[0]!r} is called equal to {target[0]!r}")
+
+    # The end.
+
+    def finish(self, records: Sequence[MoveRecord], *, is_settled: bool) -> None:
+        """The run is over. ``is_settled``: the last engine ended by itself, and no state was restored or edited."""
+        for record in records:
+            case = self._cases[str(record.id)]
+            route = self._routes.get(str(record.id))
+            if route is not None and route.mode == READ_ONLY and is_settled and not self._was_edited(case):
+                self.break_("left-read-only", f"{record.id} is {record.state} and its route {_show(route)}")
+            if not is_settled or route is None or "disagree" in record.reason:
+                continue
+            live = _live_side(record)
+            wanted = {"source": record.source, "target": record.target}.get(live)
+            if wanted is not None and route.account != wanted and not self._was_edited(case):
+                self.break_("route-disagrees", f"{record.id} is {record.direction} {record.state}, {_show(route)}")
+            if wanted is not None and route.epoch != record.epoch and not self._was_edited(case):
+                self.break_("route-disagrees", f"{record.id} knows epoch {record.epoch}, {_show(route)}")
+
+
+def _live_side(record: MoveRecord) -> str:
+    from migrator.machine.transitions import live_side
+
+    return str(live_side(record))
+
+
+def _comparable(blob: Blob) -> tuple[Any, ...]:
+    kind, content, headers, metadata = blob.body
+    return (kind, content, replace(headers, md5=None), metadata)
+
+
+def _difference(here: Blob | None, there: Blob | None) -> str | None:
+    """The invariant that is broken if ``there`` took the place of ``here``; None if they are equal."""
+    if here is None or there is None:
+        if here is there:
+            return None
+        return "lost-write" if there is None else "resurrected-delete"
+    if here.body != there.body:
+        return "lost-write"
+    if here.listed.tags != there.listed.tags:
+        return "lost-tags"
+    if here.listed.blob_type is BlobType.BLOCK and here.listed.explicit_tier != there.listed.explicit_tier:
+        return "lost-tier"
+    return None
+
+
+def _describe(blob: Blob | None) -> str:
+    if blob is None:
+        return "absent"
+    one = blob.listed
+    return f"{one.etag} {blob.content[:40]!r} tags {dict(one.tags)} tier {one.explicit_tier} by {blob.author.name}"
+
+
+def _show(record: RouteRecord | None) -> str:
+    return f"{record.account} {record.mode} {record.epoch} run {record.run}" if record else "no record"

@@ -1,0 +1,527 @@
+"""One seed, one story: the world it makes, the operator who drives engines through it, and the verdict.
+
+``run(seed)`` is the same story each time: same requests at the same virtual instants, same faults, same history. The engine
+is the real one; everything around it is simulated. Rules: processes die without a last word; the operator starts the
+next one as a person would; the end is calm weather, in which everything must come to rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from migrator.engine.rollout import Rollout
+from migrator.engine.world import Outcome, Run
+from migrator.engine.world import World as Doors
+from migrator.errors import InternalError, MigrateError
+from migrator.model.moves import Control, LockRecord, MoveRecord, MoveState
+from migrator.model.objects import BlobType, ContainerInfo
+from migrator.model.routes import READ_WRITE, RouteDocument
+from migrator.model.schedule import Schedule
+from migrator.ports.state_store import SetControl
+from migrator.testing.simulation.acts import Writers
+from migrator.testing.simulation.blobs import SEED, Account, Blob, Container, Sender
+from migrator.testing.simulation.clients import (
+    Habits,
+    Reader,
+    Rogue,
+    Writer,
+    initial,
+    numbers,
+    shape_of,
+    with_type,
+)
+from migrator.testing.simulation.ledger import Ledger, Rows
+from migrator.testing.simulation.loop import (
+    WORLD_BEGINS,
+    BusyLoopError,
+    DeadlockError,
+    Node,
+    OutOfTimeError,
+    SimClock,
+    SimLoop,
+)
+from migrator.testing.simulation.metrics import MetricWorld, Stretch
+from migrator.testing.simulation.oracle import Oracle, Violation
+from migrator.testing.simulation.router import RouteBoard
+from migrator.testing.simulation.state import NodeState
+from migrator.testing.simulation.store import Wire
+from migrator.testing.simulation.terrain import Terrain, make_terrain
+from migrator.testing.simulation.weather import Weather
+
+CREDENTIAL_SECONDS = 60.0
+"""How long an unanswered write may still be applied: the engine is told the truth about it."""
+AT_REST = (MoveState.SOAKED, MoveState.REVERSED, MoveState.HALTED)
+Engine = Callable[[Schedule, Doors, Run, str], Coroutine[Any, Any, Outcome]]
+"""Drives one run; the last argument is the command (apply, rollback, retry)."""
+
+
+async def real_engine(schedule: Schedule, doors: Doors, run: Run, command: str) -> Outcome:
+    """The engine as the command line drives it."""
+    rollout = Rollout(schedule, world=doors, run=run)
+    if command == "rollback":
+        return await rollout.rollback()
+    if command.startswith("rollback-"):
+        return await rollout.rollback(on_conflict=command.removeprefix("rollback-"))
+    if command == "retry":
+        return await rollout.retry(reason="simulated", who="operator")
+    return await rollout.apply()
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one seed. ``history``: (virtual second, what, details...), every effect in order."""
+
+    seed: int
+    violations: tuple[Violation, ...]
+    history: list[tuple[Any, ...]]
+    moves: tuple[MoveRecord, ...] = ()
+    is_unfinished: bool = False
+    """At the end of time something was still going on: no broken promise, but worth a look."""
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(repr(self.history).encode()).hexdigest()
+
+
+class Silent:
+    """A reporter that writes into the history."""
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        self._note = note
+
+    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None:
+        self._note("told", kind, text)
+
+    def progress(self, move: str, **figures: Any) -> None:
+        """May be dropped."""
+
+
+@dataclass(slots=True)
+class Process:
+    """One engine process on its machine."""
+
+    node: Node
+    task: asyncio.Task[Outcome]
+    ended: asyncio.Future[None]
+
+
+class Scenario:
+    """The world of a seed, and the operator in it."""
+
+    def __init__(self, seed: int, engine: Engine) -> None:
+        self.seed = seed
+        self.random = random = Random(f"scenario {seed}")
+        self.terrain: Terrain = make_terrain(random)
+        self.schedule = self.terrain.schedule
+        self.busy_seconds = random.choice([200.0, 600.0, 1200.0])
+        """Until then customers write, machines die and operators change their minds; then calm."""
+        self.loop = SimLoop(until=self.busy_seconds + 4000.0)
+        self.engine = engine
+        self.history: list[tuple[Any, ...]] = []
+        self.writers = Writers()
+        self.accounts = {
+            name: Account(name, order=random.choice(("utf-8", "utf-16", "utf-16")))
+            for name in sorted(self.schedule.accounts)
+        }
+        self.oracle = Oracle(self.loop, self.schedule, self.accounts, self.writers)
+        self.wires = {name: self._wire(name) for name in self.accounts}
+        self.board = RouteBoard(self.loop, self._weather(), f"routes {seed}")
+        self.board.swapped = self._swapped
+        self.state = Ledger("simulated", lineage=f"lineage-{seed}")
+        self.metrics = self._metrics()
+        self.older: list[Rows] = []
+        self.processes: list[Process] = []
+        self.nodes: list[Node] = []
+        self._starts = 0
+        self._was_restored = False
+        self._numbers = numbers()
+        self._wipes_lock = random.random() < 0.5
+
+    # The world.
+
+    def _weather(self) -> Weather:
+        weather = Weather.of(self.random, late_seconds=CREDENTIAL_SECONDS * 0.95)
+        return replace(weather, bad_until=min(weather.bad_until, self.busy_seconds))
+
+    def _wire(self, name: str) -> Wire:
+        account, random = self.accounts[name], self.random
+        wire = Wire(self.loop, account, self._weather(), f"{name} {self.seed}")
+        account.wrote = self._wrote
+        if random.random() < 0.25:
+            wire.copies_from = set()
+        wire.async_copies = random.random() < 0.7
+        wire.listed = lambda node, container, first, sent_at: self._listed(name, node, container, first, sent_at)
+        return wire
+
+    def _metrics(self) -> MetricWorld:
+        random, bad = self.random, []
+        while random.random() < 0.4:
+            begin = WORLD_BEGINS + timedelta(seconds=random.uniform(0.0, self.busy_seconds))
+            bad.append(Stretch(begin, begin + timedelta(seconds=random.choice([30.0, 120.0, 600.0]))))
+        silent, errors = random.choice((0.0, 0.0, 0.1)), random.choice((0.0, 0.0, 0.1))
+        return MetricWorld(f"metrics {self.seed}", tuple(bad), silent_chance=silent, error_chance=errors)
+
+    def note(self, *facts: Any) -> None:
+        self.history.append((round(self.loop.time(), 6), *facts))
+
+    def _wrote(
+        self,
+        account: Account,
+        sender: Sender,
+        container: str,
+        name: str,
+        before: Blob | None,
+        after: Blob | None,
+        sent_at: float,
+        kind: str,
+    ) -> None:
+        etag = after.listed.etag if after else "-"
+        self.note("wrote", sender.name, kind, account.name, container, name, etag)
+        self.oracle.wrote(account, sender, container, name, before, after, sent_at, kind)
+
+    def _listed(self, account: str, node: Node, container: str, is_first: bool, sent_at: float) -> None:
+        if is_first:
+            self.note("listed", node.name, account, container)
+        self.oracle.listed(account, node, container, is_first, sent_at)
+
+    def _swapped(self, sender: Sender, before: RouteDocument | None, after: RouteDocument, sent_at: float) -> None:
+        routes = {key: f"{r.account} {r.mode} {r.epoch} {r.run}" for key, r in sorted(after.routes.items())}
+        self.note("swapped", sender.name, routes)
+        self.oracle.swapped(sender, before, after, sent_at)
+
+    def _committed(self, node: Node, changes: Any) -> None:
+        self.note("committed", node.name, *(_short(change) for change in changes))
+        self.oracle.committed(node, changes)
+
+    def _fill(self) -> None:
+        for account, container in self.terrain.containers:
+            self.accounts[account].containers[container] = Container(ContainerInfo(container))
+        for account, container, name in self.terrain.neighbours:
+            self._seed_blob(account, container, name, BlobType.BLOCK)
+        for move, territory in zip(self.schedule.moves, self.terrain.territories, strict=True):
+            for container, name in territory.names:
+                if self.random.random() < 0.7:
+                    type_ = self.random.choice((BlobType.BLOCK, BlobType.BLOCK, BlobType.APPEND, BlobType.PAGE))
+                    self._seed_blob(move.source, container, name, type_)
+
+    def _seed_blob(self, account: str, container: str, name: str, type_: BlobType) -> None:
+        number = self.random.randrange(10**6)
+        shape = with_type(shape_of(self.random, number), type_)
+        content = initial(type_, b"seed %d" % number) if self.random.random() < 0.9 else b""
+        if type_ is BlobType.PAGE:
+            content = content.ljust(512, b"\0")
+        self.accounts[account].put(
+            SEED, container, name, content, shape, condition=None, sent_at=0.0, modified=WORLD_BEGINS
+        )
+
+    # Customers.
+
+    def _node(self, name: str, machine: str = "") -> Node:
+        node = Node(name, self.loop, machine=machine)
+        self.nodes.append(node)
+        return node
+
+    def _clock(self, name: str) -> SimClock:
+        skew = self.random.choice((0.0, self.random.uniform(-120.0, 120.0)))
+        zero = self.random.uniform(0.0, 1e5)
+        return SimClock(self.loop, f"{name} {self.seed}", skew_seconds=skew, monotonic_zero=zero)
+
+    def _start_customers(self) -> None:
+        random, routing = self.random, self.schedule.routing
+        pause = random.choice((0.0, routing.max_write_seconds, routing.drain_seconds * 2))
+        for number in range(random.randint(1, 3)):
+            name = f"writer-{number}"
+            habits = Habits(random.choice((0.5, 2.0, 8.0)), random.choice((0.0, 0.05)), pause, self.busy_seconds)
+            node, clock = self._node(name), self._clock(name)
+            router = self.board.as_seen_by(node, Sender(name, False))
+            writer = Writer(
+                name, node, clock, router, self.wires, self.writers, habits, self._numbers, f"{name} {self.seed}"
+            )
+            node.start(writer.work(self.terrain.territories))
+        if random.random() < 0.25:
+            self._start_rogue()
+        node, clock = self._node("reader"), self._clock("reader")
+        reader = Reader(
+            "reader",
+            node,
+            clock,
+            self.board.as_seen_by(node, Sender("reader", False)),
+            f"reader {self.seed}",
+            self.oracle.break_,
+        )
+        node.start(reader.work(tuple(move.id for move in self.schedule.moves), self.busy_seconds, 10.0))
+
+    def _start_rogue(self) -> None:
+        random = self.random
+        territory = random.choice(self.terrain.territories)
+        move = self.schedule.move(territory.move)
+        account = random.choice((move.source, move.source, move.source, move.target))
+        node, clock = self._node("rogue"), self._clock("rogue")
+        habits = Habits(random.choice((30.0, 200.0)), 0.0, 0.0, self.busy_seconds)
+        router = self.board.as_seen_by(node, Sender("rogue", False))
+        rogue = Rogue(
+            "rogue", node, clock, router, self.wires, self.writers, habits, self._numbers, f"rogue {self.seed}"
+        )
+        node.start(rogue.raid((territory,), account))
+
+    # Engines.
+
+    def _start_engine(self, command: str, *, state: Ledger | None = None) -> Process:
+        self._starts += 1
+        random, name = self.random, f"engine-{self._starts}"
+        node = self._node(name, machine=random.choice(("host-1", "host-1", "host-2")))
+        clock = self._clock(name)
+        sender = Sender(name, True)
+        of = state or self.state
+        hook = self._committed if state is None else self._committed_elsewhere
+        doors = Doors(
+            stores={account: wire.as_seen_by(node, sender) for account, wire in self.wires.items()},
+            router=self.board.as_seen_by(node, sender),
+            state=NodeState(of, node, hook),
+            metrics={"sim": self.metrics.as_seen_by(node)},
+            clock=clock,
+            reporter=Silent(self.note),
+            write_bounds=dict.fromkeys(self.accounts, CREDENTIAL_SECONDS),
+            is_dead=self._is_proven_dead(node),
+        )
+        run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, f"boot of {node.machine}")
+        calm = self.loop.time() >= self.busy_seconds
+        if not calm and random.random() < 0.6:
+            node.steps_left = int(random.choice((30, 150, 600, 1500)) * random.random()) + 1
+        self.note("start", name, command)
+        ended: asyncio.Future[None] = self.loop.create_future()
+        task = node.start(self.engine(self.schedule, doors, run, command))
+        process = Process(node, task, ended)
+        node.on_death.append(lambda: self._died(process))
+        task.add_done_callback(lambda _: _resolve(ended), context=self.loop.world)
+        self.processes.append(process)
+        return process
+
+    def _committed_elsewhere(self, node: Node, changes: Any) -> None:
+        self.note("committed to a copy", node.name, *(_short(change) for change in changes))
+
+    def _is_proven_dead(self, asking: Node) -> Callable[[LockRecord], bool]:
+        def is_dead(lock: LockRecord) -> bool:
+            if lock.host != asking.machine:
+                return False
+            return not any(one.node.alive and f"run-{_number(one.node)}" == lock.run for one in self.processes)
+
+        return is_dead
+
+    def _died(self, process: Process) -> None:
+        self.note("died", process.node.name)
+        self.oracle.excuse_fences()
+        _resolve(process.ended)
+
+    # The operator.
+
+    async def _operate(self) -> None:
+        """Until calm: start engines, kill and pause them, change one's mind; then let everything come to rest."""
+        self._start_customers()
+        trouble = self.loop.create_task(self._trouble(), name="trouble", context=self.loop.world)
+        command = "apply"
+        while self.loop.time() < self.busy_seconds:
+            await self._run_one(command)
+            await asyncio.sleep(self.random.choice((0.1, 2.0, 30.0)))
+            command = self._next_command()
+        trouble.cancel()
+        self._clear_controls()
+        command = "apply"
+        for _ in range(8):
+            process = await self._run_one(command)
+            if all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self.state.moves()):
+                break
+            if process.node.alive and command == "apply":
+                command = "retry" if self._some(MoveState.HALTED) else "apply"
+            else:
+                command = "apply"
+
+    def _some(self, *states: MoveState) -> bool:
+        return any(move.state in states for move in self.state.moves())
+
+    async def _run_one(self, command: str) -> Process:
+        process = self._start_engine(command)
+        await process.ended
+        if process.node.alive:
+            self._look_at(process, command)
+        return process
+
+    def _look_at(self, process: Process, command: str) -> None:
+        fault = process.task.exception() if not process.task.cancelled() else None
+        if fault is None:
+            self.note(
+                "ended", process.node.name, process.task.result() if not process.task.cancelled() else "cancelled"
+            )
+        elif isinstance(fault, MigrateError) and not isinstance(fault, InternalError):
+            self.note("refused", process.node.name, type(fault).__name__, str(fault))
+        else:
+            self.note("crashed", process.node.name, repr(fault))
+            self.oracle.break_("engine-crash", f"{process.node.name} ({command}) ended with {fault!r}")
+
+    def _next_command(self) -> str:
+        draw = self.random.random()
+        if self._some(MoveState.HALTED, MoveState.REVERSED):
+            return self.random.choice(("retry", "retry", "apply", "rollback", "rollback-source", "rollback-target"))
+        if draw < 0.15:
+            return "rollback"
+        return "apply"
+
+    def _clear_controls(self) -> None:
+        for control in self.state.controls():
+            self.state.commit([SetControl(replace(control, value={}))], token=None)
+
+    async def _trouble(self) -> None:
+        """What operators, machines and passers-by do meanwhile."""
+        random = self.random
+        calls = (self._kill, self._stall, self._wish, self._wish, self._second_engine, self._remember, self._edit)
+        rate = random.choice((60.0, 200.0, 600.0))
+        while True:
+            await asyncio.sleep(random.expovariate(1.0 / rate))
+            random.choice(calls)()
+
+    def _living(self) -> list[Process]:
+        return [one for one in self.processes if one.node.alive and not one.task.done()]
+
+    def _kill(self) -> None:
+        for process in self._living()[:1]:
+            process.node.kill()
+
+    def _stall(self) -> None:
+        """A machine stands still for a while: an engine's or a customer's."""
+        node = self.random.choice(self.nodes)
+        seconds = self.random.choice((5.0, 40.0, 200.0))
+        if node.alive:
+            self.note("paused", node.name, seconds)
+            self.oracle.excuse_fences()
+            node.pause(seconds)
+
+    def _wish(self) -> None:
+        kind = self.random.choice(("hold", "pause", "rollback"))
+        now = WORLD_BEGINS + timedelta(seconds=self.loop.time())
+        known = [one for one in self.state.controls() if one.kind == kind]
+        value: dict[str, Any] = {"on": True} if not known else {}
+        if kind == "rollback":
+            if known or self.random.random() < 0.5:
+                return
+            value = {"wave": None, "region": None, "area": None, "on_conflict": None}
+        self.note("wish", kind, bool(value))
+        self.state.commit([SetControl(Control(kind, "", value, "operator", now))], token=None)
+
+    def _second_engine(self) -> None:
+        """Somebody starts another apply: beside the first, or on a copy of the state store."""
+        copied: Ledger | None = None
+        if self.random.random() < 0.5:
+            copied = Ledger("simulated", lineage=self.state.lineage)
+            copied.restore(self.random.choice([self.state.snapshot(), *self.older]))
+            self._wipe_lock(copied)
+        self._start_engine("apply", state=copied)
+
+    def _remember(self) -> None:
+        """A backup is made; or one is put back, with everything stopped."""
+        if not self.older or self.random.random() < 0.6:
+            self.older.append(self.state.snapshot())
+            return
+        for process in self._living():
+            process.node.kill()
+        self.state.restore(self.random.choice(self.older))
+        self._wipe_lock(self.state)
+        self._was_restored = True
+        self.note("restored")
+        moves = self.state.moves()
+        self.oracle.restored(moves, {one.id: self.state.exceptions(one.id, limit=10**6) for one in moves})
+
+    def _wipe_lock(self, state: Ledger) -> None:
+        lock = state.lock()
+        if lock is not None and self._wipes_lock:
+            state.remove_lock(lock.nonce)
+
+    def _edit(self) -> None:
+        """A person edits the route document: new text, a new epoch, or (rarely) another account."""
+        keys = sorted(self.board.document.routes) if self.board.document else []
+        if not keys or self.random.random() < 0.7:
+            return
+        key, kind = self.random.choice(keys), self.random.choice(("text", "text", "epoch", "account"))
+
+        def change(document: RouteDocument) -> RouteDocument:
+            record = document.routes[key]
+            if kind == "text":
+                return document.with_record(key, replace(record, updated="by hand"))
+            new = replace(record, epoch=record.epoch + 1, mode=READ_WRITE)
+            if kind == "account":
+                move = next(one for one in self.schedule.moves if str(one.id) == key)
+                other = move.target if record.account == move.source else move.source
+                new = replace(new, account=other, endpoint=f"https://{other}.blob.example")
+            return document.with_record(key, new)
+
+        self.note("edited", key, kind)
+        self.board.edit(change, Sender("hand", False))
+
+    def play(self) -> Report:
+        """Run the story to its end."""
+        is_unfinished = False
+        try:
+            self._fill()
+            self.loop.run_until_complete(self._operate())
+        except OutOfTimeError:
+            is_unfinished = True
+        except (DeadlockError, BusyLoopError) as fault:
+            self.oracle.break_("stuck", str(fault))
+        moves = tuple(self.state.moves())
+        is_settled = not is_unfinished and not self._was_restored
+        self.oracle.finish(moves, is_settled=is_settled)
+        for text in self.loop.faults:
+            self.oracle.break_("engine-crash", text)
+        figures = {
+            "virtual_seconds": round(self.loop.time(), 1),
+            "requests": sum(wire.sent for wire in self.wires.values()),
+            "acts": len(self.writers.acts),
+            "acknowledged": sum(act.acknowledged_at is not None for act in self.writers.acts),
+            "switches": self.oracle.switches,
+            "fences": self.oracle.fences,
+            "starts": self._starts,
+        }
+        for node in self.nodes:
+            node.on_death.clear()
+            node.kill()
+        self.loop.discard()
+        return Report(self.seed, tuple(self.oracle.violations), self.history, moves, is_unfinished, figures)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _number(node: Node) -> int:
+    return int(node.name.rpartition("-")[2])
+
+
+def _short(change: Any) -> str:
+    """A commit's change in the history: enough to follow the story, and to notice any difference between two runs."""
+    name = type(change).__name__
+    if name == "SaveMove":
+        move = change.move
+        return f"{move.id} {move.direction} {move.state} epoch {move.epoch}"
+    if name == "AddJournal":
+        return str(change.entry.text)
+    if name == "ReplaceRanges":
+        opened = "open" if any(one.is_open for one in change.ranges) else "closed"
+        return f"{change.container} {opened} {sum(len(one.records) for one in change.ranges) // 24}"
+    if name in ("PutException", "DropException"):
+        return repr(change)
+    return name
+
+
+def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None) -> Report:
+    """The story of ``seed``. ``breakage`` makes a context in which something is deliberately broken."""
+    if breakage is None:
+        return Scenario(seed, engine).play()
+    with breakage():
+        return Scenario(seed, engine).play()
