@@ -1,8 +1,9 @@
 """What the operator wants: YAML text -> a checked, compiled schedule.
 
-The stations are ``parse`` (text -> tree with marks), ``shape`` (tree -> document, by ``schema``), ``check`` (what belongs
-together), ``not_built`` (what this version cannot apply yet), ``compile`` (document -> schedule). ``saved`` keeps the file of
-``plan --out``. Rule: a syntax error is reported alone, all other faults together, each as ``file:line:column``.
+The stations are ``source`` (file -> text), ``parse`` (text -> tree with marks), ``shape`` (tree -> document, by ``schema``),
+``check`` (what belongs together), ``secrets`` (none is written or repeated), ``not_built`` (what this version cannot apply
+yet), ``compile`` (document -> schedule). ``saved`` keeps the file of ``plan --out``. Rule: a syntax error is reported alone,
+all other faults together, each as ``file:line:column``.
 """
 
 from __future__ import annotations
@@ -43,12 +44,14 @@ def loads(text: str, name: str) -> Loaded:
     from migrator.plan.compile import compile_schedule
     from migrator.plan.not_built import not_built
     from migrator.plan.parse import parse
+    from migrator.plan.secrets import hide_secrets
     from migrator.plan.shape import shape
 
     tree, early = parse(text, name)
     shaped = shape(tree)
     found = check(tree, shaped)
-    faults = sorted({*early, *shaped.faults, *found.faults}, key=lambda fault: (fault.mark, fault.text))
+    said = hide_secrets(tree, (*early, *shaped.faults, *found.faults))
+    faults = sorted(set(said), key=lambda fault: (fault.mark, fault.text))
     if faults:
         many = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
         raise PlanError(f"cannot use plan {name}: it has {many}", faults=tuple(fault.line(name) for fault in faults))

@@ -1,7 +1,7 @@
 """What belongs together in a plan: every rule that looks at more than one value.
 
 Decides which rules are asked, and keeps the faults that say something new. The rules live with their subject:
-``check_accounts`` (accounts, routing, budget, secrets), ``check_areas`` (areas and regions), ``check_waves`` (waves and
+``check_accounts`` (accounts, routing, budget), ``check_areas`` (areas and regions), ``check_waves`` (waves and
 their moves), ``check_gates`` (gates and their sources). Rule: a rule reports and goes on; it never raises, and it keeps
 quiet about parts that the shape of the document left out.
 """
@@ -30,6 +30,7 @@ class Report:
     shaped: Shaped
     faults: list[Fault] = field(default_factory=list)
     warnings: list[Fault] = field(default_factory=list)
+    _names: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
 
     @property
     def document(self) -> Document:
@@ -48,7 +49,10 @@ class Report:
     def names(self, section: str) -> tuple[str, ...] | None:
         """The names under accounts, areas, regions, gates or metrics as written, faulty ones included; None if the section
         itself does not fit."""
-        return None if (section,) in self.shaped.left_out else self.tree.keys((section,))
+        if section not in self._names:
+            fits = (section,) not in self.shaped.left_out
+            self._names[section] = self.tree.keys((section,)) if fits else None
+        return self._names[section]
 
     def refer(self, path: Path, name: str, section: str, *, at_key: bool = False) -> bool:
         """Is ``name`` one of a section? If not, that is a fault."""

@@ -1,11 +1,10 @@
-"""Rules of accounts, routing and budget, and that no secret is written into a plan.
+"""Rules of accounts, of routing and of the budget's names.
 
-Rule of this file: a text that may be a secret is never repeated in a fault.
+Leaves secrets to ``secrets``, except the password that the address of a state store may hold: that is never repeated.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from os.path import normpath
 from typing import Any, Final
@@ -15,13 +14,6 @@ from migrator.model.names import Selector
 from migrator.plan.check import Report
 from migrator.plan.compile import account_values
 from migrator.plan.schema import Document, Part
-
-SECRET: Final = re.compile(
-    r"(?:Account|SharedAccess|Access)Key=|SharedAccessSignature|(?:^|[?&;\s])sig=|;Secret=|(?:^|[?&;])password="
-    r"|[A-Za-z0-9+/]{86}==",
-    re.IGNORECASE,
-)
-"""Connection strings, SAS, and the 88 characters of an account key."""
 
 ROUTING_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "file": (("path",), ()),
@@ -45,7 +37,6 @@ _OF_PROVISION: Final = ("subscription", "resource_group", "location")
 
 
 def check_accounts(report: Report) -> None:
-    _secrets(report)
     _state(report)
     if not report.is_partial(("defaults",)):
         for name in report.document.accounts:
@@ -72,16 +63,6 @@ def keys_of_kind(
             report.fault(path, f"{path[-1]} lacks the key {key}, which kind {kind} needs", at_key=True)
     for key in part.model_fields_set & of_a_kind - {*needed, *allowed}:
         report.fault((*path, key), f"the key {key} is not one of kind {kind}", at_key=True)
-
-
-def _secrets(report: Report) -> None:
-    for path, text in report.tree.texts():
-        if SECRET.search(text):
-            fault = report.tree.at_value(
-                path,
-                "a secret is written here: put it into an environment variable and name that, credential: env:NAME",
-            )
-            report.faults.append(fault)
 
 
 def _state(report: Report) -> None:

@@ -14,7 +14,7 @@ from migrator.plan.tree import Path
 
 METRIC_KEYS: Final = {
     "azure-monitor": ((), ("credential", "timeout")),
-    "prometheus": (("url",), ("credential", "timeout")),
+    "prometheus": (("url",), ("credential", "timeout", "ca_file", "mode")),
     "local": ((), ()),
     "command": (("argv",), ("timeout",)),
 }

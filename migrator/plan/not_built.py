@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from migrator.plan.tree import Fault, Mark, Path, Scalar, Table, Tree
+from migrator.plan.tree import Fault, Mark, Path, Scalar, Tree
 
 ANY: Final[frozenset[str]] = frozenset()
 
@@ -78,6 +78,3 @@ def _readable(tree: Tree, path: Path) -> str:
         name = tree.value((*path[:length], "name")) if isinstance(step, int) else step
         words.append(str(name if name is not None else step))
     return ".".join(words)
-
-
-__all__ = ["NOT_BUILT", "NotBuilt", "Table", "not_built"]

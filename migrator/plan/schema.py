@@ -65,6 +65,7 @@ MetricName = Literal[
 ]
 _NAMES: Final = {"type": "array", "items": {"type": "string"}}
 _NAME_OR_NAMES: Final = {"anyOf": [{"type": "string"}, _NAMES]}
+Words = Annotated[list[Text], Field(min_length=1)]
 
 
 class Part(BaseModel):
@@ -148,7 +149,7 @@ class RoutingPart(Part):
     name: Text | None = None
     endpoint: Url | None = None
     credential: Credential | None = None
-    argv: list[Text] | None = None
+    argv: Words | None = None
     ttl: ShortDuration = Field(default=30.0, description="how long clients may go on without a refresh")
 
 
@@ -217,9 +218,11 @@ class MetricPart(Part):
 
     kind: Literal["azure-monitor", "prometheus", "local", "command"]
     url: Url | None = None
-    argv: list[Text] | None = None
+    argv: Words | None = None
     credential: Credential | None = None
     timeout: LongDuration | None = None
+    ca_file: Text | None = Field(default=None, description="certificates to trust instead of the system's")
+    mode: Literal["range", "instant"] | None = Field(default=None, description="prometheus: how a query is evaluated")
 
 
 class MovesPart(Part):
@@ -269,7 +272,7 @@ class NotifyPart(Part):
     kind: Literal["webhook", "command"]
     format: Literal["teams", "slack", "json"] = "json"
     url: Webhook | None = None
-    argv: list[Text] | None = None
+    argv: Words | None = None
 
 
 class CloudPart(Part):

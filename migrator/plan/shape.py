@@ -113,6 +113,8 @@ def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
         return f"one of {str(context.get('expected', '')).replace(chr(39), '').replace(' or ', ', ')} is wanted here"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return "a mapping of keys is wanted here"
+    if kind == "too_short":
+        return "at least one is wanted here"
     if kind == "list_type":
         return "a list is wanted here"
     return message[:1].lower() + message[1:]

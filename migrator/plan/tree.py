@@ -109,8 +109,8 @@ class Tree:
 
     def keys(self, path: Path) -> tuple[str, ...]:
         """The keys of the mapping at ``path``; none if it is not one."""
-        value = self.value(path)
-        return tuple(value) if isinstance(value, dict) else ()
+        node = self._node(path)
+        return tuple(entry.key for entry in node.entries) if isinstance(node, Table) else ()
 
     def plain(self, without: frozenset[Path], path: Path = ()) -> tuple[Any, dict[Path, Path]]:
         """Dicts, lists and scalars of the part at ``path``, leaving out the parts in ``without``.
@@ -118,11 +118,15 @@ class Tree:
         Returns:
             The value, and for every path in it the path in the document (list indices move when an item is left out).
         """
+        node = self._node(path)
+        origins: dict[Path, Path] = {}
+        return (None if node is None else _plain(node, path, (), without, origins)), origins
+
+    def _node(self, path: Path) -> Node | None:
         node: Node | None = self.root
         for step in path:
             node = _child(node, step)
-        origins: dict[Path, Path] = {}
-        return (None if node is None else _plain(node, path, (), without, origins)), origins
+        return node
 
     def _nearest(self, path: Path, marks: dict[Path, Mark]) -> Mark:
         while path not in marks:

@@ -83,6 +83,13 @@ SHAPE = [
     ("a budget of 0", ROUTING, ROUTING + "\nbudget: {requests_per_minute: 0}", "0}", "must be more than 0"),
     ("more than all", ROUTING, ROUTING + "\ncutover: {max_delete: 101%}", "101%", "100% or less"),
     ("a truth in words", ROUTING, ROUTING + "\ncutover: {hold: yes}", "yes", "true or false is wanted here"),
+    (
+        "an unknown key of a default",
+        ROUTING,
+        ROUTING + "\ndefaults: {account: {path: x}}",
+        "path: x",
+        "unknown key path in defaults.account",
+    ),
     ("no passes", ROUTING, ROUTING + "\ncutover: {max_passes: 0}", "0}", "1 or more"),
     ("an empty list of containers", "containers: [web-*]", "containers: []", "[]", "a list of containers"),
     ("a container in capitals", "[web-*]", "[Web]", "Web", "a container's name has 3 to 63 lower-case letters"),
@@ -385,6 +392,20 @@ WAVES = [
 ]
 
 GATES = [
+    (
+        "a command without words",
+        "counters: {kind: local}",
+        "counters: {kind: command, argv: []}",
+        "[]",
+        "at least one is wanted here",
+    ),
+    (
+        "prometheus' key elsewhere",
+        "counters: {kind: local}",
+        "counters: {kind: local, mode: instant}",
+        "mode",
+        "not one of kind local",
+    ),
     (
         "an unknown source of figures",
         "source: counters",

@@ -154,37 +154,3 @@ def test_values_are_those_of_yaml_1_2() -> None:
 
 def test_a_number_of_thousands_of_digits_stays_a_word() -> None:
     assert _values("a: " + "9" * 9000) == {"a": "9" * 9000}
-
-
-SECRETS = [
-    "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=abc;EndpointSuffix=core.windows.net",
-    "BlobEndpoint=https://a.b;SharedAccessSignature=sv=1&sig=abc",
-    "sv=2024-01-01&ss=b&sig=abc%3D",
-    "Endpoint=https://x;Id=y;Secret=abc",
-    "A" * 86 + "==",
-]
-
-
-@pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize(
-    "template",
-    [
-        SMALL.replace("env:EU_WEB", "'{}'"),
-        SMALL.replace("name: small", "name: '{}'"),
-        SMALL.replace("https://euweb.blob.core.windows.net", "'{}'"),
-        SMALL + "unknown: ['{}']\n",
-        SMALL.replace("metric: throttled_ratio", "query: '{}'"),
-    ],
-)
-def test_a_secret_in_a_plan_is_refused_and_never_repeated(template: str, secret: str) -> None:
-    text = template.replace("'{}'", f"'{secret}'")
-    faults = faults_of(text)
-    assert any(fault.startswith(f"{place(text, repr(secret))}: a secret is written here") for fault in faults), faults
-    assert not [fault for fault in faults if secret in fault]
-
-
-def test_an_unknown_credential_is_not_repeated() -> None:
-    text = SMALL.replace("env:EU_WEB", "hunter2hunter2")
-    (fault,) = faults_of(text)
-    assert fault.startswith(f"{place(text, 'hunter2')}: accounts.eu-web.credential: a credential is named here")
-    assert "hunter2" not in fault
