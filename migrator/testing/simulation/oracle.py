@@ -38,6 +38,8 @@ HAND_GRACE_SECONDS = 45.0
 FENCE_SLACK_SECONDS = 120.0
 """Slow swaps at both ends of a fence, on top of its budget."""
 GUARDIAN_SECONDS = 10.0
+OCCASIONAL = ("no-stragglers",)
+"""Gates that are asked more rarely than once an interval: they reset the soak, they do not count it."""
 Place = tuple[str, str]
 
 
@@ -182,12 +184,25 @@ class Oracle:
         if kind == "delete" and account.name == case.plan.source and is_forward:
             self.break_("source-deleted", f"{what}, going forward")
         is_replaced = before is not None and (after is None or after.content is not before.content)
-        if is_replaced and before is not None and before.stray and not case.decided:
-            self.break_("foreign-destroyed", f"{what}, over {before.author.act}")
+        if is_replaced and before is not None and before.stray:
+            if not case.decided:
+                self.break_("foreign-destroyed", f"{what}, over {before.author.act}")
+            elif not self._is_saved(case, container, before):
+                self.break_("loser-not-saved", f"{what}, over {before.author.act}")
         if after is not None and (kind in ("copy", "copied", "put") or (kind == "commit" and after.content)):
             other = case.plan.target if account.name == case.plan.source else case.plan.source
             if after.body not in case.bodies.get((other, container, name), ()):
                 self.break_("mixed-generations", f"{what}: no generation of {other} was like it ({after.body!r})")
+
+    def _is_saved(self, case: _Case, container: str, blob: Blob) -> bool:
+        """Are the bytes kept under the reserved prefix of the source account?"""
+        held = self._accounts[case.plan.source].containers[container].blobs
+        return any(name.startswith(RESERVED_PREFIX) and one.content == blob.content for name, one in held.items())
+
+    def decided(self) -> None:
+        """The operator said which side wins a conflict: from now on losers may be replaced, once they are saved."""
+        for case in self._cases.values():
+            case.decided = True
 
     def _judge_customer(
         self, case: _Case, account: Account, act: Act, container: str, name: str, after: Blob | None
@@ -199,7 +214,7 @@ class Oracle:
         keeps_lease = act.has_lease and now <= act.must_end
         if keeps_lease and not is_live and not self._was_edited(case):
             self.break_("two-accounts-accept", f"{act} was applied at {account.name} while the route names {record}")
-        if after is not None:
+        if after is not None and act.kind not in ("tags", "tier"):
             after.stray = not is_live
         if is_live and (record is None or record.mode == READ_WRITE):
             case.late.pop((account.name, container, name), None)
@@ -294,6 +309,7 @@ class Oracle:
         here, there = old.peek(container, name), new.peek(container, name)
         invariant = _difference(here, there)
         if invariant is None:
+            case.late.pop((old.name, container, name), None)  # whoever wrote it, it came along
             return
         place = f"{container}/{name!r}"
         late = case.late.get((old.name, container, name)) or case.late.get((new.name, container, name))
@@ -377,8 +393,7 @@ class Oracle:
             return
         interval = self._schedule.wave_of(case.plan.id).interval_seconds
         most = self._loop.time() - case.switched_at
-        if case.soaks:
-            most = min(most, *(soak.total for soak in case.soaks.values()), most)
+        most = min([most, *(soak.total for gate, soak in case.soaks.items() if gate not in OCCASIONAL)])
         if claimed > most + interval + 1.0:
             self.break_("soak", f"{case.plan.id} claims {claimed:.0f} s, {most:.0f} s were observed")
 
@@ -417,21 +432,20 @@ class Oracle:
 
     # The end.
 
-    def finish(self, records: Sequence[MoveRecord], *, is_settled: bool) -> None:
-        """The run is over. ``is_settled``: the last engine ended by itself, and no state was restored or edited."""
+    def finish(self, records: Sequence[MoveRecord], *, is_settled: bool, knows_best: bool) -> None:
+        """The run is over. ``is_settled``: the last engine ended by itself. ``knows_best``: the state store is the only one
+        and was never put back, so it must agree with the routes."""
         for record in records:
             case = self._cases[str(record.id)]
             route = self._routes.get(str(record.id))
-            if route is not None and route.mode == READ_ONLY and is_settled and not self._was_edited(case):
-                self.break_("left-read-only", f"{record.id} is {record.state} and its route {_show(route)}")
-            if not is_settled or route is None or "disagree" in record.reason:
+            if not is_settled or route is None or "disagree" in record.reason or self._was_edited(case):
                 continue
-            live = _live_side(record)
-            wanted = {"source": record.source, "target": record.target}.get(live)
-            if wanted is not None and route.account != wanted and not self._was_edited(case):
-                self.break_("route-disagrees", f"{record.id} is {record.direction} {record.state}, {_show(route)}")
-            if wanted is not None and route.epoch != record.epoch and not self._was_edited(case):
-                self.break_("route-disagrees", f"{record.id} knows epoch {record.epoch}, {_show(route)}")
+            if route.mode == READ_ONLY:
+                self.break_("left-read-only", f"{record.id} is {record.state} and its route {_show(route)}")
+            wanted = record.source if _live_side(record) == "source" else record.target
+            if knows_best and (route.account, route.epoch) != (wanted, record.epoch):
+                text = f"{record.id} is {record.direction} {record.state} at epoch {record.epoch}, {_show(route)}"
+                self.break_("route-disagrees", text)
 
 
 def _live_side(record: MoveRecord) -> str:

@@ -8,7 +8,9 @@ next one as a person would; the end is calm weather, in which everything must co
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+import warnings
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -24,6 +26,7 @@ from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import READ_WRITE, RouteDocument
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import SetControl
+from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, Container, Sender
 from migrator.testing.simulation.clients import (
@@ -36,7 +39,6 @@ from migrator.testing.simulation.clients import (
     shape_of,
     with_type,
 )
-from migrator.testing.simulation.ledger import Ledger, Rows
 from migrator.testing.simulation.loop import (
     WORLD_BEGINS,
     BusyLoopError,
@@ -134,13 +136,14 @@ class Scenario:
         self.wires = {name: self._wire(name) for name in self.accounts}
         self.board = RouteBoard(self.loop, self._weather(), f"routes {seed}")
         self.board.swapped = self._swapped
-        self.state = Ledger("simulated", lineage=f"lineage-{seed}")
+        self.state = MemoryStateStore("simulated", lineage=f"lineage-{seed}")
         self.metrics = self._metrics()
-        self.older: list[Rows] = []
+        self.older: list[object] = []
         self.processes: list[Process] = []
         self.nodes: list[Node] = []
         self._starts = 0
         self._was_restored = False
+        self._was_copied = False
         self._numbers = numbers()
         self._wipes_lock = random.random() < 0.5
 
@@ -273,7 +276,7 @@ class Scenario:
 
     # Engines.
 
-    def _start_engine(self, command: str, *, state: Ledger | None = None) -> Process:
+    def _start_engine(self, command: str, *, state: MemoryStateStore | None = None) -> Process:
         self._starts += 1
         random, name = self.random, f"engine-{self._starts}"
         node = self._node(name, machine=random.choice(("host-1", "host-1", "host-2")))
@@ -296,6 +299,8 @@ class Scenario:
         if not calm and random.random() < 0.6:
             node.steps_left = int(random.choice((30, 150, 600, 1500)) * random.random()) + 1
         self.note("start", name, command)
+        if command.startswith("rollback-"):
+            self.oracle.decided()
         ended: asyncio.Future[None] = self.loop.create_future()
         task = node.start(self.engine(self.schedule, doors, run, command))
         process = Process(node, task, ended)
@@ -416,9 +421,10 @@ class Scenario:
 
     def _second_engine(self) -> None:
         """Somebody starts another apply: beside the first, or on a copy of the state store."""
-        copied: Ledger | None = None
+        copied: MemoryStateStore | None = None
         if self.random.random() < 0.5:
-            copied = Ledger("simulated", lineage=self.state.lineage)
+            self._was_copied = True
+            copied = MemoryStateStore("simulated", lineage=self.state.lineage)
             copied.restore(self.random.choice([self.state.snapshot(), *self.older]))
             self._wipe_lock(copied)
         self._start_engine("apply", state=copied)
@@ -437,7 +443,7 @@ class Scenario:
         moves = self.state.moves()
         self.oracle.restored(moves, {one.id: self.state.exceptions(one.id, limit=10**6) for one in moves})
 
-    def _wipe_lock(self, state: Ledger) -> None:
+    def _wipe_lock(self, state: MemoryStateStore) -> None:
         lock = state.lock()
         if lock is not None and self._wipes_lock:
             state.remove_lock(lock.nonce)
@@ -474,8 +480,8 @@ class Scenario:
         except (DeadlockError, BusyLoopError) as fault:
             self.oracle.break_("stuck", str(fault))
         moves = tuple(self.state.moves())
-        is_settled = not is_unfinished and not self._was_restored
-        self.oracle.finish(moves, is_settled=is_settled)
+        is_settled = not is_unfinished
+        self.oracle.finish(moves, is_settled=is_settled, knows_best=not self._was_restored and not self._was_copied)
         for text in self.loop.faults:
             self.oracle.break_("engine-crash", text)
         figures = {
@@ -521,7 +527,7 @@ def _short(change: Any) -> str:
 
 def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None) -> Report:
     """The story of ``seed``. ``breakage`` makes a context in which something is deliberately broken."""
-    if breakage is None:
-        return Scenario(seed, engine).play()
-    with breakage():
+    with warnings.catch_warnings(), breakage() if breakage else contextlib.nullcontext():
+        # A process that dies on its first step leaves coroutines behind that never began.
+        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         return Scenario(seed, engine).play()
