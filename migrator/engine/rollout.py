@@ -8,7 +8,7 @@ followed by an automatic retry.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -17,7 +17,7 @@ from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.steps import carry, cut, preflight, soak
 from migrator.engine.world import Outcome, Run, World
-from migrator.errors import InternalError, JudgementError, MigrateError, UsageError
+from migrator.errors import InternalError, JudgementError, UsageError
 from migrator.machine.events import Event
 from migrator.machine.transitions import AT_REST, is_allowed
 from migrator.machine.waves import blocked_by, wave_state
@@ -100,7 +100,7 @@ class Rollout:
 
     async def apply(self, *, wave: str | None = None, wait: bool = True) -> Outcome:
         """Start or resume. Raises LockedError if another run is at work."""
-        return await self._guarded(self._apply(wave, wait))
+        return await self._guarded(lambda: self._apply(wave, wait))
 
     async def rollback(
         self,
@@ -111,7 +111,7 @@ class Rollout:
         on_conflict: str | None = None,
     ) -> Outcome:
         """Lossless way back, newest wave first. Raises LockedError if another run is at work: ``steer`` that one."""
-        return await self._guarded(self._rollback(self._in_scope(wave, region, area), on_conflict, "asked for"))
+        return await self._guarded(lambda: self._rollback(self._in_scope(wave, region, area), on_conflict, "asked for"))
 
     def steer(
         self, *, wave: str | None, region: str | None, area: str | None, on_conflict: str | None, who: str
@@ -133,11 +133,11 @@ class Rollout:
         accept_deletes: int | None = None,
     ) -> Outcome:
         """Let halted and reversed moves go on with the next ``apply``."""
-        return await self._guarded(self._retry(self._in_scope(wave, region, area), reason, who, accept_deletes))
+        return await self._guarded(lambda: self._retry(self._in_scope(wave, region, area), reason, who, accept_deletes))
 
     # One run around each of them.
 
-    async def _guarded(self, work: object) -> Outcome:
+    async def _guarded(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         self._main = asyncio.ensure_future(self._with_lock(work))
         try:
             return await asyncio.shield(self._main) if self._stopped else await self._main
@@ -146,19 +146,15 @@ class Rollout:
                 raise
             return Outcome("interrupted", ("stopped by a signal; state is saved",))
 
-    async def _with_lock(self, work: object) -> Outcome:
-        try:
-            self._session.open(self.world.is_dead)
-        except MigrateError:
-            work.close()  # type: ignore[attr-defined]
-            raise
+    async def _with_lock(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        self._session.open(self.world.is_dead)
         keeper = asyncio.ensure_future(self._keep_counts())
         try:
             for store in self._shared.stores.values():
                 await store.bind_run(self._session.token)
             self._prepare()
             await self._recover()
-            return await work  # type: ignore[misc, no-any-return]
+            return await work()
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)

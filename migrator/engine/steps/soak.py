@@ -32,7 +32,8 @@ async def soaking(mover: Mover) -> Event:
     while True:
         changes: list[Change] = []
         now = clock.now()
-        begin = now - timedelta(seconds=mover.wave.interval_seconds)
+        # The built-in gates speak of the time since the switch: a straggler of the first moment counts too.
+        begin = max(now - timedelta(seconds=mover.wave.interval_seconds), _since(mover))
         is_due = clock.monotonic() >= next_watch or _state(mover).remaining_seconds <= mover.wave.interval_seconds
         if is_due:
             result = await mover.transfer().watch()
@@ -65,9 +66,14 @@ async def soaking(mover: Mover) -> Event:
         await clock.sleep(mover.wave.interval_seconds)
 
 
-def _state(mover: Mover) -> SoakState:
+def _since(mover: Mover) -> datetime:
     since = mover.record.switched_at or mover.record.since
     assert since is not None
+    return since
+
+
+def _state(mover: Mover) -> SoakState:
+    since = _since(mover)
     return soak(
         mover.world.state.samples(mover.id, after=since),
         gates=[ALIVE, *(gate.name for gate in mover.wave.gates)],
