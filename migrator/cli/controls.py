@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from migrator.cli.identity import user
-from migrator.cli.loading import load_plan, state_of, wave_of
+from migrator.cli.loading import load_plan, state_of
+from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
 from migrator.model.moves import Control, JournalEntry
 from migrator.ports.state_store import AddJournal, SetControl

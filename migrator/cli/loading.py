@@ -11,22 +11,17 @@ from typing import TYPE_CHECKING
 from migrator.cli.settings import Settings
 from migrator.cli.wiring import is_there, open_state, open_state_of, state_url, stored_plans
 from migrator.errors import PlanError, UsageError
-from migrator.model.schedule import PlannedWave, Schedule
+from migrator.model.schedule import Schedule
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
 
 
-def load_plan(path: Path, *, say_warnings: bool = False) -> Schedule:
-    """The compiled plan at ``path``. PlanError names every fault; warnings go to standard error if wanted."""
-    from migrator.cli.views.errors import show_note
+def load_plan(path: Path) -> Schedule:
+    """The compiled plan at ``path``. PlanError names every fault."""
     from migrator.plan import load
 
-    loaded = load(path)
-    if say_warnings:
-        for warning in loaded.warnings:
-            show_note(f"warning: {warning}")
-    return loaded.schedule
+    return load(path).schedule
 
 
 @contextmanager
@@ -92,15 +87,3 @@ def _recorded_schedule(store: StateStore) -> Schedule | None:
         return loads(record.document, record.name).schedule
     except PlanError:
         return None
-
-
-def wave_of(schedule: Schedule, name: str) -> PlannedWave:
-    """The wave with this name. UsageError names the near or the existing ones."""
-    import difflib
-
-    names = [wave.name for wave in schedule.waves]
-    if name in names:
-        return schedule.wave(name)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"its waves are {', '.join(names)}"
-    raise UsageError(f"cannot find wave {name} in plan {schedule.name}", hint=hint)

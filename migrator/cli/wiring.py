@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,8 +20,9 @@ from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
     from migrator.engine.world import World
+    from migrator.ports.clock import Clock
     from migrator.ports.metric_source import MetricSource
-    from migrator.ports.object_store import ObjectStore
+    from migrator.ports.object_store import ObjectStore, Operation
     from migrator.ports.reporter import Reporter
     from migrator.ports.router import Router
     from migrator.ports.state_store import StateStore
@@ -126,6 +128,7 @@ async def world(schedule: Schedule, state: StateStore, reporter: Reporter, *, ma
         may_create: missing local *targets* (and the routing account) may be made; a missing source is always an error.
     """
     from migrator.adapters.clock import SystemClock
+    from migrator.cli.identity import is_proven_dead
     from migrator.engine.world import World
 
     sources = {move.source for move in schedule.moves}
@@ -139,7 +142,38 @@ async def world(schedule: Schedule, state: StateStore, reporter: Reporter, *, ma
         metrics = {name: open_metrics(metric, schedule) for name, metric in schedule.metrics.items()}
         for source in metrics.values():
             stack.push_async_callback(source.close)
-        yield World(stores, opened, state, metrics, SystemClock(), reporter)
+        clock = SystemClock()
+        bounds = {name: await _write_bound(store, clock.now()) for name, store in stores.items()}
+        yield World(stores, opened, state, metrics, clock, reporter, bounds, is_proven_dead)
+
+
+async def _write_bound(store: ObjectStore, now: datetime) -> float:
+    """For how many seconds an unanswered write may still be applied; a local account applies none late."""
+    from migrator.adapters.local import LocalStore
+
+    if isinstance(store, LocalStore):
+        return 0.0
+    from migrator.adapters.azure.object_store import AzureStore
+
+    assert isinstance(store, AzureStore)
+    return await store.credential_bound_seconds(now)
+
+
+class _Uncounted:
+    """Counts for nobody: only the engine's own run keeps figures of its requests."""
+
+    def count(self, account: str, operation: Operation, *, minute: int, requests: int = 1) -> None: ...
+
+
+def paced(stores: Mapping[str, ObjectStore], schedule: Schedule, clock: Clock) -> dict[str, ObjectStore]:
+    """The same accounts within the plan's budget, for commands that read much without the engine."""
+    from migrator.transfer.limits import Limits
+    from migrator.transfer.paced import PacedStore
+
+    limits = Limits(clock)
+    for name in stores:
+        limits.set(name, schedule.budget(name))
+    return {name: PacedStore(store, limits.account(name), _Uncounted(), clock) for name, store in stores.items()}
 
 
 def open_metrics(metric: Metric, schedule: Schedule) -> MetricSource:

@@ -30,7 +30,7 @@ def test_durations_have_two_units_at_most(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("amount", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_288_490_189, "1.2 GiB"), (2**60, "1024.0 PiB")],
+    [(0, "0 B"), (1023, "1,023 B"), (1024, "1 KiB"), (1_288_490_189, "1.2 GiB"), (2**60, "1,024 PiB")],
 )
 def test_sizes_have_binary_steps(amount: int, text: str) -> None:
     assert size(amount) == text

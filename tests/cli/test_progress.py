@@ -103,7 +103,7 @@ def test_plain_progress_is_one_line_now_and_then() -> None:
         display.progress(note("progress", state="copying", objects_copied=number))
     display.event(note("fence", "na/web: writers are paused"))
     assert out.getvalue().splitlines() == [
-        "00:00:00 na/web: copying, 0 objects copied, 0 B",
+        "00:00:00 na/web: copying, 1 object copied, 0 B",
         "00:00:00 na/web: writers are paused",
     ]
 
@@ -127,7 +127,7 @@ def test_a_line_of_figures_says_what_is_known() -> None:
         "scanned": 5000,
     }
     assert figures_line(facts) == (
-        "copying, 1,200 of 5,000 objects (24 %) copied, 2.0 KiB, 5,000 scanned, 2 deleted, 7 behind"
+        "copying, 1,200 of 5,000 objects (24 %) copied, 2 KiB, 5,000 scanned, 2 deleted, 7 behind"
     )
 
 

@@ -11,10 +11,14 @@ from typing import Final
 import typer
 
 from migrator.cli.commands import (
+    apply,
     history,
     hold,
     pause,
+    plan,
     release,
+    retry,
+    rollback,
     routes,
     sample,
     schema,
@@ -22,6 +26,7 @@ from migrator.cli.commands import (
     unlock,
     unpause,
     validate,
+    verify,
 )
 
 LOOK: Final = "Look"
@@ -34,7 +39,8 @@ def register(app: typer.Typer) -> None:
     """Add every command to ``app``, in the order an operator meets them."""
     panels: dict[str, dict[str, Callable[..., int]]] = {
         PREPARE: {"validate": validate.validate, "sample": sample.sample, "schema": schema.schema},
-        LOOK: {"status": status.status, "history": history.history, "routes": routes.routes},
+        ACT: {"plan": plan.plan, "apply": apply.apply, "rollback": rollback.rollback, "retry": retry.retry},
+        LOOK: {"status": status.status, "history": history.history, "routes": routes.routes, "verify": verify.verify},
         STEER: {
             "hold": hold.hold,
             "release": release.release,

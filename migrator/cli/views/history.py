@@ -37,5 +37,5 @@ def show(plan: str, entries: Sequence[JournalEntry], settings: Settings) -> None
         page.line(f"Nothing has happened to {plan} yet.")
     for entry in entries:
         about = str(entry.move) if entry.move else (f"wave {entry.wave}" if entry.wave else "")
-        where = f" {about}:" if about else ""
-        page.line(f"{entry.number:>5}  {instant(entry.at)}  {entry.actor}{where} {entry.text}")
+        where = f"{about}: " if about and not entry.text.startswith(about) else ""
+        page.line(f"{entry.number:>5}  {instant(entry.at)}  {entry.actor}  {where}{entry.text}")

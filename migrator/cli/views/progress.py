@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TextIO
 
 from migrator.cli.views.documents import event_line
-from migrator.cli.views.figures import count, size, stamp
+from migrator.cli.views.figures import count, many, size, stamp
 from migrator.cli.views.safe import safe
 
 QUEUE_NOTES: Final = 10_000
@@ -150,6 +150,8 @@ class PlainLines:
 
     def progress(self, note: Note) -> None:
         move = note.move or ""
+        if not any(note.facts.get(name) for name in ("objects_copied", "objects_deleted", "scanned", "lag_objects")):
+            return  # nothing to tell yet
         last, text_before = self._shown.get(move, (float("-inf"), ""))
         text = figures_line(note.facts)
         if time.monotonic() - last >= self._interval and text != text_before:
@@ -165,7 +167,7 @@ class PlainLines:
 def figures_line(facts: Mapping[str, Any]) -> str:
     """``copying, 1,200 of 5,000 objects (24 %), 3.4 MiB, 2 deleted, 7 behind``."""
     done, expected = facts.get("objects_copied") or 0, facts.get("expected")
-    objects = f"{count(done)} objects"
+    objects = many(done, "object")
     if expected:
         objects = f"{count(done)} of {count(expected)} objects ({min(100, done * 100 // expected)} %)"
     parts = [safe(facts.get("state", "working")), f"{objects} copied", size(facts.get("bytes_copied") or 0)]

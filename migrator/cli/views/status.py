@@ -25,6 +25,9 @@ _WAITS = {
 }
 _STYLES = {"halted": "bold red", "soaked": "green", "reversed": "yellow", "running": "cyan", "soaking": "cyan"}
 
+_ARRIVED = frozenset({MoveState.SOAKING, MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRING, MoveState.RETIRED})
+"""Nothing is caught up any more, so there is no lag."""
+
 
 def document(situation: Situation) -> dict[str, Any]:
     """The body of ``status --json``, without ``format_version``."""
@@ -146,7 +149,7 @@ def _row(move: MoveStanding, rate: float | None) -> tuple[str, ...]:
 
 def _lag(move: MoveStanding) -> str:
     figures = move.record.figures
-    if not figures.lag_objects and not figures.lag_seconds:
+    if move.record.state in _ARRIVED or not (figures.lag_objects or figures.lag_seconds):
         return "—"
     parts = [count(figures.lag_objects)]
     if figures.lag_bytes:

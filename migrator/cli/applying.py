@@ -1,0 +1,118 @@
+"""What happens between ``migrate apply`` and the engine: the saved plan, the preview, the question.
+
+Rule, in this order, as the exit codes are: a run at work (5), a stale saved plan (6), nobody to ask (64), error findings and
+a declined question (1). A fence that an earlier run left open comes before all but the lock: the engine resolves it first,
+and no listing of an estate may hold that up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from migrator.cli.consent import require_consent, require_terminal
+from migrator.cli.previewing import AT_REST, Look, look, move_states, recorded_state, require_free, waves_to_begin
+from migrator.cli.scope import wave_of
+from migrator.cli.settings import Settings
+from migrator.cli.views import preview as view
+from migrator.cli.views.errors import show_note
+from migrator.cli.views.figures import many
+from migrator.cli.views.screen import Page
+from migrator.errors import FindingsError, StalePlanError
+from migrator.plan import Loaded, load, loads
+from migrator.plan.saved import SavedPlan, is_saved, read
+
+if TYPE_CHECKING:
+    from migrator.ports.state_store import StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``call`` is the command line that does the same again, for messages."""
+
+    path: Path
+    loaded: Loaded
+    saved: SavedPlan | None
+    wave: str | None
+    call: str
+
+
+def request_of(path: Path, *, wave: str | None) -> Request:
+    """Read a plan document or a saved plan. PlanError, or UsageError for a wave that is not in it."""
+    saved = read(path) if is_saved(path) else None
+    loaded = load(path) if saved is None else loads(saved.document, saved.plan_path)
+    option = ""
+    if wave is not None:
+        wave_of(loaded.schedule, wave)
+        option = f" --wave {wave}"
+    document = path if saved is None else Path(saved.plan_path)
+    return Request(path, loaded, saved, wave, f"migrate apply {document}{option}")
+
+
+def may_begin(request: Request, settings: Settings, *, yes: bool, as_json: bool) -> bool:
+    """Check, show and ask. False if there is nothing to do.
+
+    Raises:
+        LockedError, StalePlanError, UsageError, FindingsError: see this module's rule.
+    """
+    schedule = request.loaded.schedule
+    with recorded_state(settings, schedule) as store:
+        require_free(store, "apply")
+        if _has_open_fence(store):
+            _require_fresh(request, None)
+            require_terminal(yes=yes, what="applying")
+            show_note("an earlier run ended inside a fence: that is put in order first, without a preview")
+            require_consent(f"Go on with plan {schedule.name}?", yes=yes)
+            return True
+        if request.saved is None:
+            states = move_states(schedule, store)
+            if states and all(state.split()[-1] in AT_REST for state in states.values()):
+                return False
+            require_terminal(yes=yes, what="applying")
+            found = _look(request, store)
+        else:
+            found = look(schedule, store, waves=None)
+            _require_fresh(request, found)
+            require_terminal(yes=yes, what="applying")
+    _refuse_errors(request, settings, found, as_json=as_json)
+    waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
+    require_consent(f"Apply plan {schedule.name}, {waves}?", yes=yes)
+    return True
+
+
+def _look(request: Request, store: StateStore) -> Look | None:
+    waves = waves_to_begin(request.loaded.schedule, store, request.wave)
+    return look(request.loaded.schedule, store, waves=waves) if waves else None
+
+
+def _has_open_fence(store: StateStore) -> bool:
+    return any(move.intent is not None for move in store.moves())
+
+
+def _require_fresh(request: Request, found: Look | None) -> None:
+    if request.saved is not None and (found is None or found.fingerprint != request.saved.fingerprint):
+        raise StalePlanError(
+            f"cannot apply {request.path}: accounts, containers, limits or moves are not what they were when it was saved",
+            hint=f"look again with `migrate plan {request.saved.plan_path} --out {request.path}`",
+        )
+
+
+def _refuse_errors(request: Request, settings: Settings, found: Look | None, *, as_json: bool) -> None:
+    """Show the preview; FindingsError if it holds errors. What cannot be built is refused even when all waves have begun."""
+    schedule = request.loaded.schedule
+    if found is None:
+        if schedule.not_built:
+            keys = ", ".join(schedule.not_built)
+            raise FindingsError(f"cannot apply plan {schedule.name}: this version cannot apply {keys}")
+        return
+    if not as_json:
+        view.show(Page(settings), schedule, found)
+    errors = [finding for finding in found.preview.findings if finding.severity == "error"]
+    if errors:
+        first = f"{errors[0].subject}: {errors[0].text}"
+        more = f" (and {many(len(errors) - 1, 'more error')})" if len(errors) > 1 else ""
+        raise FindingsError(
+            f"cannot apply plan {schedule.name}: {first}{more}",
+            hint=errors[0].remedy or f"see `migrate plan {request.path}`",
+        )

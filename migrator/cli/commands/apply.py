@@ -1,0 +1,52 @@
+"""``migrate apply``: start or resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from migrator.cli.commands.options import Wave, Yes
+from migrator.cli.exits import ExitCode
+from migrator.cli.settings import settings_of
+
+if TYPE_CHECKING:
+    from migrator.engine.rollout import Rollout
+    from migrator.engine.world import Outcome
+
+PlanOrFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PLAN_OR_FILE", help="The plan document, or a plan saved with `plan --out`.", show_default=False
+    ),
+]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", metavar="", help="Exit 3 instead of waiting for a soak or a person.")
+]
+AsEvents = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON event a line on standard output.")]
+
+
+def apply(
+    context: typer.Context,
+    plan: PlanOrFile,
+    yes: Yes = False,
+    wave: Wave = None,
+    no_wait: NoWait = False,
+    as_json: AsEvents = False,
+) -> int:
+    """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
+    from migrator.cli.applying import may_begin, request_of
+    from migrator.cli.operating import operate
+
+    settings = settings_of(context)
+    request = request_of(plan, wave=wave)
+    if not may_begin(request, settings, yes=yes, as_json=as_json):
+        if not as_json:
+            typer.echo("Nothing to do: every move has soaked.")
+        return ExitCode.DONE
+
+    async def work(rollout: Rollout) -> Outcome:
+        return await rollout.apply(wave=wave, wait=not no_wait)
+
+    return operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json)

@@ -1,0 +1,64 @@
+"""``migrate plan``: the preview. Reads only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from migrator.cli.commands.options import AsJson, PlanPath, Wave
+from migrator.cli.exits import ExitCode
+from migrator.cli.settings import settings_of
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Save the plan for `migrate apply FILE`.", show_default=False),
+]
+Detailed = Annotated[
+    bool, typer.Option("--detailed-exitcode", metavar="", help="Exit 2 if changes are pending, 0 if not.")
+]
+
+
+def plan(
+    context: typer.Context,
+    plan: PlanPath,
+    out: Out = None,
+    as_json: AsJson = False,
+    detailed_exitcode: Detailed = False,
+    wave: Wave = None,
+) -> int:
+    """Show what apply would do: findings, inventory, forecast, steps. Nothing is written."""
+    from migrator.cli.previewing import look, recorded_state
+    from migrator.cli.scope import wave_of
+    from migrator.cli.views import preview as view
+    from migrator.cli.views.documents import write_document
+    from migrator.cli.views.errors import show_note
+    from migrator.cli.views.screen import Page
+    from migrator.errors import UsageError
+    from migrator.plan import load
+    from migrator.plan.saved import SavedPlan, summary, write
+
+    if out is not None and wave is not None:
+        raise UsageError("cannot save one wave: a saved plan is the whole plan", hint="leave out --wave or --out")
+    settings, loaded = settings_of(context), load(plan)
+    schedule = loaded.schedule
+    if wave is not None:
+        wave_of(schedule, wave)
+    for warning in loaded.warnings:
+        show_note(f"warning: {warning}")
+    with recorded_state(settings, schedule) as store:
+        found = look(schedule, store, waves=None if wave is None else [wave])
+    if as_json:
+        write_document(view.document(schedule, found))
+    else:
+        view.show(Page(settings), schedule, found)
+    if out is not None and found.fingerprint is not None:
+        write(
+            out,
+            SavedPlan(schedule.name, str(plan), loaded.text, found.fingerprint, summary(found.preview.findings)),
+        )
+        show_note(f"saved as {out}: `migrate apply {out}` applies exactly this")
+    if found.preview.has_errors:
+        return ExitCode.ERROR
+    return ExitCode.CHANGES if detailed_exitcode and found.changes_pending else ExitCode.DONE

@@ -1,0 +1,54 @@
+"""``migrate retry``: the only way out of halted or reversed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from migrator.cli.commands.options import Area, PlanPath, Region, Wave
+from migrator.cli.settings import settings_of
+
+if TYPE_CHECKING:
+    from migrator.engine.rollout import Rollout
+    from migrator.engine.world import Outcome
+
+Reason = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why it may go on; kept in the journal.", show_default=False)
+]
+AcceptDeletes = Annotated[
+    int | None,
+    typer.Option(
+        "--accept-deletes", metavar="N", min=0, help="Allow up to N deletes in this direction.", show_default=False
+    ),
+]
+
+
+def retry(
+    context: typer.Context,
+    plan: PlanPath,
+    reason: Reason,
+    wave: Wave = None,
+    region: Region = None,
+    area: Area = None,
+    accept_deletes: AcceptDeletes = None,
+) -> int:
+    """Let halted or reversed moves go on with the next apply."""
+    from migrator.cli.identity import user
+    from migrator.cli.operating import operate
+    from migrator.cli.scope import Scope
+    from migrator.errors import UsageError
+    from migrator.plan import load
+
+    if not reason.strip():
+        raise UsageError("cannot retry without a reason: --reason is empty", hint="say why it may go on")
+    settings, loaded = settings_of(context), load(plan)
+    scope = Scope(wave, region, area)
+    scope.moves(loaded.schedule)
+
+    async def work(rollout: Rollout) -> Outcome:
+        return await rollout.retry(
+            wave=wave, region=region, area=area, reason=reason, who=user(), accept_deletes=accept_deletes
+        )
+
+    return operate(loaded, settings, work, resume=f"migrate apply {plan}", create=False)

@@ -1,0 +1,67 @@
+"""``migrate rollback``: the lossless way back, newest wave first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from migrator.cli.commands.options import Area, AsJson, PlanPath, Region, Wave, Yes
+from migrator.cli.exits import ExitCode
+from migrator.cli.settings import settings_of
+
+if TYPE_CHECKING:
+    from migrator.engine.rollout import Rollout
+    from migrator.engine.world import Outcome
+
+OnConflict = Annotated[
+    Literal["source", "target"] | None,
+    typer.Option(
+        "--on-conflict",
+        metavar="source|target",
+        help="Which side wins where both were changed; the other's bytes are kept in the source account.",
+        show_default=False,
+    ),
+]
+
+
+def rollback(
+    context: typer.Context,
+    plan: PlanPath,
+    wave: Wave = None,
+    region: Region = None,
+    area: Area = None,
+    on_conflict: OnConflict = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take traffic, and the data written since, back to the sources, newest wave first. A running apply is steered."""
+    from migrator.cli.consent import require_consent, require_terminal
+    from migrator.cli.loading import state_of
+    from migrator.cli.operating import operate
+    from migrator.cli.rolling_back import go_back
+    from migrator.cli.scope import Scope
+    from migrator.model.moves import MoveState
+    from migrator.plan import load
+
+    settings = settings_of(context)
+    loaded = load(plan)
+    scope = Scope(wave, region, area)
+    names = {move.id for move in scope.moves(loaded.schedule)}
+    with state_of(settings, loaded.schedule, create=False) as store:
+        begun = [
+            str(move.id)
+            for move in store.moves()
+            if move.id in names and move.state not in (MoveState.PENDING, MoveState.REVERSED)
+        ]
+    if not begun:
+        typer.echo("Nothing to take back: no move in this scope has begun, or all are back already.")
+        return ExitCode.DONE
+    require_terminal(yes=yes, what="going back")
+    require_consent(f"Take {', '.join(begun)} back to the source?", yes=yes)
+
+    async def work(rollout: Rollout) -> Outcome:
+        return await go_back(rollout, scope, on_conflict=on_conflict)
+
+    resume = f"migrate rollback {plan}{scope.options()}"
+    return operate(loaded, settings, work, resume=resume, create=False, as_json=as_json)

@@ -1,0 +1,44 @@
+"""``migrate verify``: compare both ends now."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from migrator.cli.commands.options import AsJson, PlanPath, Wave
+from migrator.cli.exits import ExitCode
+from migrator.cli.settings import settings_of
+
+VerifyLevel = Annotated[
+    Literal["attributes", "content"] | None,
+    typer.Option(
+        "--level",
+        metavar="attributes|content",
+        help="Compare what listings show, or read every byte; without it, as the plan says.",
+        show_default=False,
+    ),
+]
+
+
+def verify(
+    context: typer.Context, plan: PlanPath, wave: Wave = None, level: VerifyLevel = None, as_json: AsJson = False
+) -> int:
+    """Compare both ends of every move that has begun; exit 4 if they differ."""
+    from migrator.cli.loading import load_plan, state_of
+    from migrator.cli.scope import Scope
+    from migrator.cli.verifying import compare_moves
+    from migrator.cli.views import verify as view
+    from migrator.cli.views.documents import write_document
+    from migrator.cli.views.screen import Page
+    from migrator.cli.wiring import run_async
+
+    settings, schedule = settings_of(context), load_plan(plan)
+    moves = Scope(wave=wave).moves(schedule)
+    with state_of(settings, schedule, create=False) as store:
+        compared = run_async(compare_moves(schedule, store, moves, level=level))
+    if as_json:
+        write_document(view.document(schedule.name, compared))
+    else:
+        view.show(Page(settings), compared)
+    return ExitCode.DONE if all(one.comparison.is_equal for one in compared) else ExitCode.STOPPED

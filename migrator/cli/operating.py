@@ -1,0 +1,80 @@
+"""Driving the engine from a command: open the world, watch, obey signals, say how it ended.
+
+Decides what apply, rollback and retry have in common. Leaves the work to ``migrator.engine`` and the looks to ``views``. Rule:
+whatever happens, the world is closed, the display is ended before the last words, and signals are obeyed until then.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from migrator.cli import exits, wiring
+from migrator.cli.exits import ExitCode
+from migrator.cli.identity import new_run
+from migrator.cli.interrupts import run_stoppable
+from migrator.cli.loading import state_of
+from migrator.cli.settings import Settings
+from migrator.cli.views.live import LiveTable
+from migrator.cli.views.outcome import show_outcome
+from migrator.cli.views.progress import Courier, Display, JsonLines, PlainLines
+from migrator.engine.rollout import Rollout
+from migrator.engine.world import Outcome
+
+if TYPE_CHECKING:
+    from migrator.plan import Loaded
+    from migrator.ports.reporter import Reporter
+    from migrator.ports.state_store import StateStore
+
+Operation = Callable[[Rollout], Awaitable[Outcome]]
+
+
+def operate(
+    loaded: Loaded, settings: Settings, operation: Operation, *, resume: str, create: bool, as_json: bool = False
+) -> ExitCode:
+    """Carry out ``operation`` and say how it ended.
+
+    Args:
+        resume: the command line that goes on after an interruption.
+        create: may the state store and local target accounts be made?
+    """
+    with state_of(settings, loaded.schedule, create=create) as state:
+        with Courier(_display(settings, as_json=as_json)) as courier:
+            work = _run(loaded, state, courier, operation, resume=resume, create=create)
+            outcome = wiring.run_async(work)
+            if as_json:
+                courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
+    if not as_json:
+        show_outcome(outcome, settings, resume=resume)
+    return exits.of_outcome(outcome.code)
+
+
+def _display(settings: Settings, *, as_json: bool) -> Display:
+    if as_json:
+        return JsonLines()
+    return LiveTable(settings) if sys.stdout.isatty() else PlainLines()
+
+
+async def _run(
+    loaded: Loaded, state: StateStore, reporter: Reporter, operation: Operation, *, resume: str, create: bool
+) -> Outcome:
+    stops: list[Callable[[], None]] = []
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        asked = True
+        for one in stops:
+            one()
+
+    async def work() -> Outcome:
+        async with wiring.world(loaded.schedule, state, reporter, may_create=create) as world:
+            rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text)
+            stops.append(rollout.stop)
+            if asked:
+                return Outcome("interrupted", ("nothing was begun",))
+            return await operation(rollout)
+
+    outcome, _ = await run_stoppable(work(), stop=stop, resume=resume)
+    return outcome

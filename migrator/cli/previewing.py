@@ -1,0 +1,136 @@
+"""The preview as commands use it: which waves are looked at, what a saved plan is compared with, whether changes are pending.
+
+Decides that apply looks only at waves that still have moves to begin: what has begun is proved by its own evidence, and a
+rollout of weeks must not list everything again at each resume. Leaves the looking to ``migrator.engine.preview``. Rule: a
+preview writes nothing, also no state store and no local account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from migrator.cli import wiring
+from migrator.cli.identity import is_proven_dead
+from migrator.cli.settings import Settings
+from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
+from migrator.cli.views.figures import instant
+from migrator.engine.preview import Preview, preview
+from migrator.errors import LockedError
+from migrator.model.findings import Finding
+from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.schedule import Schedule
+from migrator.plan.saved import fingerprint
+
+if TYPE_CHECKING:
+    from migrator.ports.state_store import StateStore
+
+IN_MEMORY: Final = "sqlite://"
+AT_REST: Final = frozenset({MoveState.SOAKED, MoveState.RETIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A preview and what only the whole of it tells. ``fingerprint`` is None if not every wave was looked at."""
+
+    preview: Preview
+    states: dict[str, str]
+    fingerprint: str | None
+
+    @property
+    def changes_pending(self) -> bool:
+        return any(state.split()[-1] not in AT_REST for state in self.states.values())
+
+
+class Silent:
+    """A reporter for work that nobody watches."""
+
+    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None: ...
+    def progress(self, move: str, **figures: Any) -> None: ...
+
+
+@contextmanager
+def recorded_state(settings: Settings, schedule: Schedule) -> Iterator[StateStore]:
+    """The plan's state store for reading; an empty one in memory where there is none yet."""
+    url = wiring.state_url(settings, schedule)
+    is_there = wiring.is_there(url)
+    store = wiring.open_state_of(url if is_there else IN_MEMORY, schedule.name, create=not is_there)
+    with closing(store):
+        yield store
+
+
+def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None) -> Look:
+    """Preview these waves (None: all). Raises CloudError if an account cannot be read."""
+    found = wiring.run_async(_look(schedule, store, waves))
+    states = move_states(schedule, store)
+    mark = None
+    if waves is None:
+        mark = fingerprint(
+            schedule.fingerprint,
+            accounts={name: f"{one.kind} {one.endpoint or one.path or ''}" for name, one in schedule.accounts.items()},
+            containers=found.containers,
+            limits={name: one.requests_per_minute for name, one in schedule.accounts.items()},
+            features=found.features,
+            states=states,
+        )
+    return Look(found, states, mark)
+
+
+async def _look(schedule: Schedule, store: StateStore, waves: Sequence[str] | None) -> Preview:
+    async with wiring.world(schedule, store, Silent(), may_create=False) as world:
+        if waves is None:
+            return await preview(schedule, world)
+        return _joined([await preview(schedule, world, only=wave) for wave in waves])
+
+
+def _joined(parts: Sequence[Preview]) -> Preview:
+    """Several waves' previews as one; what is said of the whole plan is said once."""
+    findings: tuple[Finding, ...] = tuple(dict.fromkeys(finding for part in parts for finding in part.findings))
+    return Preview(
+        findings=findings,
+        inventories={key: value for part in parts for key, value in part.inventories.items()},
+        forecasts={key: value for part in parts for key, value in part.forecasts.items()},
+        containers={
+            key: tuple(sorted({name for part in parts for name in part.containers.get(key, ())}))
+            for part in parts
+            for key in part.containers
+        },
+        features={key: value for part in parts for key, value in part.features.items()},
+        steps=tuple(step for part in parts for step in part.steps),
+    )
+
+
+def move_states(schedule: Schedule, store: StateStore) -> dict[str, str]:
+    """``region/area`` -> ``direction state`` of every move of the plan."""
+    known = {move.id: move for move in store.moves()}
+    states = {}
+    for planned in schedule.moves:
+        record = known.get(planned.id) or MoveRecord(planned.id, "", planned.source, planned.target)
+        states[str(planned.id)] = f"{record.direction} {record.state}"
+    return states
+
+
+def waves_to_begin(schedule: Schedule, store: StateStore, only: str | None) -> list[str]:
+    """The waves with a move that has not begun."""
+    states = move_states(schedule, store)
+    return [
+        wave.name
+        for wave in schedule.waves
+        if only in (None, wave.name) and any(states[str(move.id)] == "forward pending" for move in wave.moves)
+    ]
+
+
+def require_free(store: StateStore, what: str) -> None:
+    """LockedError if another run is at work: said before anything is looked at. The engine's own lock decides later."""
+    lock = store.lock()
+    if lock is None or is_proven_dead(lock):
+        return
+    if (datetime.now(UTC) - lock.heartbeat).total_seconds() > LOCK_TIMEOUT_SECONDS:
+        return
+    raise LockedError(
+        f"cannot {what}: {lock.owner}@{lock.host} (pid {lock.pid}) is at work since {instant(lock.since)}, lock {lock.nonce}",
+        hint="wait for it, watch it with `migrate status`, or steer it with hold, pause or rollback",
+    )

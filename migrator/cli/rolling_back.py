@@ -1,0 +1,54 @@
+"""``migrate rollback``: take the lock and go back, or steer the run that holds it.
+
+While an apply is at work it is asked to go back, and this command follows until that run has ended; then it takes the lock
+itself, so that the way back is complete - or completed here - when this command says so. The wish is removed at the end, or
+it would meet the next apply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from migrator.cli.identity import user
+from migrator.cli.scope import Scope
+from migrator.engine.rollout import Rollout
+from migrator.engine.world import Outcome
+from migrator.errors import LockedError
+from migrator.model.moves import Control
+from migrator.ports.state_store import SetControl
+
+FOLLOW_SECONDS: Final = 0.5
+
+
+async def go_back(rollout: Rollout, scope: Scope, *, on_conflict: str | None) -> Outcome:
+    """Bring the moves of ``scope`` back to their sources, whoever has to do it."""
+    world = rollout.world
+    has_steered = False
+    try:
+        while True:
+            try:
+                return await rollout.rollback(
+                    wave=scope.wave, region=scope.region, area=scope.area, on_conflict=on_conflict
+                )
+            except LockedError as held:
+                if not has_steered:
+                    has_steered = True
+                    rollout.steer(
+                        wave=scope.wave, region=scope.region, area=scope.area, on_conflict=on_conflict, who=user()
+                    )
+                    text = f"a run is at work and was asked to go back; following it ({held.message})"
+                    world.reporter.event("waiting", None, text)
+            await world.clock.sleep(FOLLOW_SECONDS)
+    finally:
+        if has_steered:
+            _withdraw(rollout)
+
+
+def _withdraw(rollout: Rollout) -> None:
+    """Remove a wish that the run did not take up before it ended."""
+    for control in rollout.world.state.controls():
+        if control.kind == "rollback":
+            gone: Control = replace(control, value={}, at=datetime.now(UTC))
+            rollout.world.state.commit([SetControl(gone)], token=None)
