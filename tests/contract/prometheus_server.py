@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -57,17 +58,18 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def serving(routes: dict[str, object]) -> AsyncIterator[str]:
+async def serving(routes: dict[str, object], *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """An application of our own on loopback; ``routes``: path -> handler of every method."""
     app = web.Application(client_max_size=10 * 1024 * 1024)
     for path, handler in routes.items():
         app.router.add_route("*", path, handler)  # type: ignore[arg-type]
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        port = runner.addresses[0][1]
+        yield f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
 

@@ -1,0 +1,104 @@
+"""A local server that speaks the wire protocol of Azure Monitor's metrics batch API, with its habits: ten series unless
+``top`` is given, no points where there was no traffic, one subscription and fifty resources a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+AVERAGES = {"SuccessE2ELatency": "MilliSeconds", "SuccessServerLatency": "MilliSeconds", "Availability": "Percent"}
+UNITS = {**AVERAGES, "Transactions": "Count", "Ingress": "Bytes", "Egress": "Bytes"}
+
+
+@dataclass
+class Minute:
+    """What one account did in one minute; ``figures`` of other metrics by name. ``is_hole``: a point without figures."""
+
+    responses: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
+    is_hole: bool = False
+
+
+@dataclass
+class AzureMonitor:
+    """``minutes``: resource id -> minute -> what happened. ``asked``: every request's path, query, ids and token."""
+
+    minutes: dict[str, dict[datetime, Minute]] = field(default_factory=dict)
+    error_codes: dict[str, str] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    instead: web.Response | None = None
+
+    async def batch(self, request: web.Request) -> web.StreamResponse:
+        ids = (await request.json())["resourceids"]
+        query = dict(request.query)
+        self.asked.append({"path": request.path, "ids": ids, "token": request.headers.get("Authorization"), **query})
+        if self.instead is not None:
+            return self.instead
+        if len(ids) > 50 or any(not one.startswith(request.path.partition("/metrics:")[0] + "/") for one in ids):
+            return web.json_response({"error": {"code": "BadRequest", "message": "resources"}}, status=400)
+        names = query["metricnames"].split(",")
+        if query["aggregation"] == "Average" and not set(names) <= set(AVERAGES):
+            return web.json_response({"error": {"code": "BadRequest", "message": "aggregation"}}, status=400)
+        values = [self._result(one, names, query) for one in reversed(ids) if one not in self.left_out]
+        return web.json_response({"values": values})
+
+    def _result(self, id: str, names: list[str], query: Mapping[str, str]) -> dict[str, Any]:
+        begin, end = (datetime.fromisoformat(query[key]) for key in ("starttime", "endtime"))
+        minutes = {at: one for at, one in sorted(self.minutes.get(id, {}).items()) if begin <= at < end}
+        return {
+            "starttime": query["starttime"],
+            "endtime": query["endtime"],
+            "interval": query["interval"],
+            "namespace": query["metricnamespace"],
+            "resourceregion": "eastus2",
+            "resourceid": id,
+            "value": [
+                {
+                    "id": f"{id.upper()}/providers/Microsoft.Insights/metrics/{name}",
+                    "type": "Microsoft.Insights/metrics",
+                    "name": {"value": name, "localizedValue": name},
+                    "displayDescription": name,
+                    "unit": UNITS[name],
+                    "timeseries": _series(name, minutes, query),
+                    "errorCode": self.error_codes.get(id, "Success"),
+                }
+                for name in names
+            ],
+        }
+
+
+def _series(name: str, minutes: Mapping[datetime, Minute], query: Mapping[str, str]) -> list[dict[str, Any]]:
+    if not minutes:
+        return []
+    if query.get("filter") != "ResponseType eq '*'":
+        return [{"metadatavalues": [], "data": [_point(name, at, one, None) for at, one in minutes.items()]}]
+    types = list(dict.fromkeys(response for one in minutes.values() for response in one.responses))
+    return [
+        {
+            "metadatavalues": [{"name": {"value": "responsetype", "localizedValue": "Response type"}, "value": type}],
+            "data": [_point(name, at, one, type) for at, one in minutes.items()],
+        }
+        for type in types[: int(query.get("top", 10))]
+    ]
+
+
+def _point(name: str, at: datetime, minute: Minute, type: str | None) -> dict[str, Any]:
+    stamp = {"timeStamp": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+    if minute.is_hole:
+        return stamp
+    if type is not None:
+        return {**stamp, "total": minute.responses[type]} if type in minute.responses else stamp
+    if name == "Transactions":
+        return {**stamp, "total": sum(minute.responses.values())}
+    if name not in minute.figures:
+        return stamp
+    return {**stamp, "average" if name in AVERAGES else "total": minute.figures[name]}
+
+
+def every_minute(begin: datetime, minutes: int, **given: Any) -> dict[datetime, Minute]:
+    return {begin + timedelta(minutes=number): Minute(**given) for number in range(minutes)}
