@@ -1,0 +1,273 @@
+"""Deliberate breakages of the engine and the data plane, one a promise, to show that the oracle is not blind.
+
+Each is a context manager that patches named functions and nothing else; worlds, seeds and scenarios stay the same.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+from unittest import mock
+
+from migrator.engine import mover as mover_module
+from migrator.engine import rollout
+from migrator.engine.routes import RouteDesk
+from migrator.engine.steps import carry, cut, preflight
+from migrator.errors import NotFound
+from migrator.machine.events import Event
+from migrator.model.moves import Direction, MoveState
+from migrator.model.routes import READ_WRITE
+from migrator.model.schedule import Routing
+from migrator.testing.simulation import store as sim_store
+from migrator.testing.simulation.blobs import Account
+from migrator.testing.simulation.clients import Customer
+from migrator.testing.simulation.state import NodeState
+from migrator.transfer import decide, listing, passes
+from migrator.transfer.decide import Decision, Verb
+
+
+def patched(target, name, new):
+    return mock.patch.object(target, name, new)
+
+
+@contextlib.contextmanager
+def all_of(*patches):
+    with contextlib.ExitStack() as stack:
+        for one in patches:
+            stack.enter_context(one)
+        yield
+
+
+def times_instead_of_evidence():
+    """A name is skipped when the destination is not older and has the same size."""
+    right = passes.decide
+
+    def by_times(case):
+        origin, destination = case.origin, case.destination
+        if origin and destination and origin.size == destination.size:
+            if not (destination.copy_pending or origin.last_modified > destination.last_modified):
+                return Decision(Verb.SKIP if decide._marks_agree(origin, destination) else Verb.MARK)
+        return right(case)
+
+    return patched(passes, "decide", by_times)
+
+
+def etags_from_different_records():
+    """A name is skipped when each ETag was seen in some record, not both in the same."""
+    right_decide, right_record = passes.decide, passes.record_of
+    sources, targets = set(), set()
+
+    def record_of(case, **facts):
+        record = right_record(case, **facts)
+        sources.add(record.source)
+        targets.add(record.target)
+        return record
+
+    def by_either(case):
+        origin, destination = case.origin, case.destination
+        if origin and destination and not destination.copy_pending:
+            here, there = decide._hash(case, origin), decide._hash(case, destination)
+            if here in sources | targets and there in sources | targets:
+                return Decision(Verb.SKIP if decide._marks_agree(origin, destination) else Verb.MARK)
+        return right_decide(case)
+
+    return all_of(patched(passes, "decide", by_either), patched(passes, "record_of", record_of))
+
+
+def barrier_before_drain():
+    """The proof is made at once after the fence, and trusted after the drain."""
+    right_pass = cut.one_pass
+    proofs = {}
+
+    async def drain(mover):
+        result = None
+        for _ in range(cut.MAX_BARRIER_PASSES):
+            result = await right_pass(mover, in_fence=True)
+            if result.is_proof:
+                break
+        proofs[mover.id] = result
+        return await cut.drain(mover)
+
+    async def one_pass(mover, *, in_fence=False):
+        return proofs.get(mover.id) or await right_pass(mover, in_fence=in_fence)
+
+    steps = {**rollout.STEPS, MoveState.DRAINING: drain}
+    return all_of(patched(rollout, "STEPS", steps), patched(cut, "one_pass", one_pass))
+
+
+def no_source_condition():
+    """Copies take whatever generation the origin has when they get there."""
+
+    def source(origin):
+        return origin.store._contents.get(origin.container, origin.name)
+
+    def readable(self, container, name, etag, *, as_source=False):
+        return self.get(container, name)
+
+    return all_of(patched(sim_store, "_source", source), patched(Account, "readable", readable))
+
+
+def no_destination_condition():
+    """Writes of the tool overwrite and delete whatever is there."""
+    right_check, right_delete = Account.check, Account.delete
+
+    def check(self, container, name, condition):
+        return right_check(self, container, name, None)
+
+    def delete(self, sender, container, name, *, if_match, sent_at):
+        right_delete(self, sender, container, name, if_match=None, sent_at=sent_at)
+
+    return all_of(patched(Account, "check", check), patched(Account, "delete", delete))
+
+
+def switch_with_a_create_outstanding():
+    """Unanswered writes are forgotten at once."""
+    return patched(NodeState, "outstanding", lambda self, move: [])
+
+
+def deletes_from_a_truncated_listing():
+    """A listing that broke off counts as complete, and nobody is asked again."""
+    right = listing.Stream._fetch
+
+    async def fetch(self, marker):
+        entries, following = await right(self, marker)
+        if following is not None and self.store.account.endswith("core"):
+            following = None
+        return entries, following
+
+    async def head(self, container, name):
+        raise NotFound("gone", what="blob")
+
+    from migrator.transfer.paced import PacedStore
+
+    return all_of(patched(listing.Stream, "_fetch", fetch), patched(PacedStore, "head", head))
+
+
+def reverse_delete_without_evidence():
+    """Going back, what the target does not have is deleted at the source."""
+    right = passes.decide
+
+    def decide_(case):
+        if case.direction is Direction.REVERSE and case.origin is None and case.destination is not None:
+            return Decision(Verb.DELETE)
+        return right(case)
+
+    return patched(passes, "decide", decide_)
+
+
+def switch_without_compare_and_swap():
+    """The route is written whatever it says."""
+
+    async def change(self, move, expected, new):
+        async with self._turn:
+            seen = await self._router.read()
+            document = seen.document or rollout_document(self)
+            await self._router.swap(document.with_record(str(move), new), expected_etag=seen.etag)
+
+    return patched(RouteDesk, "change", change)
+
+
+def rollout_document(desk):
+    from migrator.model.routes import RouteDocument
+
+    return RouteDocument(desk._routing.ttl_seconds, desk._routing.max_write_seconds)
+
+
+def read_instead_of_release():
+    """After an unanswered switch the record is read; if it is still the fence, the switch is taken not to have happened."""
+    right = mover_module.release
+
+    async def release(mover, why):
+        intent = mover.record.intent
+        if intent is not None and intent.switched is not None:
+            found = await mover.shared.desk.record(mover.id)
+            if found is not None and found.same_authority(intent.fence):
+                released = mover.shared.desk.released(found)
+                mover.happen(Event.RELEASED, intent=None, epoch=found.epoch)
+                asyncio.get_running_loop().call_later(30.0, _later, mover, found, released)
+                return
+        await right(mover, why)
+
+    return all_of(patched(mover_module, "release", release), patched(rollout, "release", release))
+
+
+def _later(mover, found, released):
+    asyncio.ensure_future(_quiet(mover.shared.desk.change(mover.id, found, released)))
+
+
+async def _quiet(work):
+    with contextlib.suppress(Exception):
+        await work
+
+
+def writing_without_a_claim():
+    """The route record is neither claimed nor looked at."""
+
+    async def admit(self):
+        await asyncio.sleep(0)
+
+    async def claim(mover, *, create=False):
+        desk = mover.shared.desk
+        found = await desk.record(mover.id)
+        if found is None:
+            found = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
+            await desk.change(mover.id, None, found)
+        if not mover.record.ever_routed:
+            mover.save(replace(mover.record, ever_routed=True, epoch=found.epoch))
+
+    return all_of(patched(mover_module.Mover, "admit", admit), patched(preflight, "claim", claim))
+
+
+def drain_shorter_than_max_write():
+    """The drain waits for the leases to end, not for the writes under them."""
+    return patched(Routing, "drain_seconds", property(lambda self: self.ttl_seconds))
+
+
+def lease_age_from_receipt():
+    """A customer counts its lease from the answer, not from the request."""
+
+    async def refresh(self, follower):
+        try:
+            seen = await self._router.read()
+        except Exception:
+            return
+        follower.observe(seen.document, self.clock.monotonic())
+
+    return patched(Customer, "refresh", refresh)
+
+
+def ranges_with_a_gap():
+    """The last name of a range belongs to nobody."""
+    right = passes._Walk._settle
+
+    async def settle(self, above, upper, pairs, evidence, is_open):
+        await right(self, above, upper, pairs[:-1] if len(pairs) > 2 else pairs, evidence, is_open)
+
+    return patched(passes._Walk, "_settle", settle)
+
+
+def tags_ignored_in_catch_up():
+    """Generations that are equal are never looked at again."""
+    return patched(decide, "_marks_agree", lambda origin, destination: True)
+
+
+BREAKAGES = {
+    function.__name__.replace("_", "-"): function
+    for function in (
+        times_instead_of_evidence,
+        etags_from_different_records,
+        barrier_before_drain,
+        no_source_condition,
+        no_destination_condition,
+        switch_with_a_create_outstanding,
+        deletes_from_a_truncated_listing,
+        reverse_delete_without_evidence,
+        switch_without_compare_and_swap,
+        read_instead_of_release,
+        writing_without_a_claim,
+        drain_shorter_than_max_write,
+        lease_age_from_receipt,
+        ranges_with_a_gap,
+        tags_ignored_in_catch_up,
+    )
+}
+__all__ = ["BREAKAGES", "READ_WRITE", "carry"]
