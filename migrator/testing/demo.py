@@ -57,9 +57,7 @@ def main() -> int:
     migrate("routes", PLAN.name)
     say("The audit: every acknowledged write against the account that the route names.")
     audit = [sys.executable, "-m", "migrator.testing.audit", "--routes", "state/routes.json"]
-    for log in logs:
-        audit += ["--log", log]
-    return subprocess.run(audit, check=False).returncode
+    return subprocess.run([*audit, "--log", *logs], check=False).returncode
 
 
 def start_writers() -> tuple[list[subprocess.Popen[bytes]], list[str]]:

@@ -29,6 +29,7 @@ class GateFailed(Exception):
 async def soaking(mover: Mover) -> Event:
     clock = mover.world.clock
     next_watch = 0.0
+    said: dict[str, Verdict] = {}
     while True:
         changes: list[Change] = []
         now = clock.now()
@@ -49,7 +50,9 @@ async def soaking(mover: Mover) -> Event:
             begin, end, judgement = await _ask(mover, gate, now)
             sample = Sample(mover.id, gate.name, now, begin, end, judgement.verdict, judgement.value, judgement.reason)
             changes.append(AddSample(sample))
-            mover.tell("sample", f"{mover.id}: gate {gate.name} {judgement.verdict}: {judgement.reason}")
+            if said.get(gate.name) is not judgement.verdict:  # a soak of weeks says what changed, not every sample
+                said[gate.name] = judgement.verdict
+                mover.tell("sample", f"{mover.id}: gate {gate.name} {judgement.verdict}: {judgement.reason}")
         mover.commit(*changes)
         state = _state(mover)
         mover.save(mover.figures(soak_seconds=state.healthy_seconds))
