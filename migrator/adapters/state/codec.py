@@ -16,6 +16,7 @@ from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from migrator.adapters.state.rules import check_aware
 from migrator.errors import InternalError, StateError
 
 T = TypeVar("T")
@@ -23,8 +24,7 @@ T = TypeVar("T")
 
 def time_text(at: datetime) -> str:
     """The sortable text of a time; InternalError where it does not say its zone."""
-    if at.tzinfo is None:
-        raise InternalError("a time without a zone was to be saved")
+    check_aware(at)
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 

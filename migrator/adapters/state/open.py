@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from migrator.adapters.state.faults import place_of
+from migrator.adapters.state.rules import EXCEPTION_CAP
 from migrator.adapters.state.store import SqlStateStore, transaction
 from migrator.adapters.state.tables import SCHEMA_VERSION
 from migrator.adapters.state.upgrades import lineage_of, make_current, version_of
@@ -30,12 +31,13 @@ BUSY_SECONDS: Final = 10.0
 _MEMORY: Final = frozenset({"", ":memory:"})
 
 
-def open_store(url: str, plan_name: str, *, create: bool = True) -> SqlStateStore:
+def open_store(url: str, plan_name: str, *, create: bool = True, exception_cap: int = EXCEPTION_CAP) -> SqlStateStore:
     """The state store at ``url``, bound to ``plan_name``; an older schema is upgraded.
 
     Args:
         url: any SQLAlchemy URL; ``sqlite:///state/migrator.db`` is relative to the working directory.
         create: make the store, its file and directory if there is none yet; else StateError.
+        exception_cap: most exceptions of one move and kind that are kept in full.
     Raises:
         StateError: no store, no right to it, locked, damaged, another program's, or newer than this program.
     """
@@ -48,7 +50,7 @@ def open_store(url: str, plan_name: str, *, create: bool = True) -> SqlStateStor
     except BaseException:
         engine.dispose()
         raise
-    return SqlStateStore(engine, plan_name, lineage=lineage, place=place)
+    return SqlStateStore(engine, plan_name, lineage=lineage, place=place, exception_cap=exception_cap)
 
 
 def stored_plans(url: str) -> tuple[str, ...]:
@@ -63,11 +65,11 @@ def stored_plans(url: str) -> tuple[str, ...]:
 def _parse(url: str) -> URL:
     try:
         return make_url(url)
-    except ArgumentError as fault:  # the text may hold a password: it is not repeated
+    except (ArgumentError, ValueError):  # neither shown nor chained: what cannot be parsed may hold a password
         raise StateError(
             "cannot open the state store: its URL cannot be understood",
             hint="write it like sqlite:///state/migrator.db",
-        ) from fault
+        ) from None
 
 
 def _make_ready(engine: Engine, place: str, *, create: bool) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
@@ -35,6 +36,12 @@ def position(upper: bytes | None) -> bytes:
 def upper_at(position: bytes) -> bytes | None:
     """The upper bound that ``position`` was made from."""
     return None if position == b"\x01" else position[1:]
+
+
+def check_aware(*times: datetime | None) -> None:
+    """InternalError for a time that does not say its zone."""
+    if any(at is not None and at.tzinfo is None for at in times):
+        raise InternalError("a time without a zone was to be saved")
 
 
 def check_operator_changes(changes: Sequence[Change]) -> None:
@@ -74,7 +81,11 @@ def _check_tiling(change: ReplaceRanges) -> None:
             raise InternalError(f"{_stretch(change)} is replaced by a range of {new.container}/{new.prefix}")
     low = BEFORE_ALL if change.above is None else position(change.above)
     ends = [low, *(position(new.upper) for new in change.ranges)]
-    if ends[-1] != position(change.upper) or any(first >= second for first, second in pairwise(ends)):
+    if (
+        not change.ranges
+        or ends[-1] != position(change.upper)
+        or any(first >= second for first, second in pairwise(ends))
+    ):
         raise InternalError(f"{_stretch(change)} is replaced by ranges that do not tile it")
 
 
