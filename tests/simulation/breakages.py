@@ -11,11 +11,11 @@ from unittest import mock
 from migrator.engine import mover as mover_module
 from migrator.engine import rollout
 from migrator.engine.routes import RouteDesk
-from migrator.engine.steps import carry, cut, preflight
+from migrator.engine.steps import cut, preflight
 from migrator.errors import NotFound
 from migrator.machine.events import Event
 from migrator.model.moves import Direction, MoveState
-from migrator.model.routes import READ_WRITE
+from migrator.model.routes import RouteDocument
 from migrator.model.schedule import Routing
 from migrator.testing.simulation import store as sim_store
 from migrator.testing.simulation.blobs import Account
@@ -23,6 +23,7 @@ from migrator.testing.simulation.clients import Customer
 from migrator.testing.simulation.state import NodeState
 from migrator.transfer import decide, listing, passes
 from migrator.transfer.decide import Decision, Verb
+from migrator.transfer.paced import PacedStore
 
 
 def patched(target, name, new):
@@ -43,9 +44,9 @@ def times_instead_of_evidence():
 
     def by_times(case):
         origin, destination = case.origin, case.destination
-        if origin and destination and origin.size == destination.size:
-            if not (destination.copy_pending or origin.last_modified > destination.last_modified):
-                return Decision(Verb.SKIP if decide._marks_agree(origin, destination) else Verb.MARK)
+        is_alike = origin and destination and origin.size == destination.size and not destination.copy_pending
+        if is_alike and origin.last_modified <= destination.last_modified:
+            return Decision(Verb.SKIP if decide._marks_agree(origin, destination) else Verb.MARK)
         return right(case)
 
     return patched(passes, "decide", by_times)
@@ -137,8 +138,6 @@ def deletes_from_a_truncated_listing():
     async def head(self, container, name):
         raise NotFound("gone", what="blob")
 
-    from migrator.transfer.paced import PacedStore
-
     return all_of(patched(listing.Stream, "_fetch", fetch), patched(PacedStore, "head", head))
 
 
@@ -167,8 +166,6 @@ def switch_without_compare_and_swap():
 
 
 def rollout_document(desk):
-    from migrator.model.routes import RouteDocument
-
     return RouteDocument(desk._routing.ttl_seconds, desk._routing.max_write_seconds)
 
 
@@ -181,22 +178,11 @@ def read_instead_of_release():
         if intent is not None and intent.switched is not None:
             found = await mover.shared.desk.record(mover.id)
             if found is not None and found.same_authority(intent.fence):
-                released = mover.shared.desk.released(found)
                 mover.happen(Event.RELEASED, intent=None, epoch=found.epoch)
-                asyncio.get_running_loop().call_later(30.0, _later, mover, found, released)
                 return
         await right(mover, why)
 
     return all_of(patched(mover_module, "release", release), patched(rollout, "release", release))
-
-
-def _later(mover, found, released):
-    asyncio.ensure_future(_quiet(mover.shared.desk.change(mover.id, found, released)))
-
-
-async def _quiet(work):
-    with contextlib.suppress(Exception):
-        await work
 
 
 def writing_without_a_claim():
@@ -270,4 +256,3 @@ BREAKAGES = {
         tags_ignored_in_catch_up,
     )
 }
-__all__ = ["BREAKAGES", "READ_WRITE", "carry"]

@@ -11,13 +11,16 @@ import asyncio
 import contextlib
 import hashlib
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
+from migrator.engine import mover as mover_module
+from migrator.engine import rollout as rollout_module
 from migrator.engine.rollout import Rollout
+from migrator.engine.steps import carry as carry_module
 from migrator.engine.world import Outcome, Run
 from migrator.engine.world import World as Doors
 from migrator.errors import InternalError, MigrateError
@@ -58,7 +61,7 @@ from migrator.testing.simulation.weather import Weather
 
 CREDENTIAL_SECONDS = 60.0
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
-AT_REST = (MoveState.SOAKED, MoveState.REVERSED, MoveState.HALTED)
+LOOK_SECONDS = 3.0
 Engine = Callable[[Schedule, Doors, Run, str], Coroutine[Any, Any, Outcome]]
 """Drives one run; the last argument is the command (apply, rollback, retry)."""
 
@@ -525,9 +528,23 @@ def _short(change: Any) -> str:
     return name
 
 
+@contextlib.contextmanager
+def _slow_looks() -> Iterator[None]:
+    """The engine looks for operators' wishes less often: each look costs the simulator more than the story gains."""
+    modules = (rollout_module, mover_module, carry_module)
+    before = [vars(module)["CONTROL_SECONDS"] for module in modules]
+    for module in modules:
+        vars(module)["CONTROL_SECONDS"] = LOOK_SECONDS
+    try:
+        yield
+    finally:
+        for module, seconds in zip(modules, before, strict=True):
+            vars(module)["CONTROL_SECONDS"] = seconds
+
+
 def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None) -> Report:
     """The story of ``seed``. ``breakage`` makes a context in which something is deliberately broken."""
-    with warnings.catch_warnings(), breakage() if breakage else contextlib.nullcontext():
+    with warnings.catch_warnings(), _slow_looks(), breakage() if breakage else contextlib.nullcontext():
         # A process that dies on its first step leaves coroutines behind that never began.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         return Scenario(seed, engine).play()

@@ -107,7 +107,7 @@ def _schedule(random: Random, areas: dict[str, Area], moves: list[PlannedMove]) 
         settle_seconds=0.0,
         failure_limit=random.choice([1, 3, 10]),
     )
-    interval = random.choice([10.0, 30.0])
+    interval = random.choice([20.0, 60.0])
     together = random.random() < 0.5
     groups = [moves] if together else [[move] for move in moves]
     waves = tuple(
@@ -115,7 +115,7 @@ def _schedule(random: Random, areas: dict[str, Area], moves: list[PlannedMove]) 
             name=f"wave-{number}",
             moves=tuple(group),
             after=(f"wave-{number - 1}",) if number else (),
-            soak_seconds=random.choice([30.0, 120.0, 300.0]),
+            soak_seconds=random.choice([60.0, 120.0, 240.0]),
             interval_seconds=interval,
             gates=(gate,) if random.random() < 0.6 else (),
             on_failure=random.choice(("rollback", "halt")),
