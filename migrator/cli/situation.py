@@ -138,9 +138,10 @@ def _moves_of(name: str, schedule: Schedule | None, recorded: _Recorded) -> tupl
 
 
 def _state(record: WaveRecord | None, moves: Sequence[MoveRecord]) -> WaveState:
-    if record is not None:
-        return record.state
-    return wave_state(moves, is_waiting=False) if moves else WaveState.PENDING
+    """What the moves say; the wave's own record is older while a run is at work."""
+    if moves:
+        return wave_state(moves, is_waiting=False)
+    return record.state if record is not None else WaveState.PENDING
 
 
 def _wave(
@@ -153,11 +154,13 @@ def _wave(
 ) -> WaveStanding:
     standings = tuple(_move(move, planned, now) for move in moves)
     record = recorded.waves.get(name)
-    if states[name] in (WaveState.PENDING, WaveState.WAITING):
+    state = states[name]
+    if state in (WaveState.PENDING, WaveState.WAITING):
         waits = _waits_to_begin(planned, states, recorded, now)
+        state = WaveState.WAITING if waits else state
     else:
         waits = _waits_at_work(name, standings, planned, recorded, now)
-    return WaveStanding(name, states[name], waits, standings, record.reason if record else "")
+    return WaveStanding(name, state, waits, standings, record.reason if record else "")
 
 
 def _move(move: MoveRecord, planned: PlannedWave | None, now: datetime) -> MoveStanding:

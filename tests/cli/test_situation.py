@@ -112,7 +112,7 @@ def look(recorded: Recorded | None, schedule: Schedule | None = None) -> Situati
 
 def test_without_a_store_everything_is_pending_and_the_plan_comes_next() -> None:
     situation = look(None)
-    assert [(one.name, one.state) for one in situation.waves] == [("first", "pending"), ("second", "pending")]
+    assert [(one.name, one.state) for one in situation.waves] == [("first", "pending"), ("second", "waiting")]
     assert situation.waves[1].waits == (Wait("wave", who="first"),)
     assert next_action(situation, "p.yaml") == "`migrate plan p.yaml`, then `migrate apply p.yaml`"
 
@@ -222,7 +222,7 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
     first = body["waves"][0]
     assert {key: first[key] for key in ("name", "state", "waiting_for")} == {
         "name": "first",
-        "state": "running",
+        "state": "soaking",
         "waiting_for": [{"kind": "soak", "until": "2026-12-01T12:50:00Z", "who": None}],
     }
     assert first["moves"] == [

@@ -23,7 +23,7 @@ def show_outcome(outcome: Outcome, settings: Settings, *, resume: str) -> None:
     """Print it: good news on standard output, everything else also tells what to do next on standard error."""
     page = Page(settings)
     page.line(_TITLES[outcome.code], style=_STYLES.get(outcome.code))
-    for reason in outcome.reasons:
+    for reason in outcome.reasons if outcome.code != "interrupted" else ():
         page.line(f"  {reason}")
     if outcome.code == "waiting":
         show_note(f"  next: `{resume}` later goes on from here")

@@ -133,7 +133,7 @@ def _is_halted(move: MoveStanding) -> bool:
 
 def _row(move: MoveStanding, rate: float | None) -> tuple[str, ...]:
     record, figures = move.record, move.record.figures
-    back = " (back)" if record.direction == "reverse" else ""
+    back = " (back)" if record.direction == "reverse" and record.state not in _ARRIVED else ""
     return (
         str(record.id),
         f"{record.state}{back}",
