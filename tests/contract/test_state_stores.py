@@ -255,6 +255,17 @@ class TestTheFile:
         modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
         assert modes == {"migrator.db": 0o600, "migrator.db-journal": 0o600}
 
+    def test_evidence_costs_at_most_26_bytes_an_object_also_after_rewriting(
+        self, store: SqlStateStore, path: Path
+    ) -> None:
+        token, empty = store.acquire(lock(), is_dead=False).token, path.stat().st_size
+        uppers = [f"{n:06}".encode("utf-16-be") for n in range(9)]
+        for is_open in (True, False, True, False):
+            records = os.urandom(24 * 10_000)
+            ranges = [piece(upper, records, is_open=is_open) for upper in (*uppers, None)]
+            store.commit([replaced(None, None, *ranges)], token=token)
+        assert (path.stat().st_size - empty) / 100_000 <= 26
+
     def test_the_journal_mode_survives_a_power_cut(self, store: SqlStateStore) -> None:
         with store._engine.connect() as connection:
             found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
