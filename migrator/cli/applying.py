@@ -66,8 +66,7 @@ def may_begin(request: Request, settings: Settings, *, yes: bool, as_json: bool)
             require_consent(f"Go on with plan {schedule.name}?", yes=yes)
             return True
         if request.saved is None:
-            states = move_states(schedule, store)
-            if states and all(state.split()[-1] in AT_REST for state in states.values()):
+            if _has_arrived(request, store):
                 return False
             require_terminal(yes=yes, what="applying")
             found = _look(request, store)
@@ -84,6 +83,13 @@ def may_begin(request: Request, settings: Settings, *, yes: bool, as_json: bool)
 def _look(request: Request, store: StateStore) -> Look | None:
     waves = waves_to_begin(request.loaded.schedule, store, request.wave)
     return look(request.loaded.schedule, store, waves=waves) if waves else None
+
+
+def _has_arrived(request: Request, store: StateStore) -> bool:
+    """Every move asked for has soaked."""
+    schedule, states = request.loaded.schedule, move_states(request.loaded.schedule, store)
+    waves = schedule.waves if request.wave is None else (schedule.wave(request.wave),)
+    return all(states[str(move.id)].split()[-1] in AT_REST for wave in waves for move in wave.moves)
 
 
 def _has_open_fence(store: StateStore) -> bool:

@@ -17,7 +17,7 @@ from migrator.cli.interrupts import run_stoppable
 from migrator.cli.loading import state_of
 from migrator.cli.settings import Settings
 from migrator.cli.views.live import LiveTable
-from migrator.cli.views.outcome import show_outcome
+from migrator.cli.views.outcome import show_next, show_outcome
 from migrator.cli.views.progress import Courier, Display, JsonLines, PlainLines
 from migrator.engine.rollout import Rollout
 from migrator.engine.world import Outcome
@@ -46,7 +46,8 @@ def operate(
             if as_json:
                 courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
     if not as_json:
-        show_outcome(outcome, settings, resume=resume)
+        show_outcome(outcome, settings)
+    show_next(outcome, resume=resume)
     return exits.of_outcome(outcome.code)
 
 

@@ -2,12 +2,12 @@
 
 Decides the reading of recorded state for people; ``views.status`` shows it. Leaves every verdict to the engine: this file
 only reads, and what it says of the future (the end of a soak) supposes that nothing bad happens. Rule: a run counts as at
-work while its heartbeat is younger than the lock's timeout.
+work while its heartbeat is younger than the lock's timeout and nothing proves it dead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -63,7 +63,7 @@ class Situation:
     plan: str
     lock: LockRecord | None
     is_at_work: bool
-    """The lock's holder gave a sign of life within the lock's timeout of ``now``."""
+    """The lock's holder gave a sign of life within the lock's timeout of ``now``, and is not proven dead."""
     waves: tuple[WaveStanding, ...]
     controls: tuple[Control, ...]
     now: datetime
@@ -82,23 +82,35 @@ class _Recorded:
     lock: LockRecord | None
 
 
-def assess(plan: str, *, schedule: Schedule | None, store: StateStore | None, now: datetime) -> Situation:
+def assess(
+    plan: str,
+    *,
+    schedule: Schedule | None,
+    store: StateStore | None,
+    now: datetime,
+    is_dead: Callable[[LockRecord], bool] = lambda lock: False,
+) -> Situation:
     """Read how ``plan`` stands.
 
     Args:
         schedule: the compiled plan; without it waves come from the store alone and soaks have no known length.
         store: None where there is none yet: then everything is pending.
+        is_dead: is the process that holds this lock proven to be gone? Otherwise its heartbeat decides.
     """
     recorded = _read(store)
     lock = recorded.lock
     return Situation(
         plan=plan,
         lock=lock,
-        is_at_work=lock is not None and (now - lock.heartbeat).total_seconds() < LOCK_TIMEOUT_SECONDS,
+        is_at_work=lock is not None and not is_dead(lock) and _is_fresh(lock, now),
         waves=_waves(schedule, recorded, now),
         controls=recorded.controls,
         now=now,
     )
+
+
+def _is_fresh(lock: LockRecord, now: datetime) -> bool:
+    return (now - lock.heartbeat).total_seconds() < LOCK_TIMEOUT_SECONDS
 
 
 def _read(store: StateStore | None) -> _Recorded:

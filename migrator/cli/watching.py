@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from migrator.cli.exits import ExitCode
+from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import Rollout
 from migrator.cli.settings import Settings
 from migrator.cli.situation import Situation, assess, next_action
@@ -29,7 +30,9 @@ _CLEAR: Final = "\x1b[2J"
 
 def look(rollout: Rollout) -> tuple[Situation, str]:
     """How the rollout stands now, and the next safe action."""
-    situation = assess(rollout.name, schedule=rollout.schedule, store=rollout.store, now=datetime.now(UTC))
+    situation = assess(
+        rollout.name, schedule=rollout.schedule, store=rollout.store, now=datetime.now(UTC), is_dead=is_proven_dead
+    )
     return situation, next_action(situation, rollout.call)
 
 

@@ -24,18 +24,18 @@ regions:
   north-america:
     source: core
     targets: {web-tracking: web, email-events: mail}
-routing: {kind: file, path: state/routes.json, ttl: 200ms}
-cutover: {max_write: 200ms, clock_margin: 100ms, fence_timeout: 20s, straggler_interval: 1s}
+routing: {kind: file, path: state/routes.json, ttl: 100ms}
+cutover: {max_write: 100ms, clock_margin: 50ms, fence_timeout: 20s, straggler_interval: 1s}
 waves:
   - name: first
     moves: [{region: north-america, areas: [web-tracking]}]
-    soak: 1s
-    interval: 200ms
+    soak: 300ms
+    interval: 100ms
     gates: []
   - name: second
     moves: [{region: north-america, areas: [email-events]}]
-    soak: 1s
-    interval: 200ms
+    soak: 300ms
+    interval: 100ms
     gates: []
 """
 

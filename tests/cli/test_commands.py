@@ -59,7 +59,7 @@ def hold_lock(url: str, *, pid: int, age_seconds: float = 0.0) -> LockRecord:
 
 
 def test_validate_names_every_fault_at_once(migrate: Migrate, here: Path) -> None:
-    (here / "p.yaml").write_text(PLAN.replace("soak: 1s", "soka: 1s").replace("ttl: 200ms", "ttl: soon"))
+    (here / "p.yaml").write_text(PLAN.replace("soak: 300ms", "soka: 1s").replace("ttl: 100ms", "ttl: soon"))
     done = migrate("validate", "p.yaml")
     assert done.code == 1
     assert done.out == ""
@@ -208,7 +208,7 @@ def test_one_wave_at_a_time_waits_for_the_earlier_one(filled: Migrate) -> None:
 
 
 def test_no_wait_exits_3_until_the_soak_is_over(filled: Migrate, here: Path) -> None:
-    (here / "p.yaml").write_text(PLAN.replace("soak: 1s", "soak: 1h", 1))
+    (here / "p.yaml").write_text(PLAN.replace("soak: 300ms", "soak: 1h", 1))
     done = filled("apply", "p.yaml", "--yes", "--no-wait")
     assert done.code == 3
     assert "soak" in done.out

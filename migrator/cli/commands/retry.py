@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from migrator.cli.commands.options import Area, PlanPath, Region, Wave
+from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def retry(
     from migrator.cli.identity import user
     from migrator.cli.operating import operate
     from migrator.cli.scope import Scope
+    from migrator.cli.views.errors import show_note
     from migrator.errors import UsageError
     from migrator.plan import load
 
@@ -51,4 +53,8 @@ def retry(
             wave=wave, region=region, area=area, reason=reason, who=user(), accept_deletes=accept_deletes
         )
 
-    return operate(loaded, settings, work, resume=f"migrate apply {plan}", create=False)
+    resume = f"migrate apply {plan}"
+    code = operate(loaded, settings, work, resume=resume, create=False)
+    if code is ExitCode.DONE:
+        show_note(f"  next: `{resume}` goes on from here")
+    return code

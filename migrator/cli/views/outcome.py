@@ -19,15 +19,17 @@ _TITLES: Final = {
 _STYLES: Final = {"done": "green", "waiting": "yellow", "halted": "bold red", "failed": "bold red"}
 
 
-def show_outcome(outcome: Outcome, settings: Settings, *, resume: str) -> None:
-    """Print it: good news on standard output, everything else also tells what to do next on standard error."""
+def show_outcome(outcome: Outcome, settings: Settings) -> None:
+    """How it ended, on standard output."""
     page = Page(settings)
     page.line(_TITLES[outcome.code], style=_STYLES.get(outcome.code))
     for reason in outcome.reasons if outcome.code != "interrupted" else ():
         page.line(f"  {reason}")
-    if outcome.code == "waiting":
-        show_note(f"  next: `{resume}` later goes on from here")
-    elif outcome.code == "interrupted":
+
+
+def show_next(outcome: Outcome, *, resume: str) -> None:
+    """What to do next, on standard error, also where standard output is JSON."""
+    if outcome.code in ("waiting", "interrupted"):
         show_note(f"  next: `{resume}` goes on from here")
     elif outcome.code in ("halted", "failed"):
         show_note("  next: see `migrate status`, then `migrate retry` or `migrate rollback`")

@@ -1,0 +1,116 @@
+"""Real processes: signals, steering, and what the next command finds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import PLAN, Migrate
+
+LONG_SOAK = PLAN.replace("soak: 300ms", "soak: 1h", 1)
+
+
+@pytest.fixture
+def filled(migrate: Migrate, here: Path) -> Migrate:
+    (here / "p.yaml").write_text(LONG_SOAK)
+    assert migrate("sample", "p.yaml", "--objects", "20").code == 0
+    return migrate
+
+
+@pytest.fixture
+def running(filled: Migrate) -> Iterator[subprocess.Popen[str]]:
+    """An apply with its JSON events on standard output; ended with the test."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "migrator.cli.app", "apply", "p.yaml", "--yes", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate(timeout=30)
+
+
+def wait_for_state(process: subprocess.Popen[str], state: str) -> None:
+    """Read events until a move is in ``state``."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["kind"] == "state-changed" and event["facts"]["state"] == state:
+            return
+    raise AssertionError(f"the apply ended before {state}: {process.stderr.read() if process.stderr else ''}")
+
+
+def mode_of(migrate: Migrate, key: str = "north-america/web-tracking") -> str:
+    record = json.loads(migrate("routes", "p.yaml", "--json").out)["document"]["routes"][key]
+    return f"{record['account']} {record['mode']}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("state", "route"), [("draining", "core read-write"), ("soaking", "web read-write")])
+def test_a_signal_leaves_no_fence_and_no_lock_and_says_how_to_go_on(
+    running: subprocess.Popen[str], filled: Migrate, number: signal.Signals, state: str, route: str
+) -> None:
+    wait_for_state(running, state)
+    running.send_signal(number)
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert json.loads(out.splitlines()[-1])["facts"]["code"] == "interrupted"
+    assert "`migrate apply p.yaml` goes on from here" in err
+    assert mode_of(filled) == route
+    assert json.loads(filled("status", "p.yaml", "--json").out)["lock"] is None
+    assert filled("apply", "p.yaml", "--yes", "--no-wait").code == 3
+    assert mode_of(filled) == "web read-write"
+
+
+def test_a_rollback_steers_the_running_apply(running: subprocess.Popen[str], filled: Migrate) -> None:
+    wait_for_state(running, "soaking")
+    done = filled("rollback", "p.yaml", "--yes")
+    assert done.code == 0
+    assert "was asked to go back" in done.out
+    running.communicate(timeout=30)
+    assert mode_of(filled) == "core read-write"
+    body = json.loads(filled("status", "p.yaml", "--json").out)
+    assert body["waves"][0]["moves"][0]["state"] == "reversed"
+    # the wish is gone: the next apply must not meet it
+    assert filled("retry", "p.yaml", "--reason", "again").code == 0
+    assert filled("apply", "p.yaml", "--yes", "--no-wait").code == 3
+    assert mode_of(filled) == "web read-write"
+
+
+def test_a_killed_run_is_taken_over_at_once_and_its_fence_comes_first(
+    running: subprocess.Popen[str], filled: Migrate
+) -> None:
+    wait_for_state(running, "draining")
+    running.kill()
+    running.communicate(timeout=30)
+    assert mode_of(filled) == "core read-only"
+    assert "writers of north-america/web-tracking may be blocked" in filled("status", "p.yaml").out
+    done = filled("apply", "p.yaml", "--yes", "--no-wait")
+    assert done.code == 3, done.err
+    assert "put in order first" in done.err
+    assert mode_of(filled) == "web read-write"
+
+
+def test_nobody_who_stops_reading_stops_the_apply(filled: Migrate, here: Path) -> None:
+    (here / "p.yaml").write_text(PLAN)
+    command = f"{sys.executable} -m migrator.cli.app apply p.yaml --yes --json | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.replace("warning", "").count("Traceback") == 0
+    assert mode_of(filled, "north-america/email-events") == "mail read-write"
+
+
+def test_a_reader_that_goes_away_is_no_noise(filled: Migrate) -> None:
+    command = f"{sys.executable} -m migrator.cli.app schema | head -1"
+    done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
