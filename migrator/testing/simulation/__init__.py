@@ -3,3 +3,10 @@
 Everything follows from a seed; a seed that fails once fails the same way each time. ``run`` makes a world from a seed,
 drives a whole rollout through it, and reports what the oracle saw.
 """
+
+from __future__ import annotations
+
+from migrator.testing.simulation.oracle import Violation
+from migrator.testing.simulation.scenario import Report, run
+
+__all__ = ["Report", "Violation", "run"]

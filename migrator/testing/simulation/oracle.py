@@ -140,7 +140,7 @@ class Oracle:
         if sender.is_tool:
             self._judge_tool(case, account, sender, container, name, before, after, kind, sent_at)
         elif isinstance(sender.act, Act):
-            self._judge_customer(case, account, sender.act, container, name, after)
+            self._judge_customer(case, account, sender.act, container, name, before, after)
 
     def listed(self, account: str, node: Node, container: str, is_first: bool, sent_at: float) -> None:
         """A page was answered."""
@@ -205,7 +205,14 @@ class Oracle:
             case.decided = True
 
     def _judge_customer(
-        self, case: _Case, account: Account, act: Act, container: str, name: str, after: Blob | None
+        self,
+        case: _Case,
+        account: Account,
+        act: Act,
+        container: str,
+        name: str,
+        before: Blob | None,
+        after: Blob | None,
     ) -> None:
         now = self._loop.time()
         act.applied_at = now
@@ -218,7 +225,7 @@ class Oracle:
             after.stray = not is_live
         if is_live and (record is None or record.mode == READ_WRITE):
             case.late.pop((account.name, container, name), None)
-        elif not keeps_lease:
+        elif not keeps_lease and not _is_same(before, after):
             case.late[(account.name, container, name)] = _Late(now, str(act))
 
     # The route.
@@ -302,6 +309,7 @@ class Oracle:
                 for name in side.containers[container].blobs
                 if case.plan.area.takes(container, name)
             }
+            names |= {name for account, of, name in case.late if account == old and of == container}
             for name in sorted(names):
                 self._compare(case, here, there, container, name, what)
 
@@ -365,6 +373,9 @@ class Oracle:
         case = self._cases[str(record.id)]
         before, case.record = case.record, record
         soak = record.figures.soak_seconds
+        if soak and before is not None and (before.state, record.state) == (MoveState.SWITCHING, MoveState.SOAKING):
+            self.break_("soak-figure", f"{record.id} begins to soak with {soak:.0f} s of an earlier soak")
+            return
         if record.state in (MoveState.SOAKING, MoveState.SOAKED) and soak > 0:
             self._judge_soak(case, soak)
         if record.state is MoveState.SOAKED and (before is None or before.state is not MoveState.SOAKED):
@@ -472,6 +483,17 @@ def _difference(here: Blob | None, there: Blob | None) -> str | None:
     if here.listed.blob_type is BlobType.BLOCK and here.listed.explicit_tier != there.listed.explicit_tier:
         return "lost-tier"
     return None
+
+
+def _is_same(before: Blob | None, after: Blob | None) -> bool:
+    """Did an act leave everything as it was (the same tags, the same tier)?"""
+    return (
+        before is not None
+        and after is not None
+        and before.listed.etag == after.listed.etag
+        and before.listed.tags == after.listed.tags
+        and before.listed.explicit_tier == after.listed.explicit_tier
+    )
 
 
 def _describe(blob: Blob | None) -> str:
