@@ -1,0 +1,293 @@
+"""The guardian: a small process beside the engine that frees the writers if the engine cannot. Both ends of its pipe.
+
+Decides when a watched fence is released: when its deadline passes, or at once when the pipe from the engine ends without
+"done". Leaves what a release is to ``machine.release``, and which command and router to ``cli``. Rules of its process (``serve``):
+
+- it confirms a watch only after it has read the routes itself: one that cannot reach them is no guardian;
+- the end of the pipe is its only end: SIGINT, SIGTERM and SIGHUP, which a terminal sends to the whole group, are ignored;
+- a release is tried until the record is somebody else's business, for ``RELEASE_SECONDS`` at most; after that the next
+  ``migrate apply`` finds the fence.
+
+Rules of the engine's side (``Guardian``): nothing kills the process, not even the end of an event loop - which is why it is no
+subprocess of asyncio's, whose transports kill on closing. The pipe is not inherited by anything else we start, so it ends with
+us (as long as nobody forks without exec). The guardian stays in our process group: who kills the whole group leaves the fence
+to the next ``migrate apply``.
+
+The pipe: one JSON object a line, answered in order. ``{"cmd": "watch", "id": 1, "key": "region/area", "before": {record},
+"fence": {record}, "deadline_seconds": 99.5}`` and ``{"cmd": "done", "id": 2, "key": ...}``; the answer is
+``{"ok": true, "id": ...}`` or ``{"ok": false, "id": ..., "error": ...}``. No secret goes over it or onto the command line:
+credentials come with the inherited environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC
+from typing import Any, Final
+
+from migrator.errors import CloudError, InternalError, MigrateError
+from migrator.machine.release import decide_release, is_fence_of
+from migrator.model.routes import RouteRecord
+from migrator.ports.clock import Clock
+from migrator.ports.router import Router
+
+RELEASE_SECONDS: Final = 600.0
+"""How long a release is tried against a route document that does not answer."""
+ATTEMPT_SECONDS: Final = 15.0
+"""A read or swap that has not ended by then is given up and tried again."""
+ANSWER_SECONDS: Final = ATTEMPT_SECONDS + 10.0
+"""How long the engine waits for an answer; the rest is for the process to start."""
+CLOSE_SECONDS: Final = 5.0
+"""How long an orderly end waits for the process; it goes on releasing by itself if that takes longer."""
+_SLICE_SECONDS: Final = 5.0
+"""Deadlines are looked at this often: a sleep does not count the time in which the machine was suspended."""
+_BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+Say = Callable[[str], None]
+
+
+async def serve(
+    router: Router,
+    lines: AsyncIterator[bytes],
+    answer: Callable[[str], None],
+    clock: Clock,
+    *,
+    say: Say = lambda text: None,
+) -> None:
+    """Guard until ``lines`` ends and every watched fence is settled.
+
+    Args:
+        answer: takes one answer, a line without its end.
+        say: takes one sentence for people about each release.
+    """
+    post = _Post(router, clock, say)
+    try:
+        async for line in lines:
+            if line.strip():
+                answer(json.dumps(await post.obey(line)))
+    finally:
+        await post.settle()
+
+
+class _Post:
+    """All watches of one guardian."""
+
+    def __init__(self, router: Router, clock: Clock, say: Say) -> None:
+        self._router = router
+        self._clock = clock
+        self._say = say
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._ended = asyncio.Event()
+        self._turn = asyncio.Lock()
+
+    async def obey(self, line: bytes) -> dict[str, Any]:
+        """The answer to one line. Never raises for what a line says."""
+        number: Any = None
+        try:
+            order = json.loads(line)
+            number = order.get("id")
+            match order["cmd"]:
+                case "watch":
+                    before, fence = RouteRecord(**order["before"]), RouteRecord(**order["fence"])
+                    await self._watch(str(order["key"]), before, fence, float(order["deadline_seconds"]))
+                case "done":
+                    await self._done(str(order["key"]))
+                case other:
+                    raise ValueError(f"no such command: {other}")
+        except MigrateError as fault:
+            return {"ok": False, "id": number, "error": str(fault)}
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TimeoutError, OSError) as fault:
+            return {"ok": False, "id": number, "error": f"{type(fault).__name__}: {fault}"}
+        return {"ok": True, "id": number}
+
+    async def settle(self) -> None:
+        """The pipe has ended: release what is watched, now."""
+        self._ended.set()
+        await asyncio.gather(*self._watches.values(), return_exceptions=True)
+
+    async def _watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
+        due = self._clock.monotonic() + deadline_seconds  # before the read: it counts from the engine's request
+        if not is_fence_of(fence, before):
+            raise ValueError(f"the records of {key} are no fence and its predecessor")
+        async with asyncio.timeout(ATTEMPT_SECONDS):
+            await self._router.read()
+        await self._done(key)
+        self._watches[key] = asyncio.create_task(self._guard(key, before, fence, due))
+
+    async def _done(self, key: str) -> None:
+        """Nothing of ours touches the record after this."""
+        task = self._watches.pop(key, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _guard(self, key: str, before: RouteRecord, fence: RouteRecord, due: float) -> None:
+        ended = asyncio.create_task(self._ended.wait())
+        try:
+            while not self._ended.is_set() and (left := due - self._clock.monotonic()) > 0:
+                nap = asyncio.create_task(self._clock.sleep(min(left, _SLICE_SECONDS)))
+                try:
+                    await asyncio.wait([nap, ended], return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    nap.cancel()
+        finally:
+            ended.cancel()
+        why = "the engine is gone" if self._ended.is_set() else "its deadline passed"
+        await self._release(key, before, fence, why)
+
+    async def _release(self, key: str, before: RouteRecord, fence: RouteRecord, why: str) -> None:
+        give_up = self._clock.monotonic() + RELEASE_SECONDS
+        attempt, last = 0, ""
+        while attempt == 0 or self._clock.monotonic() < give_up:
+            try:
+                async with asyncio.timeout(ATTEMPT_SECONDS), self._turn:
+                    released = await self._try(key, before, fence)
+            except Exception as fault:  # also our own bugs: as long as writers may be blocked, trying on is right
+                last = str(fault) or type(fault).__name__
+                pause = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)]
+                await self._clock.sleep(pause * (0.5 + self._clock.random()))
+                attempt += 1
+            else:
+                if released is not None:
+                    self._say(f"{why}: writes of {key} go on at {released.account}, epoch {released.epoch}")
+                return
+        self._say(f"cannot release {key}: {last}; migrate apply or migrate rollback frees its writers")
+
+    async def _try(self, key: str, before: RouteRecord, fence: RouteRecord) -> RouteRecord | None:
+        """One read and one swap; None if there is nothing to release."""
+        seen = await self._router.read()
+        if seen.document is None:
+            return None
+        released = decide_release(seen.document.routes.get(key), before, fence)
+        if released is not None:
+            now = self._clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+            document = seen.document.with_record(key, replace(released, updated=now))
+            await self._router.swap(document, expected_etag=seen.etag)
+        return released
+
+
+def ignore_signals() -> None:
+    """The guardian's process calls this first, before any event loop."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+async def serve_pipes(router: Router, clock: Clock, *, say: Say = lambda text: None) -> None:
+    """``serve`` on standard input and output. Sentences may have nobody to read them any more: that stops nothing."""
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await serve(router, reader, _print, clock, say=lambda text: _quietly(say, text))
+
+
+def _print(line: str) -> None:
+    _quietly(lambda text: print(text, flush=True), line)
+
+
+def _quietly(tell: Say, text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        tell(text)
+
+
+class Guardian:
+    """Implements GuardianPort with one process, started by the first ``watch`` and again if it has died.
+
+    Args:
+        argv: the guardian's command; it holds no secret. It inherits environment, working directory and standard error.
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = tuple(argv)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._answers = asyncio.StreamReader()
+        self._transport: asyncio.ReadTransport | None = None
+        self._turn = asyncio.Lock()
+        self._number = 0
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    async def watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
+        if not is_fence_of(fence, before):
+            raise InternalError(f"the guardian was given records of {key} that are no fence and its predecessor")
+        order = {"cmd": "watch", "key": key, "before": asdict(before), "fence": asdict(fence)}
+        try:
+            async with self._turn:
+                if not self.alive:
+                    await self._start()
+                answer = await self._ask({**order, "deadline_seconds": deadline_seconds})
+        except (OSError, ValueError, EOFError) as fault:  # TimeoutError is an OSError
+            self._forget(key)
+            raise CloudError(
+                f"cannot fence {key}: no guardian watches over it ({str(fault) or 'it does not answer'})",
+                hint="run the same command again; nothing was fenced",
+            ) from fault
+        except asyncio.CancelledError:
+            self._forget(key)
+            raise
+        if not answer.get("ok"):
+            raise CloudError(
+                f"cannot fence {key}: its guardian refuses ({answer.get('error', 'no reason given')})",
+                hint="its process must be able to read the routing of the plan; nothing was fenced",
+            )
+
+    async def done(self, key: str) -> None:
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            async with self._turn:
+                if self.alive:
+                    await self._ask({"cmd": "done", "key": key})
+
+    async def close(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        for _ in range(int(CLOSE_SECONDS / 0.05)):
+            if process.poll() is not None:
+                break
+            await asyncio.sleep(0.05)
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _start(self) -> None:
+        await self.close()
+        self._process = subprocess.Popen(  # noqa: ASYNC220 - a few milliseconds; see the rules above
+            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        reader = self._answers = asyncio.StreamReader()
+        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
+        )
+
+    def _send(self, order: dict[str, Any]) -> int:
+        process = self._process
+        if process is None or process.stdin is None:
+            raise EOFError("it is not running")
+        self._number += 1
+        process.stdin.write(json.dumps({**order, "id": self._number}).encode() + b"\n")
+        process.stdin.flush()
+        return self._number
+
+    async def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
+        """The answer to ``order``; answers to earlier ones that nobody waits for any more are passed over."""
+        number = self._send(order)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while line := await self._answers.readline():
+                answer = json.loads(line)
+                if isinstance(answer, dict) and answer.get("id") == number:
+                    return answer
+        raise EOFError("it ended")
+
+    def _forget(self, key: str) -> None:
+        """No fence will follow: say so without waiting for the answer."""
+        with contextlib.suppress(OSError, ValueError, EOFError):
+            self._send({"cmd": "done", "key": key})

@@ -1,0 +1,33 @@
+"""Whether a fence may be released, and to what.
+
+The law of one swap, for everybody who may try it: the engine, the operator, the guardian. Rule: only the fence itself, or the
+record before it, is ever changed; any other record says that a switch, another release or a stranger was first, and is left
+alone. Trying again is always safe, because a release changes the epoch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from migrator.model.routes import READ_ONLY, READ_WRITE, RouteRecord
+
+
+def decide_release(current: RouteRecord | None, before: RouteRecord, fence: RouteRecord) -> RouteRecord | None:
+    """The record to put in place of exactly ``current``; None to leave it alone.
+
+    The same account becomes writable again under the next epoch. That is done to the record before the fence too: a fence
+    which is still under way then finds another record and is refused.
+
+    Args:
+        current: what the route document says now; None where it has no such record.
+    Returns:
+        A record that keeps ``run`` and ``updated`` of ``current``; the caller may set them.
+    """
+    if current is None or not (current.same_authority(fence) or current.same_authority(before)):
+        return None
+    return replace(current, mode=READ_WRITE, epoch=current.epoch + 1)
+
+
+def is_fence_of(fence: RouteRecord, before: RouteRecord) -> bool:
+    """Is ``fence`` the fence of ``before``: read-only, the next epoch, everything else the same?"""
+    return fence.same_authority(replace(before, mode=READ_ONLY, epoch=before.epoch + 1)) and before.mode == READ_WRITE

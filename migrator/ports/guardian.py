@@ -1,0 +1,31 @@
+"""Who frees the writers if the engine cannot: a watcher beside it, told of each fence before the fence is sent."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from migrator.model.routes import RouteRecord
+
+
+class GuardianPort(Protocol):
+    """Promises: a fence whose ``watch`` returned is released when its deadline passes, or when this process ends - killed or
+    not - without ``done``; a key whose ``done`` returned is left alone from then on."""
+
+    async def watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
+        """Ask for a watch over the route record ``key`` (``region/area``), before ``fence`` takes the place of ``before``.
+
+        Args:
+            deadline_seconds: from now on; drain, ``fence_timeout`` and 10 s.
+        Raises:
+            CloudError: no guardian confirms it, or it cannot read the routes: do not fence.
+            InternalError: the two records are no fence and its predecessor.
+        """
+        ...
+
+    async def done(self, key: str) -> None:
+        """The fence is released or switched. Never raises: a guardian that does not hear it leaves any other record alone."""
+        ...
+
+    async def close(self) -> None:
+        """End it; whatever is still watched is released first. Never raises."""
+        ...
