@@ -37,11 +37,11 @@ def operate(
 
     Args:
         resume: the command line that goes on after an interruption.
-        create: may the state store and local target accounts be made?
+        create: may the state store be made?
     """
     with state_of(settings, loaded.schedule, create=create) as state:
         with Courier(_display(settings, as_json=as_json)) as courier:
-            work = _run(loaded, state, courier, operation, resume=resume, create=create)
+            work = _run(loaded, state, courier, operation, resume=resume)
             outcome = wiring.run_async(work)
             if as_json:
                 courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
@@ -57,9 +57,7 @@ def _display(settings: Settings, *, as_json: bool) -> Display:
     return LiveTable(settings) if sys.stdout.isatty() else PlainLines()
 
 
-async def _run(
-    loaded: Loaded, state: StateStore, reporter: Reporter, operation: Operation, *, resume: str, create: bool
-) -> Outcome:
+async def _run(loaded: Loaded, state: StateStore, reporter: Reporter, operation: Operation, *, resume: str) -> Outcome:
     stops: list[Callable[[], None]] = []
     asked = False
 
@@ -70,7 +68,7 @@ async def _run(
             one()
 
     async def work() -> Outcome:
-        async with wiring.world(loaded.schedule, state, reporter, may_create=create) as world:
+        async with wiring.world(loaded.schedule, state, reporter) as world:
             rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text)
             stops.append(rollout.stop)
             if asked:

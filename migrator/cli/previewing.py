@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
@@ -19,7 +19,8 @@ from migrator.cli.settings import Settings
 from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
 from migrator.cli.views.figures import instant
 from migrator.engine.preview import Preview, preview
-from migrator.errors import LockedError
+from migrator.errors import CloudError, LockedError
+from migrator.forecast import capacity_findings
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Schedule
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
 
 IN_MEMORY: Final = "sqlite://"
+UNREADABLE: Final = "unreadable"
 AT_REST: Final = frozenset({MoveState.SOAKED, MoveState.RETIRED})
 
 
@@ -45,13 +47,6 @@ class Look:
         return any(state.split()[-1] not in AT_REST for state in self.states.values())
 
 
-class Silent:
-    """A reporter for work that nobody watches."""
-
-    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None: ...
-    def progress(self, move: str, **figures: Any) -> None: ...
-
-
 @contextmanager
 def recorded_state(settings: Settings, schedule: Schedule) -> Iterator[StateStore]:
     """The plan's state store for reading; an empty one in memory where there is none yet."""
@@ -63,8 +58,17 @@ def recorded_state(settings: Settings, schedule: Schedule) -> Iterator[StateStor
 
 
 def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None) -> Look:
-    """Preview these waves (None: all). Raises CloudError if an account cannot be read."""
-    found = wiring.run_async(_look(schedule, store, waves))
+    """Preview these waves (None: all).
+
+    Raises CloudError if an account cannot be read - unless the document alone is reason enough to refuse the plan: then
+    that is told, and the account among it, because the author of an impossible plan need not have its accounts yet.
+    """
+    try:
+        found = wiring.run_async(_look(schedule, store, waves))
+    except CloudError as fault:
+        found = _of_document(schedule, fault)
+        if not any(finding.code != UNREADABLE and finding.severity == "error" for finding in found.findings):
+            raise
     states = move_states(schedule, store)
     mark = None
     if waves is None:
@@ -80,10 +84,19 @@ def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None) 
 
 
 async def _look(schedule: Schedule, store: StateStore, waves: Sequence[str] | None) -> Preview:
-    async with wiring.world(schedule, store, Silent(), may_create=False) as world:
+    async with wiring.world_to_read(schedule, store) as world:
         if waves is None:
             return await preview(schedule, world)
         return _joined([await preview(schedule, world, only=wave) for wave in waves])
+
+
+def _of_document(schedule: Schedule, fault: CloudError) -> Preview:
+    unreadable = Finding("error", UNREADABLE, "accounts", fault.message, fault.hint)
+    missing = tuple(
+        Finding("error", "not-built", key, f"{key} is valid, but this version cannot apply it", "take it out for now")
+        for key in schedule.not_built
+    )
+    return Preview((*capacity_findings(schedule), *missing, unreadable), {}, {}, {}, {}, ())
 
 
 def _joined(parts: Sequence[Preview]) -> Preview:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from migrator.cli import wiring
-from migrator.cli.previewing import Silent
 from migrator.machine.transitions import live_side
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import PlannedMove, Schedule
@@ -34,8 +33,8 @@ async def compare_moves(
     """Compare both ends of the moves that have begun, one after the other, in the plan's order."""
     known = {record.id: record for record in state.moves()}
     found = []
-    async with wiring.world(schedule, state, Silent(), may_create=False) as world:
-        stores = wiring.paced(world.stores, schedule, world.clock)
+    async with wiring.world_to_read(schedule, state) as world:
+        stores = world.stores
         for move in moves:
             record = known.get(move.id)
             if record is None or record.state in NOT_BEGUN:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from migrator.cli.settings import Settings
-from migrator.errors import UsageError
+from migrator.errors import FindingsError
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def open_router(routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
         return FileRouter(routing.path or "")
     if routing.kind == "blob":
         return StoreRouter(stores[routing.account or ""], routing.container or "", routing.name or "")
-    raise UsageError(
+    raise FindingsError(
         f"cannot keep the routes in {routing.kind}: this version knows only file and blob",
         hint="use `routing: {kind: file, ...}` or `{kind: blob, ...}`",
     )
@@ -121,30 +121,63 @@ async def router(schedule: Schedule) -> AsyncIterator[Router]:
 
 
 @asynccontextmanager
-async def world(schedule: Schedule, state: StateStore, reporter: Reporter, *, may_create: bool) -> AsyncIterator[World]:
-    """Every door the engine may use; closed at the end, except ``state``, which belongs to the caller.
-
-    Args:
-        may_create: missing local *targets* (and the routing account) may be made; a missing source is always an error.
-    """
-    from migrator.adapters.clock import SystemClock
-    from migrator.cli.identity import is_proven_dead
-    from migrator.engine.world import World
-
+async def world(schedule: Schedule, state: StateStore, reporter: Reporter) -> AsyncIterator[World]:
+    """Every door the engine may use; closed at the end, except ``state``, which belongs to the caller. Missing local
+    *targets* (and the routing account) are made; a missing source is always an error."""
     sources = {move.source for move in schedule.moves}
-    needed = sources | {move.target for move in schedule.moves} | needs_account(schedule.routing)
     async with AsyncExitStack() as stack:
-        stores = await stack.enter_async_context(
-            accounts(schedule, needed, create=needed - sources if may_create else ())
-        )
+        create = all_accounts(schedule) - sources
+        stores = await stack.enter_async_context(accounts(schedule, all_accounts(schedule), create=create))
         opened = open_router(schedule.routing, stores)
         stack.push_async_callback(opened.close)
         metrics = {name: open_metrics(metric, schedule) for name, metric in schedule.metrics.items()}
         for source in metrics.values():
             stack.push_async_callback(source.close)
-        clock = SystemClock()
-        bounds = {name: await _write_bound(store, clock.now()) for name, store in stores.items()}
-        yield World(stores, opened, state, metrics, clock, reporter, bounds, is_proven_dead)
+        yield await _world(stores, opened, state, metrics, reporter)
+
+
+async def _world(
+    stores: Mapping[str, ObjectStore],
+    router: Router,
+    state: StateStore,
+    metrics: Mapping[str, MetricSource],
+    reporter: Reporter,
+) -> World:
+    from migrator.adapters.clock import SystemClock
+    from migrator.cli.identity import is_proven_dead
+    from migrator.engine.world import World
+
+    clock = SystemClock()
+    bounds = {name: await _write_bound(store, clock.now()) for name, store in stores.items()}
+    return World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead)
+
+
+@asynccontextmanager
+async def world_to_read(schedule: Schedule, state: StateStore) -> AsyncIterator[World]:
+    """The accounts and the state only, within the plan's budget: for commands that look and never write. No account is made,
+    and routing and metrics that this version cannot open are no obstacle."""
+    from migrator.adapters.clock import SystemClock
+    from migrator.adapters.routing import FileRouter
+    from migrator.engine.world import World
+
+    clock = SystemClock()
+    moved = {account for move in schedule.moves for account in (move.source, move.target)}
+    async with accounts(schedule, moved) as stores:
+        nowhere = FileRouter(os.devnull)
+        yield World(paced(stores, schedule, clock), nowhere, state, {}, clock, Silent())
+
+
+class Silent:
+    """A reporter for work that nobody watches."""
+
+    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None: ...
+    def progress(self, move: str, **figures: Any) -> None: ...
+
+
+def all_accounts(schedule: Schedule) -> set[str]:
+    """The accounts that a run touches."""
+    moved = {account for move in schedule.moves for account in (move.source, move.target)}
+    return moved | needs_account(schedule.routing)
 
 
 async def _write_bound(store: ObjectStore, now: datetime) -> float:
@@ -183,7 +216,7 @@ def open_metrics(metric: Metric, schedule: Schedule) -> MetricSource:
 
         locals_ = {name: account.path for name, account in schedule.accounts.items() if account.kind == "local"}
         return LocalMetrics({name: Path(path) for name, path in locals_.items() if path})
-    raise UsageError(
+    raise FindingsError(
         f"cannot ask metric source {metric.name}: this version knows only kind local, not {metric.kind}",
         hint="use `kind: local`, or leave gates of this source out",
     )

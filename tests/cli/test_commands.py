@@ -181,6 +181,26 @@ def test_error_findings_are_refused_and_nothing_begins(filled: Migrate, here: Pa
     assert not (here / "state/migrator.db").exists()
 
 
+def test_an_impossible_plan_is_refused_before_its_accounts_exist(migrate: Migrate, here: Path) -> None:
+    limited = "web: {kind: local, path: state/web.db, requests_per_minute: 1M}"
+    text = PLAN.replace("web: {kind: local, path: state/web.db}", limited)
+    text = text.replace("    targets:", "    traffic: {web-tracking: 11M}\n    targets:")
+    (here / "p.yaml").write_text(text)
+    planned, applied = migrate("plan", "p.yaml"), migrate("apply", "p.yaml", "--yes")
+    assert (planned.code, applied.code) == (1, 1)
+    assert "183,333 requests/s" in planned.out
+    assert "183,333 requests/s" in applied.err
+    assert not (here / "state").exists()
+
+
+def test_what_this_version_cannot_do_is_refused_with_its_name(filled: Migrate, here: Path) -> None:
+    (here / "p.yaml").write_text(PLAN.replace("    soak: 300ms", "    approval: required\n    soak: 300ms", 1))
+    done = filled("apply", "p.yaml", "--yes")
+    assert done.code == 1
+    assert "waves.first.approval" in done.err
+    assert not (here / "state/migrator.db").exists()
+
+
 def test_a_saved_plan_applies_until_the_world_is_another(filled: Migrate, here: Path) -> None:
     assert filled("plan", "p.yaml", "--out", "s.plan").code == 0
     assert (here / "s.plan").stat().st_mode & 0o777 == 0o600

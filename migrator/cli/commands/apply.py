@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrator.cli.commands.options import Wave, Yes
+from migrator.cli.commands.options import AsEvents, Wave, Yes
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
@@ -24,7 +24,6 @@ PlanOrFile = Annotated[
 NoWait = Annotated[
     bool, typer.Option("--no-wait", metavar="", help="Exit 3 instead of waiting for a soak or a person.")
 ]
-AsEvents = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON event a line on standard output.")]
 
 
 def apply(

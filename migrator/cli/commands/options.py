@@ -15,6 +15,7 @@ OptionalPlanPath = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON document on standard output.")]
+AsEvents = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON event a line on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")]
 Wave = Annotated[str | None, typer.Option("--wave", metavar="WAVE", help="Only this wave.", show_default=False)]
 Region = Annotated[str | None, typer.Option("--region", metavar="REGION", help="Only this region.", show_default=False)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from migrator.cli.commands.options import Area, AsJson, PlanPath, Region, Wave, Yes
+from migrator.cli.commands.options import Area, AsEvents, PlanPath, Region, Wave, Yes
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
@@ -33,7 +33,7 @@ def rollback(
     area: Area = None,
     on_conflict: OnConflict = None,
     yes: Yes = False,
-    as_json: AsJson = False,
+    as_json: AsEvents = False,
 ) -> int:
     """Take traffic, and the data written since, back to the sources, newest wave first. A running apply is steered."""
     from migrator.cli.consent import require_consent, require_terminal
