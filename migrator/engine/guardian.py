@@ -1,7 +1,8 @@
 """The guardian: a small process beside the engine that frees the writers if the engine cannot. Both ends of its pipe.
 
 Decides when a watched fence is released: when its deadline passes, or at once when the pipe from the engine ends without
-"done". Leaves what a release is to ``machine.release``, and which command and router to ``cli``. Rules of its process (``serve``):
+"done". Leaves what a release is to ``machine.release``, and which command and router to ``cli``. Rules of its process
+(``serve``):
 
 - it confirms a watch only after it has read the routes itself: one that cannot reach them is no guardian;
 - the end of the pipe is its only end: SIGINT, SIGTERM and SIGHUP, which a terminal sends to the whole group, are ignored;
