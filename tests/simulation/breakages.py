@@ -53,25 +53,14 @@ def times_instead_of_evidence():
 
 
 def etags_from_different_records():
-    """A name is skipped when each ETag was seen in some record, not both in the same."""
-    right_decide, right_record = passes.decide, passes.record_of
-    sources, targets = set(), set()
+    """A record joins the copy's ETag with whatever ETag the origin has by then."""
+    right = passes._Action._record
 
-    def record_of(case, **facts):
-        record = right_record(case, **facts)
-        sources.add(record.source)
-        targets.add(record.target)
-        return record
+    def record(self, origin, destination_etag):
+        now = self.walk.transfer.origin.inner._contents.peek(self.walk.container, origin.name)
+        right(self, now.listed if now is not None else origin, destination_etag)
 
-    def by_either(case):
-        origin, destination = case.origin, case.destination
-        if origin and destination and not destination.copy_pending:
-            here, there = decide._hash(case, origin), decide._hash(case, destination)
-            if here in sources | targets and there in sources | targets:
-                return Decision(Verb.SKIP if decide._marks_agree(origin, destination) else Verb.MARK)
-        return right_decide(case)
-
-    return all_of(patched(passes, "decide", by_either), patched(passes, "record_of", record_of))
+    return patched(passes._Action, "_record", record)
 
 
 def barrier_before_drain():

@@ -81,5 +81,6 @@ def _many(seeds: range, breakage: Callable[[], Any] | None, stop_after: int) -> 
 if __name__ == "__main__":
     if os.environ.get("PYTHONHASHSEED") != "0":
         os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "migrator.testing.simulation", *sys.argv[1:]])
+        again = [sys.executable, "-m", "migrator.testing.simulation", *sys.argv[1:]]
+        os.execv(sys.executable, again)
     raise SystemExit(main(sys.argv[1:]))

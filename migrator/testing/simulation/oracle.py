@@ -104,6 +104,7 @@ class Oracle:
         self._cases = {str(move.id): _Case(move) for move in schedule.moves}
         self._owners: dict[tuple[str, str, str], _Case | None] = {}
         self._generations: dict[bytes, tuple[Any, str]] = {}
+        self._directions: dict[tuple[str, str], Direction] = {}
         self.violations: list[Violation] = []
         self.switches = 0
         self.fences = 0
@@ -180,7 +181,7 @@ class Oracle:
         what = f"{sender.name} did {kind} (sent {sent_at:.3f}) to {account.name}/{container}/{name!r}"
         if self._live(case) == account.name and sent_at > 0 and not self._in_grace(case):
             self.break_("tool-write-at-live", f"{what}, which the route names")
-        is_forward = case.record is not None and case.record.direction is Direction.FORWARD
+        is_forward = self._directions.get((sender.name, str(case.plan.id))) is Direction.FORWARD
         if kind == "delete" and account.name == case.plan.source and is_forward:
             self.break_("source-deleted", f"{what}, going forward")
         is_replaced = before is not None and (after is None or after.content is not before.content)
@@ -340,10 +341,16 @@ class Oracle:
 
     # Commits.
 
+    def directed(self, node: Node, records: Sequence[MoveRecord]) -> None:
+        """What ``node`` believes of the moves' directions, by whatever state store it has."""
+        for record in records:
+            self._directions[node.name, str(record.id)] = record.direction
+
     def committed(self, node: Node, changes: Sequence[Change]) -> None:
         """The tool committed ``changes``."""
         for change in changes:
             if isinstance(change, SaveMove):
+                self.directed(node, [change.move])
                 self._saved(change.move)
             elif isinstance(change, PutException):
                 self._excepted(change.move, change.row)

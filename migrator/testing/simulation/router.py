@@ -69,7 +69,9 @@ class SimRouter:
             fault = Unreachable("cannot read the routes: no answer")
             loop.call_at(loop.time() + weather.unanswered_after_seconds, _answer, answer, fault)
         else:
-            loop.call_at(loop.time() + self._delay(), self._look, answer, context=loop.world)
+            now, delay = loop.time(), self._delay()
+            seen = delay * board.random.random()  # what comes back may be old by then
+            loop.call_at(now + seen, self._look, answer, now + delay, context=loop.world)
         return await answer  # type: ignore[no-any-return]
 
     async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
@@ -91,8 +93,9 @@ class SimRouter:
     async def close(self) -> None:
         """Nothing is held open."""
 
-    def _look(self, answer: asyncio.Future[Any]) -> None:
-        _answer(answer, RouteSnapshot(self._board.document, self._board.etag))
+    def _look(self, answer: asyncio.Future[Any], answered_at: float) -> None:
+        seen = RouteSnapshot(self._board.document, self._board.etag)
+        self._board.loop.call_at(answered_at, _answer, answer, seen)
 
     def _apply(
         self, answer: asyncio.Future[Any] | None, document: RouteDocument, expected_etag: str | None, sent_at: float

@@ -28,7 +28,7 @@ from migrator.model.moves import Control, LockRecord, MoveRecord, MoveState
 from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import READ_WRITE, RouteDocument
 from migrator.model.schedule import Schedule
-from migrator.ports.state_store import SetControl
+from migrator.ports.state_store import SaveMove, SetControl
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, Container, Sender
@@ -59,7 +59,7 @@ from migrator.testing.simulation.store import Wire
 from migrator.testing.simulation.terrain import Terrain, make_terrain
 from migrator.testing.simulation.weather import Weather
 
-CREDENTIAL_SECONDS = 60.0
+CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
 LOOK_SECONDS = 3.0
 Engine = Callable[[Schedule, Doors, Run, str], Coroutine[Any, Any, Outcome]]
@@ -127,6 +127,7 @@ class Scenario:
         self.schedule = self.terrain.schedule
         self.busy_seconds = random.choice([200.0, 600.0, 1200.0])
         """Until then customers write, machines die and operators change their minds; then calm."""
+        self.credential_seconds = random.choice(CREDENTIAL_SECONDS)
         self.loop = SimLoop(until=self.busy_seconds + 4000.0)
         self.engine = engine
         self.history: list[tuple[Any, ...]] = []
@@ -153,7 +154,7 @@ class Scenario:
     # The world.
 
     def _weather(self) -> Weather:
-        weather = Weather.of(self.random, late_seconds=CREDENTIAL_SECONDS * 0.95)
+        weather = Weather.of(self.random, late_seconds=self.credential_seconds * 0.95)
         return replace(weather, bad_until=min(weather.bad_until, self.busy_seconds))
 
     def _wire(self, name: str) -> Wire:
@@ -251,7 +252,7 @@ class Scenario:
                 name, node, clock, router, self.wires, self.writers, habits, self._numbers, f"{name} {self.seed}"
             )
             node.start(writer.work(self.terrain.territories))
-        if random.random() < 0.25:
+        if random.random() < 0.35:
             self._start_rogue()
         node, clock = self._node("reader"), self._clock("reader")
         reader = Reader(
@@ -270,7 +271,7 @@ class Scenario:
         move = self.schedule.move(territory.move)
         account = random.choice((move.source, move.source, move.source, move.target))
         node, clock = self._node("rogue"), self._clock("rogue")
-        habits = Habits(random.choice((30.0, 200.0)), 0.0, 0.0, self.busy_seconds)
+        habits = Habits(random.choice((5.0, 30.0, 200.0)), 0.0, 0.0, self.busy_seconds)
         router = self.board.as_seen_by(node, Sender("rogue", False))
         rogue = Rogue(
             "rogue", node, clock, router, self.wires, self.writers, habits, self._numbers, f"rogue {self.seed}"
@@ -294,7 +295,7 @@ class Scenario:
             metrics={"sim": self.metrics.as_seen_by(node)},
             clock=clock,
             reporter=Silent(self.note),
-            write_bounds=dict.fromkeys(self.accounts, CREDENTIAL_SECONDS),
+            write_bounds=dict.fromkeys(self.accounts, self.credential_seconds),
             is_dead=self._is_proven_dead(node),
         )
         run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, f"boot of {node.machine}")
@@ -302,6 +303,7 @@ class Scenario:
         if not calm and random.random() < 0.6:
             node.steps_left = int(random.choice((30, 150, 600, 1500)) * random.random()) + 1
         self.note("start", name, command)
+        self.oracle.directed(node, of.moves())
         if command.startswith("rollback-"):
             self.oracle.decided()
         ended: asyncio.Future[None] = self.loop.create_future()
@@ -314,6 +316,7 @@ class Scenario:
 
     def _committed_elsewhere(self, node: Node, changes: Any) -> None:
         self.note("committed to a copy", node.name, *(_short(change) for change in changes))
+        self.oracle.directed(node, [change.move for change in changes if isinstance(change, SaveMove)])
 
     def _is_proven_dead(self, asking: Node) -> Callable[[LockRecord], bool]:
         def is_dead(lock: LockRecord) -> bool:
@@ -454,7 +457,7 @@ class Scenario:
     def _edit(self) -> None:
         """A person edits the route document: new text, a new epoch, or (rarely) another account."""
         keys = sorted(self.board.document.routes) if self.board.document else []
-        if not keys or self.random.random() < 0.7:
+        if not keys or self.random.random() < 0.4:
             return
         key, kind = self.random.choice(keys), self.random.choice(("text", "text", "epoch", "account"))
 

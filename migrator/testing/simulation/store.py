@@ -106,7 +106,9 @@ class SimStore:
                 loop.call_at(now + delay, self._apply, None, effect, now, context=loop.world)
             loop.call_at(now + weather.unanswered_after_seconds, _answer, answer, self._unknown())
         else:
-            loop.call_at(now + delay, self._apply, answer, effect, now, context=loop.world)
+            # A slow request may be applied long before its answer comes back.
+            applied = delay if delay <= 2 * weather.fast_seconds else delay * wire.random.random()
+            loop.call_at(now + applied, self._apply, answer, effect, now, now + delay, context=loop.world)
         return await answer
 
     def _fault(self, *, is_write: bool) -> str:
@@ -121,7 +123,13 @@ class SimStore:
             return "refused"
         return ""
 
-    def _apply(self, answer: asyncio.Future[Any] | None, effect: Callable[[float], Any], sent_at: float) -> None:
+    def _apply(
+        self,
+        answer: asyncio.Future[Any] | None,
+        effect: Callable[[float], Any],
+        sent_at: float,
+        answered_at: float = 0.0,
+    ) -> None:
         """In the world's own time: the sender may be dead or paused by now."""
         node = self.node
         if not node.alive and self.wire.random.random() < 0.5:
@@ -133,7 +141,11 @@ class SimStore:
             outcome = refusal
         if node.alive:
             node.tick()
-        if answer is not None and node.alive:
+        if answer is None or not node.alive:
+            return
+        if answered_at > self.wire.loop.time():
+            self.wire.loop.call_at(answered_at, _answer, answer, outcome)
+        else:
             _answer(answer, outcome)
 
     def _refusal(self, fault: str) -> CloudError:
