@@ -116,7 +116,7 @@ def _refuse_errors(request: Request, settings: Settings, found: Look | None, *, 
         view.show(Page(settings), schedule, found)
     errors = [finding for finding in found.preview.findings if finding.severity == "error"]
     if errors:
-        first = f"{errors[0].subject}: {errors[0].text}"
+        first = view.told(errors[0])
         more = f" (and {many(len(errors) - 1, 'more error')})" if len(errors) > 1 else ""
         raise FindingsError(
             f"cannot apply plan {schedule.name}: {first}{more}",

@@ -19,6 +19,7 @@ from migrator.errors import FindingsError
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
+    from migrator.engine.guardian import Guardian
     from migrator.engine.world import World
     from migrator.ports.clock import Clock
     from migrator.ports.metric_source import MetricSource
@@ -190,6 +191,14 @@ async def _write_bound(store: ObjectStore, now: datetime) -> float:
 
     assert isinstance(store, AzureStore)
     return await store.credential_bound_seconds(now)
+
+
+def open_guardian(schedule: Schedule) -> Guardian:
+    """The engine's end of the guardian; its process starts with the first fence."""
+    from migrator.cli.guard import command
+    from migrator.engine.guardian import Guardian
+
+    return Guardian(command(schedule))
 
 
 class _Uncounted:

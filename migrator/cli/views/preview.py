@@ -79,8 +79,10 @@ def show(page: Page, schedule: Schedule, look: Look) -> None:
 def _summary(schedule: Schedule, look: Look) -> str:
     objects = sum(one.objects for one in look.preview.inventories.values())
     number_bytes = sum(one.bytes for one in look.preview.inventories.values())
-    waves, moves = len(schedule.waves), len(schedule.moves)
-    return f"{many(waves, 'wave')}, {many(moves, 'move')}, {many(objects, 'object')}, {size(number_bytes)}"
+    shape = f"{many(len(schedule.waves), 'wave')}, {many(len(schedule.moves), 'move')}"
+    if not look.preview.inventories:
+        return shape
+    return f"{shape}, {many(objects, 'object')}, {size(number_bytes)}"
 
 
 def _show_steps(page: Page, schedule: Schedule, look: Look) -> None:
@@ -112,9 +114,14 @@ def _row(move: PlannedMove, look: Look) -> tuple[str, ...]:
 def show_findings(page: Page, findings: tuple[Finding, ...]) -> None:
     """One line each, worst first, its remedy below."""
     for finding in findings:
-        page.line(f"{finding.severity}: {finding.subject}: {finding.text}", style=_STYLES[finding.severity])
+        page.line(f"{finding.severity}: {told(finding)}", style=_STYLES[finding.severity])
         if finding.remedy:
             page.line(f"  remedy: {finding.remedy}", style="dim")
+
+
+def told(finding: Finding) -> str:
+    """The finding's text, its subject in front unless the text names it anyway."""
+    return finding.text if finding.subject in finding.text else f"{finding.subject}: {finding.text}"
 
 
 def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

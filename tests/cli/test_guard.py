@@ -1,0 +1,97 @@
+"""The guardian's command line: it finds the routes by the plan alone, knows no secret, and frees writers when its pipe ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from migrator.adapters.local import LocalStore
+from migrator.adapters.routing import FileRouter, StoreRouter
+from migrator.cli.guard import command
+from migrator.model.objects import ContainerInfo
+from migrator.model.routes import RouteDocument, RouteRecord
+from migrator.plan import loads
+from migrator.ports.router import Router
+from tests.cli.conftest import PLAN
+
+BEFORE = RouteRecord("core", "local:core", "read-write", 1, "lin", "2026-01-01T00:00:00Z", "run")
+FENCE = replace(BEFORE, mode="read-only", epoch=2)
+BLOB = "routing: {kind: blob, account: core, container: routing, name: routes.json,"
+
+
+async def put_fence(router: Router) -> None:
+    await router.swap(RouteDocument(1, 1, {"na/web": FENCE}), expected_etag=None)
+
+
+def plan_on(kind: str) -> str:
+    return PLAN if kind == "file" else PLAN.replace("routing: {kind: file, path: state/routes.json,", BLOB)
+
+
+async def router_on(kind: str) -> Router:
+    if kind == "file":
+        return FileRouter("state/routes.json")
+    store = LocalStore("core", Path("state/core.db"))
+    await store.create_container(ContainerInfo("routing"))
+    return StoreRouter(store, "routing", "routes.json")
+
+
+@pytest.mark.parametrize("kind", ["file", "blob"])
+def test_a_guardian_started_from_the_plan_frees_the_writers_when_its_pipe_ends(here: Path, kind: str) -> None:
+    schedule = loads(plan_on(kind), "p.yaml").schedule
+    asyncio.run(_fence(kind))
+    watch = {"cmd": "watch", "id": 1, "key": "na/web", "before": asdict(BEFORE), "fence": asdict(FENCE)}
+    process = subprocess.Popen(
+        command(schedule), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps({**watch, "deadline_seconds": 600}) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline()) == {"ok": True, "id": 1}
+    _, err = process.communicate(timeout=30)  # closes its standard input
+    assert process.returncode == 0
+    assert err.startswith("guardian: ")
+    record = asyncio.run(_record(kind))
+    assert (record.mode, record.epoch, record.account) == ("read-write", 3, "core")
+
+
+async def _fence(kind: str) -> None:
+    await put_fence(await router_on(kind))
+
+
+async def _record(kind: str) -> RouteRecord:
+    document = (await (await router_on(kind)).read()).document
+    assert document is not None
+    return document.routes["na/web"]
+
+
+def test_the_command_line_names_credentials_and_holds_none(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "very-secret")
+    remote = "core: {endpoint: https://core.blob.core.windows.net, credential: 'env:KEY'}"
+    text = plan_on("blob").replace("core: {kind: local, path: state/core.db}", remote)
+    words = " ".join(command(loads(text, "p.yaml").schedule))
+    assert "env:KEY" in words
+    assert "very-secret" not in words
+
+
+def test_routes_that_cannot_be_opened_are_one_sentence(here: Path) -> None:
+    text = plan_on("blob").replace(
+        "core: {kind: local, path: state/core.db}",
+        "core: {endpoint: https://c.blob.core.windows.net, credential: 'env:ABSENT'}",
+    )
+    done = subprocess.run(
+        command(loads(text, "p.yaml").schedule),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot ")
+    assert "Traceback" not in done.stderr
