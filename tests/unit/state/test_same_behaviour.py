@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import settings
+import pytest
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from migrator.adapters.state import open_store
 from migrator.errors import MigrateError
@@ -207,3 +208,24 @@ def _known(store: StateStore) -> dict[str, object]:
 
 TestSameBehaviour = SameBehaviour.TestCase
 TestSameBehaviour.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+
+
+class ForgetfulStore(MemoryStateStore):
+    """Gives the lock back to whoever asks."""
+
+    def release(self, token: int) -> None:
+        held = self.lock()
+        super().release(held.token if held is not None else token)
+
+
+def test_a_store_that_behaves_differently_is_found() -> None:
+    class Differs(SameBehaviour):
+        @initialize()
+        def make(self) -> None:
+            super().make()
+            self.stores = (self.database, ForgetfulStore("p", lineage=self.database.lineage, exception_cap=CAP))
+            self.memory = self.stores[1]
+
+    quick = settings(max_examples=200, stateful_step_count=20, deadline=None, database=None, phases=[Phase.generate])
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Differs, settings=quick)

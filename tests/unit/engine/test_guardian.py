@@ -1,0 +1,543 @@
+"""A watched fence is released when the engine is gone or its time is up, by a real process too, and never otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from migrator.adapters.routing import FileRouter
+from migrator.engine.guardian import ATTEMPT_SECONDS, RELEASE_SECONDS, Guardian, serve
+from migrator.errors import CloudError, InternalError, OutcomeUnknown, RouteChanged, Unreachable
+from migrator.model.routes import RouteDocument, RouteRecord
+from migrator.ports.guardian import GuardianPort
+from migrator.ports.router import RouteSnapshot
+
+KEY = "north-america/web"
+BEFORE = RouteRecord("na-core", "https://na-core", "read-write", 6, "0" * 16, "2026-03-01T12:00:00Z", "run-1")
+FENCE = replace(BEFORE, mode="read-only", epoch=7)
+SWITCHED = replace(FENCE, account="na-web", endpoint="https://na-web", mode="read-write", epoch=8)
+OTHER = replace(BEFORE, account="eu-core", endpoint="https://eu-core")
+
+
+class Board:
+    """A router in memory. ``faults`` are raised by the next calls, one each; ``applies_anyway`` makes a faulty swap happen."""
+
+    def __init__(self, **records: RouteRecord) -> None:
+        routes = {key.replace("__", "/").replace("_", "-"): record for key, record in records.items()}
+        self.document: RouteDocument | None = RouteDocument(30, 60, routes)
+        self.version = 1
+        self.faults: list[Exception] = []
+        self.applies_anyway = False
+        self.swaps = 0
+        self.hang: asyncio.Event | None = None
+
+    async def read(self) -> RouteSnapshot:
+        if self.hang is not None:
+            await self.hang.wait()
+        await asyncio.sleep(0)
+        if self.faults and not self.applies_anyway:
+            raise self.faults.pop(0)
+        return RouteSnapshot(self.document, str(self.version))
+
+    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
+        await asyncio.sleep(0)
+        if expected_etag != str(self.version):
+            raise RouteChanged("cannot change the routes: somebody else was first")
+        self.put(document)
+        self.swaps += 1
+        if self.faults:
+            raise self.faults.pop(0)
+        return str(self.version)
+
+    async def close(self) -> None: ...
+
+    def put(self, document: RouteDocument | None) -> None:
+        self.document, self.version = document, self.version + 1
+
+    def set(self, record: RouteRecord, key: str = KEY) -> None:
+        assert self.document is not None
+        self.put(self.document.with_record(key, record))
+
+    def record(self, key: str = KEY) -> RouteRecord:
+        assert self.document is not None
+        return self.document.routes[key]
+
+
+class HandClock:
+    """Time that moves when the test says so."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 1, 13, tzinfo=UTC)
+
+    def monotonic(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        future = asyncio.get_running_loop().create_future()
+        self.sleepers.append((self.time + seconds, future))
+        await future
+
+    def random(self) -> float:
+        return 0.5
+
+    def nonce(self) -> str:
+        return "0" * 16
+
+    async def pass_(self, seconds: float) -> None:
+        """Let time go by in small steps, and everybody do what is due."""
+        end = self.time + seconds
+        while self.time < end:
+            await settle()
+            self.time = min(end, self.time + 0.5)
+            for due, future in self.sleepers:
+                if due <= self.time and not future.done():
+                    future.set_result(None)
+            self.sleepers = [each for each in self.sleepers if not each[1].done()]
+        await settle()
+
+
+async def settle() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+class Desk:
+    """A guardian served in this process: ``tell`` gives it a line and returns its answer."""
+
+    def __init__(self, router: Board) -> None:
+        self.clock = HandClock()
+        self.said: list[str] = []
+        self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._answers: asyncio.Queue[str] = asyncio.Queue()
+        served = serve(router, self._read(), self._answers.put_nowait, self.clock, say=self.said.append)
+        self.task = asyncio.create_task(served)
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        while (line := await self._lines.get()) is not None:
+            yield line
+
+    async def tell(self, order: object) -> dict[str, Any]:
+        self._lines.put_nowait(order if isinstance(order, bytes) else json.dumps(order).encode())
+        answer: dict[str, Any] = json.loads(await self._answers.get())
+        return answer
+
+    async def watch(self, key: str = KEY, before: RouteRecord = BEFORE, deadline: float = 60.0) -> dict[str, Any]:
+        fence = replace(before, mode="read-only", epoch=before.epoch + 1)
+        order = {
+            "cmd": "watch",
+            "key": key,
+            "before": asdict(before),
+            "fence": asdict(fence),
+            "deadline_seconds": deadline,
+        }
+        return await self.tell({**order, "id": 1})
+
+    async def hang_up(self) -> None:
+        self._lines.put_nowait(None)
+        await settle()
+
+
+OK = {"ok": True, "id": 1}
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board(north_america__web=BEFORE, europe__web=OTHER)
+
+
+@pytest.fixture
+async def desk(board: Board) -> AsyncIterator[Desk]:
+    desk = Desk(board)
+    yield desk
+    desk.task.cancel()
+    await asyncio.wait([desk.task])
+
+
+class TestServe:
+    async def test_the_end_of_the_pipe_releases_the_fence_at_once(self, board: Board, desk: Desk) -> None:
+        assert await desk.watch() == OK
+        board.set(FENCE)
+        await desk.hang_up()
+        released = board.record()
+        assert (released.account, released.mode, released.epoch) == ("na-core", "read-write", 8)
+        assert released.updated == "2026-03-01T13:00:00Z"
+        assert board.record("europe/web") == OTHER
+        assert desk.said == ["the engine is gone: writes of north-america/web go on at na-core, epoch 8"]
+        assert desk.task.done()
+
+    async def test_the_end_of_the_pipe_before_the_fence_makes_a_late_fence_impossible(
+        self, board: Board, desk: Desk
+    ) -> None:
+        await desk.watch()
+        seen = await board.read()
+        await desk.hang_up()
+        assert board.record() == replace(BEFORE, epoch=7, updated="2026-03-01T13:00:00Z")
+        with pytest.raises(RouteChanged):
+            await board.swap(RouteDocument(30, 60, {KEY: FENCE}), expected_etag=seen.etag)
+
+    async def test_the_deadline_releases_while_the_engine_lives(self, board: Board, desk: Desk) -> None:
+        await desk.watch(deadline=60)
+        board.set(FENCE)
+        await desk.clock.pass_(59)
+        assert board.record() == FENCE
+        await desk.clock.pass_(2)
+        assert (board.record().mode, board.record().epoch) == ("read-write", 8)
+        assert desk.said == ["its deadline passed: writes of north-america/web go on at na-core, epoch 8"]
+
+    async def test_done_ends_the_watch_for_good(self, board: Board, desk: Desk) -> None:
+        await desk.watch(deadline=60)
+        board.set(FENCE)
+        assert await desk.tell({"cmd": "done", "key": KEY, "id": 1}) == OK
+        await desk.clock.pass_(100)
+        await desk.hang_up()
+        assert board.record() == FENCE  # ours no more: the engine said that it sees to it
+        assert desk.said == []
+
+    @pytest.mark.parametrize(
+        "record", [SWITCHED, replace(FENCE, mode="read-write", epoch=8), replace(FENCE, epoch=9), OTHER]
+    )
+    async def test_a_record_that_is_neither_is_left_alone(self, board: Board, desk: Desk, record: RouteRecord) -> None:
+        await desk.watch()
+        board.set(record)
+        await desk.hang_up()
+        assert board.record() == record
+        assert (board.swaps, desk.task.done()) == (0, True)
+
+    @pytest.mark.parametrize("document", [None, RouteDocument(30, 60, {})])
+    async def test_a_route_that_is_gone_is_left_alone(
+        self, board: Board, desk: Desk, document: RouteDocument | None
+    ) -> None:
+        await desk.watch()
+        board.put(document)
+        await desk.hang_up()
+        assert (board.document, desk.task.done()) == (document, True)
+
+    async def test_several_fences_in_one_document_are_all_released(self, board: Board, desk: Desk) -> None:
+        await desk.watch()
+        await desk.watch("europe/web", OTHER)
+        board.set(FENCE)
+        board.set(replace(OTHER, mode="read-only", epoch=7), "europe/web")
+        await desk.hang_up()
+        await desk.clock.pass_(5)
+        assert [board.record(key).mode for key in (KEY, "europe/web")] == ["read-write", "read-write"]
+        assert [board.record(key).account for key in (KEY, "europe/web")] == ["na-core", "eu-core"]
+
+    @pytest.mark.parametrize(
+        "fault", [RouteChanged("x"), CloudError("x"), Unreachable("x"), OSError("x"), KeyError("bug")]
+    )
+    async def test_a_refused_release_is_tried_again(self, board: Board, desk: Desk, fault: Exception) -> None:
+        await desk.watch()
+        board.set(FENCE)
+        board.faults = [fault] * 6
+        await desk.hang_up()
+        assert board.record() == FENCE
+        await desk.clock.pass_(60)
+        assert board.record().mode == "read-write"
+        assert desk.task.done()
+
+    async def test_an_unanswered_release_that_happened_is_not_repeated(self, board: Board, desk: Desk) -> None:
+        await desk.watch()
+        board.set(FENCE)
+        board.faults, board.applies_anyway = [OutcomeUnknown("no answer")], True
+        await desk.hang_up()
+        await desk.clock.pass_(5)
+        assert (board.record().mode, board.record().epoch, board.swaps) == ("read-write", 8, 1)
+        assert desk.task.done()
+
+    async def test_routes_that_never_answer_are_given_up_after_a_bounded_time(self, board: Board, desk: Desk) -> None:
+        await desk.watch()
+        board.set(FENCE)
+        board.faults = [Unreachable("cannot reach the routes")] * 10_000
+        await desk.hang_up()
+        await desk.clock.pass_(RELEASE_SECONDS - 60)
+        assert not desk.task.done()
+        await desk.clock.pass_(120)
+        assert desk.task.done()
+        assert desk.said == [
+            "cannot release north-america/web: cannot reach the routes; migrate apply or migrate rollback frees its writers"
+        ]
+
+    async def test_routes_that_hang_are_asked_again(
+        self, board: Board, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await desk.watch()
+        board.set(FENCE)
+        monkeypatch.setattr("migrator.engine.guardian.ATTEMPT_SECONDS", 0.01)
+        board.hang = asyncio.Event()
+        await desk.hang_up()
+        await asyncio.sleep(0.05)
+        assert (board.record(), desk.task.done()) == (FENCE, False)
+        board.hang = None
+        await desk.clock.pass_(5)
+        assert board.record().mode == "read-write"
+
+    async def test_done_is_heard_while_a_release_is_being_tried(self, board: Board, desk: Desk) -> None:
+        await desk.watch(deadline=1)
+        board.set(FENCE)
+        board.faults = [Unreachable("x")] * 10_000
+        await desk.clock.pass_(10)
+        assert await desk.tell({"cmd": "done", "key": KEY, "id": 1}) == OK
+        board.faults = []
+        await desk.clock.pass_(60)
+        assert board.record() == FENCE
+
+    async def test_a_guardian_that_cannot_read_the_routes_confirms_nothing(self, board: Board, desk: Desk) -> None:
+        board.faults = [Unreachable("cannot reach the routes")]
+        answer = await desk.watch()
+        assert answer == {"ok": False, "id": 1, "error": "cannot reach the routes"}
+        await desk.hang_up()
+        assert board.record() == BEFORE
+
+    async def test_a_second_watch_of_a_key_takes_the_place_of_the_first(self, board: Board, desk: Desk) -> None:
+        await desk.watch(deadline=10)
+        later = replace(BEFORE, epoch=8)
+        board.set(later)
+        await desk.watch(before=later, deadline=60)
+        await desk.clock.pass_(20)
+        assert board.record() == later
+        board.set(replace(later, mode="read-only", epoch=9))
+        await desk.clock.pass_(50)
+        assert (board.record().mode, board.record().epoch) == ("read-write", 10)
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            b"not json",
+            b"[]",
+            b"null",
+            b"{}",
+            b'{"cmd": "release"}',
+            b'{"cmd": "watch", "key": "a/b"}',
+            b'{"cmd": "watch", "key": "a/b", "before": {}, "fence": {}, "deadline_seconds": 1}',
+            json.dumps(
+                {"cmd": "watch", "key": KEY, "before": asdict(FENCE), "fence": asdict(BEFORE), "deadline_seconds": 1}
+            ).encode(),
+            json.dumps(
+                {"cmd": "watch", "key": KEY, "before": asdict(BEFORE), "fence": asdict(FENCE), "deadline_seconds": "x"}
+            ).encode(),
+        ],
+    )
+    async def test_a_line_it_does_not_understand_is_answered_and_changes_nothing(
+        self, board: Board, desk: Desk, line: bytes
+    ) -> None:
+        answer = await desk.tell(line)
+        assert answer["ok"] is False
+        assert answer["error"]
+        assert await desk.watch() == OK
+        board.set(FENCE)
+        await desk.hang_up()
+        assert board.record().mode == "read-write"
+
+
+# Real processes.
+
+CHILD = """
+import asyncio, sys
+from migrator.adapters.clock import SystemClock
+from migrator.adapters.routing import FileRouter
+from migrator.engine.guardian import ignore_signals, serve_pipes
+ignore_signals()
+asyncio.run(serve_pipes(FileRouter(sys.argv[1]), SystemClock(), say=lambda text: print(text, file=sys.stderr)))
+"""
+
+ENGINE = """
+import asyncio, json, sys
+from migrator.adapters.routing import FileRouter
+from migrator.engine.guardian import Guardian
+from tests.unit.engine.test_guardian import BEFORE, CHILD, FENCE, KEY
+
+async def main():
+    guardian, router = Guardian([sys.executable, "-c", CHILD, sys.argv[1]]), FileRouter(sys.argv[1])
+    await guardian.watch(KEY, BEFORE, FENCE, 600)
+    seen = await router.read()
+    await router.swap(seen.document.with_record(KEY, FENCE), expected_etag=seen.etag)
+    print(guardian._process.pid, flush=True)
+    {end}
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def routes(tmp_path: Path) -> FileRouter:
+    router = FileRouter(tmp_path / "routes.json")
+    await router.swap(RouteDocument(30, 60, {KEY: BEFORE}), expected_etag=None)
+    return router
+
+
+async def _put(router: FileRouter, record: RouteRecord) -> None:
+    seen = await router.read()
+    assert seen.document is not None
+    await router.swap(seen.document.with_record(KEY, record), expected_etag=seen.etag)
+
+
+async def _record(router: FileRouter) -> RouteRecord:
+    document = (await router.read()).document
+    assert document is not None
+    return document.routes[KEY]
+
+
+async def _until(router: FileRouter, wanted: Callable[[RouteRecord], bool]) -> RouteRecord:
+    for _ in range(600):
+        if wanted(found := await _record(router)):
+            return found
+        await asyncio.sleep(0.05)
+    pytest.fail(f"the route never became as wanted: {found}")
+
+
+def _guardian(router: FileRouter) -> Guardian:
+    return Guardian([sys.executable, "-c", CHILD, router.place])
+
+
+class TestRealProcesses:
+    async def test_watch_done_and_close_leave_the_route_to_the_engine(self, routes: FileRouter) -> None:
+        guardian = _guardian(routes)
+        port: GuardianPort = guardian
+        assert not guardian.alive
+        await port.watch(KEY, BEFORE, FENCE, 600)
+        assert guardian.alive
+        await _put(routes, FENCE)
+        await port.done(KEY)
+        await port.close()
+        assert not guardian.alive
+        assert await _record(routes) == FENCE
+
+    async def test_close_without_done_releases(self, routes: FileRouter) -> None:
+        guardian = _guardian(routes)
+        await guardian.watch(KEY, BEFORE, FENCE, 600)
+        await _put(routes, FENCE)
+        await guardian.close()
+        assert (await _record(routes)).epoch == 8
+
+    async def test_a_deadline_passes_in_real_time(self, routes: FileRouter) -> None:
+        guardian = _guardian(routes)
+        await guardian.watch(KEY, BEFORE, FENCE, 0.2)
+        await _until(routes, lambda record: record.epoch == 7 and record.mode == "read-write")
+        assert guardian.alive
+        await guardian.close()
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            "sys.stdin.readline()",
+            "raise RuntimeError('a bug of the engine')",
+            "return",
+            "import os; os._exit(1)",
+        ],
+    )
+    async def test_however_the_engine_ends_its_fence_is_released(self, routes: FileRouter, end: str) -> None:
+        """Killed while it waits, broken down, returned without a word, gone without cleaning up."""
+        engine = await self._engine(routes, end)
+        if "readline" in end:
+            engine.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(engine.communicate, timeout=60)
+        released = await _until(routes, lambda record: record.mode == "read-write")
+        assert (released.account, released.epoch) == ("na-core", 8)
+
+    async def test_the_signals_of_a_terminal_do_not_end_it(self, routes: FileRouter) -> None:
+        engine = await self._engine(routes, "sys.stdin.readline()")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(self.guardian_pid, number)
+        os.kill(self.guardian_pid, 0)
+        assert await _record(routes) == FENCE
+        engine.send_signal(signal.SIGKILL)
+        await asyncio.to_thread(engine.communicate, timeout=60)
+        await _until(routes, lambda record: record.epoch == 8)
+
+    async def test_it_stays_in_the_process_group_of_the_engine(self, routes: FileRouter) -> None:
+        """Who kills the whole group kills it too; then the next run finds the fence."""
+        engine = await self._engine(routes, "sys.stdin.readline()")
+        assert os.getpgid(self.guardian_pid) == os.getpgid(engine.pid) == engine.pid
+        os.killpg(engine.pid, signal.SIGKILL)
+        await asyncio.to_thread(engine.communicate, timeout=60)
+        assert await _record(routes) == FENCE
+
+    async def test_a_guardian_that_died_is_started_again_for_the_next_watch(self, routes: FileRouter) -> None:
+        guardian = _guardian(routes)
+        await guardian.watch(KEY, BEFORE, FENCE, 600)
+        process = guardian._process
+        assert process is not None
+        process.kill()
+        process.wait(timeout=60)
+        assert not guardian.alive
+        await guardian.done(KEY)  # nobody hears it, and nobody minds
+        await guardian.watch(KEY, BEFORE, FENCE, 600)
+        await guardian.close()
+        assert (await _record(routes)).epoch == 7
+
+    async def test_routes_that_cannot_be_read_forbid_the_fence(self, tmp_path: Path) -> None:
+        (tmp_path / "routes.json").write_text("not json")
+        guardian = _guardian(FileRouter(tmp_path / "routes.json"))
+        with pytest.raises(CloudError, match=r"cannot fence north-america/web: its guardian refuses .*not JSON"):
+            await guardian.watch(KEY, BEFORE, FENCE, 600)
+        await guardian.close()
+
+    @pytest.mark.parametrize("argv", [["/no/such/program"], [sys.executable, "-c", "pass"], ["echo", "hello"]])
+    async def test_a_command_that_is_no_guardian_forbids_the_fence(self, argv: list[str]) -> None:
+        guardian = Guardian(argv)
+        with pytest.raises(CloudError, match="no guardian watches over it"):
+            await guardian.watch(KEY, BEFORE, FENCE, 600)
+        await guardian.close()
+
+    async def test_a_guardian_that_does_not_answer_forbids_the_fence(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("migrator.engine.guardian.ANSWER_SECONDS", 0.1)
+        guardian = Guardian([sys.executable, "-c", "import sys; sys.stdin.read()"])
+        with pytest.raises(CloudError, match="it does not answer"):
+            await guardian.watch(KEY, BEFORE, FENCE, 600)
+        await guardian.close()
+
+    async def test_records_that_are_no_fence_are_a_bug_of_the_engine(self, routes: FileRouter) -> None:
+        guardian = _guardian(routes)
+        with pytest.raises(InternalError):
+            await guardian.watch(KEY, FENCE, BEFORE, 600)
+        assert not guardian.alive
+
+    async def test_a_watch_that_was_given_up_is_taken_back(self, routes: FileRouter) -> None:
+        """Cancelled before the answer came: no fence follows, so the route must not be touched when everything ends."""
+        guardian = _guardian(routes)
+        await guardian.watch("europe/web", OTHER, replace(OTHER, mode="read-only", epoch=7), 600)
+        task = asyncio.create_task(guardian.watch(KEY, BEFORE, FENCE, 600))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await guardian.done("europe/web")
+        await guardian.close()
+        assert await _record(routes) == BEFORE
+
+    guardian_pid = 0
+
+    async def _engine(self, routes: FileRouter, end: str) -> subprocess.Popen[bytes]:
+        script = textwrap.dedent(ENGINE).replace("{end}", end)
+        engine = await asyncio.to_thread(
+            subprocess.Popen,
+            [sys.executable, "-c", script, routes.place],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert engine.stdout is not None
+        self.guardian_pid = int(await asyncio.to_thread(engine.stdout.readline))
+        assert await _record(routes) == FENCE or "readline" not in end
+        return engine
+
+
+def test_an_attempt_is_much_shorter_than_the_whole_try() -> None:
+    assert ATTEMPT_SECONDS * 10 < RELEASE_SECONDS
