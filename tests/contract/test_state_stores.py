@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -364,7 +365,9 @@ except StateError as refused:
     @pytest.fixture
     def shelf(self, tmp_path: Path) -> Path:
         """A directory that others may reach."""
-        for parent in (tmp_path, *tmp_path.parents[:2]):
+        for parent in (tmp_path, *tmp_path.parents):
+            if not parent.is_relative_to(tempfile.gettempdir()) or parent == Path(tempfile.gettempdir()):
+                break
             parent.chmod(0o755)
         return tmp_path
 
