@@ -207,7 +207,7 @@ def _known(store: StateStore) -> dict[str, object]:
 
 
 TestSameBehaviour = SameBehaviour.TestCase
-TestSameBehaviour.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+TestSameBehaviour.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
 
 
 class ForgetfulStore(MemoryStateStore):
