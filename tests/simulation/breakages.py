@@ -20,6 +20,7 @@ from migrator.model.schedule import Routing
 from migrator.testing.simulation import store as sim_store
 from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.clients import Customer
+from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.transfer import decide, listing, passes
 from migrator.transfer.decide import Decision, Verb
@@ -151,7 +152,12 @@ def switch_without_compare_and_swap():
             document = seen.document or rollout_document(self)
             await self._router.swap(document.with_record(str(move), new), expected_etag=seen.etag)
 
-    return patched(RouteDesk, "change", change)
+    right = RouteBoard.put
+
+    def put(self, document, expected_etag, sender, sent_at):
+        return right(self, document, self.etag if sender.is_tool else expected_etag, sender, sent_at)
+
+    return all_of(patched(RouteDesk, "change", change), patched(RouteBoard, "put", put))
 
 
 def rollout_document(desk):

@@ -27,6 +27,9 @@ from migrator.testing.simulation.store import Wire
 TIERS = ("Hot", "Cool", "Cold")
 VERBS = ("put", "put", "put", "delete", "tags", "tags", "tier", "append", "pages", "metadata", "replace", "recreate")
 
+DELETING = ("put", "delete", "delete", "delete", "tags")
+"""What customers do in some stories: names come and go."""
+
 
 @dataclass(frozen=True, slots=True)
 class Territory:
@@ -45,6 +48,7 @@ class Habits:
     pause_chance: float
     pause_seconds: float
     stop_at: float
+    verbs: tuple[str, ...] = VERBS
 
 
 class Customer:
@@ -136,7 +140,7 @@ class Writer(Customer):
     def _act(
         self, territory: Territory, account: str, container: str, name: str, *, checked_at: float, must_end: float
     ) -> Act:
-        verb = self.random.choice(VERBS)
+        verb = self.random.choice(self._habits.verbs)
         act = Act(
             next(self._numbers),
             self.name,
@@ -275,4 +279,4 @@ def numbers() -> Iterator[int]:
     return itertools.count(1)
 
 
-__all__ = ["Account", "Habits", "Reader", "Rogue", "RouteFenced", "Territory", "Writer", "numbers"]
+__all__ = ["DELETING", "VERBS", "Account", "Habits", "Reader", "Rogue", "RouteFenced", "Territory", "Writer", "numbers"]

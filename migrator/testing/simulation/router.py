@@ -35,8 +35,9 @@ class RouteBoard:
     def etag(self) -> str | None:
         return f"v{self._version}" if self.document is not None else None
 
-    def as_seen_by(self, node: Node, sender: Sender) -> SimRouter:
-        return SimRouter(self, node, sender)
+    def as_seen_by(self, node: Node, sender: Sender, weather: Weather | None = None) -> SimRouter:
+        """A door for ``node``; ``weather`` where its way to the document is another one than the tool's."""
+        return SimRouter(self, node, sender, weather or self.weather)
 
     def put(self, document: RouteDocument, expected_etag: str | None, sender: Sender, sent_at: float) -> str:
         """The atomic step of a swap."""
@@ -56,15 +57,16 @@ class RouteBoard:
 class SimRouter:
     """One node's door to the route document; implements Router."""
 
-    def __init__(self, board: RouteBoard, node: Node, sender: Sender) -> None:
+    def __init__(self, board: RouteBoard, node: Node, sender: Sender, weather: Weather) -> None:
         self._board = board
+        self._weather = weather
         self._node = node
         self._sender = sender
 
     async def read(self) -> RouteSnapshot:
         self._node.step()
         board, answer = self._board, self._board.loop.create_future()
-        loop, weather = board.loop, board.weather
+        loop, weather = board.loop, self._weather
         if self._is_unanswered():
             fault = Unreachable("cannot read the routes: no answer")
             loop.call_at(loop.time() + weather.unanswered_after_seconds, _answer, answer, fault)
@@ -77,7 +79,7 @@ class SimRouter:
     async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
         self._node.step()
         board, answer = self._board, self._board.loop.create_future()
-        loop, weather, now = board.loop, board.weather, board.loop.time()
+        loop, weather, now = board.loop, self._weather, board.loop.time()
         if not self._is_unanswered():
             when = now + self._delay()
             loop.call_at(when, self._apply, answer, document, expected_etag, now, context=loop.world)
@@ -114,13 +116,13 @@ class SimRouter:
             _answer(answer, outcome)
 
     def _is_unanswered(self) -> bool:
-        weather, loop = self._board.weather, self._board.loop
+        weather, loop = self._weather, self._board.loop
         if not weather.bad_from <= loop.time() < weather.bad_until:
             return False
         return self._board.random.random() < weather.unanswered_chance
 
     def _delay(self) -> float:
-        draw, weather = self._board.random.random(), self._board.weather
+        draw, weather = self._board.random.random(), self._weather
         if draw < weather.slow_chance:
             return self._board.random.uniform(0.0, weather.slow_seconds)
         return weather.fast_seconds * (0.5 + draw)

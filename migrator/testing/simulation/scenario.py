@@ -33,6 +33,8 @@ from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, Container, Sender
 from migrator.testing.simulation.clients import (
+    DELETING,
+    VERBS,
     Habits,
     Reader,
     Rogue,
@@ -243,11 +245,14 @@ class Scenario:
     def _start_customers(self) -> None:
         random, routing = self.random, self.schedule.routing
         pause = random.choice((0.0, routing.max_write_seconds, routing.drain_seconds * 2))
+        verbs = random.choice((VERBS, VERBS, DELETING))
+        far = self._far_weather()
         for number in range(random.randint(1, 3)):
             name = f"writer-{number}"
-            habits = Habits(random.choice((0.5, 2.0, 8.0)), random.choice((0.0, 0.05)), pause, self.busy_seconds)
+            think = random.choice((0.5, 2.0, 8.0))
+            habits = Habits(think, random.choice((0.0, 0.05)), pause, self.busy_seconds, verbs)
             node, clock = self._node(name), self._clock(name)
-            router = self.board.as_seen_by(node, Sender(name, False))
+            router = self.board.as_seen_by(node, Sender(name, False), far)
             writer = Writer(
                 name, node, clock, router, self.wires, self.writers, habits, self._numbers, f"{name} {self.seed}"
             )
@@ -264,6 +269,13 @@ class Scenario:
             self.oracle.break_,
         )
         node.start(reader.work(tuple(move.id for move in self.schedule.moves), self.busy_seconds, 10.0))
+
+    def _far_weather(self) -> Weather:
+        """Customers' own way to the route document: in some stories a slow one."""
+        weather = self._weather()
+        if self.random.random() < 0.3:
+            weather = replace(weather, slow_chance=0.5, slow_seconds=20.0)
+        return weather
 
     def _start_rogue(self) -> None:
         random = self.random

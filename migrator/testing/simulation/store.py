@@ -117,7 +117,7 @@ class SimStore:
             return "throttled"
         draw -= weather.throttled_chance
         if draw < weather.unanswered_chance:
-            return self.wire.random.choice(("late", "lost", "lost", "never")) if is_write else "unread"
+            return self.wire.random.choice(("late", "late", "lost", "lost", "never")) if is_write else "unread"
         draw -= weather.unanswered_chance
         if draw < weather.refused_chance:
             return "refused"
