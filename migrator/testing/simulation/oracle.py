@@ -81,6 +81,7 @@ class _Case:
         self.exceptions: dict[Place, ExceptionRow] = {}
         self.late: dict[tuple[str, str, str], _Late] = {}
         self.switched_at: float | None = None
+        self.switched_from = ""
         self.fenced_at: float | None = None
         self.fence_excused = False
         self.max_epoch = 0
@@ -263,7 +264,8 @@ class Oracle:
         if before is None:
             return
         if before.mode == READ_WRITE and after.account != before.account:
-            self.break_("release-undid-switch", f"{what}, without a fence")
+            went_back = case.switched_from == after.account
+            self.break_("release-undid-switch" if went_back else "switch-without-fence", what)
         if after.mode == READ_ONLY:
             if after.account != before.account or before.mode == READ_ONLY:
                 self.break_("route-law", what)
@@ -271,8 +273,9 @@ class Oracle:
             self.fences += 1
         elif before.mode == READ_ONLY:
             self._end_fence(case, what)
-            if after.account != before.account:
-                self._judge_switch(case, before.account, after.account, what)
+        if after.account != before.account:
+            self._judge_switch(case, before.account, after.account, what)
+        if after.mode == READ_WRITE:
             for place in [one for one in case.late if one[0] == after.account]:
                 del case.late[place]  # the account is the truth again, with all that happened to it
 
@@ -294,6 +297,7 @@ class Oracle:
 
     def _judge_switch(self, case: _Case, old: str, new: str, what: str) -> None:
         self.switches += 1
+        case.switched_from = old
         case.switched_at = self._loop.time()
         case.soaks.clear()
         for who, until in self._writers.leases_for(old, str(case.plan.id)):

@@ -44,6 +44,7 @@ from migrator.testing.simulation.clients import (
     shape_of,
     with_type,
 )
+from migrator.testing.simulation.guardian import SimGuardian
 from migrator.testing.simulation.loop import (
     WORLD_BEGINS,
     BusyLoopError,
@@ -64,6 +65,8 @@ from migrator.testing.simulation.weather import Weather
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
 LOOK_SECONDS = 3.0
+HAS_GUARDIAN = "guardian" in Doors.__dataclass_fields__
+"""Without one a fence is open until the next engine comes."""
 Engine = Callable[[Schedule, Doors, Run, str], Coroutine[Any, Any, Outcome]]
 """Drives one run; the last argument is the command (apply, rollback, retry)."""
 
@@ -300,6 +303,9 @@ class Scenario:
         sender = Sender(name, True)
         of = state or self.state
         hook = self._committed if state is None else self._committed_elsewhere
+        more: dict[str, Any] = {}
+        if HAS_GUARDIAN:
+            more["guardian"] = self._guardian(node)
         doors = Doors(
             stores={account: wire.as_seen_by(node, sender) for account, wire in self.wires.items()},
             router=self.board.as_seen_by(node, sender),
@@ -309,6 +315,7 @@ class Scenario:
             reporter=Silent(self.note),
             write_bounds=dict.fromkeys(self.accounts, self.credential_seconds),
             is_dead=self._is_proven_dead(node),
+            **more,
         )
         run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, f"boot of {node.machine}")
         calm = self.loop.time() >= self.busy_seconds
@@ -326,6 +333,12 @@ class Scenario:
         self.processes.append(process)
         return process
 
+    def _guardian(self, engine: Node) -> SimGuardian:
+        name = engine.name.replace("engine", "guardian")
+        post = self._node(name, engine.machine)
+        sender = Sender(name, True)
+        return SimGuardian(engine, post, self.board.as_seen_by(post, sender), self._clock(name))
+
     def _committed_elsewhere(self, node: Node, changes: Any) -> None:
         self.note("committed to a copy", node.name, *(_short(change) for change in changes))
         self.oracle.directed(node, [change.move for change in changes if isinstance(change, SaveMove)])
@@ -340,7 +353,8 @@ class Scenario:
 
     def _died(self, process: Process) -> None:
         self.note("died", process.node.name)
-        self.oracle.excuse_fences()
+        if not HAS_GUARDIAN:
+            self.oracle.excuse_fences()
         _resolve(process.ended)
 
     # The operator.
@@ -413,8 +427,15 @@ class Scenario:
         return [one for one in self.processes if one.node.alive and not one.task.done()]
 
     def _kill(self) -> None:
+        """One process dies; or its whole machine, its guardian with it."""
         for process in self._living()[:1]:
+            machine = process.node.machine
             process.node.kill()
+            if self.random.random() < 0.3:
+                self.oracle.excuse_fences()
+                for node in self.nodes:
+                    if node.machine == machine:
+                        node.kill()
 
     def _stall(self) -> None:
         """A machine stands still for a while: an engine's or a customer's."""
@@ -452,8 +473,10 @@ class Scenario:
         if not self.older or self.random.random() < 0.6:
             self.older.append(self.state.snapshot())
             return
-        for process in self._living():
-            process.node.kill()
+        for node in self.nodes:
+            if node.name.startswith(("engine", "guardian")):
+                node.kill()
+        self.oracle.excuse_fences()
         self.state.restore(self.random.choice(self.older))
         self._wipe_lock(self.state)
         self._was_restored = True

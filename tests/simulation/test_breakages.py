@@ -1,0 +1,36 @@
+"""The simulation is not blind: each deliberate breakage is found, by the invariant that it breaks."""
+
+import pytest
+
+from migrator.testing.simulation import run
+from tests.simulation.breakages import BREAKAGES
+
+SEEDS = 500
+LOST = {"lost-write", "lost-tags", "lost-tier", "resurrected-delete"}
+FOUND_BY = {
+    "times-instead-of-evidence": LOST,
+    "etags-from-different-records": {"evidence-lies"},
+    "barrier-before-drain": LOST,
+    "no-source-condition": {"mixed-generations", "evidence-lies"},
+    "no-destination-condition": {"foreign-destroyed", "tool-write-at-live", *LOST},
+    "switch-with-a-create-outstanding": {"tool-write-at-live"},
+    "deletes-from-a-truncated-listing": LOST,
+    "reverse-delete-without-evidence": {"foreign-destroyed"},
+    "switch-without-compare-and-swap": {"epoch", "release-undid-switch", "switch-without-fence", "route-removed"},
+    "read-instead-of-release": {"route-law", "epoch", "release-undid-switch", "switch-without-fence", "left-read-only"},
+    "writing-without-a-claim": {"tool-write-at-live"},
+    "drain-shorter-than-max-write": {"lease-alive-at-switch", "two-accounts-accept"},
+    "lease-age-from-receipt": {"lease-alive-at-switch", "two-accounts-accept"},
+    "ranges-with-a-gap": LOST,
+    "tags-ignored-in-catch-up": {"lost-tags", "lost-tier"},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_a_breakage_is_found_and_named(name):
+    for seed in range(SEEDS):
+        found = {violation.invariant for violation in run(seed, breakage=BREAKAGES[name]).violations}
+        if found & FOUND_BY[name]:
+            return
+    pytest.fail(f"{name} was not found in {SEEDS} seeds")

@@ -1,0 +1,117 @@
+"""Virtual time, pauses and deaths are exact, and nothing depends on memory addresses."""
+
+import asyncio
+
+import pytest
+
+from migrator.testing.simulation.loop import BusyLoopError, DeadlockError, Node, NodeDead, OutOfTimeError, SimLoop
+
+
+def play(work, **options):
+    loop = SimLoop(**options)
+    try:
+        return loop.run_until_complete(work(loop))
+    finally:
+        loop.discard()
+
+
+def test_a_sleep_of_a_year_takes_no_time_and_exactly_a_year():
+    async def work(loop):
+        await asyncio.sleep(365 * 86_400)
+        return loop.time()
+
+    assert play(work) == 365 * 86_400
+
+
+def test_waiting_for_nothing_is_a_deadlock():
+    async def work(loop):
+        await loop.create_future()
+
+    with pytest.raises(DeadlockError):
+        play(work)
+
+
+def test_running_for_ever_without_time_is_found():
+    async def work(loop):
+        while True:  # noqa: ASYNC110 - on purpose
+            await asyncio.sleep(0)
+
+    with pytest.raises(BusyLoopError):
+        play(work)
+
+
+def test_the_end_of_time_ends_the_run():
+    async def work(loop):
+        while True:  # noqa: ASYNC110 - on purpose
+            await asyncio.sleep(10)
+
+    with pytest.raises(OutOfTimeError):
+        play(work, until=1000)
+
+
+def test_a_paused_process_goes_on_in_order_when_its_pause_ends():
+    seen = []
+
+    async def count(loop):
+        for number in range(3):
+            await asyncio.sleep(1)
+            seen.append((number, loop.time()))
+
+    async def work(loop):
+        node = Node("a", loop)
+        task = node.start(count(loop))
+        await asyncio.sleep(1.5)
+        node.pause(10)
+        await task
+
+    play(work)
+    assert seen == [(0, 1.0), (1, 11.5), (2, 12.5)]
+
+
+def test_a_killed_process_does_nothing_more_not_even_its_finally():
+    seen = []
+
+    async def live(node):
+        try:
+            await asyncio.sleep(5)
+        finally:
+            node.step()
+            seen.append("a last word")
+
+    async def work(loop):
+        node = Node("a", loop)
+        node.start(live(node))
+        await asyncio.sleep(1)
+        node.kill()
+        await asyncio.sleep(100)
+
+    play(work)
+    assert seen == []
+
+
+def test_a_process_dies_of_its_last_step():
+    async def work(loop):
+        node = Node("a", loop)
+        node.steps_left = 2
+        node.step()
+        with pytest.raises(NodeDead):
+            node.step()
+        assert not node.alive
+
+    play(work)
+
+
+def test_sets_of_tasks_are_iterated_in_the_same_order_each_time():
+    async def work(loop):
+        tasks = [asyncio.ensure_future(asyncio.sleep(1, number)) for number in range(50)]
+        done, _ = await asyncio.wait(tasks)
+        return [task.result() for task in done]
+
+    assert play(work) == play(work)
+
+
+def test_threads_work_on_the_spot():
+    async def work(loop):
+        return await asyncio.to_thread(sum, [1, 2])
+
+    assert play(work) == 3
