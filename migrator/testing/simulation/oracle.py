@@ -82,6 +82,8 @@ class _Case:
         self.record: MoveRecord | None = None
         self.exceptions: dict[Place, ExceptionRow] = {}
         self.late: dict[tuple[str, str, str], _Late] = {}
+        self.left: dict[tuple[str, str, str], Blob | None] = {}
+        """What the old account held at the switch."""
         self.switched_at: float | None = None
         self.switched_from = ""
         self.fenced_at: float | None = None
@@ -318,6 +320,7 @@ class Oracle:
             }
             names |= {name for account, of, name in case.late if account == old and of == container}
             for name in sorted(names):
+                case.left[old, container, name] = here.peek(container, name)
                 self._compare(case, here, there, container, name, what)
 
     def _compare(self, case: _Case, old: Account, new: Account, container: str, name: str, what: str) -> None:
@@ -406,7 +409,9 @@ class Oracle:
         for (account, container, name), late in case.late.items():
             if account != case.plan.source or late.listed:
                 continue
-            here = self._accounts[account].peek(container, name)
+            here, left = self._accounts[account].peek(container, name), case.left.get((account, container, name))
+            if here is left or _is_same(left, here):
+                continue  # there and back
             if _difference(here, self._accounts[case.plan.target].peek(container, name)) is None:
                 continue
             scanned = case.scans.get((account, container), -1.0)
