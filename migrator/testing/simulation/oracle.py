@@ -111,6 +111,8 @@ class Oracle:
         self._generations: dict[bytes, tuple[Any, str]] = {}
         self._directions: dict[tuple[str, str], Direction] = {}
         self.violations: list[Violation] = []
+        self.has_one_store = True
+        """No copy of the state store was ever at work, and no older moment of it was put back."""
         self.switches = 0
         self.fences = 0
         self.longest_fence = 0.0
@@ -383,6 +385,10 @@ class Oracle:
     def _excepted(self, move: MoveId, row: ExceptionRow) -> None:
         case = self._cases[str(move)]
         case.exceptions[(row.container, row.name)] = row
+        there = self._accounts[case.plan.target].peek(row.container, row.name)
+        if row.kind == "foreign" and there is not None and there.author.is_tool and self.has_one_store:
+            text = f"{move}: {row.container}/{row.name!r} was written by {there.author.name}"
+            self.break_("own-called-foreign", f"{text} at {there.made_at:.3f} and is called foreign")
         for account in (case.plan.source, case.plan.target):
             late = case.late.get((account, row.container, row.name))
             if late is not None:

@@ -151,8 +151,6 @@ class Scenario:
         self.processes: list[Process] = []
         self.nodes: list[Node] = []
         self._starts = 0
-        self._was_restored = False
-        self._was_copied = False
         self._numbers = numbers()
         self._wipes_lock = random.random() < 0.5
 
@@ -462,7 +460,7 @@ class Scenario:
         """Somebody starts another apply: beside the first, or on a copy of the state store."""
         copied: MemoryStateStore | None = None
         if self.random.random() < 0.5:
-            self._was_copied = True
+            self.oracle.has_one_store = False
             copied = MemoryStateStore("simulated", lineage=self.state.lineage)
             copied.restore(self.random.choice([self.state.snapshot(), *self.older]))
             self._wipe_lock(copied)
@@ -479,7 +477,7 @@ class Scenario:
         self.oracle.excuse_fences()
         self.state.restore(self.random.choice(self.older))
         self._wipe_lock(self.state)
-        self._was_restored = True
+        self.oracle.has_one_store = False
         self.note("restored")
         moves = self.state.moves()
         self.oracle.restored(moves, {one.id: self.state.exceptions(one.id, limit=10**6) for one in moves})
@@ -522,7 +520,7 @@ class Scenario:
             self.oracle.break_("stuck", str(fault))
         moves = tuple(self.state.moves())
         is_settled = not is_unfinished
-        self.oracle.finish(moves, is_settled=is_settled, knows_best=not self._was_restored and not self._was_copied)
+        self.oracle.finish(moves, is_settled=is_settled, knows_best=self.oracle.has_one_store)
         for text in self.loop.faults:
             self.oracle.break_("engine-crash", text)
         figures = {
