@@ -254,8 +254,8 @@ class Mover:
         self._fields.update(fields)
 
     async def _stop(self, reason: str) -> None:
-        if self.record.intent is not None:
-            await self._release_for(reason)
+        if self.record.intent is not None and not await self._released_or_halted(reason):
+            return
         self.happen(Event.HALTED, reason=reason)
 
     async def _fail(self, fault: MigrateError) -> None:
@@ -264,10 +264,20 @@ class Mover:
         if self.record.intent is None:
             self.happen(Event.HALTED, reason=str(fault))
             return
-        await self._release_for(fault.message)
+        if not await self._released_or_halted(fault.message):
+            return
         if self.record.figures.cancelled_fences >= MAX_CANCELLED_FENCES:
             text = f"{MAX_CANCELLED_FENCES} fences in a row were cancelled; the last: {fault.message}"
             self.happen(Event.HALTED, reason=text)
+
+    async def _released_or_halted(self, why: str) -> bool:
+        """True once the fence is undone. A route that cannot be explained halts the move with its intent on record."""
+        try:
+            await self._release_for(why)
+        except RouteDisagreement as fault:
+            self.happen(Event.HALTED, reason=fault.message)
+            return False
+        return True
 
     async def _release_for(self, why: str) -> None:
         """Shielded: a cancelled run still frees its writers."""
@@ -336,7 +346,7 @@ def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
         intent=None,
         epoch=found.epoch,
         switched_at=mover.world.clock.now(),
-        figures=replace(mover.record.figures, cancelled_fences=0, lag_objects=0, lag_bytes=0),
+        figures=replace(mover.record.figures, cancelled_fences=0, soak_seconds=0.0, lag_objects=0, lag_bytes=0),
     )
 
 

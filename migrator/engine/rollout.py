@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
-from migrator.engine.mover import Halt, Mover, Shared, Step, Waiting, release
+from migrator.engine.mover import Halt, Mover, Shared, Step, Waiting, finish_switch, release
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.steps import carry, cut, preflight, soak
 from migrator.engine.world import Outcome, Run, World
-from migrator.errors import InternalError, JudgementError, UsageError
+from migrator.errors import InternalError, JudgementError, RouteDisagreement, UsageError
 from migrator.machine.events import Event
-from migrator.machine.transitions import AT_REST, is_allowed
+from migrator.machine.transitions import AT_REST, FENCE_STATES, is_allowed
 from migrator.machine.waves import blocked_by, wave_state
 from migrator.model.moves import (
     Control,
@@ -32,6 +32,7 @@ from migrator.model.moves import (
     WaveState,
 )
 from migrator.model.names import MoveId
+from migrator.model.routes import READ_WRITE
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.ports.state_store import AddJournal, Change, CountRequests, SaveMove, SavePlan, SaveWave, SetControl
 from migrator.transfer.limits import Limits
@@ -383,8 +384,14 @@ class Rollout:
             mover.is_patient = True
             mover._transfer = None
             if mover.record.direction is Direction.FORWARD or mover.record.state is S.HALTED:
-                if mover.record.ever_routed:
-                    await preflight.claim(mover)
+                try:
+                    if mover.record.ever_routed:
+                        await preflight.claim(mover)
+                except Halt as halt:
+                    return Outcome("halted", (halt.reason,))
+                if mover.record.intent is not None:
+                    text = f"cannot roll back {move.id}: route and state disagree about a fence that is still on record"
+                    return Outcome("halted", (text,))
                 mover.happen(Event.ROLLED_BACK, reason=why)
             mover._claim_at = -1e9
             await mover.drive(STEPS)
@@ -422,17 +429,27 @@ class Rollout:
 
 async def _resolve(mover: Mover) -> None:
     """An intent is on record: find out whether the switch happened; if not, release."""
-    record = mover.record
-    if record.state is S.HALTED:
-        # The halt kept its intent because the route could not be resolved; the same release is tried again.
-        found = await mover.shared.desk.record(mover.id)
-        if found is None or record.intent is None or not found.same_authority(record.intent.fence):
-            return
+    if mover.record.state in FENCE_STATES:
+        try:
+            await release(mover, "an earlier run ended in the fence")
+        except RouteDisagreement as fault:
+            mover.happen(Event.HALTED, reason=fault.message)
+        return
+    # A halt kept the intent because the route could not be explained or did not answer; look again.
+    record, intent = mover.record, mover.record.intent
+    found = await mover.shared.desk.record(mover.id)
+    if found is None or intent is None:
+        return
+    if intent.switched is not None and found.same_authority(intent.switched):
+        mover.record = replace(record, state=S.SWITCHING, resume_from=None)
+        finish_switch(mover, found, "found switched after a halt")
+        return
+    if found.same_authority(intent.fence):
         released = mover.shared.desk.released(found)
         await mover.shared.desk.change(mover.id, found, released)
-        mover.save(replace(record, intent=None, epoch=released.epoch))
-        return
-    await release(mover, "an earlier run ended in the fence")
+        found = released
+    if (found.account, found.lineage, found.mode) == (intent.before.account, intent.before.lineage, READ_WRITE):
+        mover.save(replace(mover.record, intent=None, epoch=found.epoch))
 
 
 def _planned(move: PlannedMove, wave: PlannedWave, known: MoveRecord | None) -> list[Change]:

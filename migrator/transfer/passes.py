@@ -136,11 +136,15 @@ class Transfer:
         result = PassResult()
         begun = self.clock.monotonic()
         self._load()
+        expired = self._expired()
         if self._copier is None:
             self._copier = Copier(self.origin, self.destination, self.clock)
         for container, is_at_origin in await self._containers():
             for prefix in self.area.prefixes_in(container):
                 await self._ordered(container, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
+        if expired:
+            # They could not be applied any more when this pass began, and it has seen every name since.
+            self.commit([DropOutstanding(self.move, w.side, w.container, w.name) for w in expired], PassResult())
         result.seconds = self.clock.monotonic() - begun
         return result
 
@@ -158,6 +162,10 @@ class Transfer:
     def _load(self) -> None:
         self._exceptions = {(r.container, r.name): r for r in self.state.exceptions(self.move, limit=100_000)}
         self._outstanding = {(w.container, w.name): w for w in self.state.outstanding(self.move)}
+
+    def _expired(self) -> list[Outstanding]:
+        now = self.clock.now()
+        return [w for w in self._outstanding.values() if (now - w.at).total_seconds() >= w.bound_seconds]
 
     async def _containers(self) -> list[tuple[str, bool]]:
         """Containers of the area on either side or in the evidence, and whether the origin has them now."""
@@ -446,7 +454,7 @@ class _Action:
     tally: PassResult
 
     async def carry_out(self, decision: Decision) -> bool:
-        case, t = self.case, self.walk.transfer
+        case = self.case
         try:
             match decision.verb:
                 case Verb.CREATE:
@@ -482,9 +490,7 @@ class _Action:
             self.tally.superseded += 1
         except OutcomeUnknown:
             self.tally.superseded += 1
-            etag = case.destination.etag if case.destination else None
-            write = self.walk.unanswered(case.name, "replace" if etag else "create", etag)
-            t.commit([PutOutstanding(t.move, write)], PassResult())
+            self._leave_outstanding(decision.verb)
             return True
         except (AccessRefused, Unsupported):
             raise
@@ -494,6 +500,17 @@ class _Action:
             self.tally.failed += 1
             self._except("failed", fault.message)
         return False
+
+    def _leave_outstanding(self, verb: Verb) -> None:
+        """An unanswered write is on record until it cannot be applied any more. Only a replacement is over when its ETag is
+        gone; tags and tiers carry no condition, so they count like a create."""
+        case, t, place = self.case, self.walk.transfer, (self.walk.container, self.case.name)
+        known = t._outstanding.get(place)
+        is_conditional = verb is Verb.REPLACE and not (known is not None and known.kind == "create")
+        etag = case.destination.etag if is_conditional and case.destination else None
+        write = self.walk.unanswered(case.name, "replace" if etag else "create", etag)
+        t._outstanding[place] = write
+        t.commit([PutOutstanding(t.move, write)], PassResult())
 
     async def _copy(self, condition: Condition) -> None:
         case, t = self.case, self.walk.transfer
@@ -563,7 +580,8 @@ class _Action:
         marks = marks_hash(origin.tags, origin.explicit_tier)
         record = record_of(self.case, origin_etag=origin.etag, destination_etag=destination_etag, marks=marks)
         self.evidence.put(self.case.name, record)
-        if place in t._outstanding:
+        if place in t._outstanding and t._outstanding[place].kind != "create":
+            # Its ETag is gone, so it can never be applied. A create (or tags, or a tier) could, until its bound has passed.
             write = t._outstanding.pop(place)
             self.changes.append(DropOutstanding(t.move, write.side, write.container, write.name))
         if self.case.exception is not None:

@@ -37,7 +37,11 @@ async def verify(mover: Mover) -> Event:
     deadline = mover.world.clock.monotonic() + mover.wave.cutover.fence_timeout_seconds
     for _ in range(MAX_BARRIER_PASSES):
         result = await one_pass(mover, in_fence=True)
-        if result.is_proof and not mover.world.state.outstanding(mover.id):
+        if mover.world.state.outstanding(mover.id):
+            raise OutcomeUnknown(
+                f"cannot finish the fence of {mover.id}: a write was not answered and may still be applied"
+            )
+        if result.is_proof:
             break
         if mover.world.clock.monotonic() > deadline:
             raise OutcomeUnknown(f"cannot finish the fence of {mover.id} within fence_timeout")
@@ -75,7 +79,12 @@ async def switch(mover: Mover) -> Event:
         epoch=intent.switched.epoch,
         switched_at=mover.world.clock.now(),
         figures=replace(
-            mover.record.figures, fence_seconds=round(pause, 3), cancelled_fences=0, lag_objects=0, lag_bytes=0
+            mover.record.figures,
+            fence_seconds=round(pause, 3),
+            cancelled_fences=0,
+            soak_seconds=0.0,
+            lag_objects=0,
+            lag_bytes=0,
         ),
     )
     return Event.SWITCHED

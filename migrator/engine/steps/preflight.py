@@ -10,6 +10,7 @@ from migrator.machine.events import Event
 from migrator.machine.transitions import live_side
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
+from migrator.model.routes import READ_ONLY
 
 _PROBE = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 
@@ -72,8 +73,12 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
             f"cannot go on with {mover.id}: route and state disagree (the route names {found.account}, epoch {found.epoch};"
             f" expected {live}, epoch {record.epoch}); migrate retry --adopt-route --reason TEXT"
         )
-    if found.run != mover.shared.run.id:
-        claimed = desk.claimed(found)
+    is_stale_fence = found.mode == READ_ONLY and record.intent is None
+    if is_stale_fence:
+        # Nobody's fence that we know of: a release is always safe, and a late switch from it is refused.
+        mover.tell("recovery", f"{mover.id}: a fence that no record explains is released")
+    if is_stale_fence or found.run != mover.shared.run.id:
+        claimed = desk.released(found) if is_stale_fence else desk.claimed(found)
         await desk.change(mover.id, found, claimed)
         found = claimed
     if not record.ever_routed or record.epoch != found.epoch:
