@@ -4,7 +4,7 @@
 The rules, in order:
 
 1. A generation of the destination is *ours* if the record names its ETag; nothing else of the destination is ever
-   overwritten or deleted, except after a comparison by content where a write of ours may lie unrecorded (an open range,
+   overwritten or deleted, except after a comparison by content where a write of ours may lie unrecorded (a pending record,
    or an unanswered write).
 2. Equal means: both ETags in the same record, and size, type, tags and tier agree.
 3. A destination that is not ours is *foreign* going forward (somebody wrote into the target); going back it is a
@@ -15,12 +15,12 @@ The rules, in order:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import Listed
-from migrator.transfer.evidence import Record, generation_hash, marks_hash
+from migrator.transfer.evidence import UNKNOWN, Record, generation_hash, marks_hash
 
 
 class Verb(StrEnum):
@@ -53,7 +53,7 @@ class Case:
     record: Record | None
     direction: Direction
     may_be_ours: bool = False
-    """The range is open, or a write of ours to the name is unanswered."""
+    """The record is pending, or a write of ours to the name is unanswered."""
     exception: ExceptionRow | None = None
 
 
@@ -74,7 +74,8 @@ def decide(case: Case) -> Decision:
     if _is_busy(origin) or _is_busy(destination):
         return Decision(Verb.WAIT, "a copy or rehydration is pending")
     if destination is None:
-        if record is not None and case.direction is Direction.REVERSE and _same_origin(case):
+        known = record is not None and _destination_hash(case) != UNKNOWN
+        if known and case.direction is Direction.REVERSE and _same_origin(case):
             # The source lost an object that the target still has unchanged: a writer without a lease deleted it there.
             return Decision(Verb.STRAGGLER, "deleted at the source after the switch")
         return Decision(Verb.CREATE)
@@ -148,6 +149,15 @@ def record_of(case: Case, *, origin_etag: str, destination_etag: str, marks: int
     if case.direction is Direction.REVERSE:
         here, there = there, here
     return Record(here, there, marks, is_proved)
+
+
+def pending(case: Case) -> Record:
+    """The record to commit before a write of ours to ``case.name``: what was known, and that a write is under way."""
+    if case.record is not None:
+        return replace(case.record, is_pending=True)
+    here = generation_hash(case.name, case.origin.etag) if case.origin else UNKNOWN
+    source, target = (here, UNKNOWN) if case.direction is Direction.FORWARD else (UNKNOWN, here)
+    return Record(source, target, 0, is_pending=True)
 
 
 def _sides(case: Case) -> tuple[Listed | None, Listed | None]:

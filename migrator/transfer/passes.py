@@ -3,7 +3,7 @@
 A pass is the same for the first copy, every catch-up and the barrier; they differ only in what the engine makes of the
 result. A *watch* is a pass that writes nothing: it compares the side that should be still with the evidence.
 
-Checkpoints: a range of at most SPLIT_AT names is journaled open before its first write and closed with its evidence, in
+Checkpoints: the names a range of at most SPLIT_AT is about to write are committed as pending, then its evidence, in
 one commit each; a pass that dies is simply run again. Deletes wait until both listings of a container are complete.
 Memory: O(one range) and the delete candidates, which the cap bounds.
 """
@@ -26,7 +26,7 @@ from migrator.errors import (
 )
 from migrator.model.moves import Direction, EvidenceRange, ExceptionRow, Outstanding
 from migrator.model.names import Area, MoveId
-from migrator.model.objects import CREATE, LIST_PAGE, Condition, ContainerInfo, Listed
+from migrator.model.objects import CREATE, LIST_PAGE, BlobType, Condition, ContainerInfo, Listed
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import (
@@ -40,7 +40,7 @@ from migrator.ports.state_store import (
     StateStore,
 )
 from migrator.transfer.copying import Copier, same_content
-from migrator.transfer.decide import Case, Decision, Verb, decide, marks_text, record_of
+from migrator.transfer.decide import Case, Decision, Verb, decide, marks_text, pending, record_of
 from migrator.transfer.evidence import Evidence, generation_hash, marks_hash
 from migrator.transfer.listing import Pair, Seen, join, open_stream
 from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
@@ -300,7 +300,7 @@ class _Walk:
         """Decide and act for one range, then write it: the checkpoint."""
         t = self.transfer
         await t.admit()
-        cases = [self._case(pair, evidence, is_open) for pair in pairs]
+        cases = [self._case(pair, evidence) for pair in pairs]
         if self.is_watch:
             self._look(cases)
             return
@@ -313,48 +313,47 @@ class _Walk:
             if decision.verb is Verb.SKIP and case.exception is not None and case.exception.kind != "straggler"
         ]
         before = evidence.pack()
-        writes = any(d.verb in (Verb.CREATE, Verb.REPLACE, Verb.COMPARE, Verb.CONFLICT) for _, d in todo)
-        if writes and not is_open:
-            t.commit([self._range(above, upper, before, is_open=True)], PassResult())
+        writes = [case for case, d in todo if d.verb in (Verb.CREATE, Verb.REPLACE, Verb.COMPARE, Verb.CONFLICT)]
+        for case in writes:
+            evidence.put(case.name, pending(case))
+        if writes:
+            t.commit([self._range(above, upper, evidence)], PassResult())
         tally = PassResult()
-        unsettled = await self._act(todo, evidence, changes, tally)
-        live = {pair.name for pair in pairs}
-        kept = evidence.split_off(live)
-        after = kept.pack()
-        if writes or after != before or is_open or changes:
-            changes.append(self._range(above, upper, after, is_open=unsettled))
+        await self._act(todo, evidence, changes, tally)
+        kept = evidence.split_off([pair.name for pair in pairs])
+        if writes or is_open or changes or kept.pack() != before:
+            changes.append(self._range(above, upper, kept))
             t.commit(changes, tally)
         _add(self.result, tally)
 
-    def _range(self, above: bytes | None, upper: bytes | None, records: bytes, *, is_open: bool) -> ReplaceRanges:
-        one = EvidenceRange(self.container, self.prefix, upper, records, is_open)
+    def _range(self, above: bytes | None, upper: bytes | None, evidence: Evidence) -> ReplaceRanges:
+        one = EvidenceRange(self.container, self.prefix, upper, evidence.pack(), evidence.has_pending)
         return ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, (one,))
 
-    def _case(self, pair: Pair, evidence: Evidence, is_open: bool) -> Case:
+    def _case(self, pair: Pair, evidence: Evidence) -> Case:
         t, place = self.transfer, (self.container, pair.name)
+        record = evidence.get(pair.name)
         return Case(
             pair.name,
             pair.origin,
             pair.destination,
-            evidence.get(pair.name),
+            record,
             t.direction,
-            is_open or place in t._outstanding,
+            (record is not None and record.is_pending) or place in t._outstanding,
             t._exceptions.get(place),
         )
 
     async def _act(
         self, todo: list[tuple[Case, Decision]], evidence: Evidence, changes: list[Change], tally: PassResult
-    ) -> bool:
-        """Carry out decisions side by side; True if a write of this range may still be unrecorded."""
+    ) -> None:
+        """Carry out decisions side by side."""
         t = self.transfer
         queue = iter(todo)
-        unsettled = False
 
         async def work() -> None:
-            nonlocal unsettled
             for case, decision in queue:
                 await t.admit()
-                unsettled |= await _Action(self, case, evidence, changes, tally).carry_out(decision)
+                await _Action(self, case, evidence, changes, tally).carry_out(decision)
 
         workers = [asyncio.ensure_future(work()) for _ in range(min(t.parallel, len(todo)))]
         try:
@@ -363,7 +362,6 @@ class _Walk:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
-        return unsettled
 
     def _look(self, cases: list[Case]) -> None:
         """Watch: is the still side (the origin here) what the evidence and the exceptions say?"""
@@ -453,7 +451,7 @@ class _Action:
     changes: list[Change]
     tally: PassResult
 
-    async def carry_out(self, decision: Decision) -> bool:
+    async def carry_out(self, decision: Decision) -> None:
         case = self.case
         try:
             match decision.verb:
@@ -483,15 +481,12 @@ class _Action:
                     self.evidence.drop(case.name)
                 case _:
                     raise AssertionError(decision)
-        except (SourceChanged, ConditionFailed):
+        except (SourceChanged, ConditionFailed, NotFound):
             self.tally.superseded += 1
-            return True
-        except NotFound:
-            self.tally.superseded += 1
+            self._nothing_written()
         except OutcomeUnknown:
             self.tally.superseded += 1
             self._leave_outstanding(decision.verb)
-            return True
         except (AccessRefused, Unsupported):
             raise
         except CloudError as fault:
@@ -499,7 +494,21 @@ class _Action:
                 raise
             self.tally.failed += 1
             self._except("failed", fault.message)
-        return False
+            self._nothing_written()
+
+    def _nothing_written(self) -> None:
+        """A refused write of a block blob wrote nothing, so the name is not pending; of the others a part may lie there.
+        What was pending before this pass stays so."""
+        case = self.case
+        if case.may_be_ours or (case.origin is not None and case.origin.blob_type is not BlobType.BLOCK):
+            return
+        self._put_back()
+
+    def _put_back(self) -> None:
+        if self.case.record is None:
+            self.evidence.drop(self.case.name)
+        else:
+            self.evidence.put(self.case.name, self.case.record)
 
     def _leave_outstanding(self, verb: Verb) -> None:
         """An unanswered write is on record until it cannot be applied any more. Only a replacement is over when its ETag is
@@ -558,6 +567,7 @@ class _Action:
     async def _conflict(self, reason: str) -> None:
         case, t = self.case, self.walk.transfer
         if t.on_conflict is None:
+            self._put_back()
             self.tally.conflicts += 1
             self._except("conflict", reason)
             return
@@ -566,6 +576,7 @@ class _Action:
         if loser is not None:
             await save_loser(store, t.source, self.walk.container, loser, t.move)
         if keeps_source:
+            self._put_back()
             self.tally.held += 1
             self._except("decided", "the source's version was kept")
         elif case.origin is None:

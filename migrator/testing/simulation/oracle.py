@@ -31,7 +31,7 @@ from migrator.ports.state_store import (
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Sender
 from migrator.testing.simulation.loop import Node, SimLoop
-from migrator.transfer.evidence import Evidence, generation_hash
+from migrator.transfer.evidence import UNKNOWN, Evidence, generation_hash
 
 HAND_GRACE_SECONDS = 45.0
 """After an edit by hand the tool may go on so long: a claim read 5 s ago, and requests already sent."""
@@ -461,6 +461,8 @@ class Oracle:
             for key in evidence:
                 record = evidence._records[key]
                 pair = (record.source, record.target)
+                if record.is_pending and UNKNOWN in pair:
+                    continue  # a write announced, nothing claimed yet
                 if pair in case.seen_records:
                     continue
                 case.seen_records.add(pair)
