@@ -545,13 +545,12 @@ class _Action:
         self.tally.marked += 1
 
     async def _compare(self) -> None:
-        """A write of ours may lie at the destination without a record: adopt it if equal, else replace it. Going back,
-        what is replaced is saved first: it could be a straggler's."""
+        """A write of ours may lie at the destination without a record: adopt it if equal, else replace it. What is
+        replaced is saved beside it first: it could be somebody else's."""
         case, t = self.case, self.walk.transfer
         assert case.destination is not None
         if case.origin is None:
-            if case.direction is Direction.REVERSE:
-                await save_loser(t.destination, t.source, self.walk.container, case.destination, t.move)
+            await save_loser(t.destination, t.destination, self.walk.container, case.destination, t.move)
             self.walk._candidates.append((case.name, case.destination.etag))
             self.tally.superseded += 1
             return
@@ -560,8 +559,7 @@ class _Action:
             self.tally.marked -= 1
             self.tally.adopted += 1
             return
-        if case.direction is Direction.REVERSE:
-            await save_loser(t.destination, t.source, self.walk.container, case.destination, t.move)
+        await save_loser(t.destination, t.destination, self.walk.container, case.destination, t.move)
         await self._copy(Condition(if_match=case.destination.etag))
 
     async def _conflict(self, reason: str) -> None:

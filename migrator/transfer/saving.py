@@ -1,4 +1,4 @@
-"""Keep the bytes of the side that lost: under the reserved prefix of the source account, before anything replaces them."""
+"""Keep the bytes of the side that lost: under the reserved prefix of an account that the route does not name, before anything replaces them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def saved_name(move: MoveId, blob: Listed) -> str:
     return f"{RESERVED_PREFIX}saved/{move}/{blob.etag}/{blob.name}"
 
 
-async def save_loser(holder: ObjectStore, source: ObjectStore, container: str, blob: Listed, move: MoveId) -> None:
-    """Copy ``blob`` of ``holder`` into the source account as a block blob; nothing happens if it is saved already."""
+async def save_loser(holder: ObjectStore, keeper: ObjectStore, container: str, blob: Listed, move: MoveId) -> None:
+    """Copy ``blob`` of ``holder`` into ``keeper`` as a block blob; nothing happens if it is saved already."""
     shape = replace(Shape.of(blob), blob_type=BlobType.BLOCK, tier=None)
     name = saved_name(move, blob)
     ids: list[str] = []
@@ -26,15 +26,15 @@ async def save_loser(holder: ObjectStore, source: ObjectStore, container: str, b
             held += chunk
             while len(held) >= BLOCK_BYTES:
                 ids.append(f"saved-{len(ids):08d}")
-                await source.stage_block(container, name, ids[-1], bytes(held[:BLOCK_BYTES]))
+                await keeper.stage_block(container, name, ids[-1], bytes(held[:BLOCK_BYTES]))
                 del held[:BLOCK_BYTES]
     try:
         if not ids:
-            await source.put(container, name, bytes(held), shape, condition=CREATE)
+            await keeper.put(container, name, bytes(held), shape, condition=CREATE)
             return
         if held:
             ids.append(f"saved-{len(ids):08d}")
-            await source.stage_block(container, name, ids[-1], bytes(held))
-        await source.commit_blocks(container, name, ids, shape, condition=CREATE)
+            await keeper.stage_block(container, name, ids[-1], bytes(held))
+        await keeper.commit_blocks(container, name, ids, shape, condition=CREATE)
     except ConditionFailed:
         return  # the same generation was saved by an earlier attempt
