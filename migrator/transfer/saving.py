@@ -1,4 +1,4 @@
-"""Keep the bytes of the side that lost: under the reserved prefix of an account that the route does not name, before anything replaces them."""
+"""Keep the bytes of the side that lost, under the reserved prefix of an account that the route does not name."""
 
 from __future__ import annotations
 
