@@ -7,7 +7,7 @@
       LockedError           wait: another run holds the lock                                    exit 5
       FindingsError         the operator: error findings, or a declined prompt                  exit 1
       JudgementError        the operator decides: halted, gate, difference, conflict            exit 4
-        RouteDisagreement   route and state disagree: `retry --adopt-route`
+        RouteDisagreement   route and state disagree: put the record back
       StateError            the state store: missing, read-only, full, newer than the program   exit 1
       CloudError            the service, after its retries; then the operator                   exit 1
         AccessRefused       credentials or rights (401, 403)

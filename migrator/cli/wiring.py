@@ -134,7 +134,9 @@ async def world(schedule: Schedule, state: StateStore, reporter: Reporter) -> As
         metrics = {name: open_metrics(metric, schedule) for name, metric in schedule.metrics.items()}
         for source in metrics.values():
             stack.push_async_callback(source.close)
-        yield await _world(stores, opened, state, metrics, reporter)
+        guardian = open_guardian(schedule)
+        stack.push_async_callback(guardian.close)
+        yield await _world(stores, opened, state, metrics, reporter, guardian)
 
 
 async def _world(
@@ -143,6 +145,7 @@ async def _world(
     state: StateStore,
     metrics: Mapping[str, MetricSource],
     reporter: Reporter,
+    guardian: Guardian,
 ) -> World:
     from migrator.adapters.clock import SystemClock
     from migrator.cli.identity import is_proven_dead
@@ -150,7 +153,7 @@ async def _world(
 
     clock = SystemClock()
     bounds = {name: await _write_bound(store, clock.now()) for name, store in stores.items()}
-    return World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead)
+    return World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead, guardian)
 
 
 @asynccontextmanager

@@ -16,8 +16,9 @@ from migrator.engine.session import Session
 from migrator.engine.world import Run, World
 from migrator.errors import CloudError, JudgementError, MigrateError, OutcomeUnknown, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event
+from migrator.machine.release import decide_release
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
-from migrator.model.moves import Direction, Figures, JournalEntry, MoveRecord, MoveState, RouteIntent
+from migrator.model.moves import Control, Direction, Figures, JournalEntry, MoveRecord, MoveState, RouteIntent
 from migrator.model.names import MoveId
 from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
@@ -28,6 +29,8 @@ from migrator.transfer.passes import PassResult, Transfer
 CLAIM_SECONDS = 5.0
 """The route record was read at most so long ago whenever something is written."""
 MAX_CANCELLED_FENCES = 3
+GUARDIAN_MARGIN_SECONDS = 10.0
+"""After drain and fence_timeout, until the guardian stops believing in the engine."""
 CONTROL_SECONDS = 0.2
 
 
@@ -43,8 +46,15 @@ class Shared:
     stores: Mapping[str, ObjectStore]
     """Paced."""
 
+    _controls: Sequence[Control] = ()
+    _controls_at: float = -1e9
+
     def is_wished(self, kind: str, wave: str) -> bool:
-        return any(c.kind == kind and c.scope in ("", f"wave:{wave}") for c in self.world.state.controls())
+        """What operators wish, read at most every CONTROL_SECONDS: this is asked before every object."""
+        now = self.world.clock.monotonic()
+        if now - self._controls_at >= CONTROL_SECONDS:
+            self._controls, self._controls_at = self.world.state.controls(), now
+        return any(c.kind == kind and c.scope in ("", f"wave:{wave}") for c in self._controls)
 
 
 @dataclass(slots=True)
@@ -94,10 +104,6 @@ class Mover:
         return self.shared.schedule.routing
 
     @property
-    def origin_name(self) -> str:
-        return self.plan.source if self.record.direction is Direction.FORWARD else self.plan.target
-
-    @property
     def destination_name(self) -> str:
         return self.plan.target if self.record.direction is Direction.FORWARD else self.plan.source
 
@@ -137,6 +143,16 @@ class Mover:
         if now - self._claim_at > CLAIM_SECONDS:
             await self.check_claim()
 
+    async def watch_fence(self, before: RouteRecord, fence: RouteRecord) -> None:
+        """Tell the guardian of a fence before it is sent. CloudError: nobody would free the writers, so do not fence."""
+        if self.world.guardian is not None:
+            seconds = self.routing.drain_seconds + self.wave.cutover.fence_timeout_seconds + GUARDIAN_MARGIN_SECONDS
+            await self.world.guardian.watch(str(self.id), before, fence, seconds)
+
+    async def unwatch(self) -> None:
+        if self.world.guardian is not None:
+            await self.world.guardian.done(str(self.id))
+
     async def check_claim(self) -> RouteRecord:
         """Read the route record; RouteDisagreement unless it is ours and names the account we do not write to."""
         asked = self.world.clock.monotonic()
@@ -157,7 +173,7 @@ class Mover:
             raise RouteDisagreement(
                 f"cannot go on with {self.id}: route and state disagree (the route says {said}; expected {live},"
                 f" epoch {self.record.epoch})",
-                hint="find out who wrote it, then: migrate retry --adopt-route --reason TEXT",
+                hint="find out who wrote it (migrate history), put the record back, then: migrate retry --reason TEXT",
             )
         self._claim_at = asked
         return found
@@ -300,13 +316,14 @@ async def release(mover: Mover, why: str) -> None:
             return
         if found is not None and _is_released(found, intent):
             break
-        if found is None or not (found.same_authority(intent.fence) or found.same_authority(intent.before)):
+        wanted = decide_release(found, intent.before, intent.fence)
+        if found is None or wanted is None:
             raise RouteDisagreement(
                 f"cannot release {mover.id}: the route is neither the fence nor what was before it",
-                hint="find out who wrote it, then: migrate retry --adopt-route --reason TEXT",
+                hint="find out who wrote it; migrate history shows what this store knows",
             )
         try:
-            found_new = desk.released(found)
+            found_new = desk.stamped(wanted)
             await desk.change(mover.id, found, found_new)
             found = found_new
             break
@@ -327,6 +344,7 @@ async def release(mover: Mover, why: str) -> None:
         figures=replace(f, cancelled_fences=f.cancelled_fences + 1),
     )
     mover._claim_at = -1e9
+    await mover.unwatch()
 
 
 def _is_released(found: RouteRecord, intent: RouteIntent) -> bool:

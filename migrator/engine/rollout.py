@@ -19,7 +19,7 @@ from migrator.engine.steps import carry, cut, preflight, soak
 from migrator.engine.world import Outcome, Run, World
 from migrator.errors import InternalError, JudgementError, RouteDisagreement, UsageError
 from migrator.machine.events import Event
-from migrator.machine.transitions import AT_REST, FENCE_STATES, is_allowed
+from migrator.machine.transitions import FENCE_STATES, is_allowed
 from migrator.machine.waves import blocked_by, wave_state
 from migrator.model.moves import (
     Control,
@@ -276,7 +276,7 @@ class Rollout:
             one = stuck[0].record
             text = f"{one.id} is {one.state}" + (f": {one.reason}" if one.reason else "")
             return Outcome("halted", (f"{text}; after that: migrate retry --reason TEXT",))
-        self._save_wave(wave, f"wave {wave.name}: {len(movers)} moves")
+        self._save_wave(wave, f"wave {wave.name}: {len(movers)} move{'s' if len(movers) > 1 else ''}")
         turn = asyncio.Semaphore(wave.max_moves or len(movers))
 
         async def one_move(mover: Mover) -> None:
@@ -337,7 +337,8 @@ class Rollout:
         state = wave_state(moves, is_waiting=False)
         now = self.world.clock.now()
         ended = now if state in (WaveState.SOAKED, WaveState.REVERSED) else None
-        new = replace(record, state=state, begun_at=record.begun_at or now, ended_at=ended)
+        begun = record.begun_at or (None if state is WaveState.PENDING else now)
+        new = replace(record, state=state, begun_at=begun, ended_at=ended)
         changes: list[Change] = [SaveWave(new)]
         if text or new.state is not record.state:
             said = text or f"wave {wave.name} is {state}"
@@ -416,15 +417,11 @@ class Rollout:
             mover.happen(Event.RETRIED, self._journal("retry", text, wave=mover.wave.name, actor=who), figures=figures)
             reasons.append(f"{move.id} goes on from {mover.record.state}")
         for wave in self.schedule.waves:
-            self._save_wave_quietly(wave)
+            if any(move in scope for move in wave.moves):
+                self._save_wave(wave, None)
         if not reasons:
             raise UsageError("cannot retry: no move in that scope is halted or reversed", hint="see migrate status")
         return Outcome("done", tuple(reasons))
-
-    def _save_wave_quietly(self, wave: PlannedWave) -> None:
-        record = next(one for one in self.world.state.waves() if one.name == wave.name)
-        moves = [one for one in self.world.state.moves() if one.wave == wave.name]
-        self._commit(SaveWave(replace(record, state=wave_state(moves, is_waiting=False))))
 
 
 async def _resolve(mover: Mover) -> None:
@@ -471,4 +468,4 @@ async def _end(tasks: Sequence[asyncio.Task[object]] | Sequence[asyncio.Task[Non
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-__all__ = ["AT_REST", "STEPS", "Outcome", "Rollout", "Run", "World"]
+__all__ = ["STEPS", "Outcome", "Rollout", "Run", "World"]

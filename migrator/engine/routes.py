@@ -74,12 +74,12 @@ class RouteDesk:
     def first(self, account: str, endpoint: str) -> RouteRecord:
         return RouteRecord(account, endpoint, READ_WRITE, 1, self._lineage, self._now(), self._run)
 
-    def claimed(self, record: RouteRecord) -> RouteRecord:
-        """The same authority under this run's name."""
-        return replace(record, run=self._run, updated=self._now())
-
     def fenced(self, record: RouteRecord) -> RouteRecord:
         return replace(record, mode=READ_ONLY, epoch=record.epoch + 1, run=self._run, updated=self._now())
+
+    def stamped(self, record: RouteRecord) -> RouteRecord:
+        """As it is, in the name of this run."""
+        return replace(record, run=self._run, updated=self._now())
 
     def released(self, record: RouteRecord) -> RouteRecord:
         return replace(record, mode=READ_WRITE, epoch=record.epoch + 1, run=self._run, updated=self._now())

@@ -8,6 +8,7 @@ from typing import Literal
 
 from migrator.model.moves import LockRecord
 from migrator.ports.clock import Clock
+from migrator.ports.guardian import GuardianPort
 from migrator.ports.metric_source import MetricSource
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.reporter import Reporter
@@ -28,6 +29,8 @@ class World:
     write_bounds: Mapping[str, float] = field(default_factory=dict)
     is_dead: Callable[[LockRecord], bool] = lambda lock: False
     """Is the process that holds this lock proven to be gone?"""
+    guardian: GuardianPort | None = None
+    """Frees the writers if this process dies in a fence; None where nothing can (tests)."""
 
 
 @dataclass(frozen=True, slots=True)

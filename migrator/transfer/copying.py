@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from migrator.errors import CloudError, ConditionFailed, NotFound, SourceChanged, Unsupported
+from migrator.errors import CloudError, ConditionFailed, SourceChanged, Unsupported
 from migrator.model.objects import (
     BLOCK_BYTES,
     SYNC_COPY_LIMIT_BYTES,
@@ -42,8 +42,6 @@ class Copied:
 
     etag: str
     bytes: int
-    path: str
-    """The rung that did it: server, blocks, async, streamed."""
 
 
 class Copier:
@@ -56,11 +54,6 @@ class Copier:
         self._server_side = destination.can_copy_from(origin)
         self._asynchronous = self._server_side
         self._streams = asyncio.Semaphore(STREAMS)
-
-    @property
-    def path(self) -> str:
-        """What ``plan`` shows: the rung that ordinary blobs take."""
-        return "server-side" if self._server_side else "streamed through this machine"
 
     async def copy(self, container: str, blob: Listed, *, condition: Condition, in_fence: bool) -> Copied:
         """Copy the generation ``blob.etag``.
@@ -95,7 +88,7 @@ class Copier:
     async def _server(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
         if blob.size <= SYNC_COPY_LIMIT_BYTES:
             written = await self._destination.copy(origin, container, blob.name, shape, condition=condition)
-            return Copied(written.etag, blob.size, "server")
+            return Copied(written.etag, blob.size)
         offsets = range(0, blob.size, SERVER_BLOCK_BYTES)
         ids = [_block_id(index) for index in range(len(offsets))]
         turn = asyncio.Semaphore(PARALLEL_BLOCKS)
@@ -109,7 +102,7 @@ class Copier:
 
         await _all(*(stage(block_id, offset) for block_id, offset in zip(ids, offsets, strict=True)))
         written = await self._destination.commit_blocks(container, blob.name, ids, shape, condition=condition)
-        return Copied(written.etag, blob.size, "blocks")
+        return Copied(written.etag, blob.size)
 
     async def _async(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
         written = await self._destination.start_copy(origin, container, blob.name, shape, condition=condition)
@@ -119,14 +112,14 @@ class Copier:
             if now.copy_id != written.copy_id:
                 raise ConditionFailed(f"cannot finish copying {container}/{blob.name}: another write came first")
             written = Written(now.etag, now.copy_id, now.copy_pending)
-        return Copied(written.etag, blob.size, "async")
+        return Copied(written.etag, blob.size)
 
     async def _stream(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
         if blob.blob_type is BlobType.BLOCK:
             etag = await self._stream_block(container, blob, shape, condition)
         else:
             etag = await self._stream_pieces(container, blob, shape, condition)
-        return Copied(etag, blob.size, "streamed")
+        return Copied(etag, blob.size)
 
     async def _stream_block(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
         if blob.size <= BLOCK_BYTES:
@@ -231,6 +224,3 @@ async def _all(*work: object) -> list[bytes]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-__all__ = ["Copied", "Copier", "NotFound", "same_content", "same_headers"]

@@ -30,7 +30,6 @@ class AccountLimits:
     requests_per_minute: float | None = None
     bytes_per_second: float | None = None
     throttled_count: int = 0
-    granted: int = 0
     _next_request: float = 0.0
     _next_byte: float = 0.0
     _reduced_per_second: float | None = field(default=None)
@@ -75,7 +74,6 @@ class AccountLimits:
             wait = max(wait, turn - now)
         if wait > 0:
             await self.clock.sleep(wait)
-        self.granted += requests
 
     def give_way(self) -> None:
         """The service said "throttled": halve the pace."""
@@ -110,7 +108,3 @@ class Limits:
         limits = self.account(name)
         limits.requests_per_minute = budget.requests_per_minute
         limits.bytes_per_second = budget.bytes_per_second
-
-    def throttled(self) -> tuple[str, ...]:
-        """Accounts whose service asked for less and whose pace has not recovered."""
-        return tuple(name for name, limits in self._accounts.items() if limits.is_throttled)

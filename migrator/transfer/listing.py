@@ -38,11 +38,10 @@ class Seen:
 
     objects: int = 0
     bytes: int = 0
-    pages: int = 0
     container_missing: bool = False
 
 
-class _Batches(Protocol):
+class Batches(Protocol):
     async def next(self) -> list[tuple[bytes, Listed]]:
         """Some entries, ascending; empty at the end."""
         ...
@@ -103,7 +102,6 @@ class Stream:
                 ) from absence
             self.seen.container_missing = True
             return [], None
-        self.seen.pages += 1
         return [entry for entry in page.entries if not entry.name.startswith(RESERVED_PREFIX)], page.marker
 
     def _checked(self, entries: list[Listed]) -> list[tuple[bytes, Listed]]:
@@ -181,13 +179,13 @@ def _thaw(frozen: bytes) -> Listed:
 
 def open_stream(
     store: ObjectStore, container: str, prefix: str, order: Order, seen: Seen, *, page_size: int = LIST_PAGE
-) -> _Batches:
+) -> Batches:
     if order == "sorted":
         return SortedStream(store, container, prefix, seen, page_size=page_size)
     return Stream(store, container, prefix, order, seen, page_size)
 
 
-async def join(origin: _Batches, destination: _Batches) -> AsyncIterator[list[Pair]]:
+async def join(origin: Batches, destination: Batches) -> AsyncIterator[list[Pair]]:
     """Merge two ascending streams; yields batches of pairs, ascending, each name once.
 
     Raises:

@@ -42,7 +42,7 @@ from migrator.ports.state_store import (
 from migrator.transfer.copying import Copier, same_content
 from migrator.transfer.decide import Case, Decision, Verb, decide, marks_text, pending, record_of
 from migrator.transfer.evidence import Evidence, generation_hash, marks_hash
-from migrator.transfer.listing import Pair, Seen, join, open_stream
+from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
 from migrator.transfer.saving import save_loser
 
@@ -139,7 +139,7 @@ class Transfer:
         expired = self._expired()
         if self._copier is None:
             self._copier = Copier(self.origin, self.destination, self.clock)
-        for container, is_at_origin in await self._containers():
+        for container, is_at_origin in await self._containers(create=True):
             for prefix in self.area.prefixes_in(container):
                 await self._ordered(container, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
         if expired:
@@ -153,7 +153,7 @@ class Transfer:
         result = PassResult()
         begun = self.clock.monotonic()
         self._load()
-        for container, is_at_origin in await self._containers():
+        for container, is_at_origin in await self._containers(create=False):
             for prefix in self.area.prefixes_in(container):
                 await self._ordered(container, prefix, is_at_origin, result, in_fence=False, watch=True)
         result.seconds = self.clock.monotonic() - begun
@@ -167,7 +167,7 @@ class Transfer:
         now = self.clock.now()
         return [w for w in self._outstanding.values() if (now - w.at).total_seconds() >= w.bound_seconds]
 
-    async def _containers(self) -> list[tuple[str, bool]]:
+    async def _containers(self, *, create: bool) -> list[tuple[str, bool]]:
         """Containers of the area on either side or in the evidence, and whether the origin has them now."""
         here, there = await asyncio.gather(self.origin.containers(), self.destination.containers())
         at_origin = {info.name: info for info in here}
@@ -175,7 +175,7 @@ class Transfer:
         known = {container for container, _ in self.state.containers_with_ranges(self.move)}
         names = sorted(name for name in {*at_origin, *at_destination, *known} if self.area.prefixes_in(name))
         for name in names:
-            if name in at_origin and name not in at_destination:
+            if create and name in at_origin and name not in at_destination:
                 await self.admit()
                 await self.destination.create_container(ContainerInfo(name, at_origin[name].metadata))
         return [(name, name in at_origin) for name in names]
@@ -201,11 +201,9 @@ class Transfer:
     def _one_range(self, container: str, prefix: str) -> list[Change]:
         """All evidence of a container in one open range: its bounds were keys of another order."""
         evidence = Evidence()
-        is_open = False
         for stored in self.state.ranges(self.move, container, prefix):
             evidence.absorb(Evidence.unpack(stored.records))
-            is_open = is_open or stored.is_open
-        merged = EvidenceRange(container, prefix, None, evidence.pack(), is_open)
+        merged = EvidenceRange(container, prefix, None, evidence.pack(), evidence.has_pending)
         return [ReplaceRanges(self.move, container, prefix, None, None, (merged,))]
 
     def delete_cap(self, destination_objects: int) -> int:
@@ -256,47 +254,38 @@ class _Walk:
         if not self.is_watch and self._candidates:
             await self._delete(seen_there.objects)
 
-    async def _walk(self, left: object, right: object) -> None:
-        t = self.transfer
-        stored = list(t.state.ranges(t.move, self.container, self.prefix))
-        stored = stored or [EvidenceRange(self.container, self.prefix, None)]
-        index, above = 0, None
+    async def _walk(self, left: Batches, right: Batches) -> None:
+        """Join both listings along the stored ranges; of those one is held at a time."""
+        stored = self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
+        at = next(stored, EvidenceRange(self.container, self.prefix, None))
+        above, evidence = None, Evidence.unpack(at.records)
         held: list[Pair] = []
-        evidence = Evidence.unpack(stored[0].records)
-        is_open = stored[0].is_open
-        async for batch in join(left, right):  # type: ignore[arg-type]
+        async for batch in join(left, right):
             for pair in batch:
-                while (upper := stored[index].upper) is not None and pair.key > upper:
-                    await self._settle(above, upper, held, evidence, is_open)
-                    above, held, index = upper, [], index + 1
-                    evidence, is_open = Evidence.unpack(stored[index].records), stored[index].is_open
+                while at.upper is not None and pair.key > at.upper:
+                    await self._settle(above, at.upper, held, evidence)
+                    above, held, at = at.upper, [], next(stored)
+                    evidence = Evidence.unpack(at.records)
                 if len(held) >= SPLIT_AT:
                     cut = held[PIECE - 1].key
                     piece = evidence.split_off(one.name for one in held[:PIECE])
-                    self._split(above, cut, stored[index].upper, piece, evidence, is_open)
-                    await self._settle(above, cut, held[:PIECE], piece, is_open)
+                    self._split(above, cut, at.upper, piece, evidence)
+                    await self._settle(above, cut, held[:PIECE], piece)
                     above, held = cut, held[PIECE:]
                 held.append(pair)
-        await self._settle(above, stored[index].upper, held, evidence, is_open)
-        for rest in stored[index + 1 :]:
-            await self._settle(stored[index].upper, rest.upper, [], Evidence.unpack(rest.records), rest.is_open)
-            index += 1
+        await self._settle(above, at.upper, held, evidence)
+        for rest in stored:
+            await self._settle(at.upper, rest.upper, [], Evidence.unpack(rest.records))
+            at = rest
 
-    def _split(
-        self, above: bytes | None, cut: bytes, upper: bytes | None, piece: Evidence, rest: Evidence, is_open: bool
-    ) -> None:
+    def _split(self, above: bytes | None, cut: bytes, upper: bytes | None, piece: Evidence, rest: Evidence) -> None:
         if self.is_watch:
             return
-        ranges = (
-            EvidenceRange(self.container, self.prefix, cut, piece.pack(), is_open),
-            EvidenceRange(self.container, self.prefix, upper, rest.pack(), is_open),
-        )
+        ranges = (self._evidence_range(cut, piece), self._evidence_range(upper, rest))
         change = ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, ranges)
         self.transfer.commit([change], PassResult())
 
-    async def _settle(
-        self, above: bytes | None, upper: bytes | None, pairs: list[Pair], evidence: Evidence, is_open: bool
-    ) -> None:
+    async def _settle(self, above: bytes | None, upper: bytes | None, pairs: list[Pair], evidence: Evidence) -> None:
         """Decide and act for one range, then write it: the checkpoint."""
         t = self.transfer
         await t.admit()
@@ -321,14 +310,17 @@ class _Walk:
         tally = PassResult()
         await self._act(todo, evidence, changes, tally)
         kept = evidence.split_off([pair.name for pair in pairs])
-        if writes or is_open or changes or kept.pack() != before:
+        if writes or changes or kept.pack() != before:
             changes.append(self._range(above, upper, kept))
             t.commit(changes, tally)
         _add(self.result, tally)
 
     def _range(self, above: bytes | None, upper: bytes | None, evidence: Evidence) -> ReplaceRanges:
-        one = EvidenceRange(self.container, self.prefix, upper, evidence.pack(), evidence.has_pending)
+        one = self._evidence_range(upper, evidence)
         return ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, (one,))
+
+    def _evidence_range(self, upper: bytes | None, evidence: Evidence) -> EvidenceRange:
+        return EvidenceRange(self.container, self.prefix, upper, evidence.pack(), evidence.has_pending)
 
     def _case(self, pair: Pair, evidence: Evidence) -> Case:
         t, place = self.transfer, (self.container, pair.name)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,10 +88,28 @@ def test_a_rollback_steers_the_running_apply(running: subprocess.Popen[str], fil
     assert mode_of(filled) == "web read-write"
 
 
+def test_a_killed_run_leaves_its_writers_to_the_guardian(running: subprocess.Popen[str], filled: Migrate) -> None:
+    wait_for_state(running, "draining")
+    running.kill()
+    running.wait(timeout=30)
+    for _ in range(100):
+        if mode_of(filled) == "core read-write":
+            break
+        time.sleep(0.1)
+    assert mode_of(filled) == "core read-write"
+    assert filled("apply", "p.yaml", "--yes", "--no-wait").code == 3
+    assert mode_of(filled) == "web read-write"
+
+
 def test_a_killed_run_is_taken_over_at_once_and_its_fence_comes_first(
     running: subprocess.Popen[str], filled: Migrate
 ) -> None:
+    """The guardian dies with it, as when a whole process group or machine does."""
     wait_for_state(running, "draining")
+    guardians = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    assert guardians
+    for guardian in guardians:
+        os.kill(int(guardian), signal.SIGKILL)
     running.kill()
     running.communicate(timeout=30)
     assert mode_of(filled) == "core read-only"

@@ -220,8 +220,8 @@ def ranges_with_a_gap():
     """The last name of a range belongs to nobody."""
     right = passes._Walk._settle
 
-    async def settle(self, above, upper, pairs, evidence, is_open):
-        await right(self, above, upper, pairs[:-1] if len(pairs) > 2 else pairs, evidence, is_open)
+    async def settle(self, above, upper, pairs, evidence):
+        await right(self, above, upper, pairs[:-1] if len(pairs) > 2 else pairs, evidence)
 
     return patched(passes._Walk, "_settle", settle)
 

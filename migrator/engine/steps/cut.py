@@ -21,6 +21,7 @@ async def fence(mover: Mover) -> Event:
     assert intent is not None
     mover.fence_begun = mover.world.clock.monotonic()
     mover.tell("fence", f"{mover.id}: fence, writers wait from now on", epoch=intent.fence.epoch)
+    await mover.watch_fence(intent.before, intent.fence)
     await mover.shared.desk.change(mover.id, intent.before, intent.fence)
     mover.with_event(epoch=intent.fence.epoch)
     return Event.FENCED
@@ -69,6 +70,7 @@ async def switch(mover: Mover) -> Event:
     assert intent is not None
     assert intent.switched is not None
     await mover.shared.desk.change(mover.id, intent.fence, intent.switched)
+    await mover.unwatch()
     account = intent.switched.account
     pause = mover.world.clock.monotonic() - mover.fence_begun
     mover.tell("fence", f"{mover.id}: switched to {account}; writers paused {pause:.1f} s", epoch=intent.switched.epoch)

@@ -59,26 +59,26 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
     if found is None:
         if record.ever_routed or not create:
             raise Halt(
-                f"cannot go on with {mover.id}: its route record is gone; migrate retry --adopt-route --reason TEXT"
+                f"cannot go on with {mover.id}: its route record is gone; put it back as migrate history says, then migrate retry"
             )
         found = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
         await desk.change(mover.id, None, found)
     elif found.lineage != mover.world.state.lineage:
         raise Halt(
             f"cannot go on with {mover.id}: its route record belongs to another state store ({found.lineage});"
-            " use that store, or migrate retry --adopt-route --reason TEXT"
+            " use that store (--state)"
         )
     elif found.account != live or found.epoch < record.epoch:
         raise Halt(
             f"cannot go on with {mover.id}: route and state disagree (the route names {found.account}, epoch {found.epoch};"
-            f" expected {live}, epoch {record.epoch}); migrate retry --adopt-route --reason TEXT"
+            f" expected {live}, epoch {record.epoch}); put the record back, then migrate retry --reason TEXT"
         )
     is_stale_fence = found.mode == READ_ONLY and record.intent is None
     if is_stale_fence:
         # Nobody's fence that we know of: a release is always safe, and a late switch from it is refused.
         mover.tell("recovery", f"{mover.id}: a fence that no record explains is released")
     if is_stale_fence or found.run != mover.shared.run.id:
-        claimed = desk.released(found) if is_stale_fence else desk.claimed(found)
+        claimed = desk.released(found) if is_stale_fence else desk.stamped(found)
         await desk.change(mover.id, found, claimed)
         found = claimed
     if not record.ever_routed or record.epoch != found.epoch:

@@ -33,7 +33,7 @@ class SimGuardian:
         self._number = 0
         self._is_open = True
         engine.on_death.append(self._hang_up)
-        self.served = post.start(serve(router, self._lines(), self._answer, clock))
+        self.served = post.start(serve(router, _Lines(self._orders), self._answer, clock))
 
     async def watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
         answer = await self._ask(
@@ -86,6 +86,18 @@ class SimGuardian:
             self._is_open = False
             self._orders.put_nowait(None)
 
-    async def _lines(self) -> AsyncIterator[bytes]:
-        while (line := await self._orders.get()) is not None:
-            yield line
+
+class _Lines:
+    """Orders until ``None``. Not a generator: one that is left waiting outlives the task that reads it, and the world's end."""
+
+    def __init__(self, orders: asyncio.Queue[bytes | None]) -> None:
+        self._orders = orders
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        line = await self._orders.get()
+        if line is None:
+            raise StopAsyncIteration
+        return line

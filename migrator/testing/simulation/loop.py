@@ -186,7 +186,6 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def discard(self) -> None:
         """End the world: no task runs again, and none is told, as after a power cut. Every node must be dead."""
-        self.close()
         for task in self._tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
@@ -198,8 +197,9 @@ class SimLoop(asyncio.BaseEventLoop):
             elif not task.cancelled():
                 task.exception()  # seen: not reported again at garbage collection
         self._tasks.clear()
-        self._ready.clear()
+        self._ready.clear()  # what the coroutines asked for on their way out is never carried out
         self._scheduled.clear()
+        self.close()
 
     def _run_once(self) -> None:
         ready, scheduled = self._ready, self._scheduled
