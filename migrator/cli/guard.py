@@ -1,35 +1,18 @@
 """The guardian's process: ``python -m migrator.cli.guard POST``. Started by the engine, never by a person.
 
-``POST`` is JSON: where the routes are, as the plan says it - names, paths, references to credentials, never a secret; the
-secrets themselves come with the inherited environment. What the guardian does is ``migrator.engine.guardian``'s business.
+``POST`` is what ``guard_post`` writes and reads. What the guardian does is ``migrator.engine.guardian``'s business.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
+from migrator.cli.guard_post import Post, read
 from migrator.engine.guardian import ignore_signals, serve_pipes
-from migrator.model.schedule import Account, Routing, Schedule
 
 
-def command(schedule: Schedule) -> tuple[str, ...]:
-    """The command line of a guardian for the routes of ``schedule``."""
-    from migrator.cli.wiring import needs_account
-
-    routing = asdict(schedule.routing)
-    post = {
-        "routing": routing,
-        "accounts": [asdict(schedule.accounts[name]) for name in sorted(needs_account(schedule.routing))],
-        "cloud": dict(schedule.cloud),
-    }
-    return (sys.executable, "-m", "migrator.cli.guard", json.dumps(post, default=dict))
-
-
-async def stand_guard(post: dict[str, Any]) -> None:
+async def stand_guard(post: Post) -> None:
     """Open the router and serve the pipe until it ends."""
     from contextlib import AsyncExitStack
 
@@ -37,14 +20,13 @@ async def stand_guard(post: dict[str, Any]) -> None:
     from migrator.cli.views.errors import show_note
     from migrator.cli.wiring import open_account, open_router
 
-    routing = Routing(**{**post["routing"], "argv": tuple(post["routing"]["argv"])})
     async with AsyncExitStack() as stack:
         stores = {}
-        for fields in post["accounts"]:
-            store = open_account(Account(**fields), post["cloud"])
+        for account in post.accounts:
+            store = open_account(account, post.cloud)
             stack.push_async_callback(store.close)
             stores[store.account] = store
-        router = open_router(routing, stores)
+        router = open_router(post.routing, stores)
         stack.push_async_callback(router.close)
         await serve_pipes(router, SystemClock(), say=lambda text: show_note(f"guardian: {text}"))
 
@@ -58,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
 
     ignore_signals()
     try:
-        run_async(stand_guard(json.loads(arguments[0])))
+        run_async(stand_guard(read(arguments[0])))
     except MigrateError as fault:
         show_error(fault, Settings())
         return 1

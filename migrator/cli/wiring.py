@@ -198,10 +198,17 @@ async def _write_bound(store: ObjectStore, now: datetime) -> float:
 
 def open_guardian(schedule: Schedule) -> Guardian:
     """The engine's end of the guardian; its process starts with the first fence."""
-    from migrator.cli.guard import command
     from migrator.engine.guardian import Guardian
 
-    return Guardian(command(schedule))
+    return Guardian(guardian_command(schedule))
+
+
+def guardian_command(schedule: Schedule) -> tuple[str, ...]:
+    """The command line of a guardian for the plan's routes."""
+    from migrator.cli.guard_post import command
+
+    accounts = [schedule.accounts[name] for name in sorted(needs_account(schedule.routing))]
+    return command(schedule.routing, accounts, schedule.cloud)
 
 
 class _Uncounted:

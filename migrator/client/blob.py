@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.storage.blob import BlobClient
 from azure.storage.blob.aio import BlobClient as AsyncBlobClient
 
-from migrator.client.sources import Unfetched
+from migrator.client.errors import Unfetched
 from migrator.errors import UsageError
 from migrator.model.routes import MAX_DOCUMENT_BYTES
 

@@ -54,6 +54,10 @@ class OutcomeUnknown(common.OutcomeUnknown, LeaseError):
     """A write was sent and its outcome is not known; it was not and will not be repeated."""
 
 
+class Unfetched(Exception):
+    """A fetch brought no answer about the document; the text is one clause for people. Never leaves this package."""
+
+
 __all__ = [
     "FenceReason",
     "LeaseError",
@@ -62,4 +66,5 @@ __all__ = [
     "RouteFenced",
     "RouteMoved",
     "RouteUnusable",
+    "Unfetched",
 ]

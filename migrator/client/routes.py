@@ -15,10 +15,10 @@ from types import TracebackType
 from typing import Any
 
 from migrator.client.book import Book
-from migrator.client.errors import RouteFenced
+from migrator.client.errors import RouteFenced, Unfetched
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
-from migrator.client.sources import AsyncSource, Unfetched, async_source
+from migrator.client.sources import AsyncSource, async_source
 from migrator.client.waiting import FETCH_SECONDS, Wait
 
 

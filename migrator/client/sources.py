@@ -10,12 +10,9 @@ import os
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from migrator.client.errors import Unfetched
 from migrator.errors import UsageError
 from migrator.model.routes import MAX_DOCUMENT_BYTES
-
-
-class Unfetched(Exception):
-    """A fetch brought no answer about the document; the text is one clause for people. Never leaves this package."""
 
 
 class AsyncSource(Protocol):

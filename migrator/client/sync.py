@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from migrator.client.book import Book
-from migrator.client.errors import RouteFenced
+from migrator.client.errors import RouteFenced, Unfetched
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
-from migrator.client.sources import SyncSource, Unfetched, sync_source
+from migrator.client.sources import SyncSource, sync_source
 from migrator.client.waiting import FETCH_SECONDS, Wait
 
 

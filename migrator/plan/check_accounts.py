@@ -11,8 +11,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from migrator.model.names import Selector
-from migrator.plan.check import Report
 from migrator.plan.compile import account_values
+from migrator.plan.report import Report
 from migrator.plan.schema import Document, Part
 
 ROUTING_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from migrator.plan.check import Report
 from migrator.plan.overlap import overlap
+from migrator.plan.report import Report
 from migrator.plan.schema import ContainerPart
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from migrator.plan.check import Report
 from migrator.plan.check_accounts import keys_of_kind
 from migrator.plan.check_waves import planned
 from migrator.plan.compile import account_values
+from migrator.plan.report import Report
 from migrator.plan.schema import GatePart
 from migrator.plan.tree import Path
 

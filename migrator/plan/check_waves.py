@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrator.plan.check import Report
 from migrator.plan.compile import after_of, areas_of
+from migrator.plan.report import Report
 from migrator.plan.schema import VerifyPart, WavePart
 from migrator.plan.tree import Path
 

@@ -12,7 +12,7 @@ import pytest
 
 from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import FileRouter, StoreRouter
-from migrator.cli.guard import command
+from migrator.cli.wiring import guardian_command
 from migrator.model.objects import ContainerInfo
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.plan import loads
@@ -46,7 +46,7 @@ def test_a_guardian_started_from_the_plan_frees_the_writers_when_its_pipe_ends(h
     asyncio.run(_fence(kind))
     watch = {"cmd": "watch", "id": 1, "key": "na/web", "before": asdict(BEFORE), "fence": asdict(FENCE)}
     process = subprocess.Popen(
-        command(schedule), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        guardian_command(schedule), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -74,7 +74,7 @@ def test_the_command_line_names_credentials_and_holds_none(here: Path, monkeypat
     monkeypatch.setenv("KEY", "very-secret")
     remote = "core: {endpoint: https://core.blob.core.windows.net, credential: 'env:KEY'}"
     text = plan_on("blob").replace("core: {kind: local, path: state/core.db}", remote)
-    words = " ".join(command(loads(text, "p.yaml").schedule))
+    words = " ".join(guardian_command(loads(text, "p.yaml").schedule))
     assert "env:KEY" in words
     assert "very-secret" not in words
 
@@ -85,7 +85,7 @@ def test_routes_that_cannot_be_opened_are_one_sentence(here: Path) -> None:
         "core: {endpoint: https://c.blob.core.windows.net, credential: 'env:ABSENT'}",
     )
     done = subprocess.run(
-        command(loads(text, "p.yaml").schedule),
+        guardian_command(loads(text, "p.yaml").schedule),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ from migrator.client import (
     RouteUnusable,
     SyncRoutes,
 )
-from migrator.client.sources import Unfetched
+from migrator.client.errors import Unfetched
 from migrator.errors import OutcomeUnknown as CommonOutcomeUnknown
 from migrator.errors import UsageError
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
