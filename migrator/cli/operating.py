@@ -16,9 +16,10 @@ from migrator.cli.identity import new_run
 from migrator.cli.interrupts import run_stoppable
 from migrator.cli.loading import state_of
 from migrator.cli.settings import Settings
+from migrator.cli.views.lines import JsonLines, PlainLines
 from migrator.cli.views.live import LiveTable
 from migrator.cli.views.outcome import show_next, show_outcome
-from migrator.cli.views.progress import Courier, Display, JsonLines, PlainLines
+from migrator.cli.views.progress import Courier, Display
 from migrator.engine.rollout import Rollout
 from migrator.engine.world import Outcome
 

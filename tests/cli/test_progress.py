@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from migrator.cli.settings import Settings
 from migrator.cli.views import progress
+from migrator.cli.views.lines import JsonLines, PlainLines, figures_line
 from migrator.cli.views.live import LiveTable, Rates
-from migrator.cli.views.progress import Courier, JsonLines, Note, PlainLines, figures_line
+from migrator.cli.views.progress import Courier, Note
 from migrator.ports.reporter import Reporter
 
 

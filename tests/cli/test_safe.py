@@ -10,7 +10,8 @@ import pytest
 from migrator.cli.settings import Settings
 from migrator.cli.views.documents import event_line
 from migrator.cli.views.errors import show_error
-from migrator.cli.views.progress import Note, PlainLines
+from migrator.cli.views.lines import PlainLines
+from migrator.cli.views.progress import Note
 from migrator.cli.views.safe import safe
 from migrator.cli.views.screen import Page
 from migrator.errors import MigrateError, PlanError

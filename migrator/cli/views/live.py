@@ -16,6 +16,7 @@ from migrator.cli.views.figures import count, size
 from migrator.cli.views.progress import Note
 from migrator.cli.views.safe import safe
 from migrator.cli.views.screen import console
+from migrator.cli.views.telling import told
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,17 +43,22 @@ class LiveTable:
         self._live.start()
 
     def event(self, note: Note) -> None:
+        text = told(note)
+        if text is not None:
+            self._tell(note, text)
+        state = note.facts.get("state")
+        if note.move in self._figures and isinstance(state, str):
+            self._figures[note.move] = {**self._figures[note.move], "state": state}
+        self._refresh(force=True)
+
+    def _tell(self, note: Note, text: str) -> None:
         from rich.text import Text
 
         line = Text(f"{note.at.astimezone(UTC):%H:%M:%S} ", style="dim")
         if note.move:
             line.append(f"{safe(note.move)} ", style="bold cyan")
-        line.append(safe(note.bare_text), style=_STYLES.get(note.kind, ""))
+        line.append(safe(text), style=_STYLES.get(note.kind, ""))
         self._live.console.print(line)
-        state = note.facts.get("state")
-        if note.move in self._figures and isinstance(state, str):
-            self._figures[note.move] = {**self._figures[note.move], "state": state}
-        self._refresh(force=True)
 
     def progress(self, note: Note) -> None:
         if note.move:

@@ -1,31 +1,23 @@
-"""How a running apply is watched: one courier and three displays.
+"""How a running apply is watched: a courier between the engine and a display.
 
 ``Courier`` is the reporter the engine talks to. Decides that nobody who watches can slow the work: the engine only puts a
 note into a bounded queue, a thread of its own shows it. A terminal that is stopped with Ctrl-S, a pager that does not read
-or a full pipe must never delay a release of a fence. Displays decide what is shown: ``JsonLines`` and ``PlainLines`` here,
-``views.live`` on a terminal. Rule: an event is shown once and in order; progress may be dropped; what could not be queued
+or a full pipe must never delay a release of a fence. Displays decide what is shown: ``views.lines`` and, on a terminal,
+``views.live``. Rule: an event is shown once and in order; progress may be dropped; what could not be queued
 is counted and told.
 """
 
 from __future__ import annotations
 
 import queue
-import sys
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol, TextIO
-
-from migrator.cli.views.documents import event_line
-from migrator.cli.views.figures import count, many, size, stamp
-from migrator.cli.views.safe import safe
+from typing import Any, Final, Protocol
 
 QUEUE_NOTES: Final = 10_000
 """Notes in flight; at some 300 bytes each this is 3 MB."""
-LINE_INTERVAL_SECONDS: Final = 10.0
-"""Between two plain lines of progress of one move."""
 CLOSE_SECONDS: Final = 2.0
 """How long the end of a run waits for a display that does not take its notes."""
 
@@ -108,73 +100,3 @@ class Courier:
         """Nobody can be told any more (the pipe was closed); the work goes on."""
         while self._queue.get() is not None:
             pass
-
-
-class JsonLines:
-    """One JSON object a line: ``{format_version, at, kind, move, text, ...facts}``."""
-
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stdout
-
-    def open(self) -> None: ...
-
-    def event(self, note: Note) -> None:
-        body = {
-            "at": stamp(note.at),
-            "kind": note.kind,
-            "move": note.move,
-            "text": note.text,
-            "facts": dict(note.facts),
-        }
-        print(event_line(body), file=self._stream, flush=True)
-
-    def progress(self, note: Note) -> None:
-        self.event(note)
-
-    def close(self) -> None: ...
-
-
-class PlainLines:
-    """Every event as a line, and of each move one line of progress now and then."""
-
-    def __init__(self, stream: TextIO | None = None, *, interval_seconds: float = LINE_INTERVAL_SECONDS) -> None:
-        self._stream = stream or sys.stdout
-        self._interval = interval_seconds
-        self._shown: dict[str, tuple[float, str]] = {}
-
-    def open(self) -> None: ...
-
-    def event(self, note: Note) -> None:
-        where = f"{safe(note.move)}: " if note.move else ""
-        self._line(note, f"{where}{safe(note.bare_text)}")
-
-    def progress(self, note: Note) -> None:
-        move = note.move or ""
-        if not any(note.facts.get(name) for name in ("objects_copied", "objects_deleted", "scanned", "lag_objects")):
-            return  # nothing to tell yet
-        last, text_before = self._shown.get(move, (float("-inf"), ""))
-        text = figures_line(note.facts)
-        if time.monotonic() - last >= self._interval and text != text_before:
-            self._shown[move] = (time.monotonic(), text)
-            self._line(note, f"{safe(move)}: {text}")
-
-    def close(self) -> None: ...
-
-    def _line(self, note: Note, text: str) -> None:
-        print(f"{note.at.astimezone(UTC):%H:%M:%S} {text}", file=self._stream, flush=True)
-
-
-def figures_line(facts: Mapping[str, Any]) -> str:
-    """``copying, 1,200 of 5,000 objects (24 %), 3.4 MiB, 2 deleted, 7 behind``."""
-    done, expected = facts.get("objects_copied") or 0, facts.get("expected")
-    objects = many(done, "object")
-    if expected:
-        objects = f"{count(done)} of {count(expected)} objects ({min(100, done * 100 // expected)} %)"
-    parts = [safe(facts.get("state", "working")), f"{objects} copied", size(facts.get("bytes_copied") or 0)]
-    if facts.get("scanned"):
-        parts.append(f"{count(facts['scanned'])} scanned")
-    if facts.get("objects_deleted"):
-        parts.append(f"{count(facts['objects_deleted'])} deleted")
-    if facts.get("lag_objects"):
-        parts.append(f"{count(facts['lag_objects'])} behind")
-    return ", ".join(parts)

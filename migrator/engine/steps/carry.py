@@ -34,6 +34,7 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
         f"{mover.id}: scanned {result.scanned:,}, copied {result.copied:,}, marked {result.marked:,}, deleted {result.deleted:,}",
         scanned=result.scanned,
         copied=result.copied,
+        marked=result.marked,
         deleted=result.deleted,
         seconds=round(result.seconds, 3),
     )
