@@ -9,7 +9,7 @@ from dataclasses import replace
 from unittest import mock
 
 from migrator.engine import mover as mover_module
-from migrator.engine import rollout
+from migrator.engine import recovering, steps
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import cut, preflight
 from migrator.errors import NotFound
@@ -81,8 +81,8 @@ def barrier_before_drain():
     async def one_pass(mover, *, in_fence=False):
         return proofs.get(mover.id) or await right_pass(mover, in_fence=in_fence)
 
-    steps = {**rollout.STEPS, MoveState.DRAINING: drain}
-    return all_of(patched(rollout, "STEPS", steps), patched(cut, "one_pass", one_pass))
+    table = {**steps.STEPS, MoveState.DRAINING: drain}
+    return all_of(patched(steps, "STEPS", table), patched(cut, "one_pass", one_pass))
 
 
 def no_source_condition():
@@ -177,7 +177,7 @@ def read_instead_of_release():
                 return
         await right(mover, why)
 
-    return all_of(patched(mover_module, "release", release), patched(rollout, "release", release))
+    return all_of(patched(mover_module, "release", release), patched(recovering, "release", release))
 
 
 def writing_without_a_claim():

@@ -1,0 +1,100 @@
+"""All moves of one run, and what the rooms of a rollout (preparing, recovering, waves, going back) share.
+
+Leaves every decision to those rooms. Rule: one mover for each move of the plan, always with the record the state store holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from migrator.engine.mover import Mover, Shared
+from migrator.engine.world import World
+from migrator.errors import InternalError, UsageError
+from migrator.machine.waves import wave_state
+from migrator.model.moves import JournalEntry, WaveState
+from migrator.model.names import MoveId
+from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
+from migrator.ports.state_store import AddJournal, Change, SaveWave
+
+
+@dataclass(slots=True)
+class Fleet:
+    shared: Shared
+    _movers: dict[MoveId, Mover] = field(default_factory=dict)
+
+    @property
+    def schedule(self) -> Schedule:
+        return self.shared.schedule
+
+    @property
+    def world(self) -> World:
+        return self.shared.world
+
+    def mover(self, move: PlannedMove) -> Mover:
+        """The move's one mover, with its newest record. InternalError before ``preparing`` made one."""
+        record = self.world.state.move(move.id)
+        if record is None:
+            raise InternalError(f"{move.id} has no record")
+        mover = self._movers.get(move.id)
+        if mover is None:
+            mover = Mover(self.shared, self.schedule.wave_of(move.id), move, record)
+            self._movers[move.id] = mover
+        mover.record = record
+        return mover
+
+    def in_scope(self, wave: str | None, region: str | None, area: str | None) -> list[PlannedMove]:
+        """Moves of the scope, newest wave first. UsageError if there is none."""
+        chosen = [
+            move
+            for one in reversed(self.schedule.waves)
+            for move in reversed(one.moves)
+            if wave in (None, one.name) and region in (None, move.id.region) and area in (None, move.id.area)
+        ]
+        if not chosen:
+            raise UsageError(
+                "cannot do that: no move of the plan is in that scope", hint="see migrate status for their names"
+            )
+        return chosen
+
+    def commit(self, *changes: Change) -> None:
+        self.world.state.commit(list(changes), token=self.shared.session.token)
+
+    def journal(self, kind: str, text: str, *, wave: str | None = None, actor: str = "engine") -> AddJournal:
+        return AddJournal(JournalEntry(self.world.clock.now(), actor, kind, text, wave=wave, run=self.shared.run.id))
+
+    def wave_states(self) -> dict[str, WaveState]:
+        records = {record.id: record for record in self.world.state.moves()}
+        return {
+            wave.name: wave_state([records[move.id] for move in wave.moves], is_waiting=False)
+            for wave in self.schedule.waves
+        }
+
+    def save_wave(self, wave: PlannedWave, text: str | None = None) -> None:
+        """Write down what the moves make of ``wave``; ``text`` is said in any case, a change of state by itself."""
+        record = next(one for one in self.world.state.waves() if one.name == wave.name)
+        moves = [one for one in self.world.state.moves() if one.wave == wave.name]
+        state = wave_state(moves, is_waiting=False)
+        now = self.world.clock.now()
+        ended = now if state in (WaveState.SOAKED, WaveState.REVERSED) else None
+        begun = record.begun_at or (None if state is WaveState.PENDING else now)
+        new = replace(record, state=state, begun_at=begun, ended_at=ended)
+        changes: list[Change] = [SaveWave(new)]
+        if text or new.state is not record.state:
+            said = text or f"wave {wave.name} is {state}"
+            changes.append(self.journal("wave-changed", said, wave=wave.name))
+            self.world.reporter.event("wave-changed", None, said, wave=wave.name, state=state.value)
+        self.commit(*changes)
+
+    def save_waves_of(self, scope: Sequence[PlannedMove]) -> None:
+        for wave in self.schedule.waves:
+            if any(move in scope for move in wave.moves):
+                self.save_wave(wave)
+
+
+async def end(tasks: Sequence[asyncio.Task[object]] | Sequence[asyncio.Task[None]]) -> None:
+    """Cancel and await: every mover releases its fence on the way out."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,57 @@
+"""Before a run begins: the plan, its waves and moves are written down; an edit that reaches into begun moves is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from migrator.engine.fleet import Fleet
+from migrator.errors import UsageError
+from migrator.model.moves import MoveRecord, MoveState, PlanRecord, WaveRecord
+from migrator.model.schedule import PlannedMove, PlannedWave
+from migrator.ports.state_store import Change, SaveMove, SavePlan, SaveWave
+
+
+def prepare(fleet: Fleet, text: str) -> None:
+    """Bring the state store up to the plan, in one commit; nothing is written if nothing changed.
+
+    Args:
+        text: the plan document, kept as it is.
+    Raises:
+        UsageError: the edit takes away a move that has begun, or changes its accounts.
+    """
+    schedule, state, now = fleet.schedule, fleet.world.state, fleet.world.clock.now()
+    changes: list[Change] = []
+    before = state.plan()
+    if before is None or before.fingerprint != schedule.fingerprint:
+        changes.append(SavePlan(PlanRecord(schedule.name, schedule.fingerprint, text, now)))
+        changes.append(fleet.journal("plan", f"plan {schedule.name}: {'edited' if before else 'first apply'}"))
+    waves = {record.name: record for record in state.waves()}
+    moves = {record.id: record for record in state.moves()}
+    for position, wave in enumerate(schedule.waves):
+        known = waves.get(wave.name, WaveRecord(wave.name, position))
+        new = replace(known, position=position, fingerprint=wave.fingerprint)
+        if wave.name not in waves or new != known:
+            changes.append(SaveWave(new))
+        for move in wave.moves:
+            changes.extend(_planned(move, wave, moves.get(move.id)))
+    planned = {move.id for move in schedule.moves}
+    gone = [id for id, record in moves.items() if record.state is not MoveState.PENDING and id not in planned]
+    if gone:
+        raise UsageError(
+            f"cannot apply this edit: {gone[0]} has begun and is not in the plan any more",
+            hint="put it back, or roll it back first",
+        )
+    if changes:
+        fleet.commit(*changes)
+
+
+def _planned(move: PlannedMove, wave: PlannedWave, known: MoveRecord | None) -> list[Change]:
+    if known is None:
+        return [SaveMove(MoveRecord(move.id, wave.name, move.source, move.target))]
+    if (known.source, known.target) != (move.source, move.target) and known.state is not MoveState.PENDING:
+        raise UsageError(
+            f"cannot apply this edit: {move.id} has begun from {known.source} to {known.target}",
+            hint="put its accounts back, or roll it back first",
+        )
+    new = replace(known, wave=wave.name, source=move.source, target=move.target)
+    return [SaveMove(new)] if new != known else []
