@@ -102,15 +102,24 @@ class Freeze:
 
 
 @dataclass(frozen=True, slots=True)
+class Declared:
+    """What the plan believes a source to hold of one move, before anybody counted."""
+
+    objects: int
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedMove:
     """One move as planned: area in region from account to account (names); ``traffic`` is the forecast in requests a
-    minute, or None."""
+    minute, or None; ``declared`` is None where the plan says nothing of the size."""
 
     id: MoveId
     area: Area
     source: str
     target: str
     traffic_per_minute: float | None = None
+    declared: Declared | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,19 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Prices:
+    """Per 10,000 requests by class of operation (the classes of ``ports.object_store``), and per GiB copied."""
+
+    currency: str = ""
+    write_per_10k: float = 0.0
+    list_per_10k: float = 0.0
+    read_per_10k: float = 0.0
+    delete_per_10k: float = 0.0
+    other_per_10k: float = 0.0
+    data_per_gib: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """The whole compiled plan. ``not_built``: keys the document uses that this version validates but cannot apply."""
 
@@ -174,7 +196,7 @@ class Schedule:
     budgets: Mapping[str, Budget]
     metrics: Mapping[str, Metric]
     freeze: tuple[Freeze, ...] = ()
-    prices: Mapping[str, float] = field(default_factory=dict)
+    prices: Prices | None = None
     state_url: str | None = None
     not_built: tuple[str, ...] = ()
     cloud: Mapping[str, str] = field(default_factory=dict)

@@ -44,10 +44,10 @@ def _region(report: Report, name: str) -> None:
         report.refer((*path, "targets", area), account, "accounts")
         if account == region.source:
             report.fault((*path, "targets", area), f"the target of area {area} is its source account {account}")
-    for area in region.traffic:
-        if report.refer((*path, "traffic", area), area, "areas", at_key=True) and area not in region.targets:
-            text = f"area {area} has traffic in region {name}, and no target there"
-            report.warn((*path, "traffic", area), text)
+    for key, areas in (("traffic", region.traffic), ("inventory", region.inventory)):
+        for area in areas:
+            if report.refer((*path, key, area), area, "areas", at_key=True) and area not in region.targets:
+                report.warn((*path, key, area), f"area {area} has {key} in region {name}, and no target there")
     if region.pair is not None:
         report.refer((*path, "pair"), region.pair, "regions")
         if region.pair == name:

@@ -19,11 +19,13 @@ from migrator.model.schedule import (
     Budget,
     ChangeWindow,
     Cutover,
+    Declared,
     Freeze,
     Gate,
     Metric,
     PlannedMove,
     PlannedWave,
+    Prices,
     Routing,
     Schedule,
     Verify,
@@ -35,6 +37,7 @@ from migrator.plan.schema import (
     Document,
     GatePart,
     MovesPart,
+    RegionPart,
     VerifyPart,
     WaveCutoverPart,
     WavePart,
@@ -75,7 +78,7 @@ def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built:
         budgets={name: _budget(part, default) for name, part in document.budget.accounts.items()},
         metrics=metrics,
         freeze=tuple(Freeze(part.begin, part.end) for part in document.freeze),
-        prices=document.prices.model_dump(exclude_none=True) if document.prices else {},
+        prices=Prices(**document.prices.model_dump()) if document.prices else None,
         state_url=document.state,
         not_built=not_built,
         cloud=document.cloud.model_dump(exclude_none=True),
@@ -173,15 +176,21 @@ def _wave(document: Document, position: int, areas: Mapping[str, Area], gates: M
 
 def _moves(document: Document, part: WavePart, areas: Mapping[str, Area]) -> tuple[PlannedMove, ...]:
     return tuple(
-        PlannedMove(
-            MoveId(moves.region, name),
-            areas[name],
-            document.regions[moves.region].source,
-            document.regions[moves.region].targets[name],
-            document.regions[moves.region].traffic.get(name),
-        )
+        _move(moves.region, document.regions[moves.region], areas[name])
         for moves in part.moves
         for name in areas_of(document, moves)
+    )
+
+
+def _move(name: str, region: RegionPart, area: Area) -> PlannedMove:
+    known = region.inventory.get(area.name)
+    return PlannedMove(
+        MoveId(name, area.name),
+        area,
+        region.source,
+        region.targets[area.name],
+        region.traffic.get(area.name),
+        Declared(**known.model_dump()) if known else None,
     )
 
 

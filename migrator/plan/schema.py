@@ -41,18 +41,6 @@ from migrator.plan.fields import (
     read_many,
 )
 
-METRIC_NAMES: Final = (
-    "requests_per_minute",
-    "throttled_ratio",
-    "error_ratio",
-    "e2e_latency_ms",
-    "server_latency_ms",
-    "availability_percent",
-    "ingress",
-    "egress",
-)
-"""What a gate may ask of an account by name."""
-
 MetricName = Literal[
     "requests_per_minute",
     "throttled_ratio",
@@ -63,6 +51,7 @@ MetricName = Literal[
     "ingress",
     "egress",
 ]
+"""What a gate may ask of an account by name."""
 _NAMES: Final = {"type": "array", "items": {"type": "string"}}
 _NAME_OR_NAMES: Final = {"anyOf": [{"type": "string"}, _NAMES]}
 Words = Annotated[list[Text], Field(min_length=1)]
@@ -130,12 +119,22 @@ class AreaPart(Part):
     ]
 
 
+class InventoryPart(Part):
+    """What a source is believed to hold of one area."""
+
+    objects: Whole
+    bytes: Size = Field(description="all objects together, such as 12TiB")
+
+
 class RegionPart(Part):
     """Where a source account and its targets live."""
 
     source: Text
     targets: dict[Name, Text] = Field(description="area: account")
     traffic: dict[Name, Count] = Field(default_factory=dict, description="area: forecast, requests a minute")
+    inventory: dict[Name, InventoryPart] = Field(
+        default_factory=dict, description="area: what the source is believed to hold, where nothing was counted yet"
+    )
     pair: Text | None = Field(default=None, description="a region that must never be in one wave with this one")
 
 
@@ -286,14 +285,15 @@ class CloudPart(Part):
 
 
 class PricesPart(Part):
-    """Per 10,000 operations by class, and per GiB."""
+    """For the cost forecast: per 10,000 requests by class of operation, and per GiB copied."""
 
-    write: Price | None = None
-    list: Price | None = None
-    read: Price | None = None
-    delete: Price | None = None
-    other: Price | None = None
-    gib: Price | None = None
+    currency: Text = Field(default="", description="shown beside every amount, such as EUR")
+    write_per_10k: Price = 0.0
+    list_per_10k: Price = 0.0
+    read_per_10k: Price = 0.0
+    delete_per_10k: Price = 0.0
+    other_per_10k: Price = 0.0
+    data_per_gib: Price = 0.0
 
 
 class RetirePart(Part):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from migrator.model.names import MoveId
-from migrator.model.schedule import Budget, ChangeWindow, Cutover, Freeze, Schedule, Verify
+from migrator.model.schedule import Budget, ChangeWindow, Cutover, Declared, Freeze, Prices, Schedule, Verify
 from migrator.plan import load, loads
 from tests.unit.plan.samples import SMALL, changed, place, warnings_of
 
@@ -84,6 +84,17 @@ def test_the_three_durations_of_the_drain_belong_to_the_document() -> None:
         ("metrics:", "cutover: {max_write: 2s, clock_margin: 500ms}\nmetrics:"),
     )
     assert schedule.routing.drain_seconds == 3.5
+
+
+def test_prices_and_what_a_source_is_believed_to_hold_are_read_with_their_units() -> None:
+    schedule = _small(
+        ("routing:", "prices: {currency: EUR, write_per_10k: 0.065, data_per_gib: 0.02}\nrouting:"),
+        ("    traffic: {web: 2M}\n", "    inventory: {web: {objects: 6M, bytes: 2TiB}}\n"),
+    )
+    assert schedule.prices == Prices("EUR", write_per_10k=0.065, data_per_gib=0.02)
+    assert schedule.move(MoveId("america", "web")).declared == Declared(6_000_000, 2 * 2**40)
+    assert schedule.move(MoveId("america", "email")).declared is None
+    assert _small().prices is None
 
 
 def test_waves_follow_each_other_unless_they_say_else() -> None:
@@ -221,15 +232,8 @@ NOT_BUILT = [
         "not_before",
         "waves.third.not_before",
     ),
-    (
-        "complete_by",
-        ("name: third\n", "name: third\n    complete_by: 2026-12-01T00:00:00Z\n"),
-        "complete_by",
-        "waves.third.complete_by",
-    ),
     ("freeze", ("routing:", "freeze: []\nrouting:"), "freeze", "freeze"),
     ("notify", ("routing:", "notify: []\nrouting:"), "notify", "notify"),
-    ("prices", ("routing:", "prices: {}\nrouting:"), "prices", "prices"),
     ("retire", ("routing:", "retire: {}\nrouting:"), "retire", "retire"),
     (
         "an enforced fence",
@@ -267,6 +271,8 @@ BUILT = [
     ("no approval", ("name: third\n", "name: third\n    approval: none\n")),
     ("a cooperative fence", ("routing:", "cutover: {fence: route, hold: true}\nrouting:")),
     ("content", ("routing:", "verify: {level: content}\nrouting:")),
+    ("a promised date", ("name: third\n", "name: third\n    complete_by: 2026-12-01T00:00:00Z\n")),
+    ("prices", ("routing:", "prices: {currency: EUR, write_per_10k: 0.05}\nrouting:")),
     ("max_moves", ("name: third\n", "name: third\n    max_moves: 2\n    on_failure: halt\n")),
     (
         "a sovereign cloud",
