@@ -21,6 +21,7 @@ from migrator.cli.views.figures import instant
 from migrator.engine.preview import Preview, preview
 from migrator.errors import CloudError, LockedError
 from migrator.forecast import capacity_findings
+from migrator.gates.reach import gate_findings
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Schedule
@@ -96,7 +97,7 @@ def _of_document(schedule: Schedule, fault: CloudError) -> Preview:
         Finding("error", "not-built", key, f"{key} is valid, but this version cannot apply it", "take it out for now")
         for key in schedule.not_built
     )
-    return Preview((*capacity_findings(schedule), *missing, unreadable), {}, {}, {}, {}, ())
+    return Preview((*capacity_findings(schedule), *gate_findings(schedule), *missing, unreadable), {}, {}, {}, {}, ())
 
 
 def _joined(parts: Sequence[Preview]) -> Preview:

@@ -19,6 +19,7 @@ from migrator.forecast import (
     forecast_wave,
     timing_findings,
 )
+from migrator.gates.reach import gate_findings
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
 from migrator.model.names import RESERVED_PREFIX, Area, MoveId
@@ -57,7 +58,7 @@ async def preview(schedule: Schedule, world: World, *, only: str | None = None) 
 
     Raises CloudError if an account cannot be read; nothing was written.
     """
-    found = _Found([*capacity_findings(schedule)], {}, {}, {})
+    found = _Found([*capacity_findings(schedule), *gate_findings(schedule)], {}, {}, {})
     for key in schedule.not_built:
         text = f"{key} is valid, but this version cannot apply it"
         found.findings.append(Finding("error", "not-built", key, text, "take it out of the plan for now"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from migrator.plan.check_accounts import keys_of_kind
 from migrator.plan.check_waves import planned
@@ -31,12 +32,18 @@ LOCAL_METRICS: Final = frozenset(
     }
 )
 """What an embedded account counts."""
+_FIGURES: Final = {"local": "local figures", "azure-monitor": "Azure Monitor's figures"}
+SHORTEST_AZURE_WINDOW_SECONDS: Final = 60.0
+"""Azure Monitor's points are minutes."""
 SUBSTITUTIONS: Final = ("$region", "$area", "$account")
 
 
 def check_gates(report: Report) -> None:
     for name, metric in report.document.metrics.items():
         keys_of_kind(report, ("metrics", name), metric, METRIC_KEYS)
+        if metric.kind == "azure-monitor" and (metric.credential or "").startswith("env:"):
+            text = "Azure Monitor takes no key or signature: write default, cli or managed-identity"
+            report.fault(("metrics", name, "credential"), text)
     for index, notify in enumerate(report.document.notify):
         keys_of_kind(report, ("notify", index), notify, NOTIFY_KEYS)
     for name, gate in report.document.gates.items():
@@ -44,7 +51,7 @@ def check_gates(report: Report) -> None:
         if not report.is_partial(("gates", name)):
             _bounds(report, ("gates", name), gate)
     _uses(report)
-    _local(report)
+    _sources(report)
 
 
 def _question(report: Report, path: Path, gate: GatePart) -> None:
@@ -59,6 +66,8 @@ def _question(report: Report, path: Path, gate: GatePart) -> None:
         report.fault((*path, "metric"), f"a source of kind {source.kind} takes a query, not a metric", at_key=True)
     if source and source.kind == "local" and gate.metric is not None and gate.metric not in LOCAL_METRICS:
         report.fault((*path, "metric"), f"embedded accounts do not count {gate.metric}")
+    if source and source.kind == "azure-monitor" and gate.window < SHORTEST_AZURE_WINDOW_SECONDS:
+        report.fault((*path, "window"), "Azure Monitor tells whole minutes: the window must be 1m or longer")
     for word in re.findall(r"\$[A-Za-z_]\w*", gate.query or ""):
         if word not in SUBSTITUTIONS:
             report.fault((*path, "query"), f"{word} stands for nothing: there are {', '.join(SUBSTITUTIONS)}")
@@ -119,8 +128,8 @@ def _uses(report: Report) -> None:
             report.warn(("gates", name), f"gate {name} is not used")
 
 
-def _local(report: Report) -> None:
-    """Local figures come from the account's own file, which only an embedded account has."""
+def _sources(report: Report) -> None:
+    """Whether a gate's source can answer for the accounts that the waves would ask it about."""
     document = report.document
     if report.is_partial(("defaults",)):
         return
@@ -129,12 +138,33 @@ def _local(report: Report) -> None:
         for index, name in enumerate(document.waves[position].gates):
             gate = document.gates.get(name)
             source = document.metrics.get(gate.source) if gate else None
-            if region is None or gate is None or source is None or source.kind != "local":
+            if region is None or gate is None or source is None:
                 continue
             asked = {region.source} if gate.account == "source" else {region.targets.get(area, "")}
             if gate.relative_to:
                 asked.add(region.source)
             for account in sorted(asked & set(document.accounts)):
-                if account_values(account, document)["kind"] != "local":
-                    text = f"gate {name} asks local figures of account {account}, which is not an embedded account"
+                why = _cannot_tell(source.kind, account_values(account, document))
+                if why:
+                    text = f"gate {name} asks {_FIGURES[source.kind]} of account {account}, {why}"
                     report.fault(("waves", position, "gates", index), text)
+                elif source.kind == "azure-monitor":
+                    _place(report, ("waves", position, "gates", index), name, account)
+
+
+def _cannot_tell(kind: str, account: Mapping[str, Any]) -> str | None:
+    """Local figures come from the account's own file, Azure Monitor's from its resource."""
+    if kind == "local" and account["kind"] != "local":
+        return "which is not an embedded account"
+    if kind == "azure-monitor" and account["kind"] != "azure":
+        return "which is an embedded account"
+    return None
+
+
+def _place(report: Report, path: Path, gate: str, account: str) -> None:
+    """Only a warning here: a plan may be written before its accounts exist. ``apply`` refuses it."""
+    values = account_values(account, report.document)
+    missing = [key for key in ("subscription", "resource_group", "location") if not values[key]]
+    if missing:
+        words = " and ".join(missing)
+        report.warn(path, f"gate {gate} asks Azure Monitor of account {account}, whose {words} the plan does not say")

@@ -18,7 +18,6 @@ NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
     "defaults.account.provision": ANY,
     "accounts.*.provision": ANY,
     "routing.kind": frozenset({"app-configuration", "command"}),
-    "metrics.*.kind": frozenset({"azure-monitor", "prometheus", "command"}),
     "cutover.fence": frozenset({"access-policy"}),
     "waves.*.cutover.fence": frozenset({"access-policy"}),
     "verify.sample": ANY,
@@ -30,7 +29,6 @@ NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
     "notify": ANY,
     "retire": ANY,
     "cloud.resource_manager": ANY,
-    "cloud.metrics": ANY,
 }
 """Key (``*``: any name or list item) -> the values that are not built; ANY: the key itself is not."""
 

@@ -77,27 +77,50 @@ def open_credential(account: Account, *, environ: Mapping[str, str], cloud: Mapp
         account_name_of(endpoint),
         endpoint,
         audience=cloud.get("audience", DEFAULT_AUDIENCE),
-        token_source=_token_source(account, cloud),
+        token_source=open_token_source(
+            account.credential, what=f"account {account.name}", cloud=cloud, tenant=account.tenant
+        ),
     )
 
 
-def _token_source(account: Account, cloud: Mapping[str, str]) -> Any:
+def open_token_source(reference: str, *, what: str, cloud: Mapping[str, str], tenant: str | None = None) -> Any:
+    """The asynchronous token credential of azure-identity that ``reference`` names; sends nothing, the caller closes it.
+
+    Args:
+        reference: ``default``, ``cli`` or ``managed-identity[:client-id]``.
+        what: what it is to open, for the message.
+    Raises:
+        AccessRefused: another reference; a key or signature is no source of tokens.
+    """
     from azure.identity import aio
 
-    kind, _, client_id = account.credential.partition(":")
+    kind, _, client_id = reference.partition(":")
     authority = {"authority": cloud["authority"]} if "authority" in cloud else {}
     if kind == "default":
-        others = {"additionally_allowed_tenants": [account.tenant]} if account.tenant else {}
+        others = {"additionally_allowed_tenants": [tenant]} if tenant else {}
         source = aio.DefaultAzureCredential(**authority, **others)
-        return _InTenant(source, account.tenant) if account.tenant else source
+        return _InTenant(source, tenant) if tenant else source
     if kind == "cli":
-        return aio.AzureCliCredential(tenant_id=account.tenant or "")
+        return aio.AzureCliCredential(tenant_id=tenant or "")
     if kind == "managed-identity":
         return aio.ManagedIdentityCredential(client_id=client_id or None)
     raise AccessRefused(
-        f"cannot open account {account.name}: there is no credential {kind!r}",
+        f"cannot open {what}: there is no credential {kind!r}",
         hint="use default, cli, managed-identity or env:NAME",
     )
+
+
+async def bearer_token(source: Any, audience: str, *, what: str) -> str:
+    """A token of now for ``audience`` from a credential of ``open_token_source``. AccessRefused, naming ``what``, without one."""
+    from azure.core.exceptions import AzureError
+
+    try:
+        return str((await source.get_token(f"{audience.rstrip('/')}/.default")).token)
+    except (AzureError, OSError, ValueError) as failure:
+        raise AccessRefused(
+            f"cannot open {what}: Microsoft Entra ID gave no token",
+            hint="sign in (az login), or check the credential in the plan and the identity's rights",
+        ) from failure
 
 
 class _InTenant:
@@ -210,4 +233,4 @@ def _sas_life_seconds(sas: str, now: datetime) -> float:
     return max(0.0, (end - now).total_seconds())
 
 
-__all__ = ["KEY_BOUND_SECONDS", "Credential", "open_credential"]
+__all__ = ["KEY_BOUND_SECONDS", "Credential", "bearer_token", "open_credential", "open_token_source"]

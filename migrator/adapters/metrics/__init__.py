@@ -1,1 +1,117 @@
-"""Where gates' figures come from: one module per kind of source."""
+"""Where gates' figures come from: one module per kind of source. Importing this package imports none of them.
+
+Decides which source a plan's ``metrics`` entry means and what opens it. Rule: a source that is opened here closes what was
+opened for it, its credential included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from migrator.errors import AccessRefused
+from migrator.model.schedule import Account, Metric
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from migrator.model.samples import Question, Reading
+    from migrator.ports.metric_source import MetricSource
+
+PROMETHEUS_AUDIENCE: Final = "https://prometheus.monitor.azure.com"
+"""Of tokens for an Azure Monitor workspace, which answers as a Prometheus does. Source: Azure "Query Prometheus metrics"."""
+
+
+def open_source(
+    metric: Metric, accounts: Mapping[str, Account], *, environ: Mapping[str, str], cloud: Mapping[str, str]
+) -> MetricSource:
+    """Open a source of figures without sending anything; close it when done.
+
+    Args:
+        accounts: of the plan, by name; what ``azure-monitor`` and ``local`` are asked about.
+        environ: where ``credential: env:NAME`` looks its variable up.
+        cloud: the plan's ``cloud``: ``authority``, ``metrics``, ``ca_file``.
+    Raises:
+        AccessRefused: the variable is missing, or the reference opens no such source.
+    """
+    if metric.kind == "local":
+        return _local(accounts)
+    if metric.kind == "command":
+        from migrator.adapters.metrics.command import CommandSource
+
+        return CommandSource(metric.options["argv"], **_given(metric, "timeout"))
+    if metric.kind == "prometheus":
+        return _prometheus(metric, environ, cloud)
+    return _azure_monitor(metric, accounts, cloud)
+
+
+def _local(accounts: Mapping[str, Account]) -> MetricSource:
+    from migrator.adapters.metrics.local import LocalMetrics
+
+    return LocalMetrics({name: Path(one.path) for name, one in accounts.items() if one.kind == "local" and one.path})
+
+
+def _prometheus(metric: Metric, environ: Mapping[str, str], cloud: Mapping[str, str]) -> MetricSource:
+    """Its credential is a token in a variable, or Microsoft Entra ID for an Azure Monitor workspace."""
+    from migrator.adapters.metrics.prometheus import PrometheusSource
+
+    options = _given(metric, "timeout", "ca_file", "mode")
+    if "ca_file" in cloud:
+        options.setdefault("ca_file", cloud["ca_file"])
+    reference = str(metric.options.get("credential") or "")
+    if not reference:
+        return PrometheusSource(metric.options["url"], **options)
+    if reference.startswith("env:"):
+        token = _variable(metric, reference.removeprefix("env:"), environ)
+        return PrometheusSource(metric.options["url"], token=token, **options)
+    from migrator.adapters.azure.credentials import bearer_token, open_token_source
+
+    what = f"metric source {metric.name}"
+    credential = open_token_source(reference, what=what, cloud=cloud)
+
+    async def token_of_now() -> str:
+        return await bearer_token(credential, PROMETHEUS_AUDIENCE, what=what)
+
+    return _Owning(PrometheusSource(metric.options["url"], token=token_of_now, **options), credential)
+
+
+def _azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: Mapping[str, str]) -> MetricSource:
+    from migrator.adapters.azure.credentials import open_token_source
+    from migrator.adapters.metrics.azure_monitor import AzureMonitorSource
+
+    reference = str(metric.options.get("credential") or "default")
+    credential = open_token_source(reference, what=f"metric source {metric.name}", cloud=cloud)
+    source = AzureMonitorSource(accounts, credential, cloud=cloud, **_given(metric, "timeout"))
+    return _Owning(source, credential)
+
+
+def _given(metric: Metric, *keys: str) -> dict[str, Any]:
+    return {key: metric.options[key] for key in keys if metric.options.get(key) is not None}
+
+
+def _variable(metric: Metric, name: str, environ: Mapping[str, str]) -> str:
+    value = environ.get(name, "").strip()
+    if not value or not value.isprintable():
+        raise AccessRefused(
+            f"cannot ask metric source {metric.name}: the environment variable {name} is not set to a token",
+            hint="set it to the bearer token that this server wants",
+        )
+    return value
+
+
+class _Owning:
+    """A source and the credential that was opened for it alone."""
+
+    def __init__(self, source: MetricSource, credential: Any) -> None:
+        self._source = source
+        self._credential = credential
+
+    async def ask(self, question: Question, *, begin: datetime, end: datetime) -> Reading:
+        return await self._source.ask(question, begin=begin, end=end)
+
+    async def close(self) -> None:
+        try:
+            await self._source.close()
+        finally:
+            await self._credential.close()

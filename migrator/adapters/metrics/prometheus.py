@@ -14,7 +14,7 @@ import asyncio
 import json
 import math
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -41,7 +41,8 @@ class PrometheusSource:
         url: of the server, with its path prefix if it has one.
         timeout: seconds for one question, connection and answer together.
         ca_file: certificates to trust instead of the system's.
-        token: sent as a bearer token; over https or to loopback only.
+        token: sent as a bearer token; over https or to loopback only. A function is asked before each question, for
+            tokens that end sooner than a soak; what it raises goes up.
         mode: "range" evaluates the query at each step of the window, "instant" once, at its end.
     """
 
@@ -51,7 +52,7 @@ class PrometheusSource:
         *,
         timeout: float = 30.0,
         ca_file: str | None = None,
-        token: str | None = None,
+        token: str | Callable[[], Awaitable[str]] | None = None,
         mode: Literal["range", "instant"] = "range",
     ) -> None:
         self._url = url.rstrip("/")
@@ -90,10 +91,13 @@ class PrometheusSource:
 
     async def _post(self, call: str, form: Mapping[str, str]) -> Mapping[str, Any]:
         """The answer's document, whose ``status`` is "success"."""
+        session = self._open()
+        headers = await self._authority()
         try:
-            async with self._open().post(
+            async with session.post(
                 f"{self._url}/api/v1/{call}",
                 data={**form, "timeout": f"{max(1, int(self._timeout * 1000))}ms"},
+                headers=headers,
                 allow_redirects=False,
             ) as response:
                 body = await self._read(response)
@@ -122,15 +126,19 @@ class PrometheusSource:
                 f"cannot ask {self._place}: a credential is only sent over https", hint="use its https address"
             )
         if self._session is None:
-            headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(ssl=self._trust()),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=self._timeout),
-                headers=headers,
                 trust_env=True,
             )
         return self._session
+
+    async def _authority(self) -> Mapping[str, str]:
+        if self._token is None:
+            return {}
+        token = self._token if isinstance(self._token, str) else await self._token()
+        return {"Authorization": f"Bearer {token}"}
 
     def _trust(self) -> ssl.SSLContext:
         try:

@@ -176,24 +176,6 @@ def test_fingerprints_are_the_same_in_every_process() -> None:
 
 NOT_BUILT = [
     (
-        "an executable as a source",
-        ("counters: {kind: local}", "counters: {kind: local}\n  more: {kind: command, argv: [x]}"),
-        "kind: command",
-        "metrics.more.kind: command",
-    ),
-    (
-        "prometheus",
-        ("counters: {kind: local}", "counters: {kind: local}\n  p: {kind: prometheus, url: 'http://127.0.0.1:9'}"),
-        "kind: prom",
-        "metrics.p.kind: prometheus",
-    ),
-    (
-        "azure monitor",
-        ("counters: {kind: local}", "counters: {kind: local}\n  a: {kind: azure-monitor}"),
-        "kind: azure-m",
-        "metrics.a.kind: azure-monitor",
-    ),
-    (
         "a command as router",
         ("{kind: file, path: state/routes.json}", "{kind: command, argv: [x]}"),
         "kind: command",
@@ -273,10 +255,25 @@ BUILT = [
     ("content", ("routing:", "verify: {level: content}\nrouting:")),
     ("a promised date", ("name: third\n", "name: third\n    complete_by: 2026-12-01T00:00:00Z\n")),
     ("prices", ("routing:", "prices: {currency: EUR, write_per_10k: 0.05}\nrouting:")),
+    (
+        "an executable as a source",
+        ("counters: {kind: local}\n", "counters: {kind: local}\n  more: {kind: command, argv: [x]}\n"),
+    ),
+    (
+        "prometheus",
+        ("counters: {kind: local}\n", "counters: {kind: local}\n  p: {kind: prometheus, url: 'http://127.0.0.1:9'}\n"),
+    ),
+    (
+        "azure monitor",
+        ("counters: {kind: local}\n", "counters: {kind: local}\n  a: {kind: azure-monitor, credential: cli}\n"),
+    ),
     ("max_moves", ("name: third\n", "name: third\n    max_moves: 2\n    on_failure: halt\n")),
     (
         "a sovereign cloud",
-        ("routing:", "cloud: {authority: 'https://login.x', audience: 'https://s', ca_file: ca.pem}\nrouting:"),
+        (
+            "routing:",
+            "cloud: {authority: 'https://login.x', metrics: 'https://m', audience: 'https://s', ca_file: ca.pem}\nrouting:",
+        ),
     ),
 ]
 

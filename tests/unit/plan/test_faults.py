@@ -6,7 +6,7 @@ import pytest
 
 from migrator.errors import PlanError
 from migrator.plan import loads
-from tests.unit.plan.samples import SMALL, changed, faults_of, place
+from tests.unit.plan.samples import SMALL, changed, faults_of, place, warnings_of
 
 ROUTING = "routing: {kind: file, path: state/routes.json}"
 GATE = "{source: counters, metric: throttled_ratio, max: 0.001, on_no_data: pass}"
@@ -393,6 +393,13 @@ WAVES = [
 
 GATES = [
     (
+        "a key for azure monitor",
+        "counters: {kind: local}",
+        "counters: {kind: local}\n  a: {kind: azure-monitor, credential: env:KEY}",
+        "env:KEY",
+        "Azure Monitor takes no key or signature",
+    ),
+    (
         "a command without words",
         "counters: {kind: local}",
         "counters: {kind: command, argv: []}",
@@ -489,6 +496,34 @@ def test_local_figures_are_of_embedded_accounts() -> None:
     text = changed(("    soak: 0s\n", "    soak: 1h\n    gates: [calm]  # third\n"))
     assert faults_of(text) == (
         f"{place(text, 'calm]  # third')}: gate calm asks local figures of account eu-web, which is not an embedded account",
+    )
+
+
+AZURE = ("counters: {kind: local}", "counters: {kind: azure-monitor}")
+
+
+def test_azure_monitor_is_asked_of_azure_accounts_whose_place_is_known() -> None:
+    text = changed(AZURE, ("    soak: 0s\n", "    soak: 1h\n    gates: [calm]  # third\n"))
+    assert faults_of(text) == (
+        f"{place(text, 'calm]')}: gate calm asks Azure Monitor's figures of account na-web, which is an embedded account",
+        f"{place(text, 'calm]' + chr(10) + '  - name: third')}: gate calm asks Azure Monitor's figures of account na-email,"
+        " which is an embedded account",
+    )
+    there = ": {kind: azure, subscription: s, resource_group: r, location: l, endpoint: 'https://NAME.blob.core.windows.net'}"
+    for name in ("core", "web", "email"):
+        text = text.replace(
+            f"na-{name}: {{kind: local, path: state/na-{name}.db}}", f"na-{name}{there.replace('NAME', name)}"
+        )
+    assert warnings_of(text) == (
+        f"{place(text, 'calm]  # third')}: gate calm asks Azure Monitor of account eu-web, whose subscription and"
+        " resource_group and location the plan does not say",
+    )
+
+
+def test_azure_monitor_tells_no_less_than_a_minute() -> None:
+    text = changed(AZURE, ("metric: throttled_ratio,", "metric: throttled_ratio, window: 30s,"))
+    assert f"{place(text, '30s')}: Azure Monitor tells whole minutes: the window must be 1m or longer" in faults_of(
+        text
     )
 
 
