@@ -24,7 +24,8 @@ from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal, Change, SaveMove
-from migrator.transfer.passes import PassResult, Transfer
+from migrator.transfer.result import PassResult
+from migrator.transfer.subject import Transfer
 
 CLAIM_SECONDS = 5.0
 """The route record was read at most so long ago whenever something is written."""

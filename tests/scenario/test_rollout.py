@@ -13,7 +13,8 @@ from migrator.model.moves import Direction, MoveState
 from migrator.model.names import Selector
 from migrator.model.objects import ContainerInfo
 from migrator.model.schedule import Cutover
-from migrator.transfer.passes import Transfer
+from migrator.transfer import passes
+from migrator.transfer.subject import Transfer
 from tests.scenario.world import ID, Small
 
 
@@ -231,7 +232,7 @@ async def test_a_watch_of_the_old_side_creates_nothing_at_the_new_one(small):
         lambda changes, tally: None,
         nothing,
     )
-    assert (await transfer.watch()).stragglers_new == 0
+    assert (await passes.watch(transfer)).stragglers_new == 0
     assert [info.name for info in await small.store("dst").containers()] == ["web"]
 
 

@@ -22,7 +22,7 @@ from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.clients import Customer
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
-from migrator.transfer import decide, listing, passes
+from migrator.transfer import actions, decide, listing, walk
 from migrator.transfer.decide import Decision, Verb
 from migrator.transfer.paced import PacedStore
 
@@ -41,7 +41,7 @@ def all_of(*patches):
 
 def times_instead_of_evidence():
     """A name is skipped when the destination is not older and has the same size."""
-    right = passes.decide
+    right = walk.decide
 
     def by_times(case):
         origin, destination = case.origin, case.destination
@@ -50,18 +50,18 @@ def times_instead_of_evidence():
             return Decision(Verb.SKIP if decide._marks_agree(origin, destination) else Verb.MARK)
         return right(case)
 
-    return patched(passes, "decide", by_times)
+    return patched(walk, "decide", by_times)
 
 
 def etags_from_different_records():
     """A record joins the copy's ETag with whatever ETag the origin has by then."""
-    right = passes._Action._record
+    right = actions.Action._record
 
     def record(self, origin, destination_etag):
         now = self.walk.transfer.origin.inner._contents.peek(self.walk.container, origin.name)
         right(self, now.listed if now is not None else origin, destination_etag)
 
-    return patched(passes._Action, "_record", record)
+    return patched(actions.Action, "_record", record)
 
 
 def barrier_before_drain():
@@ -133,14 +133,14 @@ def deletes_from_a_truncated_listing():
 
 def reverse_delete_without_evidence():
     """Going back, what the target does not have is deleted at the source."""
-    right = passes.decide
+    right = walk.decide
 
     def decide_(case):
         if case.direction is Direction.REVERSE and case.origin is None and case.destination is not None:
             return Decision(Verb.DELETE)
         return right(case)
 
-    return patched(passes, "decide", decide_)
+    return patched(walk, "decide", decide_)
 
 
 def switch_without_compare_and_swap():
@@ -218,12 +218,12 @@ def lease_age_from_receipt():
 
 def ranges_with_a_gap():
     """The last name of a range belongs to nobody."""
-    right = passes._Walk._settle
+    right = walk.Walk._settle
 
     async def settle(self, above, upper, pairs, evidence):
         await right(self, above, upper, pairs[:-1] if len(pairs) > 2 else pairs, evidence)
 
-    return patched(passes._Walk, "_settle", settle)
+    return patched(walk.Walk, "_settle", settle)
 
 
 def tags_ignored_in_catch_up():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.machine.events import Event
 from migrator.model.moves import RouteIntent
-from migrator.transfer.passes import PassResult
+from migrator.transfer import passes
+from migrator.transfer.result import PassResult
 
 READY_PASS_SECONDS = 300.0
 DIVERGING_PASSES = 3
@@ -19,7 +20,7 @@ async def copy(mover: Mover) -> Event:
 
 async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     """One pass, with its figures committed; Halt if it met what a person must decide."""
-    result = await mover.transfer().run(in_fence=in_fence)
+    result = await passes.run(mover.transfer(), in_fence=in_fence)
     f = mover.record.figures
     mover.save(
         mover.figures(

@@ -12,6 +12,7 @@ from migrator.machine.events import Event
 from migrator.model.samples import Question, Reading, Sample, Verdict
 from migrator.model.schedule import Gate
 from migrator.ports.state_store import AddSample, Change
+from migrator.transfer import passes
 
 NO_STRAGGLERS = "no-stragglers"
 ALIVE = "alive"
@@ -37,7 +38,7 @@ async def soaking(mover: Mover) -> Event:
         begin = max(now - timedelta(seconds=mover.wave.interval_seconds), _since(mover))
         is_due = clock.monotonic() >= next_watch or _state(mover).remaining_seconds <= mover.wave.interval_seconds
         if is_due:
-            result = await mover.transfer().watch()
+            result = await passes.watch(mover.transfer())
             next_watch = clock.monotonic() + max(mover.wave.cutover.straggler_interval_seconds, 10 * result.seconds)
             found = result.stragglers_new
             verdict = Verdict.FAILED if found else Verdict.PASSED

@@ -1,0 +1,202 @@
+"""One decision carried out: the copy, the mark, the comparison or the exception row, and the record that follows.
+
+What to do is decide.py's; when it is committed is the walk's. Rule: a record is put only after an answer, and a write that was
+refused leaves the name as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from migrator.errors import (
+    AccessRefused,
+    CloudError,
+    ConditionFailed,
+    NotFound,
+    OutcomeUnknown,
+    SourceChanged,
+    Unsupported,
+)
+from migrator.model.moves import Direction, ExceptionRow
+from migrator.model.objects import CREATE, BlobType, Condition, Listed
+from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding
+from migrator.transfer.copying import same_content
+from migrator.transfer.decide import Case, Decision, Verb, marks_text, record_of
+from migrator.transfer.evidence import Evidence, marks_hash
+from migrator.transfer.result import PassResult
+from migrator.transfer.saving import save_loser
+
+if TYPE_CHECKING:
+    from migrator.transfer.walk import Walk
+
+
+@dataclass(slots=True)
+class Action:
+    """One decision about one name of ``walk``; its outcome goes into ``evidence``, ``changes`` and ``tally``."""
+
+    walk: Walk
+    case: Case
+    evidence: Evidence
+    changes: list[Change]
+    tally: PassResult
+
+    async def carry_out(self, decision: Decision) -> None:
+        case = self.case
+        try:
+            match decision.verb:
+                case Verb.CREATE:
+                    await self._copy(CREATE)
+                case Verb.REPLACE:
+                    assert case.destination is not None
+                    await self._copy(Condition(if_match=case.destination.etag))
+                case Verb.MARK:
+                    await self._mark()
+                case Verb.COMPARE:
+                    await self._compare()
+                case Verb.DELETE:
+                    assert case.destination is not None
+                    self.walk.candidates.append((case.name, case.destination.etag))
+                case Verb.WAIT:
+                    self.tally.waiting += 1
+                case Verb.FOREIGN:
+                    self.tally.foreign += 1
+                    self._except("foreign", decision.reason)
+                case Verb.STRAGGLER:
+                    self.tally.held += 1
+                    self._except("kept", decision.reason)
+                case Verb.CONFLICT:
+                    await self._conflict(decision.reason)
+                case Verb.ABSENT:
+                    self.evidence.drop(case.name)
+                case _:
+                    raise AssertionError(decision)
+        except (SourceChanged, ConditionFailed, NotFound):
+            self.tally.superseded += 1
+            self._nothing_written()
+        except OutcomeUnknown:
+            self.tally.superseded += 1
+            self._leave_outstanding(decision.verb)
+        except (AccessRefused, Unsupported):
+            raise
+        except CloudError as fault:
+            if fault.code != "BlobArchived":
+                raise
+            self.tally.failed += 1
+            self._except("failed", fault.message)
+            self._nothing_written()
+
+    def _nothing_written(self) -> None:
+        """A refused write of a block blob wrote nothing, so the name is not pending; of the others a part may lie there.
+        What was pending before this pass stays so."""
+        case = self.case
+        if case.may_be_ours or (case.origin is not None and case.origin.blob_type is not BlobType.BLOCK):
+            return
+        self._put_back()
+
+    def _put_back(self) -> None:
+        if self.case.record is None:
+            self.evidence.drop(self.case.name)
+        else:
+            self.evidence.put(self.case.name, self.case.record)
+
+    def _leave_outstanding(self, verb: Verb) -> None:
+        """An unanswered write is on record until it cannot be applied any more. Only a replacement is over when its ETag is
+        gone; tags and tiers carry no condition, so they count like a create."""
+        case, t, place = self.case, self.walk.transfer, (self.walk.container, self.case.name)
+        known = t.outstanding.get(place)
+        is_conditional = verb is Verb.REPLACE and not (known is not None and known.kind == "create")
+        etag = case.destination.etag if is_conditional and case.destination else None
+        write = t.unanswered(self.walk.container, case.name, "replace" if etag else "create", etag)
+        t.outstanding[place] = write
+        t.commit([PutOutstanding(t.move, write)], PassResult())
+
+    async def _copy(self, condition: Condition) -> None:
+        case, t = self.case, self.walk.transfer
+        assert case.origin is not None
+        assert t.copier is not None
+        copied = await t.copier.copy(self.walk.container, case.origin, condition=condition, in_fence=self.walk.in_fence)
+        self._record(case.origin, copied.etag)
+        self.tally.copied += 1
+        self.tally.copied_bytes += copied.bytes
+
+    async def _mark(self) -> None:
+        case, t = self.case, self.walk.transfer
+        assert case.origin is not None
+        assert case.destination is not None
+        if dict(case.origin.tags) != dict(case.destination.tags):
+            await t.destination.set_tags(self.walk.container, case.name, case.origin.tags)
+        tier = case.origin.explicit_tier
+        if tier is not None and tier != case.destination.explicit_tier:
+            await t.destination.set_tier(self.walk.container, case.name, tier)
+        self._record(case.origin, case.destination.etag)
+        self.tally.marked += 1
+
+    async def _compare(self) -> None:
+        """A write of ours may lie at the destination without a record: adopt it if equal, else replace it. What is
+        replaced is saved beside it first: it could be somebody else's."""
+        case, t = self.case, self.walk.transfer
+        assert case.destination is not None
+        if case.origin is None:
+            await save_loser(t.destination, t.destination, self.walk.container, case.destination, t.move)
+            self.walk.candidates.append((case.name, case.destination.etag))
+            self.tally.superseded += 1
+            return
+        if await same_content(t.origin, t.destination, self.walk.container, case.origin, case.destination):
+            await self._mark()
+            self.tally.marked -= 1
+            self.tally.adopted += 1
+            return
+        await save_loser(t.destination, t.destination, self.walk.container, case.destination, t.move)
+        await self._copy(Condition(if_match=case.destination.etag))
+
+    async def _conflict(self, reason: str) -> None:
+        case, t = self.case, self.walk.transfer
+        if t.on_conflict is None:
+            self._put_back()
+            self.tally.conflicts += 1
+            self._except("conflict", reason)
+            return
+        keeps_source = t.on_conflict == "source"
+        loser, store = (case.origin, t.origin) if keeps_source else (case.destination, t.destination)
+        if loser is not None:
+            await save_loser(store, t.source, self.walk.container, loser, t.move)
+        if keeps_source:
+            self._put_back()
+            self.tally.held += 1
+            self._except("decided", "the source's version was kept")
+        elif case.origin is None:
+            assert case.destination is not None
+            self.walk.candidates.append((case.name, case.destination.etag))
+        else:
+            await self._copy(Condition(if_match=case.destination.etag) if case.destination else CREATE)
+            self.changes.append(DropException(t.move, self.walk.container, case.name))
+
+    def _record(self, origin: Listed, destination_etag: str) -> None:
+        t, place = self.walk.transfer, (self.walk.container, self.case.name)
+        marks = marks_hash(origin.tags, origin.explicit_tier)
+        record = record_of(self.case, origin_etag=origin.etag, destination_etag=destination_etag, marks=marks)
+        self.evidence.put(self.case.name, record)
+        if place in t.outstanding and t.outstanding[place].kind != "create":
+            # Its ETag is gone, so it can never be applied. A create (or tags, or a tier) could, until its bound has passed.
+            write = t.outstanding.pop(place)
+            self.changes.append(DropOutstanding(t.move, write.side, write.container, write.name))
+        if self.case.exception is not None:
+            self.changes.append(DropException(t.move, *place))
+
+    def _except(self, kind: str, detail: str) -> None:
+        case, t = self.case, self.walk.transfer
+        forward = case.direction is Direction.FORWARD
+        source, target = (case.origin, case.destination) if forward else (case.destination, case.origin)
+        row = ExceptionRow(
+            self.walk.container,
+            case.name,
+            kind,  # type: ignore[arg-type]
+            source.etag if source else None,
+            target.etag if target else None,
+            detail,
+            marks_text(source, target),
+            t.clock.now(),
+        )
+        self.changes.append(PutException(t.move, row))
+        self.tally.name(self.walk.container, case.name, detail)

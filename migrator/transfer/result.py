@@ -1,0 +1,53 @@
+"""What a pass found and did: counts for the engine's decisions, some names for people. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+MAX_NAMED = 20
+"""Names of troubled objects kept in a result, for people."""
+
+
+@dataclass(slots=True)
+class PassResult:
+    """What one pass found and did. Counts are objects unless the name says bytes."""
+
+    scanned: int = 0
+    scanned_bytes: int = 0
+    destination_objects: int = 0
+    copied: int = 0
+    copied_bytes: int = 0
+    marked: int = 0
+    adopted: int = 0
+    deleted: int = 0
+    superseded: int = 0
+    waiting: int = 0
+    foreign: int = 0
+    conflicts: int = 0
+    failed: int = 0
+    stragglers_new: int = 0
+    held: int = 0
+    seconds: float = 0.0
+    named: list[str] = field(default_factory=list)
+
+    @property
+    def changes(self) -> int:
+        """Differences of this pass that were, or must still be, carried over: the lag it found."""
+        return self.copied + self.marked + self.adopted + self.deleted + self.superseded + self.waiting
+
+    @property
+    def is_proof(self) -> bool:
+        """Did the pass change nothing and find every name in evidence or in a judged exception?"""
+        return not (self.changes or self.foreign or self.conflicts or self.failed or self.stragglers_new)
+
+    def name(self, container: str, name: str, why: str) -> None:
+        if len(self.named) < MAX_NAMED:
+            self.named.append(f"{container}/{name}: {why}")
+
+    def add(self, part: PassResult) -> None:
+        """Count ``part`` in."""
+        for name in PassResult.__dataclass_fields__:
+            if name == "named":
+                self.named.extend(part.named[: MAX_NAMED - len(self.named)])
+            else:
+                setattr(self, name, getattr(self, name) + getattr(part, name))

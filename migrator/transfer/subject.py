@@ -1,0 +1,78 @@
+"""What passes are about: one move in one direction, its doors, its limits, and what passes remember of each other.
+
+Decides nothing; passes.py, walk.py and the files beside them work on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from migrator.model.moves import Direction, ExceptionRow, Outstanding
+from migrator.model.names import Area, MoveId
+from migrator.model.objects import LIST_PAGE
+from migrator.ports.clock import Clock
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.state_store import Change, StateStore
+from migrator.transfer.copying import Copier
+from migrator.transfer.result import PassResult
+
+PARALLEL = 32
+"""Actions under way at once in one pass."""
+MIN_DELETE_CAP = 1_000
+
+
+@dataclass(slots=True)
+class Transfer:
+    """The data plane of one move in one direction.
+
+    ``commit`` is the engine's: it adds what must be written in the same transaction (figures) and checks the token.
+    ``admit`` is awaited before every action and range: it waits while paused and raises when the run must stop or the
+    route record is not ours any more. ``bound_seconds``: how long an unanswered write may still be applied.
+    """
+
+    move: MoveId
+    area: Area
+    direction: Direction
+    source: ObjectStore
+    target: ObjectStore
+    state: StateStore
+    clock: Clock
+    commit: Callable[[Sequence[Change], PassResult], None]
+    admit: Callable[[], Awaitable[None]]
+    bound_seconds: float = 0.0
+    max_delete_ratio: float = 0.01
+    deletes_counted: int = 0
+    deletes_accepted: int = 0
+    on_conflict: str | None = None
+    page_size: int = LIST_PAGE
+    parallel: int = PARALLEL
+    copier: Copier | None = None
+    exceptions: dict[tuple[str, str], ExceptionRow] = field(default_factory=dict)
+    outstanding: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> ObjectStore:
+        return self.source if self.direction is Direction.FORWARD else self.target
+
+    @property
+    def destination(self) -> ObjectStore:
+        return self.target if self.direction is Direction.FORWARD else self.source
+
+    def load(self) -> None:
+        """Read what earlier passes left: exceptions and unanswered writes."""
+        self.exceptions = {(r.container, r.name): r for r in self.state.exceptions(self.move, limit=100_000)}
+        self.outstanding = {(w.container, w.name): w for w in self.state.outstanding(self.move)}
+
+    def expired(self) -> list[Outstanding]:
+        """Unanswered writes that cannot be applied any more."""
+        now = self.clock.now()
+        return [w for w in self.outstanding.values() if (now - w.at).total_seconds() >= w.bound_seconds]
+
+    def unanswered(self, container: str, name: str, kind: str, etag: str | None) -> Outstanding:
+        """A write of ours to the destination that was sent now and not answered."""
+        side = "target" if self.direction is Direction.FORWARD else "source"
+        return Outstanding(side, container, name, kind, etag, self.clock.now(), self.bound_seconds)  # type: ignore[arg-type]
+
+    def delete_cap(self, destination_objects: int) -> int:
+        return max(MIN_DELETE_CAP, int(self.max_delete_ratio * destination_objects), self.deletes_accepted)

@@ -1,0 +1,165 @@
+"""The walk over one container and prefix: the join of both listings along the stored ranges, a checkpoint for each range.
+
+Decides where a range begins, ends and is split, and what is committed when. What is done about a name is actions.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from migrator.errors import CloudError
+from migrator.model.moves import EvidenceRange
+from migrator.ports.state_store import Change, DropException, ReplaceRanges
+from migrator.transfer.actions import Action
+from migrator.transfer.decide import Case, Decision, Verb, decide, pending
+from migrator.transfer.deletes import delete_candidates
+from migrator.transfer.evidence import Evidence
+from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
+from migrator.transfer.order import Order
+from migrator.transfer.result import PassResult
+from migrator.transfer.subject import Transfer
+from migrator.transfer.watch import look
+
+SPLIT_AT = 10_000
+"""Most names of one range (24 bytes of evidence each)."""
+PIECE = 5_000
+"""Names of a piece split off a range that grew too large."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """One join of one container and prefix."""
+
+    transfer: Transfer
+    container: str
+    prefix: str
+    order: Order
+    is_at_origin: bool
+    in_fence: bool
+    is_watch: bool
+    result: PassResult = field(default_factory=PassResult)
+    candidates: list[tuple[str, str]] = field(default_factory=list)
+
+    async def go(self) -> None:
+        t = self.transfer
+        seen, seen_there = Seen(), Seen()
+        await t.admit()
+        left = open_stream(t.origin, self.container, self.prefix, self.order, seen, page_size=t.page_size)
+        right = open_stream(t.destination, self.container, self.prefix, self.order, seen_there, page_size=t.page_size)
+        try:
+            await self._walk(left, right)
+        finally:
+            await left.close()
+            await right.close()
+        self.result.scanned += seen.objects
+        self.result.scanned_bytes += seen.bytes
+        self.result.destination_objects += seen_there.objects
+        if self.is_at_origin and seen.container_missing:
+            raise CloudError(
+                f"cannot finish a pass over {self.container}: it vanished from {t.origin.account} meanwhile",
+                hint="the next pass looks again",
+            )
+        if not self.is_watch and self.candidates:
+            await delete_candidates(self, seen_there.objects)
+
+    async def _walk(self, left: Batches, right: Batches) -> None:
+        """Join both listings along the stored ranges; of those one is held at a time."""
+        stored = self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
+        at = next(stored, EvidenceRange(self.container, self.prefix, None))
+        above, evidence = None, Evidence.unpack(at.records)
+        held: list[Pair] = []
+        async for batch in join(left, right):
+            for pair in batch:
+                while at.upper is not None and pair.key > at.upper:
+                    await self._settle(above, at.upper, held, evidence)
+                    above, held, at = at.upper, [], next(stored)
+                    evidence = Evidence.unpack(at.records)
+                if len(held) >= SPLIT_AT:
+                    cut = held[PIECE - 1].key
+                    piece = evidence.split_off(one.name for one in held[:PIECE])
+                    self._split(above, cut, at.upper, piece, evidence)
+                    await self._settle(above, cut, held[:PIECE], piece)
+                    above, held = cut, held[PIECE:]
+                held.append(pair)
+        await self._settle(above, at.upper, held, evidence)
+        for rest in stored:
+            await self._settle(at.upper, rest.upper, [], Evidence.unpack(rest.records))
+            at = rest
+
+    def _split(self, above: bytes | None, cut: bytes, upper: bytes | None, piece: Evidence, rest: Evidence) -> None:
+        if self.is_watch:
+            return
+        ranges = (self._evidence_range(cut, piece), self._evidence_range(upper, rest))
+        change = ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, ranges)
+        self.transfer.commit([change], PassResult())
+
+    async def _settle(self, above: bytes | None, upper: bytes | None, pairs: list[Pair], evidence: Evidence) -> None:
+        """Decide and act for one range, then write it: the checkpoint."""
+        t = self.transfer
+        await t.admit()
+        cases = [self._case(pair, evidence) for pair in pairs]
+        if self.is_watch:
+            look(self, cases)
+            return
+        decided = [(case, decide(case)) for case in cases]
+        todo = [(case, decision) for case, decision in decided if decision.verb not in (Verb.SKIP, Verb.HELD)]
+        self.result.held += sum(decision.verb is Verb.HELD for _, decision in decided)
+        changes: list[Change] = [
+            DropException(t.move, self.container, case.name)
+            for case, decision in decided
+            if decision.verb is Verb.SKIP and case.exception is not None and case.exception.kind != "straggler"
+        ]
+        before = evidence.pack()
+        writes = [case for case, d in todo if d.verb in (Verb.CREATE, Verb.REPLACE, Verb.COMPARE, Verb.CONFLICT)]
+        for case in writes:
+            evidence.put(case.name, pending(case))
+        if writes:
+            t.commit([self._range(above, upper, evidence)], PassResult())
+        tally = PassResult()
+        await self._act(todo, evidence, changes, tally)
+        kept = evidence.split_off([pair.name for pair in pairs])
+        if writes or changes or kept.pack() != before:
+            changes.append(self._range(above, upper, kept))
+            t.commit(changes, tally)
+        self.result.add(tally)
+
+    def _range(self, above: bytes | None, upper: bytes | None, evidence: Evidence) -> ReplaceRanges:
+        one = self._evidence_range(upper, evidence)
+        return ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, (one,))
+
+    def _evidence_range(self, upper: bytes | None, evidence: Evidence) -> EvidenceRange:
+        return EvidenceRange(self.container, self.prefix, upper, evidence.pack(), evidence.has_pending)
+
+    def _case(self, pair: Pair, evidence: Evidence) -> Case:
+        t, place = self.transfer, (self.container, pair.name)
+        record = evidence.get(pair.name)
+        return Case(
+            pair.name,
+            pair.origin,
+            pair.destination,
+            record,
+            t.direction,
+            (record is not None and record.is_pending) or place in t.outstanding,
+            t.exceptions.get(place),
+        )
+
+    async def _act(
+        self, todo: list[tuple[Case, Decision]], evidence: Evidence, changes: list[Change], tally: PassResult
+    ) -> None:
+        """Carry out decisions side by side."""
+        t = self.transfer
+        queue = iter(todo)
+
+        async def work() -> None:
+            for case, decision in queue:
+                await t.admit()
+                await Action(self, case, evidence, changes, tally).carry_out(decision)
+
+        workers = [asyncio.ensure_future(work()) for _ in range(min(t.parallel, len(todo)))]
+        try:
+            await asyncio.gather(*workers)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)

@@ -1,0 +1,56 @@
+"""The watch after a switch: whatever changes on the side that must be still is a straggler, once.
+
+Writes exception rows only. In a watch the origin of the direction is the old side, the one that must be still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from migrator.model.moves import Direction, ExceptionRow
+from migrator.ports.state_store import PutException
+from migrator.transfer.decide import Case, marks_text
+from migrator.transfer.evidence import generation_hash, marks_hash
+from migrator.transfer.result import PassResult
+
+if TYPE_CHECKING:
+    from migrator.transfer.walk import Walk
+
+
+def look(walk: Walk, cases: Sequence[Case]) -> None:
+    """Watch: is the still side (the origin here) what the evidence and the exceptions say?"""
+    t = walk.transfer
+    forward = t.direction is Direction.FORWARD
+    for case in cases:
+        old, record = case.origin, case.record
+        if old is None and record is None:
+            continue
+        if old is not None and record is not None:
+            known = record.source if forward else record.target
+            if known == generation_hash(case.name, old.etag) and record.marks == marks_hash(
+                old.tags, old.explicit_tier
+            ):
+                continue
+        etag = old.etag if old else None
+        marks = marks_text(old, None)
+        row = case.exception
+        is_same = row is not None and (row.source_etag if forward else row.target_etag) == etag
+        if row is not None and is_same and (row.kind != "straggler" or row.marks == marks):
+            continue
+        walk.result.stragglers_new += 1
+        why = "written" if old else "deleted"
+        walk.result.name(walk.container, case.name, f"{why} on {t.origin.account} after the switch")
+        detail = f"{why} on {t.origin.account} by a writer without a lease"
+        new = ExceptionRow(
+            walk.container,
+            case.name,
+            "straggler",
+            etag if forward else None,
+            None if forward else etag,
+            detail,
+            marks,
+            t.clock.now(),
+        )
+        t.commit([PutException(t.move, new)], PassResult())
+        t.exceptions[(walk.container, case.name)] = new
