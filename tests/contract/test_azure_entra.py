@@ -6,7 +6,6 @@ The identity service is played by tokens minted here: Azurite reads a token's cl
 from __future__ import annotations
 
 import base64
-import ipaddress
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,10 +15,6 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from migrator.adapters.azure.credentials import Credential
 from migrator.adapters.azure.object_store import AzureStore
@@ -29,6 +24,7 @@ from migrator.model.schedule import Account
 from migrator.ports.object_store import Origin
 from tests.azurite import server
 from tests.azurite.server import Azurite
+from tests.certificates import make_certificate
 from tests.contract.object_store_suite import RICH, content
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
@@ -36,28 +32,7 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that signs itself, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    folder = tmp_path_factory.mktemp("certificate")
-    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return folder / "cert.pem", folder / "key.pem"
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture(scope="module")
