@@ -63,3 +63,30 @@ test-system: setup ## the tests that need Debian packages; installs them as root
 		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
 	else echo "not root or no apt-get: the tests use what is installed ($(SYSTEM_PACKAGES))"; fi; \
 	$(BIN)/python -m pytest -m system
+
+# Less of it: `make bench ROWS=copy,verify N=5000 RUNS=1 JSON=results.json`; see tests/benchmarks/README.md.
+BENCH_PACKAGES ?= nginx-light wrk libsecret-1-0
+PEERS := $(STAMPS)/peers
+BENCH := $(BIN)/python -m tests.benchmarks $(if $(N),--objects $(N)) $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json $(JSON))
+
+$(PEERS): $(AZURITE) tests/benchmarks/peers/package-lock.json tests/benchmarks/peers/constraints.txt
+	@echo "installing AzCopy and rclone into tests/benchmarks/peers and .venv"
+	@$(BIN)/python -m tests.benchmarks.install $@
+
+.PHONY: bench-tools
+bench-tools: setup $(PEERS)
+	@if [ $$(id -u) = 0 ] && command -v apt-get >/dev/null; then \
+		if ! dpkg -s $(BENCH_PACKAGES) >/dev/null 2>&1; then \
+			echo "installing $(BENCH_PACKAGES)"; \
+			apt-get update -qq; \
+			RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BENCH_PACKAGES) >/dev/null; \
+		fi; \
+	else echo "not root or no apt-get: the benchmarks use what is installed ($(BENCH_PACKAGES))"; fi
+
+.PHONY: bench
+bench: bench-tools ## migrate beside AzCopy and rclone: a table of ratios; takes about half an hour
+	@$(BENCH) $(if $(ROWS),--rows $(ROWS))
+
+.PHONY: bench-memory
+bench-memory: bench-tools ## memory and state for a million objects; long
+	@$(BENCH) --rows memory

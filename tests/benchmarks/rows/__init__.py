@@ -1,0 +1,51 @@
+"""The rows of the table, by the name they are asked for with; each is a function from a Bench to its Rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.benchmarks.install import Tools
+from tests.benchmarks.measure import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a row needs. ``objects`` and ``runs`` are None where the row's own numbers hold."""
+
+    tools: Tools
+    folder: Path
+    objects: int | None = None
+    runs: int | None = None
+
+    def count(self, usual: int) -> int:
+        return self.objects or usual
+
+    def turns(self, usual: int) -> int:
+        return self.runs or usual
+
+    def room(self, name: str) -> Path:
+        place = self.folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        return place
+
+
+RowMaker = Callable[[Bench], list[Row]]
+
+
+def rows() -> Mapping[str, RowMaker]:
+    """Every row, in the order of the table. ``memory`` is long, so it has to be asked for."""
+    from tests.benchmarks.rows import azurite, copying, memory, streaming, verifying
+
+    return {
+        "copy": copying.plain,
+        "copy-tls": copying.over_tls,
+        "azurite": azurite.side_by_side,
+        "verify": verifying.attributes,
+        "memory": memory.flat,
+        "streaming": streaming.between_two,
+    }
+
+
+USUAL = ("copy", "copy-tls", "azurite", "verify", "streaming")
