@@ -152,9 +152,12 @@ def _reap(others: set[int]) -> float:
 
 
 def _children(pid: int) -> list[int]:
-    return [
-        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
-    ]
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(OSError):  # threads come and go
+                found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 def _memory(pid: int) -> tuple[int, int]:
