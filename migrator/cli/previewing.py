@@ -2,7 +2,7 @@
 
 Decides that apply looks only at waves that still have moves to begin: what has begun is proved by its own evidence, and a
 rollout of weeks must not list everything again at each resume. Leaves the looking to ``migrator.engine.preview``. Rule: a
-preview writes nothing, also no state store and no local account.
+preview makes nothing, no state store and no local account; into a store that is there it puts what it counted.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
+from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
-from migrator.engine.preview import Preview, preview
-from migrator.errors import CloudError, LockedError
-from migrator.forecast import capacity_findings
-from migrator.gates.reach import gate_findings
-from migrator.model.findings import Finding
+from migrator.engine.looking import InventoryMode
+from migrator.engine.preview import Preview, kept_inventories, preview
+from migrator.errors import LockedError, StateError, UsageError
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Schedule
 from migrator.plan.saved import fingerprint
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
 
 IN_MEMORY: Final = "sqlite://"
-UNREADABLE: Final = "unreadable"
+MODES: Final[tuple[InventoryMode, ...]] = ("full", "sample", "cached")
 AT_REST: Final = frozenset({MoveState.SOAKED, MoveState.RETIRED})
 
 
@@ -58,18 +57,9 @@ def recorded_state(settings: Settings, schedule: Schedule) -> Iterator[StateStor
         yield store
 
 
-def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None) -> Look:
-    """Preview these waves (None: all).
-
-    Raises CloudError if an account cannot be read - unless the document alone is reason enough to refuse the plan: then
-    that is told, and the account among it, because the author of an impossible plan need not have its accounts yet.
-    """
-    try:
-        found = wiring.run_async(_look(schedule, store, waves))
-    except CloudError as fault:
-        found = _of_document(schedule, fault)
-        if not any(finding.code != UNREADABLE and finding.severity == "error" for finding in found.findings):
-            raise
+def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None, mode: InventoryMode = "full") -> Look:
+    """Preview these waves (None: all); accounts that cannot be read are findings."""
+    found = wiring.run_async(_look(schedule, store, waves, mode))
     states = move_states(schedule, store)
     mark = None
     if waves is None:
@@ -84,37 +74,29 @@ def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None) 
     return Look(found, states, mark)
 
 
-async def _look(schedule: Schedule, store: StateStore, waves: Sequence[str] | None) -> Preview:
+async def _look(schedule: Schedule, store: StateStore, waves: Sequence[str] | None, mode: InventoryMode) -> Preview:
     async with wiring.world_to_read(schedule, store) as world:
-        if waves is None:
-            return await preview(schedule, world)
-        return _joined([await preview(schedule, world, only=wave) for wave in waves])
+        return await preview(schedule, world, waves=waves, mode=mode)
 
 
-def _of_document(schedule: Schedule, fault: CloudError) -> Preview:
-    unreadable = Finding("error", UNREADABLE, "accounts", fault.message, fault.hint)
-    missing = tuple(
-        Finding("error", "not-built", key, f"{key} is valid, but this version cannot apply it", "take it out for now")
-        for key in schedule.not_built
-    )
-    return Preview((*capacity_findings(schedule), *gate_findings(schedule), *missing, unreadable), {}, {}, {}, {}, ())
+def mode_of(word: str) -> InventoryMode:
+    """UsageError for a word that is no way to take an inventory."""
+    for mode in MODES:
+        if word == mode:
+            return mode
+    raise UsageError(f"cannot take the inventory {word!r}: there is no such way", hint=f"write {', '.join(MODES)}")
 
 
-def _joined(parts: Sequence[Preview]) -> Preview:
-    """Several waves' previews as one; what is said of the whole plan is said once."""
-    findings: tuple[Finding, ...] = tuple(dict.fromkeys(finding for part in parts for finding in part.findings))
-    return Preview(
-        findings=findings,
-        inventories={key: value for part in parts for key, value in part.inventories.items()},
-        forecasts={key: value for part in parts for key, value in part.forecasts.items()},
-        containers={
-            key: tuple(sorted({name for part in parts for name in part.containers.get(key, ())}))
-            for part in parts
-            for key in part.containers
-        },
-        features={key: value for part in parts for key, value in part.features.items()},
-        steps=tuple(step for part in parts for step in part.steps),
-    )
+def keep(schedule: Schedule, store: StateStore, settings: Settings, found: Look) -> None:
+    """Keep what was counted for `--inventory cached` and `status`, where there is a state store already."""
+    if not wiring.is_there(wiring.state_url(settings, schedule)):
+        return
+    outlook = found.preview.outlook
+    notes = kept_inventories(schedule, found.preview.inventories, outlook.standing.now)
+    try:
+        store.commit(list(notes), token=None)
+    except StateError as fault:
+        show_note(f"the inventory could not be kept: {fault.message}")
 
 
 def move_states(schedule: Schedule, store: StateStore) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Will the new accounts carry the load? Requests a minute that the plan sends to each account, against its limit.
+"""Will the new accounts carry the load, and how much of it leaves the old ones with each wave?
 
-Decides from the plan's ``traffic`` and ``requests_per_minute`` alone; measured traffic and cost are others' work. Rule: an
+Decides from the plan's ``traffic`` and ``requests_per_minute`` alone: requests a minute of customers, not of migration. Rule: an
 account without a limit or an area without a forecast is said to be unknown, never taken to be fine.
 """
 
@@ -56,6 +56,34 @@ class AccountLoad:
     @property
     def is_over(self) -> bool:
         return self.used_ratio is not None and self.used_ratio > 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """What of the plan's traffic is still at a source, in requests a minute: ``before`` the first wave, and ``after`` each
+    wave that takes something away (its name, what is left). What no move takes away is not in it."""
+
+    account: str
+    before_per_minute: float
+    after: tuple[tuple[str, float], ...]
+    limit_per_minute: float | None
+
+
+def reliefs(schedule: Schedule) -> tuple[Relief, ...]:
+    """Every source whose moves have a traffic forecast, by name."""
+    sources = sorted({move.source for move in schedule.moves if move.traffic_per_minute})
+    return tuple(_relief(schedule, account) for account in sources)
+
+
+def _relief(schedule: Schedule, account: str) -> Relief:
+    before = left = sum(move.traffic_per_minute or 0.0 for move in schedule.moves if move.source == account)
+    after = []
+    for wave in schedule.waves:
+        leaves = sum(move.traffic_per_minute or 0.0 for move in wave.moves if move.source == account)
+        if leaves:
+            left -= leaves
+            after.append((wave.name, max(0.0, left)))
+    return Relief(account, before, tuple(after), schedule.accounts[account].requests_per_minute)
 
 
 def loads(schedule: Schedule) -> tuple[AccountLoad, ...]:

@@ -1,7 +1,8 @@
-"""How long will a move take, and how long will its writers pause? A simple forecast from an inventory and the budget.
+"""How long will a move take, and how long will its writers pause? From an inventory and the budget.
 
-Decides by counting requests and bytes on both accounts; the slower of the four bounds is the time. Leaves change windows,
-prices and measured rates to others. Rule: a figure that cannot be known is None, never 0.
+Decides by counting requests and bytes on both accounts; the slowest of the four bounds is the time. Leaves the calendar to
+``timeline`` and money to ``requests``. Rule: a figure that cannot be known is None, never 0. Not counted, because nobody knows
+it: what customers write meanwhile beyond one pass over it, retries, and blobs that must be streamed through this machine.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from migrator.forecast.inventory import Inventory
+from migrator.forecast.requests import Requests
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
-from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, SYNC_COPY_LIMIT_BYTES
+from migrator.model.objects import LIST_PAGE
 from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Schedule
 from migrator.model.units import show_duration
 
@@ -25,45 +28,42 @@ UNLIMITED_REQUESTS_PER_SECOND: Final = 500.0
 """Where the budget sets no pace; about what one process does through the SDK."""
 LIST_LATENCY_SECONDS: Final = 0.2
 """A full page of a listing comes no faster than this; pages are counted one after the other, which errs on the long side."""
-LARGE_ABOVE_BYTES: Final = SYNC_COPY_LIMIT_BYTES
-"""Objects above this are copied in blocks: what ``large_objects`` of an inventory counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inventory:
-    """What the source holds of one move. ``large_bytes`` is the part in objects above the size of a one-request copy,
-    ``large_objects`` how many those are; both are in ``objects`` and ``bytes`` too. ``prefixes`` is how many listings a
-    pass consists of."""
-
-    objects: int
-    bytes: int
-    large_objects: int = 0
-    large_bytes: int = 0
-    prefixes: int = 1
+COPY_BLOCK_BYTES: Final = 64 * 1024 * 1024
+"""One block of a large copy. Source: ``transfer.copying.SERVER_BLOCK_BYTES`` (a test holds both together)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MoveForecast:
     """Requests until ``ready`` on each side, the time that takes under the budget, and the writers' pause.
 
-    ``bound_by`` says which bound decides: "requests of ACCOUNT" or "bytes of ACCOUNT".
+    ``copy_seconds``: copy and catch-up, from the begin to ``ready``. ``scan_seconds``: one comparison of both sides, which
+    costs ``scan`` on each of them. ``fence_requests`` are those of the last scans and of the largest lag with which a fence
+    begins. ``bound_by`` says which bound decides: "requests of ACCOUNT" or "bytes of ACCOUNT".
     """
 
     id: MoveId
-    source_requests: int
-    target_requests: int
+    source: str
+    target: str
+    inventory: Inventory
+    source_requests: Requests
+    target_requests: Requests
     copy_seconds: float
+    scan: Requests
+    scan_seconds: float
+    fence_requests: Requests
     fence_seconds: float
     fence_timeout_seconds: float
     bound_by: str
 
     @property
-    def copy_hours(self) -> float:
-        return self.copy_seconds / 3600.0
+    def requests(self) -> float:
+        """On both sides, the fence included; scans of the soak are not."""
+        return self.source_requests.total + self.target_requests.total + self.fence_requests.total
 
     @property
-    def requests(self) -> int:
-        return self.source_requests + self.target_requests
+    def error_seconds(self) -> float:
+        """How far off ``copy_seconds`` may be because the inventory is an estimate: one standard error."""
+        return self.copy_seconds * self.inventory.error_ratio
 
     @property
     def fence_fits(self) -> bool:
@@ -80,28 +80,36 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     """
     source, target = schedule.budget(move.source), schedule.budget(move.target)
     pages = _pages(inventory)
+    scan = Requests(list=pages + 1)  # and one for the containers
+    passes = scan.times(PASSES_BEFORE_READY)
     transfers = _transfers(inventory)
-    source_requests = transfers + PASSES_BEFORE_READY * pages
-    target_requests = transfers + inventory.large_objects + PASSES_BEFORE_READY * pages
+    source_requests = passes + Requests(read=transfers)
+    target_requests = passes + Requests(write=transfers + inventory.large_objects)
     copy_seconds, bound_by = max(
-        (source_requests / _pace(source), f"requests of {move.source}"),
-        (target_requests / _pace(target), f"requests of {move.target}"),
+        (source_requests.total / _pace(source), f"requests of {move.source}"),
+        (target_requests.total / _pace(target), f"requests of {move.target}"),
         (_bytes_seconds(inventory.bytes, source), f"bytes of {move.source}"),
         (_bytes_seconds(inventory.bytes, target), f"bytes of {move.target}"),
     )
     cutover = schedule.wave_of(move.id).cutover
     pace = min(_pace(source), _pace(target))
-    scans = FENCE_SCANS * max(pages / pace, pages * LIST_LATENCY_SECONDS)
+    scan_seconds = max(scan.total / pace, pages * LIST_LATENCY_SECONDS)
     lag = min(cutover.max_lag_objects, inventory.objects)
     lag_bytes = lag * inventory.bytes / inventory.objects if inventory.objects else 0.0
     lag_seconds = max(lag / pace, _bytes_seconds(lag_bytes, source), _bytes_seconds(lag_bytes, target))
     drain = schedule.routing.drain_seconds
     return MoveForecast(
         id=move.id,
+        source=move.source,
+        target=move.target,
+        inventory=inventory,
         source_requests=source_requests,
         target_requests=target_requests,
         copy_seconds=copy_seconds,
-        fence_seconds=drain + scans + lag_seconds,
+        scan=scan,
+        scan_seconds=scan_seconds,
+        fence_requests=scan.times(2 * FENCE_SCANS) + Requests(read=lag, write=lag),
+        fence_seconds=drain + FENCE_SCANS * scan_seconds + lag_seconds,
         fence_timeout_seconds=drain + cutover.fence_timeout_seconds,
         bound_by=bound_by,
     )
@@ -112,72 +120,69 @@ def forecast_wave(
 ) -> tuple[MoveForecast, ...]:
     """The forecast of each move of a wave; moves without an inventory are left out.
 
-    Moves run side by side and share the budget of an account they have in common, so each of them ends no sooner than that
-    account's share of work is done; with ``max_moves`` they queue, which ends no later.
+    Moves that run side by side share the budget of an account they have in common in equal parts; none of them takes longer
+    than that account's whole work.
     """
     alone = {
         move.id: forecast_move(schedule, move, inventories[move.id]) for move in wave.moves if move.id in inventories
     }
-    shared = {
-        account: _account_seconds(schedule, account, wave.moves, inventories, alone)
-        for move in wave.moves
-        for account in (move.source, move.target)
-    }
-    return tuple(_together(alone[move.id], move, shared) for move in wave.moves if move.id in alone)
+    return tuple(_beside(schedule, one, list(alone.values()), wave.max_moves or len(alone)) for one in alone.values())
 
 
-def wave_seconds(forecasts: Iterable[MoveForecast], wave: PlannedWave) -> float:
-    """From the wave's begin to its last move soaked, if nothing waits: the slowest move, and the soak."""
-    return max((one.copy_seconds + one.fence_seconds for one in forecasts), default=0.0) + wave.soak_seconds
+def _beside(schedule: Schedule, one: MoveForecast, others: Iterable[MoveForecast], at_once: int) -> MoveForecast:
+    """The forecast of a move that shares its accounts with those which run at the same time."""
+    bounds = [(one.copy_seconds, one.bound_by)]
+    for account in (one.source, one.target):
+        work = {move.id: _account_seconds(schedule, account, move) for move in others if account in _accounts(move)}
+        own_seconds, kind = work[one.id]
+        whole = sum(seconds for seconds, _ in work.values())
+        bounds.append((min(whole, own_seconds * min(at_once, len(work))), f"{kind} of {account}"))
+    seconds, bound_by = max(bounds, key=lambda bound: bound[0])
+    return replace(one, copy_seconds=seconds, bound_by=bound_by)
+
+
+def _accounts(move: MoveForecast) -> tuple[str, str]:
+    return move.source, move.target
+
+
+def _account_seconds(schedule: Schedule, account: str, move: MoveForecast) -> tuple[float, str]:
+    """How long this account works for the move if for nothing else, and by what that is bound."""
+    budget = schedule.budget(account)
+    requests = move.source_requests if account == move.source else move.target_requests
+    return max((requests.total / _pace(budget), "requests"), (_bytes_seconds(move.inventory.bytes, budget), "bytes"))
 
 
 def timing_findings(forecasts: Iterable[MoveForecast]) -> tuple[Finding, ...]:
-    """A warning for each move whose writers would wait longer than ``fence_timeout`` allows: such a fence never begins."""
+    """An error for each move whose writers would wait longer than ``fence_timeout`` allows: such a fence never begins."""
     return tuple(
         Finding(
-            "warning",
+            "error",
             "fence-too-long",
             str(one.id),
-            f"the writers of {one.id} would pause {show_duration(one.fence_seconds)}, and fence_timeout allows "
-            f"{show_duration(one.fence_timeout_seconds)}",
-            "raise cutover.fence_timeout, lower max_lag_objects, raise the budget, or split the area by prefix",
+            f"the writers of {one.id} would pause {show_duration(one.fence_seconds)} ({FENCE_SCANS} scans of "
+            f"{show_duration(one.scan_seconds)} each), and drain and fence_timeout allow "
+            f"{show_duration(one.fence_timeout_seconds)}, so no cut-over would begin",
+            _shorter_fence(one),
         )
         for one in forecasts
         if not one.fence_fits
     )
 
 
-def _account_seconds(
-    schedule: Schedule,
-    account: str,
-    moves: Iterable[PlannedMove],
-    inventories: Mapping[MoveId, Inventory],
-    alone: Mapping[MoveId, MoveForecast],
-) -> tuple[float, str]:
-    requests = sum(
-        alone[move.id].source_requests if move.source == account else alone[move.id].target_requests
-        for move in moves
-        if move.id in alone and account in (move.source, move.target)
-    )
-    size = sum(
-        inventories[move.id].bytes for move in moves if move.id in alone and account in (move.source, move.target)
-    )
-    budget = schedule.budget(account)
-    return max(
-        (requests / _pace(budget), f"requests of {account}"), (_bytes_seconds(size, budget), f"bytes of {account}")
-    )
-
-
-def _together(forecast: MoveForecast, move: PlannedMove, shared: Mapping[str, tuple[float, str]]) -> MoveForecast:
-    seconds, bound_by = max(
-        (forecast.copy_seconds, forecast.bound_by), shared[move.source], shared[move.target], key=lambda one: one[0]
-    )
-    return replace(forecast, copy_seconds=seconds, bound_by=bound_by)
+def _shorter_fence(one: MoveForecast) -> str:
+    over = one.fence_seconds - one.fence_timeout_seconds
+    drain = one.fence_seconds - FENCE_SCANS * one.scan_seconds
+    room = one.fence_timeout_seconds - drain
+    parts = math.ceil(FENCE_SCANS * one.scan_seconds / room) if room > 0 else 0
+    split = f"split area {one.id.area} by prefix into {parts} areas that switch one by one" if parts > 1 else ""
+    longer = f"allow {show_duration(math.ceil(over / 60) * 60)} more in cutover.fence_timeout"
+    return "; or ".join(text for text in (split, longer, "lower max_lag_objects or raise the budget") if text)
 
 
 def _transfers(inventory: Inventory) -> int:
     """Requests of a first copy on each side: one for an ordinary object, one a block for a large one."""
-    return inventory.objects - inventory.large_objects + math.ceil(inventory.large_bytes / BLOCK_BYTES)
+    blocks = max(math.ceil(inventory.large_bytes / COPY_BLOCK_BYTES), inventory.large_objects)
+    return inventory.objects - inventory.large_objects + blocks
 
 
 def _pages(inventory: Inventory) -> int:

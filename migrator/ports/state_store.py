@@ -151,8 +151,8 @@ class StateStore(Protocol):
     plan_name: str
 
     def commit(self, changes: Sequence[Change], *, token: int | None) -> None:
-        """Apply all or nothing. ``token`` None is for operator commands: it is accepted for SetControl, AddJournal and
-        AddApproval only, and InternalError for anything else."""
+        """Apply all or nothing. ``token`` None is for operator commands: it is accepted for SetControl, AddJournal,
+        AddApproval and notes of inventories (``inventory/...``) only, and InternalError for anything else."""
         ...
 
     def plan(self) -> PlanRecord | None: ...

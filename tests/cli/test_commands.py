@@ -99,11 +99,17 @@ def test_detailed_exit_code_tells_pending_changes_from_none(applied: Migrate, he
     assert applied("--state", "sqlite:///state/new.db", "plan", "p.yaml", "--detailed-exitcode").code == 2
 
 
-def test_a_missing_source_is_one_sentence_and_no_file(migrate: Migrate, here: Path) -> None:
+def test_a_missing_source_is_one_finding_and_no_file(migrate: Migrate, here: Path) -> None:
+    """Two moves leave the account, and it is told once; what needs no account is shown all the same."""
     done = migrate("plan", "p.yaml")
     assert done.code == 1
-    assert done.err.splitlines()[-2 if "next:" in done.err else -1].startswith("error: cannot ")
-    assert "Traceback" not in done.err
+    (line,) = [line for line in done.out.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: cannot open account core: there is no file ")
+    assert "Timeline" in done.out
+    refused = migrate("apply", "p.yaml", "--yes")
+    assert (refused.code, refused.err.splitlines()[-2].split(":")[0]) == (1, "error")
+    assert "cannot apply plan tiny: cannot open account core" in refused.err
+    assert "Traceback" not in done.err + refused.err
     assert not (here / "state").exists()
 
 

@@ -243,6 +243,12 @@ class StateStoreSuite:
         store.commit([SetControl(replace(hold, value={})), SetControl(replace(hold, scope="", value={}))], token=None)
         assert list(store.controls()) == [throttle]
 
+    def test_an_inventory_is_kept_without_the_lock_and_no_other_note_is(self, store: StateStore) -> None:
+        store.commit([SetNote("inventory/eu/web/core", {"objects": 3})], token=None)
+        assert store.note("inventory/eu/web/core") == {"objects": 3}
+        with pytest.raises(InternalError):
+            store.commit([SetNote("order/inventory/", 1)], token=None)
+
     def test_approvals_stay_in_their_order(self, store: StateStore) -> None:
         given = [
             Approval("w", "f1", "ann", "so", NOW),

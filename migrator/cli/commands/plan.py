@@ -15,6 +15,15 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Save the plan for `migrate apply FILE`.", show_default=False),
 ]
+Mode = Annotated[
+    str,
+    typer.Option(
+        "--inventory",
+        metavar="HOW",
+        help="full counts every object, sample extrapolates from random prefixes, cached lists nothing and takes what is "
+        "known already.",
+    ),
+]
 Detailed = Annotated[
     bool, typer.Option("--detailed-exitcode", metavar="", help="Exit 2 if changes are pending, 0 if not.")
 ]
@@ -27,9 +36,10 @@ def plan(
     as_json: AsJson = False,
     detailed_exitcode: Detailed = False,
     wave: Wave = None,
+    inventory: Mode = "full",
 ) -> int:
     """Show what apply would do: findings, inventory, forecast, steps. Nothing is written."""
-    from migrator.cli.previewing import look, recorded_state
+    from migrator.cli.previewing import keep, look, mode_of, recorded_state
     from migrator.cli.scope import wave_of
     from migrator.cli.views import preview as view
     from migrator.cli.views.documents import write_document
@@ -41,6 +51,9 @@ def plan(
 
     if out is not None and wave is not None:
         raise UsageError("cannot save one wave: a saved plan is the whole plan", hint="leave out --wave or --out")
+    mode = mode_of(inventory)
+    if out is not None and mode != "full":
+        raise UsageError("cannot save a plan that was not counted", hint="leave out --inventory or --out")
     settings, loaded = settings_of(context), load(plan)
     schedule = loaded.schedule
     if wave is not None:
@@ -48,7 +61,8 @@ def plan(
     for warning in loaded.warnings:
         show_note(f"warning: {warning}")
     with recorded_state(settings, schedule) as store:
-        found = look(schedule, store, waves=None if wave is None else [wave])
+        found = look(schedule, store, waves=None if wave is None else [wave], mode=mode)
+        keep(schedule, store, settings, found)
     if as_json:
         write_document(view.document(schedule, found))
     else:

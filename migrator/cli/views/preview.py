@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from migrator.cli.views.figures import count, duration, many, size
+from migrator.cli.views import timeline
+from migrator.cli.views.figures import count, duration, instant, many, size, stamp
+from migrator.cli.views.outlook import cost_document, load_document, relief_document, show_loads, show_requests
 from migrator.cli.views.screen import Page
+from migrator.forecast import Inventory, Outlook
 from migrator.model.findings import Finding
-from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
+from migrator.model.units import show_ratio
 
 if TYPE_CHECKING:
     from migrator.cli.previewing import Look
@@ -17,11 +23,14 @@ _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
 def document(schedule: Schedule, look: Look) -> dict[str, Any]:
-    """``{plan, fingerprint, changes_pending, findings, moves, steps}``; figures are null where they are not known."""
+    """``{plan, fingerprint, changes_pending, forecast_at, findings, moves, waves, loads, reliefs, cost, steps}``; figures are
+    null where they are not known."""
+    outlook = look.preview.outlook
     return {
         "plan": schedule.name,
         "fingerprint": look.fingerprint,
         "changes_pending": look.changes_pending,
+        "forecast_at": stamp(outlook.standing.now.replace(microsecond=0)),
         "findings": [
             {
                 "severity": finding.severity,
@@ -33,12 +42,17 @@ def document(schedule: Schedule, look: Look) -> dict[str, Any]:
             for finding in _sorted(look.preview.findings)
         ],
         "moves": [_move(wave.name, move, look) for wave in schedule.waves for move in wave.moves],
+        "waves": timeline.document(outlook),
+        "loads": [load_document(load) for load in outlook.loads],
+        "reliefs": [relief_document(relief) for relief in outlook.reliefs],
+        "cost": cost_document(outlook.cost),
         "steps": list(look.preview.steps),
     }
 
 
 def _move(wave: str, move: PlannedMove, look: Look) -> dict[str, Any]:
-    inventory, forecast = look.preview.inventories.get(move.id), look.preview.forecasts.get(move.id)
+    forecast = look.preview.outlook.moves.get(move.id)
+    inventory = forecast.inventory if forecast else None
     direction, state = look.states[str(move.id)].split()
     return {
         "region": move.id.region,
@@ -50,18 +64,25 @@ def _move(wave: str, move: PlannedMove, look: Look) -> dict[str, Any]:
         "direction": direction,
         "objects": inventory.objects if inventory else None,
         "bytes": inventory.bytes if inventory else None,
-        "requests": forecast.requests if forecast else None,
+        "inventory": inventory.origin if inventory else None,
+        "inventory_error_ratio": inventory.error_ratio if inventory else None,
+        "inventory_at": stamp(inventory.counted_at) if inventory and inventory.counted_at else None,
+        "requests": round(forecast.requests) if forecast else None,
         "copy_seconds": forecast.copy_seconds if forecast else None,
+        "copy_error_seconds": forecast.error_seconds if forecast else None,
         "bound_by": forecast.bound_by if forecast else None,
         "fence_seconds": forecast.fence_seconds if forecast else None,
+        "fence_limit_seconds": forecast.fence_timeout_seconds if forecast else None,
     }
 
 
 def show(page: Page, schedule: Schedule, look: Look) -> None:
-    """What will happen, what stands in the way, how long it takes."""
+    """What will happen, what stands in the way, how long it takes, whether the new accounts carry it."""
     page.line(f"Plan {schedule.name}: {_summary(schedule, look)}", style="bold")
     page.line()
-    _show_steps(page, schedule, look)
+    _show_waves(page, schedule, look)
+    page.line()
+    show_forecast(page, look.preview.outlook)
     findings = _sorted(look.preview.findings)
     if findings:
         page.line()
@@ -76,46 +97,84 @@ def show(page: Page, schedule: Schedule, look: Look) -> None:
         page.line("Nothing to do: every move has soaked.", style="green")
 
 
+def show_forecast(page: Page, outlook: Outlook) -> None:
+    """Timeline, load, requests and cost."""
+    timeline.show(page, outlook)
+    if any(load.load_per_minute for load in outlook.loads):
+        page.line()
+        show_loads(page, outlook)
+    if outlook.moves:
+        page.line()
+        show_requests(page, outlook)
+
+
 def _summary(schedule: Schedule, look: Look) -> str:
-    objects = sum(one.objects for one in look.preview.inventories.values())
-    number_bytes = sum(one.bytes for one in look.preview.inventories.values())
+    inventories = look.preview.inventories.values()
     shape = f"{many(len(schedule.waves), 'wave')}, {many(len(schedule.moves), 'move')}"
-    if not look.preview.inventories:
+    if not inventories:
         return shape
+    objects, number_bytes = sum(one.objects for one in inventories), sum(one.bytes for one in inventories)
     return f"{shape}, {many(objects, 'object')}, {size(number_bytes)}"
 
 
-def _show_steps(page: Page, schedule: Schedule, look: Look) -> None:
+def _show_waves(page: Page, schedule: Schedule, look: Look) -> None:
     for wave in schedule.waves:
-        after = f", after {', '.join(wave.after)}" if wave.after else ""
-        page.line(f"Wave {wave.name}{after}: then {duration(wave.soak_seconds)} of soak")
+        page.line(f"Wave {wave.name}{_conditions(wave)}")
         page.table(
-            ("MOVE", "FROM", "TO", "STATE", "OBJECTS", "SIZE", "COPY TAKES", "WRITERS PAUSE"),
+            ("MOVE", "FROM", "TO", "STATE", "OBJECTS", "SIZE", "COPY", "PAUSE"),
             [_row(move, look) for move in wave.moves],
             right=frozenset({4, 5, 6, 7}),
         )
 
 
+def _conditions(wave: PlannedWave) -> str:
+    parts = [f"after {', '.join(wave.after)}"] if wave.after else []
+    if wave.not_before is not None:
+        parts.append(f"not before {instant(wave.not_before)}")
+    if wave.approval_required:
+        parts.append("approval required")
+    if wave.change_windows:
+        parts.append("in its change windows")
+    if wave.soak_seconds:
+        parts.append(f"soak {duration(wave.soak_seconds)}")
+    return ": " + ", ".join(parts) if parts else ""
+
+
 def _row(move: PlannedMove, look: Look) -> tuple[str, ...]:
-    inventory, forecast = look.preview.inventories.get(move.id), look.preview.forecasts.get(move.id)
+    forecast = look.preview.outlook.moves.get(move.id)
     direction, state = look.states[str(move.id)].split()
+    back = " (back)" if direction == "reverse" else ""
+    if forecast is None:
+        return str(move.id), move.source, move.target, state + back, "—", "—", "—", "—"
+    inventory, now = forecast.inventory, look.preview.outlook.standing.now
     return (
         str(move.id),
         move.source,
         move.target,
-        state + (" (back)" if direction == "reverse" else ""),
-        count(inventory.objects) if inventory else "—",
-        size(inventory.bytes) if inventory else "—",
-        f"~ {duration(forecast.copy_seconds)}" if forecast else "—",
-        f"~ {duration(forecast.fence_seconds)}" if forecast else "—",
+        state + back,
+        count(inventory.objects) + _certainty(inventory, now),
+        size(inventory.bytes),
+        f"~ {duration(forecast.copy_seconds)}"
+        + (f" ± {duration(forecast.error_seconds)}" if forecast.error_seconds >= 1 else ""),
+        f"~ {duration(forecast.fence_seconds)}",
     )
 
 
+def _certainty(inventory: Inventory, now: datetime) -> str:
+    """How an inventory is known, where it was not just counted."""
+    error = f" ± {show_ratio(round(inventory.error_ratio, 2))}" if inventory.error_ratio else ""
+    if inventory.origin == "declared":
+        return " declared"
+    if inventory.origin == "kept" and inventory.counted_at is not None:
+        return f"{error} {duration(max(0.0, (now - inventory.counted_at).total_seconds()))} ago"
+    return error
+
+
 def show_findings(page: Page, findings: tuple[Finding, ...]) -> None:
-    """One line each, worst first, its remedy below."""
-    for finding in findings:
+    """One line each, worst first; below it its remedy, once for neighbours that have the same."""
+    for finding, following in zip_longest(findings, findings[1:]):
         page.line(f"{finding.severity}: {told(finding)}", style=_STYLES[finding.severity])
-        if finding.remedy:
+        if finding.remedy and (following is None or following.remedy != finding.remedy):
             page.line(f"  remedy: {finding.remedy}", style="dim")
 
 

@@ -44,10 +44,21 @@ class Page:
     def __init__(self, settings: Settings, stream: TextIO | None = None) -> None:
         self.console = console(settings, stream)
         self.is_terminal = self.console.is_terminal
+        self.width = self.console.width
+        self.is_unicode = "utf" in (getattr(self.console.file, "encoding", None) or "utf-8").lower()
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
         """One line; ``text`` is made safe here."""
         self.console.print(safe(text), style=style, soft_wrap=not self.is_terminal)
+
+    def pieces(self, pieces: Sequence[tuple[str, str]]) -> None:
+        """One line of differently styled texts, each made safe here."""
+        from rich.text import Text
+
+        line = Text(no_wrap=True)
+        for text, style in pieces:
+            line.append(safe(text), style=style)
+        self.console.print(line, soft_wrap=True)
 
     def table(
         self, headings: Sequence[str], rows: Sequence[Sequence[object]], *, right: frozenset[int] = frozenset()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from migrator.forecast import Inventory, forecast_move, forecast_wave, timing_findings, wave_seconds
+from migrator.forecast import Inventory, forecast_move, forecast_wave, timing_findings
+from migrator.forecast.requests import Requests
+from migrator.forecast.timing import COPY_BLOCK_BYTES
 from migrator.model.names import MoveId
 from migrator.model.schedule import Budget, Cutover, Schedule
+from migrator.transfer.copying import SERVER_BLOCK_BYTES
 from tests.unit.forecast.worlds import schedule
 
 WEB = MoveId("eu", "web")
@@ -20,26 +25,30 @@ def _plan(old: Budget, new: Budget, **options: object) -> Schedule:
 def test_every_object_costs_a_request_on_each_side_and_every_pass_its_pages() -> None:
     plan = _plan(Budget(60_000), Budget(60_000))
     one = forecast_move(plan, plan.move(WEB), Inventory(1_000_000, 0))
-    assert one.source_requests == one.target_requests == 1_000_000 + 2 * 200
-    assert one.requests == 2_000_800
-    assert one.copy_seconds == pytest.approx(1_000_400 / 1000)
-    assert one.copy_hours == pytest.approx(one.copy_seconds / 3600)
+    assert one.source_requests == Requests(list=2 * 201, read=1_000_000)  # 200 pages, and one for the containers
+    assert one.target_requests == Requests(list=2 * 201, write=1_000_000)
+    assert one.fence_requests == Requests(list=4 * 201, read=1_000, write=1_000)
+    assert one.requests == 2 * 1_000_402 + 4 * 201 + 2_000
+    assert one.copy_seconds == pytest.approx(1_000_402 / 1000)
 
 
 def test_a_large_object_costs_a_request_a_block_and_one_to_commit() -> None:
     plan = _plan(Budget(60_000), Budget(60_000))
     one = forecast_move(plan, plan.move(WEB), Inventory(3, 800 * MIB, large_objects=1, large_bytes=800 * MIB))
-    assert one.source_requests == 2 + 100 + 2
-    assert one.target_requests == 2 + 100 + 1 + 2
+    assert (one.source_requests.read, one.target_requests.write) == (2 + 13, 2 + 13 + 1)
+
+
+def test_blocks_are_counted_as_the_copier_cuts_them() -> None:
+    assert COPY_BLOCK_BYTES == SERVER_BLOCK_BYTES
 
 
 # old's budget, new's budget -> seconds for 60,000 objects of 1 MiB, and what bounds them
 BOUNDS = [
-    (Budget(6_000), Budget(60_000), 600.24, "requests of old"),
-    (Budget(60_000), Budget(6_000), 600.24, "requests of new"),
+    (Budget(6_000), Budget(60_000), 600.26, "requests of old"),
+    (Budget(60_000), Budget(6_000), 600.26, "requests of new"),
     (Budget(60_000, 10 * MIB), Budget(60_000, 20 * MIB), 6_000, "bytes of old"),
     (Budget(60_000, 20 * MIB), Budget(60_000, 10 * MIB), 6_000, "bytes of new"),
-    (Budget(), Budget(), 120.048, "requests of old"),
+    (Budget(), Budget(), 120.052, "requests of old"),
 ]
 
 
@@ -69,41 +78,60 @@ def test_a_lag_can_be_no_larger_than_the_area_and_its_bytes_count() -> None:
 def test_an_empty_area_takes_no_time_to_copy_but_its_writers_still_drain() -> None:
     plan = _plan(Budget(60_000), Budget(60_000))
     one = forecast_move(plan, plan.move(WEB), Inventory(0, 0))
-    assert one.source_requests == 2
+    assert one.source_requests == Requests(list=4)
     assert one.fence_seconds == pytest.approx(95 + 0.4)
 
 
 def test_each_listing_costs_a_page_at_least() -> None:
     plan = _plan(Budget(60_000), Budget(60_000))
-    assert forecast_move(plan, plan.move(WEB), Inventory(10, 0, prefixes=7)).source_requests == 10 + 2 * 7
+    assert forecast_move(plan, plan.move(WEB), Inventory(10, 0, prefixes=7)).source_requests.list == 2 * 8
 
 
-def test_a_fence_that_cannot_fit_is_a_warning() -> None:
+def test_a_fence_that_cannot_fit_is_an_error_with_its_remedy() -> None:
     plan = _plan(Budget(60_000), Budget(60_000), cutover=Cutover(fence_timeout_seconds=60))
-    inventories = {WEB: Inventory(5_000_000, 0)}
-    (finding,) = timing_findings(forecast_wave(plan, plan.waves[0], inventories))
-    assert (finding.severity, finding.code, finding.subject) == ("warning", "fence-too-long", "eu/web")
-    assert finding.text == "the writers of eu/web would pause 8 min 16 s, and fence_timeout allows 2 min 35 s"
+    (finding,) = timing_findings(forecast_wave(plan, plan.waves[0], {WEB: Inventory(5_000_000, 0)}))
+    assert (finding.severity, finding.code, finding.subject) == ("error", "fence-too-long", "eu/web")
+    assert finding.text == (
+        "the writers of eu/web would pause 8 min 16 s (2 scans of 3 min 20 s each), and drain and fence_timeout allow "
+        "2 min 35 s, so no cut-over would begin"
+    )
+    assert finding.remedy == (
+        "split area web by prefix into 7 areas that switch one by one; or allow 6 min more in cutover.fence_timeout; or lower "
+        "max_lag_objects or raise the budget"
+    )
     assert timing_findings(forecast_wave(plan, plan.waves[0], {WEB: Inventory(5_000, 0)})) == ()
+    split = forecast_move(plan, plan.move(WEB), Inventory(5_000_000 // 7, 0))
+    longer = _plan(Budget(60_000), Budget(60_000), cutover=Cutover(fence_timeout_seconds=60 + 6 * 60))
+    assert split.fence_fits
+    assert forecast_move(longer, longer.move(WEB), Inventory(5_000_000, 0)).fence_fits
 
 
-def test_moves_of_a_wave_share_the_source_s_budget() -> None:
+TWO = {WEB: Inventory(1_000_000, 0), MoveId("eu", "email"): Inventory(500_000, 0)}
+
+
+def _two(max_moves: int | None) -> Schedule:
     plan = schedule(
         {"web": ("new-web", None), "email": ("new-email", None)},
         budgets={"old": Budget(60_000), "new-web": Budget(60_000), "new-email": Budget(60_000)},
-        soak_seconds=100,
     )
-    inventories = {WEB: Inventory(1_000_000, 0), MoveId("eu", "email"): Inventory(500_000, 0)}
-    both = forecast_wave(plan, plan.waves[0], inventories)
-    assert [one.copy_seconds for one in both] == [pytest.approx(1500.6)] * 2
-    assert {one.bound_by for one in both} == {"requests of old"}
-    alone = forecast_move(plan, plan.move(WEB), inventories[WEB])
-    assert alone.copy_seconds == pytest.approx(1000.4)
-    assert wave_seconds(both, plan.waves[0]) == pytest.approx(1500.6 + max(one.fence_seconds for one in both) + 100)
+    return replace(plan, waves=(replace(plan.waves[0], max_moves=max_moves),))
+
+
+def test_moves_of_a_wave_share_the_source_s_budget() -> None:
+    """Half of it each until the smaller one is done: 1,000 s; the larger one then has it alone."""
+    plan = _two(None)
+    web, email = forecast_wave(plan, plan.waves[0], TWO)
+    assert [web.copy_seconds, email.copy_seconds] == pytest.approx([1500.604, 1000.404])
+    assert {one.bound_by for one in (web, email)} == {"requests of old"}
+
+
+def test_moves_that_run_one_after_the_other_share_nothing() -> None:
+    plan = _two(1)
+    web, email = forecast_wave(plan, plan.waves[0], TWO)
+    assert [web.copy_seconds, email.copy_seconds] == pytest.approx([1000.402, 500.202])
 
 
 def test_a_move_without_an_inventory_is_left_out() -> None:
     plan = schedule({"web": ("new", None), "email": ("new", None)})
     (one,) = forecast_wave(plan, plan.waves[0], {WEB: Inventory(1, 1)})
     assert one.id == WEB
-    assert wave_seconds((), plan.waves[0]) == 0

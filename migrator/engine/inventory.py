@@ -1,0 +1,118 @@
+"""What a source holds of a move, read from its listings: every page, or a few random ways down the tree of names.
+
+A service tells how many blobs there are only by listing them all, which takes hours for a large estate. A sample goes down the
+tree of names instead: a prefix that ends within ``LEAF_PAGES`` is counted; a longer one is followed by one of the characters
+that go on from it, drawn by chance, and what is found counts once for each such character there was (``forecast.inventory``).
+Names whose next character is not printable ASCII are not found that way: a sample may miss them, a full count never does.
+Rule: reads only, and never a name under ``.migrate/``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from migrator.forecast.inventory import NOTHING, Descent, Inventory, estimated, summed
+from migrator.model.names import RESERVED_PREFIX
+from migrator.ports.object_store import ObjectStore
+
+LEAF_PAGES: Final = 2
+DESCENTS: Final = 24
+"""Ways down in all; shared out among the branches of the first fork, at least ``DESCENTS_EACH`` for each."""
+DESCENTS_EACH: Final = 3
+MOST_BRANCHES: Final = 12
+"""A first fork with more branches than this is not shared out: its branches are drawn like any others."""
+PARALLEL: Final = 16
+DEEPEST: Final = 1024
+"""Characters of the longest name. Source: Azure "Naming containers and blobs"."""
+_NEXT: Final = tuple(chr(code) for code in range(0x20, 0x7F))
+
+
+async def count(store: ObjectStore, container: str, prefix: str) -> Inventory:
+    """Every page. Raises what ``store.page`` raises."""
+    found, _ = await _pages(store, container, prefix, None)
+    return found
+
+
+async def sample(store: ObjectStore, container: str, prefix: str, *, chance: Callable[[], float]) -> Inventory:
+    """Exact where the listing is short, else an estimate with its error. Raises what ``store.page`` raises.
+
+    Args:
+        chance: in [0, 1), for each choice.
+    """
+    tree = _Tree(store, container, chance)
+    first, is_whole = await tree.leaf(prefix)
+    if is_whole:
+        return first
+    stem = await tree.stem(prefix)
+    branches = await tree.branches(stem)
+    if not 2 <= len(branches) <= MOST_BRANCHES:
+        return estimated([await tree.descent(stem) for _ in range(DESCENTS)])
+    each = max(DESCENTS_EACH, DESCENTS // len(branches))
+    parts = [estimated([await tree.descent(branch) for _ in range(each)]) for branch in branches]
+    return replace(summed(parts), prefixes=1, origin="sampled")
+
+
+async def _pages(store: ObjectStore, container: str, prefix: str, most: int | None) -> tuple[Inventory, bool]:
+    """What the first pages hold, and whether that was all."""
+    found, marker, read = replace(NOTHING, prefixes=1), None, 0
+    while True:
+        page = await store.page(container, prefix=prefix, marker=marker)
+        for blob in page.entries:
+            if not blob.name.startswith(RESERVED_PREFIX):
+                found = found.with_object(blob.size)
+        marker, read = page.marker, read + 1
+        if marker is None or read == most:
+            return found, marker is None
+
+
+@dataclass(slots=True)
+class _Tree:
+    """The names of one container, as far as they were looked at."""
+
+    store: ObjectStore
+    container: str
+    chance: Callable[[], float]
+    _leaves: dict[str, tuple[Inventory, bool]] = field(default_factory=dict)
+    _branches: dict[str, list[str]] = field(default_factory=dict)
+
+    async def leaf(self, prefix: str) -> tuple[Inventory, bool]:
+        if prefix not in self._leaves:
+            self._leaves[prefix] = await _pages(self.store, self.container, prefix, LEAF_PAGES)
+        return self._leaves[prefix]
+
+    async def branches(self, prefix: str) -> list[str]:
+        """The prefixes one character longer that hold anything."""
+        if prefix not in self._branches:
+            turn = asyncio.Semaphore(PARALLEL)
+
+            async def holds(longer: str) -> bool:
+                async with turn:
+                    page = await self.store.page(self.container, prefix=longer, limit=1)
+                return bool(page.entries) and not longer.startswith(RESERVED_PREFIX)
+
+            longer = [prefix + char for char in _NEXT]
+            there = await asyncio.gather(*(holds(one) for one in longer))
+            self._branches[prefix] = [one for one, is_there in zip(longer, there, strict=True) if is_there]
+        return self._branches[prefix]
+
+    async def stem(self, prefix: str) -> str:
+        """As far as there is only one way to go."""
+        while len(prefix) < DEEPEST and len(only := await self.branches(prefix)) == 1:
+            prefix = only[0]
+        return prefix
+
+    async def descent(self, prefix: str) -> Descent:
+        """One random way down from ``prefix``."""
+        weight = 1.0
+        while True:
+            found, is_whole = await self.leaf(prefix)
+            if is_whole:
+                return Descent(weight, found)
+            branches = await self.branches(prefix)
+            if not branches:  # all of it goes on with characters that are not tried: what was read is all that is known
+                return Descent(weight, found)
+            prefix = branches[int(self.chance() * len(branches))]
+            weight *= len(branches)

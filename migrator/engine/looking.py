@@ -1,0 +1,209 @@
+"""Both sides of every move, read and never written: what is there, what is missing, what cannot be kept.
+
+Decides what is worth a finding on an account. Leaves counting to ``inventory``. Rules: an account that cannot be read is one
+finding, however many moves it has, and the others are looked at all the same; what was not looked for is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from migrator.engine.inventory import count, sample
+from migrator.engine.world import World
+from migrator.errors import CloudError, NotFound
+from migrator.forecast.inventory import Inventory, summed
+from migrator.model.findings import Finding
+from migrator.model.moves import MoveState
+from migrator.model.names import RESERVED_PREFIX, Area, MoveId
+from migrator.model.objects import ContainerInfo, Features
+from migrator.model.schedule import Account, PlannedMove, Schedule
+from migrator.ports.object_store import ObjectStore
+
+InventoryMode = Literal["full", "sample", "cached"]
+UNREADABLE: Final = "unreadable"
+
+
+@dataclass(slots=True)
+class Seen:
+    """``inventories``: of moves whose source was counted or sampled; ``containers``: by source account, those the plan moves;
+    ``features``: by ``account/container``, what a move cannot keep (kinds, no counts)."""
+
+    findings: list[Finding] = field(default_factory=list)
+    inventories: dict[MoveId, Inventory] = field(default_factory=dict)
+    containers: dict[str, set[str]] = field(default_factory=dict)
+    features: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+async def look(schedule: Schedule, world: World, moves: Sequence[PlannedMove], mode: InventoryMode) -> Seen:
+    """Look at the accounts of ``moves``."""
+    seen = Seen()
+    accounts = {name for move in moves for name in (move.source, move.target)}
+    there = await _containers(schedule, world, sorted(accounts), {move.source for move in moves}, seen)
+    watch = _Watch(schedule, world, mode, seen, there)
+    await asyncio.gather(*(watch.source_of(move) for move in moves))
+    await asyncio.gather(*(watch.target_of(move) for move in moves))
+    if mode == "full":
+        await asyncio.gather(*(watch.nobodys_of(source) for source in sorted({move.source for move in moves})))
+    else:
+        text = f"what a move cannot keep (snapshots, versions, leases, archived blobs) was not looked for with --inventory {mode}"
+        seen.findings.append(
+            Finding("info", "not-looked-for", "accounts", text, "look with --inventory full before apply")
+        )
+    seen.findings.sort(key=lambda finding: (finding.code, finding.subject))
+    seen.inventories = {move.id: seen.inventories[move.id] for move in moves if move.id in seen.inventories}
+    return seen
+
+
+async def _containers(
+    schedule: Schedule, world: World, accounts: Sequence[str], sources: Collection[str], seen: Seen
+) -> dict[str, Sequence[ContainerInfo]]:
+    """What the accounts that can be read hold; a finding for each that cannot."""
+
+    async def ask(name: str) -> tuple[str, Sequence[ContainerInfo] | CloudError]:
+        try:
+            return name, await world.stores[name].containers()
+        except CloudError as fault:
+            return name, fault
+
+    found: dict[str, Sequence[ContainerInfo]] = {}
+    for name, answer in await asyncio.gather(*(ask(name) for name in accounts)):
+        if not isinstance(answer, CloudError):
+            found[name] = answer
+        elif name not in sources and _will_be_made(schedule.accounts[name], answer):
+            found[name] = ()
+        else:
+            seen.findings.append(_unreadable(name, answer))
+    return found
+
+
+def _will_be_made(account: Account, fault: CloudError) -> bool:
+    """Is it only that a target is not there yet, and apply makes it?"""
+    is_absent = isinstance(fault, NotFound) and fault.what == "account"
+    return is_absent and (account.kind == "local" or account.provision is not None)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One look at several accounts. ``there`` has the containers of those that can be read."""
+
+    schedule: Schedule
+    world: World
+    mode: InventoryMode
+    seen: Seen
+    there: Mapping[str, Sequence[ContainerInfo]]
+
+    @contextmanager
+    def _reading(self, account: str) -> Iterator[None]:
+        """A CloudError in here is the one finding of ``account``."""
+        try:
+            yield
+        except CloudError as fault:
+            if not any(one.code == UNREADABLE and one.subject == account for one in self.seen.findings):
+                self.seen.findings.append(_unreadable(account, fault))
+
+    async def source_of(self, move: PlannedMove) -> None:
+        """Its containers, what they hold, what of it cannot be kept."""
+        if move.source not in self.there:
+            return
+        store = self.world.stores[move.source]
+        there = [info for info in self.there[move.source] if move.area.prefixes_in(info.name)]
+        self.seen.containers.setdefault(move.source, set()).update(info.name for info in there)
+        self._missing(move, {info.name for info in there})
+        if self.mode == "cached":
+            return
+        with self._reading(move.source):
+            parts = []
+            for info in there:
+                for prefix in move.area.prefixes_in(info.name):
+                    parts.append(await self._inventory(store, info.name, prefix))
+                    if self.mode == "full":
+                        await self._unkept(move, store, info.name, prefix)
+            self.seen.inventories[move.id] = summed(parts)
+
+    async def _inventory(self, store: ObjectStore, container: str, prefix: str) -> Inventory:
+        if self.mode == "full":
+            return await count(store, container, prefix)
+        return await sample(store, container, prefix, chance=self.world.clock.random)
+
+    def _missing(self, move: PlannedMove, present: set[str]) -> None:
+        for selector in move.area.selectors:
+            if not selector.is_glob and selector.container not in present:
+                text = f"the container {selector.container} is not at {move.source}"
+                remedy = "create it, or take it out of the area"
+                self.seen.findings.append(Finding("error", "missing-container", str(move.id), text, remedy))
+
+    async def _unkept(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str) -> None:
+        """What cannot be kept is said with counts, never lost in silence. Archived blobs cannot even be read."""
+        features = await store.features(container, prefix=prefix)
+        kinds = tuple(name for name in Features.__dataclass_fields__ if getattr(features, name))
+        if not kinds:
+            return
+        place = f"{store.account}/{container}" + (f"/{prefix}" if prefix else "")
+        self.seen.features[place] = kinds
+        for kind in kinds:
+            count_of_kind = getattr(features, kind)
+            text = f"{place} has {count_of_kind:,} {kind.replace('_', ' ')} that a move does not keep"
+            if kind == "archived":
+                text = f"{place} has {count_of_kind:,} archived blobs, which cannot be copied"
+                remedy = "rehydrate them, or leave them out of the area"
+                self.seen.findings.append(Finding("error", "archived", str(move.id), text, remedy))
+            else:
+                remedy = "keep the source until they are not needed"
+                self.seen.findings.append(Finding("warning", f"not-kept-{kind}", str(move.id), text, remedy))
+
+    async def target_of(self, move: PlannedMove) -> None:
+        """Before its first copy nothing may lie where the move writes."""
+        record = self.world.state.move(move.id)
+        if record is not None and record.state not in (MoveState.PENDING, MoveState.PREFLIGHT):
+            return
+        holding = {info.name for info in self.there.get(move.target, ())}
+        with self._reading(move.target):
+            for container in sorted(self.seen.containers.get(move.source, set()) & holding):
+                for prefix in move.area.prefixes_in(container):
+                    await self._must_be_empty(move, container, prefix)
+
+    async def _must_be_empty(self, move: PlannedMove, container: str, prefix: str) -> None:
+        page = await self.world.stores[move.target].page(container, prefix=prefix, limit=10)
+        if any(not blob.name.startswith(RESERVED_PREFIX) for blob in page.entries):
+            text = f"{move.target} already holds objects in {container}" + (f" under {prefix}" if prefix else "")
+            remedy = "empty it, or name another target; migrate overwrites nothing that it did not copy"
+            self.seen.findings.append(Finding("error", "target-not-empty", str(move.id), text, remedy))
+
+    async def nobodys_of(self, source: str) -> None:
+        """Objects of a source that are in no area would stay behind: counted, by container."""
+        areas = [move.area for move in self.schedule.moves if move.source == source]
+        routing = (self.schedule.routing.account, self.schedule.routing.container)
+        with self._reading(source):
+            for info in self.there.get(source, ()):
+                is_whole = any("" in area.prefixes_in(info.name) for area in areas)
+                if is_whole or (source, info.name) == routing or info.name.startswith("$"):
+                    continue
+                objects, size = await _left_behind(self.world.stores[source], info.name, areas)
+                if objects:
+                    text = (
+                        f"{source}/{info.name} has {objects:,} objects ({size:,} bytes) that are in no area; they stay"
+                    )
+                    remedy = "add them to an area if they belong to one"
+                    self.seen.findings.append(Finding("warning", "in-no-area", source, text, remedy))
+
+
+async def _left_behind(store: ObjectStore, container: str, areas: Sequence[Area]) -> tuple[int, int]:
+    objects = size = 0
+    marker: str | None = None
+    while True:
+        page = await store.page(container, marker=marker)
+        for blob in page.entries:
+            mine = any(area.takes(container, blob.name) for area in areas)
+            if not mine and not blob.name.startswith(RESERVED_PREFIX):
+                objects, size = objects + 1, size + blob.size
+        if page.marker is None:
+            return objects, size
+        marker = page.marker
+
+
+def _unreadable(account: str, fault: CloudError) -> Finding:
+    return Finding("error", UNREADABLE, account, fault.message, fault.hint)

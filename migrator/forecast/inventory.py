@@ -1,0 +1,124 @@
+"""What a source holds of one move, how that is known, and how far off it may be.
+
+Decides how parts add up, what is large, and what a few random descents into the names say of the whole. Leaves reading to
+``engine.inventory``. Rule: an inventory says where it comes from, and an estimate how far off it may be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from migrator.model.objects import SYNC_COPY_LIMIT_BYTES
+from migrator.model.schedule import Declared
+
+Origin = Literal["counted", "sampled", "kept", "declared"]
+
+LARGE_ABOVE_BYTES: Final = SYNC_COPY_LIMIT_BYTES
+"""Objects above this are copied in blocks: what ``large_objects`` counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """``large_bytes`` is the part in objects above ``LARGE_ABOVE_BYTES``, ``large_objects`` how many those are; both are in
+    ``objects`` and ``bytes`` too. ``prefixes``: of how many listings a pass consists.
+
+    ``origin``: counted (every page was read), sampled (extrapolated; ``error_ratio`` is the standard error of ``objects`` as a
+    share of it), kept (counted or sampled by an earlier plan or apply, at ``counted_at``), declared (the plan's own word).
+    """
+
+    objects: int
+    bytes: int
+    large_objects: int = 0
+    large_bytes: int = 0
+    prefixes: int = 1
+    origin: Origin = "counted"
+    error_ratio: float = 0.0
+    counted_at: datetime | None = None
+
+    def with_object(self, size: int) -> Inventory:
+        """One object more."""
+        is_large = size > LARGE_ABOVE_BYTES
+        return replace(
+            self,
+            objects=self.objects + 1,
+            bytes=self.bytes + size,
+            large_objects=self.large_objects + is_large,
+            large_bytes=self.large_bytes + (size if is_large else 0),
+        )
+
+
+NOTHING: Final = Inventory(0, 0, prefixes=0)
+
+
+def summed(parts: Sequence[Inventory]) -> Inventory:
+    """All listings of a move together. Errors of parts are taken as independent of each other."""
+    objects = sum(one.objects for one in parts)
+    error = math.sqrt(sum((one.error_ratio * one.objects) ** 2 for one in parts))
+    return Inventory(
+        objects=objects,
+        bytes=sum(one.bytes for one in parts),
+        large_objects=sum(one.large_objects for one in parts),
+        large_bytes=sum(one.large_bytes for one in parts),
+        prefixes=sum(one.prefixes for one in parts),
+        origin="sampled" if any(one.origin == "sampled" for one in parts) else "counted",
+        error_ratio=error / objects if objects else 0.0,
+    )
+
+
+def declared(said: Declared) -> Inventory:
+    """What the plan says; all of it in objects that one request copies."""
+    return Inventory(said.objects, int(said.bytes), origin="declared")
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """One random way down the tree of names: ``weight`` is how many ways like it there are (the product of the branches at
+    each fork), ``leaf`` what its last prefix holds."""
+
+    weight: float
+    leaf: Inventory
+
+
+def estimated(descents: Sequence[Descent]) -> Inventory:
+    """The mean over descents of weight times leaf, which is right on average however the names are spread, and its standard
+    error. One descent alone has no error to show, so it counts as wholly uncertain (1.0).
+
+    Source: D. E. Knuth, "Estimating the efficiency of backtrack programs", 1975.
+    """
+    number = len(descents)
+    counts = [one.weight * one.leaf.objects for one in descents]
+    mean = sum(counts) / number
+
+    def mean_of(values: Sequence[float]) -> int:
+        return round(sum(one.weight * value for one, value in zip(descents, values, strict=True)) / number)
+
+    spread = math.sqrt(sum((one - mean) ** 2 for one in counts) / (number - 1) / number) if number > 1 else mean
+    return Inventory(
+        objects=round(mean),
+        bytes=mean_of([one.leaf.bytes for one in descents]),
+        large_objects=mean_of([one.leaf.large_objects for one in descents]),
+        large_bytes=mean_of([one.leaf.large_bytes for one in descents]),
+        origin="sampled",
+        error_ratio=spread / mean if mean else 0.0,
+    )
+
+
+def to_note(inventory: Inventory, at: datetime) -> dict[str, Any]:
+    """JSON values for the state store; ``at`` is when it was counted."""
+    return {**asdict(inventory), "counted_at": at.astimezone(UTC).isoformat()}
+
+
+def from_note(note: Any) -> Inventory | None:
+    """What ``to_note`` wrote, as kept; None for anything else, which then counts as nothing kept."""
+    if not isinstance(note, Mapping):
+        return None
+    try:
+        counted_at = datetime.fromisoformat(note["counted_at"])
+        numbers = {key: int(note[key]) for key in ("objects", "bytes", "large_objects", "large_bytes", "prefixes")}
+        return Inventory(**numbers, origin="kept", error_ratio=float(note["error_ratio"]), counted_at=counted_at)
+    except (KeyError, TypeError, ValueError):
+        return None

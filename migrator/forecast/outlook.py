@@ -1,0 +1,146 @@
+"""The whole forecast of a rollout: load, time, cost, and what is wrong with them.
+
+Decides only how the parts come together. Rule: it is a pure function of plan, inventories and recorded state, so ``plan``,
+``validate``, ``apply`` and ``status`` all say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
+from migrator.forecast.deadlines import deadline_findings
+from migrator.forecast.inventory import Inventory
+from migrator.forecast.requests import Cost, Requests, cost_of
+from migrator.forecast.timeline import MoveTimes, Standing, WaveTimes, soak_seconds, timeline
+from migrator.forecast.timing import MoveForecast, forecast_wave, timing_findings
+from migrator.model.findings import Finding
+from migrator.model.names import MoveId
+from migrator.model.schedule import PlannedWave, Schedule
+
+READY_PASS_SECONDS = 300.0
+"""While it waits for its window a move keeps up with a pass so often. Source: ``engine.steps.carry`` (a test holds both
+together)."""
+SCAN_REST = 10
+"""A scan of the soak is followed by at least so many times its own length of rest. Source: ``engine.steps.soak``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """``moves``: where an inventory is known. ``requests``: by wave, then by account, the soak's scans included. ``cost`` is
+    None without prices or without any inventory."""
+
+    standing: Standing
+    moves: Mapping[MoveId, MoveForecast]
+    waves: tuple[WaveTimes, ...]
+    loads: tuple[AccountLoad, ...]
+    reliefs: tuple[Relief, ...]
+    requests: Mapping[str, Mapping[str, Requests]]
+    cost: Cost | None
+    findings: tuple[Finding, ...]
+
+    def wave(self, name: str) -> WaveTimes:
+        return next(wave for wave in self.waves if wave.name == name)
+
+    def requests_of(self, wave: str) -> Requests:
+        return _sum(self.requests[wave].values())
+
+
+def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], standing: Standing) -> Outlook:
+    """The forecast from where the rollout stands. Moves without an inventory have no figures of their own."""
+    moves: dict[MoveId, MoveForecast] = {}
+    for wave in schedule.waves:
+        moves.update((one.id, one) for one in forecast_wave(schedule, wave, inventories))
+    waves = timeline(schedule, moves, standing)
+    requests = {
+        wave.name: _wave_requests(wave, times, moves) for wave, times in zip(schedule.waves, waves, strict=True)
+    }
+    copied = sum(one.inventory.bytes for one in moves.values())
+    total = _sum(one for by_account in requests.values() for one in by_account.values())
+    begun = {wave.name for wave in waves if wave.is_done}
+    ahead = [one for one in moves.values() if schedule.wave_of(one.id).name not in begun]
+    return Outlook(
+        standing=standing,
+        moves=moves,
+        waves=waves,
+        loads=loads(schedule),
+        reliefs=reliefs(schedule),
+        requests=requests,
+        cost=cost_of(schedule.prices, total, copied) if schedule.prices and moves else None,
+        findings=(
+            *capacity_findings(schedule),
+            *timing_findings(ahead),
+            *deadline_findings(schedule, moves, standing, waves),
+        ),
+    )
+
+
+def _wave_requests(
+    wave: PlannedWave, times: WaveTimes, forecasts: Mapping[MoveId, MoveForecast]
+) -> dict[str, Requests]:
+    found: dict[str, Requests] = {}
+    at = {move.id: move for move in times.moves}
+    for move in wave.moves:
+        if (one := forecasts.get(move.id)) is None:
+            continue
+        scans = one.scan.times(_scans(wave, one, at.get(move.id)))
+        lag = one.fence_requests
+        for account, own in (
+            (move.source, one.source_requests + Requests(list=lag.list / 2, read=lag.read)),
+            (move.target, one.target_requests + Requests(list=lag.list / 2, write=lag.write)),
+        ):
+            found[account] = found.get(account, Requests()) + own + scans
+    return found
+
+
+def _scans(wave: PlannedWave, one: MoveForecast, times: MoveTimes | None) -> float:
+    """Passes while a move waits for its window, and looks for stragglers while it soaks."""
+    waited = (times.cut - times.ready).total_seconds() if times is not None and times.cut is not None else 0.0
+    passes = waited / (READY_PASS_SECONDS + one.scan_seconds)
+    rest = max(wave.cutover.straggler_interval_seconds, SCAN_REST * one.scan_seconds)
+    return passes + 1 + soak_seconds(wave) // (rest + one.scan_seconds)
+
+
+def _sum(parts: Iterable[Requests]) -> Requests:
+    total = Requests()
+    for part in parts:
+        total = total + part
+    return total
+
+
+def to_record(outlook: Outlook, wave: str) -> dict[str, Any]:
+    """What is kept with a wave when it begins: JSON values, to be held against the outcome.
+
+    Returns:
+        ``{made_at, requests, ready, switched, soaked, complete_by, moves: {REGION/AREA: {objects, bytes, origin, copy_seconds,
+        fence_seconds, requests}}}``; times are ISO 8601 or None.
+    """
+    times = outlook.wave(wave)
+    return {
+        "made_at": outlook.standing.now.isoformat(),
+        "requests": round(outlook.requests_of(wave).total),
+        "ready": _iso(times.ready),
+        "switched": _iso(times.switched),
+        "soaked": _iso(times.soaked),
+        "complete_by": _iso(times.complete_by),
+        "moves": {str(move.id): _kept(outlook.moves.get(move.id)) for move in times.moves},
+    }
+
+
+def _kept(one: MoveForecast | None) -> dict[str, Any]:
+    if one is None:
+        return {}
+    return {
+        "objects": one.inventory.objects,
+        "bytes": one.inventory.bytes,
+        "origin": one.inventory.origin,
+        "copy_seconds": round(one.copy_seconds, 3),
+        "fence_seconds": round(one.fence_seconds, 3),
+        "requests": round(one.requests),
+    }
+
+
+def _iso(at: Any) -> str | None:
+    return None if at is None else str(at.isoformat())

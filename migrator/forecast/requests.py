@@ -1,0 +1,58 @@
+"""Requests by class of operation, and what they cost.
+
+The classes are those by which own requests are counted and a provider bills: list, read, write, delete, other. Rule: without
+``prices`` in the plan there is no cost, not a cost of 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from migrator.model.schedule import Prices
+
+_GIB: Final = 2**30
+_PRICED_TOGETHER: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How many of each class."""
+
+    list: float = 0
+    read: float = 0
+    write: float = 0
+    delete: float = 0
+    other: float = 0
+
+    @property
+    def total(self) -> float:
+        return self.list + self.read + self.write + self.delete + self.other
+
+    def __add__(self, more: Requests) -> Requests:
+        return Requests(*(getattr(self, part.name) + getattr(more, part.name) for part in fields(self)))
+
+    def times(self, number: float) -> Requests:
+        return Requests(*(getattr(self, part.name) * number for part in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """In ``currency``, as the plan's ``prices`` have it. ``requests`` is by class, ``gib`` for the bytes copied."""
+
+    currency: str
+    requests: Requests
+    gib: float
+
+    @property
+    def total(self) -> float:
+        return self.requests.total + self.gib
+
+
+def cost_of(prices: Prices, requests: Requests, copied_bytes: float) -> Cost:
+    """What these requests and bytes cost."""
+    spent = {
+        part.name: getattr(requests, part.name) / _PRICED_TOGETHER * getattr(prices, f"{part.name}_per_10k")
+        for part in fields(Requests)
+    }
+    return Cost(prices.currency, Requests(**spent), copied_bytes / _GIB * prices.data_per_gib)

@@ -1,0 +1,190 @@
+"""What a director asks, of the example plans: will the accounts carry the load, when is Europe done, what stands in the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from migrator.engine.steps import carry
+from migrator.forecast import Outlook, Standing, look_ahead
+from migrator.forecast.inventory import declared
+from migrator.forecast.outlook import READY_PASS_SECONDS, to_record
+from migrator.forecast.requests import Requests, cost_of
+from migrator.model.findings import Finding
+from migrator.model.moves import Figures, MoveRecord, MoveState, WaveRecord
+from migrator.model.schedule import ChangeWindow, Prices, Schedule
+from migrator.plan import load
+
+PLANS = Path(__file__).parents[3] / "plans"
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def three_regions() -> Schedule:
+    return load(PLANS / "three-regions.yaml").schedule
+
+
+def ahead(schedule: Schedule, standing: Standing | None = None) -> Outlook:
+    inventories = {move.id: declared(move.declared) for move in schedule.moves if move.declared}
+    return look_ahead(schedule, inventories, standing or Standing(NOW))
+
+
+def promised(schedule: Schedule, name: str, date: datetime) -> Schedule:
+    waves = [replace(wave, complete_by=date if wave.name == name else None) for wave in schedule.waves]
+    return replace(schedule, waves=tuple(waves))
+
+
+def errors(outlook: Outlook) -> list[Finding]:
+    return [finding for finding in outlook.findings if finding.severity == "error"]
+
+
+# plans/three-regions.yaml
+
+
+def test_the_real_case_holds_its_dates_with_no_account_over_its_limit(three_regions: Schedule) -> None:
+    outlook = ahead(three_regions)
+    assert errors(outlook) == []
+    europe = outlook.wave("europe")
+    assert europe.soaked == datetime(2026, 12, 11, 21, 23, 16, tzinfo=UTC)
+    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_404)
+    assert europe.assumes == ("wave europe is approved at once",)
+    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_484)
+    assert not any(wave.is_lower_bound for wave in outlook.waves)
+    assert all(load.used_ratio is not None and load.used_ratio <= 0.84 for load in outlook.loads)
+
+
+def test_each_wave_takes_its_load_from_the_source(three_regions: Schedule) -> None:
+    asia, europe, america = ahead(three_regions).reliefs
+    assert america.after == (("na-first", 5_700_000), ("na-rest", 0))
+    assert (america.account, america.before_per_minute, america.limit_per_minute) == ("na-core", 7_700_000, 2_400_000)
+    assert (asia.after, europe.after) == ((("asia-pacific", 0),), (("europe", 0),))
+
+
+def test_a_date_too_early_is_an_error_that_says_by_how_much_and_whom_to_blame(three_regions: Schedule) -> None:
+    (finding,) = errors(ahead(promised(three_regions, "europe", datetime(2026, 12, 11, tzinfo=UTC))))
+    assert (finding.code, finding.subject) == ("deadline-missed", "europe")
+    assert finding.text == (
+        "wave europe would be complete at 2026-12-11 21:23 UTC at the earliest, 21 h 23 min after its complete_by of "
+        "2026-12-11 00:00 UTC; to blame is wave na-rest, whose soak takes 4 d"
+    )
+    assert finding.remedy == (
+        "shorten the soak of wave na-rest from 4 d to 3 d 10 h; or let wave na-first begin by 2026-11-30 10:00 UTC (not_before)"
+    )
+
+
+def test_the_remedies_keep_the_date_and_an_hour_more_does_not(three_regions: Schedule) -> None:
+    plan = promised(three_regions, "europe", datetime(2026, 12, 11, tzinfo=UTC))
+
+    def soaking(hours: float) -> Schedule:
+        waves = [replace(w, soak_seconds=hours * 3600) if w.name == "na-rest" else w for w in plan.waves]
+        return replace(plan, waves=tuple(waves))
+
+    def beginning(at: datetime) -> Schedule:
+        waves = [replace(w, not_before=at) if w.name == "na-first" else w for w in plan.waves]
+        return replace(plan, waves=tuple(waves))
+
+    assert errors(ahead(soaking(82))) == []
+    assert len(errors(ahead(soaking(83)))) == 1
+    assert errors(ahead(beginning(datetime(2026, 11, 30, 10, tzinfo=UTC)))) == []
+    assert len(errors(ahead(beginning(datetime(2026, 11, 30, 11, tzinfo=UTC))))) == 1
+
+
+def test_where_no_single_soak_is_enough_all_of_them_are_capped(three_regions: Schedule) -> None:
+    plan = promised(three_regions, "europe", datetime(2026, 12, 4, tzinfo=UTC))
+    (finding,) = errors(ahead(plan))
+    assert "7 d 21 h after" in finding.text
+    assert finding.remedy == (
+        "let no wave of na-first, na-rest, europe soak longer than 19 h; or it would have had to begin by 2026-11-23 10:00 UTC"
+    )
+    capped = [replace(wave, soak_seconds=min(wave.soak_seconds, 19 * 3600)) for wave in plan.waves]
+    assert errors(ahead(replace(plan, waves=tuple(capped)))) == []
+
+
+def test_a_date_in_the_past_has_no_remedy_but_another_date(three_regions: Schedule) -> None:
+    begun = MoveRecord(three_regions.moves[0].id, "na-first", "na-core", "na-web", MoveState.SOAKING, since=NOW)
+    standing = Standing(NOW, {begun.id: begun}, {"na-first": WaveRecord("na-first", 0, begun_at=NOW)})
+    (finding,) = errors(ahead(promised(three_regions, "europe", NOW), standing))
+    assert finding.remedy == "promise a later date: no shorter soak and no earlier start keeps this one"
+
+
+def test_one_restart_that_would_miss_the_date_is_said(three_regions: Schedule) -> None:
+    plan = promised(three_regions, "europe", datetime(2026, 12, 14, tzinfo=UTC))
+    (finding,) = ahead(plan).findings
+    assert (finding.severity, finding.code) == ("info", "deadline-without-reserve")
+    assert "2 d 2 h to spare" in finding.text
+    assert ahead(promised(three_regions, "europe", datetime(2026, 12, 20, tzinfo=UTC))).findings == ()
+
+
+def test_a_window_too_short_for_the_fence_is_an_error(three_regions: Schedule) -> None:
+    minute = ChangeWindow(frozenset({0}), 60, 61, "UTC")
+    waves = [replace(w, change_windows=(minute,)) if w.name == "europe" else w for w in three_regions.waves]
+    finding = errors(ahead(replace(three_regions, waves=tuple(waves))))[0]
+    assert (finding.code, finding.subject) == ("window-never-opens", "europe")
+
+
+def test_what_is_over_is_not_judged_any_more(three_regions: Schedule) -> None:
+    late = promised(three_regions, "na-first", NOW - timedelta(days=9))
+    move = late.moves[0]
+    done = MoveRecord(move.id, "na-first", move.source, move.target, MoveState.SOAKED, figures=Figures(), since=NOW)
+    assert len(errors(ahead(late))) == 1
+    outlook = ahead(late, Standing(NOW, {move.id: done}))
+    assert errors(outlook) == []
+    assert outlook.wave("na-first").slack_seconds == -9 * 86_400
+
+
+def test_the_cost_is_counted_by_class_of_operation(three_regions: Schedule) -> None:
+    outlook = ahead(three_regions)
+    assert outlook.cost is not None
+    assert outlook.cost.currency == "EUR"
+    # 35.7 million objects are written at 0.065 and read at 0.005; listings come on top
+    assert outlook.cost.requests.write == pytest.approx(35_712_000 / 10_000 * 0.065)
+    assert outlook.cost.requests.read == pytest.approx(35_712_000 / 10_000 * 0.005)
+    assert 20 < outlook.cost.requests.list < 40
+    assert outlook.cost.total == pytest.approx(outlook.cost.requests.total)
+    assert ahead(replace(three_regions, prices=None)).cost is None
+
+
+def test_bytes_cost_by_the_gib() -> None:
+    cost = cost_of(Prices("USD", delete_per_10k=1, data_per_gib=0.02), Requests(delete=5_000, other=7), 3 * 2**30)
+    assert (cost.requests, cost.gib, cost.total) == (Requests(delete=0.5), 0.06, 0.56)
+
+
+def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_regions: Schedule) -> None:
+    outlook = ahead(three_regions)
+    source = outlook.requests["na-first"]["na-core"]
+    # a scan is 1,201 requests and takes 240 s, so one in 2,640 s; two passes before the fence, two scans in it
+    scans = 1 + (96 * 3600 + 900) // 2_640
+    assert source.list == (2 + 2 + scans) * 1_201
+    assert READY_PASS_SECONDS == carry.READY_PASS_SECONDS
+    waiting = outlook.requests["asia-pacific"]["ap-core"].list
+    windows = [replace(w, change_windows=()) for w in three_regions.waves]
+    assert ahead(replace(three_regions, waves=tuple(windows))).requests["asia-pacific"]["ap-core"].list < waiting
+
+
+def test_the_record_of_a_wave_is_json_with_every_move(three_regions: Schedule) -> None:
+    kept = to_record(ahead(three_regions), "na-rest")
+    assert kept["made_at"] == "2026-11-25T00:00:00+00:00"
+    assert kept["soaked"].startswith("2026-12-09T08:11:02")
+    assert kept["moves"]["north-america/email-events"] == {
+        "objects": 4_000_000,
+        "bytes": 600 * 2**30,
+        "origin": "declared",
+        "copy_seconds": pytest.approx(8_003.2),
+        "fence_seconds": 416.0,
+        "requests": 8_000_000 + 2_000 + 8 * 801,
+    }
+
+
+# plans/overload.yaml
+
+
+def test_the_overload_is_refused_naming_load_limit_and_the_accounts_it_would_take() -> None:
+    found = errors(ahead(load(PLANS / "overload.yaml").schedule))
+    assert [finding.subject for finding in found] == ["na-campaign", "na-email", "na-images", "na-web"]
+    for finding in found:
+        assert "183,333 requests/s (11 M a minute)" in finding.text
+        assert "40,000 requests/s (2.4 M a minute)" in finding.text
+        assert "needs 6 accounts of this size" in finding.remedy

@@ -1,0 +1,208 @@
+"""Forecasts laid into the calendar: what decides when a wave begins, cuts over and ends. All moments in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from migrator.forecast import Inventory, Standing, WaveTimes, forecast_wave, timeline
+from migrator.forecast.timeline import soak_seconds
+from migrator.model.moves import Direction, Figures, MoveRecord, MoveState, WaveRecord
+from migrator.model.names import Area, MoveId, Selector
+from migrator.model.schedule import Budget, ChangeWindow, Freeze, Gate, PlannedMove, Schedule
+from tests.unit.forecast.worlds import schedule
+
+NOW = datetime(2026, 12, 1, 12, tzinfo=UTC)  # a Tuesday
+A, B, C = (MoveId("eu", name) for name in "abc")
+DRAIN, HOUR = 95.0, 3600.0
+EMPTY: Mapping[MoveId, Inventory] = {one: Inventory(0, 0) for one in (A, B, C)}
+
+
+def plan(*waves: tuple[str, str, dict[str, object]], freeze: tuple[Freeze, ...] = ()) -> Schedule:
+    """Waves as (name, areas, changes); without changes they soak an hour in rounds of five minutes and have no gates."""
+    plain = schedule({area: (f"new-{area}", None) for area in "abc"}, budgets={"old": Budget(6_000)})
+    made = []
+    for name, areas, changes in waves:
+        moves = tuple(
+            PlannedMove(MoveId("eu", one), Area(one, (Selector(one),)), "old", f"new-{one}", None) for one in areas
+        )
+        made.append(replace(plain.waves[0], name=name, moves=moves, soak_seconds=HOUR, **changes))  # type: ignore[arg-type]
+    return replace(plain, waves=tuple(made), freeze=freeze)
+
+
+def times(
+    schedule: Schedule, standing: Standing | None = None, inventories: Mapping[MoveId, Inventory] = EMPTY
+) -> dict[str, WaveTimes]:
+    forecasts = {one.id: one for wave in schedule.waves for one in forecast_wave(schedule, wave, inventories)}
+    return {one.name: one for one in timeline(schedule, forecasts, standing or Standing(NOW))}
+
+
+def record(id: MoveId, state: MoveState, hours_ago: float = 0.0, **changes: object) -> MoveRecord:
+    since = NOW - timedelta(hours=hours_ago)
+    return MoveRecord(id, "w", "old", f"new-{id.area}", state=state, since=since, **changes)  # type: ignore[arg-type]
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+# 60,000 objects at 100 requests a second: 600 s of copying, 12 pages a scan
+COPY, SCAN = 600.26, 2.4
+
+
+def test_a_wave_copies_fences_and_soaks() -> None:
+    wave = times(plan(("w", "a", {})), inventories={A: Inventory(60_000, 0)})["w"]
+    (move,) = wave.moves
+    fence = DRAIN + 2 * SCAN + 1_000 / 100
+    assert (wave.begins, move.ready, move.cut) == (NOW, later(COPY), later(COPY))
+    assert move.switched == later(COPY + fence)
+    assert wave.soaked == later(COPY + fence + HOUR)
+    assert (wave.is_begun, wave.is_done, wave.is_lower_bound) == (False, False, False)
+
+
+def test_a_later_wave_begins_when_the_last_it_waits_for_has_soaked() -> None:
+    chain = plan(("one", "a", {}), ("two", "b", {"interval_seconds": 5 * HOUR}), ("c", "c", {"after": ("one", "two")}))
+    found = times(chain)
+    assert found["one"].begins == found["two"].begins == NOW
+    assert found["one"].soaked < found["two"].soaked == found["c"].begins  # type: ignore[operator]
+    assert (found["two"].after, found["c"].after) == ("", "two")
+
+
+def test_a_wave_does_not_begin_before_its_not_before() -> None:
+    early, late = NOW - timedelta(hours=1), NOW + timedelta(days=3)
+    assert times(plan(("w", "a", {"not_before": early})))["w"].begins == NOW
+    assert times(plan(("w", "a", {"not_before": late})))["w"].begins == late
+    chain = times(plan(("one", "a", {"not_before": late}), ("two", "b", {"after": ("one",), "not_before": NOW})))
+    assert chain["two"].begins == chain["one"].soaked
+
+
+NIGHT = ChangeWindow(frozenset(range(7)), 22 * 60, 23 * 60, "Europe/Berlin")  # 21:00 to 22:00 UTC in winter
+
+
+def test_a_cut_over_waits_for_its_window_and_copying_does_not() -> None:
+    (move,) = times(plan(("w", "a", {"change_windows": (NIGHT,)})))["w"].moves
+    assert move.ready < later(60)
+    assert move.cut == datetime(2026, 12, 1, 21, tzinfo=UTC)
+    assert move.switched == move.cut + timedelta(seconds=DRAIN + 2 * 0.2)
+
+
+def test_a_freeze_moves_the_cut_over_to_the_next_window() -> None:
+    freeze = Freeze(datetime(2026, 12, 1, 20, tzinfo=UTC), datetime(2026, 12, 3, 12, tzinfo=UTC))
+    (move,) = times(plan(("w", "a", {"change_windows": (NIGHT,)}), freeze=(freeze,)))["w"].moves
+    assert move.cut == datetime(2026, 12, 3, 21, tzinfo=UTC)
+
+
+def test_a_window_shorter_than_the_fence_never_opens_and_later_waves_have_no_dates() -> None:
+    short = replace(NIGHT, end_minute=22 * 60 + 1)
+    found = times(plan(("w", "a", {"change_windows": (short,)}), ("x", "b", {"after": ("w",)})))
+    assert (found["w"].moves[0].cut, found["w"].soaked) == (None, None)
+    assert (found["x"].begins, found["x"].moves, found["x"].soaked) == (None, (), None)
+
+
+def test_a_move_that_has_switched_makes_room_for_the_next_one() -> None:
+    inventories = {one: Inventory(60_000, 0) for one in (A, B, C)}
+    moves = times(plan(("w", "abc", {"max_moves": 1})), inventories=inventories)["w"].moves
+    assert moves[1].begins == moves[0].switched
+    assert moves[2].begins == moves[1].switched
+    together = times(plan(("w", "abc", {})), inventories=inventories)["w"].moves
+    assert {move.begins for move in together} == {NOW}
+
+
+def test_a_soak_begins_with_the_first_window_after_the_switch_and_counts_whole_intervals() -> None:
+    gates = tuple(
+        Gate(name, "m", "fail", window_seconds=w, settle_seconds=s) for name, w, s in (("x", 600, 60), ("y", 60, 300))
+    )
+    wave = plan(("w", "a", {"gates": gates, "interval_seconds": 2_000.0})).waves[0]
+    assert soak_seconds(wave) == 660 + 2 * 2_000
+    assert soak_seconds(replace(wave, gates=())) == 4_000
+
+
+def test_without_an_inventory_the_dates_are_the_earliest_thinkable_and_say_so() -> None:
+    found = times(
+        plan(("w", "ab", {}), ("x", "c", {"after": ("w",)})), inventories={A: Inventory(0, 0), C: Inventory(0, 0)}
+    )
+    assert found["w"].is_lower_bound
+    assert found["x"].is_lower_bound
+    assert found["w"].soaked == later(0.04 + DRAIN + 2 * 0.2 + HOUR)
+
+
+# Where the rollout stands.
+
+BEGUN = {"w": WaveRecord("w", 0, begun_at=NOW - timedelta(hours=5))}
+
+
+def standing(*records: MoveRecord, approved: tuple[str, ...] = ()) -> Standing:
+    return Standing(NOW, {one.id: one for one in records}, BEGUN, approved)
+
+
+def test_what_is_copied_is_not_copied_again() -> None:
+    half = record(A, MoveState.COPYING, 4, figures=Figures(objects_copied=30_000))
+    wave = times(plan(("w", "a", {})), standing(half), {A: Inventory(60_000, 0)})["w"]
+    assert (wave.is_begun, wave.begins) == (True, NOW - timedelta(hours=5))
+    assert wave.ready == later(COPY / 2)
+    behind = replace(half, state=MoveState.CATCHING_UP)
+    assert times(plan(("w", "a", {})), standing(behind), {A: Inventory(60_000, 0)})["w"].ready == later(SCAN)
+
+
+def test_a_soak_goes_on_from_its_recorded_healthy_time() -> None:
+    soaking = record(A, MoveState.SOAKING, 1, switched_at=NOW - timedelta(hours=1), figures=Figures(soak_seconds=1_000))
+    assert times(plan(("w", "a", {})), standing(soaking))["w"].soaked == later(HOUR - 1_000)
+
+
+def test_a_soak_without_healthy_time_yet_lies_wholly_ahead() -> None:
+    gate = Gate("x", "m", "fail", window_seconds=600, settle_seconds=60)
+    fresh = record(A, MoveState.SOAKING, 0, switched_at=NOW - timedelta(seconds=100))
+    assert times(plan(("w", "a", {"gates": (gate,)})), standing(fresh))["w"].soaked == later(560 + HOUR)
+
+
+def test_what_has_soaked_is_history() -> None:
+    done = record(A, MoveState.SOAKED, 2, switched_at=NOW - timedelta(hours=4))
+    found = times(plan(("w", "a", {}), ("x", "b", {"after": ("w",)})), standing(done))
+    assert (found["w"].is_done, found["w"].soaked) == (True, NOW - timedelta(hours=2))
+    assert found["x"].begins == NOW
+
+
+def test_an_open_fence_waits_for_no_window() -> None:
+    (move,) = times(plan(("w", "a", {"change_windows": (NIGHT,)})), standing(record(A, MoveState.DRAINING)))["w"].moves
+    assert move.cut == NOW
+
+
+ASSUMED = [
+    ({"approval_required": True}, (), "wave w is approved at once"),
+    ({"approval_required": True}, ("w",), None),
+]
+
+
+@pytest.mark.parametrize(("changes", "approved", "assumed"), ASSUMED)
+def test_an_approval_that_is_not_given_is_taken_to_be_given_at_once(
+    changes: dict[str, object], approved: tuple[str, ...], assumed: str | None
+) -> None:
+    wave = times(plan(("w", "a", changes)), standing(approved=approved))["w"]
+    assert wave.assumes == (() if assumed is None else (assumed,))
+    assert wave.begins == NOW
+
+
+def test_a_halted_move_goes_on_from_where_it_stopped_and_a_reversed_one_from_the_beginning() -> None:
+    halted = record(
+        A, MoveState.HALTED, resume_from=MoveState.SOAKING, switched_at=NOW, figures=Figures(soak_seconds=600)
+    )
+    back = record(B, MoveState.REVERSED, direction=Direction.REVERSE)
+    wave = times(plan(("w", "ab", {})), standing(halted, back), {A: Inventory(60_000, 0), B: Inventory(60_000, 0)})["w"]
+    assert wave.assumes == ("eu/a (halted) is retried at once", "eu/b (reversed) is retried at once")
+    assert wave.moves[0].soaked == later(HOUR - 600)
+    assert wave.moves[1].ready > later(COPY)
+
+
+def test_slack_is_counted_to_the_promised_date() -> None:
+    wave = times(plan(("w", "a", {"complete_by": NOW + timedelta(hours=2)})))["w"]
+    assert wave.slack_seconds == pytest.approx(HOUR - DRAIN - 0.44)
+    assert times(plan(("w", "a", {})))["w"].slack_seconds is None
+
+
+def test_a_plan_need_not_name_its_waves_in_their_order() -> None:
+    found = times(plan(("x", "b", {"after": ("w",)}), ("w", "a", {})))
+    assert list(found) == ["x", "w"]
+    assert found["x"].begins == found["w"].soaked
