@@ -32,17 +32,25 @@ Operation = Callable[[Rollout], Awaitable[Outcome]]
 
 
 def operate(
-    loaded: Loaded, settings: Settings, operation: Operation, *, resume: str, create: bool, as_json: bool = False
+    loaded: Loaded,
+    settings: Settings,
+    operation: Operation,
+    *,
+    resume: str,
+    create: bool,
+    as_json: bool = False,
+    workers: int | None = None,
 ) -> ExitCode:
     """Carry out ``operation`` and say how it ended.
 
     Args:
         resume: the command line that goes on after an interruption.
         create: may the state store be made?
+        workers: processes to copy with; None leaves it to the budget and the machine.
     """
     with state_of(settings, loaded.schedule, create=create) as state:
         with Courier(_display(settings, as_json=as_json)) as courier:
-            work = _run(loaded, state, courier, operation, resume=resume)
+            work = _run(loaded, state, courier, operation, resume=resume, workers=workers)
             outcome = wiring.run_async(work)
             if as_json:
                 courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
@@ -58,7 +66,15 @@ def _display(settings: Settings, *, as_json: bool) -> Display:
     return LiveTable(settings) if sys.stdout.isatty() else PlainLines()
 
 
-async def _run(loaded: Loaded, state: StateStore, reporter: Reporter, operation: Operation, *, resume: str) -> Outcome:
+async def _run(
+    loaded: Loaded,
+    state: StateStore,
+    reporter: Reporter,
+    operation: Operation,
+    *,
+    resume: str,
+    workers: int | None,
+) -> Outcome:
     stops: list[Callable[[], None]] = []
     asked = False
 
@@ -69,7 +85,7 @@ async def _run(loaded: Loaded, state: StateStore, reporter: Reporter, operation:
             one()
 
     async def work() -> Outcome:
-        async with wiring.world(loaded.schedule, state, reporter) as world:
+        async with wiring.world(loaded.schedule, state, reporter, workers=workers) as world:
             rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text)
             stops.append(rollout.stop)
             if asked:

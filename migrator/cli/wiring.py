@@ -10,18 +10,21 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from migrator.cli.settings import Settings
+from migrator.cli.crew import command, workers_for
 from migrator.errors import FindingsError
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
+    from migrator.cli.settings import Settings
     from migrator.engine.guardian import Guardian
     from migrator.engine.world import World
     from migrator.ports.clock import Clock
+    from migrator.ports.executor import Executor
     from migrator.ports.metric_source import MetricSource
     from migrator.ports.object_store import ObjectStore, Operation
     from migrator.ports.reporter import Reporter
@@ -122,9 +125,12 @@ async def router(schedule: Schedule) -> AsyncIterator[Router]:
 
 
 @asynccontextmanager
-async def world(schedule: Schedule, state: StateStore, reporter: Reporter) -> AsyncIterator[World]:
+async def world(
+    schedule: Schedule, state: StateStore, reporter: Reporter, *, workers: int | None = None
+) -> AsyncIterator[World]:
     """Every door the engine may use; closed at the end, except ``state``, which belongs to the caller. Missing local
-    *targets* (and the routing account) are made; a missing source is always an error."""
+    *targets* (and the routing account) are made; a missing source is always an error. ``workers``: processes to copy with;
+    None leaves it to ``crew``."""
     sources = {move.source for move in schedule.moves}
     async with AsyncExitStack() as stack:
         create = all_accounts(schedule) - sources
@@ -136,7 +142,9 @@ async def world(schedule: Schedule, state: StateStore, reporter: Reporter) -> As
             stack.push_async_callback(source.close)
         guardian = open_guardian(schedule)
         stack.push_async_callback(guardian.close)
-        yield await _world(stores, opened, state, metrics, reporter, guardian)
+        executor = open_executor(schedule, stores, workers_for(schedule, workers))
+        stack.push_async_callback(executor.close)
+        yield replace(await _world(stores, opened, state, metrics, reporter, guardian), executor=executor)
 
 
 async def _world(
@@ -194,6 +202,20 @@ async def _write_bound(store: ObjectStore, now: datetime) -> float:
 
     assert isinstance(store, AzureStore)
     return await store.credential_bound_seconds(now)
+
+
+def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], workers: int) -> Executor:
+    """Who sends small copies: ``workers`` processes once there is much to copy, before that (or with 0) this one."""
+    from migrator.adapters.clock import SystemClock
+    from migrator.adapters.workers import InlineExecutor
+
+    inline = InlineExecutor(stores, SystemClock())
+    if workers == 0:
+        return inline
+    from migrator.adapters.workers import WorkerPool
+
+    accounts = [schedule.accounts[name] for name in sorted(stores)]
+    return WorkerPool(command(), accounts, schedule.cloud, inline=inline, count=workers)
 
 
 def open_guardian(schedule: Schedule) -> Guardian:

@@ -24,6 +24,7 @@ from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal, Change, SaveMove
+from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 
@@ -46,6 +47,8 @@ class Shared:
     desk: RouteDesk
     stores: Mapping[str, ObjectStore]
     """Paced."""
+    hands: Hands | None = None
+    """Copy small blobs in batches; None: one by one."""
 
     _controls: Sequence[Control] = ()
     _controls_at: float = -1e9
@@ -83,6 +86,7 @@ class Mover:
     on_conflict: str | None = None
     _transfer: Transfer | None = None
     _claim_at: float = -1e9
+    _claim_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pending: list[Change] = field(default_factory=list)
     waiting_for: str = ""
     is_patient: bool = True
@@ -130,6 +134,8 @@ class Mover:
                 deletes_counted=figures.deletes_counted,
                 deletes_accepted=figures.deletes_accepted,
                 on_conflict=self.on_conflict,
+                hands=self.shared.hands,
+                admit_until=self.admit_until,
             )
         return self._transfer
 
@@ -143,6 +149,15 @@ class Mover:
         now = self.world.clock.monotonic()
         if now - self._claim_at > CLAIM_SECONDS:
             await self.check_claim()
+
+    async def admit_until(self) -> float:
+        """Before a batch goes to other hands: as ``admit``, and until when (monotonic) they may send it. The claim is read
+        again when half its time is over, so that a batch never starts with less."""
+        await self.admit()
+        async with self._claim_turn:
+            if self.world.clock.monotonic() - self._claim_at > CLAIM_SECONDS / 2:
+                await self.check_claim()
+        return min(self._claim_at + CLAIM_SECONDS, self.shared.session.good_until)
 
     async def watch_fence(self, before: RouteRecord, fence: RouteRecord) -> None:
         """Tell the guardian of a fence before it is sent. CloudError: nobody would free the writers, so do not fence."""

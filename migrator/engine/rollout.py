@@ -21,6 +21,7 @@ from migrator.engine.world import Outcome, Run, World
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import AddJournal, Change, CountRequests, SetControl
+from migrator.transfer.hands import Hands
 from migrator.transfer.limits import Limits
 from migrator.transfer.paced import PacedStore
 
@@ -60,7 +61,8 @@ class Rollout:
         }
         for name in stores:
             self._limits.set(name, schedule.budget(name))
-        self._fleet = Fleet(Shared(schedule, world, run, self._session, desk, stores))
+        hands = Hands(world.executor, world.clock) if world.executor is not None else None
+        self._fleet = Fleet(Shared(schedule, world, run, self._session, desk, stores, hands))
         self._main: asyncio.Task[Outcome] | None = None
         self._stopped = False
 
@@ -134,6 +136,8 @@ class Rollout:
         try:
             for store in self._fleet.shared.stores.values():
                 await store.bind_run(self._session.token)
+            if self.world.executor is not None:
+                self.world.executor.bind_run(self._session.token)
             prepare(self._fleet, self._text)
             await recover(self._fleet)
             return await work()

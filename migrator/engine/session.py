@@ -62,6 +62,11 @@ class Session:
             await asyncio.gather(self._beat, return_exceptions=True)
         self._state.release(self.token)
 
+    @property
+    def good_until(self) -> float:
+        """On the monotonic clock: nothing may be sent after it unless another heartbeat is good."""
+        return self._good_at + LOCK_TIMEOUT_SECONDS / 2
+
     def check(self) -> None:
         """Raises LockedError if this run may not send anything any more."""
         age = self._clock.monotonic() - self._good_at

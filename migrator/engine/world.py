@@ -8,6 +8,7 @@ from typing import Literal
 
 from migrator.model.moves import LockRecord
 from migrator.ports.clock import Clock
+from migrator.ports.executor import Executor
 from migrator.ports.guardian import GuardianPort
 from migrator.ports.metric_source import MetricSource
 from migrator.ports.object_store import ObjectStore
@@ -31,6 +32,8 @@ class World:
     """Is the process that holds this lock proven to be gone?"""
     guardian: GuardianPort | None = None
     """Frees the writers if this process dies in a fence; None where nothing can (tests)."""
+    executor: Executor | None = None
+    """Sends small copies in batches; without one they go one by one."""
 
 
 @dataclass(frozen=True, slots=True)

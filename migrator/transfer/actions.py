@@ -20,6 +20,7 @@ from migrator.errors import (
 )
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import CREATE, BlobType, Condition, Listed
+from migrator.ports.executor import Refusal
 from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding
 from migrator.transfer.copying import same_content
 from migrator.transfer.decide import Case, Decision, Verb, marks_text, record_of
@@ -71,20 +72,31 @@ class Action:
                     self.evidence.drop(case.name)
                 case _:
                     raise AssertionError(decision)
-        except (SourceChanged, ConditionFailed, NotFound):
+        except CloudError as fault:
+            self._refused(decision.verb, fault)
+
+    def answered(self, verb: Verb, answer: str | Refusal) -> None:
+        """An executor carried out the copy of ``verb``, or was refused; raises what is not this name's trouble alone."""
+        origin = self.case.origin
+        assert origin is not None
+        if isinstance(answer, str):
+            self._copied(origin, answer, origin.size)
+        else:
+            self._refused(verb, answer.as_error())
+
+    def _refused(self, verb: Verb, fault: CloudError) -> None:
+        if isinstance(fault, SourceChanged | ConditionFailed | NotFound):
             self.tally.superseded += 1
             self._nothing_written()
-        except OutcomeUnknown:
+        elif isinstance(fault, OutcomeUnknown):
             self.tally.superseded += 1
-            self._leave_outstanding(decision.verb)
-        except (AccessRefused, Unsupported):
-            raise
-        except CloudError as fault:
-            if fault.code != "BlobArchived":
-                raise
+            self._leave_outstanding(verb)
+        elif fault.code == "BlobArchived" and not isinstance(fault, AccessRefused | Unsupported):
             self.tally.failed += 1
             self._except("failed", fault.message)
             self._nothing_written()
+        else:
+            raise fault
 
     def _nothing_written(self) -> None:
         """A refused write of a block blob wrote nothing, so the name is not pending; of the others a part may lie there.
@@ -116,9 +128,12 @@ class Action:
         assert case.origin is not None
         assert t.copier is not None
         copied = await t.copier.copy(self.walk.container, case.origin, condition=condition, in_fence=self.walk.in_fence)
-        self._record(case.origin, copied.etag)
+        self._copied(case.origin, copied.etag, copied.bytes)
+
+    def _copied(self, origin: Listed, etag: str, bytes: int) -> None:
+        self._record(origin, etag)
         self.tally.copied += 1
-        self.tally.copied_bytes += copied.bytes
+        self.tally.copied_bytes += bytes
 
     async def _mark(self) -> None:
         case, t = self.case, self.walk.transfer

@@ -55,6 +55,15 @@ class Copier:
         self._asynchronous = self._server_side
         self._streams = asyncio.Semaphore(STREAMS)
 
+    @property
+    def is_server_side(self) -> bool:
+        """May the destination's service be asked to copy from the origin?"""
+        return self._server_side
+
+    def leave_server_side(self) -> None:
+        """The service cannot do it for this pair: stream from now on."""
+        self._server_side = False
+
     async def copy(self, container: str, blob: Listed, *, condition: Condition, in_fence: bool) -> Copied:
         """Copy the generation ``blob.etag``.
 

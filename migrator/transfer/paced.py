@@ -58,21 +58,22 @@ class PacedStore:
                 answer = await call()
             except Throttled as refusal:
                 side = origin if origin is not None and refusal.account_side == "origin" else self
-                side.limits.give_way()
+                side.limits.give_way(refusal.retry_after_seconds)
                 self._count(operation, requests, None)
                 if attempt == ATTEMPTS:
                     raise
-                wait = await self._back_off(wait, refusal.retry_after_seconds)
+                wait = await self.back_off(wait, refusal.retry_after_seconds)
             except Unreachable:
                 if attempt == ATTEMPTS or operation not in ("list", "read"):
                     raise
-                wait = await self._back_off(wait, None)
+                wait = await self.back_off(wait, None)
             else:
                 self._count(operation, requests, origin)
                 return answer
         raise AssertionError("unreachable")
 
-    async def _back_off(self, wait: float, retry_after: float | None) -> float:
+    async def back_off(self, wait: float, retry_after: float | None) -> float:
+        """Sleep before another try; the wait that comes next."""
         pause = retry_after if retry_after is not None else wait * (0.5 + self._clock.random())
         await self._clock.sleep(min(pause, LONGEST_WAIT_SECONDS))
         return min(wait * 2, LONGEST_WAIT_SECONDS)
@@ -82,6 +83,11 @@ class PacedStore:
         self._counter.count(self.account, operation, minute=minute, requests=requests)
         if origin is not None:
             self._counter.count(origin.account, "read", minute=minute, requests=requests)
+
+    def count_copies(self, minute: int, requests: int, *, origin: PacedStore) -> None:
+        """Count server-side copies that an executor had answered: a write here, a read at the origin."""
+        self._counter.count(self.account, "write", minute=minute, requests=requests)
+        self._counter.count(origin.account, "read", minute=minute, requests=requests)
 
     async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
         return await self._send("list", lambda: self.inner.containers(prefix))

@@ -15,6 +15,7 @@ from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, StateStore
 from migrator.transfer.copying import Copier
+from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
 
 PARALLEL = 32
@@ -29,6 +30,8 @@ class Transfer:
     ``commit`` is the engine's: it adds what must be written in the same transaction (figures) and checks the token.
     ``admit`` is awaited before every action and range: it waits while paused and raises when the run must stop or the
     route record is not ours any more. ``bound_seconds``: how long an unanswered write may still be applied.
+    ``hands`` copy small blobs in batches; ``admit_until`` is awaited before each batch: like ``admit``, and it answers
+    until when (monotonic) the batch may be sent. Without hands everything goes one by one.
     """
 
     move: MoveId
@@ -47,6 +50,8 @@ class Transfer:
     on_conflict: str | None = None
     page_size: int = LIST_PAGE
     parallel: int = PARALLEL
+    hands: Hands | None = None
+    admit_until: Callable[[], Awaitable[float]] | None = None
     copier: Copier | None = None
     exceptions: dict[tuple[str, str], ExceptionRow] = field(default_factory=dict)
     outstanding: dict[tuple[str, str], Outstanding] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from migrator.errors import CloudError
 from migrator.model.moves import EvidenceRange
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer.actions import Action
+from migrator.transfer.batches import copy_in_batches, goes_in_batch
 from migrator.transfer.decide import Case, Decision, Verb, decide, pending
 from migrator.transfer.deletes import delete_candidates
 from migrator.transfer.evidence import Evidence
@@ -147,7 +148,11 @@ class Walk:
     async def _act(
         self, todo: list[tuple[Case, Decision]], evidence: Evidence, changes: list[Change], tally: PassResult
     ) -> None:
-        """Carry out decisions side by side."""
+        """Carry out decisions side by side: small copies in batches where there are hands for them, the rest one by one."""
+        batched = [one for one in todo if goes_in_batch(self.transfer, *one)]
+        if batched:
+            todo = [one for one in todo if not goes_in_batch(self.transfer, *one)]
+            todo += await copy_in_batches(self, batched, evidence, changes, tally)
         t = self.transfer
         queue = iter(todo)
 

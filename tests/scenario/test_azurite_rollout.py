@@ -13,6 +13,7 @@ from migrator.adapters.azure import open_store
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.routing import StoreRouter
 from migrator.adapters.state import open_store as open_state
+from migrator.adapters.workers import InlineExecutor
 from migrator.engine.rollout import Rollout, Run, World
 from migrator.model.moves import MoveState
 from migrator.model.schedule import Account
@@ -99,6 +100,7 @@ async def test_blobs_of_all_shapes_arrive_identical(azurite, tmp_path: Path) -> 
     clock = SystemClock()
     state = open_state(f"sqlite:///{tmp_path}/state/m.db", "s")
     world = World(stores, router, state, {"m": small.figure}, clock, Silent())
+    world.executor = InlineExecutor(stores, clock)
     run = Run(clock.nonce(), "tester", "here", os.getpid(), "boot")
     outcome = await Rollout(schedule, world=world, run=run).apply()
     assert outcome.code == "done", outcome

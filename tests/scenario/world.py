@@ -10,6 +10,7 @@ from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import FileRouter
 from migrator.adapters.state import open_store
+from migrator.adapters.workers import InlineExecutor
 from migrator.engine.rollout import Rollout, Run, World
 from migrator.errors import NotFound
 from migrator.model.names import Area, MoveId, Selector
@@ -88,6 +89,7 @@ class Small:
         reporter = Silent()
         world = World(stores, router, state or self.state(), {"m": self.figure}, clock, reporter)
         world.is_dead = lambda lock: True
+        world.executor = InlineExecutor(stores, clock)
         return Rollout(self.schedule, world=world, run=Run(clock.nonce(), "tester", "here", os.getpid(), "boot"))
 
     async def route(self):

@@ -186,6 +186,10 @@ def writing_without_a_claim():
     async def admit(self):
         await asyncio.sleep(0)
 
+    async def admit_until(self):
+        await asyncio.sleep(0)
+        return float("inf")
+
     async def claim(mover, *, create=False):
         desk = mover.shared.desk
         found = await desk.record(mover.id)
@@ -195,7 +199,11 @@ def writing_without_a_claim():
         if not mover.record.ever_routed:
             mover.save(replace(mover.record, ever_routed=True, epoch=found.epoch))
 
-    return all_of(patched(mover_module.Mover, "admit", admit), patched(preflight, "claim", claim))
+    return all_of(
+        patched(mover_module.Mover, "admit", admit),
+        patched(mover_module.Mover, "admit_until", admit_until),
+        patched(preflight, "claim", claim),
+    )
 
 
 def drain_shorter_than_max_write():

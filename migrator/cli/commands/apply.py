@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from migrator.cli.commands.options import AsEvents, Wave, Yes
+from migrator.cli.crew import MOST_WORKERS
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
@@ -24,6 +25,17 @@ PlanOrFile = Annotated[
 NoWait = Annotated[
     bool, typer.Option("--no-wait", metavar="", help="Exit 3 instead of waiting for a soak or a person.")
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=0,
+        max=MOST_WORKERS,
+        help="Processes that send copies; 0 is this one. By default as many as the budget can use and there are cores.",
+        show_default=False,
+    ),
+]
 
 
 def apply(
@@ -32,6 +44,7 @@ def apply(
     yes: Yes = False,
     wave: Wave = None,
     no_wait: NoWait = False,
+    workers: Workers = None,
     as_json: AsEvents = False,
 ) -> int:
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
@@ -48,4 +61,4 @@ def apply(
     async def work(rollout: Rollout) -> Outcome:
         return await rollout.apply(wave=wave, wait=not no_wait)
 
-    return operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json)
+    return operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json, workers=workers)

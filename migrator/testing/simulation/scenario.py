@@ -45,6 +45,7 @@ from migrator.testing.simulation.clients import (
     with_type,
 )
 from migrator.testing.simulation.guardian import SimGuardian
+from migrator.testing.simulation.hands import FrailHands
 from migrator.testing.simulation.loop import (
     WORLD_BEGINS,
     BusyLoopError,
@@ -304,8 +305,11 @@ class Scenario:
         more: dict[str, Any] = {}
         if HAS_GUARDIAN:
             more["guardian"] = self._guardian(node)
+        stores = {account: wire.as_seen_by(node, sender) for account, wire in self.wires.items()}
+        if self._starts % 3:  # every third engine copies one by one
+            more["executor"] = FrailHands(stores, clock, Random(f"hands {self.seed} {self._starts}"))
         doors = Doors(
-            stores={account: wire.as_seen_by(node, sender) for account, wire in self.wires.items()},
+            stores=stores,
             router=self.board.as_seen_by(node, sender),
             state=NodeState(of, node, hook),
             metrics={"sim": self.metrics.as_seen_by(node)},

@@ -1,0 +1,100 @@
+"""The inside of a worker's process: letters with batches come in, letters with answers go out.
+
+Rules: the end of the pipe from the engine ends the process at once, whatever is under way - a batch belongs to a claim that
+only the engine keeps; signals that a terminal sends to the whole group are the engine's to judge; nothing but letters is
+written to the pipe, whoever prints. It imports what its accounts need and no more: its memory is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO, Final
+
+from migrator.adapters.workers.inline import InlineExecutor
+from migrator.adapters.workers.letters import LENGTH_BYTES, answer_letter, framed, length_of, read_batch
+from migrator.model.schedule import Account
+from migrator.ports.clock import Clock
+from migrator.ports.executor import CopyBatch
+from migrator.ports.object_store import ObjectStore
+
+OpenAccount = Callable[[Account, Mapping[str, str]], ObjectStore]
+READY: Final = 0
+"""The number of the letter that says that the accounts are open; batches are numbered from 1."""
+
+
+def opening_letter(accounts: list[dict[str, Any]], cloud: Mapping[str, str], token: int) -> bytes:
+    """The first letter to a worker: accounts by reference - never a secret - and the run's token."""
+    return framed({"accounts": accounts, "cloud": dict(cloud), "token": token})
+
+
+async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccount, clock: Clock) -> None:
+    """Carry out batches until ``incoming`` ends."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=2**20, loop=loop)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader, loop=loop), incoming)
+    order = json.loads(await _letter(reader))
+    stores: dict[str, ObjectStore] = {}
+    for fields in order["accounts"]:
+        account = Account(**fields)
+        stores[account.name] = open_account(account, order["cloud"])
+        await stores[account.name].bind_run(order["token"])
+    executor = InlineExecutor(stores, clock)
+    wanted: dict[int, asyncio.Task[None]] = {}
+
+    async def carry_out(number: int, batch: CopyBatch) -> None:
+        answer = await executor.copy(batch, is_wanted=lambda: number in wanted)
+        _write(outgoing, answer_letter(number, answer))
+        wanted.pop(number, None)
+
+    _write(outgoing, framed([READY, "ready"]))
+    stopped: set[asyncio.Task[None]] = set()
+    while True:
+        number, batch = read_batch(await _letter(reader))
+        if batch is not None:
+            wanted[number] = asyncio.create_task(carry_out(number, batch))
+            wanted[number].add_done_callback(_die_of_bugs)
+        elif number in wanted:
+            stopped.add(wanted[number])
+            wanted.pop(number).add_done_callback(stopped.discard)
+
+
+def main(open_account: OpenAccount, clock: Clock, run: Callable[[Any], Any]) -> None:
+    """The whole life of the process; never returns. ``run`` runs a coroutine in the program's event loop."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    with contextlib.suppress(asyncio.IncompleteReadError, BrokenPipeError):
+        run(serve(sys.stdin.buffer, outgoing, open_account, clock))
+    os._exit(0)
+
+
+async def _letter(reader: asyncio.StreamReader) -> bytes:
+    """The next letter; at the end of the pipe the process ends here, before anything else is sent."""
+    try:
+        return await reader.readexactly(length_of(await reader.readexactly(LENGTH_BYTES)))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        os._exit(0)
+
+
+def _write(outgoing: BinaryIO, letter: bytes) -> None:
+    rest = memoryview(letter)
+    while rest:
+        try:
+            rest = rest[outgoing.write(rest) :]
+        except BrokenPipeError:
+            os._exit(0)
+
+
+def _die_of_bugs(task: asyncio.Task[None]) -> None:
+    """A batch without an answer would wait for ever: the engine learns of the death and settles what was under way."""
+    if not task.cancelled() and (bug := task.exception()) is not None:
+        sys.stderr.write(f"migrate worker: internal error: {type(bug).__name__}: {bug}\n")
+        sys.stderr.flush()
+        os._exit(70)

@@ -1,0 +1,99 @@
+"""An executor in this process. A worker's process has the same hands inside (``hand``).
+
+Memory: the batches under way, of which the caller bounds the number (``batches_at_once``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from migrator.errors import CloudError
+from migrator.model.objects import CREATE, BlobType, Condition, ContentHeaders, Shape
+from migrator.ports.clock import Clock
+from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, Refusal
+from migrator.ports.object_store import ObjectStore, Origin
+
+HANDS: Final = 16
+"""Copies of one batch under way at once."""
+BATCHES: Final = 4
+"""Batches at once: 64 copies under way, 6,400 a second where one takes 10 ms."""
+_PLAIN: Final = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
+_UNANSWERED: Final = frozenset({"unsent", "unknown", "unreachable"})
+
+
+class InlineExecutor:
+    """Implements ``Executor`` over open accounts, which stay the caller's to close."""
+
+    batches_at_once = BATCHES
+
+    def __init__(self, stores: Mapping[str, ObjectStore], clock: Clock) -> None:
+        self._stores = stores
+        self._clock = clock
+
+    def bind_run(self, token: int) -> None:
+        """Nothing: whoever opened the accounts bound them."""
+
+    async def copy(self, batch: CopyBatch, *, is_wanted: Callable[[], bool] = lambda: True) -> BatchAnswer:
+        """``is_wanted`` is asked before each copy: once it says no, the rest stays unsent."""
+        job = _Job(batch, self._stores[batch.origin], self._stores[batch.destination], self._clock, is_wanted)
+        hands = [asyncio.ensure_future(job.work()) for _ in range(min(HANDS, len(batch.units)))]
+        try:
+            await asyncio.gather(*hands)
+        finally:
+            for hand in hands:
+                hand.cancel()
+            await asyncio.gather(*hands, return_exceptions=True)
+        return BatchAnswer(tuple(job.answers), _by_minute(job.answers, self._clock))
+
+    async def close(self) -> None:
+        """Nothing: each call of ``copy`` ends what it began."""
+
+
+class _Job:
+    """A batch under way."""
+
+    def __init__(
+        self,
+        batch: CopyBatch,
+        origin: ObjectStore,
+        destination: ObjectStore,
+        clock: Clock,
+        is_wanted: Callable[[], bool],
+    ) -> None:
+        self.answers: list[str | Refusal] = [UNSENT] * len(batch.units)
+        self._batch = batch
+        self._origin = origin
+        self._destination = destination
+        self._clock = clock
+        self._is_wanted = is_wanted
+        self._rest: Iterator[tuple[int, CopyUnit]] = iter(enumerate(batch.units))
+        self._is_refused = False
+
+    async def work(self) -> None:
+        """One hand: takes the next copy until there is none, time is over or the service asks for less."""
+        until, monotonic, answers = self._batch.until, self._clock.monotonic, self.answers
+        for index, unit in self._rest:
+            if self._is_refused or monotonic() > until or not self._is_wanted():
+                return
+            answers[index] = await self._send(unit)
+
+    async def _send(self, unit: CopyUnit) -> str | Refusal:
+        container = self._batch.container
+        shape = _PLAIN
+        if unit.tags or unit.tier:
+            shape = Shape(BlobType.BLOCK, _PLAIN.headers, {}, unit.tags or {}, unit.tier)
+        condition = CREATE if unit.if_match is None else Condition(unit.if_match)
+        origin = Origin(self._origin, container, unit.name, unit.etag)
+        try:
+            return (await self._destination.copy(origin, container, unit.name, shape, condition=condition)).etag
+        except CloudError as fault:
+            refusal = Refusal.of(fault)
+            self._is_refused |= refusal.kind == "throttled"
+            return refusal
+
+
+def _by_minute(answers: list[str | Refusal], clock: Clock) -> dict[int, int]:
+    answered = sum(isinstance(one, str) or one.kind not in _UNANSWERED for one in answers)
+    return {int(clock.now().timestamp()) // 60: answered} if answered else {}

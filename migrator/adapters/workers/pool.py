@@ -1,0 +1,290 @@
+"""An executor of several processes, for jobs that one core cannot carry.
+
+A run that copies little never starts them: until ``SMALL`` copies have been asked for, and until a worker has opened its
+accounts, the copies are carried out in this process. Rules:
+
+- a batch is given to one worker once; of a worker that died nobody knows what it sent, so its batches are answered
+  "unknown", and another worker takes its place, ``MAX_DEATHS`` times at most;
+- workers are given references to credentials through their pipe and inherit the environment; the end of the pipe ends them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Final
+
+from migrator.adapters.workers.hand import READY, opening_letter
+from migrator.adapters.workers.inline import BATCHES, InlineExecutor
+from migrator.adapters.workers.letters import LENGTH_BYTES, batch_letter, length_of, read_answer, stop_letter
+from migrator.model.schedule import Account
+from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, Refusal
+
+SMALL: Final = 2_000
+"""Copies of a run that are not worth a process: one costs as much to start as some thousand copies."""
+IDLE_SECONDS: Final = 60.0
+"""Workers without work are let go after so long."""
+MAX_DEATHS: Final = 10
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 2.0
+"""How long a cancelled batch waits for its last answers: an interrupted run has five seconds in all."""
+_STREAM_LIMIT: Final = 2**20
+
+
+class WorkerPool:
+    """Implements ``Executor``.
+
+    Args:
+        command: the command line of a worker, without secrets.
+        inline: carries out what is not worth a process; its accounts stay the caller's.
+        count: workers at most.
+        small: so many copies are carried out in this process first.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        accounts: Sequence[Account],
+        cloud: Mapping[str, str],
+        *,
+        inline: InlineExecutor,
+        count: int,
+        small: int = SMALL,
+    ) -> None:
+        self._token = 0
+        self._command = tuple(command)
+        self._accounts = [{k: v for k, v in asdict(one).items() if v is not None} for one in accounts]
+        self._cloud = dict(cloud)
+        self._inline = inline
+        self._count = count
+        self._small = small
+        self._asked = 0
+        self._deaths = 0
+        self._workers: list[_Worker] = []
+        self._starting: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        self._slots: asyncio.Queue[InlineExecutor | _Worker] = asyncio.Queue()
+        for _ in range(BATCHES):
+            self._slots.put_nowait(inline)
+        self._under_way = 0
+        self._idle: asyncio.TimerHandle | None = None
+        self._is_closed = False
+
+    @property
+    def batches_at_once(self) -> int:
+        return BATCHES * max(1, self._count)
+
+    def bind_run(self, token: int) -> None:
+        self._token = token
+
+    async def copy(self, batch: CopyBatch) -> BatchAnswer:
+        self._asked += len(batch.units)
+        if self._asked > self._small:
+            self._staff()
+        self._under_way += 1
+        try:
+            slot = await self._slot()
+            try:
+                return await slot.copy(batch)
+            finally:
+                self._slots.put_nowait(slot)
+        finally:
+            self._under_way -= 1
+            if not self._under_way and self._workers:
+                self._rest()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that are ready for work."""
+        return tuple(worker.pid for worker in self._workers if worker.is_alive)
+
+    async def ready(self) -> None:
+        """Start the workers now and wait until they are up, or have failed to be."""
+        for worker in [one for one in self._workers if not one.is_alive]:
+            self._bury(worker)
+        self._staff()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        if self._idle is not None:
+            self._idle.cancel()
+        for task in list(self._starting):
+            task.cancel()
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        workers, self._workers = self._workers, []
+        await asyncio.gather(*(worker.close() for worker in workers), *self._ending)
+
+    async def _slot(self) -> InlineExecutor | _Worker:
+        """Who has room: a worker, or this process while no worker is ready. Slots of the dead are thrown away."""
+        while True:
+            slot = await self._slots.get()
+            if isinstance(slot, _Worker):
+                if slot.is_alive:
+                    return slot
+                self._bury(slot)
+            elif not any(worker.is_alive for worker in self._workers):
+                return slot
+            # else: the workers have taken over from this process
+
+    def _bury(self, worker: _Worker) -> None:
+        if worker in self._workers:
+            self._workers.remove(worker)
+            self._end(worker)
+            self._deaths += 1
+            if not self._workers:
+                for _ in range(BATCHES):
+                    self._slots.put_nowait(self._inline)
+            self._staff()
+
+    def _staff(self) -> None:
+        """Start the workers that are missing, beside the work."""
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+        missing = self._count - len(self._workers) - len(self._starting)
+        if self._is_closed or self._deaths >= MAX_DEATHS:
+            return
+        for _ in range(missing):
+            task = asyncio.ensure_future(self._start())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+
+    async def _start(self) -> None:
+        worker = _Worker(self._command)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await worker.open(opening_letter(self._accounts, self._cloud, self._token))
+        except (OSError, EOFError, ValueError, TimeoutError):
+            self._deaths += 1  # this process goes on alone; its own accounts say what is wrong
+            await worker.close()
+            return
+        except asyncio.CancelledError:
+            await worker.close()
+            raise
+        self._workers.append(worker)
+        for _ in range(BATCHES):
+            self._slots.put_nowait(worker)
+
+    def _end(self, worker: _Worker) -> None:
+        ending = asyncio.ensure_future(worker.close())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
+    def _rest(self) -> None:
+        if self._idle is None and not self._is_closed:
+            self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._dismiss)
+
+    def _dismiss(self) -> None:
+        """Nothing was asked for a while (a soak, a hold): give the memory back."""
+        self._idle = None
+        if self._under_way or self._is_closed:
+            return
+        self._asked = 0
+        workers, self._workers = self._workers, []
+        for worker in workers:
+            self._end(worker)
+        while not self._slots.empty():
+            self._slots.get_nowait()
+        for _ in range(BATCHES):
+            self._slots.put_nowait(self._inline)
+
+
+class _Worker:
+    """One process and what it has before it."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+        self._number = READY
+        self._waiting: dict[int, asyncio.Future[BatchAnswer]] = {}
+        self._listener: asyncio.Task[None] | None = None
+        self.is_alive = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process is not None else 0
+
+    async def open(self, opening: bytes) -> None:
+        """Start it and wait until its accounts are open. OSError, EOFError or ValueError if it does not come up."""
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=pipe, stdout=pipe, limit=_STREAM_LIMIT
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write(opening)
+        await self._letter()
+        self.is_alive = True
+        self._listener = asyncio.ensure_future(self._listen())
+
+    async def copy(self, batch: CopyBatch) -> BatchAnswer:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        self._number += 1
+        number = self._number
+        answer: asyncio.Future[BatchAnswer] = asyncio.get_running_loop().create_future()
+        if not self.is_alive:
+            return BatchAnswer((UNSENT,) * len(batch.units))
+        self._waiting[number] = answer
+        self._process.stdin.write(batch_letter(number, batch))
+        try:
+            return await asyncio.shield(answer)
+        except EOFError:
+            return _nobody_knows(batch)
+        except asyncio.CancelledError:
+            await self._stop(number, answer)
+            raise
+        finally:
+            self._waiting.pop(number, None)
+
+    async def _stop(self, number: int, answer: asyncio.Future[BatchAnswer]) -> None:
+        """Whoever asked has gone: let nothing more be sent, and wait for what is under way - not for long."""
+        assert self._process is not None
+        assert self._process.stdin is not None
+        if self.is_alive:
+            self._process.stdin.write(stop_letter(number))
+        with contextlib.suppress(EOFError, TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await answer
+
+    async def close(self) -> None:
+        """End it and wait for that."""
+        self.is_alive = False
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+    async def _letter(self) -> bytes:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        reader = self._process.stdout
+        return await reader.readexactly(length_of(await reader.readexactly(LENGTH_BYTES)))
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                number, answer = read_answer(await self._letter())
+                future = self._waiting.pop(number, None)
+                if future is not None and not future.done():
+                    future.set_result(answer)
+        except (EOFError, OSError, ValueError):
+            pass
+        finally:
+            self.is_alive = False
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(EOFError())
+                    future.exception()  # whoever waits is told; nobody else need be
+
+
+def _nobody_knows(batch: CopyBatch) -> BatchAnswer:
+    text = "cannot tell whether it was copied: the worker that had it died"
+    return BatchAnswer((Refusal("unknown", text),) * len(batch.units))

@@ -1,0 +1,70 @@
+"""The decisions of a range that go out in batches, and what their answers mean for the evidence.
+
+Decides which copies an executor may have; leaves pace and tries to hands.py, the meaning of an answer to actions.py - it is the
+same as for a copy made one by one. A batch is made only after its names were committed as pending.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from migrator.ports.executor import CopyUnit, Refusal
+from migrator.ports.state_store import Change
+from migrator.transfer.actions import Action
+from migrator.transfer.decide import Case, Decision, Verb
+from migrator.transfer.evidence import Evidence
+from migrator.transfer.hands import fits_batch
+from migrator.transfer.paced import PacedStore
+from migrator.transfer.result import PassResult
+from migrator.transfer.subject import Transfer
+
+if TYPE_CHECKING:
+    from migrator.transfer.walk import Walk
+
+Work = tuple[Case, Decision]
+
+
+def goes_in_batch(transfer: Transfer, case: Case, decision: Decision) -> bool:
+    """Is this a copy that one request makes, and are there hands for it?"""
+    return (
+        transfer.hands is not None
+        and decision.verb in (Verb.CREATE, Verb.REPLACE)
+        and case.origin is not None
+        and fits_batch(case.origin)
+        and transfer.copier is not None
+        and transfer.copier.is_server_side
+    )
+
+
+async def copy_in_batches(
+    walk: Walk, work: list[Work], evidence: Evidence, changes: list[Change], tally: PassResult
+) -> list[Work]:
+    """Copy ``work``; what is left for the ladder because this pair's service cannot copy by itself."""
+    t = walk.transfer
+    assert t.hands is not None
+    assert t.admit_until is not None
+    assert t.copier is not None
+    assert isinstance(t.origin, PacedStore)
+    assert isinstance(t.destination, PacedStore)
+    left: list[Work] = []
+
+    def settle(index: int, answer: str | Refusal) -> None:
+        case, decision = work[index]
+        if isinstance(answer, Refusal) and answer.kind == "unsupported":
+            left.append(work[index])
+            return
+        Action(walk, case, evidence, changes, tally).answered(decision.verb, answer)
+
+    units = [_unit(case, decision) for case, decision in work]
+    sizes = [case.origin.size if case.origin else 0 for case, _ in work]
+    await t.hands.copy(t.origin, t.destination, walk.container, units, sizes, admit=t.admit_until, settle=settle)
+    if left:
+        t.copier.leave_server_side()
+    return left
+
+
+def _unit(case: Case, decision: Decision) -> CopyUnit:
+    origin = case.origin
+    assert origin is not None
+    replaced = case.destination.etag if decision.verb is Verb.REPLACE and case.destination is not None else None
+    return CopyUnit(origin.name, origin.etag, replaced, origin.tags or None, origin.explicit_tier)

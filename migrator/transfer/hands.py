@@ -1,0 +1,182 @@
+"""Small copies in batches: who may go out together, when, and what becomes of those that come back unsent.
+
+Only a block blob that one request copies whole goes this way; everything else climbs the ladder of copying.py one by one.
+Rules, for each batch:
+
+- both accounts grant before it is handed out, in slices of ``SLICE_SECONDS`` of the slower pace, so that all workers
+  together never run ahead of a budget by more than the slices that are out;
+- it carries the moment at which the claim of the route would be too old: nothing of it is sent after that;
+- what comes back throttled or unsent is granted and handed out again; every other answer is settled once, by the caller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from migrator.model.objects import SYNC_COPY_LIMIT_BYTES, BlobType, Listed
+from migrator.ports.clock import Clock
+from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, Executor, Refusal
+from migrator.transfer.paced import ATTEMPTS, PacedStore
+
+BATCH: Final = 256
+"""Most copies of one batch: some ten milliseconds of a worker's time, so that a claim is never near its end."""
+SLICE_SECONDS: Final = 0.1
+MARGIN_SECONDS: Final = 1.0
+"""A batch with less time than this is admitted again before it goes out."""
+FIRST_WAIT_SECONDS: Final = 0.2
+
+Settle = Callable[[int, str | Refusal], None]
+"""Takes the index of a copy and its answer: the new ETag, or a refusal that another try would not change."""
+
+
+def fits_batch(blob: Listed) -> bool:
+    """Can the service copy it whole in one request?"""
+    return blob.blob_type is BlobType.BLOCK and blob.size <= SYNC_COPY_LIMIT_BYTES and not blob.is_archived
+
+
+class Hands:
+    """The executor of a run, shared by its moves."""
+
+    def __init__(self, executor: Executor, clock: Clock) -> None:
+        self._executor = executor
+        self.clock = clock
+        self._turn = asyncio.Semaphore(executor.batches_at_once)
+
+    async def send(self, batch: CopyBatch, admit: Callable[[], Awaitable[float]]) -> BatchAnswer:
+        """One batch that both accounts have granted, as soon as there is room for it."""
+        async with self._turn:
+            if self.clock.monotonic() > batch.until - MARGIN_SECONDS:
+                batch = replace(batch, until=await admit())
+            return await self._executor.copy(batch)
+
+    async def copy(
+        self,
+        origin: PacedStore,
+        destination: PacedStore,
+        container: str,
+        units: Sequence[CopyUnit],
+        sizes: Sequence[int],
+        *,
+        admit: Callable[[], Awaitable[float]],
+        settle: Settle,
+    ) -> None:
+        """Copy all of ``units``; returns when each is settled.
+
+        Args:
+            sizes: bytes of each, for the budgets.
+            admit: waits while paused, raises when the run must stop; answers until when (monotonic) may be sent.
+        """
+        errand = _Errand(self, origin, destination, container, units, sizes, admit, settle)
+        carriers = [
+            asyncio.ensure_future(errand.work()) for _ in range(min(self._executor.batches_at_once, len(units)))
+        ]
+        try:
+            await asyncio.gather(*carriers)
+        finally:
+            for carrier in carriers:
+                carrier.cancel()
+            await asyncio.gather(*carriers, return_exceptions=True)
+
+
+class _Errand:
+    """One call of ``Hands.copy``."""
+
+    def __init__(
+        self,
+        hands: Hands,
+        origin: PacedStore,
+        destination: PacedStore,
+        container: str,
+        units: Sequence[CopyUnit],
+        sizes: Sequence[int],
+        admit: Callable[[], Awaitable[float]],
+        settle: Settle,
+    ) -> None:
+        self._hands = hands
+        self._origin = origin
+        self._destination = destination
+        self._container = container
+        self._units = units
+        self._sizes = sizes
+        self._admit = admit
+        self._settle = settle
+        self._begin = 0
+
+    async def work(self) -> None:
+        """Take the next slice until there is none."""
+        while self._begin < len(self._units):
+            begin, self._begin = self._begin, self._end_of_slice(self._begin)
+            await self._carry(list(range(begin, self._begin)))
+
+    def _end_of_slice(self, begin: int) -> int:
+        """At least one copy, at most a batch, and what both paces give in SLICE_SECONDS."""
+        sides = (self._origin.limits, self._destination.limits)
+        most = min([BATCH, *(int(side.pace_per_second * SLICE_SECONDS) for side in sides if side.pace_per_second)])
+        end = min(begin + max(1, most), len(self._units))
+        bytes_a_second = min((side.bytes_per_second for side in sides if side.bytes_per_second), default=None)
+        if bytes_a_second is None:
+            return end
+        room = bytes_a_second * SLICE_SECONDS
+        for index in range(begin, end):
+            room -= self._sizes[index]
+            if room < 0:
+                return max(index, begin + 1)
+        return end
+
+    async def _carry(self, indexes: list[int]) -> None:
+        """Hand these copies out until each is settled."""
+        wait, fruitless = FIRST_WAIT_SECONDS, 0
+        while indexes:
+            until = await self._granted(indexes)
+            batch = CopyBatch(
+                self._origin.account,
+                self._destination.account,
+                self._container,
+                tuple([self._units[index] for index in indexes]),
+                until,
+            )
+            answer = await self._hands.send(batch, self._admit)
+            for minute, count in answer.answered.items():
+                self._destination.count_copies(minute, count, origin=self._origin)
+            rest, refusal = self._settled(indexes, answer.answers)
+            fruitless = fruitless + 1 if len(rest) == len(indexes) else 0
+            if fruitless == ATTEMPTS:
+                last = refusal or Refusal(
+                    "unreachable", f"cannot copy into {self._destination.account}: nobody sends it"
+                )
+                for index in rest:
+                    self._settle(index, last)
+                return
+            indexes = rest
+            if refusal is not None and indexes:
+                wait = await self._give_way(refusal, wait)
+
+    async def _granted(self, indexes: Sequence[int]) -> float:
+        until = await self._admit()
+        size = sum(self._sizes[index] for index in indexes)
+        for side in (self._destination.limits, self._origin.limits):
+            await side.grant(requests=len(indexes), bytes=size)
+        return until
+
+    def _settled(self, indexes: Sequence[int], answers: Sequence[str | Refusal]) -> tuple[list[int], Refusal | None]:
+        """Settle what is answered for good; what is left, and the refusal that says why (None: only unsent)."""
+        rest: list[int] = []
+        refusal: Refusal | None = None
+        settle = self._settle
+        for index, answer in zip(indexes, answers, strict=True):
+            if isinstance(answer, str) or answer.kind not in ("unsent", "throttled", "unreachable"):
+                settle(index, answer)
+                continue
+            rest.append(index)
+            if answer.kind != "unsent":
+                refusal = answer
+        return rest, refusal
+
+    async def _give_way(self, refusal: Refusal, wait: float) -> float:
+        if refusal.kind == "throttled":
+            side = self._origin if refusal.is_origin else self._destination
+            side.limits.give_way(refusal.retry_after_seconds)
+        return await self._destination.back_off(wait, refusal.retry_after_seconds)

@@ -1,0 +1,289 @@
+"""What every executor promises (``migrator.ports.executor``), for hands in this process and in processes of their own.
+
+Both are given embedded accounts: their requests are real, and an answer of the account decides, not one of a double.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from migrator.adapters.clock import SystemClock
+from migrator.adapters.local import LocalStore
+from migrator.adapters.workers import InlineExecutor, WorkerPool
+from migrator.adapters.workers.letters import (
+    LENGTH_BYTES,
+    answer_letter,
+    batch_letter,
+    length_of,
+    read_answer,
+    read_batch,
+)
+from migrator.errors import ConditionFailed, NotFound, SourceChanged, Throttled
+from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
+from migrator.model.schedule import Account
+from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, Refusal
+from tests.contract.object_store_suite import NAMES, PLAIN
+
+COMMAND = (sys.executable, "-m", "migrator.cli.hand")
+
+
+def soon() -> float:
+    return SystemClock().monotonic() + 60.0
+
+
+@pytest.fixture
+async def accounts(tmp_path):
+    """Two embedded accounts with one container each; the first is filled."""
+    stores = {}
+    for name in ("source", "target"):
+        stores[name] = LocalStore(name, tmp_path / f"{name}.db")
+        await stores[name].create_container(ContainerInfo("box"))
+    yield stores
+    for store in stores.values():
+        await store.close()
+
+
+@pytest.fixture
+def planned(tmp_path):
+    return [Account(name, "local", path=str(tmp_path / f"{name}.db")) for name in ("source", "target")]
+
+
+async def fill(store, names) -> list[CopyUnit]:
+    shape = Shape(BlobType.BLOCK, ContentHeaders("text/plain"), {"owner": "web"}, {}, None)
+    return [CopyUnit(n, (await store.put("box", n, n.encode(), shape, condition=CREATE)).etag) for n in names]
+
+
+def batch(units, until=None) -> CopyBatch:
+    return CopyBatch("source", "target", "box", tuple(units), soon() if until is None else until)
+
+
+class ExecutorSuite:
+    """A subclass gives the fixture ``executor``."""
+
+    async def test_every_copy_is_answered_with_its_new_etag_in_order(self, executor, accounts):
+        units = await fill(accounts["source"], NAMES)
+        answer = await executor.copy(batch(units))
+        there = {name: await accounts["target"].head("box", name) for name in NAMES}
+        assert list(answer.answers) == [there[name].etag for name in NAMES]
+        assert sum(answer.answered.values()) == len(NAMES)
+        assert all(dict(found.metadata) == {"owner": "web"} for found in there.values())
+
+    async def test_tags_and_tier_go_with_the_copy(self, executor, accounts):
+        (unit,) = await fill(accounts["source"], ["a"])
+        await executor.copy(batch([unit._replace(tags={"area": "web", "n": "1"}, tier="Cool")]))
+        found = await accounts["target"].head("box", "a")
+        assert (dict(found.tags), found.explicit_tier) == ({"area": "web", "n": "1"}, "Cool")
+
+    async def test_what_is_refused_is_said_for_each_and_stops_no_other(self, executor, accounts):
+        units = await fill(accounts["source"], ["changed", "fine", "gone", "taken"])
+        await accounts["source"].delete("box", "gone", if_match=units[2].etag)
+        units[0] = units[0]._replace(etag="0x8DFFFFFFFFFFFFF")
+        await accounts["target"].put("box", "taken", b"other", PLAIN, condition=CREATE)
+        answers = (await executor.copy(batch(units))).answers
+        kinds = [one if isinstance(one, str) else type(one.as_error()) for one in answers]
+        fine = await accounts["target"].head("box", "fine")
+        assert kinds == [SourceChanged, fine.etag, NotFound, ConditionFailed]
+        assert answers[2].as_error().what == "blob"
+        assert (await accounts["target"].head("box", "taken")).size == len(b"other")
+
+    async def test_a_replacement_keeps_to_its_condition(self, executor, accounts):
+        (unit,) = await fill(accounts["source"], ["a"])
+        old = await accounts["target"].put("box", "a", b"older", PLAIN, condition=CREATE)
+        wrong, right = unit._replace(if_match="0x8DFFFFFFFFFFFFF"), unit._replace(if_match=old.etag)
+        (refused,) = (await executor.copy(batch([wrong]))).answers
+        assert refused.kind == "condition-failed"
+        (etag,) = (await executor.copy(batch([right]))).answers
+        assert etag == (await accounts["target"].head("box", "a")).etag != old.etag
+
+    async def test_nothing_is_sent_after_the_batch_s_time(self, executor, accounts):
+        units = await fill(accounts["source"], ["a", "b"])
+        answer = await executor.copy(batch(units, until=SystemClock().monotonic() - 0.001))
+        assert list(answer.answers) == [UNSENT, UNSENT]
+        assert not answer.answered
+        assert (await accounts["target"].page("box")).entries == ()
+
+    async def test_many_batches_at_once_are_each_answered_whole(self, executor, accounts):
+        units = await fill(accounts["source"], [f"{n:04}" for n in range(200)])
+        answers = await asyncio.gather(*(executor.copy(batch(units[n : n + 10])) for n in range(0, 200, 10)))
+        etags = [etag for answer in answers for etag in answer.answers]
+        listed = (await accounts["target"].page("box")).entries
+        assert etags == [entry.etag for entry in listed]
+
+    async def test_an_empty_batch_is_answered(self, executor):
+        assert list((await executor.copy(batch([]))).answers) == []
+
+    async def test_it_may_be_closed_twice(self, executor):
+        await executor.close()
+        await executor.close()
+
+
+class TestInline(ExecutorSuite):
+    @pytest.fixture
+    def executor(self, accounts):
+        return InlineExecutor(accounts, SystemClock())
+
+    async def test_after_a_throttled_answer_the_rest_of_the_batch_is_unsent(self, accounts):
+        class Busy:
+            account = "target"
+            sent = 0
+
+            async def copy(self, *arguments, **options):
+                self.sent += 1
+                raise Throttled("cannot copy: busy", retry_after_seconds=3.0, account_side="origin")
+
+        busy = Busy()
+        executor = InlineExecutor({"source": accounts["source"], "target": busy}, SystemClock())
+        answers = (await executor.copy(batch([CopyUnit(f"{n:03}", "e") for n in range(100)]))).answers
+        refused = [one for one in answers if one.kind == "throttled"]
+        assert len(refused) == busy.sent < 20
+        assert all(one.kind == "unsent" for one in answers if one not in refused)
+        assert (refused[0].retry_after_seconds, refused[0].is_origin) == (3.0, True)
+
+    async def test_a_cancelled_batch_sends_nothing_more(self, accounts):
+        begun, sent = asyncio.Event(), []
+
+        class Slow:
+            account = "target"
+
+            async def copy(self, origin, container, name, shape, *, condition):
+                sent.append(name)
+                begun.set()
+                await asyncio.sleep(60)
+
+        executor = InlineExecutor({"source": accounts["source"], "target": Slow()}, SystemClock())
+        work = asyncio.ensure_future(executor.copy(batch([CopyUnit(f"{n:03}", "e") for n in range(100)])))
+        await begun.wait()
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        before = list(sent)
+        await asyncio.sleep(0)
+        assert sent == before
+
+
+class TestWorkers(ExecutorSuite):
+    @pytest.fixture
+    async def executor(self, accounts, planned):
+        pool = WorkerPool(COMMAND, planned, {}, inline=InlineExecutor(accounts, SystemClock()), count=2, small=-1)
+        await pool.ready()
+        yield pool
+        await pool.close()
+
+    async def test_the_copies_are_made_by_other_processes(self, executor):
+        assert len(executor.pids) == 2
+        assert os.getpid() not in executor.pids
+
+    async def test_a_run_that_copies_little_starts_none(self, accounts, planned):
+        pool = WorkerPool(COMMAND, planned, {}, inline=InlineExecutor(accounts, SystemClock()), count=2)
+        units = await fill(accounts["source"], NAMES)
+        answer = await pool.copy(batch(units))
+        await pool.close()
+        assert all(isinstance(one, str) for one in answer.answers)
+        assert pool.pids == ()
+
+    async def test_what_a_dead_worker_had_is_unknown_and_another_takes_its_place(self, executor, accounts):
+        units = await fill(accounts["source"], [f"{n:05}" for n in range(2_000)])
+        work = asyncio.ensure_future(executor.copy(batch(units)))
+        await until(lambda: has_begun(accounts["target"]))
+        for pid in executor.pids:
+            os.kill(pid, signal.SIGKILL)
+        answers = (await work).answers
+        assert {one.kind for one in answers} == {"unknown"}
+        await executor.ready()
+        fresh = await fill(accounts["source"], ["after"])
+        (etag,) = (await executor.copy(batch(fresh))).answers
+        assert etag == (await accounts["target"].head("box", "after")).etag
+
+    async def test_a_cancelled_batch_is_at_rest_when_the_caller_learns_of_it(self, executor, accounts):
+        units = await fill(accounts["source"], [f"{n:05}" for n in range(2_000)])
+        work = asyncio.ensure_future(executor.copy(batch(units)))
+        await until(lambda: has_begun(accounts["target"]))
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+        there = len((await accounts["target"].page("box")).entries)
+        await asyncio.sleep(0.2)
+        assert len((await accounts["target"].page("box")).entries) == there < 2_000
+
+    async def test_workers_end_with_the_pipe_of_a_killed_engine(self, accounts, planned, tmp_path):
+        program = (
+            "import asyncio, json, sys, time\n"
+            "from migrator.adapters.clock import SystemClock\n"
+            "from migrator.adapters.workers import InlineExecutor, WorkerPool\n"
+            "from migrator.model.schedule import Account\n"
+            "async def main():\n"
+            "    accounts = [Account(n, 'local', path=p) for n, p in json.loads(sys.argv[1])]\n"
+            "    command = (sys.executable, '-m', 'migrator.cli.hand')\n"
+            "    pool = WorkerPool(command, accounts, {}, inline=InlineExecutor({}, SystemClock()), count=2)\n"
+            "    await pool.ready()\n"
+            "    print(json.dumps(pool.pids), flush=True)\n"
+            "    await asyncio.sleep(60)\n"
+            "asyncio.run(main())\n"
+        )
+        places = json.dumps([(one.name, one.path) for one in planned])
+        engine = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, places, stdout=asyncio.subprocess.PIPE
+        )
+        pids = json.loads(await engine.stdout.readline())
+        engine.kill()
+        await engine.wait()
+        await until(lambda: have_ended(pids))
+
+    async def test_a_worker_imports_little(self, executor):
+        """Neither SDK nor plan parser nor database: its memory is counted as many times as there are workers."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "import sys, migrator.cli.hand\nprint(' '.join(m.partition('.')[0] for m in sys.modules))",
+            stdout=asyncio.subprocess.PIPE,
+        )
+        out, _ = await process.communicate()
+        assert not {"azure", "pydantic", "sqlalchemy", "rich", "typer", "ruamel", "aiohttp"} & set(out.decode().split())
+
+
+async def until(condition) -> None:
+    """Wait for an awaitable condition, ten seconds at most."""
+    for _ in range(2_000):
+        if await condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it never came")
+
+
+async def has_begun(target) -> bool:
+    return bool((await target.page("box", limit=1)).entries)
+
+
+async def have_ended(pids) -> bool:
+    return not any(is_running(pid) for pid in pids)
+
+
+def is_running(pid: int) -> bool:
+    """A zombie whose parent is gone does not count as running."""
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class TestLetters:
+    def test_a_batch_is_read_as_it_was_written(self):
+        odd = "new\nline \udc80 \U0001f389 \x00"
+        sent = CopyBatch("a", "b", "box", (CopyUnit(odd, "e1", "e0", {"k": odd}, "Cool"), CopyUnit("x", "e2")), 17.25)
+        letter = batch_letter(7, sent)
+        assert length_of(letter[:LENGTH_BYTES]) == len(letter) - LENGTH_BYTES
+        assert read_batch(letter[LENGTH_BYTES:]) == (7, sent)
+
+    def test_an_answer_is_read_as_it_was_written(self):
+        refusal = Refusal("throttled", "cannot: busy", "wait", "ServerBusy", "", 1.5, True)
+        sent = BatchAnswer(("0x1", refusal, UNSENT), {29_000_000: 2})
+        assert read_answer(answer_letter(9, sent)[LENGTH_BYTES:]) == (9, sent)
+
+    def test_a_length_that_cannot_be_is_refused(self):
+        with pytest.raises(ValueError, match="a letter of"):
+            length_of(b"\xff\xff\xff\xff")
