@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from migrator.engine import steps
+from migrator.engine import adopting, steps
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt
 from migrator.engine.steps import preflight
@@ -67,14 +67,27 @@ async def roll_back(fleet: Fleet, scope: Sequence[PlannedMove], on_conflict: str
     return Outcome("done", tuple(reasons))
 
 
-def retry(
-    fleet: Fleet, scope: Sequence[PlannedMove], *, reason: str, who: str, accept_deletes: int | None = None
+async def retry(
+    fleet: Fleet,
+    scope: Sequence[PlannedMove],
+    *,
+    reason: str,
+    who: str,
+    accept_deletes: int | None = None,
+    adopt_route: bool = False,
 ) -> Outcome:
-    """Let halted and reversed moves go on with the next ``apply``. UsageError if the scope has none."""
-    reasons: list[str] = []
+    """Let halted and reversed moves go on with the next ``apply``; the outcome is halted if a route forbids that.
+
+    Raises UsageError if the scope has nothing to retry.
+    """
+    adopted = await adopting.adopt(fleet, scope, reason=reason, who=who) if adopt_route else []
+    reasons, refused = list(adopting.told(fleet, adopted)), []
     for move in scope:
         mover = fleet.mover(move)
         if mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
+            continue
+        if (why := await adopting.disagreement(mover)) is not None:
+            refused.append(f"cannot retry {move.id}: {why}")
             continue
         figures = replace(mover.record.figures, passes=0, cancelled_fences=0)
         if accept_deletes is not None:
@@ -83,6 +96,12 @@ def retry(
         mover.happen(Event.RETRIED, fleet.journal("retry", text, wave=mover.wave.name, actor=who), figures=figures)
         reasons.append(f"{move.id} goes on from {mover.record.state}")
     fleet.save_waves_of(scope)
+    if refused:
+        return Outcome("halted", (*reasons, *refused))
     if not reasons:
-        raise UsageError("cannot retry: no move in that scope is halted or reversed", hint="see migrate status")
+        raise UsageError(
+            "cannot retry: no move in that scope is halted or reversed"
+            + (", and every route agrees with its state" if adopt_route else ""),
+            hint="see migrate status",
+        )
     return Outcome("done", tuple(reasons))

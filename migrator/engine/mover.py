@@ -14,13 +14,13 @@ from typing import Any
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
-from migrator.errors import CloudError, JudgementError, MigrateError, OutcomeUnknown, RouteChanged, RouteDisagreement
+from migrator.errors import CloudError, JudgementError, MigrateError, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event
-from migrator.machine.release import decide_release
+from migrator.machine.release import Standing, decide_release, explain
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
 from migrator.model.moves import Control, Direction, Figures, JournalEntry, MoveRecord, MoveState, RouteIntent
 from migrator.model.names import MoveId
-from migrator.model.routes import READ_WRITE, RouteRecord
+from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal, Change, SaveMove
@@ -34,6 +34,15 @@ MAX_CANCELLED_FENCES = 3
 GUARDIAN_MARGIN_SECONDS = 10.0
 """After drain and fence_timeout, until the guardian stops believing in the engine."""
 CONTROL_SECONDS = 0.2
+RELEASE_SECONDS = 600.0
+"""How long a release is tried against a route document that does not answer; the guardian tries as long."""
+LOUD_ATTEMPTS = 3
+_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+ADOPT_HINT = (
+    "find out who wrote it (migrate doctor, migrate history); if the route document is right, tell this store so:"
+    " migrate retry --adopt-route --reason TEXT"
+)
+"""What to do where route and state disagree."""
 
 
 @dataclass(slots=True)
@@ -137,6 +146,7 @@ class Mover:
                 hands=self.shared.hands,
                 admit_until=self.admit_until,
             )
+        self._transfer.is_adopting = self.record.is_adopted
         return self._transfer
 
     async def admit(self) -> None:
@@ -185,11 +195,10 @@ class Mover:
             or found.lineage != self.world.state.lineage
             or found.run != self.shared.run.id
         ):
-            said = f"{found.account}, {found.mode}, epoch {found.epoch}" if found else "no record"
             raise RouteDisagreement(
-                f"cannot go on with {self.id}: route and state disagree (the route says {said}; expected {live},"
+                f"cannot go on with {self.id}: route and state disagree (the route says {said(found)}; expected {live},"
                 f" epoch {self.record.epoch})",
-                hint="find out who wrote it (migrate history), put the record back, then: migrate retry --reason TEXT",
+                hint=ADOPT_HINT,
             )
         self._claim_at = asked
         return found
@@ -267,12 +276,12 @@ class Mover:
             self.happen(event, *changes, **fields)
         except asyncio.CancelledError:
             if self.record.intent is not None:
-                await self._release_for("interrupted")
+                await self._release_on_the_way_out()
             raise
         except Halt as halt:
             await self._stop(halt.reason)
         except RouteDisagreement as fault:
-            self.happen(Event.HALTED, reason=fault.message)
+            self.happen(Event.HALTED, reason=str(fault))
         except JudgementError as fault:
             await self._stop(str(fault))
         except MigrateError as fault:
@@ -307,9 +316,16 @@ class Mover:
         try:
             await self._release_for(why)
         except RouteDisagreement as fault:
-            self.happen(Event.HALTED, reason=fault.message)
+            self.happen(Event.HALTED, reason=str(fault))
             return False
         return True
+
+    async def _release_on_the_way_out(self) -> None:
+        """An interrupted run ends in any case; what it could not release, the guardian and the next run find on record."""
+        try:
+            await self._released_or_halted("interrupted")
+        except CloudError as fault:
+            self.tell("warning", str(fault))
 
     async def _release_for(self, why: str) -> None:
         """Shielded: a cancelled run still frees its writers."""
@@ -317,57 +333,71 @@ class Mover:
 
 
 async def release(mover: Mover, why: str) -> None:
-    """Undo an open fence, or learn that the switch happened; leaves the move in catching-up or past the switch.
+    """Undo an open fence, or learn that the switch happened; leaves the move in catching-up (or halted, if it was) or past the
+    switch. A second run finds the record released (epoch + 1, writable) and only writes that down.
 
-    A second run finds the record released (epoch + 1, writable) and only writes that down.
+    Raises:
+        RouteDisagreement: the record cannot be explained by this cut-over; nothing was written.
+        CloudError: the route document did not answer for RELEASE_SECONDS; the fence stays on record.
     """
     intent = mover.record.intent
     if intent is None:
         return
-    desk = mover.shared.desk
-    for attempt in range(10):
-        found = await desk.record(mover.id)
-        if found is not None and intent.switched is not None and found.same_authority(intent.switched):
-            finish_switch(mover, found, "found switched after an unanswered swap")
-            return
-        if found is not None and _is_released(found, intent):
-            break
-        wanted = decide_release(found, intent.before, intent.fence)
-        if found is None or wanted is None:
-            raise RouteDisagreement(
-                f"cannot release {mover.id}: the route is neither the fence nor what was before it",
-                hint="find out who wrote it; migrate history shows what this store knows",
-            )
-        try:
-            found_new = desk.stamped(wanted)
-            await desk.change(mover.id, found, found_new)
-            found = found_new
-            break
-        except (RouteChanged, OutcomeUnknown, CloudError):
-            await mover.world.clock.sleep(0.2 * (attempt + 1))
+    standing, found = await _undo(mover, intent)
+    if standing is Standing.SWITCHED:
+        finish_switch(mover, found, "found switched after an unanswered swap")
     else:
-        raise RouteDisagreement(
-            f"cannot release {mover.id}: the route document does not answer",
-            hint="run migrate apply again to release it",
+        f = mover.record.figures
+        mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)
+        mover.happen(
+            Event.RELEASED,
+            mover.note("fence-released", f"{mover.id}: released at {found.account}: {why}", epoch=found.epoch),
+            reason=mover.record.reason,
+            intent=None,
+            epoch=found.epoch,
+            figures=replace(f, cancelled_fences=f.cancelled_fences + 1),
         )
-    f = mover.record.figures
-    mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)
-    mover.happen(
-        Event.RELEASED,
-        mover.note("fence-released", f"{mover.id}: released at {found.account}: {why}", epoch=found.epoch),
-        intent=None,
-        epoch=found.epoch,
-        figures=replace(f, cancelled_fences=f.cancelled_fences + 1),
-    )
     mover._claim_at = -1e9
     await mover.unwatch()
 
 
-def _is_released(found: RouteRecord, intent: RouteIntent) -> bool:
-    """Somebody released it before us: same account, writable, a later epoch than before the fence."""
-    before = intent.before
-    is_later = found.mode == READ_WRITE and found.epoch > before.epoch
-    return is_later and (found.account, found.lineage) == (before.account, before.lineage)
+async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecord]:
+    """Ask and swap until the record is a fence no more. As long as writers may be blocked, trying on is right, whatever the
+    error: the guardian does the same beside us, and whoever is second finds the work done."""
+    clock, desk = mover.world.clock, mover.shared.desk
+    give_up, attempt = clock.monotonic() + RELEASE_SECONDS, 0
+    while True:
+        try:
+            found = await desk.record(mover.id, is_patient=False)
+            standing = explain(found, intent)
+            if found is None or standing is Standing.UNEXPLAINED:
+                raise RouteDisagreement(
+                    f"cannot release {mover.id}: route and state disagree (the route says {said(found)}, which is neither"
+                    f" the fence of epoch {intent.fence.epoch} nor what came before or after it)",
+                    hint=ADOPT_HINT,
+                )
+            if standing is not Standing.FENCED:
+                return standing, found
+            released = decide_release(found, intent.before, intent.fence)
+            assert released is not None
+            released = desk.stamped(released)
+            await desk.change(mover.id, found, released)
+            return Standing.RELEASED, released
+        except (RouteChanged, CloudError) as fault:
+            if clock.monotonic() >= give_up:
+                raise CloudError(
+                    f"cannot release {mover.id}: the route document does not answer ({fault.message})",
+                    hint="its writers stay blocked until it does; then migrate apply frees them first",
+                ) from fault
+            if attempt == LOUD_ATTEMPTS:
+                mover.tell("warning", f"{mover.id}: writers wait, the route document does not answer; trying on")
+        await clock.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)] * (0.5 + clock.random()))
+        attempt += 1
+
+
+def said(record: RouteRecord | None) -> str:
+    """A record in a sentence."""
+    return f"{record.account}, {record.mode}, epoch {record.epoch}" if record else "nothing"
 
 
 def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:

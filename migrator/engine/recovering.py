@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import Halt, Mover, finish_switch, release
+from migrator.engine.mover import Halt, Mover, release
 from migrator.engine.steps import preflight
 from migrator.errors import JudgementError, RouteDisagreement
 from migrator.machine.events import Event
-from migrator.machine.transitions import FENCE_STATES, is_allowed
+from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveState
-from migrator.model.routes import READ_WRITE
 
 
 async def recover(fleet: Fleet) -> None:
@@ -19,7 +18,7 @@ async def recover(fleet: Fleet) -> None:
         mover = fleet.mover(move)
         if mover.record.intent is not None:
             mover.tell("recovery", f"{move.id}: an earlier run ended in its fence; resolving that first")
-            await _resolve(mover)
+            await resolve(mover)
         if mover.record.ever_routed and mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
             await _claim(mover)
 
@@ -33,26 +32,16 @@ async def _claim(mover: Mover) -> None:
         mover.happen(Event.HALTED, reason=halt.reason)
 
 
-async def _resolve(mover: Mover) -> None:
-    """An intent is on record: find out whether the switch happened; if not, release."""
-    if mover.record.state in FENCE_STATES:
-        try:
-            await release(mover, "an earlier run ended in the fence")
-        except RouteDisagreement as fault:
-            mover.happen(Event.HALTED, reason=fault.message)
-        return
-    # A halt kept the intent because the route could not be explained or did not answer; look again.
-    record, intent = mover.record, mover.record.intent
-    found = await mover.shared.desk.record(mover.id)
-    if found is None or intent is None:
-        return
-    if intent.switched is not None and found.same_authority(intent.switched):
-        mover.record = replace(record, state=MoveState.SWITCHING, resume_from=None)
-        finish_switch(mover, found, "found switched after a halt")
-        return
-    if found.same_authority(intent.fence):
-        released = mover.shared.desk.released(found)
-        await mover.shared.desk.change(mover.id, found, released)
-        found = released
-    if (found.account, found.lineage, found.mode) == (intent.before.account, intent.before.lineage, READ_WRITE):
-        mover.save(replace(mover.record, intent=None, epoch=found.epoch))
+async def resolve(mover: Mover) -> None:
+    """A cut-over is on record whose end is not: release its fence, or write down that the switch happened.
+
+    Also for a move that halted with its cut-over on record: the route could not be explained then, perhaps it can now. If it
+    cannot, nothing is written and the move halts, or stays so. CloudError: the route document does not answer.
+    """
+    try:
+        await release(mover, "an earlier run ended in the fence")
+    except RouteDisagreement as fault:
+        if mover.record.state is not MoveState.HALTED:
+            mover.happen(Event.HALTED, reason=str(fault))
+        elif mover.record.reason != str(fault):
+            mover.save(replace(mover.record, reason=str(fault)))

@@ -110,12 +110,15 @@ class Rollout:
         reason: str,
         who: str,
         accept_deletes: int | None = None,
+        adopt_route: bool = False,
     ) -> Outcome:
-        """Let halted and reversed moves go on with the next ``apply``."""
+        """Let halted and reversed moves go on with the next ``apply``; ``adopt_route``: as the route document says."""
 
         async def work() -> Outcome:
             scope = self._fleet.in_scope(wave, region, area)
-            return going_back.retry(self._fleet, scope, reason=reason, who=who, accept_deletes=accept_deletes)
+            return await going_back.retry(
+                self._fleet, scope, reason=reason, who=who, accept_deletes=accept_deletes, adopt_route=adopt_route
+            )
 
         return await self._guarded(work)
 

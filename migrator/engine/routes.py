@@ -10,15 +10,18 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC
 
-from migrator.errors import RouteChanged
+from migrator.errors import RouteChanged, Throttled, Unreachable
 from migrator.model.names import MoveId
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
 from migrator.ports.clock import Clock
-from migrator.ports.router import Router
+from migrator.ports.router import Router, RouteSnapshot
 
 ATTEMPTS = 20
 """Swaps lost in a row to other records before giving up."""
+READ_SECONDS = 60.0
+"""How long a document that does not answer is asked again before the error goes up. Meanwhile nothing is written."""
+READ_AGAIN_SECONDS = 1.0
 
 
 class RouteDesk:
@@ -33,11 +36,22 @@ class RouteDesk:
         self._turn = asyncio.Lock()
 
     async def document(self) -> RouteDocument | None:
-        return (await self._router.read()).document
+        return (await self._read()).document
 
-    async def record(self, move: MoveId) -> RouteRecord | None:
-        document = await self.document()
+    async def record(self, move: MoveId, *, is_patient: bool = True) -> RouteRecord | None:
+        """The record now; None if there is none. ``is_patient`` False: no second try, the caller has its own."""
+        document = (await (self._read() if is_patient else self._router.read())).document
         return document.routes.get(str(move)) if document else None
+
+    async def _read(self) -> RouteSnapshot:
+        give_up = self._clock.monotonic() + READ_SECONDS
+        while True:
+            try:
+                return await self._router.read()
+            except (Unreachable, Throttled):
+                if self._clock.monotonic() >= give_up:
+                    raise
+            await self._clock.sleep(READ_AGAIN_SECONDS * (0.5 + self._clock.random()))
 
     async def change(self, move: MoveId, expected: RouteRecord | None, new: RouteRecord) -> None:
         """Put ``new`` in place of exactly ``expected`` (None: there must be no record).
@@ -83,6 +97,11 @@ class RouteDesk:
 
     def released(self, record: RouteRecord) -> RouteRecord:
         return replace(record, mode=READ_WRITE, epoch=record.epoch + 1, run=self._run, updated=self._now())
+
+    def adopted(self, record: RouteRecord, *, epoch: int) -> RouteRecord:
+        """This store's own from now on, writable, under an epoch that no follower and no store has seen."""
+        released = self.released(record)
+        return replace(released, epoch=max(record.epoch, epoch) + 1, lineage=self._lineage)
 
     def switched(self, fence: RouteRecord, account: str, endpoint: str) -> RouteRecord:
         return replace(

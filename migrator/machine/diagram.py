@@ -18,7 +18,7 @@ def mermaid() -> str:
         else:
             lines.append(f"    {here} --> {there}: {row.event}")
     lines.append("    note right of pending")
-    lines.append(f"        halted is reached from {', '.join(halting)}, and left by retried or rolled-back")
+    lines.append(f"        halted is reached from {', '.join(halting)}, and left by retried, rolled-back or adopted")
     lines.append("    end note")
     return "\n".join(lines) + "\n"
 

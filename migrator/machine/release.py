@@ -1,4 +1,4 @@
-"""Whether a fence may be released, and to what.
+"""Whether a fence may be released, and to what; and what became of a cut-over whose outcome is not known.
 
 The law of one swap, for everybody who may try it: the engine, the operator, the guardian. Rule: only the fence itself, or the
 record before it, is ever changed; any other record says that a switch, another release or a stranger was first, and is left
@@ -8,7 +8,9 @@ alone. Trying again is always safe, because a release changes the epoch.
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 
+from migrator.model.moves import RouteIntent
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteRecord
 
 
@@ -26,6 +28,34 @@ def decide_release(current: RouteRecord | None, before: RouteRecord, fence: Rout
     if current is None or not (current.same_authority(fence) or current.same_authority(before)):
         return None
     return replace(current, mode=READ_WRITE, epoch=current.epoch + 1)
+
+
+class Standing(StrEnum):
+    """What a route record says about a cut-over that was begun."""
+
+    FENCED = "fenced"
+    """Its own fence, or the record before it (a late fence must then be refused): release."""
+    RELEASED = "released"
+    """Somebody released it already: writable at the same account, under a later epoch."""
+    SWITCHED = "switched"
+    """The switch was sent, and it happened."""
+    UNEXPLAINED = "unexplained"
+    """No record, or one that this cut-over cannot have led to: a person must look."""
+
+
+def explain(current: RouteRecord | None, intent: RouteIntent) -> Standing:
+    """What became of the cut-over of ``intent``, given the record the route document has now."""
+    before = intent.before
+    if current is None:
+        return Standing.UNEXPLAINED
+    if current.same_authority(intent.switched):
+        return Standing.SWITCHED
+    if decide_release(current, before, intent.fence) is not None:
+        return Standing.FENCED
+    is_later = current.mode == READ_WRITE and current.epoch > before.epoch
+    if is_later and (current.account, current.lineage) == (before.account, before.lineage):
+        return Standing.RELEASED
+    return Standing.UNEXPLAINED
 
 
 def is_fence_of(fence: RouteRecord, before: RouteRecord) -> bool:

@@ -9,9 +9,11 @@ resume is the ordinary loop run again. Three facts give the table its form:
 
 1. Before the switch the origin is live, and every failure is undone by one *release*; that is why the four states of
    the fence (fencing, draining, verifying, switching) all fall back to catching-up and never to each other.
-2. The switch is the only step that moves the truth. After it nothing falls back: the way back is a new cut-over in the
-   other direction, from catching-up on, with the same rows.
-3. A halt remembers where to go on. Out of the fence that is always catching-up: a fence is never resumed.
+2. The switch is the only step that moves the truth (an adoption finds out that it had moved already). After it nothing
+   falls back: the way back is a new cut-over in the other direction, from catching-up on, with the same rows.
+3. A halt remembers where to go on. Out of the fence that is always catching-up: a fence is never resumed. A halt that kept
+   its fence on record, because the route could not be explained, may learn later what became of it: released, and it stays
+   halted; switched, and nothing is left that a person would have to decide.
 
 Which account is live is not stored; ``live_side`` reads it off (direction, state).
 """
@@ -85,6 +87,11 @@ def _rows() -> tuple[Row, ...]:
         row(D.FORWARD, state, E.ROLLED_BACK, S.CATCHING_UP, "the same pipeline the other way round", turn=D.REVERSE)
     row(D.REVERSE, S.REVERSED, E.RETRIED, S.PREFLIGHT, "the first fresh start after a way back", turn=D.FORWARD)
     row(D.FORWARD, S.REVERSED, E.RETRIED, S.PREFLIGHT, "it never switched; it starts again")
+    row(D.FORWARD, S.PENDING, E.ADOPTED_SOURCE, S.CATCHING_UP, "another state store had begun it")
+    row(D.FORWARD, S.PENDING, E.ADOPTED_TARGET, S.SOAKING, "another state store had switched it")
+    for way in D:
+        row(way, S.REVERSED, E.ADOPTED_SOURCE, S.CATCHING_UP, "whatever was known: forward again", turn=D.FORWARD)
+        row(way, S.REVERSED, E.ADOPTED_TARGET, S.SOAKING, "the route is the truth, this record was not", turn=D.FORWARD)
     return tuple(rows)
 
 
@@ -143,4 +150,11 @@ def _leave_halted(move: MoveRecord, event: E) -> MoveRecord:
         if move.direction is D.REVERSE:
             return replace(move, state=resume, resume_from=None, reason="")
         return follow(replace(move, state=resume, resume_from=None), event)
+    if event in (E.ADOPTED_SOURCE, E.ADOPTED_TARGET):
+        to = S.CATCHING_UP if event is E.ADOPTED_SOURCE else S.SOAKING
+        return replace(move, state=to, direction=D.FORWARD, resume_from=None, reason="")
+    if event is E.RELEASED:
+        return move
+    if event is E.SWITCHED:
+        return follow(replace(move, state=S.SWITCHING, resume_from=None), event)
     raise InternalError(f"{move.id} is halted, where {event} cannot happen")

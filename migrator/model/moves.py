@@ -108,6 +108,10 @@ class MoveRecord:
     reason: str = ""
     since: datetime | None = None
     switched_at: datetime | None = None
+    is_adopted: bool = False
+    """The route was adopted, and what evidence does not cover on the other side has not been compared since."""
+    dirty: str = ""
+    """Why the target holds writes that never came back: a rollback without it; "" if there was none. One sentence."""
 
 
 @dataclass(frozen=True, slots=True)

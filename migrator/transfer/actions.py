@@ -22,6 +22,7 @@ from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import CREATE, BlobType, Condition, Listed
 from migrator.ports.executor import Refusal
 from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding
+from migrator.transfer.adopt import is_equal
 from migrator.transfer.copying import same_content
 from migrator.transfer.decide import Case, Decision, Verb, marks_text, record_of
 from migrator.transfer.evidence import Evidence, marks_hash
@@ -61,8 +62,7 @@ class Action:
                 case Verb.WAIT:
                     self.tally.waiting += 1
                 case Verb.FOREIGN:
-                    self.tally.foreign += 1
-                    self._except("foreign", decision.reason)
+                    await self._foreign(decision.reason)
                 case Verb.STRAGGLER:
                     self.tally.held += 1
                     self._except("kept", decision.reason)
@@ -164,6 +164,17 @@ class Action:
             return
         await save_loser(t.destination, t.destination, self.walk.container, case.destination, t.move)
         await self._copy(Condition(if_match=case.destination.etag))
+
+    async def _foreign(self, reason: str) -> None:
+        """Somebody else's, unless the route was adopted and it is equal: then a store that is lost had copied it."""
+        case, t = self.case, self.walk.transfer
+        is_ours = t.is_adopting and await is_equal(t, self.walk.container, case)
+        if is_ours and case.origin and case.destination:
+            self._record(case.origin, case.destination.etag)
+            self.tally.adopted += 1
+            return
+        self.tally.foreign += 1
+        self._except("foreign", reason)
 
     async def _conflict(self, reason: str) -> None:
         case, t = self.case, self.walk.transfer

@@ -128,6 +128,13 @@ def _not_ours(case: Case) -> Decision:
     return Decision(Verb.CONFLICT, "changed on both sides since they were equal")
 
 
+def is_covered(case: Case) -> bool:
+    """Does the evidence name the origin's generation with its tags and tier: is its like known to have been on both sides?"""
+    if case.origin is None or case.record is None or not _same_origin(case):
+        return False
+    return case.record.marks == marks_hash(case.origin.tags, case.origin.explicit_tier)
+
+
 def stands(case: Case, row: ExceptionRow) -> bool:
     """Are both sides still the generations, tags and tiers that the exception was judged on?"""
     source, target = _sides(case)

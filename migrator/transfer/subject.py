@@ -48,6 +48,8 @@ class Transfer:
     deletes_counted: int = 0
     deletes_accepted: int = 0
     on_conflict: str | None = None
+    is_adopting: bool = False
+    """What evidence does not cover at the side that the route does not name is compared by content before it is foreign."""
     page_size: int = LIST_PAGE
     parallel: int = PARALLEL
     hands: Hands | None = None

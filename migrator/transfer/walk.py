@@ -12,6 +12,7 @@ from migrator.errors import CloudError
 from migrator.model.moves import EvidenceRange
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer.actions import Action
+from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch
 from migrator.transfer.decide import Case, Decision, Verb, decide, pending
 from migrator.transfer.deletes import delete_candidates
@@ -89,7 +90,7 @@ class Walk:
             at = rest
 
     def _split(self, above: bytes | None, cut: bytes, upper: bytes | None, piece: Evidence, rest: Evidence) -> None:
-        if self.is_watch:
+        if self.is_watch and not self.transfer.is_adopting:
             return
         ranges = (self._evidence_range(cut, piece), self._evidence_range(upper, rest))
         change = ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, ranges)
@@ -101,6 +102,10 @@ class Walk:
         await t.admit()
         cases = [self._case(pair, evidence) for pair in pairs]
         if self.is_watch:
+            if t.is_adopting and (adopted := await adopt_equal(t, self.container, cases, evidence)):
+                self.result.adopted += adopted
+                t.commit([self._range(above, upper, evidence)], PassResult())
+                cases = [self._case(pair, evidence) for pair in pairs]
             look(self, cases)
             return
         decided = [(case, decide(case)) for case in cases]

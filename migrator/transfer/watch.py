@@ -1,6 +1,7 @@
 """The watch after a switch: whatever changes on the side that must be still is a straggler, once.
 
-Writes exception rows only. In a watch the origin of the direction is the old side, the one that must be still.
+Writes exception rows only; while a route is being adopted, of kind foreign: nobody can say when they were written. In a
+watch the origin of the direction is the old side, the one that must be still.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.ports.state_store import PutException
-from migrator.transfer.decide import Case, marks_text
-from migrator.transfer.evidence import generation_hash, marks_hash
+from migrator.transfer.decide import Case, is_covered, marks_text
 from migrator.transfer.result import PassResult
 
 if TYPE_CHECKING:
@@ -23,15 +23,9 @@ def look(walk: Walk, cases: Sequence[Case]) -> None:
     t = walk.transfer
     forward = t.direction is Direction.FORWARD
     for case in cases:
-        old, record = case.origin, case.record
-        if old is None and record is None:
+        old = case.origin
+        if (old is None and case.record is None) or is_covered(case):
             continue
-        if old is not None and record is not None:
-            known = record.source if forward else record.target
-            if known == generation_hash(case.name, old.etag) and record.marks == marks_hash(
-                old.tags, old.explicit_tier
-            ):
-                continue
         etag = old.etag if old else None
         marks = marks_text(old, None)
         row = case.exception
@@ -40,12 +34,15 @@ def look(walk: Walk, cases: Sequence[Case]) -> None:
             continue
         walk.result.stragglers_new += 1
         why = "written" if old else "deleted"
-        walk.result.name(walk.container, case.name, f"{why} on {t.origin.account} after the switch")
+        since = "before the route was adopted" if t.is_adopting else "after the switch"
+        walk.result.name(walk.container, case.name, f"{why} on {t.origin.account} {since}")
         detail = f"{why} on {t.origin.account} by a writer without a lease"
+        if t.is_adopting:
+            detail = f"{why} on {t.origin.account}, and no evidence shows that {t.destination.account} has it"
         new = ExceptionRow(
             walk.container,
             case.name,
-            "straggler",
+            "foreign" if t.is_adopting else "straggler",
             etag if forward else None,
             None if forward else etag,
             detail,

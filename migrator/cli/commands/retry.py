@@ -23,6 +23,14 @@ AcceptDeletes = Annotated[
         "--accept-deletes", metavar="N", min=0, help="Allow up to N deletes in this direction.", show_default=False
     ),
 ]
+AdoptRoute = Annotated[
+    bool,
+    typer.Option(
+        "--adopt-route",
+        metavar="",
+        help="Where route and state disagree, believe the route document, also one of another state store.",
+    ),
+]
 
 
 def retry(
@@ -33,6 +41,7 @@ def retry(
     region: Region = None,
     area: Area = None,
     accept_deletes: AcceptDeletes = None,
+    adopt_route: AdoptRoute = False,
 ) -> int:
     """Let halted or reversed moves go on with the next apply."""
     from migrator.cli.identity import user
@@ -50,11 +59,17 @@ def retry(
 
     async def work(rollout: Rollout) -> Outcome:
         return await rollout.retry(
-            wave=wave, region=region, area=area, reason=reason, who=user(), accept_deletes=accept_deletes
+            wave=wave,
+            region=region,
+            area=area,
+            reason=reason,
+            who=user(),
+            accept_deletes=accept_deletes,
+            adopt_route=adopt_route,
         )
 
     resume = f"migrate apply {plan}"
-    code = operate(loaded, settings, work, resume=resume, create=False)
+    code = operate(loaded, settings, work, resume=resume, create=adopt_route)
     if code is ExitCode.DONE:
         show_note(f"  next: `{resume}` goes on from here")
     return code

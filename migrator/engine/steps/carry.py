@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.machine.events import Event
 from migrator.model.moves import RouteIntent
@@ -22,14 +24,13 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     """One pass, with its figures committed; Halt if it met what a person must decide."""
     result = await passes.run(mover.transfer(), in_fence=in_fence)
     f = mover.record.figures
-    mover.save(
-        mover.figures(
-            passes=f.passes + (0 if in_fence else 1),
-            lag_objects=result.changes,
-            lag_bytes=result.copied_bytes,
-            lag_seconds=result.seconds,
-        )
+    record = mover.figures(
+        passes=f.passes + (0 if in_fence else 1),
+        lag_objects=result.changes,
+        lag_bytes=result.copied_bytes,
+        lag_seconds=result.seconds,
     )
+    mover.save(replace(record, is_adopted=record.is_adopted and result.foreign > 0))
     mover.tell(
         "pass",
         f"{mover.id}: scanned {result.scanned:,}, copied {result.copied:,}, marked {result.marked:,}, deleted {result.deleted:,}",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from migrator.engine.mover import Halt, Mover
-from migrator.errors import NotFound
+from migrator.engine.mover import ADOPT_HINT, Halt, Mover
+from migrator.errors import NotFound, OutcomeUnknown, RouteChanged, Unreachable
+from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
-from migrator.machine.transitions import live_side
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
-from migrator.model.routes import READ_ONLY
 
+CLAIM_ATTEMPTS = 5
 _PROBE = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 
 
@@ -53,33 +53,26 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
 
     Raises Halt where route and state disagree; nothing is compensated then.
     """
-    desk, record = mover.shared.desk, mover.record
-    found = await desk.record(mover.id)
-    live = mover.plan.source if live_side(record) == "source" else mover.plan.target
-    if found is None:
-        if record.ever_routed or not create:
-            raise Halt(
-                f"cannot go on with {mover.id}: its route record is gone; put it back as migrate history says, then migrate retry"
-            )
-        found = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
-        await desk.change(mover.id, None, found)
-    elif found.lineage != mover.world.state.lineage:
-        raise Halt(
-            f"cannot go on with {mover.id}: its route record belongs to another state store ({found.lineage});"
-            " use that store (--state)"
-        )
-    elif found.account != live or found.epoch < record.epoch:
-        raise Halt(
-            f"cannot go on with {mover.id}: route and state disagree (the route names {found.account}, epoch {found.epoch};"
-            f" expected {live}, epoch {record.epoch}); put the record back, then migrate retry --reason TEXT"
-        )
-    is_stale_fence = found.mode == READ_ONLY and record.intent is None
-    if is_stale_fence:
-        # Nobody's fence that we know of: a release is always safe, and a late switch from it is refused.
-        mover.tell("recovery", f"{mover.id}: a fence that no record explains is released")
-    if is_stale_fence or found.run != mover.shared.run.id:
-        claimed = desk.released(found) if is_stale_fence else desk.stamped(found)
-        await desk.change(mover.id, found, claimed)
-        found = claimed
-    if not record.ever_routed or record.epoch != found.epoch:
-        mover.save(replace(record, ever_routed=True, epoch=found.epoch))
+    desk = mover.shared.desk
+    for attempt in range(CLAIM_ATTEMPTS):
+        record, found = mover.record, await desk.record(mover.id)
+        agreement = judge_route(record, found, lineage=mover.world.state.lineage)
+        if agreement.is_disagreement or (found is None and not create):
+            raise Halt(f"cannot go on with {mover.id}: {in_words(record, found, agreement)}; {ADOPT_HINT}")
+        if found is None:
+            claimed = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
+        elif agreement is Agreement.STALE_FENCE:
+            mover.tell("recovery", f"{mover.id}: a fence that no record explains is released")
+            claimed = desk.released(found)
+        else:
+            claimed = found if found.run == mover.shared.run.id else desk.stamped(found)
+        if claimed != found:
+            try:
+                await desk.change(mover.id, found, claimed)
+            except (RouteChanged, OutcomeUnknown, Unreachable):
+                if attempt == CLAIM_ATTEMPTS - 1:
+                    raise
+                continue  # read again: it may be ours already
+        if not record.ever_routed or record.epoch != claimed.epoch:
+            mover.save(replace(record, ever_routed=True, epoch=claimed.epoch))
+        return

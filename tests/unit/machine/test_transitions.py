@@ -17,6 +17,7 @@ def record(state: MoveState, direction: Direction = Direction.FORWARD, resume: M
     return MoveRecord(MoveId("europe", "web"), "w", "src", "dst", state=state, direction=direction, resume_from=resume)
 
 
+ADOPTIONS = {Event.ADOPTED_SOURCE: "source", Event.ADOPTED_TARGET: "target"}
 _NOT_HALTED = [state for state in MoveState if state is not MoveState.HALTED]
 
 
@@ -51,8 +52,27 @@ def test_only_the_switch_moves_the_truth():
         before, after = record(row.state, row.direction), record(row.to, row.turn)
         if row.event is Event.HALTED:
             after = record(row.to, row.turn, row.state)
-        if row.event is not Event.SWITCHED:
+        if row.event in ADOPTIONS:
+            assert live_side(after) == ADOPTIONS[row.event], row
+        elif row.event is not Event.SWITCHED:
             assert live_side(before) == live_side(after), row
+
+
+@pytest.mark.parametrize("event", ADOPTIONS)
+@pytest.mark.parametrize("resume", [state for state in MoveState if state is not MoveState.HALTED])
+@pytest.mark.parametrize("direction", Direction)
+def test_an_adoption_leaves_a_halted_move_live_where_the_route_says(direction, resume, event):
+    after = follow(record(MoveState.HALTED, direction, resume), event)
+    assert after.direction is Direction.FORWARD
+    assert live_side(after) == ADOPTIONS[event]
+
+
+def test_a_halted_move_that_learns_of_its_release_stays_halted_and_of_its_switch_goes_on():
+    halted = record(MoveState.HALTED, resume=MoveState.CATCHING_UP)
+    assert follow(halted, Event.RELEASED) == halted
+    assert follow(halted, Event.SWITCHED).state is MoveState.SOAKING
+    back = record(MoveState.HALTED, Direction.REVERSE, MoveState.CATCHING_UP)
+    assert follow(back, Event.SWITCHED).state is MoveState.REVERSED
 
 
 def test_a_halted_move_goes_on_where_it_stopped_or_goes_back():

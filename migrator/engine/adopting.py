@@ -1,0 +1,133 @@
+"""``retry --adopt-route``: the route document is right, and this state store learns from it.
+
+The way out where route and state disagree: a store restored from a backup, a copied or a second store, a record edited by
+hand. Writable at the source: the move catches up again. Writable at the target: it soaks again, from nothing. Read-only:
+released first. Evidence stays, because it never ages; what it does not cover at the account that the route does not name is
+foreign, and the next pass compares it: equal content is adopted, the rest is listed and left alone.
+
+Rule: the record is swapped to this store's lineage and an epoch above everything known before the state is committed, so a
+second run finds it and does the same again, and a fence, switch or claim of anybody else's is refused from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+from migrator.engine.fleet import Fleet
+from migrator.engine.mover import ADOPT_HINT, Mover, said
+from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
+from migrator.machine.agreement import in_words, judge_route, live_account
+from migrator.machine.events import Event
+from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.routes import RouteRecord
+from migrator.model.schedule import PlannedMove
+from migrator.ports.state_store import AddJournal
+
+ATTEMPTS = 10
+PAUSE_SECONDS = 0.5
+
+
+async def adopt(fleet: Fleet, scope: Sequence[PlannedMove], *, reason: str, who: str) -> list[PlannedMove]:
+    """Adopt the route of every move of ``scope`` whose record disagrees with it; the moves that were adopted.
+
+    Raises:
+        JudgementError: a route names neither account of its move, or there is none; the earlier moves are adopted.
+    """
+    adopted = []
+    for move in scope:
+        mover = fleet.mover(move)
+        if await disagreement(mover) is not None:
+            await _adopt(mover, reason=reason, who=who)
+            adopted.append(move)
+    return adopted
+
+
+def told(fleet: Fleet, adopted: Sequence[PlannedMove]) -> tuple[str, ...]:
+    records = [fleet.mover(move).record for move in adopted]
+    return tuple(f"{one.id} goes on from {one.state}: the route names {live_account(one)}" for one in records)
+
+
+async def disagreement(mover: Mover) -> str | None:
+    """Why the route does not let the move go on, and what to do; None if it does. An unresolved cut-over counts:
+    ``recovering`` has just tried to explain it."""
+    record, found = mover.record, await mover.shared.desk.record(mover.id)
+    if record.intent is not None:
+        return f"its last cut-over is unresolved (the route says {said(found)}); {ADOPT_HINT}"
+    agreement = judge_route(record, found, lineage=mover.world.state.lineage)
+    return f"{in_words(record, found, agreement)}; {ADOPT_HINT}" if agreement.is_disagreement else None
+
+
+async def _adopt(mover: Mover, *, reason: str, who: str) -> None:
+    record = mover.record
+    if record.state in (MoveState.RETIRING, MoveState.RETIRED):
+        raise JudgementError(f"cannot adopt the route of {mover.id}: it is {record.state}, and its source data is gone")
+    found, adopted = await _swap(mover)
+    event = Event.ADOPTED_SOURCE if adopted.account == mover.plan.source else Event.ADOPTED_TARGET
+    text = f"{mover.id}: the route is adopted, it names {adopted.account} ({reason})"
+    note = mover.note("route-adopted", text, reason=reason, route=asdict(found), known=_known(record))
+    mover.happen(
+        event,
+        AddJournal(replace(note.entry, actor=who)),
+        intent=None,
+        epoch=adopted.epoch,
+        ever_routed=True,
+        is_adopted=True,
+        switched_at=mover.world.clock.now() if event is Event.ADOPTED_TARGET else None,
+        figures=replace(record.figures, passes=0, cancelled_fences=0, soak_seconds=0.0),
+    )
+
+
+async def _swap(mover: Mover) -> tuple[RouteRecord, RouteRecord]:
+    """The record as it was found, and as it is now."""
+    desk = mover.shared.desk
+    for attempt in range(ATTEMPTS):
+        found = await desk.record(mover.id)
+        if found is None:
+            raise JudgementError(
+                f"cannot adopt the route of {mover.id}: the route document has no record of it",
+                hint=f"put one back that names the account its customers write to, with an epoch of {_highest(mover.record) + 1}"
+                " or more (migrate doctor shows the last one known), then the same command again",
+            )
+        _require_explicable(mover, found)
+        adopted = desk.adopted(found, epoch=_highest(mover.record))
+        try:
+            await desk.change(mover.id, found, adopted)
+            return found, adopted
+        except (RouteChanged, OutcomeUnknown, Unreachable):
+            if attempt == ATTEMPTS - 1:
+                raise
+        await mover.world.clock.sleep(PAUSE_SECONDS * mover.world.clock.random())
+    raise AssertionError("unreachable")
+
+
+def _require_explicable(mover: Mover, found: RouteRecord) -> None:
+    accounts = (mover.plan.source, mover.plan.target)
+    if found.account not in accounts:
+        raise JudgementError(
+            f"cannot adopt the route of {mover.id}: it names {found.account}, which is neither {accounts[0]} nor {accounts[1]}",
+            hint="put right the record, or the plan",
+        )
+    endpoint = mover.store(found.account).endpoint
+    if found.endpoint.rstrip("/") != endpoint.rstrip("/"):
+        raise JudgementError(
+            f"cannot adopt the route of {mover.id}: it names {found.account}, but sends its customers to {found.endpoint}"
+            f" instead of {endpoint}",
+            hint="find out where they write, and put right the record",
+        )
+
+
+def _highest(record: MoveRecord) -> int:
+    """The highest epoch that this store, and so any follower of its routes, may have seen."""
+    intent = record.intent
+    return max(record.epoch, intent.fence.epoch + 1 if intent is not None else 0)
+
+
+def _known(record: MoveRecord) -> dict[str, object]:
+    state = record.resume_from or record.state
+    return {
+        "account": live_account(record),
+        "epoch": record.epoch,
+        "state": str(state),
+        "direction": str(record.direction),
+    }

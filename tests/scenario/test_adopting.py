@@ -1,0 +1,253 @@
+"""Route and state disagree: a restored store, a copied or second store, a hand edit - and the way out, ``--adopt-route``."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import replace
+
+import pytest
+
+from migrator.adapters.routing import FileRouter
+from migrator.adapters.state import open_store
+from migrator.errors import JudgementError, UsageError
+from migrator.model.moves import Direction, MoveState
+from migrator.model.routes import READ_ONLY
+from migrator.model.schedule import Cutover
+from tests.scenario.test_rollout import until
+from tests.scenario.world import ID, Small
+
+
+@pytest.fixture
+def small(tmp_path):
+    return Small(tmp_path)
+
+
+async def edit(small: Small, **changes) -> None:
+    """What a hand does to the record."""
+    router = FileRouter(str(small.folder / "routes.json"))
+    seen = await router.read()
+    record = replace(seen.document.routes[str(ID)], **changes)
+    await router.swap(seen.document.with_record(str(ID), record), expected_etag=seen.etag)
+
+
+async def forget(small: Small) -> None:
+    """The record is gone."""
+    router = FileRouter(str(small.folder / "routes.json"))
+    seen = await router.read()
+    await router.swap(replace(seen.document, routes={}), expected_etag=seen.etag)
+
+
+def adopt(small: Small, **scope):
+    return small.rollout().retry(reason="the document is right", who="me", adopt_route=True, **scope)
+
+
+async def copied_and_held(small: Small) -> None:
+    """Everything is copied, and the move waits in ready."""
+    small.change_wave(cutover=Cutover(hold=True))
+    assert (await small.rollout().apply(wait=False)).code == "waiting"
+    small.change_wave(cutover=Cutover())
+
+
+async def test_a_store_restored_from_before_the_switch_learns_that_the_target_is_live_and_copies_nothing_over_it(small):
+    await small.fill(8)
+    await copied_and_held(small)
+    backup = small.folder / "backup"
+    shutil.copytree(small.folder / "state", backup)
+    await small.write("src", "n001", b"written after the backup")
+    await small.rollout().apply()
+    await small.write("dst", "n002", b"a customer's, after the switch")
+    shutil.rmtree(small.folder / "state")
+    shutil.copytree(backup, small.folder / "state")
+
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert "route and state disagree" in outcome.reasons[0]
+    assert "--adopt-route" in outcome.reasons[0]
+    refused = await small.rollout().retry(reason="no", who="me")
+    assert refused.code == "halted"
+    assert "--adopt-route" in refused.reasons[0], "a plain retry cannot help, and says so"
+
+    before = await small.route()
+    assert (await adopt(small)).code == "done"
+    record = small.state().move(ID)
+    assert (record.state, record.direction) == (MoveState.SOAKING, Direction.FORWARD)
+    assert record.figures.soak_seconds == 0.0
+    assert (await small.route()).epoch == before.epoch + 1
+    assert (await small.rollout().apply()).code == "done"
+    assert small.state().move(ID).state is MoveState.SOAKED
+    assert (await small.contents("dst"))["n002"][0] == b"a customer's, after the switch"
+    assert small.state().exceptions(ID) == [], "n001 was equal on both sides: adopted"
+
+    assert (await small.rollout().rollback()).code == "done"
+    assert (await small.contents("src"))["n002"][0] == b"a customer's, after the switch"
+
+
+async def test_what_only_the_old_side_has_is_listed_once_and_fails_no_sample(small):
+    await small.fill(5)
+    await copied_and_held(small)
+    shutil.copytree(small.folder / "state", small.folder / "backup")
+    await small.rollout().apply()
+    await small.write("src", "late", b"by a writer without a lease")
+    shutil.rmtree(small.folder / "state")
+    shutil.copytree(small.folder / "backup", small.folder / "state")
+    await small.rollout().apply()
+    await adopt(small)
+    assert (await small.rollout().apply()).code == "done"
+    assert [(row.name, row.kind) for row in small.state().exceptions(ID)] == [("late", "foreign")]
+    assert (await small.contents("src"))["late"][0] == b"by a writer without a lease"
+
+
+async def test_a_second_store_takes_over_a_move_in_the_middle_of_its_copy_without_a_second_copy(small):
+    await small.fill(8)
+    await copied_and_held(small)
+    shutil.rmtree(small.folder / "state")
+
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert "another state store" in outcome.reasons[0]
+    assert (await adopt(small)).code == "done"
+    assert small.state().move(ID).state is MoveState.CATCHING_UP
+    assert (await small.route()).lineage == small.state().lineage
+    assert (await small.rollout().apply()).code == "done"
+    record = small.state().move(ID)
+    assert record.state is MoveState.SOAKED
+    assert record.figures.objects_copied == 0
+    assert await small.contents("dst") == await small.contents("src")
+
+
+async def test_a_second_store_adopts_before_its_first_apply(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    shutil.rmtree(small.folder / "state")
+    assert (await adopt(small)).code == "done"
+    assert small.state().move(ID).state is MoveState.SOAKING
+    assert (await small.rollout().apply()).code == "done"
+
+
+async def test_the_target_s_own_objects_are_foreign_and_nothing_is_overwritten_until_they_are_gone(small):
+    await small.fill(4)
+    await copied_and_held(small)
+    shutil.rmtree(small.folder / "state")
+    await small.write("dst", "n001", b"not what the source has")
+    await small.write("dst", "own", b"only here")
+    await small.rollout().apply()
+    await adopt(small)
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert "2 objects that were not copied" in outcome.reasons[0]
+    target = await small.contents("dst")
+    assert (target["n001"][0], target["own"][0]) == (b"not what the source has", b"only here")
+    assert (await small.route()).account == "src"
+    await small.erase("dst", "n001")
+    await small.erase("dst", "own")
+    await small.rollout().retry(reason="emptied", who="me")
+    assert (await small.rollout().apply()).code == "done"
+    assert await small.contents("dst") == await small.contents("src")
+
+
+async def test_two_engines_on_a_store_and_its_copy_the_first_stops_and_the_second_goes_on(small):
+    await small.fill(6)
+    small.change_wave(soak_seconds=60.0)
+    first = small.rollout()
+    run = asyncio.ensure_future(first.apply())
+    await until(lambda: small.state().move(ID).state is MoveState.SOAKING)
+    shutil.copytree(small.folder / "state", small.folder / "copy")
+    copy = open_store(f"sqlite:///{small.folder}/copy/m.db", "s")
+    second = small.rollout(copy)
+    other = asyncio.ensure_future(second.apply())
+    outcome = await asyncio.wait_for(run, 20)
+    assert outcome.code == "halted"
+    assert "route and state disagree" in outcome.reasons[0]
+    second.stop()
+    await other
+    assert copy.move(ID).state is MoveState.SOAKING
+
+
+async def test_a_hand_that_put_the_route_back_to_the_source(small):
+    await small.fill(4)
+    await small.rollout().apply()
+    await small.write("dst", "n001", b"written at the target")
+    route = await small.route()
+    await edit(small, account="src", endpoint=small.store("src").endpoint, epoch=route.epoch + 1)
+    assert (await adopt(small)).code == "done"
+    assert small.state().move(ID).state is MoveState.CATCHING_UP
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted", "what was written at the target meanwhile is not thrown away"
+    assert (await small.contents("dst"))["n001"][0] == b"written at the target"
+
+
+async def test_a_read_only_record_of_nobody_is_released(small):
+    await small.fill(3)
+    await copied_and_held(small)
+    route = await small.route()
+    await edit(small, mode=READ_ONLY, epoch=route.epoch + 5, lineage="f" * 16)
+    await small.rollout().apply()
+    assert small.state().move(ID).state is MoveState.HALTED
+    assert (await adopt(small)).code == "done"
+    route = await small.route()
+    assert (route.account, route.mode) == ("src", "read-write")
+    assert (await small.rollout().apply()).code == "done"
+
+
+async def test_an_epoch_that_went_back_is_adopted_above_everything_a_client_may_have_seen(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    seen = (await small.route()).epoch
+    await edit(small, epoch=1)
+    assert (await adopt(small)).code == "done"
+    assert (await small.route()).epoch == seen + 1
+
+
+async def test_an_unexplained_fence_is_left_alone_until_it_is_adopted(small):
+    await small.fill(4)
+    small.schedule = replace(small.schedule, routing=replace(small.schedule.routing, clock_margin_seconds=30.0))
+    rollout = small.rollout()
+    run = asyncio.ensure_future(rollout.apply())
+    await until(lambda: small.state().move(ID).state is MoveState.DRAINING)
+    route = await small.route()
+    await edit(small, epoch=route.epoch + 3)
+    rollout.stop()
+    await run
+    record = small.state().move(ID)
+    assert record.state is MoveState.HALTED
+    assert record.intent is not None
+    assert "--adopt-route" in record.reason
+    assert (await small.rollout().retry(reason="no flag", who="me")).code == "halted"
+    assert (await adopt(small)).code == "done"
+    assert small.state().move(ID).intent is None
+    assert (await small.route()).mode == "read-write"
+
+
+async def test_a_record_that_is_gone_or_names_a_third_account_is_not_adopted(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    await edit(small, account="elsewhere")
+    with pytest.raises(JudgementError, match="neither src nor dst"):
+        await adopt(small)
+    await edit(small, account="dst", endpoint="https://elsewhere.example")
+    await edit(small, epoch=1)
+    with pytest.raises(JudgementError, match=r"sends its customers to https://elsewhere\.example"):
+        await adopt(small)
+    await forget(small)
+    with pytest.raises(JudgementError, match="no record of it"):
+        await adopt(small)
+
+
+async def test_adoption_is_in_the_journal_with_who_why_and_what_was_found(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    await edit(small, epoch=1)
+    await adopt(small)
+    entry = next(one for one in small.state().journal() if one.kind == "route-adopted")
+    assert entry.actor == "me"
+    assert entry.evidence["reason"] == "the document is right"
+    assert entry.evidence["route"]["epoch"] == 1
+    assert entry.evidence["known"]["epoch"] == 3
+
+
+async def test_where_route_and_state_agree_there_is_nothing_to_adopt(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    with pytest.raises(UsageError, match="every route agrees"):
+        await adopt(small)

@@ -1,0 +1,139 @@
+"""What became of a cut-over that is on record: every state in which it can be, against every route it can meet."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from migrator.engine.mover import RELEASE_SECONDS, release
+from migrator.engine.recovering import resolve
+from migrator.errors import CloudError
+from migrator.model.moves import Direction, MoveRecord, MoveState, RouteIntent
+from migrator.model.routes import READ_ONLY
+from tests.unit.engine.board import ID, before, fence, mover_of, switched
+
+S, FORWARD, REVERSE = MoveState, Direction.FORWARD, Direction.REVERSE
+
+STATES = {
+    "fencing": (S.FENCING, False),
+    "draining": (S.DRAINING, False),
+    "verifying": (S.VERIFYING, False),
+    "switching": (S.SWITCHING, True),
+    "halted before the switch was sent": (S.HALTED, False),
+    "halted after": (S.HALTED, True),
+}
+"""State, and whether the switch may have been sent."""
+
+ROUTES = {
+    "as it was before the fence": (lambda here, there: before(here), "release"),
+    "its fence": (lambda here, there: fence(here), "release"),
+    "its fence, claimed by another run": (lambda here, there: replace(fence(here), run="run-9"), "release"),
+    "released": (lambda here, there: replace(before(here), epoch=8), "released"),
+    "released before the fence came": (lambda here, there: replace(before(here), epoch=7), "released"),
+    "released long ago": (lambda here, there: replace(before(here), epoch=20), "released"),
+    "its switch": (lambda here, there: switched(there), "switched"),
+    "its switch, claimed by another run": (lambda here, there: replace(switched(there), run="run-9"), "switched"),
+    "gone": (lambda here, there: None, "unexplained"),
+    "somebody's later fence": (lambda here, there: replace(fence(here), epoch=9), "unexplained"),
+    "a later epoch at the other account": (lambda here, there: replace(switched(there), epoch=9), "unexplained"),
+    "a third account": (lambda here, there: replace(before(here), account="else", epoch=8), "unexplained"),
+    "another store's": (lambda here, there: replace(before(here), lineage="f" * 16, epoch=8), "unexplained"),
+    "an older epoch": (lambda here, there: replace(before(here), epoch=5), "unexplained"),
+    "its fence at another address": (lambda here, there: replace(fence(here), endpoint="https://x"), "unexplained"),
+}
+
+
+def record_in(state: MoveState, direction: Direction, sent: bool) -> MoveRecord:
+    here, there = ("src", "dst") if direction is FORWARD else ("dst", "src")
+    intent = RouteIntent(before(here), fence(here), switched(there) if sent else None)
+    halted = state is S.HALTED
+    return MoveRecord(
+        ID,
+        "first",
+        "src",
+        "dst",
+        state=state,
+        direction=direction,
+        resume_from=S.CATCHING_UP if halted else None,
+        reason="why it halted" if halted else "",
+        intent=intent,
+        epoch=7,
+        ever_routed=True,
+    )
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("where", STATES)
+async def test_an_open_cut_over_is_released_or_found_switched_or_left_alone(where, route, direction):
+    state, sent = STATES[where]
+    here, there = ("src", "dst") if direction is FORWARD else ("dst", "src")
+    make, expected = ROUTES[route]
+    if expected == "switched" and not sent:
+        expected = "unexplained"
+    found = make(here, there)
+    mover, board, _ = mover_of(record_in(state, direction, sent), found)
+
+    await resolve(mover)
+
+    now, after = board.document.routes.get(str(ID)), mover.record
+    assert after == mover.world.state.move(ID), "what is in memory is on record"
+    if expected == "unexplained":
+        assert (after.state, after.resume_from) == (S.HALTED, S.CATCHING_UP)
+        assert after.intent == record_in(state, direction, sent).intent, "kept, for whoever explains it"
+        assert "--adopt-route" in after.reason
+        assert now == found, "nothing is compensated"
+    elif expected == "switched":
+        assert after.state is (S.SOAKING if direction is FORWARD else S.REVERSED)
+        assert (after.intent, after.resume_from, after.epoch) == (None, None, 8)
+        assert now == found
+    else:
+        assert after.state is (S.HALTED if state is S.HALTED else S.CATCHING_UP)
+        assert after.resume_from is (S.CATCHING_UP if state is S.HALTED else None)
+        assert after.reason == ("why it halted" if state is S.HALTED else "")
+        assert (after.intent, after.direction) == (None, direction)
+        assert (now.account, now.mode, now.epoch) == (here, "read-write", after.epoch)
+        assert now.epoch == (found.epoch + 1 if expected == "release" else found.epoch)
+        assert now.epoch > before(here).epoch, "a fence still under way is refused"
+    assert now is None or now.mode == "read-write" or expected == "unexplained"
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("where", STATES)
+async def test_resolving_twice_changes_nothing_more(where, direction):
+    state, sent = STATES[where]
+    here = "src" if direction is FORWARD else "dst"
+    mover, board, _ = mover_of(record_in(state, direction, sent), fence(here))
+    await resolve(mover)
+    once, version = mover.record, board.version
+    await resolve(mover)
+    assert (mover.record, board.version) == (once, version)
+
+
+async def test_a_route_that_does_not_answer_for_minutes_is_released_when_it_does():
+    mover, board, clock = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
+    board.silent_until = 400.0
+    await release(mover, "a test")
+    assert mover.record.state is S.CATCHING_UP
+    assert board.document.routes[str(ID)].mode == "read-write"
+    assert 400.0 <= clock.at < 410.0
+    assert any(kind == "warning" and "does not answer" in text for kind, text in mover.world.reporter.events)
+
+
+async def test_a_route_that_never_answers_leaves_the_fence_on_record_for_the_next_run():
+    mover, board, clock = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
+    board.silent_until = 1e9
+    with pytest.raises(CloudError, match="does not answer") as caught:
+        await release(mover, "a test")
+    assert "migrate apply" in caught.value.hint
+    assert clock.at >= RELEASE_SECONDS
+    assert mover.record == record_in(S.DRAINING, FORWARD, sent=False)
+    assert board.document.routes[str(ID)].mode == READ_ONLY
+
+
+async def test_reading_the_record_waits_for_a_document_that_is_silent_for_a_moment():
+    mover, board, clock = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
+    board.silent_until = 20.0
+    assert await mover.shared.desk.record(ID) == fence()
+    assert clock.at < 25.0
