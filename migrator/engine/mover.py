@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
-from migrator.errors import CloudError, JudgementError, MigrateError, RouteChanged, RouteDisagreement
+from migrator.errors import CloudError, JudgementError, LockedError, MigrateError, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event
 from migrator.machine.release import Standing, decide_release, explain
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
@@ -145,6 +146,7 @@ class Mover:
                 on_conflict=self.on_conflict,
                 hands=self.shared.hands,
                 admit_until=self.admit_until,
+                note=self.note,
             )
         self._transfer.is_adopting = self.record.is_adopted
         return self._transfer
@@ -277,6 +279,12 @@ class Mover:
         except asyncio.CancelledError:
             if self.record.intent is not None:
                 await self._release_on_the_way_out()
+            raise
+        except LockedError:
+            # Another run's business from now on: this one writes nothing down, and sends no more than a release.
+            if self.record.intent is not None:
+                with suppress(MigrateError):
+                    await self._release_for("this run's lock is lost")
             raise
         except Halt as halt:
             await self._stop(halt.reason)

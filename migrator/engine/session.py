@@ -1,6 +1,7 @@
 """The lock and its heartbeat: proof, as long as a session is good, that this run is the only one.
 
-A run whose last good heartbeat is older than half of LOCK_TIMEOUT_SECONDS sends nothing more.
+A run whose last good heartbeat is older than half of LOCK_TIMEOUT_SECONDS sends nothing before it has a new one: a machine
+that stood still goes on if nobody took its lock meanwhile, and sends no more than a release if somebody did.
 """
 
 from __future__ import annotations
@@ -70,20 +71,28 @@ class Session:
     def check(self) -> None:
         """Raises LockedError if this run may not send anything any more."""
         age = self._clock.monotonic() - self._good_at
+        if not self._lost and age > LOCK_TIMEOUT_SECONDS / 2:
+            self._beat_now()
+            age = self._clock.monotonic() - self._good_at
         if self._lost or age > LOCK_TIMEOUT_SECONDS / 2:
             raise LockedError(
                 f"cannot go on: {self._lost or f'the last heartbeat is {age:.0f} s old'}",
                 hint="look at migrate status, then run migrate apply again",
             )
 
+    def _beat_now(self) -> None:
+        asked = self._clock.monotonic()
+        try:
+            self._state.heartbeat(self.token, self._clock.now())
+            self._good_at = asked
+        except LockedError as loss:
+            self._lost = loss.message
+        except StateError:
+            return  # the age of the last good one says when to stop
+
     async def _beats(self) -> None:
         while True:
             await self._clock.sleep(HEARTBEAT_SECONDS)
-            try:
-                self._state.heartbeat(self.token, self._clock.now())
-                self._good_at = self._clock.monotonic()
-            except LockedError as loss:
-                self._lost = loss.message
+            self._beat_now()
+            if self._lost:
                 return
-            except StateError:
-                continue  # the age of the last good one says when to stop

@@ -21,16 +21,24 @@ from migrator.errors import (
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import CREATE, BlobType, Condition, Listed
 from migrator.ports.executor import Refusal
+from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding
 from migrator.transfer.adopt import is_equal
 from migrator.transfer.copying import same_content
 from migrator.transfer.decide import Case, Decision, Verb, marks_text, record_of
 from migrator.transfer.evidence import Evidence, marks_hash
 from migrator.transfer.result import PassResult
-from migrator.transfer.saving import save_loser
+from migrator.transfer.saving import save_loser, saved_name
 
 if TYPE_CHECKING:
     from migrator.transfer.walk import Walk
+
+
+SAVE_ATTEMPTS = 3
+
+
+class NotSaved(CloudError):
+    """What would lose could not be saved now; a later pass tries again. Nothing was written to the name itself."""
 
 
 @dataclass(slots=True)
@@ -85,7 +93,7 @@ class Action:
             self._refused(verb, answer.as_error())
 
     def _refused(self, verb: Verb, fault: CloudError) -> None:
-        if isinstance(fault, SourceChanged | ConditionFailed | NotFound):
+        if isinstance(fault, SourceChanged | ConditionFailed | NotFound | NotSaved):
             self.tally.superseded += 1
             self._nothing_written()
         elif isinstance(fault, OutcomeUnknown):
@@ -153,7 +161,7 @@ class Action:
         case, t = self.case, self.walk.transfer
         assert case.destination is not None
         if case.origin is None:
-            await save_loser(t.destination, t.destination, self.walk.container, case.destination, t.move)
+            await self._keep(t.destination, t.destination, case.destination)
             self.walk.candidates.append((case.name, case.destination.etag))
             self.tally.superseded += 1
             return
@@ -162,7 +170,7 @@ class Action:
             self.tally.marked -= 1
             self.tally.adopted += 1
             return
-        await save_loser(t.destination, t.destination, self.walk.container, case.destination, t.move)
+        await self._keep(t.destination, t.destination, case.destination)
         await self._copy(Condition(if_match=case.destination.etag))
 
     async def _foreign(self, reason: str) -> None:
@@ -186,7 +194,7 @@ class Action:
         keeps_source = t.on_conflict == "source"
         loser, store = (case.origin, t.origin) if keeps_source else (case.destination, t.destination)
         if loser is not None:
-            await save_loser(store, t.source, self.walk.container, loser, t.move)
+            await self._keep(store, t.source, loser)
         if keeps_source:
             self._put_back()
             self.tally.held += 1
@@ -197,6 +205,21 @@ class Action:
         else:
             await self._copy(Condition(if_match=case.destination.etag) if case.destination else CREATE)
             self.changes.append(DropException(t.move, self.walk.container, case.name))
+
+    async def _keep(self, holder: ObjectStore, keeper: ObjectStore, blob: Listed) -> None:
+        """Save ``blob`` before it loses, and say where in the journal, before anything happens to it."""
+        t, container = self.walk.transfer, self.walk.container
+        for attempt in range(SAVE_ATTEMPTS):
+            try:
+                await save_loser(holder, keeper, container, blob, t.move)
+                break
+            except OutcomeUnknown as fault:
+                if attempt == SAVE_ATTEMPTS - 1:
+                    raise NotSaved(f"cannot keep {container}/{blob.name} of {holder.account}: no answer") from fault
+        if t.note is not None:
+            what = f"{t.move}: {container}/{blob.name} of {holder.account} (generation {blob.etag})"
+            text = f"{what} is kept as {keeper.account}/{container}/{saved_name(t.move, blob)}"
+            t.commit([t.note("kept", text)], PassResult())
 
     def _record(self, origin: Listed, destination_etag: str) -> None:
         t, place = self.walk.transfer, (self.walk.container, self.case.name)

@@ -1,6 +1,7 @@
 """Listings as streams, and the join of two of them.
 
-``Stream`` reads pages one ahead and checks that names rise strictly in the order asked for; reserved names are left out.
+``Stream`` reads pages one ahead and checks that names rise strictly in the order asked for; reserved names are left out. A
+marker that the service does not take any more means listing again from the beginning and skipping to the last name.
 ``join`` yields what both sides have for each name, ascending, in memory of two pages a side. A container that is not
 there is an empty stream that says so; a refusal (403) is an error, never an empty listing.
 """
@@ -21,6 +22,11 @@ from migrator.model.objects import LIST_PAGE, Listed
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.order import Order, OrderBroken, key_of
 
+REFUSED_MARKER = frozenset({"InvalidQueryParameterValue", "OutOfRangeInput", "InvalidMarker"})
+"""Codes that say that a marker is not (or no longer) one of this listing. Source: Azure "Blob service error codes"."""
+RESTARTS = 20
+"""Refused markers of one listing before the error goes up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -39,6 +45,14 @@ class Seen:
     objects: int = 0
     bytes: int = 0
     container_missing: bool = False
+
+
+class MarkerRefused(Exception):
+    """Not an error for people: the listing begins again."""
+
+    def __init__(self, fault: CloudError) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
 
 
 class Batches(Protocol):
@@ -62,6 +76,9 @@ class Stream:
     _ahead: asyncio.Task[tuple[list[Listed], str | None]] | None = None
     _done: bool = False
     _last: bytes | None = None
+    _skip_to: bytes | None = None
+    """Listing again: entries up to here were given out already."""
+    _restarts: int = 0
     _key: Callable[[str], bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +88,11 @@ class Stream:
         while not self._done:
             if self._ahead is None:
                 self._ahead = asyncio.ensure_future(self._fetch(None))
-            entries, marker = await self._ahead
+            try:
+                entries, marker = await self._ahead
+            except MarkerRefused as refusal:
+                self._begin_again(refusal.fault)
+                continue
             self._ahead = None
             if marker is None:
                 self._done = True
@@ -81,6 +102,13 @@ class Stream:
             if batch:
                 return batch
         return []
+
+    def _begin_again(self, fault: CloudError) -> None:
+        self._restarts += 1
+        if self._restarts > RESTARTS:
+            raise fault
+        self._skip_to = self._last
+        self._ahead = asyncio.ensure_future(self._fetch(None))
 
     async def close(self) -> None:
         if self._ahead is not None:
@@ -102,6 +130,10 @@ class Stream:
                 ) from absence
             self.seen.container_missing = True
             return [], None
+        except CloudError as refusal:
+            if marker is None or refusal.code not in REFUSED_MARKER:
+                raise
+            raise MarkerRefused(refusal) from refusal
         return [entry for entry in page.entries if not entry.name.startswith(RESERVED_PREFIX)], page.marker
 
     def _checked(self, entries: list[Listed]) -> list[tuple[bytes, Listed]]:
@@ -109,6 +141,10 @@ class Stream:
         last, key_of_name = self._last, self._key
         for entry in entries:
             key = key_of_name(entry.name)
+            if self._skip_to is not None:
+                if key <= self._skip_to:
+                    continue
+                self._skip_to = None
             if last is not None and key <= last:
                 raise OrderBroken(self.store.account)
             last = key
@@ -139,8 +175,18 @@ class SortedStream:
         self._file.execute("CREATE TABLE names (key BLOB PRIMARY KEY, listed BLOB) WITHOUT ROWID")
         key_of_name = key_of("sorted")
         marker: str | None = None
+        restarts = 0
         while True:
-            entries, marker = await self._pages._fetch(marker)
+            try:
+                entries, marker = await self._pages._fetch(marker)
+            except MarkerRefused as refusal:
+                restarts += 1
+                if restarts > RESTARTS:
+                    raise refusal.fault from refusal
+                self._file.execute("DELETE FROM names")
+                self._pages.seen.objects = self._pages.seen.bytes = 0
+                marker = None
+                continue
             self._pages.seen.objects += len(entries)
             self._pages.seen.bytes += sum(entry.size for entry in entries)
             self._file.execute("BEGIN")

@@ -7,12 +7,12 @@ grant of both accounts and is counted at both, because the service reads the ori
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from migrator.errors import Throttled, Unreachable
+from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import Condition, ContainerInfo, Features, Listed, Page, Shape
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Operation, Origin, RequestCounter, Written
@@ -24,6 +24,8 @@ ATTEMPTS = 8
 """How often a throttled request (or an unanswered read) is sent before the error goes up."""
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
+PAST_THE_END = "InvalidRange"
+"""The code of a read that begins where the blob ends. Source: Azure "Blob service error codes"."""
 
 
 class PacedStore:
@@ -96,7 +98,13 @@ class PacedStore:
         return await self._send("read", lambda: self.inner.container(name))
 
     async def create_container(self, like: ContainerInfo) -> None:
-        await self._send("write", lambda: self.inner.create_container(like))
+        """Repeated where it was not answered: nothing happens if the container is there."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._send("write", lambda: self.inner.create_container(like))
+            except OutcomeUnknown:
+                if attempt == ATTEMPTS:
+                    raise
 
     async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
         return await self._send("list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit))
@@ -108,16 +116,45 @@ class PacedStore:
     async def read(
         self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The request is granted before it is sent, the bytes as they arrive."""
-        await self.limits.grant()
-        self._count("read", 1, None)
-        async with self.inner.read(container, name, if_match=if_match, offset=offset, length=length) as chunks:
-            yield self._metered(chunks)
+        """The request is granted before it is sent, the bytes as they arrive. A read that breaks off goes on where it broke,
+        under the same condition, so that its bytes are always of one generation."""
+        body = self._body(container, name, if_match, offset, length)
+        try:
+            yield body
+        finally:
+            await body.aclose()
 
-    async def _metered(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in chunks:
-            await self.limits.grant(requests=0, bytes=len(chunk))
-            yield chunk
+    async def _body(
+        self, container: str, name: str, if_match: str, offset: int, length: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        wait, attempt, got = FIRST_WAIT_SECONDS, 0, 0
+        while True:
+            attempt += 1
+            await self.limits.grant()
+            left = None if length is None else length - got
+            try:
+                async with self.inner.read(
+                    container, name, if_match=if_match, offset=offset + got, length=left
+                ) as chunks:
+                    self._count("read", 1, None)
+                    async for chunk in chunks:
+                        await self.limits.grant(requests=0, bytes=len(chunk))
+                        got += len(chunk)
+                        wait, attempt = FIRST_WAIT_SECONDS, 0
+                        yield chunk
+                return
+            except (Throttled, Unreachable) as fault:
+                if isinstance(fault, Throttled):
+                    self.limits.give_way()
+                if attempt >= ATTEMPTS:
+                    raise
+                if got == length:
+                    return
+                wait = await self.back_off(wait, fault.retry_after_seconds if isinstance(fault, Throttled) else None)
+            except CloudError as fault:
+                if got and fault.code == PAST_THE_END:
+                    return  # it broke off after its last byte
+                raise
 
     def can_copy_from(self, other: ObjectStore) -> bool:
         return self.inner.can_copy_from(_inner(other))

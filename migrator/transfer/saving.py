@@ -16,7 +16,11 @@ def saved_name(move: MoveId, blob: Listed) -> str:
 
 
 async def save_loser(holder: ObjectStore, keeper: ObjectStore, container: str, blob: Listed, move: MoveId) -> None:
-    """Copy ``blob`` of ``holder`` into ``keeper`` as a block blob; nothing happens if it is saved already."""
+    """Copy ``blob`` of ``holder`` into ``keeper`` as a block blob; nothing happens if it is saved already.
+
+    ConditionFailed or NotFound: ``blob`` is another generation by now. OutcomeUnknown: safe to call again, because what is
+    saved under a name never differs.
+    """
     shape = replace(Shape.of(blob), blob_type=BlobType.BLOCK, tier=None)
     name = saved_name(move, blob)
     ids: list[str] = []

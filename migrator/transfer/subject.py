@@ -50,6 +50,8 @@ class Transfer:
     on_conflict: str | None = None
     is_adopting: bool = False
     """What evidence does not cover at the side that the route does not name is compared by content before it is foreign."""
+    note: Callable[[str, str], Change] | None = None
+    """Makes a journal entry of (kind, text), to be committed with what it speaks of."""
     page_size: int = LIST_PAGE
     parallel: int = PARALLEL
     hands: Hands | None = None

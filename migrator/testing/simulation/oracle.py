@@ -21,6 +21,7 @@ from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRec
 from migrator.model.samples import Sample, Verdict
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.ports.state_store import (
+    AddJournal,
     AddSample,
     Change,
     DropException,
@@ -109,6 +110,8 @@ class Oracle:
         self._cases = {str(move.id): _Case(move) for move in schedule.moves}
         self._owners: dict[tuple[str, str, str], _Case | None] = {}
         self._generations: dict[bytes, tuple[Any, str]] = {}
+        self._kept: list[str] = []
+        """What the journals of all stores say was kept."""
         self._directions: dict[tuple[str, str], Direction] = {}
         self.violations: list[Violation] = []
         self.has_one_store = True
@@ -192,20 +195,29 @@ class Oracle:
         if kind == "delete" and account.name == case.plan.source and is_forward:
             self.break_("source-deleted", f"{what}, going forward")
         is_replaced = before is not None and (after is None or after.content is not before.content)
-        if is_replaced and before is not None and before.stray:
-            if not case.decided:
-                self.break_("foreign-destroyed", f"{what}, over {before.author.act}")
-            elif not self._is_saved(case, container, before):
-                self.break_("loser-not-saved", f"{what}, over {before.author.act}")
+        if is_replaced and before is not None and before.stray and not self._is_kept(account, container, before):
+            invariant = "loser-not-saved" if case.decided else "foreign-destroyed"
+            self.break_(invariant, f"{what}, over {before.author.act}")
         if after is not None and (kind in ("copy", "copied", "put") or (kind == "commit" and after.content)):
             other = case.plan.target if account.name == case.plan.source else case.plan.source
             if after.body not in case.bodies.get((other, container, name), ()):
                 self.break_("mixed-generations", f"{what}: no generation of {other} was like it ({after.body!r})")
 
-    def _is_saved(self, case: _Case, container: str, blob: Blob) -> bool:
-        """Are the bytes kept under the reserved prefix of the source account?"""
-        held = self._accounts[case.plan.source].containers[container].blobs
-        return any(name.startswith(RESERVED_PREFIX) and one.content == blob.content for name, one in held.items())
+    def _is_kept(self, account: Account, container: str, blob: Blob) -> bool:
+        """Are the bytes under the reserved prefix of the account they are destroyed at, and does the journal say so?
+
+        A stranger's object may be replaced in two cases: a person decided a conflict, or a write of ours to that name was
+        announced and never answered, so that nobody can tell whose it is (decision 0002). Nothing is thrown away in either.
+        """
+        one = blob.listed
+        is_told = any(one.etag in text and f"{container}/{one.name} " in text for text in self._kept)
+        held = account.containers[container].blobs
+        return is_told and any(
+            name.startswith(RESERVED_PREFIX)
+            and name.endswith(one.name)
+            and (kept.content, dict(kept.listed.metadata)) == (blob.content, dict(one.metadata))
+            for name, kept in held.items()
+        )
 
     def decided(self) -> None:
         """The operator said which side wins a conflict: from now on losers may be replaced, once they are saved."""
@@ -253,6 +265,8 @@ class Oracle:
         if not sender.is_tool:
             case.hand_at = now
             case.fence_excused = True
+            if after is not None and (before is None or after.account != before.account):
+                self._settle_in(case, after.account)
             case.max_epoch = max(case.max_epoch, after.epoch if after else 0)
             return
         what = f"{sender.name} changed {key}: {_show(before)} -> {_show(after)}"
@@ -324,6 +338,14 @@ class Oracle:
             for name in sorted(names):
                 case.left[old, container, name] = here.peek(container, name)
                 self._compare(case, here, there, container, name, what)
+        self._settle_in(case, new)
+
+    def _settle_in(self, case: _Case, account: str) -> None:
+        """``account`` is the truth from now on, with all that strangers did to it before."""
+        for container, held in self._accounts[account].containers.items():
+            for name, blob in held.blobs.items():
+                if blob.stray and case.plan.area.takes(container, name):
+                    blob.stray = False
 
     def _compare(self, case: _Case, old: Account, new: Account, container: str, name: str, what: str) -> None:
         here, there = old.peek(container, name), new.peek(container, name)
@@ -360,8 +382,13 @@ class Oracle:
         for record in records:
             self._directions[node.name, str(record.id)] = record.direction
 
+    def kept(self, changes: Sequence[Change]) -> None:
+        """What a journal says of losers that were saved; also of the journal of a copied store."""
+        self._kept += [one.entry.text for one in changes if isinstance(one, AddJournal) and one.entry.kind == "kept"]
+
     def committed(self, node: Node, changes: Sequence[Change]) -> None:
         """The tool committed ``changes``."""
+        self.kept(changes)
         for change in changes:
             if isinstance(change, SaveMove):
                 self.directed(node, [change.move])

@@ -66,6 +66,7 @@ from migrator.testing.simulation.weather import Weather
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
 LOOK_SECONDS = 3.0
+CALM_RUNS = 8
 HAS_GUARDIAN = "guardian" in Doors.__dataclass_fields__
 """Without one a fence is open until the next engine comes."""
 Engine = Callable[[Schedule, Doors, Run, str], Coroutine[Any, Any, Outcome]]
@@ -149,6 +150,7 @@ class Scenario:
         self.state = MemoryStateStore("simulated", lineage=f"lineage-{seed}")
         self.metrics = self._metrics()
         self.older: list[object] = []
+        self.copies: list[MemoryStateStore] = []
         self.processes: list[Process] = []
         self.nodes: list[Node] = []
         self._starts = 0
@@ -344,6 +346,7 @@ class Scenario:
     def _committed_elsewhere(self, node: Node, changes: Any) -> None:
         self.note("committed to a copy", node.name, *(_short(change) for change in changes))
         self.oracle.directed(node, [change.move for change in changes if isinstance(change, SaveMove)])
+        self.oracle.kept(changes)
 
     def _is_proven_dead(self, asking: Node) -> Callable[[LockRecord], bool]:
         def is_dead(lock: LockRecord) -> bool:
@@ -364,16 +367,16 @@ class Scenario:
     async def _operate(self) -> None:
         """Until calm: start engines, kill and pause them, change one's mind; then let everything come to rest."""
         self._start_customers()
-        trouble = self.loop.create_task(self._trouble(), name="trouble", context=self.loop.world)
+        self.loop.create_task(self._calm_down(), name="calm", context=self.loop.world)
         command = "apply"
         while self.loop.time() < self.busy_seconds:
             await self._run_one(command)
             await asyncio.sleep(self.random.choice((0.1, 2.0, 30.0)))
             command = self._next_command()
-        trouble.cancel()
-        self._clear_controls()
         command = "apply"
-        for _ in range(8):
+        for _ in range(CALM_RUNS):
+            for other in self._living():
+                await other.ended  # a person waits for the run that holds the lock
             process = await self._run_one(command)
             if all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self.state.moves()):
                 break
@@ -381,6 +384,14 @@ class Scenario:
                 command = "retry" if self._some(MoveState.HALTED) else "apply"
             else:
                 command = "apply"
+
+    async def _calm_down(self) -> None:
+        """Trouble until the busy time is over; then nobody holds, pauses or breaks anything any more."""
+        trouble = self.loop.create_task(self._trouble(), name="trouble", context=self.loop.world)
+        await asyncio.sleep(self.busy_seconds)
+        trouble.cancel()
+        for state in (self.state, *self.copies):
+            _clear_controls(state)
 
     def _some(self, *states: MoveState) -> bool:
         return any(move.state in states for move in self.state.moves())
@@ -411,10 +422,6 @@ class Scenario:
         if draw < 0.15:
             return "rollback"
         return "apply"
-
-    def _clear_controls(self) -> None:
-        for control in self.state.controls():
-            self.state.commit([SetControl(replace(control, value={}))], token=None)
 
     async def _trouble(self) -> None:
         """What operators, machines and passers-by do meanwhile."""
@@ -468,6 +475,7 @@ class Scenario:
             copied = MemoryStateStore("simulated", lineage=self.state.lineage)
             copied.restore(self.random.choice([self.state.snapshot(), *self.older]))
             self._wipe_lock(copied)
+            self.copies.append(copied)
         self._start_engine("apply", state=copied)
 
     def _remember(self) -> None:
@@ -541,6 +549,11 @@ class Scenario:
             node.kill()
         self.loop.discard()
         return Report(self.seed, tuple(self.oracle.violations), self.history, moves, is_unfinished, figures)
+
+
+def _clear_controls(state: MemoryStateStore) -> None:
+    for control in state.controls():
+        state.commit([SetControl(replace(control, value={}))], token=None)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

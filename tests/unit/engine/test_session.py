@@ -1,0 +1,86 @@
+"""The lock's session: what a run may do after its machine stood still."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, Session
+from migrator.engine.world import Run
+from migrator.errors import LockedError, StateError
+from migrator.testing.memory_state import MemoryStateStore
+
+RUN = Run("run-1", "me", "here", 1, "boot")
+
+
+class HandClock:
+    """Stands still until it is moved; nobody sleeps to an end."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self):
+        return datetime(2026, 12, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self):
+        return self.seconds
+
+    async def sleep(self, seconds):
+        await asyncio.Event().wait()
+
+    def random(self):
+        return 0.5
+
+    def nonce(self):
+        return f"nonce-{self.seconds}"
+
+
+@pytest.fixture
+async def clock():
+    return HandClock()
+
+
+async def opened(state, clock, run=RUN):
+    session = Session(state, clock, run, {})
+    session.open(lambda lock: False)
+    return session
+
+
+async def test_a_machine_that_stood_still_goes_on_if_nobody_took_its_lock(clock):
+    state = MemoryStateStore("plan")
+    session = await opened(state, clock)
+    clock.seconds = 10 * LOCK_TIMEOUT_SECONDS
+    session.check()
+    assert state.lock().heartbeat == clock.now()
+    await session.close()
+
+
+async def test_a_machine_that_stood_still_sends_nothing_once_its_lock_is_taken(clock):
+    state = MemoryStateStore("plan")
+    session = await opened(state, clock)
+    clock.seconds = 2 * LOCK_TIMEOUT_SECONDS
+    other = await opened(state, clock, Run("run-2", "you", "there", 2, "boot"))
+    with pytest.raises(LockedError, match="taken over"):
+        session.check()
+    other.check()
+    await session.close()
+    assert state.lock().run == "run-2"
+    await other.close()
+
+
+async def test_a_store_that_cannot_be_written_stops_the_run_after_half_of_the_timeout(clock):
+    state = MemoryStateStore("plan")
+    session = await opened(state, clock)
+
+    def heartbeat(token, at):
+        raise StateError("the disk is full")
+
+    state.heartbeat = heartbeat
+    clock.seconds = LOCK_TIMEOUT_SECONDS / 2
+    session.check()
+    clock.seconds += HEARTBEAT_SECONDS
+    with pytest.raises(LockedError, match="the last heartbeat is 20 s old"):
+        session.check()
+    await session.close()

@@ -1,0 +1,188 @@
+"""Passes over two simulated accounts: what is carried over, what is left alone, what is kept."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrator.errors import CloudError, Unreachable
+from migrator.model.moves import Direction
+from migrator.model.objects import BlobType
+from migrator.transfer import listing
+from tests.unit.transfer.lab import CUSTOMER, Lab, VirtualPolicy
+
+
+@pytest.fixture
+def event_loop_policy():
+    return VirtualPolicy()
+
+
+@pytest.fixture
+async def lab():
+    return Lab()
+
+
+def once_after(account, name, act):
+    """Let ``act`` happen right after the tool's next effect on ``name``; customers' own effects do not count."""
+    right = account.wrote
+
+    def wrote(account_, sender, container, name_, *facts):
+        right(account_, sender, container, name_, *facts)
+        if sender is not CUSTOMER and name_ == name:
+            account.wrote = right
+            act()
+
+    account.wrote = wrote
+
+
+async def test_a_first_pass_copies_everything_and_a_second_finds_nothing_to_do(lab):
+    for number in range(7):
+        lab.put(lab.source, f"n{number}", b"%d" % number, i=str(number))
+    first = await lab.run()
+    assert (first.copied, first.changes) == (7, 7)
+    assert lab.contents(lab.target) == lab.contents(lab.source)
+    assert (await lab.run()).is_proof
+
+
+async def test_a_write_in_the_same_second_as_the_copy_is_not_lost(lab):
+    """The lost update of tools that compare times: the source is written after it was read, in the same second and with the
+    same size, so that its new Last-Modified is not later than the copy's."""
+    lab.put(lab.source, "hot", b"before")
+    now = lab.source.peek("web", "hot").listed.last_modified
+    once_after(lab.target, "hot", lambda: lab.put(lab.source, "hot", b"after!", modified=now))
+    await lab.run()
+    here, there = lab.source.peek("web", "hot").listed, lab.target.peek("web", "hot").listed
+    assert (here.size, here.last_modified) == (there.size, there.last_modified)
+    assert lab.contents(lab.target) == {"hot": b"before"}
+    second = await lab.run()
+    assert (second.copied, second.is_proof) == (1, False)
+    assert lab.contents(lab.target) == {"hot": b"after!"}
+    assert (await lab.run()).is_proof
+
+
+async def test_a_write_between_the_listing_and_the_copy_is_never_mixed_in(lab):
+    lab.put(lab.source, "hot", b"before")
+    wire = lab.wires["dst"]
+    wire.listed = lambda *facts: lab.put(lab.source, "hot", b"changed")
+    result = await lab.run()
+    wire.listed = lambda *facts: None
+    assert (result.copied, result.superseded) == (0, 1)
+    assert lab.contents(lab.target) == {}
+    assert not lab.records()
+    await lab.run()
+    assert lab.contents(lab.target) == {"hot": b"changed"}
+
+
+@pytest.mark.parametrize("order", ["utf-16", "utf-8"])
+async def test_a_refused_marker_means_listing_again_and_going_on_after_the_last_name(order):
+    lab = Lab(source_order=order, target_order=order)
+    names = ["a", "b", "\U0001f389", "\uffee", "z", "z1", "z2"]
+    for name in names:
+        lab.put(lab.source, name, name.encode())
+    door, refused = lab.doors["src"].inner, []
+    right = door.page
+
+    async def page(container, *, prefix="", marker=None, limit=5000):
+        if marker is not None and len(refused) < 3:
+            refused.append(marker)
+            raise CloudError("the marker is refused", code="OutOfRangeInput")
+        return await right(container, prefix=prefix, marker=marker, limit=limit)
+
+    door.page = page
+    result = await lab.run(page_size=2)
+    assert len(refused) == 3
+    assert result.scanned == len(names)
+    assert lab.contents(lab.target) == lab.contents(lab.source)
+    assert (await lab.run(page_size=2)).is_proof
+
+
+async def test_markers_that_are_always_refused_end_the_pass_with_the_services_error(lab):
+    for name in "abc":
+        lab.put(lab.source, name)
+    door, asked = lab.doors["src"].inner, []
+    right = door.page
+
+    async def page(container, *, prefix="", marker=None, limit=5000):
+        asked.append(marker)
+        if marker is not None:
+            raise CloudError("the marker is refused", code="OutOfRangeInput")
+        return await right(container, prefix=prefix, marker=marker, limit=limit)
+
+    door.page = page
+    with pytest.raises(CloudError, match="the marker is refused"):
+        await lab.run(page_size=2)
+    assert len(asked) <= 2 * (listing.RESTARTS + 1)
+
+
+async def test_a_read_that_breaks_off_goes_on_where_it_broke(lab):
+    """A page blob is streamed inside a fence; its read breaks off after one piece, and the copy is whole all the same."""
+    content = bytes(range(256)) * 4 * 1024
+    lab.put(lab.source, "page", content, BlobType.PAGE)
+    door, asked = lab.doors["src"].inner, []
+    right = door.read
+
+    def read(container, name, *, if_match, offset=0, length=None):
+        asked.append(offset)
+        opened = right(container, name, if_match=if_match, offset=offset, length=length)
+        return Breaking(opened, 512 * 1024) if len(asked) == 1 else opened
+
+    door.read = read
+    result = await lab.run(in_fence=True)
+    assert (result.copied, asked) == (1, [0, 512 * 1024])
+    assert lab.contents(lab.target) == {"page": content}
+
+
+class Died(Exception):
+    """The process is gone: nothing it would have said afterwards was said."""
+
+
+class Breaking:
+    """A read that gives so many bytes and then no more."""
+
+    def __init__(self, opened, first):
+        self.opened, self.first = opened, first
+
+    async def __aenter__(self):
+        return self._chunks(await self.opened.__aenter__())
+
+    async def __aexit__(self, *fault):
+        return await self.opened.__aexit__(*fault)
+
+    async def _chunks(self, chunks):
+        async for chunk in chunks:
+            yield chunk[: self.first]
+            raise Unreachable("the connection broke")
+
+
+@pytest.mark.parametrize("direction", Direction)
+async def test_what_a_comparison_replaces_is_kept_and_the_journal_says_where(lab, direction):
+    """The run died with a write of ours announced; meanwhile somebody else wrote that name at the destination."""
+    origin, destination = (lab.source, lab.target) if direction is Direction.FORWARD else (lab.target, lab.source)
+    lab.put(origin, "hot", b"ours")
+
+    door = lab.doors[destination.name].inner
+    right = door.copy
+
+    async def copy(*facts, **more):
+        await right(*facts, **more)
+        raise Died
+
+    door.copy = copy
+    with pytest.raises(Died):
+        await lab.run(direction)
+    door.copy = right
+    lab.put(destination, "hot", b"theirs")
+    etag = destination.peek("web", "hot").listed.etag
+    await lab.run(direction)
+    assert lab.contents(destination) == {"hot": b"ours"}
+    kept = f".migrate/saved/eu/web/{etag}/hot"
+    assert lab.contents(destination, with_kept=True)[kept] == b"theirs"
+    assert any(kept in text and etag in text for text in lab.journal())
+    assert (await lab.run(direction)).is_proof
+
+
+async def test_a_name_that_was_not_announced_is_a_strangers(lab):
+    lab.put(lab.source, "hot", b"ours")
+    lab.put(lab.target, "hot", b"theirs")
+    result = await lab.run()
+    assert (result.foreign, result.copied) == (1, 0)
+    assert lab.contents(lab.target) == {"hot": b"theirs"}
