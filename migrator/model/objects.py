@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+from migrator.model.values import value
+
 BLOCK_BYTES = 8 * 1024 * 1024
 """Size of one block of a large copy. Source: a block may have up to 4000 MiB, a blob 50,000 blocks (Azure limits)."""
 SYNC_COPY_LIMIT_BYTES = 256 * 1024 * 1024
@@ -24,7 +26,7 @@ class BlobType(StrEnum):
     PAGE = "PageBlob"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ContentHeaders:
     """The five content headers and Cache-Control; None is "not set". ``md5`` is the stored Content-MD5 (raw bytes),
     a client's claim that is kept but proves nothing."""
@@ -37,7 +39,7 @@ class ContentHeaders:
     md5: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Listed:
     """One blob as a listing (or a HEAD, which fills the same fields) shows it.
 
@@ -84,7 +86,7 @@ class ContainerInfo:
     has_legal_hold: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Shape:
     """Everything of a blob beside its bytes, as a create sets it."""
 
@@ -100,7 +102,7 @@ class Shape:
         return cls(blob.blob_type, blob.headers, blob.metadata, blob.tags, blob.explicit_tier)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Condition:
     """The condition of a write: exactly one of create (``if_none_match``) or replace (``if_match``)."""
 

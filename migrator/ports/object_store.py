@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Features, Listed, Page, Shape
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Origin:
     """A blob of another account to copy from: generation ``etag`` of ``container/name``."""
 
@@ -29,7 +29,7 @@ class Origin:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Written:
     """The answer of an ETag-changing write: the new generation. ``pending`` with a ``copy_id``: an asynchronous copy
     still runs, and the ETag counts only once a HEAD shows success and the same id."""

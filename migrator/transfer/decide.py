@@ -15,11 +15,12 @@ The rules, in order:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import Listed
+from migrator.model.values import value
 from migrator.transfer.evidence import UNKNOWN, Record, generation_hash, marks_hash
 
 
@@ -43,7 +44,7 @@ class Verb(StrEnum):
     """On neither side; a record of it may be dropped."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Case:
     """All that is known of one name in one pass."""
 
@@ -57,7 +58,7 @@ class Case:
     exception: ExceptionRow | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Decision:
     verb: Verb
     reason: str = ""

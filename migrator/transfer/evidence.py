@@ -12,19 +12,27 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 
+from migrator.model.values import value
+
 RECORD_BYTES = 24
-_LAYOUT = struct.Struct(">Q6s6sI")
+_KEYED = struct.Struct(">Q16s")
+_RECORD = struct.Struct(">6s6sI")
 _PROVED_BIT = 0x8000_0000
 _PENDING_BIT = 0x4000_0000
 _MARKS = 0x3FFF_FFFF
+_BITS_AT = 12
+"""Where in a packed record the byte with the two bits is."""
+_PENDING_IN_BYTE = _PENDING_BIT >> 24
+NAMES_KEPT = 40_000
+"""As many names as a few ranges in flight have."""
 UNKNOWN = bytes(6)
 """In place of a generation hash: this side is not known yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Record:
     """One record without its name hash."""
 
@@ -35,7 +43,9 @@ class Record:
     is_pending: bool = False
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def name_hash(name: str) -> int:
+    """64 bits; asked for some five times while a name is in hand, so the latest are kept."""
     return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
@@ -53,31 +63,34 @@ def marks_hash(tags: Mapping[str, str], explicit_tier: str | None) -> int:
 
 
 class Evidence:
-    """The records of one range, by name hash. Mutable; ``pack`` gives canonical bytes (ascending by name hash)."""
+    """The records of one range, by name hash. Mutable; ``pack`` gives canonical bytes (ascending by name hash).
 
-    def __init__(self, records: Mapping[int, Record] | None = None) -> None:
-        self._records: dict[int, Record] = dict(records or {})
+    Records are kept as they are packed and read one by one when they are asked for: most passes change none of them.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[int, bytes] = {}
+        self._packed: bytes | None = b""
 
     @classmethod
     def unpack(cls, packed: bytes) -> Evidence:
         """Read what ``pack`` wrote; ValueError if the length is not a multiple of 24."""
         if len(packed) % RECORD_BYTES:
             raise ValueError(f"evidence of {len(packed)} bytes is not a multiple of {RECORD_BYTES}")
-        records = {
-            key: Record(source, target, marks & _MARKS, bool(marks & _PROVED_BIT), bool(marks & _PENDING_BIT))
-            for key, source, target, marks in _LAYOUT.iter_unpack(packed)
-        }
-        return cls(records)
+        evidence = cls()
+        evidence._records = dict(_KEYED.iter_unpack(packed))
+        evidence._packed = packed if len(evidence) * RECORD_BYTES == len(packed) else None
+        return evidence
 
     def pack(self) -> bytes:
-        return b"".join(
-            _LAYOUT.pack(key, record.source, record.target, _bits(record))
-            for key, record in sorted(self._records.items())
-        )
+        if self._packed is None:
+            pack = _KEYED.pack
+            self._packed = b"".join([pack(key, record) for key, record in sorted(self._records.items())])
+        return self._packed
 
     @property
     def has_pending(self) -> bool:
-        return any(record.is_pending for record in self._records.values())
+        return any(record[_BITS_AT] & _PENDING_IN_BYTE for record in self._records.values())
 
     def __len__(self) -> int:
         return len(self._records)
@@ -85,26 +98,46 @@ class Evidence:
     def __iter__(self) -> Iterator[int]:
         return iter(self._records)
 
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """Every record with its name's hash, in no order."""
+        return ((key, _read(packed)) for key, packed in self._records.items())
+
     def get(self, name: str) -> Record | None:
-        return self._records.get(name_hash(name))
+        packed = self._records.get(name_hash(name))
+        return None if packed is None else _read(packed)
 
     def put(self, name: str, record: Record) -> None:
-        self._records[name_hash(name)] = record
+        self._packed = None
+        self._records[name_hash(name)] = _RECORD.pack(record.source, record.target, _bits(record))
 
     def drop(self, name: str) -> None:
-        self._records.pop(name_hash(name), None)
+        if self._records.pop(name_hash(name), None) is not None:
+            self._packed = None
 
     def split_off(self, names: Iterable[str]) -> Evidence:
         """Take the records of ``names`` out into a new Evidence; the others stay here."""
-        taken: dict[int, Record] = {}
+        taken = Evidence()
+        if not self._records:
+            return taken
+        rest = self._records
         for name in names:
-            key = name_hash(name)
-            if key in self._records:
-                taken[key] = self._records.pop(key)
-        return Evidence(taken)
+            record = rest.pop(key := name_hash(name), None)
+            if record is not None:
+                taken._records[key] = record
+        if taken._records:
+            taken._packed = None if rest else self._packed
+            self._packed = None if rest else b""
+        return taken
 
     def absorb(self, other: Evidence) -> None:
-        self._records.update(other._records)
+        if other._records:
+            self._records.update(other._records)
+            self._packed = None
+
+
+def _read(packed: bytes) -> Record:
+    source, target, bits = _RECORD.unpack(packed)
+    return Record(source, target, bits & _MARKS, bool(bits & _PROVED_BIT), bool(bits & _PENDING_BIT))
 
 
 def _bits(record: Record) -> int:

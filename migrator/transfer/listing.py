@@ -19,6 +19,7 @@ from typing import Protocol
 from migrator.errors import CloudError, NotFound
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import LIST_PAGE, Listed
+from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.order import Order, OrderBroken, key_of
 
@@ -28,7 +29,7 @@ RESTARTS = 20
 """Refused markers of one listing before the error goes up."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pair:
     """One name and what both listings show of it; ``key`` compares in the order of the join."""
 

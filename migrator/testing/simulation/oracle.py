@@ -484,9 +484,7 @@ class Oracle:
         """A record says "equal": both generations, as far as they are known, must have been so."""
         case = self._cases[str(change.move)]
         for one in change.ranges:
-            evidence = Evidence.unpack(one.records)
-            for key in evidence:
-                record = evidence._records[key]
+            for _, record in Evidence.unpack(one.records).records():
                 pair = (record.source, record.target)
                 if record.is_pending and UNKNOWN in pair:
                     continue  # a write announced, nothing claimed yet
