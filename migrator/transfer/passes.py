@@ -6,7 +6,7 @@ Leaves one container and prefix to walk.py, one name to decide.py and actions.py
 
 Checkpoints: the names a range of at most SPLIT_AT is about to write are committed as pending, then its evidence, in
 one commit each; a pass that dies is simply run again. Deletes wait until both listings of a container are complete.
-Memory: O(one range) and the delete candidates, which the cap bounds.
+Memory: the names of the ranges in flight (walk.NAMES_IN_FLIGHT) and the delete candidates, which the cap bounds.
 """
 
 from __future__ import annotations

@@ -27,6 +27,8 @@ SPLIT_AT = 10_000
 """Most names of one range (24 bytes of evidence each)."""
 PIECE = 5_000
 """Names of a piece split off a range that grew too large."""
+NAMES_IN_FLIGHT = 20_000
+"""Names of ranges that are settled side by side: while one waits for its last answers, the next is handed out."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,8 @@ class Walk:
     is_watch: bool
     result: PassResult = field(default_factory=PassResult)
     candidates: list[tuple[str, str]] = field(default_factory=list)
+    under_way: dict[asyncio.Future[None], int] = field(default_factory=dict)
+    """Ranges that are being settled, and how many names each has."""
 
     async def go(self) -> None:
         t = self.transfer
@@ -66,7 +70,17 @@ class Walk:
             await delete_candidates(self, seen_there.objects)
 
     async def _walk(self, left: Batches, right: Batches) -> None:
-        """Join both listings along the stored ranges; of those one is held at a time."""
+        """Join both listings along the stored ranges."""
+        try:
+            await self._ranges(left, right)
+            while self.under_way:
+                await self._some_settled()
+        finally:
+            for one in self.under_way:
+                one.cancel()
+            await asyncio.gather(*self.under_way, return_exceptions=True)
+
+    async def _ranges(self, left: Batches, right: Batches) -> None:
         stored = self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
         at = next(stored, EvidenceRange(self.container, self.prefix, None))
         above, evidence = None, Evidence.unpack(at.records)
@@ -74,20 +88,36 @@ class Walk:
         async for batch in join(left, right):
             for pair in batch:
                 while at.upper is not None and pair.key > at.upper:
-                    await self._settle(above, at.upper, held, evidence)
+                    await self._begin(above, at.upper, held, evidence)
                     above, held, at = at.upper, [], next(stored)
                     evidence = Evidence.unpack(at.records)
                 if len(held) >= SPLIT_AT:
                     cut = held[PIECE - 1].key
                     piece = evidence.split_off(one.name for one in held[:PIECE])
                     self._split(above, cut, at.upper, piece, evidence)
-                    await self._settle(above, cut, held[:PIECE], piece)
+                    await self._begin(above, cut, held[:PIECE], piece)
                     above, held = cut, held[PIECE:]
                 held.append(pair)
-        await self._settle(above, at.upper, held, evidence)
+        await self._begin(above, at.upper, held, evidence)
         for rest in stored:
-            await self._settle(at.upper, rest.upper, [], Evidence.unpack(rest.records))
+            await self._begin(at.upper, rest.upper, [], Evidence.unpack(rest.records))
             at = rest
+
+    async def _begin(self, above: bytes | None, upper: bytes | None, pairs: list[Pair], evidence: Evidence) -> None:
+        """Settle a range: beside the ones that follow where there are hands to keep busy, else before them. Ranges have no
+        name in common, so their order does not matter."""
+        if self.transfer.hands is None or self.is_watch:
+            await self._settle(above, upper, pairs, evidence)
+            return
+        while self.under_way and sum(self.under_way.values()) + len(pairs) > NAMES_IN_FLIGHT:
+            await self._some_settled()
+        self.under_way[asyncio.ensure_future(self._settle(above, upper, pairs, evidence))] = max(1, len(pairs))
+
+    async def _some_settled(self) -> None:
+        done, _ = await asyncio.wait(self.under_way, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            del self.under_way[one]
+            one.result()
 
     def _split(self, above: bytes | None, cut: bytes, upper: bytes | None, piece: Evidence, rest: Evidence) -> None:
         if self.is_watch and not self.transfer.is_adopting:

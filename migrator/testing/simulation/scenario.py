@@ -62,6 +62,7 @@ from migrator.testing.simulation.state import NodeState
 from migrator.testing.simulation.store import Wire
 from migrator.testing.simulation.terrain import Terrain, make_terrain
 from migrator.testing.simulation.weather import Weather
+from migrator.transfer import walk as walk_module
 
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
@@ -595,9 +596,26 @@ def _slow_looks() -> Iterator[None]:
             vars(module)["CONTROL_SECONDS"] = seconds
 
 
+@contextlib.contextmanager
+def _small_ranges(seed: int) -> Iterator[None]:
+    """In half of the worlds ranges split at a handful of names, so that several are settled side by side."""
+    before = (walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT)
+    if seed % 2:
+        walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT = 6, 3, 9
+    try:
+        yield
+    finally:
+        walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT = before
+
+
 def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None) -> Report:
     """The story of ``seed``. ``breakage`` makes a context in which something is deliberately broken."""
-    with warnings.catch_warnings(), _slow_looks(), breakage() if breakage else contextlib.nullcontext():
+    with (
+        warnings.catch_warnings(),
+        _slow_looks(),
+        _small_ranges(seed),
+        breakage() if breakage else contextlib.nullcontext(),
+    ):
         # A process that dies on its first step leaves coroutines behind that never began.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         return Scenario(seed, engine).play()
