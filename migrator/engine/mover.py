@@ -99,6 +99,8 @@ class Mover:
     _claim_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pending: list[Change] = field(default_factory=list)
     waiting_for: str = ""
+    passes_here: int = 0
+    """Passes that this run has made."""
     is_patient: bool = True
     """False: do not wait for soaks and operators (``--no-wait``); raise Waiting instead."""
     fence_begun: float = 0.0

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.machine.events import Event
-from migrator.model.moves import RouteIntent
+from migrator.model.moves import Direction, RouteIntent
 from migrator.transfer import passes
 from migrator.transfer.result import PassResult
 
@@ -23,6 +23,7 @@ async def copy(mover: Mover) -> Event:
 async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     """One pass, with its figures committed; Halt if it met what a person must decide."""
     result = await passes.run(mover.transfer(), in_fence=in_fence)
+    mover.passes_here += 1
     f = mover.record.figures
     record = mover.figures(
         passes=f.passes + (0 if in_fence else 1),
@@ -61,6 +62,7 @@ def _some(result: PassResult) -> str:
 
 async def catch_up(mover: Mover) -> Event:
     """Passes until the lag is under the limit and the forecast fence fits its time."""
+    await _leave_warm(mover)
     cutover = mover.wave.cutover
     growing, before = 0, None
     while True:
@@ -87,6 +89,7 @@ async def catch_up(mover: Mover) -> Event:
 
 async def ready(mover: Mover) -> Event:
     """Wait until nothing forbids the cut-over, keeping up meanwhile; then say what the fence will be."""
+    await _leave_warm(mover)
     clock = mover.world.clock
     last_pass = clock.monotonic()
     while (why := _forbids(mover)) is not None:
@@ -107,10 +110,28 @@ async def ready(mover: Mover) -> Event:
     return Event.ADMITTED
 
 
+async def _leave_warm(mover: Mover) -> None:
+    """A run that does not wait has nothing to get ready for while its wave is held: it copies, or makes one pass if that
+    was done before, and leaves. So ``apply --no-wait`` now and then keeps a held wave warm."""
+    why = _held(mover)
+    if why is None or mover.is_patient or mover.record.direction is not Direction.FORWARD:
+        return
+    if mover.passes_here == 0:
+        await one_pass(mover)
+    mover.waiting_for = why
+    raise Waiting(f"{mover.id}: {why}")
+
+
+def _held(mover: Mover) -> str | None:
+    if mover.wave.cutover.hold:
+        return "the plan says hold"
+    return "held by an operator: migrate release" if mover.shared.is_wished("hold", mover.wave.name) else None
+
+
 def _forbids(mover: Mover) -> str | None:
     shared = mover.shared
-    if shared.is_wished("hold", mover.wave.name) or mover.wave.cutover.hold:
-        return "held by an operator: migrate release" if not mover.wave.cutover.hold else "the plan says hold"
+    if (held := _held(mover)) is not None:
+        return held
     if shared.is_wished("pause", mover.wave.name):
         return "paused by an operator: migrate unpause"
     clock = mover.world.clock
