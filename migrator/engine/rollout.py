@@ -8,6 +8,7 @@ counts its requests and gives the lock back.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from migrator.engine import going_back, waves
@@ -51,7 +52,8 @@ class Rollout:
         self.world = world
         self.run = run
         self._text = text
-        self._limits = Limits(world.clock)
+        uses = Counter(name for move in schedule.moves for name in (move.source, move.target))
+        self._limits = Limits(world.clock, sorted(world.stores, key=lambda name: (uses[name], name)))
         self._counter = _Counter()
         self._session = Session(world.state, world.clock, run, world.write_bounds)
         desk = RouteDesk(world.router, world.clock, schedule.routing, lineage=world.state.lineage, run=run.id)

@@ -19,6 +19,7 @@ from typing import Final
 from migrator.model.objects import SYNC_COPY_LIMIT_BYTES, BlobType, Listed
 from migrator.ports.clock import Clock
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, Executor, Refusal
+from migrator.transfer.limits import grant_together
 from migrator.transfer.paced import ATTEMPTS, PacedStore
 
 BATCH: Final = 256
@@ -157,8 +158,8 @@ class _Errand:
     async def _granted(self, indexes: Sequence[int]) -> float:
         until = await self._admit()
         size = sum(self._sizes[index] for index in indexes)
-        for side in (self._destination.limits, self._origin.limits):
-            await side.grant(requests=len(indexes), bytes=size)
+        sides = (self._destination.limits, self._origin.limits)
+        await grant_together(sides, requests=len(indexes), bytes=size)
         return until
 
     def _settled(self, indexes: Sequence[int], answers: Sequence[str | Refusal]) -> tuple[list[int], Refusal | None]:

@@ -1,16 +1,19 @@
 """Budgets: what migration may ask of each account, and how it gives way.
 
 The account that is read is the one that is overloaded, so migration is a scavenger: every request waits for a grant of its
-account, a server-side copy for one of both. The pace is even (a virtual clock per account, not a bucket that fills up and
-bursts) and a little below the budget (``HEADROOM``), so that what was granted together may arrive together. An even pace
-needs no memory of what an earlier run sent: whatever it used, this one goes on no faster. An answer of "throttled" halves
-the pace; it recovers by a twentieth of the limit each second without another one, and a run that starts within a minute
-goes on from there (``remembered``).
+account, a server-side copy for one of both at the same moment. The pace is even (a virtual clock per account, not a bucket
+that fills up and bursts) and a little below the budget (``HEADROOM``), so that what was granted together may arrive together.
+A turn is taken when it is used, not when it is asked for: waiters stand in line and only the first looks at the clock, so
+a process that was held up does not make up for it. An even pace needs no memory of what an earlier run sent: whatever it
+used, this one goes on no faster. An answer of "throttled" halves the pace; it recovers by a twentieth of the limit each
+second without another one, and a run that starts within a minute goes on from there (``remembered``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,27 +34,51 @@ LONGEST_RETRY_AFTER_SECONDS = 60.0
 MEMORY_SECONDS = 60.0
 LONGEST_SLEEP_SECONDS = 1.0
 """So soon does a request that waits for its turn notice a new budget."""
+RESOLUTION_SECONDS = 1e-6
+"""A turn that is nearer than this has come: no clock sleeps for less."""
 
 Brake = Literal["", "budget", "service"]
 
 
 @dataclass(slots=True)
+class _Turns:
+    """An even sequence of turns: the next one is ``owed`` units after ``since``, at whatever the pace is by then."""
+
+    since: float = -1e9
+    owed: float = 0.0
+
+    def wait_seconds(self, now: float, pace: float) -> float:
+        """Until the next turn; 0 or less if it may be taken now."""
+        return self.since + self.owed / pace - now
+
+    def take(self, now: float, pace: float, units: float) -> None:
+        self.since = max(self.since + self.owed / pace, now - BURST_SECONDS)
+        self.owed = units
+
+
+@dataclass(slots=True)
 class AccountLimits:
-    """The pace of one account. ``requests_per_minute`` and ``bytes_per_second`` may be changed while it runs."""
+    """The pace of one account. ``requests_per_minute`` and ``bytes_per_second`` may be changed while it runs.
+
+    ``rank``: of two accounts that grant together the lower is asked first; the same for all, so that no two requests wait
+    for each other.
+    """
 
     clock: Clock
     requests_per_minute: float | None = None
     bytes_per_second: float | None = None
+    rank: int = 0
     throttled_count: int = 0
-    _next_request: float = 0.0
-    _next_byte: float = 0.0
+    _line: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _requests: _Turns = field(default_factory=_Turns)
+    _bytes: _Turns = field(default_factory=_Turns)
+    _not_before: float = -1e9
     _reduced_per_second: float | None = field(default=None)
     _reduced_at: float = 0.0
     _window_begin: float = 0.0
     _window_granted: int = 0
     _measured_per_second: float = 0.0
     _waited_at: float = -1e9
-    _settings: int = 0
 
     @property
     def pace_per_second(self) -> float | None:
@@ -90,37 +117,11 @@ class AccountLimits:
 
     async def grant(self, *, requests: int = 1, bytes: int = 0) -> None:
         """Wait for the turn of ``requests`` requests that move ``bytes`` bytes."""
-        now = self.clock.monotonic()
-        self._measure(now, requests)
-        turn, settings = self._turn(now, requests, bytes), self._settings
-        while turn > now:
-            self._waited_at = now
-            await self.clock.sleep(min(turn - now, LONGEST_SLEEP_SECONDS))
-            now = self.clock.monotonic()
-            if settings != self._settings:
-                turn, settings = self._turn(now, requests, bytes), self._settings
-
-    def _turn(self, now: float, requests: int, bytes: int) -> float:
-        """When these may be sent, on the monotonic clock; the turn is theirs from now on."""
-        turn = self._next_request
-        pace = self.pace_per_second
-        if pace is not None:
-            turn = max(turn, now - BURST_SECONDS)
-            self._next_request = turn + requests / pace
-        if bytes and self.bytes_per_second:
-            byte_turn = max(self._next_byte, now - BURST_SECONDS)
-            self._next_byte = byte_turn + bytes / self.bytes_per_second
-            turn = max(turn, byte_turn)
-        return turn
+        await grant_together((self,), requests=requests, bytes=bytes)
 
     def set(self, budget: Budget) -> None:
-        """Keep to ``budget`` from now on; requests that wait for a turn of the old pace take a new one."""
-        if (self.requests_per_minute, self.bytes_per_second) == (budget.requests_per_minute, budget.bytes_per_second):
-            return
+        """Keep to ``budget`` from now on; who waits for a turn of the old pace soon notices."""
         self.requests_per_minute, self.bytes_per_second = budget.requests_per_minute, budget.bytes_per_second
-        now = self.clock.monotonic()
-        self._next_request, self._next_byte = min(self._next_request, now), min(self._next_byte, now)
-        self._settings += 1
 
     def give_way(self, retry_after_seconds: float | None = None) -> None:
         """The service said "throttled": halve the pace, and send nothing before it wants to be asked again."""
@@ -128,7 +129,7 @@ class AccountLimits:
         now = self.clock.monotonic()
         if retry_after_seconds is not None:
             rest = min(retry_after_seconds, LONGEST_RETRY_AFTER_SECONDS)
-            self._next_request = max(self._next_request, now + rest)
+            self._not_before = max(self._not_before, now + rest)
         if self._reduced_per_second is not None and now - self._reduced_at < 1.0:
             return  # the requests that were under way together count as one sign
         current = self.pace_per_second or max(self._measured_per_second, 2 * FLOOR_PER_SECOND)
@@ -141,6 +142,29 @@ class AccountLimits:
             self._reduced_per_second = max(pace_per_second, FLOOR_PER_SECOND)
             self._reduced_at = self.clock.monotonic() - age_seconds
 
+    def _is_bounded(self, bytes: int) -> bool:
+        if self.requests_per_minute or self._reduced_per_second is not None or (bytes and self.bytes_per_second):
+            return True
+        return self._not_before > self.clock.monotonic()
+
+    def _wait_seconds(self, now: float, requests: int, bytes: int) -> float:
+        wait, pace = 0.0, self.pace_per_second
+        if requests:
+            wait = self._not_before - now
+            if pace is not None:
+                wait = max(wait, self._requests.wait_seconds(now, pace))
+        if bytes and self.bytes_per_second:
+            wait = max(wait, self._bytes.wait_seconds(now, self.bytes_per_second))
+        return wait
+
+    def _take(self, now: float, requests: int, bytes: int) -> None:
+        pace = self.pace_per_second
+        if pace is not None and requests:
+            self._requests.take(now, pace, requests)
+        if bytes and self.bytes_per_second:
+            self._bytes.take(now, self.bytes_per_second, bytes)
+        self._measure(now, requests)
+
     def _measure(self, now: float, requests: int) -> None:
         if now - self._window_begin >= 1.0:
             self._measured_per_second = self._window_granted / max(now - self._window_begin, 1.0)
@@ -148,16 +172,52 @@ class AccountLimits:
         self._window_granted += requests
 
 
-class Limits:
-    """The paces of all accounts of a run, shared by its moves."""
+async def grant_together(accounts: Sequence[AccountLimits], *, requests: int = 1, bytes: int = 0) -> None:
+    """Wait until all of these accounts (at least one) grant ``requests`` requests that move ``bytes`` bytes, at once: a
+    grant that was given early and used late would be a burst. An account that is named twice grants twice as much.
 
-    def __init__(self, clock: Clock) -> None:
+    Lines are entered in the order of ``rank``, each when the turn of the one before has come, so the account that many
+    share is held up by nobody who still waits for another.
+    """
+    if len(accounts) == 2 and accounts[0] is accounts[1]:
+        accounts, requests, bytes = accounts[:1], 2 * requests, 2 * bytes
+    bounded = [one for one in accounts if one._is_bounded(bytes)]
+    async with AsyncExitStack() as lines:
+        entered: list[AccountLimits] = []
+        for one in sorted(bounded, key=lambda account: account.rank):
+            await lines.enter_async_context(one._line)
+            entered.append(one)
+            await _turn_of(entered, requests, bytes)
+        now = accounts[0].clock.monotonic()
+        for one in accounts:
+            one._take(now, requests, bytes)
+
+
+async def _turn_of(accounts: Sequence[AccountLimits], requests: int, bytes: int) -> None:
+    clock = accounts[0].clock
+    while True:
+        now = clock.monotonic()
+        waits = [one._wait_seconds(now, requests, bytes) for one in accounts]
+        if max(waits) <= RESOLUTION_SECONDS:
+            return
+        for one, wait in zip(accounts, waits, strict=True):
+            if wait > RESOLUTION_SECONDS:
+                one._waited_at = now
+        await clock.sleep(min(max(waits), LONGEST_SLEEP_SECONDS))
+
+
+class Limits:
+    """The paces of all accounts of a run, shared by its moves. ``order``: accounts, those that many moves share last."""
+
+    def __init__(self, clock: Clock, order: Sequence[str] = ()) -> None:
         self._clock = clock
         self._accounts: dict[str, AccountLimits] = {}
+        for name in order:
+            self.account(name)
 
     def account(self, name: str) -> AccountLimits:
         if name not in self._accounts:
-            self._accounts[name] = AccountLimits(self._clock)
+            self._accounts[name] = AccountLimits(self._clock, rank=len(self._accounts))
         return self._accounts[name]
 
     def set(self, name: str, budget: Budget) -> None:

@@ -16,7 +16,7 @@ from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import Condition, ContainerInfo, Features, Listed, Page, Shape
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Operation, Origin, RequestCounter, Written
-from migrator.transfer.limits import AccountLimits
+from migrator.transfer.limits import AccountLimits, grant_together
 
 T = TypeVar("T")
 
@@ -53,9 +53,8 @@ class PacedStore:
     ) -> T:
         wait = FIRST_WAIT_SECONDS
         for attempt in range(1, ATTEMPTS + 1):
-            await self.limits.grant(requests=requests, bytes=bytes)
-            if origin is not None:
-                await origin.limits.grant(requests=requests, bytes=bytes)
+            sides = (self.limits,) if origin is None else (self.limits, origin.limits)
+            await grant_together(sides, requests=requests, bytes=bytes)
             try:
                 answer = await call()
             except Throttled as refusal:
