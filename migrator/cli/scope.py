@@ -52,6 +52,16 @@ def wave_of(schedule: Schedule, name: str) -> PlannedWave:
     return schedule.wave(name)
 
 
+def account_of(schedule: Schedule, name: str, doing: str) -> None:
+    """UsageError unless the plan has this account; names the nearest, or all there are."""
+    known = sorted(schedule.accounts)
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    raise UsageError(f"cannot {doing}: there is no account {name} in plan {schedule.name}", hint=hint)
+
+
 def _require(schedule: Schedule, what: str, name: str | None, known: Sequence[str]) -> None:
     if name is None or name in known:
         return

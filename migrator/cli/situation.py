@@ -15,6 +15,7 @@ from typing import Final
 from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waves import blocked_by, wave_state
 from migrator.model.moves import Approval, Control, LockRecord, MoveRecord, MoveState, WaveRecord, WaveState
+from migrator.model.pace import FRESH_SECONDS, NOTE, Pace, from_note
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.ports.state_store import StateStore
 
@@ -67,6 +68,8 @@ class Situation:
     waves: tuple[WaveStanding, ...]
     controls: tuple[Control, ...]
     now: datetime
+    pace: Pace | None = None
+    """How fast the run at work goes, and what holds it back; None if none is at work or nothing recent is known."""
 
     @property
     def moves(self) -> tuple[MoveStanding, ...]:
@@ -99,14 +102,21 @@ def assess(
     """
     recorded = _read(store)
     lock = recorded.lock
+    is_at_work = lock is not None and not is_dead(lock) and _is_fresh(lock, now)
     return Situation(
         plan=plan,
         lock=lock,
-        is_at_work=lock is not None and not is_dead(lock) and _is_fresh(lock, now),
+        is_at_work=is_at_work,
+        pace=_pace(store, now) if store is not None and is_at_work else None,
         waves=_waves(schedule, recorded, now),
         controls=recorded.controls,
         now=now,
     )
+
+
+def _pace(store: StateStore, now: datetime) -> Pace | None:
+    pace = from_note(store.note(NOTE))
+    return pace if pace is not None and (now - pace.at).total_seconds() < FRESH_SECONDS else None
 
 
 def _is_fresh(lock: LockRecord, now: datetime) -> bool:

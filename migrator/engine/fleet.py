@@ -6,7 +6,7 @@ Leaves every decision to those rooms. Rule: one mover for each move of the plan,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from migrator.engine.mover import Mover, Shared
@@ -31,6 +31,11 @@ class Fleet:
     @property
     def world(self) -> World:
         return self.shared.world
+
+    @property
+    def movers(self) -> Collection[Mover]:
+        """Those at work so far."""
+        return self._movers.values()
 
     def mover(self, move: PlannedMove) -> Mover:
         """The move's one mover, with its newest record. InternalError before ``preparing`` made one."""

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from migrator.engine import going_back, waves
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Shared
+from migrator.engine.pacing import Pacing
 from migrator.engine.preparing import prepare
 from migrator.engine.recovering import recover
 from migrator.engine.routes import RouteDesk
@@ -65,6 +66,7 @@ class Rollout:
             self._limits.set(name, schedule.budget(name))
         hands = Hands(world.executor, world.clock) if world.executor is not None else None
         self._fleet = Fleet(Shared(schedule, world, run, self._session, desk, stores, hands))
+        self._pacing = Pacing(self._fleet, self._limits)
         self._main: asyncio.Task[Outcome] | None = None
         self._stopped = False
 
@@ -137,8 +139,9 @@ class Rollout:
 
     async def _with_lock(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         self._session.open(self.world.is_dead)
-        keeper = asyncio.ensure_future(self._keep_counts())
+        keepers = [asyncio.ensure_future(self._keep_counts()), asyncio.ensure_future(self._pacing.keep())]
         try:
+            self._pacing.begin()
             for store in self._fleet.shared.stores.values():
                 await store.bind_run(self._session.token)
             if self.world.executor is not None:
@@ -147,8 +150,9 @@ class Rollout:
             await recover(self._fleet)
             return await work()
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
             self._flush()
             await self._session.close()
 

@@ -15,8 +15,8 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Literal
 
+from migrator.model.pace import Brake
 from migrator.model.schedule import Budget
 from migrator.ports.clock import Clock
 
@@ -36,8 +36,6 @@ LONGEST_SLEEP_SECONDS = 1.0
 """So soon does a request that waits for its turn notice a new budget."""
 RESOLUTION_SECONDS = 1e-6
 """A turn that is nearer than this has come: no clock sleeps for less."""
-
-Brake = Literal["", "budget", "service"]
 
 
 @dataclass(slots=True)

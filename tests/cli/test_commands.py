@@ -292,10 +292,43 @@ def test_hold_and_pause_are_wishes_in_the_journal(migrate: Migrate) -> None:
     assert len(migrate("history", "p.yaml").out.splitlines()) == 4
 
 
+def test_throttle_is_a_wish_that_status_and_history_know(migrate: Migrate) -> None:
+    done = migrate("throttle", "p.yaml", "--account", "core", "--requests-per-minute", "60k")
+    assert done.code == 0
+    assert "core: at most 60 k requests a minute" in done.out
+    done = migrate("throttle", "p.yaml", "--account", "core", "--bytes-per-second", "10MiB")
+    assert "core: at most 60 k requests a minute and 10 MiB a second" in done.out
+    assert "core: at most 60 k requests a minute and 10 MiB a second" in migrate("status", "p.yaml").out
+    assert "throttle" in migrate("history", "p.yaml").out
+    assert "as the plan says" in migrate("throttle", "p.yaml", "--clear").out
+    assert "at most" not in migrate("status", "p.yaml").out
+    assert "There was no throttle" in migrate("throttle", "p.yaml", "--clear").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--account", "nobody", "--requests-per-minute", "5"),
+        ("--requests-per-minute", "0"),
+        ("--requests-per-minute", "many"),
+        ("--bytes-per-second", "10"),
+        ("--clear", "--requests-per-minute", "5"),
+    ],
+)
+def test_a_throttle_that_means_nothing_is_refused(migrate: Migrate, words: tuple[str, ...]) -> None:
+    done = migrate("throttle", "p.yaml", *words)
+    assert done.code == 64
+    assert done.err.startswith("error: cannot throttle")
+    assert "throttle" not in migrate("history", "p.yaml").out
+
+
 def test_a_held_apply_waits_before_its_cut_over(filled: Migrate) -> None:
     filled("hold", "p.yaml")
     done = filled("apply", "p.yaml", "--yes", "--no-wait")
     assert done.code == 3
+    assert states(filled)["web-tracking"] == "catching-up"
+    assert filled("apply", "p.yaml", "--yes", "--no-wait").code == 3
     assert states(filled)["web-tracking"] == "ready"
     filled("release", "p.yaml")
     assert filled("apply", "p.yaml", "--yes").code == 0

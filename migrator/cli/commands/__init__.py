@@ -23,6 +23,7 @@ from migrator.cli.commands import (
     sample,
     schema,
     status,
+    throttle,
     unlock,
     unpause,
     validate,
@@ -46,6 +47,7 @@ def register(app: typer.Typer) -> None:
             "release": release.release,
             "pause": pause.pause,
             "unpause": unpause.unpause,
+            "throttle": throttle.throttle,
             "unlock": unlock.unlock,
         },
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from migrator.cli.settings import Settings
 from migrator.cli.situation import MoveStanding, Situation, Wait, WaveStanding
+from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.cli.views.figures import count, duration, instant, size, stamp
 from migrator.cli.views.screen import Page
 from migrator.model.moves import LockRecord, MoveState
@@ -90,6 +91,9 @@ def show(situation: Situation, settings: Settings, *, next_action: str, rates: M
 def write(page: Page, situation: Situation, *, next_action: str, rates: Mapping[str, float]) -> None:
     page.line(f"Plan {situation.plan}, {instant(situation.now)}", style="bold")
     page.line(_run_line(situation))
+    for line in (*pace_lines(situation.pace), *wish_lines(situation.controls)):
+        page.line(line)
+    rates = {**(situation.pace.moves if situation.pace else {}), **rates}
     for wave in situation.waves:
         page.line()
         page.line(f"Wave {wave.name}: {wave.state}", style=_STYLES.get(str(wave.state)))

@@ -62,7 +62,8 @@ def _some(result: PassResult) -> str:
 
 async def catch_up(mover: Mover) -> Event:
     """Passes until the lag is under the limit and the forecast fence fits its time."""
-    await _leave_warm(mover)
+    if mover.passes_here:
+        await _leave_warm(mover)
     cutover = mover.wave.cutover
     growing, before = 0, None
     while True:

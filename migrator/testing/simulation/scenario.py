@@ -19,6 +19,7 @@ from typing import Any
 
 from migrator.engine import going_back as going_back_module
 from migrator.engine import mover as mover_module
+from migrator.engine import pacing as pacing_module
 from migrator.engine.rollout import Rollout
 from migrator.engine.steps import carry as carry_module
 from migrator.engine.world import Outcome, Run
@@ -585,7 +586,7 @@ def _short(change: Any) -> str:
 @contextlib.contextmanager
 def _slow_looks() -> Iterator[None]:
     """The engine looks for operators' wishes less often: each look costs the simulator more than the story gains."""
-    modules = (going_back_module, mover_module, carry_module)
+    modules = (going_back_module, mover_module, carry_module, pacing_module)
     before = [vars(module)["CONTROL_SECONDS"] for module in modules]
     for module in modules:
         vars(module)["CONTROL_SECONDS"] = LOOK_SECONDS
