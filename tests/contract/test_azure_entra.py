@@ -5,6 +5,7 @@ The identity service is played by tokens minted here: Azurite reads a token's cl
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -25,8 +26,10 @@ from migrator.ports.object_store import Origin
 from tests.azurite import server
 from tests.azurite.server import Azurite
 from tests.certificates import make_certificate
-from tests.contract.object_store_suite import RICH, content
+from tests.contract.object_store_suite import RICH, ObjectStoreSuite, content
+from tests.contract.test_azure_store import TieredCopies
 
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy. fixture")
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 
 
@@ -38,7 +41,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def secure_azurite(azurite: Azurite, certificate: tuple[Path, Path]) -> Iterator[Azurite]:
     """Another server, with https; ``azurite`` says whether there can be one."""
-    with server.running(accounts=20, certificate=certificate) as running:
+    with server.running(accounts=200, certificate=certificate) as running:
         yield running
 
 
@@ -81,6 +84,19 @@ async def open_account(
     yield make
     for store in opened:
         await store.close()
+
+
+class TestAzureStoreWithTokens(TieredCopies, ObjectStoreSuite):
+    """Everything, over https, with tokens, and copies on user-delegation signatures; on the loop that the program uses."""
+
+    @pytest.fixture
+    def event_loop_policy(self) -> asyncio.AbstractEventLoopPolicy:
+        policy: asyncio.AbstractEventLoopPolicy = pytest.importorskip("uvloop").EventLoopPolicy()
+        return policy
+
+    @pytest.fixture
+    def store_pair(self, open_account: Callable[..., AzureStore]) -> tuple[AzureStore, AzureStore]:
+        return open_account("source"), open_account("target")
 
 
 async def test_a_copy_runs_on_a_user_delegation_signature(open_account: Callable[..., AzureStore]) -> None:

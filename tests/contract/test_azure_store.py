@@ -45,10 +45,8 @@ async def open_account(azurite: Azurite) -> AsyncIterator[OpenStore]:
         await store.close()
 
 
-class TestAzureStore(ObjectStoreSuite):
-    @pytest.fixture
-    def store_pair(self, open_account: OpenStore) -> tuple[AzureStore, AzureStore]:
-        return open_account("source"), open_account("target")
+class TieredCopies:
+    """What is said otherwise for Azurite than for the service; before ObjectStoreSuite among a class's bases."""
 
     async def test_a_copy_has_the_origins_headers_and_metadata_and_the_shapes_tags_and_tier(
         self, copying: Pair
@@ -63,6 +61,41 @@ class TestAzureStore(ObjectStoreSuite):
         assert (blob.explicit_tier, blob.copy_pending) == ("Cool", False)
 
 
+class TestAzureStore(TieredCopies, ObjectStoreSuite):
+    """By the accounts' keys."""
+
+    @pytest.fixture
+    def store_pair(self, open_account: OpenStore) -> tuple[AzureStore, AzureStore]:
+        return open_account("source"), open_account("target")
+
+
+class TestAzureStoreWithSignatures(TieredCopies, ObjectStoreSuite):
+    """By shared access signatures of the accounts."""
+
+    # Azurite 3.37 knows no account signature for Put Block From URL: it fails with 500, for the plain SDK too.
+    test_a_changed_origin_is_not_copied = None
+    test_a_vanished_origin_is_not_found = None
+    test_blocks_from_an_origin_make_its_content = None
+
+    @pytest.fixture
+    def store_pair(self, azurite: Azurite, open_account: OpenStore) -> tuple[AzureStore, AzureStore]:
+        own, other = azurite.take(), azurite.take()
+        return (
+            open_account("source", own=own, secret=account_signature(azurite, own)),
+            open_account("target", own=other, secret=account_signature(azurite, other)),
+        )
+
+
+def account_signature(azurite: Azurite, own: str) -> str:
+    return generate_account_sas(
+        own,
+        azurite.key(own),
+        ResourceTypes(service=True, container=True, object=True),
+        AccountSasPermissions(read=True, write=True, delete=True, list=True, create=True, tag=True, add=True),
+        soon(),
+    )
+
+
 def soon() -> datetime:
     return datetime.now(UTC) + timedelta(hours=1)
 
@@ -72,13 +105,7 @@ class TestSignatures:
         self, azurite: Azurite, open_account: OpenStore
     ) -> None:
         own = azurite.take()
-        sas = generate_account_sas(
-            own,
-            azurite.key(own),
-            ResourceTypes(service=True, container=True, object=True),
-            AccountSasPermissions(read=True, write=True, delete=True, list=True, create=True, tag=True, add=True),
-            soon(),
-        )
+        sas = account_signature(azurite, own)
         for secret in (sas, f"?{sas}", f"{azurite.endpoint(own)}?{sas}", f"{azurite.endpoint(own)}/?{sas}"):
             source, target = open_account("source", own=own, secret=secret), open_account("target")
             await source.create_container(ContainerInfo("box"))

@@ -1,4 +1,4 @@
-"""Azure storage accounts, and Azurite, through Microsoft's SDKs. Importing this package imports none of them."""
+"""Azure storage accounts, and Azurite. Microsoft's SDKs are imported for a token of Microsoft Entra ID, and only then."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def open_store(account: Account, *, environ: Mapping[str, str], cloud: Mapping[s
         cloud: the plan's ``cloud``: ``authority``, ``audience``, ``ca_file``.
     Raises:
         AccessRefused: the variable is missing, or holds nothing that opens this account.
-        Unsupported: the SDK does not know ``api_version``.
+        Unsupported: ``api_version`` is too old, or none.
     """
     from migrator.adapters.azure.credentials import open_credential
     from migrator.adapters.azure.object_store import AzureStore

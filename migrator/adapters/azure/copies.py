@@ -5,28 +5,20 @@ Rule: where it does not, look at the source once more with the source's own cred
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, SourceChanged, Throttled, Unreachable
 from migrator.ports.object_store import Origin
 
 PLAIN = (AccessRefused, OutcomeUnknown, Throttled, Unreachable)
 """Errors that say by themselves what happened."""
-PLAIN_CODES = frozenset({"BlobAlreadyExists", "BlobArchived", "NotImplemented"})
+PLAIN_CODES = frozenset({"BlobAlreadyExists", "BlobArchived", "NotImplemented", "UnsafeValue"})
 
 
-@asynccontextmanager
-async def settled_copy(origin: Origin) -> AsyncIterator[None]:
-    """Raise SourceChanged or NotFound if the source is not what it was; else the copy's own error, which is
-    Unsupported(code="CannotVerifyCopySource") where the destination's service could not read the source: the caller then
-    takes the next rung of the ladder."""
-    try:
-        yield
-    except CloudError as refusal:
-        if not isinstance(refusal, PLAIN) and refusal.code not in PLAIN_CODES:
-            await _look_at_source(origin, refusal)
-        raise
+async def look_again(origin: Origin, refusal: CloudError) -> None:
+    """Raise SourceChanged or NotFound if the source is not what it was; if it is, the copy's own error says what happened,
+    which is Unsupported(code="CannotVerifyCopySource") where the destination's service could not read the source: the
+    caller then takes the next rung of the ladder."""
+    if not isinstance(refusal, PLAIN) and refusal.code not in PLAIN_CODES:
+        await _look_at_source(origin, refusal)
 
 
 async def _look_at_source(origin: Origin, refusal: CloudError) -> None:
@@ -45,4 +37,4 @@ async def _look_at_source(origin: Origin, refusal: CloudError) -> None:
         ) from refusal
 
 
-__all__ = ["settled_copy"]
+__all__ = ["look_again"]

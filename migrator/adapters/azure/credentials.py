@@ -40,16 +40,6 @@ class Credential:
     sas: str | None = field(default=None, repr=False)
     token_source: Any = field(default=None, repr=False)
 
-    def for_sdk(self) -> Any:
-        """What ``BlobServiceClient(credential=...)`` takes."""
-        if self.key is not None:
-            return {"account_name": self.account_name, "account_key": self.key}
-        if self.sas is not None:
-            from azure.core.credentials import AzureSasCredential
-
-            return AzureSasCredential(self.sas)
-        return self.token_source
-
     async def bound_seconds(self, now: datetime) -> float:
         """How long from ``now`` (aware) a request of this run may still be accepted: a key's clock window, an Entra token's
         or the signature's remaining life; infinite for a signature whose end only its stored policy knows."""

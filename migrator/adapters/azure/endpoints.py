@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from migrator.errors import CloudError
 
@@ -39,13 +39,11 @@ def without_query(url: str) -> str:
     return urlunsplit((parts.scheme, host + port, parts.path.rstrip("/"), "", ""))
 
 
-def blob_url(endpoint: str, container: str, name: str) -> str:
-    return f"{endpoint.rstrip('/')}/{quote(container, safe='$')}/{quote(name, safe='~/')}"
-
-
 def refuse_unsafe(name: str, place: str) -> None:
     """CloudError(code="UnsafeName") for a name with a ``.`` or ``..`` between slashes: on its way to the service such an
     address becomes that of another blob (RFC 3986, section 5.2.4), so it must never be sent."""
+    if not name:
+        raise CloudError(f"cannot address {place}: a blob has a name", code="UnsafeName")
     if {".", ".."} & set(name.split("/")):
         raise CloudError(
             f"cannot address {place}: HTTP takes '.' and '..' between slashes for another name",

@@ -1,54 +1,53 @@
-"""An Azure storage account as an object store, through azure-storage-blob.
+"""An Azure storage account as an object store, in requests of its REST interface.
 
 Decides which request of the service keeps each promise of the port: conditions go with the request itself, ETags come
-normalised, a page of a listing brings metadata and tags. Leaves errors to ``errors``, signatures to ``sas``, what a
-failed copy means to ``copies``, pacing and retries to the caller: nothing here is sent twice.
-Rule: no secret is kept outside the credential and the SDK's client, nor shown.
+normalised, a page of a listing brings metadata and tags. Leaves sending to ``requests``, words of headers to ``shapes``,
+of listings to ``listing``, signatures of copies to ``sas``, what a failed copy means to ``copies``, pacing and retries to
+the caller: nothing here is sent twice. Rule: no secret is kept outside the credential and its signers, nor shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager
+import base64
+import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
-
-from azure.core.exceptions import ResourceExistsError
-from azure.storage.blob import BlobBlock
-from azure.storage.blob.aio import BlobClient, ContainerClient
 
 from migrator.adapters.azure import shapes
-from migrator.adapters.azure.connection import connect
-from migrator.adapters.azure.copies import settled_copy
+from migrator.adapters.azure.copies import look_again
 from migrator.adapters.azure.credentials import Credential
-from migrator.adapters.azure.endpoints import refuse_unsafe
-from migrator.adapters.azure.errors import Target, code_of, translated
-from migrator.adapters.azure.sas import SAS_SECONDS, SourceUrls
-from migrator.errors import CloudError, ConditionFailed, NotFound, Unsupported
-from migrator.model.objects import (
-    BlobType,
-    Condition,
-    ContainerInfo,
-    Features,
-    Listed,
-    Page,
-    Shape,
-)
+from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
+from migrator.adapters.azure.requests import Requests, token_failures
+from migrator.adapters.azure.sas import SAS_SECONDS, DelegationKey, SourceSignatures, utc
+from migrator.adapters.azure.signing import HeaderPairs, Query
+from migrator.adapters.azure.wire import Answer, Limits, Timeouts
+from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
+from migrator.errors import CloudError, ConditionFailed, Unsupported
+from migrator.model.objects import BlobType, Condition, ContainerInfo, Shape
 from migrator.model.schedule import Account
 from migrator.ports.object_store import ObjectStore, Origin, Written
 
-LISTED = ["metadata", "tags", "copy"]
-EVERYTHING = ["snapshots", "versions", "immutabilitypolicy", "legalhold"]
+XML = '<?xml version="1.0" encoding="utf-8"?>'
+BINARY, TEXT = ("Content-Type", "application/octet-stream"), ("Content-Type", "application/xml")
+WHOLE_BLOCK = "migrate-00000000"
 
 
-class AzureStore:
+class AzureStore(AzureReadings):
     """Implements ObjectStore. Made by ``migrator.adapters.azure.open_store``."""
 
-    def __init__(self, account: Account, credential: Credential, *, cloud: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        account: Account,
+        credential: Credential,
+        *,
+        cloud: Mapping[str, str],
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
         self.account = account.name
         self._credential = credential
-        self._service = connect(account, credential, cloud)
-        self._sources = SourceUrls(credential, self._delegation_key)
+        super().__init__(Requests(account, credential, cloud=cloud, limits=limits, timeouts=timeouts))
+        self._signatures = SourceSignatures(credential, self._delegation_key, version=self._requests.api_version)
 
     def __repr__(self) -> str:
         return f"AzureStore({self.account!r}, {self.endpoint!r})"
@@ -57,291 +56,229 @@ class AzureStore:
     def endpoint(self) -> str:
         return self._credential.endpoint
 
-    async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
-        with self._asking("list containers of"):
-            found = self._service.list_containers(name_starts_with=prefix or None, include_metadata=True)
-            return sorted([shapes.container_info(one) async for one in found], key=lambda info: info.name)
-
-    async def container(self, name: str) -> ContainerInfo:
-        with self._asking("look at", name):
-            return shapes.container_info(await self._container(name).get_container_properties())
+    # Containers and copies
 
     async def create_container(self, like: ContainerInfo) -> None:
-        with self._writing("create", like.name):
-            try:
-                await self._container(like.name).create_container(
-                    metadata=dict(like.metadata) or None,
-                    public_access=like.public_access,
-                )
-            except ResourceExistsError as there:
-                if code_of(there) != "ContainerAlreadyExists":
-                    raise  # for one, ContainerBeingDeleted
-
-    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
-        with self._asking("list", container):
-            blobs = self._container(container).list_blobs(
-                name_starts_with=prefix or None, include=LISTED, results_per_page=limit
-            )
-            pages: Any = blobs.by_page(continuation_token=marker)
-            async for page in pages:
-                entries = tuple([shapes.listed(blob) async for blob in page])
-                return Page(entries, pages.continuation_token or None)
-            return Page((), None)
-
-    async def head(self, container: str, name: str) -> Listed:
-        with self._asking("look at", container, name):
-            blob = self._blob(container, name)
-            found = await blob.get_blob_properties()
-            tags = await blob.get_blob_tags() if found.tag_count else {}
-            return shapes.listed(found, tags=tags)
-
-    @asynccontextmanager
-    async def read(
-        self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Each chunk is a request of its own and carries the ETag."""
-        async with self._settled(container, name):
-            with self._asking("read", container, name):
-                stream = await self._blob(container, name).download_blob(
-                    offset=offset if offset or length is not None else None,
-                    length=length,
-                    decompress=False,
-                    **shapes.matching(if_match),
-                )
-        yield self._chunks(stream, container, name)
-
-    async def _chunks(self, stream: Any, container: str, name: str) -> AsyncIterator[bytes]:
-        with self._asking("read", container, name):
-            async for chunk in stream.chunks():
-                yield chunk
+        headers = shapes.metadata_headers(like.metadata)
+        if like.public_access:
+            headers.append(("x-ms-blob-public-access", like.public_access))
+        try:
+            await self._requests.send("PUT", "create", like.name, query=CONTAINER, headers=headers)
+        except CloudError as refusal:
+            if refusal.code != "ContainerAlreadyExists":
+                raise  # for one, ContainerBeingDeleted
 
     def can_copy_from(self, other: ObjectStore) -> bool:
         return isinstance(other, AzureStore)
 
     async def copy(self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition) -> Written:
-        return await self._copy(origin, container, name, shape, condition, requires_sync=True)
+        return await self._copy(origin, container, name, shape, condition, is_sync=True)
 
     async def start_copy(
         self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition
     ) -> Written:
-        return await self._copy(origin, container, name, shape, condition)
+        return await self._copy(origin, container, name, shape, condition, is_sync=False)
 
     async def _copy(
-        self, origin: Origin, container: str, name: str, shape: Shape, condition: Condition, **how: Any
+        self, origin: Origin, container: str, name: str, shape: Shape, condition: Condition, *, is_sync: bool
     ) -> Written:
-        url = await _source(origin).source_url(origin.container, origin.name)
-        async with settled_copy(origin):
-            with self._writing("copy into", container, name):
-                answer: Mapping[str, Any] = await self._blob(container, name).start_copy_from_url(
-                    url,
-                    tags=dict(shape.tags) or None,
-                    **how,
-                    **shapes.source_matching(origin.etag),
-                    **shapes.conditions(condition),
-                    **shapes.tier_arguments(shape),
-                )
-        return Written(
-            shapes.normal_etag(answer["etag"]), answer.get("copy_id"), answer.get("copy_status") == "pending"
+        headers = [
+            ("x-ms-copy-source", await _signed_source(origin)),
+            ("x-ms-source-if-match", f'"{origin.etag}"'),
+            shapes.conditions(condition),
+        ]
+        if is_sync:
+            headers.append(("x-ms-requires-sync", "true"))
+        if shape.tags:
+            headers += shapes.tagged(shape)
+        if shape.tier is not None:
+            headers += shapes.tiered(shape)
+        try:
+            answer = await self._requests.send("PUT", "copy into", container, name, headers=headers)
+        except CloudError as refusal:
+            await look_again(origin, refusal)
+            raise
+        return self._written(
+            answer,
+            "copy into",
+            container,
+            name,
+            copy_id=answer.text(b"x-ms-copy-id") or None,
+            pending=answer.text(b"x-ms-copy-status") == "pending",
         )
 
     async def abort_copy(self, container: str, name: str, copy_id: str) -> None:
+        query = [("comp", "copy"), ("copyid", copy_id)]
+        headers = [("x-ms-copy-action", "abort")]
         try:
-            with self._writing("abort the copy into", container, name):
-                await self._blob(container, name).abort_copy(copy_id)
+            await self._requests.send("PUT", "abort the copy into", container, name, query=query, headers=headers)
         except CloudError as refusal:
             if refusal.code not in ("NoPendingCopyOperation", "CopyIdMismatch", "InvalidOperation"):
                 raise
+
+    async def stage_block_from(
+        self, origin: Origin, container: str, name: str, block_id: str, *, offset: int, length: int
+    ) -> None:
+        headers = [
+            ("x-ms-copy-source", await _signed_source(origin)),
+            ("x-ms-source-if-match", f'"{origin.etag}"'),
+            ("x-ms-source-range", f"bytes={offset}-{offset + length - 1}"),
+        ]
+        try:
+            await self._requests.send(
+                "PUT", "copy a block into", container, name, query=_block(block_id), headers=headers
+            )
+        except CloudError as refusal:
+            await look_again(origin, refusal)
+            raise
+
+    # Writing
 
     async def put(self, container: str, name: str, body: bytes, shape: Shape, *, condition: Condition) -> Written:
         """A stored Content-MD5 that does not fit the bytes is a client's claim to be kept: the service refuses it here but
         not on a block list."""
         try:
-            with self._writing("write", container, name):
-                answer = await self._blob(container, name).upload_blob(
-                    body,
-                    length=len(body),
-                    overwrite=True,
-                    **shapes.described(shape),
-                    **shapes.conditions(condition),
-                    **shapes.tier_arguments(shape),
-                )
+            return await self._write(
+                "write", container, name, (), [("x-ms-blob-type", "BlockBlob"), BINARY], body, shape, condition
+            )
         except CloudError as refusal:
             if refusal.code != "Md5Mismatch":
                 raise
-            await self.stage_block(container, name, "migrate-00000000", body)
-            return await self.commit_blocks(container, name, ["migrate-00000000"], shape, condition=condition)
-        return _written(answer)
+        await self.stage_block(container, name, WHOLE_BLOCK, body)
+        return await self.commit_blocks(container, name, [WHOLE_BLOCK], shape, condition=condition)
 
     async def stage_block(self, container: str, name: str, block_id: str, body: bytes) -> None:
-        with self._writing("stage a block of", container, name):
-            await self._blob(container, name).stage_block(block_id, body, length=len(body))
-
-    async def stage_block_from(
-        self, origin: Origin, container: str, name: str, block_id: str, *, offset: int, length: int
-    ) -> None:
-        url = await _source(origin).source_url(origin.container, origin.name)
-        async with settled_copy(origin):
-            with self._writing("copy a block into", container, name):
-                await self._blob(container, name).stage_block_from_url(
-                    block_id,
-                    url,
-                    source_offset=offset,
-                    source_length=length,
-                    # The SDK has no argument for it here.
-                    headers={"x-ms-source-if-match": shapes.quoted_etag(origin.etag)},
-                )
+        await self._requests.send(
+            "PUT", "stage a block of", container, name, query=_block(block_id), headers=[BINARY], body=body
+        )
 
     async def commit_blocks(
         self, container: str, name: str, block_ids: Sequence[str], shape: Shape, *, condition: Condition
     ) -> Written:
-        with self._writing("commit", container, name):
-            return _written(
-                await self._blob(container, name).commit_block_list(
-                    [BlobBlock(block_id=one) for one in block_ids],
-                    **shapes.described(shape),
-                    **shapes.conditions(condition),
-                    **shapes.tier_arguments(shape),
-                )
-            )
-
-    async def uncommitted(self, container: str, *, prefix: str = "") -> Sequence[str]:
-        """Two listings, as one does not tell an uncommitted name from an empty blob."""
-        with self._asking("list", container):
-            client = self._container(container)
-            wanted = client.list_blobs(name_starts_with=prefix or None, include=["uncommittedblobs"])
-            names = {blob.name async for blob in wanted if not blob.size}
-            if names:
-                names -= {name async for name in client.list_blob_names(name_starts_with=prefix or None)}
-            return sorted(names)
+        blocks = "".join([f"<Latest>{_coded(block_id)}</Latest>" for block_id in block_ids])
+        body = f"{XML}<BlockList>{blocks}</BlockList>".encode()
+        query = [("comp", "blocklist")]
+        return await self._write("commit", container, name, query, [TEXT], body, shape, condition)
 
     async def create_empty(
         self, container: str, name: str, size: int, shape: Shape, *, condition: Condition
     ) -> Written:
-        arguments = {**shapes.described(shape), **shapes.conditions(condition)}
-        with self._writing("create", container, name):
-            blob = self._blob(container, name)
-            if shape.blob_type is BlobType.PAGE:
-                return _written(await blob.create_page_blob(size, **arguments, **shapes.tier_arguments(shape)))
-            return _written(await blob.create_append_blob(**arguments))
+        headers = [("x-ms-blob-type", "AppendBlob")]
+        if shape.blob_type is BlobType.PAGE:
+            headers = [("x-ms-blob-type", "PageBlob"), ("x-ms-blob-content-length", str(size))]
+        return await self._write("create", container, name, (), headers, b"", shape, condition)
+
+    async def _write(
+        self,
+        doing: str,
+        container: str,
+        name: str,
+        query: Query,
+        headers: HeaderPairs,
+        body: bytes,
+        shape: Shape,
+        condition: Condition,
+    ) -> Written:
+        """A write that sets everything in ``shape``."""
+        headers = [*headers, shapes.conditions(condition), *shapes.described(shape), *shapes.tiered(shape)]
+        answer = await self._requests.send("PUT", doing, container, name, query=query, headers=headers, body=body)
+        return self._written(answer, doing, container, name)
 
     async def append(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
-        with self._writing("append to", container, name):
-            return _written(
-                await self._blob(container, name).append_block(
-                    body, length=len(body), appendpos_condition=offset, **shapes.matching(if_match)
-                )
-            )
+        headers = [("x-ms-blob-condition-appendpos", str(offset)), shapes.matching(if_match), BINARY]
+        return await self._add("append to", container, name, "appendblock", headers, body)
 
     async def put_pages(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
-        with self._writing("write pages of", container, name):
-            return _written(
-                await self._blob(container, name).upload_page(
-                    body, offset=offset, length=len(body), **shapes.matching(if_match)
-                )
-            )
+        pages = f"bytes={offset}-{offset + len(body) - 1}"
+        headers = [("x-ms-page-write", "update"), ("x-ms-range", pages), shapes.matching(if_match), BINARY]
+        return await self._add("write pages of", container, name, "page", headers, body)
+
+    async def _add(
+        self, doing: str, container: str, name: str, comp: str, headers: HeaderPairs, body: bytes
+    ) -> Written:
+        answer = await self._requests.send(
+            "PUT", doing, container, name, query=[("comp", comp)], headers=headers, body=body
+        )
+        return self._written(answer, doing, container, name)
+
+    def _written(
+        self, answer: Answer, doing: str, container: str, name: str, copy_id: str | None = None, pending: bool = False
+    ) -> Written:
+        try:
+            return Written(shapes.told_etag(answer), copy_id, pending)
+        except (KeyError, ValueError):
+            raise self._requests.misunderstood("PUT", doing, container, name) from None
 
     async def set_tags(self, container: str, name: str, tags: Mapping[str, str]) -> None:
-        with self._writing("set the tags of", container, name):
-            await self._blob(container, name).set_blob_tags(dict(tags))
+        pairs = [f"<Tag><Key>{escaped(k)}</Key><Value>{escaped(v)}</Value></Tag>" for k, v in tags.items()]
+        body = f"{XML}<Tags><TagSet>{''.join(pairs)}</TagSet></Tags>".encode()
+        await self._requests.send("PUT", "set the tags of", container, name, query=TAGS, headers=[TEXT], body=body)
 
     async def set_tier(self, container: str, name: str, tier: str) -> None:
-        with self._writing("set the tier of", container, name):
-            blob = self._blob(container, name)
-            if tier.startswith("P"):
-                await blob.set_premium_page_blob_tier(shapes.page_tier(tier))
-            else:
-                await blob.set_standard_blob_tier(shapes.block_tier(tier))
+        headers = [shapes.tier_header(tier, is_page=tier.startswith("P"))]
+        query = [("comp", "tier")]
+        await self._requests.send("PUT", "set the tier of", container, name, query=query, headers=headers)
 
     async def delete(self, container: str, name: str, *, if_match: str) -> None:
-        async with self._settled(container, name):
-            with self._writing("delete", container, name):
-                await self._blob(container, name).delete_blob(delete_snapshots="include", **shapes.matching(if_match))
+        headers = [("x-ms-delete-snapshots", "include"), shapes.matching(if_match)]
+        try:
+            await self._requests.send("DELETE", "delete", container, name, headers=headers)
+        except ConditionFailed as refusal:
+            await self._raise_if_gone(container, name, refusal)
+            raise
 
-    async def features(self, container: str, *, prefix: str = "") -> Features:
-        counts = dict.fromkeys(Features.__dataclass_fields__, 0)
-        with self._asking("list", container):
-            found = self._container(container).list_blobs(name_starts_with=prefix or None, include=EVERYTHING)
-            async for blob in found:
-                for kind in _kept_apart(blob):
-                    counts[kind] += 1
-        return Features(**counts)
+    # The account itself
 
     async def bind_run(self, token: int) -> None:
         """Nothing: an Azure account knows no runs; a takeover waits for ``credential_bound_seconds``."""
 
     async def credential_bound_seconds(self, now: datetime) -> float:
         """How long a request of this run may still be accepted after ``now`` (aware), its copies' signatures included."""
-        with self._asking("sign in to"):
+        with token_failures(self._requests.about("GET", "sign in to", "", None, None)):
             return max(await self._credential.bound_seconds(now), float(SAS_SECONDS))
 
     async def source_url(self, container: str, name: str) -> str:
         """A signed address for another account's server-side copy: a secret for five minutes, never shown or stored."""
-        refuse_unsafe(name, f"{self.account}/{container}/{name}")
-        with self._asking("sign an address of", container, name):
-            return await self._sources.url(container, name)
+        path = self._requests.url_of(container, name)
+        signature = self._signatures.at_hand(container, time.time())
+        return f"{path}?{signature or await self._signatures.signature(container)}"
+
+    async def _delegation_key(self, begin: datetime, end: datetime) -> DelegationKey:
+        doing = "ask for a signing key of"
+        body = f"{XML}<KeyInfo><Start>{utc(begin)}</Start><Expiry>{utc(end)}</Expiry></KeyInfo>".encode()
+        query = [("comp", "userdelegationkey"), ("restype", "service")]
+        answer = await self._requests.send("POST", doing, query=query, headers=[TEXT], body=body, effect="read")
+        found: list[Node] = []
+        with self._requests.understanding(doing):
+            read_xml(answer.body, {"UserDelegationKey": found.append})
+            said = dict(found[0].pairs())
+            return DelegationKey(
+                said["SignedOid"],
+                said["SignedTid"],
+                said["SignedStart"],
+                said["SignedExpiry"],
+                said["SignedService"],
+                said["SignedVersion"],
+                said["Value"],
+            )
 
     async def close(self) -> None:
-        await self._service.close()
+        self._requests.close()
         await self._credential.close()
 
-    async def _delegation_key(self, begin: datetime, end: datetime) -> Any:
-        return await self._service.get_user_delegation_key(begin, end)
 
-    @asynccontextmanager
-    async def _settled(self, container: str, name: str) -> AsyncIterator[None]:
-        """Some services refuse the condition of a request for a blob that is gone: look, and say that it is gone."""
-        try:
-            yield
-        except ConditionFailed as refusal:
-            try:
-                with self._asking("look at", container, name):
-                    await self._blob(container, name).get_blob_properties()
-            except NotFound as gone:
-                raise gone from refusal
-            except CloudError:
-                pass  # the look failed too: the refusal is the better answer
-            raise
-
-    def _container(self, name: str) -> ContainerClient:
-        return self._service.get_container_client(name)
-
-    def _blob(self, container: str, name: str) -> BlobClient:
-        refuse_unsafe(name, f"{self.account}/{container}/{name}")
-        return self._service.get_blob_client(container, name)
-
-    def _asking(self, doing: str, container: str = "", name: str = "") -> AbstractContextManager[None]:
-        return translated(Target(self.account, self.endpoint, doing, "read", container, name))
-
-    def _writing(self, doing: str, container: str, name: str = "") -> AbstractContextManager[None]:
-        return translated(Target(self.account, self.endpoint, doing, "write", container, name))
-
-
-def _source(origin: Origin) -> AzureStore:
+async def _signed_source(origin: Origin) -> str:
     if not isinstance(origin.store, AzureStore):
         raise Unsupported(f"cannot copy from account {origin.store.account} server-side: it is not an Azure account")
-    return origin.store
+    return await origin.store.source_url(origin.container, origin.name)
 
 
-def _written(answer: Mapping[str, Any]) -> Written:
-    return Written(shapes.normal_etag(answer["etag"]))
+def _coded(block_id: str) -> str:
+    return base64.b64encode(block_id.encode()).decode()
 
 
-def _kept_apart(blob: Any) -> Iterator[str]:
-    """The counts of Features that one listed item adds to."""
-    if blob.snapshot:
-        yield "snapshots"
-        return
-    if blob.version_id and not blob.is_current_version:
-        yield "versions"
-        return
-    if blob.lease and blob.lease.state == "leased":
-        yield "leased"
-    if blob.has_legal_hold or (blob.immutability_policy and blob.immutability_policy.expiry_time):
-        yield "immutable"
-    if str(getattr(blob.blob_tier, "value", blob.blob_tier)) == "Archive":
-        yield "archived"
-    if blob.encryption_scope:
-        yield "encryption_scoped"
+def _block(block_id: str) -> Query:
+    return [("blockid", _coded(block_id)), ("comp", "block")]
 
 
 __all__ = ["AzureStore"]

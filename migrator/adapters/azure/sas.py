@@ -8,15 +8,14 @@ and leaves this module only inside the header of a copy.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+from urllib.parse import quote
 
 from migrator.adapters.azure.credentials import Credential
-from migrator.adapters.azure.endpoints import blob_url
 
 SAS_SECONDS = 5 * 60
 """Longest life of a signature minted here: a run that takes over waits it out."""
@@ -24,65 +23,108 @@ RENEW_SECONDS = 2 * 60
 """A signature with less than this left is minted anew: a request may wait in a queue before it is sent."""
 DELEGATION_KEY_SECONDS = 60 * 60
 """Life of a user-delegation key. Source: Azure allows seven days; an hour is asked for once an hour."""
-
-AskDelegationKey = Callable[[datetime, datetime], Awaitable[Any]]
+SAS_VERSION = "2020-12-06"
+"""Enough for one container and one right, and known everywhere; an account's older ``api_version`` is used instead."""
+WITH_SCOPE, WITH_AGENT = "2020-12-06", "2020-02-10"
+"""From these versions on the encryption scope is signed, and the agents of a user delegation."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Minted:
-    value: Any = field(repr=False)
-    expires: datetime
+class DelegationKey:
+    """As "Get User Delegation Key" gives it; times are the service's own text."""
 
-    def is_fresh(self, now: datetime) -> bool:
-        return self.expires - now > timedelta(seconds=RENEW_SECONDS)
+    object_id: str
+    tenant_id: str
+    start: str
+    expiry: str
+    service: str
+    version: str
+    value: str = field(repr=False)
 
 
-class SourceUrls:
+AskDelegationKey = Callable[[datetime, datetime], Awaitable[DelegationKey]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    text: str = field(repr=False)
+    renew_at: float
+    """Seconds since the epoch."""
+
+
+class SourceSignatures:
     """Mints and keeps one signature per container of one account."""
 
-    def __init__(self, credential: Credential, ask_delegation_key: AskDelegationKey) -> None:
+    def __init__(self, credential: Credential, ask_delegation_key: AskDelegationKey, *, version: str) -> None:
         self._credential = credential
         self._ask_delegation_key = ask_delegation_key
-        self._signatures: dict[str, _Minted] = {}
-        self._delegation_key: _Minted | None = None
+        self._version = min(version, SAS_VERSION)
+        self._signatures: dict[str, _Signature] = {}
+        self._delegation_key: tuple[DelegationKey, datetime] | None = None
         self._asking = asyncio.Lock()
 
-    async def url(self, container: str, name: str) -> str:
-        """The blob's address with a signature that may read it. Raises what asking for a delegation key raises."""
-        signature = self._credential.sas or await self._signature(container)
-        return f"{blob_url(self._credential.endpoint, container, name)}?{signature}"
-
-    async def _signature(self, container: str) -> str:
-        now = datetime.now(UTC)
+    def at_hand(self, container: str, now: float) -> str | None:
+        """What to append after ``?``, or None if ``signature`` must be awaited. ``now``: seconds since the epoch."""
+        if self._credential.sas is not None:
+            return self._credential.sas
         kept = self._signatures.get(container)
-        if kept is None or not kept.is_fresh(now):
-            expires = now + timedelta(seconds=SAS_SECONDS)
-            kept = self._signatures[container] = _Minted(await self._mint(container, now, expires), expires)
-        return str(kept.value)
+        return kept.text if kept is not None and now < kept.renew_at else None
 
-    async def _mint(self, container: str, now: datetime, expires: datetime) -> str:
-        signer = (
-            {"account_key": self._credential.key}
-            if self._credential.key is not None
-            else {"user_delegation_key": await self._key(now)}
-        )
-        return str(
-            generate_container_sas(
-                self._credential.account_name,
-                container,
-                permission=ContainerSasPermissions(read=True),
-                expiry=expires,
-                **signer,
-            )
-        )
+    async def signature(self, container: str) -> str:
+        """Raises what asking for a delegation key raises."""
+        now = datetime.now(UTC)
+        if (kept := self.at_hand(container, now.timestamp())) is not None:
+            return kept
+        expires = now + timedelta(seconds=SAS_SECONDS)
+        text = await self._minted(container, now, expires)
+        self._signatures[container] = _Signature(text, expires.timestamp() - RENEW_SECONDS)
+        return text
 
-    async def _key(self, now: datetime) -> Any:
+    async def _minted(self, container: str, now: datetime, expires: datetime) -> str:
+        name = self._credential.account_name
+        if self._credential.key is not None:
+            return signed_by_key(name, self._credential.key, container, expires, self._version)
+        return signed_by_delegation(name, await self._key(now), container, expires, self._version)
+
+    async def _key(self, now: datetime) -> DelegationKey:
         async with self._asking:
-            key = self._delegation_key
-            if key is None or key.expires - now < timedelta(seconds=SAS_SECONDS + RENEW_SECONDS):
+            kept = self._delegation_key
+            if kept is None or kept[1] - now < timedelta(seconds=SAS_SECONDS + RENEW_SECONDS):
                 expires = now + timedelta(seconds=DELEGATION_KEY_SECONDS)
-                key = self._delegation_key = _Minted(await self._ask_delegation_key(now, expires), expires)
-            return key.value
+                kept = self._delegation_key = (await self._ask_delegation_key(now, expires), expires)
+            return kept[0]
 
 
-__all__ = ["SAS_SECONDS", "SourceUrls"]
+def signed_by_key(account_name: str, key: str, container: str, expires: datetime, version: str) -> str:
+    """A service signature to read the blobs of ``container``. Source: Azure "Create a service SAS"."""
+    end = utc(expires)
+    fields = ["r", "", end, f"/blob/{account_name}/{container}", "", "", "", version, "c", ""]
+    fields += [""] * (6 if version >= WITH_SCOPE else 5)
+    return _query({"sv": version, "sr": "c", "sp": "r", "se": end}, key, fields)
+
+
+def signed_by_delegation(account_name: str, key: DelegationKey, container: str, expires: datetime, version: str) -> str:
+    """A user-delegation signature. Source: Azure "Create a user delegation SAS"."""
+    end = utc(expires)
+    fields = ["r", "", end, f"/blob/{account_name}/{container}"]
+    fields += [key.object_id, key.tenant_id, key.start, key.expiry, key.service, key.version]
+    fields += [""] * (3 if version >= WITH_AGENT else 0)
+    fields += ["", "", version, "c", ""]
+    fields += [""] * (6 if version >= WITH_SCOPE else 5)
+    parts = {"sv": version, "sr": "c", "sp": "r", "se": end, "skoid": key.object_id, "sktid": key.tenant_id}
+    parts |= {"skt": key.start, "ske": key.expiry, "sks": key.service, "skv": key.version}
+    return _query(parts, key.value, fields)
+
+
+def _query(parts: dict[str, str], key: str, signed: list[str]) -> str:
+    digest = hmac.digest(base64.b64decode(key), "\n".join(signed).encode(), "sha256")
+    parts["sig"] = base64.b64encode(digest).decode()
+    return "&".join([f"{name}={quote(value, safe='')}" for name, value in parts.items()])
+
+
+def utc(moment: datetime) -> str:
+    """A time of a signature: whole seconds, UTC."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+__all__ = ["SAS_SECONDS", "DelegationKey", "SourceSignatures", "signed_by_delegation", "signed_by_key", "utc"]

@@ -1,136 +1,154 @@
-"""The SDK's words for a blob, a container and a condition, and ours. Values only; nothing is sent here."""
+"""A blob, a container and a condition as headers say them, and ours. Values only; nothing is sent here."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
 
-from azure.core import MatchConditions
-from azure.storage.blob import (
-    BlobProperties,
-    ContainerProperties,
-    ContentSettings,
-    PremiumPageBlobTier,
-    StandardBlobTier,
-)
-
+from migrator.adapters.azure.signing import MONTHS, HeaderPairs, quoted
+from migrator.adapters.azure.wire import Answer
 from migrator.errors import Unsupported
-from migrator.model.objects import BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Shape
+from migrator.model.objects import EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Shape
+
+BLOCK_TIERS = frozenset({"Hot", "Cool", "Cold", "Archive", "Smart"})
+PAGE_TIERS = frozenset({"P4", "P6", "P10", "P15", "P20", "P30", "P40", "P50", "P60", "P70", "P80"})
+METADATA = b"x-ms-meta-"
 
 
-def normal_etag(raw: str | None) -> str:
+def normal_etag(raw: str) -> str:
     """Listings give an ETag without quotes, headers with them, some proxies as weak."""
-    return (raw or "").removeprefix("W/").strip('"')
+    return raw.removeprefix("W/").strip('"')
 
 
-def quoted_etag(etag: str) -> str:
-    return f'"{etag}"'
-
-
-def conditions(condition: Condition) -> dict[str, Any]:
-    """Keyword arguments of a conditional write."""
+def conditions(condition: Condition) -> tuple[str, str]:
+    """The header of a conditional write."""
     if condition.create:
-        return {"match_condition": MatchConditions.IfMissing}
-    return matching(condition.if_match or "")
+        return ("If-None-Match", "*")
+    return ("If-Match", f'"{condition.if_match}"')
 
 
-def matching(etag: str) -> dict[str, Any]:
-    return {"etag": quoted_etag(etag), "match_condition": MatchConditions.IfNotModified}
+def matching(etag: str) -> tuple[str, str]:
+    return ("If-Match", f'"{etag}"')
 
 
-def source_matching(etag: str) -> dict[str, Any]:
-    return {"source_etag": quoted_etag(etag), "source_match_condition": MatchConditions.IfNotModified}
-
-
-def listed(blob: BlobProperties, *, tags: Mapping[str, str] | None = None) -> Listed:
-    """``tags``: those of a separate request; a listing's entry holds them itself."""
-    found_tags = tags if tags is not None else blob.tags
-    status = (blob.copy.status or "") if blob.copy else ""
-    return Listed(
-        name=blob.name,
-        etag=normal_etag(blob.etag),
-        size=int(blob.size or 0),
-        blob_type=BlobType(_word(blob.blob_type) or BlobType.BLOCK),
-        headers=_headers(blob.content_settings),
-        metadata=dict(blob.metadata or {}),
-        tags=dict(found_tags or {}),
-        tier=_word(blob.blob_tier) or None,
-        tier_inferred=_truth(blob.blob_tier_inferred) or not blob.blob_tier,
-        last_modified=blob.last_modified,
-        copy_pending=status == "pending",
-        rehydrating=bool(blob.archive_status),
-        is_archived=_word(blob.blob_tier) == "Archive",
-        copy_id=blob.copy.id if blob.copy else None,
+def described(shape: Shape) -> HeaderPairs:
+    """Everything of ``shape`` that a create or a commit sets, the tier excepted."""
+    h = shape.headers
+    given = (
+        ("x-ms-blob-cache-control", h.cache_control),
+        ("x-ms-blob-content-disposition", h.content_disposition),
+        ("x-ms-blob-content-encoding", h.content_encoding),
+        ("x-ms-blob-content-language", h.content_language),
+        ("x-ms-blob-content-md5", base64.b64encode(h.md5).decode() if h.md5 else None),
+        ("x-ms-blob-content-type", h.content_type),
     )
+    found = [(name, value) for name, value in given if value]
+    return found + metadata_headers(shape.metadata) + tagged(shape)
 
 
-def _headers(settings: ContentSettings) -> ContentHeaders:
-    return ContentHeaders(
-        content_type=settings.content_type or None,
-        content_encoding=settings.content_encoding or None,
-        content_language=settings.content_language or None,
-        content_disposition=settings.content_disposition or None,
-        cache_control=settings.cache_control or None,
-        md5=bytes(settings.content_md5) if settings.content_md5 else None,
-    )
+def metadata_headers(metadata: Mapping[str, str]) -> HeaderPairs:
+    """Spaces around a value are no part of it in a header; anything else goes out as it is, or not at all."""
+    return [(f"x-ms-meta-{name}", value.strip(" \t")) for name, value in metadata.items()]
 
 
-def _word(value: Any) -> str:
-    return str(getattr(value, "value", value) or "")
+def tagged(shape: Shape) -> HeaderPairs:
+    if not shape.tags:
+        return []
+    pairs = [f"{quoted(name)}={quoted(value)}" for name, value in shape.tags.items()]
+    return [("x-ms-tags", "&".join(pairs))]
 
 
-def _truth(value: Any) -> bool:
-    return value is True or str(value).lower() == "true"
-
-
-def container_info(found: ContainerProperties) -> ContainerInfo:
-    return ContainerInfo(
-        name=found.name,
-        metadata=dict(found.metadata or {}),
-        public_access=_word(found.public_access) or None,
-        has_immutability=bool(found.has_immutability_policy),
-        has_legal_hold=bool(found.has_legal_hold),
-    )
-
-
-def content_settings(headers: ContentHeaders) -> ContentSettings:
-    return ContentSettings(
-        content_type=headers.content_type,
-        content_encoding=headers.content_encoding,
-        content_language=headers.content_language,
-        content_disposition=headers.content_disposition,
-        cache_control=headers.cache_control,
-        content_md5=bytearray(headers.md5) if headers.md5 else None,
-    )
-
-
-def tier_arguments(shape: Shape) -> dict[str, Any]:
-    """Keyword argument of a create for the explicit tier, by kind of blob; nothing where there is none."""
+def tiered(shape: Shape) -> HeaderPairs:
+    """The explicit tier, by kind of blob; nothing where there is none."""
     if shape.tier is None or shape.blob_type is BlobType.APPEND:
-        return {}
-    if shape.blob_type is BlobType.PAGE:
-        return {"premium_page_blob_tier": page_tier(shape.tier)}
-    return {"standard_blob_tier": block_tier(shape.tier)}
+        return []
+    return [tier_header(shape.tier, is_page=shape.blob_type is BlobType.PAGE)]
 
 
-def block_tier(tier: str) -> StandardBlobTier:
+def tier_header(tier: str, *, is_page: bool) -> tuple[str, str]:
+    if tier not in (PAGE_TIERS if is_page else BLOCK_TIERS):
+        raise Unsupported(f"cannot set tier {tier}: no {'page' if is_page else 'block'} blob has it")
+    return ("x-ms-access-tier", tier)
+
+
+def headed(name: str, answer: Answer, tags: Mapping[str, str]) -> Listed:
+    """A blob as a HEAD shows it, with the tags of another request. ValueError or KeyError if it does not say enough."""
+    text = answer.text
+    tier = text(b"x-ms-access-tier")
+    return Listed(
+        name=name,
+        etag=told_etag(answer),
+        size=int(text(b"content-length") or 0),
+        blob_type=BlobType(text(b"x-ms-blob-type")),
+        headers=ContentHeaders(
+            content_type=text(b"content-type") or None,
+            content_encoding=text(b"content-encoding") or None,
+            content_language=text(b"content-language") or None,
+            content_disposition=text(b"content-disposition") or None,
+            cache_control=text(b"cache-control") or None,
+            md5=decoded(text(b"content-md5")),
+        ),
+        metadata=metadata_of(answer) or EMPTY,
+        tags=tags,
+        tier=tier or None,
+        tier_inferred=text(b"x-ms-access-tier-inferred").lower() == "true" or not tier,
+        last_modified=parsed_date(text(b"last-modified")),
+        copy_pending=text(b"x-ms-copy-status") == "pending",
+        rehydrating=bool(text(b"x-ms-archive-status")),
+        is_archived=tier == "Archive",
+        copy_id=text(b"x-ms-copy-id") or None,
+    )
+
+
+def told_etag(answer: Answer) -> str:
+    """The ETag that an answer tells; ValueError if there is none, or more than one."""
+    etag = normal_etag(answer.headers[b"etag"].decode("ascii"))
+    if not etag or '"' in etag or "," in etag:
+        raise ValueError("no ETag")
+    return etag
+
+
+def metadata_of(answer: Answer) -> dict[str, str]:
+    """Names keep the case in which they came."""
+    found = [pair for pair in answer.pairs if pair[0][:10].lower() == METADATA]
+    return {name[10:].decode("utf-8", "surrogateescape"): _text(value) for name, value in found}
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def container_headed(name: str, answer: Answer) -> ContainerInfo:
+    return ContainerInfo(
+        name=name,
+        metadata=metadata_of(answer),
+        public_access=answer.text(b"x-ms-blob-public-access") or None,
+        has_immutability=answer.text(b"x-ms-has-immutability-policy").lower() == "true",
+        has_legal_hold=answer.text(b"x-ms-has-legal-hold").lower() == "true",
+    )
+
+
+def decoded(base64_text: str) -> bytes | None:
+    """A stored Content-MD5; None if there is none, or nothing that is base64."""
     try:
-        return StandardBlobTier(tier)
-    except ValueError as unknown:
-        raise Unsupported(f"cannot set tier {tier}: no block blob has it") from unknown
+        return binascii.a2b_base64(base64_text) or None
+    except binascii.Error:
+        return None
 
 
-def page_tier(tier: str) -> PremiumPageBlobTier:
+def parsed_date(text: str) -> datetime | None:
+    """``Tue, 24 Nov 2026 06:00:00 GMT``; None if it is missing or something else: it is shown, never decided upon."""
     try:
-        return PremiumPageBlobTier(tier)
-    except ValueError as unknown:
-        raise Unsupported(f"cannot set tier {tier}: no page blob has it") from unknown
-
-
-def described(shape: Shape) -> dict[str, Any]:
-    """Keyword arguments for everything of ``shape`` that a create sets, the tier excepted."""
-    return {
-        "content_settings": content_settings(shape.headers),
-        "metadata": dict(shape.metadata) or None,
-        "tags": dict(shape.tags) or None,
-    }
+        return datetime(
+            int(text[12:16]),
+            MONTHS.index(text[8:11]) + 1,
+            int(text[5:7]),
+            int(text[17:19]),
+            int(text[20:22]),
+            int(text[23:25]),
+            tzinfo=UTC,
+        )
+    except ValueError:
+        return None

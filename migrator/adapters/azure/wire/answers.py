@@ -11,14 +11,17 @@ if TYPE_CHECKING:
 
 Headers = dict[bytes, bytes]
 """Names in lower case; repeated ones are joined with commas."""
+Pairs = list[tuple[bytes, bytes]]
+"""Names and values as they came, in that order."""
 
 
 class _Head:
-    __slots__ = ("headers", "status")
+    __slots__ = ("headers", "pairs", "status")
 
-    def __init__(self, status: int, headers: Headers) -> None:
+    def __init__(self, status: int, headers: Headers, pairs: Pairs) -> None:
         self.status = status
         self.headers = headers
+        self.pairs = pairs
 
     def text(self, name: bytes) -> str:
         """A header's value, or empty. Bytes that are no UTF-8 come as lone surrogates and go out again unchanged."""
@@ -30,8 +33,8 @@ class Answer(_Head):
 
     __slots__ = ("body",)
 
-    def __init__(self, status: int, headers: Headers, body: bytes) -> None:
-        super().__init__(status, headers)
+    def __init__(self, status: int, headers: Headers, pairs: Pairs, body: bytes) -> None:
+        super().__init__(status, headers, pairs)
         self.body = body
 
 
@@ -40,8 +43,8 @@ class Stream(_Head):
 
     __slots__ = ("_connection", "_give_back")
 
-    def __init__(self, status: int, headers: Headers, connection: Connection) -> None:
-        super().__init__(status, headers)
+    def __init__(self, status: int, headers: Headers, pairs: Pairs, connection: Connection) -> None:
+        super().__init__(status, headers, pairs)
         self._connection: Connection | None = connection
         self._give_back: Callable[[Connection], None] | None = None
 

@@ -19,7 +19,7 @@ from typing import Any, cast
 import httptools
 
 from migrator.adapters.azure.wire import failures
-from migrator.adapters.azure.wire.answers import Answer, Headers, Stream
+from migrator.adapters.azure.wire.answers import Answer, Headers, Pairs, Stream
 from migrator.adapters.azure.wire.failures import NoAnswer, TooLarge, WireFailure
 from migrator.adapters.azure.wire.limits import JOINED_BYTES, WRITE_SLICE_BYTES, Limits, Timeouts
 
@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         "_loop",
         "_most_bytes",
         "_on_lost",
+        "_pairs",
         "_parser",
         "_poll",
         "_progress",
@@ -95,6 +96,7 @@ class Connection(asyncio.Protocol):
         self._status = self._fed_bytes = self._head_bytes = self._header_count = self._body_bytes = 0
         self._interim = self._most_bytes = self._waiting_bytes = 0
         self._headers: Headers = {}
+        self._pairs: Pairs = []
         self._body: list[bytes] = []
         self._chunks: deque[bytes] = deque()
 
@@ -301,6 +303,7 @@ class Connection(asyncio.Protocol):
         self._header_count += 1
         if self._header_count > self._limits.headers or self._head_bytes > self._limits.head_bytes:
             raise _Broken
+        self._pairs.append((name, value))
         name = name.lower()
         self._headers[name] = b"%b, %b" % (self._headers[name], value) if name in self._headers else value
 
@@ -334,7 +337,7 @@ class Connection(asyncio.Protocol):
         if self._streams:
             self._collects = False
             self.deadline = self._loop.time() + self._timeouts.between_bytes
-            self._resolve(Stream(self._status, headers, self))
+            self._resolve(Stream(self._status, headers, self._pairs, self))
         elif int(headers.get(b"content-length", b"0")) > self._most_bytes:
             self._stop = TooLarge()
             raise _Broken
@@ -397,9 +400,8 @@ class Connection(asyncio.Protocol):
         self.is_reusable = keeps and self.is_sent_whole and not self._has_unsent() and self._stop is None
         if self._collects:
             body = self._body
-            self._resolve(
-                Answer(self._status, self._headers, body[0] if len(body) == 1 else b"".join(body) if body else b"")
-            )
+            whole = b"" if not body else body[0] if len(body) == 1 else b"".join(body)
+            self._resolve(Answer(self._status, self._headers, self._pairs, whole))
             self._body = []
         self._tell_progress()
 
@@ -409,6 +411,7 @@ class Connection(asyncio.Protocol):
 
     def _reset_head(self) -> None:
         self._headers = {}
+        self._pairs = []
         self._head_bytes = self._header_count = self._body_bytes = self._status = 0
         self._collects = True
 

@@ -1,0 +1,164 @@
+"""The half of an Azure account that only reads: containers, listings, blobs.
+
+Decides which request answers which question: ETags come normalised, a page of a listing brings metadata and tags. Leaves
+sending to ``requests``, the words of headers to ``shapes`` and of listings to ``listing``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from migrator.adapters.azure import listing, shapes
+from migrator.adapters.azure.errors import TOO_LARGE
+from migrator.adapters.azure.requests import Requests
+from migrator.adapters.azure.signing import HeaderPairs, Query
+from migrator.adapters.azure.wire import Answer, Stream
+from migrator.adapters.azure.xml_reader import Node
+from migrator.errors import CloudError, ConditionFailed, NotFound
+from migrator.model.objects import EMPTY, LIST_PAGE, ContainerInfo, Features, Listed, Page
+
+LISTED = "copy,metadata,tags"
+EVERYTHING = "immutabilitypolicy,legalhold,snapshots,versions"
+PAGE_BYTES = 32 * 1024 * 1024
+"""Longest page of a listing that is held in memory; of a longer one a smaller page is asked for."""
+CONTAINER: Query = [("restype", "container")]
+TAGS: Query = [("comp", "tags")]
+
+
+class AzureReadings:
+    """Implements the reading half of ObjectStore."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+
+    # Containers
+
+    async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
+        found: list[ContainerInfo] = []
+        marker: str | None = ""
+        while marker is not None:
+            query = _query(comp="list", include="metadata", marker=marker, prefix=prefix)
+            answer = await self._requests.send("GET", "list containers of", query=query, most_bytes=PAGE_BYTES)
+            with self._requests.understanding("list containers of"):
+                marker = listing.read_entries(
+                    answer.body, "Container", lambda node: found.append(listing.listed_container(node))
+                )
+        return sorted(found, key=lambda info: info.name)
+
+    async def container(self, name: str) -> ContainerInfo:
+        answer = await self._requests.send("HEAD", "look at", name, query=CONTAINER)
+        return shapes.container_headed(name, answer)
+
+    # Listings
+
+    async def page(
+        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = LIST_PAGE
+    ) -> Page:
+        answer = await self._listing(container, prefix, marker or "", LISTED, limit)
+        with self._requests.understanding("list", container):
+            return listing.read_page(answer.body)
+
+    async def _listing(self, container: str, prefix: str, marker: str, include: str, limit: int = LIST_PAGE) -> Answer:
+        """One page as the service gave it; a smaller one if what was asked for is too large to be held."""
+        while True:
+            query = _query(
+                comp="list",
+                include=include,
+                marker=marker,
+                maxresults=str(limit) if limit < LIST_PAGE else "",
+                prefix=prefix,
+                restype="container",
+            )
+            try:
+                return await self._requests.send("GET", "list", container, query=query, most_bytes=PAGE_BYTES)
+            except CloudError as failure:
+                if failure.code != TOO_LARGE or limit == 1:
+                    raise
+                limit = max(1, limit // 4)
+
+    async def _every(self, container: str, prefix: str, include: str, each: Callable[[Node], None]) -> None:
+        marker: str | None = ""
+        while marker is not None:
+            answer = await self._listing(container, prefix, marker, include)
+            with self._requests.understanding("list", container):
+                marker = listing.read_entries(answer.body, "Blob", each)
+
+    async def uncommitted(self, container: str, *, prefix: str = "") -> Sequence[str]:
+        """Two listings, as one does not tell an uncommitted name from an empty blob."""
+        names: set[str] = set()
+
+        def note_empty(node: Node) -> None:
+            properties = node.child("Properties")
+            if properties is None or int(properties.value("Content-Length") or 0) == 0:
+                names.add(listing.name_of(node))
+
+        await self._every(container, prefix, "uncommittedblobs", note_empty)
+        if names:
+            await self._every(container, prefix, "", lambda node: names.discard(listing.name_of(node)))
+        return sorted(names)
+
+    async def features(self, container: str, *, prefix: str = "") -> Features:
+        counts = listing.no_features()
+        await self._every(container, prefix, EVERYTHING, lambda node: listing.count_features(node, counts))
+        return Features(**counts)
+
+    # Reading
+
+    async def head(self, container: str, name: str) -> Listed:
+        answer = await self._requests.send("HEAD", "look at", container, name)
+        tags: Mapping[str, str] = EMPTY
+        if answer.text(b"x-ms-tag-count") not in ("", "0"):
+            said = await self._requests.send("GET", "look at", container, name, query=TAGS)
+            with self._requests.understanding("look at", container, name):
+                tags = listing.read_tags(said.body)
+        with self._requests.understanding("look at", container, name):
+            return shapes.headed(name, answer, tags)
+
+    @asynccontextmanager
+    async def read(
+        self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """One request; its bytes come as they are read."""
+        try:
+            stream = await self._opened(container, name, if_match, offset, length)
+        except ConditionFailed as refusal:
+            await self._raise_if_gone(container, name, refusal)
+            raise
+        async with stream:
+            yield self._requests.chunks(stream, "read", container, name)
+
+    async def _opened(self, container: str, name: str, if_match: str, offset: int, length: int | None) -> Stream:
+        headers: HeaderPairs = [shapes.matching(if_match)]
+        if offset == 0 and length is None:
+            return await self._requests.open("read", container, name, headers=headers)
+        end = "" if length is None else str(offset + length - 1)
+        headers.append(("x-ms-range", f"bytes={offset}-{end}"))
+        try:
+            stream = await self._requests.open("read", container, name, headers=headers)
+        except CloudError as refusal:
+            if offset > 0 or refusal.code != "InvalidRange":
+                raise
+            # Of an empty blob the service has no first byte to give.
+            return await self._opened(container, name, if_match, 0, None)
+        if not stream.text(b"content-range").startswith(f"bytes {offset}-"):
+            stream.close()
+            raise self._requests.misunderstood("GET", "read", container, name)
+        return stream
+
+    async def _raise_if_gone(self, container: str, name: str, refusal: ConditionFailed) -> None:
+        """Some services refuse the condition of a request for a blob that is gone: look, and say that it is gone."""
+        try:
+            await self._requests.send("HEAD", "look at", container, name)
+        except NotFound as gone:
+            raise gone from refusal
+        except CloudError:
+            return  # the look failed too: the refusal is the better answer
+
+
+def _query(**parts: str) -> Query:
+    """Names must be given in their alphabetical order; empty values are left out."""
+    return [(name, value) for name, value in parts.items() if value]
+
+
+__all__ = ["CONTAINER", "TAGS", "AzureReadings"]

@@ -1,0 +1,249 @@
+"""Requests of one account: written, signed, sent once, and their failures named.
+
+Decides how an operation's headers and address become a request on the wire. Leaves what a refusal means to ``errors``,
+what is asked for to ``object_store``. Rule: nothing here sends twice, and nothing secret leaves but on the wire.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
+from urllib.parse import urlsplit
+
+from migrator.adapters.azure.credentials import Credential
+from migrator.adapters.azure.endpoints import refuse_unsafe
+from migrator.adapters.azure.errors import (
+    Effect,
+    ServiceAnswer,
+    Target,
+    no_credential,
+    not_understood,
+    redacted,
+    refusal,
+    silence,
+    unanswered,
+)
+from migrator.adapters.azure.signing import HeaderPairs, KeySigner, Query, SasSigner, Signer, TokenSigner, quoted
+from migrator.adapters.azure.tokens import Tokens
+from migrator.adapters.azure.trust import trust
+from migrator.adapters.azure.wire import Answer, Client, Limits, Stream, Timeouts, WireFailure
+from migrator.adapters.azure.xml_reader import NotUnderstood
+from migrator.errors import AccessRefused, CloudError, MigrateError, Unsupported
+from migrator.model.schedule import Account
+
+API_VERSION = "2024-11-04"
+"""What is asked of the service where the plan names no ``api_version``: old enough to be known in every cloud."""
+OLDEST_API_VERSION = "2019-02-02"
+USER_AGENT = "migrate"
+"""What the account's own logs show beside each of our requests."""
+SMALL_ANSWER_BYTES = 1024 * 1024
+
+Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
+
+
+class Requests:
+    """``path_of`` gives an address; ``send`` and ``open`` send one request and raise the CloudError family."""
+
+    def __init__(
+        self,
+        account: Account,
+        credential: Credential,
+        *,
+        cloud: Mapping[str, str],
+        limits: Limits | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self.account = account.name
+        self.endpoint = credential.endpoint
+        self.api_version = account.api_version or API_VERSION
+        _check_version(account)
+        _check_transport(account, credential)
+        self._base = urlsplit(credential.endpoint).path.rstrip("/")
+        self._root = credential.endpoint.rstrip("/").removesuffix(self._base)
+        self._tokens: Tokens | None = None
+        self._token_signer = TokenSigner()
+        self._signer = self._signer_of(account, credential)
+        secure = credential.endpoint.startswith("https://") or "ca_file" in cloud
+        try:
+            self._client = Client(
+                credential.endpoint,
+                trust=trust(account.name, cloud.get("ca_file")) if secure else None,
+                constant=[("User-Agent", USER_AGENT), ("x-ms-version", self.api_version)],
+                limits=limits,
+                timeouts=timeouts,
+            )
+        except ValueError as refused:
+            raise CloudError(
+                f"cannot open account {account.name}: {account.endpoint} is not the address of a storage account",
+                hint="correct its endpoint in the plan",
+            ) from refused
+
+    def _signer_of(self, account: Account, credential: Credential) -> Signer:
+        if credential.key is not None:
+            return KeySigner(credential.account_name, credential.key, [("x-ms-version", self.api_version)])
+        if credential.sas is not None:
+            if not re.fullmatch(r"[\x21-\x7e]+", credential.sas) or "#" in credential.sas:
+                raise AccessRefused(
+                    f"cannot open account {account.name}: its shared access signature holds characters that none has",
+                    hint="copy it again, quoted as it is on the account's page",
+                )
+            return SasSigner(credential.sas)
+        self._tokens = Tokens(credential.token_source, f"{credential.audience.rstrip('/')}/.default")
+        return self._token_signer
+
+    def path_of(self, container: str = "", name: str | None = None) -> str:
+        """The quoted path of the account (ends with a slash), a container or a blob. CloudError for a name that no
+        address can hold."""
+        if name is None:
+            return f"{self._base}/{quoted(container, '$')}"
+        if not name or name[-1] == "." or "./" in name:
+            refuse_unsafe(name, f"{self.account}/{container}/{name}")
+        try:
+            return f"{self._base}/{quoted(container, '$')}/{quoted(name, '~/')}"
+        except UnicodeEncodeError as surrogate:
+            raise CloudError(
+                f"cannot address {self.account}/{container}/{name!r}: it holds half a character",
+                hint="give the blob another name, or leave it out of the plan",
+                code="UnsafeName",
+            ) from surrogate
+
+    async def send(
+        self,
+        method: Method,
+        doing: str,
+        container: str = "",
+        name: str | None = None,
+        *,
+        query: Query = (),
+        headers: HeaderPairs | None = None,
+        body: bytes = b"",
+        effect: Effect | None = None,
+        most_bytes: int = SMALL_ANSWER_BYTES,
+    ) -> Answer:
+        """The answer of a success. ``doing`` completes "cannot ..."; ``effect`` is that of the method unless given.
+        ``headers`` is used up."""
+        given = [] if headers is None else headers
+        path = self.path_of(container, name)
+        if method == "PUT" or method == "POST":
+            given.append(("Content-Length", str(len(body))))
+        if self._tokens is not None:
+            await self._refresh(self._tokens, self.about(method, doing, container, name, effect))
+        target = self._signer.sign(method, path, query, given)
+        try:
+            answer = await self._client.exchange(method, target, given, body, most_bytes=most_bytes)
+        except WireFailure as failure:
+            # Not chained: its causes may hold what was sent.
+            raise silence(failure, self.about(method, doing, container, name, effect)) from None
+        if 200 <= answer.status < 300:
+            return answer
+        raise self._refused(answer, self.about(method, doing, container, name, effect))
+
+    async def open(self, doing: str, container: str, name: str, *, headers: HeaderPairs) -> Stream:
+        """GET a blob as a stream, which the caller closes."""
+        path = self.path_of(container, name)
+        about = self.about("GET", doing, container, name, None)
+        if self._tokens is not None:
+            await self._refresh(self._tokens, about)
+        target = self._signer.sign("GET", path, (), headers)
+        try:
+            answer = await self._client.stream("GET", target, headers)
+        except WireFailure as failure:
+            raise silence(failure, about) from None
+        if isinstance(answer, Stream):
+            return answer
+        raise self._refused(answer, about)
+
+    async def chunks(self, stream: Stream, doing: str, container: str, name: str) -> AsyncIterator[bytes]:
+        """A stream's bytes; Unreachable if they do not come whole."""
+        try:
+            async for chunk in stream.chunks():
+                yield chunk
+        except WireFailure as failure:
+            raise silence(failure, self.about("GET", doing, container, name, None)) from None
+
+    async def _refresh(self, tokens: Tokens, about: Target) -> None:
+        token = tokens.at_hand()
+        if token is None:
+            with token_failures(about):
+                token = await tokens.token()
+        self._token_signer.use(token)
+
+    def about(self, method: Method, doing: str, container: str, name: str | None, effect: Effect | None) -> Target:
+        effect = effect or ("read" if method in ("GET", "HEAD") else "write")
+        return Target(self.account, self.endpoint, doing, effect, container, name or "")
+
+    def _refused(self, answer: Answer, about: Target) -> MigrateError:
+        code = answer.text(b"x-ms-error-code") or _first(_CODE, answer.body)
+        error = refusal(answer.status, code, lambda name: answer.text(name.encode()), about)
+        said = _first(_MESSAGE, answer.body).partition("\n")[0][:300]
+        request = answer.text(b"x-ms-request-id")[:80]
+        error.__cause__ = ServiceAnswer(
+            redacted(
+                f"HTTP {answer.status} {code}{f': {said}' if said else ''}{f' (request {request})' if request else ''}"
+            )
+        )
+        return error
+
+    def url_of(self, container: str, name: str) -> str:
+        """A blob's whole address, unsigned."""
+        return f"{self._root}{self.path_of(container, name)}"
+
+    @contextmanager
+    def understanding(self, doing: str, container: str = "", name: str | None = None) -> Iterator[None]:
+        """For reading what a success says: what cannot be understood is an error, never an empty answer."""
+        try:
+            yield
+        except (NotUnderstood, ValueError, LookupError):
+            raise self.misunderstood("GET", doing, container, name) from None
+
+    def misunderstood(self, method: Method, doing: str, container: str = "", name: str | None = None) -> CloudError:
+        """For a success that does not say what it must."""
+        return not_understood(self.about(method, doing, container, name, None))
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@contextmanager
+def token_failures(about: Target) -> Iterator[None]:
+    """Failures to get a token, in our words."""
+    try:
+        yield
+    except Exception as failure:
+        from azure.core.exceptions import AzureError, HttpResponseError
+
+        from migrator.adapters.azure.sdk_errors import answer_of
+
+        if isinstance(failure, HttpResponseError):
+            raise no_credential(about) from answer_of(failure)
+        if isinstance(failure, (AzureError, TimeoutError, OSError)):
+            raise unanswered("nobody gives us a token", about, was_sent=False) from answer_of(failure)
+        raise
+
+
+_CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,100})</Code>")
+_MESSAGE = re.compile(rb"<Message>([^<]{1,2000})")
+
+
+def _first(pattern: re.Pattern[bytes], body: bytes) -> str:
+    found = pattern.search(body)
+    return found[1].decode("utf-8", "replace") if found else ""
+
+
+def _check_version(account: Account) -> None:
+    version = account.api_version
+    if version is not None and not (re.fullmatch(r"\d{4}-\d\d-\d\d", version) and version >= OLDEST_API_VERSION):
+        raise Unsupported(
+            f"cannot open account {account.name}: api_version {version} is none that knows what is needed",
+            hint=f"leave it out, or give a date from {OLDEST_API_VERSION} on",
+        )
+
+
+def _check_transport(account: Account, credential: Credential) -> None:
+    if credential.kind == "entra" and not credential.endpoint.startswith("https://"):
+        raise AccessRefused(
+            f"cannot open account {account.name}: tokens of Microsoft Entra ID are only sent over https",
+            hint="use an https endpoint, or a key or signature (env:NAME) on loopback",
+        )

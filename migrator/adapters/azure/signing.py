@@ -1,0 +1,157 @@
+"""How a request says who sends it: a signature in its address, one made with the account's key, or a token.
+
+Decides headers and address of one request, no more; nothing is sent here. Rule: what is secret leaves only in what
+``sign`` returns, which goes on the wire and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+from urllib.parse import quote
+
+HeaderPairs = list[tuple[str, str]]
+Query = Sequence[tuple[str, str]]
+"""Names in lower case and ascending, values as they are (not yet quoted)."""
+
+SIGNED_HEADERS = (
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Length",
+    "Content-MD5",
+    "Content-Type",
+    "Date",
+    "If-Modified-Since",
+    "If-Match",
+    "If-None-Match",
+    "If-Unmodified-Since",
+    "Range",
+)
+"""In the order in which their values are signed. Source: Azure "Authorize with Shared Key", Blob service."""
+
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+class Signer(Protocol):
+    def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
+        """Add what is missing to ``headers`` and return the request's target. ``path`` is quoted already."""
+        ...
+
+
+@lru_cache(maxsize=4096)
+def quoted(text: str, safe: str = "") -> str:
+    """As a part of an address. Kept, for containers, tags and the names of a copy's two sides come again and again.
+    Raises UnicodeEncodeError for half a character."""
+    return quote(text, safe=safe)
+
+
+def target_of(path: str, query: Query) -> str:
+    if not query:
+        return path
+    parts = [f"{name}={quoted(value)}" for name, value in query]
+    return f"{path}?{'&'.join(parts)}"
+
+
+class _Dates:
+    """The time as HTTP writes it, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def now(self) -> str:
+        second = int(time.time())
+        if second != self._second:
+            t = time.gmtime(second)
+            self._text = (
+                f"{DAYS[t.tm_wday]}, {t.tm_mday:02} {MONTHS[t.tm_mon - 1]} {t.tm_year:04} "
+                f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} GMT"
+            )
+            self._second = second
+        return self._text
+
+
+class SasSigner:
+    """The operator's shared access signature, appended as it is."""
+
+    def __init__(self, sas: str) -> None:
+        self._sas = sas
+
+    def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
+        target = target_of(path, query)
+        return f"{target}{'&' if query else '?'}{self._sas}"
+
+
+class KeySigner:
+    """The account's key signs method, headers and address of each request."""
+
+    def __init__(self, account_name: str, key: str, constant: HeaderPairs) -> None:
+        """``constant``: the ``x-ms-`` headers of every request, which ``sign`` is not given."""
+        self._account_name = account_name
+        self._constant = constant
+        self._key = base64.b64decode(key)
+        self._dates = _Dates()
+
+    def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
+        headers.append(("x-ms-date", self._dates.now()))
+        signature = self.signature(self.string_to_sign(method, path, query, headers))
+        headers.append(("Authorization", f"SharedKey {self._account_name}:{signature}"))
+        return target_of(path, query)
+
+    def string_to_sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
+        """Source: Azure "Authorize with Shared Key"."""
+        standard: dict[str, str] = {}
+        own = self._constant.copy()
+        for name, value in headers:
+            if name.startswith("x-ms-"):
+                own.append((name.lower(), value.strip()))
+            else:
+                standard[name] = value
+        if standard.get("Content-Length") == "0":
+            del standard["Content-Length"]
+        if len(own) > 1:
+            own.sort(key=_sort_key)
+        lines = [method, *[standard.get(name, "") for name in SIGNED_HEADERS]]
+        lines += [f"{name}:{value}" for name, value in own]
+        lines.append(f"/{self._account_name}{path}")
+        lines += [f"{name}:{value}" for name, value in query]
+        return "\n".join(lines)
+
+    def signature(self, text: str) -> str:
+        return base64.b64encode(hmac.digest(self._key, text.encode("utf-8", "surrogateescape"), "sha256")).decode()
+
+
+_sort_keys: dict[str, str] = {}
+
+
+def _sort_key(header: tuple[str, str]) -> str:
+    """The service compares names by a language's rules: hyphens count last, an underscore comes before the digits."""
+    name = header[0]
+    key = _sort_keys.get(name)
+    if key is None:
+        key = f"{name.replace('-', '').replace('_', '!')}\0{name}"
+        if len(_sort_keys) < 1000:
+            _sort_keys[name] = key
+    return key
+
+
+class TokenSigner:
+    """A token of Microsoft Entra ID; ``token`` is set by whoever renews it."""
+
+    def __init__(self) -> None:
+        self._authorization = ""
+
+    def use(self, token: str) -> None:
+        self._authorization = f"Bearer {token}"
+
+    def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
+        headers.append(("Authorization", self._authorization))
+        return target_of(path, query)
+
+
+__all__ = ["HeaderPairs", "KeySigner", "Query", "SasSigner", "Signer", "TokenSigner", "quoted", "target_of"]
