@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 from migrator.model.units import show_bytes as size
 from migrator.model.units import show_duration as duration
 
-__all__ = ["count", "duration", "instant", "many", "size", "stamp"]
+__all__ = ["brief", "count", "duration", "instant", "many", "size", "stamp"]
+
+
+def brief(seconds: float) -> str:
+    """A duration for a narrow column: ``1h40m``, ``9m36s``, ``4d``, ``0.4s``."""
+    return duration(seconds).replace("min", "m").replace(" ", "")
 
 
 def count(number: float) -> str:

@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from migrator.cli.views import timeline
-from migrator.cli.views.figures import count, duration, instant, many, size, stamp
+from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
 from migrator.cli.views.outlook import cost_document, load_document, relief_document, show_loads, show_requests
 from migrator.cli.views.screen import Page
 from migrator.forecast import Inventory, Outlook
@@ -121,9 +121,10 @@ def _show_waves(page: Page, schedule: Schedule, look: Look) -> None:
     for wave in schedule.waves:
         page.line(f"Wave {wave.name}{_conditions(wave)}")
         page.table(
-            ("MOVE", "FROM", "TO", "STATE", "OBJECTS", "SIZE", "COPY", "PAUSE"),
+            ("MOVE", "FROM", "TO", "STATE", "OBJECTS", "KNOWN", "SIZE", "COPY", "PAUSE"),
             [_row(move, look) for move in wave.moves],
-            right=frozenset({4, 5, 6, 7}),
+            right=frozenset({4, 6, 7, 8}),
+            spare=("FROM", "STATE", "TO", "KNOWN"),
         )
 
 
@@ -144,30 +145,27 @@ def _row(move: PlannedMove, look: Look) -> tuple[str, ...]:
     forecast = look.preview.outlook.moves.get(move.id)
     direction, state = look.states[str(move.id)].split()
     back = " (back)" if direction == "reverse" else ""
+    where = (str(move.id), move.source, move.target, state + back)
     if forecast is None:
-        return str(move.id), move.source, move.target, state + back, "—", "—", "—", "—"
-    inventory, now = forecast.inventory, look.preview.outlook.standing.now
+        return (*where, "—", "—", "—", "—", "—")
+    error = f" ± {brief(forecast.error_seconds)}" if forecast.error_seconds >= 1 else ""
     return (
-        str(move.id),
-        move.source,
-        move.target,
-        state + back,
-        count(inventory.objects) + _certainty(inventory, now),
-        size(inventory.bytes),
-        f"~ {duration(forecast.copy_seconds)}"
-        + (f" ± {duration(forecast.error_seconds)}" if forecast.error_seconds >= 1 else ""),
-        f"~ {duration(forecast.fence_seconds)}",
+        *where,
+        count(forecast.inventory.objects),
+        _how(forecast.inventory, look.preview.outlook.standing.now),
+        size(forecast.inventory.bytes),
+        f"~ {brief(forecast.copy_seconds)}{error}",
+        f"~ {brief(forecast.fence_seconds)}",
     )
 
 
-def _certainty(inventory: Inventory, now: datetime) -> str:
-    """How an inventory is known, where it was not just counted."""
-    error = f" ± {show_ratio(round(inventory.error_ratio, 2))}" if inventory.error_ratio else ""
-    if inventory.origin == "declared":
-        return " declared"
-    if inventory.origin == "kept" and inventory.counted_at is not None:
-        return f"{error} {duration(max(0.0, (now - inventory.counted_at).total_seconds()))} ago"
-    return error
+def _how(inventory: Inventory, now: datetime) -> str:
+    """How the inventory is known: ``counted``, ``± 3%``, ``counted 2 h ago``, ``declared``."""
+    how = f"± {show_ratio(round(inventory.error_ratio, 3))}" if inventory.error_ratio else inventory.origin
+    if inventory.origin != "kept" or inventory.counted_at is None:
+        return how
+    age = brief(max(0.0, (now - inventory.counted_at).total_seconds()))
+    return f"{how if inventory.error_ratio else 'counted'} {age} ago"
 
 
 def show_findings(page: Page, findings: tuple[Finding, ...]) -> None:

@@ -61,9 +61,21 @@ class Page:
         self.console.print(line, soft_wrap=True)
 
     def table(
-        self, headings: Sequence[str], rows: Sequence[Sequence[object]], *, right: frozenset[int] = frozenset()
+        self,
+        headings: Sequence[str],
+        rows: Sequence[Sequence[object]],
+        *,
+        right: frozenset[int] = frozenset(),
+        spare: Sequence[str] = (),
     ) -> None:
-        """A table without borders, indented by two; ``right`` names the columns that are numbers."""
+        """A table without borders, indented by two; ``right`` names the columns that are numbers.
+
+        ``spare``: headings of columns to leave out on a terminal that is too narrow, the first of them first.
+        """
+        if self.is_terminal and spare and _width(headings, rows) > self.width:
+            headings, rows, right = _without(spare[0], headings, rows, right)
+            self.table(headings, rows, right=right, spare=spare[1:])
+            return
         from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
@@ -78,6 +90,20 @@ class Page:
         for row in rows:
             table.add_row(*(Text(safe(cell)) for cell in row))
         self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+
+def _width(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    """Columns of the terminal that the whole table takes."""
+    widths = [max(len(safe(row[column])) for row in [headings, *rows]) for column in range(len(headings))]
+    return 2 + sum(widths) + 2 * len(widths)
+
+
+def _without(
+    heading: str, headings: Sequence[str], rows: Sequence[Sequence[object]], right: frozenset[int]
+) -> tuple[list[str], list[list[object]], frozenset[int]]:
+    kept = [column for column, name in enumerate(headings) if name != heading]
+    numbers = frozenset(place for place, column in enumerate(kept) if column in right)
+    return [headings[column] for column in kept], [[row[column] for column in kept] for row in rows], numbers
 
 
 def _aligned(headings: Sequence[str], rows: Sequence[Sequence[object]], right: frozenset[int]) -> list[str]:
