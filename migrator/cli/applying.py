@@ -7,9 +7,10 @@ and no listing of an estate may hold that up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from migrator.cli.consent import require_consent, require_terminal
 from migrator.cli.previewing import AT_REST, Look, look, move_states, recorded_state, require_free, waves_to_begin
@@ -19,9 +20,13 @@ from migrator.cli.views import preview as view
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import many
 from migrator.cli.views.screen import Page
+from migrator.engine.preview import kept_inventories
 from migrator.errors import FindingsError, StalePlanError
+from migrator.forecast.outlook import to_record
+from migrator.model.schedule import Schedule
 from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
+from migrator.ports.state_store import SetNote
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
@@ -50,8 +55,16 @@ def request_of(path: Path, *, wave: str | None) -> Request:
     return Request(path, loaded, saved, wave, f"migrate apply {document}{option}")
 
 
-def may_begin(request: Request, settings: Settings, *, yes: bool, as_json: bool) -> bool:
-    """Check, show and ask. False if there is nothing to do.
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Leave to begin. ``forecasts``: by wave, to be kept with it; ``notes``: the inventories that were counted for them."""
+
+    forecasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[SetNote, ...] = ()
+
+
+def consent_to(request: Request, settings: Settings, *, yes: bool, as_json: bool) -> Consent | None:
+    """Check, show and ask. None if there is nothing to do.
 
     Raises:
         LockedError, StalePlanError, UsageError, FindingsError: see this module's rule.
@@ -64,10 +77,10 @@ def may_begin(request: Request, settings: Settings, *, yes: bool, as_json: bool)
             require_terminal(yes=yes, what="applying")
             show_note("an earlier run ended inside a fence: that is put in order first, without a preview")
             require_consent(f"Go on with plan {schedule.name}?", yes=yes)
-            return True
+            return Consent()
         if request.saved is None:
             if _has_arrived(request, store):
-                return False
+                return None
             require_terminal(yes=yes, what="applying")
             found = _look(request, store)
         else:
@@ -77,7 +90,15 @@ def may_begin(request: Request, settings: Settings, *, yes: bool, as_json: bool)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
     require_consent(f"Apply plan {schedule.name}, {waves}?", yes=yes)
-    return True
+    return Consent() if found is None else _consent(schedule, found)
+
+
+def _consent(schedule: Schedule, found: Look) -> Consent:
+    outlook, inventories = found.preview.outlook, found.preview.inventories
+    return Consent(
+        forecasts={wave.name: to_record(outlook, wave.name) for wave in schedule.waves},
+        notes=kept_inventories(schedule, inventories, outlook.standing.now),
+    )
 
 
 def _look(request: Request, store: StateStore) -> Look | None:

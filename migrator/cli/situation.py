@@ -12,6 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from migrator.engine.outcome import compared
+from migrator.engine.preview import known_inventories, standing_of
+from migrator.forecast import Outlook, look_ahead
+from migrator.forecast.outcome import Comparison
 from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waves import blocked_by, wave_state
 from migrator.model.moves import Approval, Control, LockRecord, MoveRecord, MoveState, WaveRecord, WaveState
@@ -57,6 +61,8 @@ class WaveStanding:
     waits: tuple[Wait, ...]
     moves: tuple[MoveStanding, ...]
     reason: str = ""
+    outcome: Comparison | None = None
+    """Forecast against actual so far; None before it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Situation:
     now: datetime
     pace: Pace | None = None
     """How fast the run at work goes, and what holds it back; None if none is at work or nothing recent is known."""
+    outlook: Outlook | None = None
+    """None without a plan document."""
 
     @property
     def moves(self) -> tuple[MoveStanding, ...]:
@@ -83,6 +91,7 @@ class _Recorded:
     controls: tuple[Control, ...]
     approvals: tuple[Approval, ...]
     lock: LockRecord | None
+    store: StateStore | None = None
 
 
 def assess(
@@ -111,12 +120,18 @@ def assess(
         waves=_waves(schedule, recorded, now),
         controls=recorded.controls,
         now=now,
+        outlook=None if schedule is None else _outlook(schedule, store, now),
     )
 
 
 def _pace(store: StateStore, now: datetime) -> Pace | None:
     pace = from_note(store.note(NOTE))
     return pace if pace is not None and (now - pace.at).total_seconds() < FRESH_SECONDS else None
+
+
+def _outlook(schedule: Schedule, store: StateStore | None, now: datetime) -> Outlook:
+    """The forecast from here on, with what is known without asking any account."""
+    return look_ahead(schedule, known_inventories(schedule, store), standing_of(schedule, store, now))
 
 
 def _is_fresh(lock: LockRecord, now: datetime) -> bool:
@@ -132,6 +147,7 @@ def _read(store: StateStore | None) -> _Recorded:
         controls=tuple(store.controls()),
         approvals=tuple(store.approvals()),
         lock=store.lock(),
+        store=store,
     )
 
 
@@ -182,7 +198,8 @@ def _wave(
         state = WaveState.WAITING if waits else state
     else:
         waits = _waits_at_work(name, standings, planned, recorded, now)
-    return WaveStanding(name, state, waits, standings, record.reason if record else "")
+    outcome = compared(recorded.store, record, moves, now) if recorded.store and record else None
+    return WaveStanding(name, state, waits, standings, record.reason if record else "", outcome)
 
 
 def _move(move: MoveRecord, planned: PlannedWave | None, now: datetime) -> MoveStanding:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from migrator.cli.crew import command, workers_for
-from migrator.errors import FindingsError
+from migrator.errors import CloudError, FindingsError
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
@@ -167,16 +167,23 @@ async def _world(
 @asynccontextmanager
 async def world_to_read(schedule: Schedule, state: StateStore) -> AsyncIterator[World]:
     """The accounts and the state only, within the plan's budget: for commands that look and never write. No account is made,
-    and routing and metrics that this version cannot open are no obstacle."""
+    and accounts, routing and metrics that cannot be opened are no obstacle."""
     from migrator.adapters.clock import SystemClock
     from migrator.adapters.routing import FileRouter
     from migrator.engine.world import World
 
     clock = SystemClock()
     moved = {account for move in schedule.moves for account in (move.source, move.target)}
-    async with accounts(schedule, moved) as stores:
+    unopened: dict[str, CloudError] = {}
+    async with AsyncExitStack() as stack:
+        stores: dict[str, ObjectStore] = {}
+        for name in sorted(moved):
+            try:
+                stores.update(await stack.enter_async_context(accounts(schedule, [name])))
+            except CloudError as fault:
+                unopened[name] = fault
         nowhere = FileRouter(os.devnull)
-        yield World(paced(stores, schedule, clock), nowhere, state, {}, clock, Silent())
+        yield World(paced(stores, schedule, clock), nowhere, state, {}, clock, Silent(), unopened=unopened)
 
 
 class Silent:

@@ -6,14 +6,17 @@ Leaves every decision to those rooms. Rule: one mover for each move of the plan,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from migrator.engine.mover import Mover, Shared
+from migrator.engine.outcome import OUTCOME, compared
 from migrator.engine.world import World
 from migrator.errors import InternalError, UsageError
+from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.waves import wave_state
-from migrator.model.moves import JournalEntry, WaveState
+from migrator.model.moves import JournalEntry, WaveRecord, WaveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.ports.state_store import AddJournal, Change, SaveWave
@@ -22,6 +25,10 @@ from migrator.ports.state_store import AddJournal, Change, SaveWave
 @dataclass(slots=True)
 class Fleet:
     shared: Shared
+    flush: Callable[[], None] = lambda: None
+    """Writes down the requests that were counted and not kept yet."""
+    forecasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By wave, what to keep with it when it begins."""
     _movers: dict[MoveId, Mover] = field(default_factory=dict)
 
     @property
@@ -66,8 +73,11 @@ class Fleet:
     def commit(self, *changes: Change) -> None:
         self.world.state.commit(list(changes), token=self.shared.session.token)
 
-    def journal(self, kind: str, text: str, *, wave: str | None = None, actor: str = "engine") -> AddJournal:
-        return AddJournal(JournalEntry(self.world.clock.now(), actor, kind, text, wave=wave, run=self.shared.run.id))
+    def journal(
+        self, kind: str, text: str, *, wave: str | None = None, actor: str = "engine", **evidence: Any
+    ) -> AddJournal:
+        now, run = self.world.clock.now(), self.shared.run.id
+        return AddJournal(JournalEntry(now, actor, kind, text, wave=wave, run=run, evidence=evidence))
 
     def wave_states(self) -> dict[str, WaveState]:
         records = {record.id: record for record in self.world.state.moves()}
@@ -76,21 +86,40 @@ class Fleet:
             for wave in self.schedule.waves
         }
 
-    def save_wave(self, wave: PlannedWave, text: str | None = None) -> None:
-        """Write down what the moves make of ``wave``; ``text`` is said in any case, a change of state by itself."""
-        record = next(one for one in self.world.state.waves() if one.name == wave.name)
+    def begin_wave(self, wave: PlannedWave) -> None:
+        """Say that ``wave`` goes on; the first time, note when it began and the forecast it began with."""
+        record = self._record(wave)
+        text = f"wave {wave.name}: {len(wave.moves)} move{'s' if len(wave.moves) > 1 else ''}"
+        begun = record
+        if record.begun_at is None:
+            begun = replace(record, begun_at=self.world.clock.now(), forecast=self.forecasts.get(wave.name, {}))
+        entry = self.journal("wave-changed", text, wave=wave.name, forecast=begun.forecast)
+        self.commit(SaveWave(begun), entry)
+        self.world.reporter.event("wave-changed", None, text, wave=wave.name, state=begun.state.value)
+        self.save_wave(wave)
+
+    def save_wave(self, wave: PlannedWave) -> None:
+        """Write down what the moves make of ``wave``; a change of state is said, and its outcome beside the forecast."""
+        self.flush()
+        record = self._record(wave)
         moves = [one for one in self.world.state.moves() if one.wave == wave.name]
         state = wave_state(moves, is_waiting=False)
         now = self.world.clock.now()
-        ended = now if state in (WaveState.SOAKED, WaveState.REVERSED) else None
-        begun = record.begun_at or (None if state is WaveState.PENDING else now)
-        new = replace(record, state=state, begun_at=begun, ended_at=ended)
-        changes: list[Change] = [SaveWave(new)]
-        if text or new.state is not record.state:
-            said = text or f"wave {wave.name} is {state}"
-            changes.append(self.journal("wave-changed", said, wave=wave.name))
-            self.world.reporter.event("wave-changed", None, said, wave=wave.name, state=state.value)
-        self.commit(*changes)
+        is_over = state in (WaveState.SOAKED, WaveState.REVERSED)
+        ended = ((record.ended_at if record.state is state else None) or now) if is_over else None
+        new = replace(record, state=state, ended_at=ended)
+        outcome, changes = None, list[Change]()
+        if new.state is not record.state:
+            if is_over and (outcome := compared(self.world.state, replace(new, ended_at=None), moves, now)):
+                new = replace(new, forecast={**new.forecast, OUTCOME: to_evidence(outcome)})
+            said = f"wave {wave.name} is {state}" + (f": {told(outcome)}" if outcome and told(outcome) else "")
+            facts = to_evidence(outcome) if outcome else {}
+            changes.append(self.journal("wave-changed", said, wave=wave.name, **facts))
+            self.world.reporter.event("wave-changed", None, said, wave=wave.name, state=state.value, **facts)
+        self.commit(SaveWave(new), *changes)
+
+    def _record(self, wave: PlannedWave) -> WaveRecord:
+        return next(one for one in self.world.state.waves() if one.name == wave.name)
 
     def save_waves_of(self, scope: Sequence[PlannedMove]) -> None:
         for wave in self.schedule.waves:

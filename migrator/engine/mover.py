@@ -241,6 +241,7 @@ class Mover:
         after = replace(follow(before, event, reason=reason), since=self.world.clock.now(), **fields)
         if after.direction is not before.direction:
             after = replace(after, figures=replace(after.figures, deletes_counted=0, deletes_accepted=0, passes=0))
+        after = _timed(before, after)
         text = f"{self.id}: {before.state} -> {after.state}" + (f" ({reason})" if reason else "")
         self.save(
             after,
@@ -422,6 +423,15 @@ def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
         switched_at=mover.world.clock.now(),
         figures=replace(mover.record.figures, cancelled_fences=0, soak_seconds=0.0, lag_objects=0, lag_bytes=0),
     )
+
+
+def _timed(before: MoveRecord, after: MoveRecord) -> MoveRecord:
+    """The time spent in a state of copying goes into the figures when that state ends."""
+    is_copying = before.state in (MoveState.COPYING, MoveState.CATCHING_UP)
+    if not is_copying or before.direction is Direction.REVERSE or before.since is None or after.since is None:
+        return after
+    spent = after.figures.copy_seconds + (after.since - before.since).total_seconds()
+    return replace(after, figures=replace(after.figures, copy_seconds=round(spent, 3)))
 
 
 def progress_of(record: MoveRecord) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 from migrator.engine import going_back, waves
 from migrator.engine.fleet import Fleet
@@ -22,7 +23,7 @@ from migrator.engine.session import Session
 from migrator.engine.world import Outcome, Run, World
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.schedule import Schedule
-from migrator.ports.state_store import AddJournal, Change, CountRequests, SetControl
+from migrator.ports.state_store import AddJournal, Change, CountRequests, SetControl, SetNote
 from migrator.transfer.hands import Hands
 from migrator.transfer.limits import Limits
 from migrator.transfer.paced import PacedStore
@@ -65,7 +66,7 @@ class Rollout:
         for name in stores:
             self._limits.set(name, schedule.budget(name))
         hands = Hands(world.executor, world.clock) if world.executor is not None else None
-        self._fleet = Fleet(Shared(schedule, world, run, self._session, desk, stores, hands))
+        self._fleet = Fleet(Shared(schedule, world, run, self._session, desk, stores, hands), flush=self._flush)
         self._pacing = Pacing(self._fleet, self._limits)
         self._main: asyncio.Task[Outcome] | None = None
         self._stopped = False
@@ -76,9 +77,30 @@ class Rollout:
         if self._main is not None:
             self._main.cancel()
 
-    async def apply(self, *, wave: str | None = None, wait: bool = True) -> Outcome:
-        """Start or resume. Raises LockedError if another run is at work."""
-        return await self._guarded(lambda: waves.apply(self._fleet, wave, wait=wait))
+    async def apply(
+        self,
+        *,
+        wave: str | None = None,
+        wait: bool = True,
+        forecasts: Mapping[str, Mapping[str, Any]] | None = None,
+        notes: Sequence[SetNote] = (),
+    ) -> Outcome:
+        """Start or resume.
+
+        Args:
+            forecasts: by wave, kept with each wave that begins.
+            notes: inventories to keep.
+        Raises:
+            LockedError: another run is at work.
+        """
+
+        async def work() -> Outcome:
+            self._fleet.forecasts = forecasts or {}
+            if notes:
+                self._fleet.commit(*notes)
+            return await waves.apply(self._fleet, wave, wait=wait)
+
+        return await self._guarded(work)
 
     async def rollback(
         self,

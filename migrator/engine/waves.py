@@ -50,13 +50,14 @@ async def _wave(fleet: Fleet, wave: PlannedWave, wait: bool) -> Outcome:
         one = stuck[0].record
         text = f"{one.id} is {one.state}" + (f": {one.reason}" if one.reason else "")
         return Outcome("halted", (f"{text}; after that: migrate retry --reason TEXT",))
-    fleet.save_wave(wave, f"wave {wave.name}: {len(movers)} move{'s' if len(movers) > 1 else ''}")
+    fleet.begin_wave(wave)
     turn = asyncio.Semaphore(wave.max_moves or len(movers))
 
     async def one_move(mover: Mover) -> None:
         mover.is_patient = wait
-        async with turn:
-            await mover.drive(steps.STEPS)
+        async with turn:  # a move that soaks needs neither budget nor fence: the next one may begin
+            await mover.drive(steps.STEPS, until=frozenset({MoveState.SOAKING}))
+        await mover.drive(steps.STEPS)
 
     tasks = [asyncio.ensure_future(one_move(mover)) for mover in movers]
     watch = asyncio.ensure_future(going_back.wished(fleet))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from migrator.errors import CloudError
 from migrator.model.moves import LockRecord
 from migrator.ports.clock import Clock
 from migrator.ports.executor import Executor
@@ -34,6 +35,8 @@ class World:
     """Frees the writers if this process dies in a fence; None where nothing can (tests)."""
     executor: Executor | None = None
     """Sends small copies in batches; without one they go one by one."""
+    unopened: Mapping[str, CloudError] = field(default_factory=dict)
+    """Accounts that could not even be opened, and why: a preview tells it, a run has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,12 +86,8 @@ def _wave_requests(
         if (one := forecasts.get(move.id)) is None:
             continue
         scans = one.scan.times(_scans(wave, one, at.get(move.id)))
-        lag = one.fence_requests
-        for account, own in (
-            (move.source, one.source_requests + Requests(list=lag.list / 2, read=lag.read)),
-            (move.target, one.target_requests + Requests(list=lag.list / 2, write=lag.write)),
-        ):
-            found[account] = found.get(account, Requests()) + own + scans
+        for account, own in ((move.source, one.source_requests), (move.target, one.target_requests)):
+            found[account] = found.get(account, Requests()) + own + one.fence_requests.times(0.5) + scans
     return found
 
 

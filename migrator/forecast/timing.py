@@ -37,8 +37,9 @@ class MoveForecast:
     """Requests until ``ready`` on each side, the time that takes under the budget, and the writers' pause.
 
     ``copy_seconds``: copy and catch-up, from the begin to ``ready``. ``scan_seconds``: one comparison of both sides, which
-    costs ``scan`` on each of them. ``fence_requests`` are those of the last scans and of the largest lag with which a fence
-    begins. ``bound_by`` says which bound decides: "requests of ACCOUNT" or "bytes of ACCOUNT".
+    costs ``scan`` on each of them. ``fence_requests``: of the last scans, on both sides. ``fence_seconds`` allows for the largest
+    lag with which a fence may begin; how large it will be nobody knows, so its requests are in no count. ``bound_by`` says
+    which bound decides: "requests of ACCOUNT", "bytes of ACCOUNT" or the listings.
     """
 
     id: MoveId
@@ -90,6 +91,7 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
         (target_requests.total / _pace(target), f"requests of {move.target}"),
         (_bytes_seconds(inventory.bytes, source), f"bytes of {move.source}"),
         (_bytes_seconds(inventory.bytes, target), f"bytes of {move.target}"),
+        (PASSES_BEFORE_READY * pages * LIST_LATENCY_SECONDS, "listings, page after page"),
     )
     cutover = schedule.wave_of(move.id).cutover
     pace = min(_pace(source), _pace(target))
@@ -108,7 +110,7 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
         copy_seconds=copy_seconds,
         scan=scan,
         scan_seconds=scan_seconds,
-        fence_requests=scan.times(2 * FENCE_SCANS) + Requests(read=lag, write=lag),
+        fence_requests=scan.times(2 * FENCE_SCANS),
         fence_seconds=drain + FENCE_SCANS * scan_seconds + lag_seconds,
         fence_timeout_seconds=drain + cutover.fence_timeout_seconds,
         bound_by=bound_by,

@@ -83,6 +83,8 @@ class Figures:
     cancelled_fences: int = 0
     """In a row, since the last retry."""
     soak_seconds: float = 0.0
+    copy_seconds: float = 0.0
+    """Spent in ``copying`` and ``catching-up`` on the way forward, halts and absences of the engine included."""
 
 
 @dataclass(frozen=True, slots=True)

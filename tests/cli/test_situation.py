@@ -60,6 +60,12 @@ class Recorded:
     def lock(self) -> LockRecord | None:
         return self.lock_record
 
+    def note(self, key: str) -> object:
+        return None
+
+    def requests(self, account: str, *, first_minute: int, last_minute: int) -> dict[str, int]:
+        return {"read": 7} if account == "core" else {}
+
 
 def wave(name: str, move: MoveId, after: tuple[str, ...] = (), **changes: Any) -> PlannedWave:
     planned = PlannedMove(move, Area(move.area, ()), "core", move.area)
@@ -83,7 +89,7 @@ def plan(**changes: Any) -> Schedule:
     return Schedule(
         name="split",
         fingerprint="f",
-        accounts={"core": Account("core", "local", path="x")},
+        accounts={name: Account(name, "local", path=name) for name in ("core", "web", "mail")},
         areas={},
         waves=(wave("first", WEB), wave("second", MAIL, ("first",), **changes)),
         routing=Routing("file", path="r.json"),
@@ -210,7 +216,7 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
     out = io.StringIO()
     write_document(status.document(situation), out)
     body = json.loads(out.getvalue())
-    assert list(body) == ["format_version", "plan", "lock", "waves"]
+    assert list(body) == ["format_version", "plan", "lock", "waves", "forecast"]
     assert body["lock"] == {
         "id": "ab12",
         "owner": "ann",
@@ -261,3 +267,29 @@ def test_people_read_the_same_with_the_reason_of_a_halt() -> None:
     assert "12/s" in text
     assert "waits for a person: it is halted" in text
     assert text.rstrip().splitlines()[-1].startswith("Next: read the reason")
+
+
+def test_what_became_of_the_forecast_stands_below_its_wave_and_in_the_document() -> None:
+    kept = {"requests": 9, "moves": {"na/web": {"copy_seconds": 60.0, "fence_seconds": 3.0}}}
+    begun = WaveRecord("first", 0, begun_at=NOW - timedelta(hours=1), forecast=kept)
+    figures = Figures(copy_seconds=90.0, fence_seconds=2.5)
+    situation = look(Recorded((begun,), (record(WEB, MoveState.SOAKING, figures=figures),)))
+    out = io.StringIO()
+    status.write(Page(Settings(), out), situation, next_action="wait", rates={})
+    said = "copied in 1 min 30 s (forecast 1 min), writers paused 2.5 s (forecast 3 s), 7 requests (forecast 9)"
+    assert f"  {said}\n" in out.getvalue()
+    first, second = status.document(situation)["waves"]
+    assert first["outcome"] == {
+        "copy_seconds": {"actual": 90.0, "forecast": 60.0},
+        "fence_seconds": {"actual": 2.5, "forecast": 3.0},
+        "requests": {"actual": 7, "forecast": 9},
+    }
+    assert second["outcome"] is None
+
+
+def test_the_forecast_goes_on_from_where_the_rollout_stands() -> None:
+    situation = look(running(MoveState.SOAKING))
+    first, second = status.document(situation)["forecast"] or []
+    assert (first["is_begun"], first["soaked"]) == (True, "2026-12-01T12:50:00Z")
+    assert (second["begins"], second["is_lower_bound"]) == ("2026-12-01T12:50:00Z", True)
+    assert status.document(assess("split", schedule=None, store=None, now=NOW))["forecast"] is None

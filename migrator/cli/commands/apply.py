@@ -48,17 +48,18 @@ def apply(
     as_json: AsEvents = False,
 ) -> int:
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
-    from migrator.cli.applying import may_begin, request_of
+    from migrator.cli.applying import consent_to, request_of
     from migrator.cli.operating import operate
 
     settings = settings_of(context)
     request = request_of(plan, wave=wave)
-    if not may_begin(request, settings, yes=yes, as_json=as_json):
+    consent = consent_to(request, settings, yes=yes, as_json=as_json)
+    if consent is None:
         if not as_json:
             typer.echo("Nothing to do: every move has soaked.")
         return ExitCode.DONE
 
     async def work(rollout: Rollout) -> Outcome:
-        return await rollout.apply(wave=wave, wait=not no_wait)
+        return await rollout.apply(wave=wave, wait=not no_wait, forecasts=consent.forecasts, notes=consent.notes)
 
     return operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json, workers=workers)

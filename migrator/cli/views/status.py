@@ -1,6 +1,6 @@
 """``migrate status``: the fixed JSON document, and the same for people.
 
-The JSON's keys are a contract (other programs read them): ``document`` writes exactly these.
+The JSON's keys are a contract (other programs read them): ``document`` writes these, and new ones only beside them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from typing import Any
 
 from migrator.cli.settings import Settings
 from migrator.cli.situation import MoveStanding, Situation, Wait, WaveStanding
+from migrator.cli.views import timeline
 from migrator.cli.views.braking import pace_lines, wish_lines
-from migrator.cli.views.figures import count, duration, instant, size, stamp
+from migrator.cli.views.figures import brief, count, duration, instant, size, stamp
 from migrator.cli.views.screen import Page
+from migrator.forecast.outcome import to_evidence, told
 from migrator.model.moves import LockRecord, MoveState
 
 _WAITS = {
@@ -44,9 +46,11 @@ def document(situation: Situation) -> dict[str, Any]:
                     for wait in wave.waits
                 ],
                 "moves": [_move(move) for move in wave.moves],
+                "outcome": to_evidence(wave.outcome) if wave.outcome else None,
             }
             for wave in situation.waves
         ],
+        "forecast": timeline.document(situation.outlook) if situation.outlook else None,
     }
 
 
@@ -100,6 +104,11 @@ def write(page: Page, situation: Situation, *, next_action: str, rates: Mapping[
         for wait in wave.waits:
             page.line(f"  waits for {_wait(wait)}")
         _show_moves(page, wave, rates)
+        if wave.outcome is not None and (said := told(wave.outcome)):
+            page.line(f"  {said}", style="dim")
+    if situation.outlook is not None and situation.outlook.waves:
+        page.line()
+        timeline.show(page, situation.outlook)
     page.line()
     page.line(f"Next: {next_action}.")
 
@@ -123,7 +132,8 @@ def _wait(wait: Wait) -> str:
 def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> None:
     headings = ("MOVE", "STATE", "COPIED", "SIZE", "RATE", "DELETED", "LAG", "FENCE", "SOAK LEFT")
     rows = [_row(move, rates.get(str(move.record.id))) for move in wave.moves]
-    page.table(headings, rows, right=frozenset({2, 3, 4, 5, 6, 7, 8}))
+    spare = ("RATE", "DELETED", "SIZE", "FENCE", "LAG")
+    page.table(headings, rows, right=frozenset({2, 3, 4, 5, 6, 7, 8}), spare=spare)
     for move in wave.moves:
         if move.record.reason:
             page.line(f"  {move.record.id}: {move.record.reason}", style="red" if _is_halted(move) else None)
@@ -146,8 +156,8 @@ def _row(move: MoveStanding, rate: float | None) -> tuple[str, ...]:
         "—" if rate is None else f"{count(rate)}/s",
         count(figures.objects_deleted),
         _lag(move),
-        "—" if move.fence_seconds is None else duration(move.fence_seconds),
-        "—" if move.soak_left_seconds is None else duration(move.soak_left_seconds),
+        "—" if move.fence_seconds is None else brief(move.fence_seconds),
+        "—" if move.soak_left_seconds is None else brief(move.soak_left_seconds),
     )
 
 
@@ -159,5 +169,5 @@ def _lag(move: MoveStanding) -> str:
     if figures.lag_bytes:
         parts.append(size(figures.lag_bytes))
     if figures.lag_seconds:
-        parts.append(duration(figures.lag_seconds))
+        parts.append(brief(figures.lag_seconds))
     return ", ".join(parts)
