@@ -1,7 +1,7 @@
-"""``python -m migrator.testing.simulation --seeds 1000 [--start N] [--breakage NAME] [--show SEED]``.
+"""``python -m migrator.testing.simulation --seeds 1000 [--start N] [--processes N] [--breakage NAME] [--show SEED]``.
 
-Prints seeds a second and every broken promise with its seed; exits 1 if there was one. Rule: the same seed is the same story in
-every process, so the hash seed of the interpreter is fixed first.
+Prints every broken promise with its seed, and seeds a second; exits 1 if there was one, or a story without an end. Rule: the
+same seed is the same story in every process, so the hash seed of the interpreter is fixed first.
 """
 
 from __future__ import annotations
@@ -12,10 +12,17 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
+from migrator.testing.simulation.oracle import Violation
 from migrator.testing.simulation.scenario import Report, run
+
+CHUNK = 25
+"""Stories that one process tells at a time."""
 
 
 def main(argv: list[str]) -> int:
@@ -25,11 +32,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--breakage", help="break something on purpose (a name of tests/simulation/breakages.py)")
     parser.add_argument("--show", type=int, metavar="SEED", help="print one story, effect by effect")
     parser.add_argument("--stop-after", type=int, default=0, metavar="N", help="stop after so many failing seeds")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="share the stories among N processes")
     wanted = parser.parse_args(argv)
-    breakage = _breakage(wanted.breakage)
     if wanted.show is not None:
-        return _show(run(wanted.show, breakage=breakage))
-    return _many(range(wanted.start, wanted.start + wanted.seeds), breakage, wanted.stop_after)
+        return _show(run(wanted.show, breakage=_breakage(wanted.breakage)))
+    seeds = range(wanted.start, wanted.start + wanted.seeds)
+    return _many(seeds, wanted.breakage, wanted.stop_after, wanted.processes)
 
 
 def _breakage(name: str | None) -> Callable[[], Any] | None:
@@ -52,30 +60,65 @@ def _show(report: Report) -> int:
     return 1 if report.violations else 0
 
 
-def _many(seeds: range, breakage: Callable[[], Any] | None, stop_after: int) -> int:
+@dataclass(slots=True)
+class Told:
+    """What a report needs of one story, small enough to come from another process."""
+
+    seed: int
+    violations: tuple[Violation, ...]
+    is_unfinished: bool
+    figures: dict[str, float]
+
+
+def _tell(seeds: Sequence[int], breakage: str | None) -> tuple[list[Told], float]:
+    """Some stories, and the CPU seconds they took. Runs in a process of its own, or in this one."""
     begun = time.process_time()
-    failing, unfinished, done = 0, 0, 0
+    told = []
+    for seed in seeds:
+        report = run(seed, breakage=_breakage(breakage))
+        told.append(Told(seed, report.violations, report.is_unfinished, report.figures))
+    return told, time.process_time() - begun
+
+
+def _stories(seeds: range, breakage: str | None, processes: int) -> Iterator[tuple[list[Told], float]]:
+    chunks = [seeds[begin : begin + CHUNK] for begin in range(0, len(seeds), CHUNK)]
+    if processes == 1:
+        yield from (_tell(chunk, breakage) for chunk in chunks)
+        return
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        coming = [pool.submit(_tell, chunk, breakage) for chunk in chunks]
+        try:
+            for one in coming:
+                yield one.result()
+        finally:
+            for one in coming:
+                one.cancel()
+
+
+def _many(seeds: range, breakage: str | None, stop_after: int, processes: int) -> int:
+    seconds, done, failing, unfinished = 0.0, 0, 0, 0
     kinds: Counter[str] = Counter()
     totals: Counter[str] = Counter()
-    for seed in seeds:
-        report = run(seed, breakage=breakage)
-        done += 1
-        unfinished += report.is_unfinished
-        totals.update(report.figures)
-        if report.violations:
-            failing += 1
-            kinds.update({violation.invariant for violation in report.violations})
-            print(f"seed {seed}: {report.violations[0]}", flush=True)
-            if len(report.violations) > 1:
-                print(f"    and {len(report.violations) - 1} more")
+    for told, took in _stories(seeds, breakage, processes):
+        seconds += took
+        for one in told:
+            done += 1
+            totals.update(one.figures)
+            if one.is_unfinished:
+                unfinished += 1
+                print(f"seed {one.seed}: unfinished", flush=True)
+            if one.violations:
+                failing += 1
+                kinds.update({violation.invariant for violation in one.violations})
+                more = f" (and {len(one.violations) - 1} more)" if len(one.violations) > 1 else ""
+                print(f"seed {one.seed}: {one.violations[0]}{more}", flush=True)
         if stop_after and failing >= stop_after:
             break
-    seconds = time.process_time() - begun
-    print(f"{done} seeds, {done / seconds:.1f} a second; {failing} with violations; {unfinished} unfinished")
+    print(f"{done} seeds; {failing} with violations; {unfinished} unfinished; {done / seconds:.1f} seeds/s per core")
     print("a seed on average: " + ", ".join(f"{name} {total / done:.1f}" for name, total in totals.items()))
     for kind, count in kinds.most_common():
         print(f"  {kind}: {count} seeds")
-    return 1 if failing else 0
+    return 1 if failing or unfinished else 0
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Decides when a callback runs: at once in the order it was made ready, or at its 
 A callback belongs to the node in whose context it was made. A paused node's callbacks wait, in order, until the pause
 ends; a dead node's callbacks never run, so a kill is a kill: no ``finally`` of it has an effect on the world.
 What nodes do is none of this file's business. Rule: nothing here may depend on memory addresses or on real time;
-tasks and futures hash by their serial number, so that even a set of tasks is iterated in the same order each time.
+tasks hash by their serial number, so that even a set of tasks is iterated in the same order each time.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Node:
         self.runs = True
         self.steps_left: int | None = None
         self.on_death: list[Callable[[], None]] = []
-        self._deferred: list[asyncio.Handle] = []
+        self._deferred: list[Call] = []
         self._paused_until = 0.0
 
     def step(self) -> None:
@@ -95,8 +95,8 @@ class Node:
         self.runs = False
         self.loop.call_at(until, self._resume, context=self.loop.world)
 
-    def defer(self, handle: asyncio.Handle) -> None:
-        self._deferred.append(handle)
+    def defer(self, call: Call) -> None:
+        self._deferred.append(call)
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str = "") -> asyncio.Task[T]:
         """Run ``work`` as a task of this process."""
@@ -114,15 +114,26 @@ class Node:
 NODE: ContextVar[Node | None] = ContextVar("NODE", default=None)
 
 
-class SimFuture(asyncio.Future[T]):
-    """A future whose hash is its serial number."""
+class Call:
+    """A callback to come; what asyncio knows as a handle, without all that a real loop needs of one."""
 
-    def __init__(self, *, loop: SimLoop) -> None:
-        self.serial = loop.next_serial()
-        super().__init__(loop=loop)
+    __slots__ = ("args", "callback", "context", "is_cancelled", "moment")
 
-    def __hash__(self) -> int:
-        return self.serial
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context, moment: float) -> None:
+        self.callback = callback
+        self.args = args
+        self.context = context
+        self.moment = moment
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+    def cancelled(self) -> bool:
+        return self.is_cancelled
+
+    def when(self) -> float:
+        return self.moment
 
 
 class SimTask(asyncio.Task[T]):
@@ -144,7 +155,8 @@ class SimLoop(asyncio.BaseEventLoop):
     """
 
     _ready: Any
-    _scheduled: list[asyncio.TimerHandle]
+    _scheduled: Any
+    _stopping: bool
 
     def __init__(self, *, until: float = float("inf")) -> None:
         super().__init__()
@@ -153,6 +165,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self.faults: list[str] = []
         self._virtual_now = 0.0
         self._turns = 0
+        self._calls = 0
         self._serial = 0
         self._tasks: list[SimTask[Any]] = []
         self.set_exception_handler(self._remember)
@@ -165,7 +178,24 @@ class SimLoop(asyncio.BaseEventLoop):
         return self._serial
 
     def create_future(self) -> asyncio.Future[Any]:
-        return SimFuture(loop=self)
+        return asyncio.Future(loop=self)
+
+    def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
+        call = Call(callback, args, copy_context() if context is None else context, 0.0)
+        self._ready.append(call)
+        return call
+
+    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
+        """Calls at the same instant come in the order in which they were asked for."""
+        call = Call(callback, args, copy_context() if context is None else context, when)
+        self._calls += 1
+        heapq.heappush(self._scheduled, (when, self._calls, call))
+        return call
+
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
+        return self.call_at(self._virtual_now + delay, callback, *args, context=context)
 
     def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> asyncio.Task[Any]:
         task: SimTask[Any] = SimTask(coro, loop=self, name=str(name or f"task-{self._serial}"), context=context)
@@ -181,8 +211,8 @@ class SimLoop(asyncio.BaseEventLoop):
             future.set_exception(fault)
         return future
 
-    def make_ready(self, handles: list[asyncio.Handle]) -> None:
-        self._ready.extend(handles)
+    def make_ready(self, calls: list[Call]) -> None:
+        self._ready.extend(calls)
 
     def discard(self) -> None:
         """End the world: no task runs again, and none is told, as after a power cut. Every node must be dead."""
@@ -202,34 +232,42 @@ class SimLoop(asyncio.BaseEventLoop):
         self.close()
 
     def _run_once(self) -> None:
+        """Turn after turn until somebody stops the loop."""
         ready, scheduled = self._ready, self._scheduled
-        if not ready:
-            self._jump()
-        now = self._virtual_now
-        while scheduled and scheduled[0]._when <= now:  # type: ignore[attr-defined]
-            timer = heapq.heappop(scheduled)
-            timer._scheduled = False  # type: ignore[attr-defined]
-            ready.append(timer)
-        self._turns += 1
-        if self._turns > TURNS_WITHOUT_TIME:
-            raise BusyLoopError(f"no time goes by at {now:.3f}")
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
-                continue
-            node = handle._context.get(NODE)
-            if node is None or node.runs:
-                handle._run()
-            elif node.alive:
-                node.defer(handle)
+        while not self._stopping:
+            if not ready:
+                self._jump()
+            now = self._virtual_now
+            while scheduled and scheduled[0][0] <= now:
+                ready.append(heapq.heappop(scheduled)[2])
+            self._turns += 1
+            if self._turns > TURNS_WITHOUT_TIME:
+                raise BusyLoopError(f"no time goes by at {now:.3f}")
+            for _ in range(len(ready)):
+                call = ready.popleft()
+                if call.is_cancelled:
+                    continue
+                node = call.context.get(NODE)
+                if node is None or node.runs:
+                    self._make(call)
+                elif node.alive:
+                    node.defer(call)
+
+    def _make(self, call: Call) -> None:
+        try:
+            call.context.run(call.callback, *call.args)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as fault:
+            self.call_exception_handler({"message": f"a callback failed: {call.callback}", "exception": fault})
 
     def _jump(self) -> None:
         scheduled = self._scheduled
-        while scheduled and scheduled[0].cancelled():
-            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
+        while scheduled and scheduled[0][2].is_cancelled:
+            heapq.heappop(scheduled)
         if not scheduled:
             raise DeadlockError(f"nothing is ready and no timer is set at {self._virtual_now:.3f}")
-        when: float = scheduled[0]._when  # type: ignore[attr-defined]
+        when: float = scheduled[0][0]
         if when > self._virtual_now:
             self._virtual_now = when
             self._turns = 0
@@ -248,6 +286,11 @@ class SimLoop(asyncio.BaseEventLoop):
             self.faults.append(f"{context.get('message')}: {fault!r}")
 
 
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 class SimClock:
     """A node's clock: wall time with a skew, a monotonic clock with its own zero, seeded chance."""
 
@@ -264,7 +307,13 @@ class SimClock:
         return self._loop.time() + self._zero
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        loop = self._loop
+        future: asyncio.Future[None] = asyncio.Future(loop=loop)
+        call = loop.call_at(loop._virtual_now + max(0.0, seconds), _wake, future)
+        try:
+            await future
+        finally:
+            call.cancel()
 
     def random(self) -> float:
         return self._random.random()
