@@ -225,18 +225,18 @@ def effect_of(act: Act, wire: Wire, random: Random, sender: Sender) -> Callable[
         return account.change(sender, container, name, content, sent_at=sent_at, modified=modified, kind=kind)
 
     kind = act.kind
+    if kind == "delete":
+        return lambda sent_at: account.delete(sender, container, name, if_match=None, sent_at=sent_at)
+    if kind == "tags":
+        tags = {"by": str(act.number)} if random.random() < 0.8 else {}
+        return lambda sent_at: account.set_tags(sender, container, name, tags, sent_at=sent_at)
+    if kind == "tier":
+        tier = random.choice(TIERS)
+        return lambda sent_at: account.set_tier(sender, container, name, tier, sent_at=sent_at)
     shape = shape_of(random, act.number)
-    tags = {"by": str(act.number)} if random.random() < 0.8 else {}
-    tier = random.choice(TIERS)
     type_ = random.choice((BlobType.BLOCK, BlobType.BLOCK, BlobType.APPEND, BlobType.PAGE))
 
     def effect(sent_at: float) -> Any:
-        if kind == "delete":
-            return account.delete(sender, container, name, if_match=None, sent_at=sent_at)
-        if kind == "tags":
-            return account.set_tags(sender, container, name, tags, sent_at=sent_at)
-        if kind == "tier":
-            return account.set_tier(sender, container, name, tier, sent_at=sent_at)
         if kind == "metadata":
             modified = wire.modified(sent_at)
             return account.set_metadata(

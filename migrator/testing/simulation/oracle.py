@@ -266,6 +266,8 @@ class Oracle:
             case.hand_at = now
             case.fence_excused = True
             if after is not None and (before is None or after.account != before.account):
+                case.switched_at, case.switched_from = now, before.account if before else ""
+                case.soaks.clear()
                 self._settle_in(case, after.account)
             case.max_epoch = max(case.max_epoch, after.epoch if after else 0)
             return
@@ -447,6 +449,9 @@ class Oracle:
                 continue  # there and back
             if _difference(here, self._accounts[case.plan.target].peek(container, name)) is None:
                 continue
+            row = case.exceptions.get((container, name))
+            if row is not None and row.source_etag == (here.listed.etag if here else None):
+                continue  # listed before as it is again
             scanned = case.scans.get((account, container), -1.0)
             long_ago = self._loop.time() - 3 * wave.cutover.straggler_interval_seconds - 60
             if late.at < scanned - 1e-6 or late.at < long_ago:

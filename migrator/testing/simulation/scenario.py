@@ -20,6 +20,7 @@ from typing import Any
 from migrator.engine import going_back as going_back_module
 from migrator.engine import mover as mover_module
 from migrator.engine import pacing as pacing_module
+from migrator.engine import rollout as rollout_module
 from migrator.engine.rollout import Rollout
 from migrator.engine.steps import carry as carry_module
 from migrator.engine.world import Outcome, Run
@@ -67,7 +68,8 @@ from migrator.transfer import walk as walk_module
 
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 5.0
+COUNTER_SECONDS = 60.0
 CALM_RUNS = 8
 HAS_GUARDIAN = "guardian" in Doors.__dataclass_fields__
 """Without one a fence is open until the next engine comes."""
@@ -585,16 +587,18 @@ def _short(change: Any) -> str:
 
 @contextlib.contextmanager
 def _slow_looks() -> Iterator[None]:
-    """The engine looks for operators' wishes less often: each look costs the simulator more than the story gains."""
-    modules = (going_back_module, mover_module, carry_module, pacing_module)
-    before = [vars(module)["CONTROL_SECONDS"] for module in modules]
-    for module in modules:
-        vars(module)["CONTROL_SECONDS"] = LOOK_SECONDS
-    try:
+    """The engine looks for operators' wishes, and writes its counters down, less often: each time costs the simulator more than
+    the story gains."""
+    slow = [
+        (module, "CONTROL_SECONDS", LOOK_SECONDS)
+        for module in (going_back_module, mover_module, carry_module, pacing_module)
+    ]
+    slow.append((rollout_module, "COUNTER_SECONDS", COUNTER_SECONDS))
+    with contextlib.ExitStack() as stack:
+        for module, name, seconds in slow:
+            stack.callback(setattr, module, name, vars(module)[name])
+            setattr(module, name, seconds)
         yield
-    finally:
-        for module, seconds in zip(modules, before, strict=True):
-            vars(module)["CONTROL_SECONDS"] = seconds
 
 
 @contextlib.contextmanager
