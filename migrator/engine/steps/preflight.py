@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from migrator.engine.mover import ADOPT_HINT, Halt, Mover
@@ -10,8 +11,11 @@ from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
+from migrator.ports.object_store import ObjectStore
 
 CLAIM_ATTEMPTS = 5
+PROBES = 5
+"""Unanswered probes of one account before the move halts."""
 _PROBE = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 
 
@@ -37,15 +41,24 @@ async def preflight(mover: Mover) -> Event:
 
 
 async def _probe(mover: Mover, container: str) -> None:
-    """Also the proof, before any fence, that the way back can be written: both accounts take a write and a delete."""
+    """Also the proof, before any fence, that the way back can be written: both accounts take a write and a delete.
+
+    One that was not answered is tried again under another name; what it may leave behind is outside every comparison."""
     for account in (mover.plan.target, mover.plan.source):
-        store = mover.store(account)
-        name = f"{RESERVED_PREFIX}probe-{mover.world.clock.nonce()}"
-        written = await store.put(container, name, b"migrate", _PROBE, condition=CREATE)
-        try:
-            await store.delete(container, name, if_match=written.etag)
-        except NotFound:
-            continue
+        for attempt in range(1, PROBES + 1):
+            try:
+                await _probe_once(mover, mover.store(account), container)
+                break
+            except OutcomeUnknown:
+                if attempt == PROBES:
+                    raise
+
+
+async def _probe_once(mover: Mover, store: ObjectStore, container: str) -> None:
+    name = f"{RESERVED_PREFIX}probe-{mover.world.clock.nonce()}"
+    written = await store.put(container, name, b"migrate", _PROBE, condition=CREATE)
+    with suppress(NotFound):
+        await store.delete(container, name, if_match=written.etag)
 
 
 async def claim(mover: Mover, *, create: bool = False) -> None:

@@ -7,22 +7,12 @@ same seed is the same story in every process, so the hash seed of the interprete
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
-from typing import Any
 
-from migrator.testing.simulation.oracle import Violation
+from migrator.testing.simulation.many import breakage_of, stories
 from migrator.testing.simulation.scenario import Report, run
-
-CHUNK = 25
-"""Stories that one process tells at a time."""
 
 
 def main(argv: list[str]) -> int:
@@ -35,20 +25,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="share the stories among N processes")
     wanted = parser.parse_args(argv)
     if wanted.show is not None:
-        return _show(run(wanted.show, breakage=_breakage(wanted.breakage)))
+        return _show(run(wanted.show, breakage=breakage_of(wanted.breakage)))
     seeds = range(wanted.start, wanted.start + wanted.seeds)
     return _many(seeds, wanted.breakage, wanted.stop_after, wanted.processes)
-
-
-def _breakage(name: str | None) -> Callable[[], Any] | None:
-    """Breakages live beside the tests; they are found when the checkout is the working directory."""
-    if name is None:
-        return None
-    sys.path.insert(0, os.getcwd())
-    known: dict[str, Callable[[], Any]] = importlib.import_module("tests.simulation.breakages").BREAKAGES
-    if name not in known:
-        raise SystemExit(f"there is no breakage {name}; known: {', '.join(known)}")
-    return known[name]
 
 
 def _show(report: Report) -> int:
@@ -60,46 +39,11 @@ def _show(report: Report) -> int:
     return 1 if report.violations else 0
 
 
-@dataclass(slots=True)
-class Told:
-    """What a report needs of one story, small enough to come from another process."""
-
-    seed: int
-    violations: tuple[Violation, ...]
-    is_unfinished: bool
-    figures: dict[str, float]
-
-
-def _tell(seeds: Sequence[int], breakage: str | None) -> tuple[list[Told], float]:
-    """Some stories, and the CPU seconds they took. Runs in a process of its own, or in this one."""
-    begun = time.process_time()
-    told = []
-    for seed in seeds:
-        report = run(seed, breakage=_breakage(breakage))
-        told.append(Told(seed, report.violations, report.is_unfinished, report.figures))
-    return told, time.process_time() - begun
-
-
-def _stories(seeds: range, breakage: str | None, processes: int) -> Iterator[tuple[list[Told], float]]:
-    chunks = [seeds[begin : begin + CHUNK] for begin in range(0, len(seeds), CHUNK)]
-    if processes == 1:
-        yield from (_tell(chunk, breakage) for chunk in chunks)
-        return
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        coming = [pool.submit(_tell, chunk, breakage) for chunk in chunks]
-        try:
-            for one in coming:
-                yield one.result()
-        finally:
-            for one in coming:
-                one.cancel()
-
-
 def _many(seeds: range, breakage: str | None, stop_after: int, processes: int) -> int:
     seconds, done, failing, unfinished = 0.0, 0, 0, 0
     kinds: Counter[str] = Counter()
     totals: Counter[str] = Counter()
-    for told, took in _stories(seeds, breakage, processes):
+    for told, took in stories(seeds, breakage, processes):
         seconds += took
         for one in told:
             done += 1
