@@ -53,6 +53,11 @@ check: lint $(AZURITE) ## lint and the quick tests: for every change
 test: lint $(AZURITE) ## lint and every test that needs pip and npm only
 	$(PYTEST) -m "not system"
 
+SEEDS ?= 400
+.PHONY: simulate
+simulate: $(VENV) ## SEEDS=400 stories of the simulated world, judged all the time; a failing one replays exactly
+	$(BIN)/python -m migrator.testing.simulation --seeds $(SEEDS) --processes $(WORKERS)
+
 .PHONY: test-system
 test-system: setup ## the tests that need Debian packages; installs them as root
 	@selected=0; $(BIN)/python -m pytest -m system --collect-only -qq >/dev/null || selected=$$?; \

@@ -1,19 +1,24 @@
-"""The first act of every run: resolve each fence that an earlier run left open, then claim every record that was ever ours."""
+"""The first act of every run: free writers from fences that nobody knows of, resolve each fence that an earlier run left open,
+then claim every record that was ever ours."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt, Mover, release
 from migrator.engine.steps import preflight
-from migrator.errors import JudgementError, RouteDisagreement
+from migrator.errors import JudgementError, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event
+from migrator.machine.release import Standing, explain
 from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveState
+from migrator.model.routes import READ_ONLY
 
 
 async def recover(fleet: Fleet) -> None:
+    await _free_writers(fleet)
     for move in fleet.schedule.moves:
         mover = fleet.mover(move)
         if mover.record.intent is not None:
@@ -21,6 +26,25 @@ async def recover(fleet: Fleet) -> None:
             await resolve(mover)
         if mover.record.ever_routed and mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
             await _claim(mover)
+
+
+async def _free_writers(fleet: Fleet) -> None:
+    """Release every fence of this store's lineage that no cut-over on record explains: a store put back from a backup does not
+    know the fences of its own future, and nobody else would ever release them. The account stays the same, a late switch out
+    of such a fence is refused, and whether route and state agree is the claim's question."""
+    desk, lineage = fleet.shared.desk, fleet.world.state.lineage
+    document = await desk.document()
+    routes = document.routes if document else {}
+    for move in fleet.schedule.moves:
+        found, intent = routes.get(str(move.id)), fleet.mover(move).record.intent
+        is_ours = found is not None and found.mode == READ_ONLY and found.lineage == lineage
+        if not is_ours or found is None or (intent and explain(found, intent) is not Standing.UNEXPLAINED):
+            continue
+        with suppress(RouteChanged):  # somebody released it first
+            await desk.change(move.id, found, desk.released(found))
+            text = f"{move.id}: writers go on at {found.account}: its fence (epoch {found.epoch}) is on no record"
+            fleet.commit(fleet.journal("fence-released", text))
+            fleet.world.reporter.event("recovery", str(move.id), text)
 
 
 async def _claim(mover: Mover) -> None:
