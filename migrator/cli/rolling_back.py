@@ -13,7 +13,7 @@ from typing import Final
 
 from migrator.cli.identity import user
 from migrator.cli.scope import Scope
-from migrator.engine.rollout import Rollout
+from migrator.engine.rollout import Abandon, Rollout
 from migrator.engine.world import Outcome
 from migrator.errors import LockedError
 from migrator.model.moves import Control
@@ -22,7 +22,9 @@ from migrator.ports.state_store import SetControl
 FOLLOW_SECONDS: Final = 0.5
 
 
-async def go_back(rollout: Rollout, scope: Scope, *, on_conflict: str | None) -> Outcome:
+async def go_back(
+    rollout: Rollout, scope: Scope, *, on_conflict: str | None, abandon: Abandon | None = None
+) -> Outcome:
     """Bring the moves of ``scope`` back to their sources, whoever has to do it."""
     world = rollout.world
     has_steered = False
@@ -30,13 +32,18 @@ async def go_back(rollout: Rollout, scope: Scope, *, on_conflict: str | None) ->
         while True:
             try:
                 return await rollout.rollback(
-                    wave=scope.wave, region=scope.region, area=scope.area, on_conflict=on_conflict
+                    wave=scope.wave, region=scope.region, area=scope.area, on_conflict=on_conflict, abandon=abandon
                 )
             except LockedError as held:
                 if not has_steered:
                     has_steered = True
                     rollout.steer(
-                        wave=scope.wave, region=scope.region, area=scope.area, on_conflict=on_conflict, who=user()
+                        wave=scope.wave,
+                        region=scope.region,
+                        area=scope.area,
+                        on_conflict=on_conflict,
+                        who=user(),
+                        abandon=abandon,
                     )
                     text = f"a run is at work and was asked to go back; following it ({held.message})"
                     world.reporter.event("waiting", None, text)

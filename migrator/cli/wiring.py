@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from migrator.cli.crew import command, workers_for
 from migrator.errors import CloudError, FindingsError
+from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
@@ -129,11 +130,12 @@ async def world(
     schedule: Schedule, state: StateStore, reporter: Reporter, *, workers: int | None = None
 ) -> AsyncIterator[World]:
     """Every door the engine may use; closed at the end, except ``state``, which belongs to the caller. Missing local
-    *targets* (and the routing account) are made; a missing source is always an error. ``workers``: processes to copy with;
-    None leaves it to ``crew``."""
-    sources = {move.source for move in schedule.moves}
+    *targets* of moves that have not begun (and the routing account) are made; a missing source is always an error, and so is
+    a target that copies or customers went to: an empty one in its place would look as if all had been deleted. ``workers``:
+    processes to copy with; None leaves it to ``crew``."""
+    kept = {move.source for move in schedule.moves} | {move.target for move in state.moves() if _may_hold_data(move)}
     async with AsyncExitStack() as stack:
-        create = all_accounts(schedule) - sources
+        create = all_accounts(schedule) - kept
         stores = await stack.enter_async_context(accounts(schedule, all_accounts(schedule), create=create))
         opened = open_router(schedule.routing, stores)
         stack.push_async_callback(opened.close)
@@ -184,6 +186,11 @@ async def world_to_read(schedule: Schedule, state: StateStore) -> AsyncIterator[
                 unopened[name] = fault
         nowhere = FileRouter(os.devnull)
         yield World(paced(stores, schedule, clock), nowhere, state, {}, clock, Silent(), unopened=unopened)
+
+
+def _may_hold_data(move: MoveRecord) -> bool:
+    """Was anything of the move ever written at its target?"""
+    return move.state not in (MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING)
 
 
 class Silent:

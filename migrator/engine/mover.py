@@ -15,7 +15,17 @@ from typing import Any
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
-from migrator.errors import CloudError, JudgementError, LockedError, MigrateError, RouteChanged, RouteDisagreement
+from migrator.errors import (
+    AccessRefused,
+    CloudError,
+    JudgementError,
+    LockedError,
+    MigrateError,
+    NotFound,
+    RouteChanged,
+    RouteDisagreement,
+    Unreachable,
+)
 from migrator.machine.events import Event
 from migrator.machine.release import Standing, decide_release, explain
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
@@ -35,6 +45,7 @@ MAX_CANCELLED_FENCES = 3
 GUARDIAN_MARGIN_SECONDS = 10.0
 """After drain and fence_timeout, until the guardian stops believing in the engine."""
 CONTROL_SECONDS = 0.2
+PAUSED = "paused by an operator: migrate unpause"
 RELEASE_SECONDS = 600.0
 """How long a release is tried against a route document that does not answer; the guardian tries as long."""
 LOUD_ATTEMPTS = 3
@@ -60,6 +71,8 @@ class Shared:
     hands: Hands | None = None
     """Copy small blobs in batches; None: one by one."""
 
+    fence_from: float = -1e9
+    """On the monotonic clock: longer durations were published, and before it no fence begins."""
     _controls: Sequence[Control] = ()
     _controls_at: float = -1e9
 
@@ -153,12 +166,20 @@ class Mover:
         self._transfer.is_adopting = self.record.is_adopted
         return self._transfer
 
-    async def admit(self) -> None:
-        """Before every action: wait while paused, and stop if the lock or the claim is lost."""
+    async def unpaused(self) -> None:
+        """Wait while an operator wants no request sent; a move inside its fence is finished first. Waiting, if impatient."""
         while self.record.state not in FENCE_STATES and self.shared.is_wished("pause", self.wave.name):
-            self.waiting_for = "paused by an operator: migrate unpause"
+            if self.waiting_for != PAUSED:
+                self.tell("waiting", f"{self.id}: {PAUSED}")
+            self.waiting_for = PAUSED
+            if not self.is_patient:
+                raise Waiting(f"{self.id}: {PAUSED}")
             await self.world.clock.sleep(CONTROL_SECONDS)
         self.waiting_for = ""
+
+    async def admit(self) -> None:
+        """Before every action: wait while paused, and stop if the lock or the claim is lost."""
+        await self.unpaused()
         self.shared.session.check()
         now = self.world.clock.monotonic()
         if now - self._claim_at > CLAIM_SECONDS:
@@ -176,7 +197,7 @@ class Mover:
     async def watch_fence(self, before: RouteRecord, fence: RouteRecord) -> None:
         """Tell the guardian of a fence before it is sent. CloudError: nobody would free the writers, so do not fence."""
         if self.world.guardian is not None:
-            seconds = self.routing.drain_seconds + self.wave.cutover.fence_timeout_seconds + GUARDIAN_MARGIN_SECONDS
+            seconds = self.shared.desk.drain_seconds + self.wave.cutover.fence_timeout_seconds + GUARDIAN_MARGIN_SECONDS
             await self.world.guardian.watch(str(self.id), before, fence, seconds)
 
     async def unwatch(self) -> None:
@@ -273,6 +294,7 @@ class Mover:
 
     async def _step(self, step: Step) -> None:
         try:
+            await self.unpaused()
             self.shared.session.check()
             event = await step(self)
             changes, self._pending = self._pending, []
@@ -314,13 +336,22 @@ class Mover:
         """An error is undone by a release while a fence is open; elsewhere the move halts and says why."""
         self._pending, self._fields = [], {}
         if self.record.intent is None:
-            self.happen(Event.HALTED, reason=str(fault))
+            self.happen(Event.HALTED, reason=str(fault) + self._way_without_target(fault))
             return
         if not await self._released_or_halted(fault.message):
             return
         if self.record.figures.cancelled_fences >= MAX_CANCELLED_FENCES:
             text = f"{MAX_CANCELLED_FENCES} fences in a row were cancelled; the last: {fault.message}"
             self.happen(Event.HALTED, reason=text)
+
+    def _way_without_target(self, fault: MigrateError) -> str:
+        is_out_of_reach = isinstance(fault, (Unreachable, AccessRefused, NotFound))
+        if self.record.direction is Direction.FORWARD or not is_out_of_reach:
+            return ""
+        return (
+            f"; if {self.plan.target} is lost for good: migrate rollback --abandon-target-writes --reason TEXT"
+            " goes back without it"
+        )
 
     async def _released_or_halted(self, why: str) -> bool:
         """True once the fence is undone. A route that cannot be explained halts the move with its intent on record."""
@@ -411,6 +442,11 @@ def said(record: RouteRecord | None) -> str:
     return f"{record.account}, {record.mode}, epoch {record.epoch}" if record else "nothing"
 
 
+def after_switch(record: MoveRecord) -> dict[str, Any]:
+    """The fields that say what was left behind: a proved way forward ends that, a way back ends the leaving itself."""
+    return {"is_abandoning": False, "dirty": "" if record.direction is Direction.FORWARD else record.dirty}
+
+
 def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
     """The route names the destination: write that down. From ``switching`` only."""
     mover.happen(
@@ -420,6 +456,7 @@ def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
         ),
         intent=None,
         epoch=found.epoch,
+        **after_switch(mover.record),
         switched_at=mover.world.clock.now(),
         figures=replace(mover.record.figures, cancelled_fences=0, soak_seconds=0.0, lag_objects=0, lag_bytes=0),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from migrator.engine.durations import NOTE, require_grown
 from migrator.engine.fleet import Fleet
 from migrator.errors import UsageError
 from migrator.model.moves import MoveRecord, MoveState, PlanRecord, WaveRecord
@@ -17,9 +18,11 @@ def prepare(fleet: Fleet, text: str) -> None:
     Args:
         text: the plan document, kept as it is.
     Raises:
+        PlanError: the edit makes a duration of the route document smaller.
         UsageError: the edit takes away a move that has begun, or changes its accounts.
     """
     schedule, state, now = fleet.schedule, fleet.world.state, fleet.world.clock.now()
+    require_grown(schedule.routing, state.note(NOTE))
     changes: list[Change] = []
     before = state.plan()
     if before is None or before.fingerprint != schedule.fingerprint:

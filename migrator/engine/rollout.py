@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from migrator.engine import going_back, waves
+from migrator.engine import durations, going_back, waves
 from migrator.engine.fleet import Fleet
+from migrator.engine.going_back import Abandon
 from migrator.engine.mover import Shared
 from migrator.engine.pacing import Pacing
 from migrator.engine.preparing import prepare
@@ -21,6 +22,7 @@ from migrator.engine.recovering import recover
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Outcome, Run, World
+from migrator.errors import CloudError
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import AddJournal, Change, CountRequests, SetControl, SetNote
@@ -70,6 +72,7 @@ class Rollout:
         self._pacing = Pacing(self._fleet, self._limits)
         self._main: asyncio.Task[Outcome] | None = None
         self._stopped = False
+        self._may_be_lost: frozenset[str] = frozenset()
 
     def stop(self) -> None:
         """Ask the run to end now: open fences are released, state is saved, the outcome is ``interrupted``."""
@@ -109,20 +112,37 @@ class Rollout:
         region: str | None = None,
         area: str | None = None,
         on_conflict: str | None = None,
+        abandon: Abandon | None = None,
     ) -> Outcome:
-        """Lossless way back, newest wave first. Raises LockedError if another run is at work: ``steer`` that one."""
+        """Lossless way back, newest wave first. Raises LockedError if another run is at work: ``steer`` that one.
+
+        Args:
+            abandon: go back without the targets, and leave behind what was written there.
+        """
+        if abandon is not None:
+            moves = self._fleet.in_scope(wave, region, area)
+            self._may_be_lost = frozenset(move.target for move in moves)
 
         async def work() -> Outcome:
             scope = self._fleet.in_scope(wave, region, area)
-            return await going_back.roll_back(self._fleet, scope, on_conflict, "asked for")
+            return await going_back.roll_back(self._fleet, scope, on_conflict, "asked for", abandon=abandon)
 
         return await self._guarded(work)
 
     def steer(
-        self, *, wave: str | None, region: str | None, area: str | None, on_conflict: str | None, who: str
+        self,
+        *,
+        wave: str | None,
+        region: str | None,
+        area: str | None,
+        on_conflict: str | None,
+        who: str,
+        abandon: Abandon | None = None,
     ) -> None:
         """Ask the running apply to roll back."""
         value = {"wave": wave, "region": region, "area": area, "on_conflict": on_conflict}
+        if abandon is not None:
+            value["abandon"] = abandon.reason
         now = self.world.clock.now()
         entry = JournalEntry(now, who, "control", "rollback asked of the running apply", wave=wave, evidence=value)
         self.world.state.commit([SetControl(Control("rollback", "", value, who, now)), AddJournal(entry)], token=None)
@@ -164,12 +184,12 @@ class Rollout:
         keepers = [asyncio.ensure_future(self._keep_counts()), asyncio.ensure_future(self._pacing.keep())]
         try:
             self._pacing.begin()
-            for store in self._fleet.shared.stores.values():
-                await store.bind_run(self._session.token)
+            await self._bind()
             if self.world.executor is not None:
                 self.world.executor.bind_run(self._session.token)
             prepare(self._fleet, self._text)
             await recover(self._fleet)
+            await durations.publish(self._fleet)
             return await work()
         finally:
             for keeper in keepers:
@@ -177,6 +197,14 @@ class Rollout:
             await asyncio.gather(*keepers, return_exceptions=True)
             self._flush()
             await self._session.close()
+
+    async def _bind(self) -> None:
+        for name, store in self._fleet.shared.stores.items():
+            try:
+                await store.bind_run(self._session.token)
+            except CloudError:
+                if name not in self._may_be_lost:
+                    raise
 
     async def _keep_counts(self) -> None:
         while True:
@@ -189,4 +217,4 @@ class Rollout:
             self._fleet.commit(*counts)
 
 
-__all__ = ["Outcome", "Rollout", "Run", "World"]
+__all__ = ["Abandon", "Outcome", "Rollout", "Run", "World"]

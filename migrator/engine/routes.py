@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC
 
-from migrator.errors import RouteChanged, Throttled, Unreachable
+from migrator.errors import OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.model.names import MoveId
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
@@ -34,6 +34,40 @@ class RouteDesk:
         self._lineage = lineage
         self._run = run
         self._turn = asyncio.Lock()
+        self._seen = routing
+
+    @property
+    def drain_seconds(self) -> float:
+        """How long after a fence no lease can still be writing: by the plan, and by every document that was seen."""
+        return self._seen.drain_seconds
+
+    async def publish_durations(self) -> Routing | None:
+        """Let the document say at least what the plan says; what it said before, or None if nothing was to be changed (also
+        where there is no document: the first record brings it)."""
+        async with self._turn:
+            for _ in range(ATTEMPTS):
+                seen = await self._read()
+                document = seen.document
+                if document is None or document == self._with_durations(document):
+                    return None
+                try:
+                    await self._router.swap(self._with_durations(document), expected_etag=seen.etag)
+                except (RouteChanged, OutcomeUnknown):
+                    await self._clock.sleep(0.05 * self._clock.random())
+                    continue
+                return replace(
+                    self._routing, ttl_seconds=document.ttl_seconds, max_write_seconds=document.max_write_seconds
+                )
+        raise RouteChanged(
+            f"cannot publish the durations: other writers were faster {ATTEMPTS} times", hint="try again"
+        )
+
+    def _with_durations(self, document: RouteDocument) -> RouteDocument:
+        return replace(
+            document,
+            ttl_seconds=max(document.ttl_seconds, self._routing.ttl_seconds),
+            max_write_seconds=max(document.max_write_seconds, self._routing.max_write_seconds),
+        )
 
     async def document(self) -> RouteDocument | None:
         return (await self._read()).document
@@ -47,7 +81,7 @@ class RouteDesk:
         give_up = self._clock.monotonic() + READ_SECONDS
         while True:
             try:
-                return await self._router.read()
+                return self._noted(await self._router.read())
             except (Unreachable, Throttled):
                 if self._clock.monotonic() >= give_up:
                     raise
@@ -62,7 +96,7 @@ class RouteDesk:
         """
         async with self._turn:
             for _ in range(ATTEMPTS):
-                seen = await self._router.read()
+                seen = self._noted(await self._router.read())
                 document = seen.document or RouteDocument(self._routing.ttl_seconds, self._routing.max_write_seconds)
                 found = document.routes.get(str(move))
                 if found != expected:
@@ -70,13 +104,9 @@ class RouteDesk:
                         f"cannot change the route of {move}: it changed under us ({_show(found)}, expected {_show(expected)})",
                         hint="run migrate doctor or migrate routes to see who wrote it",
                     )
-                document = replace(
-                    document,
-                    ttl_seconds=max(document.ttl_seconds, self._routing.ttl_seconds),
-                    max_write_seconds=max(document.max_write_seconds, self._routing.max_write_seconds),
-                )
                 try:
-                    await self._router.swap(document.with_record(str(move), new), expected_etag=seen.etag)
+                    document = self._with_durations(document).with_record(str(move), new)
+                    await self._router.swap(document, expected_etag=seen.etag)
                 except RouteChanged:
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -84,6 +114,15 @@ class RouteDesk:
         raise RouteChanged(
             f"cannot change the route of {move}: other writers were faster {ATTEMPTS} times", hint="try again"
         )
+
+    def _noted(self, seen: RouteSnapshot) -> RouteSnapshot:
+        if seen.document is not None:
+            self._seen = replace(
+                self._seen,
+                ttl_seconds=max(self._seen.ttl_seconds, seen.document.ttl_seconds),
+                max_write_seconds=max(self._seen.max_write_seconds, seen.document.max_write_seconds),
+            )
+        return seen
 
     def first(self, account: str, endpoint: str) -> RouteRecord:
         return RouteRecord(account, endpoint, READ_WRITE, 1, self._lineage, self._now(), self._run)

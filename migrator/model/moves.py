@@ -112,8 +112,10 @@ class MoveRecord:
     switched_at: datetime | None = None
     is_adopted: bool = False
     """The route was adopted, and what evidence does not cover on the other side has not been compared since."""
+    is_abandoning: bool = False
+    """The way back goes without the target: nothing is read from it or compared with it."""
     dirty: str = ""
-    """Why the target holds writes that never came back: a rollback without it; "" if there was none. One sentence."""
+    """Why the target holds writes that never came back; "" if it does not. One clause."""
 
 
 @dataclass(frozen=True, slots=True)

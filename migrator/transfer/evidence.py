@@ -114,6 +114,15 @@ class Evidence:
         if self._records.pop(name_hash(name), None) is not None:
             self._packed = None
 
+    def settle(self) -> None:
+        """Nothing is under way any more: what is pending keeps what was known before, or goes if that is one side only."""
+        for key, record in list(self.records()):
+            if record.is_pending and UNKNOWN in (record.source, record.target):
+                del self._records[key]
+            elif record.is_pending:
+                self._records[key] = _RECORD.pack(record.source, record.target, _bits(record) & ~_PENDING_BIT)
+        self._packed = None
+
     def split_off(self, names: Iterable[str]) -> Evidence:
         """Take the records of ``names`` out into a new Evidence; the others stay here."""
         taken = Evidence()

@@ -199,7 +199,7 @@ async def test_an_epoch_that_went_back_is_adopted_above_everything_a_client_may_
     assert (await small.route()).epoch == seen + 1
 
 
-async def test_an_unexplained_fence_is_left_alone_until_it_is_adopted(small):
+async def test_a_fence_that_a_hand_changed_is_left_alone_by_its_own_run_and_freed_by_the_next(small):
     await small.fill(4)
     small.schedule = replace(small.schedule, routing=replace(small.schedule.routing, clock_margin_seconds=30.0))
     rollout = small.rollout()
@@ -213,10 +213,29 @@ async def test_an_unexplained_fence_is_left_alone_until_it_is_adopted(small):
     assert record.state is MoveState.HALTED
     assert record.intent is not None
     assert "--adopt-route" in record.reason
-    assert (await small.rollout().retry(reason="no flag", who="me")).code == "halted"
-    assert (await adopt(small)).code == "done"
-    assert small.state().move(ID).intent is None
+    assert (await small.rollout().retry(reason="explained by now", who="me")).code == "done"
+    record = small.state().move(ID)
+    assert (record.state, record.intent) == (MoveState.CATCHING_UP, None)
     assert (await small.route()).mode == "read-write"
+
+
+async def test_a_cut_over_that_the_route_does_not_explain_is_left_alone_until_it_is_adopted(small):
+    await small.fill(4)
+    small.schedule = replace(small.schedule, routing=replace(small.schedule.routing, clock_margin_seconds=30.0))
+    rollout = small.rollout()
+    run = asyncio.ensure_future(rollout.apply())
+    await until(lambda: small.state().move(ID).state is MoveState.DRAINING)
+    route = await small.route()
+    await edit(small, account="dst", endpoint=small.store("dst").endpoint, mode="read-write", epoch=route.epoch + 3)
+    rollout.stop()
+    await run
+    before = await small.route()
+    assert (await small.rollout().retry(reason="no flag", who="me")).code == "halted"
+    assert small.state().move(ID).intent is not None
+    assert await small.route() == before, "nothing is compensated"
+    assert (await adopt(small)).code == "done"
+    record = small.state().move(ID)
+    assert (record.state, record.intent) == (MoveState.SOAKING, None)
 
 
 async def test_a_record_that_is_gone_or_names_a_third_account_is_not_adopted(small):

@@ -236,7 +236,7 @@ async def test_a_watch_of_the_old_side_creates_nothing_at_the_new_one(small):
     assert [info.name for info in await small.store("dst").containers()] == ["web"]
 
 
-async def nothing() -> None:
+async def nothing(*_) -> None:
     pass
 
 

@@ -23,6 +23,20 @@ OnConflict = Annotated[
         show_default=False,
     ),
 ]
+AbandonTarget = Annotated[
+    bool,
+    typer.Option(
+        "--abandon-target-writes",
+        metavar="",
+        help="Only for a target that is lost: go back without it, and leave behind what was written there.",
+    ),
+]
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        "--reason", metavar="TEXT", help="Why the target is given up; kept in the journal.", show_default=False
+    ),
+]
 
 
 def rollback(
@@ -32,18 +46,29 @@ def rollback(
     region: Region = None,
     area: Area = None,
     on_conflict: OnConflict = None,
+    abandon_target_writes: AbandonTarget = False,
+    reason: Reason = None,
     yes: Yes = False,
     as_json: AsEvents = False,
 ) -> int:
     """Take traffic, and the data written since, back to the sources, newest wave first. A running apply is steered."""
     from migrator.cli.consent import require_consent, require_terminal
+    from migrator.cli.identity import user
     from migrator.cli.loading import state_of
     from migrator.cli.operating import operate
     from migrator.cli.rolling_back import go_back
     from migrator.cli.scope import Scope
+    from migrator.engine.going_back import Abandon
+    from migrator.errors import UsageError
     from migrator.model.moves import MoveState
     from migrator.plan import load
 
+    given_up = (reason or "").strip()
+    if abandon_target_writes != bool(given_up):
+        raise UsageError(
+            "cannot roll back: --abandon-target-writes and --reason TEXT go together",
+            hint="a plain rollback loses nothing and needs no reason",
+        )
     settings = settings_of(context)
     loaded = load(plan)
     scope = Scope(wave, region, area)
@@ -58,10 +83,16 @@ def rollback(
         typer.echo("Nothing to take back: no move in this scope has begun, or all are back already.")
         return ExitCode.DONE
     require_terminal(yes=yes, what="going back")
-    require_consent(f"Take {', '.join(begun)} back to the source?", yes=yes)
+    question = f"Take {', '.join(begun)} back to the source?"
+    if given_up:
+        question += " What was written at the target since its switch will be left behind."
+    require_consent(question, yes=yes)
 
     async def work(rollout: Rollout) -> Outcome:
-        return await go_back(rollout, scope, on_conflict=on_conflict)
+        abandon = Abandon(given_up, user()) if given_up else None
+        return await go_back(rollout, scope, on_conflict=on_conflict, abandon=abandon)
 
     resume = f"migrate rollback {plan}{scope.options()}"
+    if given_up:
+        resume += " --abandon-target-writes --reason TEXT"
     return operate(loaded, settings, work, resume=resume, create=False, as_json=as_json)

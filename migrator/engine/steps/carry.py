@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from migrator.engine.durations import NOTE as DURATIONS
+from migrator.engine.durations import waited
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
+from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
 from migrator.model.moves import Direction, RouteIntent
 from migrator.transfer import passes
+from migrator.transfer.halfway import list_halfway
 from migrator.transfer.result import PassResult
 
 READY_PASS_SECONDS = 300.0
+"""A move that waits to be let into its fence keeps up with a pass so often."""
+FRESH_SECONDS = 30.0
+"""What was found out longer ago is too old to begin a fence with: one more pass first."""
 DIVERGING_PASSES = 3
 """Passes in a row that each found more than the one before, above the lag limit: it will not converge."""
 
@@ -62,6 +69,12 @@ def _some(result: PassResult) -> str:
 
 async def catch_up(mover: Mover) -> Event:
     """Passes until the lag is under the limit and the forecast fence fits its time."""
+    if mover.record.is_abandoning:
+        listed = await list_halfway(mover.transfer())
+        mover.tell(
+            "pass", f"{mover.id}: nothing is read from {mover.plan.target}; {listed:,} objects listed as unproved"
+        )
+        return Event.CAUGHT_UP
     if mover.passes_here:
         await _leave_warm(mover)
     cutover = mover.wave.cutover
@@ -69,7 +82,7 @@ async def catch_up(mover: Mover) -> Event:
     while True:
         result = await one_pass(mover)
         lag = result.changes
-        fits = mover.routing.drain_seconds >= 0 and 2 * result.seconds < cutover.fence_timeout_seconds
+        fits = 2 * result.seconds < cutover.fence_timeout_seconds
         if lag <= cutover.max_lag_objects and fits:
             return Event.CAUGHT_UP
         growing = growing + 1 if before is not None and lag >= before else 0
@@ -89,25 +102,34 @@ async def catch_up(mover: Mover) -> Event:
 
 
 async def ready(mover: Mover) -> Event:
-    """Wait until nothing forbids the cut-over, keeping up meanwhile; then say what the fence will be."""
+    """Wait until nothing forbids the cut-over, keeping up meanwhile; the last pass before the fence is never an old one."""
     await _leave_warm(mover)
     clock = mover.world.clock
-    last_pass = clock.monotonic()
-    while (why := _forbids(mover)) is not None:
+    last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
+    while True:
+        why = _forbids(mover)
+        age = clock.monotonic() - last_pass
+        if age > (FRESH_SECONDS if why is None else READY_PASS_SECONDS) and not mover.record.is_abandoning:
+            result = await one_pass(mover)
+            last_pass = clock.monotonic()
+            if result.changes > mover.wave.cutover.max_lag_objects:
+                return Event.FELL_BEHIND
+            continue
+        if why is None:
+            break
         if mover.waiting_for != why:
             mover.tell("waiting", f"{mover.id}: {why}")
         mover.waiting_for = why
         if not mover.is_patient:
             raise Waiting(f"{mover.id}: {why}")
         await clock.sleep(CONTROL_SECONDS)
-        if clock.monotonic() - last_pass > READY_PASS_SECONDS:
-            result = await one_pass(mover)
-            last_pass = clock.monotonic()
-            if result.changes > mover.wave.cutover.max_lag_objects:
-                return Event.FELL_BEHIND
     mover.waiting_for = ""
+    if mover.record.direction is Direction.FORWARD:
+        await prove_way_back(mover)
     found = await mover.check_claim()
-    mover.with_event(intent=RouteIntent(found, mover.shared.desk.fenced(found)))
+    intent = RouteIntent(found, mover.shared.desk.fenced(found))
+    note = waited(mover.world.state.note(DURATIONS))
+    mover.with_event(*([note] if note else []), intent=intent)
     return Event.ADMITTED
 
 
@@ -139,6 +161,9 @@ def _forbids(mover: Mover) -> str | None:
     left = shared.session.wait_until - clock.monotonic()
     if left > 0:
         return f"an earlier run's requests may still be under way for {left:.0f} s"
+    left = shared.fence_from - clock.monotonic()
+    if left > 0:
+        return f"clients may still follow the shorter durations of before for {left:.0f} s"
     now = clock.now()
     live = [w for w in mover.world.state.outstanding(mover.id) if (now - w.at).total_seconds() < w.bound_seconds]
     return f"{len(live)} unanswered writes may still be applied" if live else None

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from migrator.engine.mover import Mover
+from migrator.engine.mover import Mover, after_switch
 from migrator.engine.steps.carry import one_pass
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged
 from migrator.machine.events import Event
 from migrator.model.routes import READ_ONLY
+from migrator.ports.state_store import AddJournal
+from migrator.transfer.halfway import list_halfway
 
 MAX_BARRIER_PASSES = 20
 
@@ -29,25 +31,40 @@ async def fence(mover: Mover) -> Event:
 
 async def drain(mover: Mover) -> Event:
     """Wait, on a monotonic clock, until no lease given before the fence can still be writing."""
-    await mover.world.clock.sleep(mover.routing.drain_seconds)
+    await mover.world.clock.sleep(mover.shared.desk.drain_seconds)
     return Event.DRAINED
 
 
 async def verify(mover: Mover) -> Event:
     """Passes until one changes nothing: the barrier. Its verdict allows the switch."""
+    if mover.record.is_abandoning:
+        await list_halfway(mover.transfer())
+        _require_settled(mover)
+        note = mover.note("barrier", f"{mover.id}: not compared, {mover.record.dirty}", abandoned=True)
+        return await _proved(mover, note)
     deadline = mover.world.clock.monotonic() + mover.wave.cutover.fence_timeout_seconds
     for _ in range(MAX_BARRIER_PASSES):
         result = await one_pass(mover, in_fence=True)
-        if mover.world.state.outstanding(mover.id):
-            raise OutcomeUnknown(
-                f"cannot finish the fence of {mover.id}: a write was not answered and may still be applied"
-            )
+        _require_settled(mover)
         if result.is_proof:
             break
         if mover.world.clock.monotonic() > deadline:
             raise OutcomeUnknown(f"cannot finish the fence of {mover.id} within fence_timeout")
     else:
         raise JudgementError(f"cannot prove {mover.id} equal: every pass found new differences")
+    text = f"{mover.id}: {result.scanned:,} objects proved equal"
+    return await _proved(mover, mover.note("barrier", text, scanned=result.scanned, held=result.held))
+
+
+def _require_settled(mover: Mover) -> None:
+    if mover.world.state.outstanding(mover.id):
+        raise OutcomeUnknown(
+            f"cannot finish the fence of {mover.id}: a write was not answered and may still be applied"
+        )
+
+
+async def _proved(mover: Mover, barrier: AddJournal) -> Event:
+    """The fence is still ours: commit what the switch will write, then send it."""
     route = await mover.check_claim()
     intent = mover.record.intent
     assert intent is not None
@@ -56,9 +73,7 @@ async def verify(mover: Mover) -> Event:
     account = mover.destination_name
     switched = mover.shared.desk.switched(route, account, mover.store(account).endpoint)
     mover.with_event(
-        mover.note(
-            "barrier", f"{mover.id}: {result.scanned:,} objects proved equal", scanned=result.scanned, held=result.held
-        ),
+        barrier,
         intent=replace(intent, fence=route, switched=switched),
     )
     return Event.PROVED
@@ -79,6 +94,7 @@ async def switch(mover: Mover) -> Event:
         mover.note("switched", text, epoch=intent.switched.epoch, fence_seconds=round(pause, 3)),
         intent=None,
         epoch=intent.switched.epoch,
+        **after_switch(mover.record),
         switched_at=mover.world.clock.now(),
         figures=replace(
             mover.record.figures,

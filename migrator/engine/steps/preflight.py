@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
 from migrator.engine.mover import ADOPT_HINT, Halt, Mover
-from migrator.errors import NotFound, OutcomeUnknown, RouteChanged, Unreachable
+from migrator.engine.steps.canary import prove_ways
+from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
-from migrator.model.names import RESERVED_PREFIX
-from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
-from migrator.ports.object_store import ObjectStore
 
 CLAIM_ATTEMPTS = 5
-PROBES = 5
-"""Unanswered probes of one account before the move halts."""
-_PROBE = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 
 
 async def begin(mover: Mover) -> Event:
@@ -24,7 +18,7 @@ async def begin(mover: Mover) -> Event:
 
 
 async def preflight(mover: Mover) -> Event:
-    """Reach both accounts, prove that the target takes writes (a probe object, removed again), and own the record."""
+    """Reach both accounts, prove both ways with a canary, and own the record."""
     source, target = mover.store(mover.plan.source), mover.store(mover.plan.target)
     containers = [info for info in await source.containers() if mover.plan.area.prefixes_in(info.name)]
     for selector in mover.plan.area.selectors:
@@ -35,30 +29,9 @@ async def preflight(mover: Mover) -> Event:
             )
     if containers:
         await target.create_container(containers[0])
-        await _probe(mover, containers[0].name)
+        await prove_ways(mover, containers[0].name)
     await claim(mover, create=True)
     return Event.CHECKED
-
-
-async def _probe(mover: Mover, container: str) -> None:
-    """Also the proof, before any fence, that the way back can be written: both accounts take a write and a delete.
-
-    One that was not answered is tried again under another name; what it may leave behind is outside every comparison."""
-    for account in (mover.plan.target, mover.plan.source):
-        for attempt in range(1, PROBES + 1):
-            try:
-                await _probe_once(mover, mover.store(account), container)
-                break
-            except OutcomeUnknown:
-                if attempt == PROBES:
-                    raise
-
-
-async def _probe_once(mover: Mover, store: ObjectStore, container: str) -> None:
-    name = f"{RESERVED_PREFIX}probe-{mover.world.clock.nonce()}"
-    written = await store.put(container, name, b"migrate", _PROBE, condition=CREATE)
-    with suppress(NotFound):
-        await store.delete(container, name, if_match=written.etag)
 
 
 async def claim(mover: Mover, *, create: bool = False) -> None:

@@ -430,6 +430,9 @@ class Oracle:
         if soak and before is not None and (before.state, record.state) == (MoveState.SWITCHING, MoveState.SOAKING):
             self.break_("soak-figure", f"{record.id} begins to soak with {soak:.0f} s of an earlier soak")
             return
+        if record.state is MoveState.SOAKING and record.is_adopted and not (before is not None and before.is_adopted):
+            case.switched_at = self._loop.time()  # a hand switched it some time ago: the soak begins with the adoption
+            case.soaks.clear()
         if record.state in (MoveState.SOAKING, MoveState.SOAKED) and soak > 0:
             self._judge_soak(case, soak)
         if record.state is MoveState.SOAKED and (before is None or before.state is not MoveState.SOAKED):

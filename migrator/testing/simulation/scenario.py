@@ -85,7 +85,10 @@ async def real_engine(schedule: Schedule, doors: Doors, run: Run, command: str) 
     if command.startswith("rollback-"):
         return await rollout.rollback(on_conflict=command.removeprefix("rollback-"))
     if command == "retry":
-        return await rollout.retry(reason="simulated", who="operator")
+        outcome = await rollout.retry(reason="simulated", who="operator")
+        if outcome.code == "halted":  # it says what else there is; this operator reads it
+            outcome = await rollout.retry(reason="simulated", who="operator", adopt_route=True)
+        return outcome
     return await rollout.apply()
 
 

@@ -1,0 +1,179 @@
+"""``rollback --abandon-target-writes``: the target is lost, and only this goes back without it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from migrator.adapters.local import LocalStore
+from migrator.engine.rollout import Abandon
+from migrator.errors import Unreachable
+from migrator.model.moves import Direction, EvidenceRange, MoveState, Outstanding
+from migrator.ports.state_store import PutOutstanding, ReplaceRanges
+from migrator.transfer.evidence import Evidence
+from tests.scenario.test_rollout import nothing, until
+from tests.scenario.world import ID, Small
+
+LOST = Abandon("the region is gone", "me")
+
+
+@pytest.fixture
+def small(tmp_path):
+    return Small(tmp_path)
+
+
+class Silence:
+    """An account that answers nothing."""
+
+    def __init__(self, inner: LocalStore) -> None:
+        self.account, self.endpoint = inner.account, inner.endpoint
+
+    def __getattr__(self, name):
+        async def silent(*args, **kwargs):
+            raise Unreachable(f"cannot reach {self.account}: no answer")
+
+        return silent
+
+    def can_copy_from(self, other):
+        return False
+
+    async def close(self): ...
+
+
+def without_target(small: Small):
+    rollout = small.rollout()
+    store = rollout._fleet.shared.stores["dst"]
+    store.inner = Silence(store.inner)
+    store._clock = Hasty()
+    return rollout
+
+
+class Hasty:
+    """Pauses between tries are not what is tested here."""
+
+    async def sleep(self, seconds):
+        await asyncio.sleep(0)
+
+    def random(self):
+        return 0.5
+
+    def now(self):
+        return datetime.now(UTC)
+
+
+async def test_a_plain_rollback_halts_without_its_target_and_names_the_other_way(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    rollout = without_target(small)
+    rollout._fleet.shared.stores["dst"].inner.bind_run = nothing  # a service is not told
+    outcome = await rollout.rollback()
+    assert outcome.code == "halted"
+    assert "--abandon-target-writes" in outcome.reasons[0]
+    assert (await small.route()).account == "dst"
+
+
+async def test_it_fences_and_drains_reads_nothing_of_the_target_and_marks_it_dirty(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    await small.write("dst", "n001", b"written at the target")
+    await small.write("dst", "new", b"only at the target")
+    before = await small.contents("src")
+    epoch = (await small.route()).epoch
+    outcome = await without_target(small).rollback(abandon=LOST)
+    assert outcome.code == "done"
+    assert "left behind" in outcome.reasons[0]
+    route = await small.route()
+    assert (route.account, route.mode, route.epoch) == ("src", "read-write", epoch + 2)
+    assert await small.contents("src") == before
+    record = small.state().move(ID)
+    assert record.state is MoveState.REVERSED
+    assert "the region is gone" in record.dirty
+    assert not record.is_abandoning
+    assert record.figures.fence_seconds >= small.schedule.routing.drain_seconds
+    kinds = [entry.kind for entry in small.state().journal()]
+    assert kinds.index("abandoned") < len(kinds) - 1 - kinds[::-1].index("barrier")
+
+
+async def test_the_next_way_forward_takes_what_the_target_holds_for_foreign_unless_evidence_knows_it(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    await small.write("dst", "n001", b"written at the target")
+    await small.write("dst", "new", b"only at the target")
+    await without_target(small).rollback(abandon=LOST)
+    await small.write("src", "n002", b"written at the source since")
+    await small.rollout().retry(reason="it is back", who="me")
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert "2 objects that were not copied" in outcome.reasons[0]
+    target = await small.contents("dst")
+    assert target["n001"][0] == b"written at the target"
+    assert target["n002"][0] == b"written at the source since", "of these evidence knows"
+    assert small.state().move(ID).dirty
+    await small.erase("dst", "n001")
+    await small.erase("dst", "new")
+    await small.rollout().retry(reason="emptied", who="me")
+    assert (await small.rollout().apply()).code == "done"
+    assert await small.contents("dst") == await small.contents("src")
+    assert small.state().move(ID).dirty == "", "the barrier proved both sides equal"
+
+
+async def test_after_a_crash_in_its_fence_it_goes_on_without_the_target(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    slow = replace(small.schedule.routing, clock_margin_seconds=30.0)
+    quick, small.schedule = small.schedule, replace(small.schedule, routing=slow)
+    rollout = without_target(small)
+    run = asyncio.ensure_future(rollout.rollback(abandon=LOST))
+    await until(lambda: small.state().move(ID).state is MoveState.DRAINING)
+    rollout.stop()
+    await run
+    record = small.state().move(ID)
+    assert (record.state, record.direction, record.is_abandoning) == (MoveState.CATCHING_UP, Direction.REVERSE, True)
+    assert quick.routing.clock_margin_seconds < 30.0
+
+
+async def test_the_last_word_counts_a_plain_rollback_reads_the_target_again(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    await small.write("dst", "n001", b"written at the target")
+    small.schedule = replace(small.schedule, routing=replace(small.schedule.routing, clock_margin_seconds=5.0))
+    rollout = without_target(small)
+    run = asyncio.ensure_future(rollout.rollback(abandon=LOST))
+    await until(lambda: small.state().move(ID).state is MoveState.DRAINING)
+    rollout.stop()
+    await run
+    assert (await small.rollout().rollback()).code == "done"
+    assert small.state().move(ID).dirty == ""
+    assert (await small.contents("src"))["n001"][0] == b"written at the target"
+
+
+async def test_what_was_half_copied_back_is_listed_as_unproved(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    state = small.state()
+    one = next(iter(state.ranges(ID, "web", "")))
+    evidence = Evidence.unpack(one.records)
+    evidence.put("n001", replace(evidence.get("n001"), is_pending=True))
+    opened = EvidenceRange("web", "", None, evidence.pack(), True)
+    rollout = without_target(small)
+    rollout._session.open(lambda lock: True)
+    unanswered = Outstanding("source", "web", "n001", "create", None, rollout.world.clock.now(), 0.0)
+    changes = [ReplaceRanges(ID, "web", "", None, None, (opened,)), PutOutstanding(ID, unanswered)]
+    state.commit(changes, token=rollout._session.token)
+    await rollout._session.close()
+    assert (await without_target(small).rollback(abandon=LOST)).code == "done"
+    rows = [(row.name, row.kind) for row in small.state().exceptions(ID)]
+    assert rows == [("n001", "unproved")]
+    assert not next(iter(small.state().ranges(ID, "web", ""))).is_open
+
+
+async def test_a_move_that_never_switched_only_stops_and_its_target_is_not_dirty(small):
+    await small.fill(3)
+    small.change_wave(cutover=replace(small.schedule.waves[0].cutover, hold=True))
+    await small.rollout().apply(wait=False)
+    assert (await without_target(small).rollback(abandon=LOST)).code == "done"
+    record = small.state().move(ID)
+    assert (record.state, record.dirty) == (MoveState.REVERSED, "")
