@@ -153,11 +153,11 @@ async def test_while_held_it_keeps_up_and_the_last_pass_before_the_fence_is_a_fr
     assert (await small.route()).account == "dst"
 
 
-@pytest.mark.parametrize("at", [MoveState.PENDING, MoveState.READY, MoveState.SOAKING])
+@pytest.mark.parametrize("at", [MoveState.PENDING, MoveState.CATCHING_UP, MoveState.SOAKING])
 async def test_pause_holds_every_state_outside_a_fence_and_unpause_goes_on(small, at):
     await small.fill(3)
     small.change_wave(soak_seconds=0.3)
-    if at is MoveState.READY:
+    if at is MoveState.CATCHING_UP:
         small.change_wave(cutover=Cutover(hold=True))
         await small.rollout().apply(wait=False)
         small.change_wave(cutover=Cutover())
