@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -20,8 +20,11 @@ from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
 from migrator.engine.looking import InventoryMode
-from migrator.engine.preview import Preview, kept_inventories, preview
+from migrator.engine.preview import Preview, kept_inventories, known_inventories, preview
 from migrator.errors import LockedError, StateError, UsageError
+from migrator.forecast import Outlook, Standing, look_ahead
+from migrator.forecast.deadlines import MISSED
+from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Schedule
 from migrator.plan.saved import fingerprint
@@ -77,6 +80,13 @@ def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None, 
 async def _look(schedule: Schedule, store: StateStore, waves: Sequence[str] | None, mode: InventoryMode) -> Preview:
     async with wiring.world_to_read(schedule, store) as world:
         return await preview(schedule, world, waves=waves, mode=mode)
+
+
+def forecast_of_document(schedule: Schedule) -> tuple[Outlook, tuple[Finding, ...]]:
+    """The forecast of a rollout that would begin now, from the document alone; a date that would be missed is a warning."""
+    outlook = look_ahead(schedule, known_inventories(schedule, None), Standing(datetime.now(UTC)))
+    findings = tuple(replace(one, severity="warning") if one.code == MISSED else one for one in outlook.findings)
+    return outlook, findings
 
 
 def mode_of(word: str) -> InventoryMode:

@@ -19,6 +19,7 @@ from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.units import show_duration
 
+MISSED: Final = "deadline-missed"
 EARLIEST_START: Final = timedelta(days=90)
 """How far back an earlier start is looked for."""
 STEP_SECONDS: Final = 3600.0
@@ -116,7 +117,7 @@ def _missed(case: _Case, wave: WaveTimes, path: Sequence[WaveTimes]) -> Finding:
         remedies.append(f"give wave {stage.wave} more change_windows")
     if not remedies:
         remedies.append("promise a later date: no shorter soak and no earlier start keeps this one")
-    return Finding("error", "deadline-missed", wave.name, text, "; or ".join(remedies))
+    return Finding("error", MISSED, wave.name, text, "; or ".join(remedies))
 
 
 def _shorter_soaks(case: _Case, name: str, path: Sequence[WaveTimes], blamed: str) -> Iterator[str]:

@@ -181,9 +181,10 @@ def test_a_promised_date_that_cannot_be_kept_is_refused(filled: Migrate, here: P
 # The example plans, without any cloud.
 
 
-def test_the_overload_is_shown_without_its_accounts(migrate: Migrate, here: Path) -> None:
+@pytest.mark.parametrize("command", ["plan", "validate"])
+def test_the_overload_is_shown_without_its_accounts(migrate: Migrate, here: Path, command: str) -> None:
     (here / "o.yaml").write_text((PLANS / "overload.yaml").read_text())
-    done = migrate("plan", "o.yaml")
+    done = migrate(command, "o.yaml")
     assert done.code == 1
     assert done.out.count("183,333 requests/s") == done.out.count("40,000 requests/s") == 4
     assert done.out.count("needs 6 accounts of this size in north-america") == 4
@@ -204,6 +205,16 @@ def test_the_real_case_is_forecast_without_its_accounts(
     assert all(wave["soaked"] for wave in body["waves"])
     assert max(load["used_ratio"] for load in body["loads"]) < 0.85
     assert "inventory-declared" in {finding["code"] for finding in body["findings"]}
+
+
+def test_a_document_whose_dates_are_over_is_valid_and_says_so(migrate: Migrate, here: Path) -> None:
+    """The rollout may be done long ago: the document alone cannot tell."""
+    text = PLAN.replace("  - name: second\n", "  - name: second\n    complete_by: 2020-01-01T00:00:00Z\n")
+    (here / "p.yaml").write_text(text)
+    done = migrate("validate", "p.yaml")
+    assert done.code == 0
+    assert "warning: wave second would be complete at" in done.out
+    assert migrate("plan", "p.yaml").code == 1
 
 
 # How an inventory is taken.

@@ -1,4 +1,8 @@
-"""``migrate validate``: the document only, no cloud."""
+"""``migrate validate``: the document only, no cloud.
+
+What the document alone proves impossible (an account over its limit) is an error here too. Promised dates are not: they depend on
+the day and on what is done already, which only ``plan`` knows.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from migrator.cli.settings import settings_of
 
 def validate(context: typer.Context, plan: PlanPath) -> int:
     """Check the plan document alone; nothing is asked of any account."""
+    from migrator.cli.previewing import forecast_of_document
     from migrator.cli.views.errors import show_note
     from migrator.cli.views.schedule import show_valid
     from migrator.plan import load
@@ -18,5 +23,6 @@ def validate(context: typer.Context, plan: PlanPath) -> int:
     loaded = load(plan)
     for warning in loaded.warnings:
         show_note(f"warning: {warning}")
-    show_valid(loaded.schedule, settings_of(context))
-    return ExitCode.DONE
+    outlook, findings = forecast_of_document(loaded.schedule)
+    show_valid(loaded.schedule, outlook, findings, settings_of(context))
+    return ExitCode.ERROR if any(finding.severity == "error" for finding in findings) else ExitCode.DONE

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from migrator.cli.settings import Settings
 from migrator.cli.views.figures import duration, many
+from migrator.cli.views.preview import show_findings, show_forecast
 from migrator.cli.views.screen import Page
+from migrator.forecast import Outlook
+from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
 
 
-def show_valid(schedule: Schedule, settings: Settings) -> None:
-    """Name what the plan declares: one line of counts, one row a wave."""
+def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ...], settings: Settings) -> None:
+    """Name what the plan declares: one line of counts, one row a wave; then what can be forecast from that alone."""
     page = Page(settings)
     waves, moves = len(schedule.waves), len(schedule.moves)
+    errors = sum(finding.severity == "error" for finding in findings)
+    verdict = f"is well written and cannot work ({many(errors, 'error')} below)" if errors else "is valid"
     page.line(
-        f"{schedule.name} is valid: {many(waves, 'wave')}, {many(moves, 'move')}, "
+        f"{schedule.name} {verdict}: {many(waves, 'wave')}, {many(moves, 'move')}, "
         f"{many(len(schedule.accounts), 'account')}."
     )
     page.table(
@@ -28,3 +33,9 @@ def show_valid(schedule: Schedule, settings: Settings) -> None:
             for wave in schedule.waves
         ],
     )
+    if outlook.moves or any(load.load_per_minute for load in outlook.loads):
+        page.line()
+        show_forecast(page, outlook)
+    if findings:
+        page.line()
+        show_findings(page, findings)
