@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote
 
 from migrator.adapters.azure.shapes import decoded, normal_etag, parsed_date
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
-from migrator.model.objects import EMPTY, BlobType, ContainerInfo, ContentHeaders, Features, Listed, Page
+from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Features, Listed, Page
 
 
 def read_page(document: bytes) -> Page:
@@ -26,36 +26,72 @@ def read_entries(document: bytes, tag: str, each: Callable[[Node], None]) -> str
     return markers[0] or None
 
 
+PROPERTIES = (
+    "Etag",
+    "Content-Length",
+    "BlobType",
+    "Content-Type",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Disposition",
+    "Cache-Control",
+    "Content-MD5",
+    "AccessTier",
+    "AccessTierInferred",
+    "ArchiveStatus",
+    "Last-Modified",
+    "CopyId",
+    "CopyStatus",
+)
+"""What is read of a blob's properties, in the order in which ``blob_of`` takes their texts."""
+BLOB_TYPES: Mapping[str | None, BlobType] = {one.value: one for one in BlobType}
+
+
 def listed(node: Node) -> Listed:
-    """One blob. Raises ValueError if it lacks what every blob has."""
-    name = name_of(node)
-    properties = _required(node, "Properties")
-    value = dict(properties.pairs()).get
-    etag, tier = normal_etag(value("Etag", "")), value("AccessTier", "")
-    if not etag:
-        raise ValueError("no ETag")
+    """One blob. Raises NotUnderstood if it lacks what every blob has."""
+    try:
+        value = dict(_required(node, "Properties").pairs()).get
+        return blob_of(name_of(node), [value(name) for name in PROPERTIES], _metadata(node), tags_of(node))
+    except ValueError as fault:
+        raise NotUnderstood(f"an entry cannot be read: {fault}") from None
+
+
+def blob_of(
+    name: str, properties: Sequence[str | None], metadata: Mapping[str, str], tags: Mapping[str, str]
+) -> Listed:
+    """``properties``: the texts of PROPERTIES; None or empty where there is none. Raises NotUnderstood."""
+    etag, length, kind, content_type, encoding, language, disposition, cache, md5, *rest = properties
+    tier, inferred, archive_status, modified, copy_id, copy_status = rest
+    blob_type = BLOB_TYPES.get(kind) if kind else BlobType.BLOCK
+    etag = normal_etag(etag or "")
+    if not etag or blob_type is None:
+        raise NotUnderstood("an entry lacks its ETag, or its type is not known")
+    try:
+        size = int(length or 0)
+    except ValueError:
+        raise NotUnderstood("an entry has no size") from None
     return Listed(
-        name=name,
-        etag=etag,
-        size=int(value("Content-Length") or 0),
-        blob_type=BlobType(value("BlobType") or BlobType.BLOCK),
-        headers=ContentHeaders(
-            content_type=value("Content-Type") or None,
-            content_encoding=value("Content-Encoding") or None,
-            content_language=value("Content-Language") or None,
-            content_disposition=value("Content-Disposition") or None,
-            cache_control=value("Cache-Control") or None,
-            md5=decoded(value("Content-MD5", "")),
+        name,
+        etag,
+        size,
+        blob_type,
+        ContentHeaders(
+            content_type or None,
+            encoding or None,
+            language or None,
+            disposition or None,
+            cache or None,
+            decoded(md5) if md5 else None,
         ),
-        metadata=_metadata(node),
-        tags=tags_of(node),
-        tier=tier or None,
-        tier_inferred=value("AccessTierInferred", "").lower() == "true" or not tier,
-        last_modified=parsed_date(value("Last-Modified", "")),
-        copy_pending=value("CopyStatus") == "pending",
-        rehydrating=bool(value("ArchiveStatus")),
-        is_archived=tier == "Archive",
-        copy_id=value("CopyId") or None,
+        metadata,
+        tags,
+        tier or None,
+        not tier or (inferred is not None and inferred.lower() == "true"),
+        parsed_date(modified) if modified else None,
+        copy_status == "pending",
+        bool(archive_status),
+        tier == "Archive",
+        copy_id or None,
     )
 
 
@@ -73,14 +109,14 @@ def _required(node: Node, tag: str) -> Node:
 
 def _metadata(node: Node) -> Mapping[str, str]:
     found = node.child("Metadata")
-    return EMPTY if found is None or not found.children else dict(found.pairs())
+    return {} if found is None or not found.children else dict(found.pairs())
 
 
 def tags_of(node: Node) -> Mapping[str, str]:
     """Of an element with a TagSet in its Tags."""
     tags = node.child("Tags")
     found = None if tags is None else tags.child("TagSet")
-    return EMPTY if found is None or not found.children else _tag_set(found)
+    return {} if found is None or not found.children else _tag_set(found)
 
 
 def _tag_set(node: Node) -> dict[str, str]:

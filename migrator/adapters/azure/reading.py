@@ -11,12 +11,13 @@ from contextlib import asynccontextmanager
 
 from migrator.adapters.azure import listing, shapes
 from migrator.adapters.azure.errors import TOO_LARGE
+from migrator.adapters.azure.forms import FormReader
 from migrator.adapters.azure.requests import Requests
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Stream
 from migrator.adapters.azure.xml_reader import Node
 from migrator.errors import CloudError, ConditionFailed, NotFound
-from migrator.model.objects import EMPTY, LIST_PAGE, ContainerInfo, Features, Listed, Page
+from migrator.model.objects import LIST_PAGE, ContainerInfo, Features, Listed, Page
 
 LISTED = "copy,metadata,tags"
 EVERYTHING = "immutabilitypolicy,legalhold,snapshots,versions"
@@ -31,6 +32,7 @@ class AzureReadings:
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
+        self._forms = FormReader()
 
     # Containers
 
@@ -57,7 +59,7 @@ class AzureReadings:
     ) -> Page:
         answer = await self._listing(container, prefix, marker or "", LISTED, limit)
         with self._requests.understanding("list", container):
-            return listing.read_page(answer.body)
+            return self._forms.read_page(answer.body)
 
     async def _listing(self, container: str, prefix: str, marker: str, include: str, limit: int = LIST_PAGE) -> Answer:
         """One page as the service gave it; a smaller one if what was asked for is too large to be held."""
@@ -107,7 +109,7 @@ class AzureReadings:
 
     async def head(self, container: str, name: str) -> Listed:
         answer = await self._requests.send("HEAD", "look at", container, name)
-        tags: Mapping[str, str] = EMPTY
+        tags: Mapping[str, str] = {}
         if answer.text(b"x-ms-tag-count") not in ("", "0"):
             said = await self._requests.send("GET", "look at", container, name, query=TAGS)
             with self._requests.understanding("look at", container, name):

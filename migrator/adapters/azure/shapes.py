@@ -6,11 +6,12 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from migrator.adapters.azure.signing import MONTHS, HeaderPairs, quoted
 from migrator.adapters.azure.wire import Answer
 from migrator.errors import Unsupported
-from migrator.model.objects import EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Shape
+from migrator.model.objects import BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Shape
 
 BLOCK_TIERS = frozenset({"Hot", "Cool", "Cold", "Archive", "Smart"})
 PAGE_TIERS = frozenset({"P4", "P6", "P10", "P15", "P20", "P30", "P40", "P50", "P60", "P70", "P80"})
@@ -90,7 +91,7 @@ def headed(name: str, answer: Answer, tags: Mapping[str, str]) -> Listed:
             cache_control=text(b"cache-control") or None,
             md5=decoded(text(b"content-md5")),
         ),
-        metadata=metadata_of(answer) or EMPTY,
+        metadata=metadata_of(answer),
         tags=tags,
         tier=tier or None,
         tier_inferred=text(b"x-ms-access-tier-inferred").lower() == "true" or not tier,
@@ -138,6 +139,7 @@ def decoded(base64_text: str) -> bytes | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def parsed_date(text: str) -> datetime | None:
     """``Tue, 24 Nov 2026 06:00:00 GMT``; None if it is missing or something else: it is shown, never decided upon."""
     try:
