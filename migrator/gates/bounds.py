@@ -44,11 +44,12 @@ def against_bounds(gate: Gate, value: float) -> Finding:
     return Finding(Verdict.PASSED, f"{said}, wanted {wanted}")
 
 
-def against_baseline(gate: Gate, value: float, base: float | None) -> Finding:
-    """At most ``max_ratio`` times (1 if not given) what the source showed before the switch."""
+def against_baseline(gate: Gate, value: float, base: float | str) -> Finding:
+    """At most ``max_ratio`` times (1 if not given) what the source showed before the switch; ``base`` in words says why
+    that is not known."""
     said = with_unit(value, gate.metric)
-    if base is None:
-        return Finding(Verdict.INCONCLUSIVE, f"{said}, but nothing is known of the source before the switch")
+    if isinstance(base, str):
+        return Finding(Verdict.INCONCLUSIVE, f"{said}, but {base}")
     ratio = 1.0 if gate.max_ratio is None else gate.max_ratio
     wanted = f"at most {figure(ratio * base)} ({figure(ratio)} times the source's {figure(base)} before the switch)"
     if value > ratio * base:

@@ -7,6 +7,8 @@ Leaves asking the source, own counters and the window's place to the engine, and
    are not customers'.
 2. What cannot be told is never a pass: counters lost, our share too large, figures too few or too old, no comparison, an
    infinite value are inconclusive.
+   Where our share is small, a rate loses it, and of a ratio over requests ours are taken for good ones: customers may have
+   done no better than that.
 3. Of several things that are wrong the worst decides: failed before inconclusive before passed.
 """
 
@@ -20,7 +22,7 @@ from typing import Final
 
 from migrator.errors import InternalError, MigrateError
 from migrator.gates.bounds import Finding, against_baseline, against_bounds, worst
-from migrator.gates.units import RATE, WEIGHTED, with_unit
+from migrator.gates.units import AVAILABILITY, RATE, RATIOS, WEIGHTED, with_unit
 from migrator.model.samples import Point, Reading, Verdict
 from migrator.model.schedule import Gate
 
@@ -28,6 +30,14 @@ OWN_SHARE_LIMIT: Final = 0.10
 """Above this share of our own requests a figure says more about us than about the customers."""
 
 _ON_NO_DATA: Final = {"fail": Verdict.FAILED, "inconclusive": Verdict.INCONCLUSIVE, "pass": Verdict.PASSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What the source account showed before the switch, and migration's own requests in it as for ``judge``."""
+
+    reading: Reading
+    own_requests: float | None = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ def judge(
     gate: Gate,
     reading: Reading,
     *,
-    baseline: Reading | None,
+    baseline: Baseline | None,
     own_requests: float | None,
     begin: datetime,
     end: datetime,
@@ -54,7 +64,7 @@ def judge(
     Args:
         reading: one point a minute (less for local accounts in a short window). For a ``metric``, ``volume`` counts the
             requests behind a point, or is None where the source does not know; points outside the window are ignored.
-        baseline: the source account's reading from before the switch, for ``relative_to: source``; else None.
+        baseline: the source account from before the switch, for ``relative_to: source``; else None.
         own_requests: migration's own answered requests within the window that ``reading`` includes; 0 where the source
             leaves them out; None if the counters were lost. Means nothing for a ``query``.
         now: for ``max_age`` only.
@@ -150,15 +160,28 @@ def _figures(
     gate: Gate, points: Sequence[Point], total: float | None, own: float, begin: datetime, end: datetime
 ) -> tuple[float, ...]:
     """The figure to judge; two where minutes of a rate are missing and may have been silent or be late."""
-    customers_share = (total - own) / total if gate.metric == RATE and total else 1.0
     if gate.aggregate == "max":
-        return (max(one.value for one in points) * customers_share,)
-    mean = aggregate_mean(gate, points) * customers_share
+        return (_customers(gate, max(one.value for one in points), total, own),)
+    mean = _customers(gate, aggregate_mean(gate, points), total, own)
     minutes = int((end - begin).total_seconds() // 60)
     spoken = {int((one.at - begin).total_seconds() // 60) for one in points}
     if gate.metric == RATE and total is not None and len(spoken) < minutes:
         return mean, (total - own) / minutes
     return (mean,)
+
+
+def _customers(gate: Gate, value: float, total: float | None, own: float) -> float:
+    """The figure without our own requests, of which ``total`` has some but never all."""
+    if not total or not own:
+        return value
+    share = (total - own) / total
+    if gate.metric == RATE:
+        return value * share
+    if gate.metric in RATIOS:
+        return min(1.0, value / share)
+    if gate.metric == AVAILABILITY:
+        return max(0.0, 100.0 - (100.0 - value) / share)
+    return value
 
 
 def aggregate_mean(gate: Gate, points: Sequence[Point]) -> float:
@@ -171,7 +194,7 @@ def aggregate_mean(gate: Gate, points: Sequence[Point]) -> float:
     return math.fsum(one.value for one in points) / len(points)
 
 
-def _verdict_on(gate: Gate, figures: Sequence[float], baseline: Reading | None) -> Judgement:
+def _verdict_on(gate: Gate, figures: Sequence[float], baseline: Baseline | None) -> Judgement:
     base = _baseline_figure(gate, baseline)
     findings = [worst(_findings(gate, value, base)) for value in figures]
     if len({one.verdict for one in findings}) > 1:
@@ -182,17 +205,25 @@ def _verdict_on(gate: Gate, figures: Sequence[float], baseline: Reading | None) 
     return Judgement(findings[-1].verdict, figures[-1], findings[-1].reason)
 
 
-def _findings(gate: Gate, value: float, base: float | None) -> Iterable[Finding]:
+def _findings(gate: Gate, value: float, base: float | str) -> Iterable[Finding]:
     yield against_bounds(gate, value)
     if gate.relative_to is not None:
         yield against_baseline(gate, value, base)
 
 
-def _baseline_figure(gate: Gate, baseline: Reading | None) -> float | None:
-    """The same aggregate over the source's points; None where it has none."""
-    if baseline is None:
-        return None
-    points = [one for one in baseline.points if math.isfinite(one.value) and _volume(gate, one) != 0]
-    if not points:
-        return None
-    return max(one.value for one in points) if gate.aggregate == "max" else aggregate_mean(gate, points)
+def _baseline_figure(gate: Gate, baseline: Baseline | None) -> float | str:
+    """The same aggregate over the source's points; in words why there is none."""
+    points = [
+        one
+        for one in (baseline.reading.points if baseline else ())
+        if math.isfinite(one.value) and _volume(gate, one) != 0
+    ]
+    if baseline is None or not points:
+        return "nothing is known of the source before the switch"
+    total = _total(gate, points)
+    own = baseline.own_requests
+    why = _own_doubt(total, own) if gate.metric else None
+    if why is not None:
+        return f"before the switch, at the source, {why}"
+    value = max(one.value for one in points) if gate.aggregate == "max" else aggregate_mean(gate, points)
+    return _customers(gate, value, total, own or 0.0)

@@ -4,11 +4,13 @@ Decides how long a move has been healthy, whether that is enough, whether a gate
 taking samples, the reaction (roll back or halt) and notifying to the engine. The clock is a function of what was recorded,
 never of the life of a process. Rules:
 
-1. A *round* is all samples with the same ``at``. It passes if every gate of ``gates`` passed in it, it fails if any sample
-   in it failed, else (inconclusive, errored, a gate missing) it stands still.
+1. A *round* is all samples with the same ``at``, recorded one after the other. It passes if every gate of ``gates`` passed in
+   it, it fails if any sample in it failed, else (inconclusive, errored, a gate missing) it stands still.
 2. Only windows that begin after the switch count; an earlier window's sample is as good as not taken.
-3. A failed round sets the clock to zero. A passing round adds the time evaluated since the round before, if that passed too
-   and lies no more than two intervals back. Nothing else adds anything: not a gap, not a round that stands still.
+3. A failed round sets the clock to zero. A passing round adds the time evaluated since the round before, if that passed too,
+   lies no more than two intervals back, and was timed by the same clock. Nothing else adds anything: not a gap, not a round
+   that stands still, not the step from one machine's clock to another's. What one clock says is held against its steady
+   seconds, so that setting it forward adds nothing either.
 4. ``failure_limit`` failed samples of one gate in a row fail it; beyond ``inconclusive_limit`` or ``error_limit`` in a row a
    person is needed. A row of failures ends with a passing sample of that gate, not with one that could not tell. A limit
    that was reached stays reached until ``limits_since`` moves on (``retry``).
@@ -71,7 +73,7 @@ def soak(
     """Read the clock of one move.
 
     Args:
-        samples: of one move, in any order; all samples of a round carry the same ``at``.
+        samples: of one move, in the order in which they were recorded; all samples of a round carry the same ``at``.
         gates: names that every round must show, built-in ones among them; at least one.
         since: the switch; with ``--adopt-route`` the adoption.
         limits: by gate; a gate without an entry has the defaults of ``GateLimits``.
@@ -80,8 +82,7 @@ def soak(
     """
     clock = _Clock(frozenset(gates) - frozenset(occasional), frozenset(occasional), interval_seconds, required_seconds)
     rows = Rows(limits or {}, since=limits_since)
-    counted = sorted((one for one in samples if one.begin >= since), key=lambda one: (one.at, one.gate))
-    for at, round_ in groupby(counted, key=lambda one: one.at):
+    for at, round_ in groupby((one for one in samples if one.begin >= since), key=lambda one: one.at):
         taken = list(round_)
         rows.take(taken)
         clock.take(at, taken)
@@ -103,7 +104,11 @@ class _Clock:
         self.restarts = 0
         self.last_at: datetime | None = None
         self.looked: set[str] = set()
+        self.changed_clock = False
+        self.gap = timedelta()
+        """Between the last two passing rounds, if it was too long to count."""
         self._last_end: datetime | None = None
+        self._last: Sample | None = None
 
     @property
     def is_full(self) -> bool:
@@ -124,12 +129,25 @@ class _Clock:
         if passed != self.gates:
             self._last_end = None
             return
-        end = min(one.end for one in samples)
-        if self._last_end is not None and timedelta() < end - self._last_end <= self.reach:
-            self.healthy += end - self._last_end
-        self._last_end = end if self._last_end is None else max(end, self._last_end)
+        end, one = min(one.end for one in samples), samples[0]
+        self.changed_clock = self._last is not None and self._last.clock != one.clock
+        if self._last_end is None or self.changed_clock:
+            self._last_end = end
+        else:
+            passed_by = end - self._last_end
+            self.gap = passed_by if passed_by > self.reach else timedelta()
+            if timedelta() < passed_by <= self.reach:
+                self.healthy += min(passed_by, self._steady(one, passed_by))
+            self._last_end = max(end, self._last_end)
+        self._last = one
         self.last_at = at
         self.rounds += 1
+
+    def _steady(self, one: Sample, otherwise: timedelta) -> timedelta:
+        """Time since the round before by the steady clock of the machine that made both."""
+        if self._last is None or not one.clock:
+            return otherwise
+        return timedelta(seconds=max(0.0, one.tick - self._last.tick))
 
     def _restart(self) -> None:
         self.restarts += self.healthy > timedelta()
@@ -161,6 +179,11 @@ def _waiting(clock: _Clock, rows: Rows, gates: Iterable[str]) -> Iterable[str]:
         yield "a first healthy round of samples"
     elif not clock.is_full:
         yield "healthy time"
+        if clock.gap:
+            most = clock.reach.total_seconds()
+            yield f"rounds at most {most:g} s apart (the last two were {clock.gap.total_seconds():.0f} s apart)"
+        if clock.changed_clock:
+            yield "rounds timed by one machine (the last two were timed by two, and the time between them does not count)"
     for gate in gates:
         wanted, real = rows.limit(gate).min_samples, rows.real.get(gate, 0)
         if real < wanted:

@@ -11,6 +11,9 @@ from typing import Final
 RATE: Final = "requests_per_minute"
 """The one metric that is itself a number of requests: migration's own are subtracted from it."""
 
+RATIOS: Final = frozenset({"throttled_ratio", "error_ratio"})
+AVAILABILITY: Final = "availability_percent"
+
 UNITS: Final[Mapping[str, str]] = {
     RATE: "requests a minute",
     "throttled_ratio": "of requests throttled",

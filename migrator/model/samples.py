@@ -40,13 +40,20 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
+    """``includes_own``: migration's own requests are among the figures, so that they must be subtracted."""
+
     points: tuple[Point, ...]
     note: str = ""
+    includes_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One judged sample of one gate for one move. ``begin``/``end`` bound the evaluated window."""
+    """One judged sample of one gate for one move. ``begin``/``end`` bound the evaluated window.
+
+    ``clock``: whose clock made the times (a boot of a machine), "" where nobody knows; ``tick``: that machine's steady
+    seconds at ``at``. Times of two clocks are never subtracted from each other.
+    """
 
     move: MoveId
     gate: str
@@ -56,3 +63,5 @@ class Sample:
     verdict: Verdict
     value: float | None
     reason: str
+    clock: str = ""
+    tick: float = 0.0

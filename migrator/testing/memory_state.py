@@ -304,12 +304,14 @@ class MemoryStateStore:
         return sorted(found, key=lambda write: (write.side, _sort_key(write.container), _sort_key(write.name)))
 
     def samples(self, move: MoveId, *, gate: str | None = None, after: datetime | None = None) -> Sequence[Sample]:
-        found = (
+        return [
             sample
             for sample in self._rows.samples.get(move, ())
             if (gate is None or sample.gate == gate) and (after is None or sample.at > after)
-        )
-        return sorted(found, key=lambda sample: sample.at)
+        ]
+
+    def last_samples(self, move: MoveId) -> Mapping[str, Sample]:
+        return {sample.gate: sample for sample in self._rows.samples.get(move, ())}
 
     def journal(self, *, after: int = 0, limit: int = 100_000) -> Sequence[JournalEntry]:
         numbers = islice(range(after + 1, len(self._rows.journal) + 1), limit)

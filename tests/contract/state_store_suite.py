@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -96,8 +97,10 @@ def foreign(name: str, kind: str = "foreign", **more: object) -> ExceptionRow:
     return replace(ExceptionRow("box", name, kind, "e1", None), **more)  # type: ignore[arg-type]
 
 
-def sample(gate: str = "settled", seconds: float = 0.0, value: float | None = 1.5, move: MoveId = MOVE) -> Sample:
-    return Sample(move, gate, at(seconds), at(seconds - 600), at(seconds - 300), Verdict.PASSED, value, "well")
+def sample(
+    gate: str = "settled", seconds: float = 0.0, value: float | None = 1.5, move: MoveId = MOVE, **more: Any
+) -> Sample:
+    return Sample(move, gate, at(seconds), at(seconds - 600), at(seconds - 300), Verdict.PASSED, value, "well", **more)
 
 
 class StateStoreSuite:
@@ -218,14 +221,21 @@ class StateStoreSuite:
         assert [line.text for line in store.journal(after=1, limit=1)] == ["two"]
         assert list(store.journal(after=3)) == []
 
-    def test_samples_come_by_time_and_gate(self, store: StateStore, token: int) -> None:
+    def test_samples_come_as_they_were_recorded_by_gate_and_time(self, store: StateStore, token: int) -> None:
         late, early, other = sample(seconds=20), sample(seconds=10.5, value=None), sample("errors", 15, math.inf)
         elsewhere = sample(move=OTHER)
         store.commit([AddSample(each) for each in (late, early, other, elsewhere)], token=token)
-        assert list(store.samples(MOVE)) == [early, other, late]
-        assert list(store.samples(MOVE, gate="settled")) == [early, late]
-        assert list(store.samples(MOVE, after=early.at)) == [other, late]
+        assert list(store.samples(MOVE)) == [late, early, other]
+        assert list(store.samples(MOVE, gate="settled")) == [late, early]
+        assert list(store.samples(MOVE, after=early.at)) == [late, other]
         assert list(store.samples(MOVE, gate="errors", after=other.at)) == []
+
+    def test_the_last_sample_of_each_gate_is_the_one_recorded_last(self, store: StateStore, token: int) -> None:
+        late, early, other = sample(seconds=20, clock="boot", tick=7.5), sample(seconds=10), sample("errors", 15)
+        assert store.last_samples(MOVE) == {}
+        store.commit([AddSample(each) for each in (late, other, sample(move=OTHER), early)], token=token)
+        assert store.last_samples(MOVE) == {"settled": early, "errors": other}
+        assert store.samples(MOVE)[0] == late
 
     def test_a_sample_keeps_a_value_that_is_no_number(self, store: StateStore, token: int) -> None:
         store.commit([AddSample(sample(value=math.nan))], token=token)

@@ -90,7 +90,8 @@ class LocalMetrics:
         points = tuple(
             Point(datetime.fromtimestamp(at, UTC), figure(cut), float(cut.total)) for at, cut in sorted(cuts.items())
         )
-        return Reading(points, note="" if self._include_own else "migration's own requests are left out")
+        note = "" if self._include_own else "migration's own requests are left out"
+        return Reading(points, note=note, includes_own=self._include_own)
 
     async def close(self) -> None:
         """Nothing stays open."""

@@ -163,12 +163,17 @@ class SqlStateStore:
 
     def samples(self, move: MoveId, *, gate: str | None = None, after: datetime | None = None) -> Sequence[Sample]:
         c = t.SAMPLES.c
-        query = self._documents(t.SAMPLES, of_move(move)).order_by(c.at, c.id)
+        query = self._documents(t.SAMPLES, of_move(move)).order_by(c.id)
         if gate is not None:
             query = query.where(c.gate == gate)
         if after is not None:
             query = query.where(c.at > time_text(after))
         return self._many(Sample, query)
+
+    def last_samples(self, move: MoveId) -> Mapping[str, Sample]:
+        c = t.SAMPLES.c
+        newest = select(func.max(c.id)).where(self._at(t.SAMPLES, of_move(move))).group_by(c.gate)
+        return {one.gate: one for one in self._many(Sample, select(c.document).where(c.id.in_(newest)).order_by(c.id))}
 
     def journal(self, *, after: int = 0, limit: int = 100_000) -> Sequence[JournalEntry]:
         """Ascending by number."""

@@ -85,6 +85,9 @@ class NodeState:
     def samples(self, move: MoveId, *, gate: str | None = None, after: datetime | None = None) -> Sequence[Sample]:
         return self._live.samples(move, gate=gate, after=after)
 
+    def last_samples(self, move: MoveId) -> Mapping[str, Sample]:
+        return self._live.last_samples(move)
+
     def journal(self, *, after: int = 0, limit: int = 100_000) -> Sequence[JournalEntry]:
         return self._live.journal(after=after, limit=limit)
 

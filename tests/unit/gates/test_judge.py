@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator.errors import InternalError, Unreachable
-from migrator.gates.judge import Judgement, could_not_ask, judge
+from migrator.gates.judge import Baseline, Judgement, could_not_ask, judge
 from migrator.model.samples import Point, Reading, Verdict
 from migrator.model.schedule import Gate
 
@@ -42,13 +42,15 @@ def say(
     reading: Reading,
     *,
     baseline: Reading | None = None,
+    baseline_own: float | None = 0.0,
     own: float | None = 0.0,
     minutes: float | None = None,
     late: timedelta = timedelta(),
 ) -> Judgement:
     """Judge a window that ends with the last point; ``late``: how long after the window."""
     end = BEGIN + timedelta(minutes=minutes or max(len(reading.points), 1))
-    return judge(gate, reading, baseline=baseline, own_requests=own, begin=BEGIN, end=end, now=end + late)
+    base = Baseline(baseline, baseline_own) if baseline else None
+    return judge(gate, reading, baseline=base, own_requests=own, begin=BEGIN, end=end, now=end + late)
 
 
 QUERY = {"query": "q"}
@@ -147,6 +149,21 @@ class TestOwnTraffic:
         assert say(gate(min=1), reading(1000), own=None).verdict is INCONCLUSIVE
         assert say(gate(min=1), reading(0), own=None).verdict is FAILED, "no request at all is silence all the same"
 
+    @pytest.mark.parametrize(
+        ("metric", "seen", "customers"),
+        [
+            ("error_ratio", 0.09, 0.1),
+            ("throttled_ratio", 0.0, 0.0),
+            ("error_ratio", 0.95, 1.0),
+            ("availability_percent", 99.1, 99.0),
+            ("availability_percent", 5.0, 0.0),
+        ],
+    )
+    def test_of_a_ratio_ours_are_taken_for_good_ones(self, metric: str, seen: float, customers: float) -> None:
+        """A tenth of the requests are ours and went well: then it is customers who failed, all the more of them."""
+        judgement = say(gate(metric=metric, min=0), reading(seen, volumes=1000), own=100)
+        assert judgement.value == pytest.approx(customers)
+
     def test_a_query_knows_nothing_of_our_requests(self) -> None:
         assert say(gate(max=1, query="q"), reading(0.5), own=None).verdict is PASSED
         assert say(gate(max=1, query="q"), reading(0.5, volumes=10), own=1000).verdict is PASSED
@@ -235,6 +252,16 @@ class TestRelativeToSource:
         one = gate(metric="error_ratio", relative_to="source", max_ratio=2)
         assert say(one, reading(0, volumes=10), baseline=reading(0, volumes=10)).verdict is PASSED
         assert say(one, reading(0.1, volumes=10), baseline=reading(0, volumes=10)).verdict is FAILED
+
+    def test_our_requests_before_the_switch_are_not_the_source_s_customers(self) -> None:
+        one = gate(metric="error_ratio", relative_to="source", max_ratio=1.01)
+        before = reading(0.09, volumes=1000)
+        assert say(one, reading(0.1, volumes=10), baseline=before, baseline_own=100).verdict is PASSED
+        assert say(one, reading(0.1, volumes=10), baseline=before).verdict is FAILED
+        for own in (101, None):
+            judgement = say(one, reading(0, volumes=10), baseline=before, baseline_own=own)
+            assert judgement.verdict is INCONCLUSIVE
+            assert "before the switch, at the source" in judgement.reason
 
     def test_without_max_ratio_the_target_must_be_no_worse(self) -> None:
         one = gate(metric="e2e_latency_ms", relative_to="source")

@@ -6,7 +6,6 @@ Unless said otherwise a round is taken every 5 minutes and the soak is 20 minute
 from __future__ import annotations
 
 import itertools
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -207,11 +206,49 @@ def test_the_same_window_looked_at_twice_counts_once() -> None:
     assert clock([first, second, earlier, third]).healthy_seconds == 600
 
 
-def test_the_order_in_which_samples_are_given_does_not_matter() -> None:
-    told = tell("PP PP PF PP PI PP PP")
-    shuffled = told.copy()
-    random.Random(7).shuffle(shuffled)
-    assert clock(shuffled, gates=GATES[:2]) == clock(told, gates=GATES[:2])
+def test_the_order_of_recording_counts_not_that_of_the_times() -> None:
+    """A clock that was set back makes a failure look older than the passing samples before it: it resets them all the same."""
+    told = tell("P P P P")
+    late = told[-1].at - 2 * INTERVAL
+    failed = replace(sample("settled", "F", late + timedelta(seconds=1)))
+    assert clock([*told, failed]).healthy_seconds == 0
+
+
+class TestClocks:
+    """Times of two machines are never subtracted from each other, and those of one are held against its steady seconds."""
+
+    def timed(self, *rounds: tuple[str, float, float]) -> SoakState:
+        """Rounds as (whose clock, its minutes after the switch, its steady seconds)."""
+        made = [
+            replace(sample("settled", "P", SWITCH + WINDOW + timedelta(minutes=minutes)), clock=clock, tick=tick)
+            for clock, minutes, tick in rounds
+        ]
+        return clock(made)
+
+    def test_one_machine_s_rounds_add_up_across_processes(self) -> None:
+        assert self.timed(("a", 0, 100), ("a", 5, 400), ("a", 10, 700)).healthy_seconds == 600
+
+    def test_the_step_to_another_machine_adds_nothing(self) -> None:
+        """Its clock may be nine minutes ahead: a minute would look like ten."""
+        state = self.timed(("a", 0, 100), ("a", 5, 400), ("b", 14, 70), ("b", 19, 370))
+        assert state.healthy_seconds == 600
+        assert "timed by one machine" in self.timed(("a", 0, 100), ("b", 5, 7)).waiting_for[-1]
+
+    def test_machines_that_take_turns_add_nothing(self) -> None:
+        turns = [("ab"[index % 2], 5.0 * index, 300.0 * index) for index in range(20)]
+        assert self.timed(*turns).healthy_seconds == 0
+
+    def test_a_clock_that_is_set_forward_adds_only_what_passed(self) -> None:
+        assert self.timed(("a", 0, 100), ("a", 9, 160)).healthy_seconds == 60
+
+    def test_a_clock_that_is_set_back_adds_nothing_until_it_has_caught_up(self) -> None:
+        state = self.timed(("a", 0, 0), ("a", 5, 300), ("a", 2, 420), ("a", 7, 720), ("a", 12, 1020))
+        assert state.healthy_seconds == 300 + 120 + 300
+
+    def test_a_round_too_far_from_the_last_is_said(self) -> None:
+        state = self.timed(("a", 0, 0), ("a", 11, 660))
+        assert state.healthy_seconds == 0
+        assert state.waiting_for[1] == "rounds at most 600 s apart (the last two were 660 s apart)"
 
 
 def test_a_soak_of_no_time_still_wants_one_healthy_round() -> None:
@@ -239,7 +276,8 @@ class TestOccasionalGates:
         return [*samples, sample("no-stragglers", letter, SWITCH + WINDOW + timedelta(minutes=minute))]
 
     def state(self, samples: list[Sample]) -> SoakState:
-        return clock(samples, gates=("settled", "alive"), occasional=("no-stragglers",))
+        in_order = sorted(samples, key=lambda one: one.at)
+        return clock(in_order, gates=("settled", "alive"), occasional=("no-stragglers",))
 
     def test_its_absence_does_not_stop_the_clock_but_a_last_look_is_wanted(self) -> None:
         samples = tell("P P P P P")

@@ -118,7 +118,7 @@ class AzureMonitorSource:
             volumes = _minutes(answers[-1]["Transactions"], "total")
             values = _minutes(answers[0][metric.name], metric.asked.aggregation.lower())
             points = [Point(at, value, volumes.get(at)) for at, value in sorted(values.items())]
-        return Reading(tuple(one for one in points if begin <= one.at < end))
+        return Reading(tuple(one for one in points if begin <= one.at < end), includes_own=True)
 
     async def close(self) -> None:
         await self._batches.close()
