@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
@@ -68,6 +69,7 @@ class Shared:
     desk: RouteDesk
     stores: Mapping[str, ObjectStore]
     """Paced."""
+    own_traffic: OwnTraffic
     hands: Hands | None = None
     """Copy small blobs in batches; None: one by one."""
 

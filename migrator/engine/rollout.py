@@ -16,6 +16,7 @@ from migrator.engine import durations, going_back, waves
 from migrator.engine.fleet import Fleet
 from migrator.engine.going_back import Abandon
 from migrator.engine.mover import Shared
+from migrator.engine.own_traffic import COUNTER_SECONDS, OwnTraffic
 from migrator.engine.pacing import Pacing
 from migrator.engine.preparing import prepare
 from migrator.engine.recovering import recover
@@ -25,27 +26,10 @@ from migrator.engine.world import Outcome, Run, World
 from migrator.errors import CloudError
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.schedule import Schedule
-from migrator.ports.state_store import AddJournal, Change, CountRequests, SetControl, SetNote
+from migrator.ports.state_store import AddJournal, Change, SetControl, SetNote
 from migrator.transfer.hands import Hands
 from migrator.transfer.limits import Limits
 from migrator.transfer.paced import PacedStore
-
-COUNTER_SECONDS = 5.0
-
-
-class _Counter:
-    """Own requests in memory, flushed into the state store now and then."""
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, int, str], int] = {}
-
-    def count(self, account: str, operation: str, *, minute: int, requests: int = 1) -> None:
-        key = (account, minute, operation)
-        self._counts[key] = self._counts.get(key, 0) + requests
-
-    def drain(self) -> list[Change]:
-        counts, self._counts = self._counts, {}
-        return [CountRequests(account, minute, op, n) for (account, minute, op), n in counts.items()]
 
 
 class Rollout:
@@ -58,17 +42,18 @@ class Rollout:
         self._text = text
         uses = Counter(name for move in schedule.moves for name in (move.source, move.target))
         self._limits = Limits(world.clock, sorted(world.stores, key=lambda name: (uses[name], name)))
-        self._counter = _Counter()
         self._session = Session(world.state, world.clock, run, world.write_bounds)
+        self._own_traffic = OwnTraffic(world.state, world.clock, run.id, self._commit)
         desk = RouteDesk(world.router, world.clock, schedule.routing, lineage=world.state.lineage, run=run.id)
         stores = {
-            name: PacedStore(store, self._limits.account(name), self._counter, world.clock)
+            name: PacedStore(store, self._limits.account(name), self._own_traffic, world.clock)
             for name, store in world.stores.items()
         }
         for name in stores:
             self._limits.set(name, schedule.budget(name))
         hands = Hands(world.executor, world.clock) if world.executor is not None else None
-        self._fleet = Fleet(Shared(schedule, world, run, self._session, desk, stores, hands), flush=self._flush)
+        shared = Shared(schedule, world, run, self._session, desk, stores, self._own_traffic, hands)
+        self._fleet = Fleet(shared, flush=self._own_traffic.flush)
         self._pacing = Pacing(self._fleet, self._limits)
         self._main: asyncio.Task[Outcome] | None = None
         self._stopped = False
@@ -183,6 +168,7 @@ class Rollout:
         self._session.open(self.world.is_dead)
         keepers = [asyncio.ensure_future(self._keep_counts()), asyncio.ensure_future(self._pacing.keep())]
         try:
+            self._own_traffic.begin()
             self._pacing.begin()
             await self._bind()
             if self.world.executor is not None:
@@ -195,7 +181,7 @@ class Rollout:
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
-            self._flush()
+            self._own_traffic.end()
             await self._session.close()
 
     async def _bind(self) -> None:
@@ -209,12 +195,10 @@ class Rollout:
     async def _keep_counts(self) -> None:
         while True:
             await self.world.clock.sleep(COUNTER_SECONDS)
-            self._flush()
+            self._own_traffic.flush()
 
-    def _flush(self) -> None:
-        counts = self._counter.drain()
-        if counts:
-            self._fleet.commit(*counts)
+    def _commit(self, *changes: Change) -> None:
+        self.world.state.commit(list(changes), token=self._session.token)
 
 
 __all__ = ["Abandon", "Outcome", "Rollout", "Run", "World"]

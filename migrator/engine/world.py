@@ -49,6 +49,11 @@ class Run:
     pid: int
     boot_id: str
 
+    @property
+    def clock(self) -> str:
+        """Whose clock this run reads: this boot of this machine, whatever container it runs in."""
+        return self.boot_id.partition(" ")[0] or self.host
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

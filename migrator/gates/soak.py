@@ -44,7 +44,8 @@ class SoakState:
     ``healthy_seconds`` is the clock; ``verdict`` "failed" asks for the wave's ``on_failure``, "halt" for a person, with
     ``gate`` and ``reason`` saying which and why. ``waiting_for``: what is missing while "soaking", one phrase each.
     ``until``: the earliest end if all stays well, None before the first passing round. ``consecutive_failures``: failed
-    samples in a row, by gate. ``restarts``: how often a failed round took healthy time away.
+    samples in a row, by gate. ``restarts``: how often a failed round took healthy time away. ``looks_left``: occasional
+    gates whose last look is still wanted, now that the clock is full.
     """
 
     healthy_seconds: float
@@ -57,6 +58,7 @@ class SoakState:
     until: datetime | None = None
     rounds: int = 0
     restarts: int = 0
+    looks_left: tuple[str, ...] = ()
 
 
 def soak(
@@ -171,6 +173,7 @@ def _state(clock: _Clock, rows: Rows, gates: Iterable[str]) -> SoakState:
         until=None if clock.last_at is None else clock.last_at + remaining,
         rounds=clock.rounds,
         restarts=clock.restarts,
+        looks_left=tuple(sorted(clock.occasional - clock.looked)) if clock.is_full else (),
     )
 
 

@@ -1,22 +1,35 @@
-"""soaking: rounds of samples until the recorded ones add up to the soak. A second run reads the same samples."""
+"""soaking: rounds of samples until the recorded ones add up to the soak, and looks at the old side beside them.
+
+Decides when a round and a look are due. Leaves the clock to ``gates.soak`` and each sample to ``engine.sampling``. Rules:
+whether something is due is read from what was recorded, so that restarts take nothing twice and add nothing; a look may take
+hours and holds up no round; moves that soak at the same time take their rounds at the same time, so that one question to a
+source serves all of them. A second run reads the same samples.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 
 from migrator.engine.mover import Halt, Mover, Waiting
-from migrator.errors import MigrateError
-from migrator.gates.judge import Judgement, could_not_ask, judge
+from migrator.engine.sampling import first_at, sample
 from migrator.gates.soak import GateLimits, SoakState, soak
 from migrator.machine.events import Event
-from migrator.model.samples import Question, Reading, Sample, Verdict
-from migrator.model.schedule import Gate
+from migrator.model.samples import Sample, Verdict
+from migrator.model.units import show_duration
 from migrator.ports.state_store import AddSample, Change
 from migrator.transfer import passes
 
-NO_STRAGGLERS = "no-stragglers"
-ALIVE = "alive"
+NO_STRAGGLERS: Final = "no-stragglers"
+ALIVE: Final = "alive"
+DUE_SHARE: Final = 0.9
+"""A round is due after this share of its interval: a scheduler that is a little early must not miss every other one."""
+ALIGNED_SECONDS: Final = 60.0
+"""Rounds of intervals from here on are taken at whole multiples of the interval, by the wall clock."""
+SHORTEST_SLEEP_SECONDS: Final = 0.01
+MOST_UNSAID: Final = 10_000
 
 
 class GateFailed(Exception):
@@ -29,110 +42,209 @@ class GateFailed(Exception):
 
 
 async def soaking(mover: Mover) -> Event:
-    clock = mover.world.clock
-    next_watch = 0.0
-    said: dict[str, Verdict] = {}
-    if mover.record.is_adopted:
-        await _compare_adopted(mover)
+    book = Book(mover)
+    if not mover.is_patient:
+        return await _what_is_due(book)
+    work = [asyncio.ensure_future(_rounds(book)), asyncio.ensure_future(_looks(book))]
+    try:
+        done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        return next(iter(done)).result()
+    finally:
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+
+async def _what_is_due(book: Book) -> Event:
+    """Take what is due and no more. Waiting if that is not the end."""
+    if book.seconds_to_round() <= 0:
+        await book.round()
+    if book.seconds_to_look() <= 0:
+        await book.look()
+    event = book.conclude()
+    if event is not None:
+        return event
+    raise Waiting(f"{book.mover.id}: {book.mover.waiting_for}")
+
+
+async def _rounds(book: Book) -> Event:
+    clock = book.mover.world.clock
     while True:
-        await mover.admit()
-        changes: list[Change] = []
-        now = clock.now()
-        # The built-in gates speak of the time since the switch: a straggler of the first moment counts too.
-        begin = max(now - timedelta(seconds=mover.wave.interval_seconds), _since(mover))
-        is_due = clock.monotonic() >= next_watch or _state(mover).remaining_seconds <= mover.wave.interval_seconds
-        if is_due:
+        await clock.sleep(book.until_round())
+        await book.round()
+        if book.wants_last_look:
+            await book.look()
+        event = book.conclude()
+        if event is not None:
+            return event
+
+
+async def _looks(book: Book) -> Event:
+    clock = book.mover.world.clock
+    while True:
+        await clock.sleep(max(SHORTEST_SLEEP_SECONDS, book.seconds_to_look()))
+        if book.seconds_to_look() <= 0:
+            await book.look()
+            event = book.conclude()
+            if event is not None:
+                return event
+
+
+class Book:
+    """The samples of one move's soak: what was recorded, what is due, what it comes to."""
+
+    def __init__(self, mover: Mover) -> None:
+        self.mover = mover
+        self.since = mover.record.switched_at or mover.record.since
+        assert self.since is not None
+        self._last = dict(mover.world.state.last_samples(mover.id))
+        self._looking = asyncio.Lock()
+
+    # When.
+
+    def seconds_to_round(self) -> float:
+        """Until the next round is due; 0 or less: now."""
+        return self._left(ALIVE, DUE_SHARE * self.mover.wave.interval_seconds)
+
+    def until_round(self) -> float:
+        """How long to sleep until a round that is due, so that all moves wake together."""
+        left, interval = self.seconds_to_round(), self.mover.wave.interval_seconds
+        if left <= 0:
+            return 0.0
+        if interval < ALIGNED_SECONDS:
+            return left + (1 - DUE_SHARE) * interval
+        due = self.mover.world.clock.now().timestamp() + left
+        return left + -due % interval + SHORTEST_SLEEP_SECONDS
+
+    def seconds_to_look(self) -> float:
+        last = self._last.get(NO_STRAGGLERS)
+        took = (last.end - last.begin).total_seconds() if last else 0.0
+        return self._left(NO_STRAGGLERS, max(self.mover.wave.cutover.straggler_interval_seconds, 10 * took))
+
+    @property
+    def wants_last_look(self) -> bool:
+        return NO_STRAGGLERS in self.state().looks_left
+
+    def _left(self, gate: str, interval_seconds: float) -> float:
+        last, clock = self._last.get(gate), self.mover.world.clock
+        if last is None or last.at < self._since():
+            return 0.0
+        if last.clock == self.mover.shared.run.clock:
+            passed = clock.monotonic() - last.tick
+        else:
+            passed = (clock.now() - last.at).total_seconds()
+        return min(interval_seconds, interval_seconds - passed)
+
+    def _since(self) -> datetime:
+        assert self.since is not None
+        return self.since
+
+    # What.
+
+    async def round(self) -> None:
+        """Ask every gate, and record the round in one commit with what it changes."""
+        mover, now = self.mover, self.mover.world.clock.now()
+        mover.shared.session.check()
+        begin = max(now - timedelta(seconds=mover.wave.interval_seconds), self._since())
+        alive = self._sample(ALIVE, begin, now, Verdict.PASSED, 1.0, "the engine is watching")
+        asked = await asyncio.gather(*(sample(mover, gate, now, since=self._since()) for gate in mover.wave.gates))
+        self._record([alive, *(one for one in asked if one is not None)])
+
+    async def look(self) -> None:
+        """Scan the old side for writes that should not be there; one scan at a time."""
+        mover, clock = self.mover, self.mover.world.clock
+        async with self._looking:
+            begin, unsaid = clock.now(), self._unsaid()
             result = await passes.watch(mover.transfer())
-            next_watch = clock.monotonic() + max(mover.wave.cutover.straggler_interval_seconds, 10 * result.seconds)
-            found = result.stragglers_new
+            found = result.stragglers_new + len(unsaid)
             verdict = Verdict.FAILED if found else Verdict.PASSED
-            why = ", ".join(result.named[:3]) if found else "the old side is still"
-            changes.append(AddSample(Sample(mover.id, NO_STRAGGLERS, now, begin, now, verdict, float(found), why)))
-        changes.append(
-            AddSample(Sample(mover.id, ALIVE, now, begin, now, Verdict.PASSED, 1.0, "the engine is watching"))
+            why = ", ".join([*result.named, *unsaid][:3]) if found else "the old side is still"
+            self._record([self._sample(NO_STRAGGLERS, begin, clock.now(), verdict, float(found), why)])
+
+    def _unsaid(self) -> list[str]:
+        """Stragglers that an earlier look listed, and that no sample speaks of: its process died in between."""
+        last = self._last.get(NO_STRAGGLERS)
+        after = self._since() if last is None else max(last.at, self._since())
+        rows = self.mover.world.state.exceptions(self.mover.id, limit=MOST_UNSAID)
+        return [row.name for row in rows if row.kind == "straggler" and row.at is not None and row.at > after]
+
+    def _sample(self, gate: str, begin: datetime, now: datetime, verdict: Verdict, value: float, reason: str) -> Sample:
+        clock, tick = self.mover.shared.run.clock, self.mover.world.clock.monotonic()
+        return Sample(self.mover.id, gate, now, min(begin, now), now, verdict, value, reason, clock=clock, tick=tick)
+
+    def _record(self, samples: list[Sample]) -> None:
+        changes: list[Change] = [AddSample(one) for one in samples]
+        for one in samples:
+            known = self._last.get(one.gate)
+            if one.gate == ALIVE or (known is not None and known.at >= self._since() and known.verdict is one.verdict):
+                continue  # a soak of weeks says what changed, not every sample
+            text = f"{self.mover.id}: gate {one.gate} {one.verdict}: {one.reason}"
+            facts = {"gate": one.gate, "verdict": one.verdict.value, "value": one.value}
+            changes.append(self.mover.note("verdict", text, **facts))
+            self.mover.tell("sample", text, **facts)
+        self.mover.commit(*changes)
+        self._last.update({one.gate: one for one in samples})
+        self._keep_figure()
+
+    def _keep_figure(self) -> None:
+        """The healthy time so far goes into the move's figures; healthy time that was lost, into the journal."""
+        before, now = self.mover.record.figures.soak_seconds, self.state().healthy_seconds
+        changes: list[Change] = []
+        if now < before:
+            failed = ", ".join(one.gate for one in self._last.values() if one.verdict is Verdict.FAILED)
+            text = f"{self.mover.id}: the soak starts again, {show_duration(before)} of healthy time are lost"
+            changes.append(self.mover.note("soak-restarted", f"{text} (gate {failed} failed)" if failed else text))
+            self.mover.tell("sample", text)
+        if now != before:
+            self.mover.save(self.mover.figures(soak_seconds=now), *changes)
+
+    # What it comes to.
+
+    def state(self) -> SoakState:
+        mover, wave = self.mover, self.mover.wave
+        return soak(
+            mover.world.state.samples(mover.id, after=self._since()),
+            gates=[ALIVE, *(gate.name for gate in wave.gates)],
+            since=self._since(),
+            interval_seconds=wave.interval_seconds,
+            required_seconds=wave.soak_seconds,
+            limits=limits_of(mover),
+            occasional=[NO_STRAGGLERS],
+            limits_since=mover.record.since,
         )
-        for gate in mover.wave.gates:
-            begin, end, judgement = await _ask(mover, gate, now)
-            sample = Sample(mover.id, gate.name, now, begin, end, judgement.verdict, judgement.value, judgement.reason)
-            changes.append(AddSample(sample))
-            if said.get(gate.name) is not judgement.verdict:  # a soak of weeks says what changed, not every sample
-                said[gate.name] = judgement.verdict
-                mover.tell("sample", f"{mover.id}: gate {gate.name} {judgement.verdict}: {judgement.reason}")
-        mover.commit(*changes)
-        state = _state(mover)
-        mover.save(mover.figures(soak_seconds=state.healthy_seconds))
+
+    def conclude(self) -> Event | None:
+        """The event that ends the soak, or None while it goes on.
+
+        Raises:
+            GateFailed, Halt: as their names say.
+        """
+        state = self.state()
         if state.verdict == "failed":
-            reason = f"gate {state.gate} of {mover.id} failed: {state.reason}"
-            raise GateFailed(mover, reason)
+            raise GateFailed(self.mover, f"gate {state.gate} of {self.mover.id} failed: {state.reason}")
         if state.verdict == "halt":
-            raise Halt(f"gate {state.gate} of {mover.id} needs a person: {state.reason}")
+            raise Halt(f"gate {state.gate} of {self.mover.id} needs a person: {state.reason}")
         if state.verdict == "soaked":
             return Event.SOAKED
-        mover.waiting_for = f"soak: {state.remaining_seconds:.0f} s of healthy time left"
-        if not mover.is_patient:
-            raise Waiting(f"{mover.id}: {mover.waiting_for}")
-        await clock.sleep(mover.wave.interval_seconds)
+        self.mover.waiting_for = "; ".join(self._waits(state))
+        return None
+
+    def _waits(self, state: SoakState) -> list[str]:
+        """What is missing, and what stands in the way, one clause each."""
+        until = f", {state.until:%Y-%m-%d %H:%M} UTC at the earliest" if state.until else ""
+        waits = [f"soak: {show_duration(state.remaining_seconds)} of healthy time left{until}"]
+        waits += [one for one in state.waiting_for if one != "healthy time"]
+        for gate in self.mover.wave.gates:
+            last = self._last.get(gate.name)
+            if last is None or last.at < self._since():
+                first = first_at(gate, self._since())
+                waits.append(f"gate {gate.name} is first asked at {first:%Y-%m-%d %H:%M:%S} UTC")
+            elif last.verdict is not Verdict.PASSED:
+                waits.append(f"gate {gate.name} {last.verdict}: {last.reason}")
+        return waits
 
 
-async def _compare_adopted(mover: Mover) -> None:
-    """The route was adopted: what the old side has beyond the evidence is compared once, and listed where it is not equal.
-    That is nobody's fault, so no sample fails; what is written there later does. A second run compares again."""
-    result = await passes.watch(mover.transfer())
-    text = (
-        f"{mover.id}: compared with {mover.plan.source}: {result.adopted:,} objects adopted as equal,"
-        f" {result.stragglers_new:,} listed that only {mover.plan.source} has"
-    )
-    mover.save(
-        replace(mover.record, is_adopted=False),
-        mover.note("adopted", text, adopted=result.adopted, listed=result.stragglers_new, named=result.named),
-    )
-    mover.tell("adopted", text, adopted=result.adopted, listed=result.stragglers_new)
-
-
-def _since(mover: Mover) -> datetime:
-    since = mover.record.switched_at or mover.record.since
-    assert since is not None
-    return since
-
-
-def _state(mover: Mover) -> SoakState:
-    since = _since(mover)
-    return soak(
-        mover.world.state.samples(mover.id, after=since),
-        gates=[ALIVE, *(gate.name for gate in mover.wave.gates)],
-        since=since,
-        interval_seconds=mover.wave.interval_seconds,
-        required_seconds=mover.wave.soak_seconds,
-        limits={
-            **{gate.name: GateLimits.of(gate) for gate in mover.wave.gates},
-            NO_STRAGGLERS: GateLimits(failure_limit=1, on_failure="halt"),
-        },
-        occasional=[NO_STRAGGLERS],
-        limits_since=mover.record.since,
-    )
-
-
-async def _ask(mover: Mover, gate: Gate, now: datetime) -> tuple[datetime, datetime, Judgement]:
-    end = now - timedelta(seconds=gate.settle_seconds)
-    begin = end - timedelta(seconds=gate.window_seconds)
-    account = mover.plan.target if gate.account == "target" else mover.plan.source
-    query = gate.query
-    for name, value in (("$region", mover.id.region), ("$area", mover.id.area), ("$account", account)):
-        query = query.replace(name, value) if query else query
-    source = mover.world.metrics.get(gate.source)
-    if source is None:
-        raise Halt(f"cannot judge {gate.name}: its metric source {gate.source} is not there")
-    baseline: Reading | None = None
-    try:
-        reading = await source.ask(Question(mover.id, account, gate.metric, query), begin=begin, end=end)
-        if gate.relative_to and mover.record.switched_at:
-            until = mover.record.switched_at
-            baseline = await source.ask(
-                Question(mover.id, mover.plan.source, gate.metric, query),
-                begin=until - timedelta(seconds=gate.window_seconds),
-                end=until,
-            )
-    except MigrateError as fault:
-        return begin, end, could_not_ask(fault)
-    # Local accounts leave our requests out where they count them; other sources are not built into apply yet.
-    return begin, end, judge(gate, reading, baseline=baseline, own_requests=0.0, begin=begin, end=end, now=now)
+def limits_of(mover: Mover) -> Mapping[str, GateLimits]:
+    """Of the wave's gates, and of the built-in one that needs a person."""
+    limits = {gate.name: GateLimits.of(gate) for gate in mover.wave.gates}
+    return {**limits, NO_STRAGGLERS: GateLimits(failure_limit=1, on_failure="halt")}

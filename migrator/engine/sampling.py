@@ -1,0 +1,120 @@
+"""One gate of one move, asked: from the gate's words to a recorded sample.
+
+Decides which window is asked about, whose requests are taken out, and what "the source before the switch" was. Leaves the
+verdict to ``gates.judge``. Rules: no window begins before the switch; a source that counts in minutes is asked about whole
+ones; the source account's figures from before the switch are kept, for a soak may outlive the memory of who told them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from migrator.engine.mover import Halt, Mover
+from migrator.errors import MigrateError
+from migrator.gates.judge import Baseline, Judgement, could_not_ask, judge
+from migrator.model.samples import Point, Question, Reading, Sample
+from migrator.model.schedule import Gate
+from migrator.ports.metric_source import MetricSource
+from migrator.ports.state_store import SetNote
+
+MINUTE_SECONDS: Final = 60.0
+
+
+async def sample(mover: Mover, gate: Gate, now: datetime, *, since: datetime) -> Sample | None:
+    """Ask and judge; None while the gate's first window after the switch is not over.
+
+    Args:
+        now: when the round is taken; all samples of a round carry it.
+        since: the switch.
+    """
+    begin, end = window(gate, now)
+    if begin < since:
+        return None
+    judgement = await _judged(mover, gate, begin, end, now)
+    return Sample(
+        mover.id,
+        gate.name,
+        now,
+        begin,
+        end,
+        judgement.verdict,
+        judgement.value,
+        judgement.reason,
+        clock=mover.shared.run.clock,
+        tick=mover.world.clock.monotonic(),
+    )
+
+
+def window(gate: Gate, now: datetime) -> tuple[datetime, datetime]:
+    """[begin, end) of the newest window that has settled."""
+    end = now - timedelta(seconds=gate.settle_seconds)
+    if gate.metric is not None and gate.window_seconds >= MINUTE_SECONDS:
+        end = end.replace(second=0, microsecond=0)
+    return end - timedelta(seconds=gate.window_seconds), end
+
+
+def first_at(gate: Gate, since: datetime) -> datetime:
+    """When the gate can first be asked about a window that begins after the switch."""
+    rounding = MINUTE_SECONDS if gate.metric is not None and gate.window_seconds >= MINUTE_SECONDS else 0.0
+    return since + timedelta(seconds=gate.window_seconds + gate.settle_seconds + rounding)
+
+
+async def _judged(mover: Mover, gate: Gate, begin: datetime, end: datetime, now: datetime) -> Judgement:
+    source = mover.world.metrics.get(gate.source)
+    if source is None:
+        raise Halt(f"cannot judge {gate.name}: its metric source {gate.source} is not there")
+    account = mover.plan.target if gate.account == "target" else mover.plan.source
+    try:
+        reading = await source.ask(question(mover, gate, account), begin=begin, end=end)
+        baseline = await _baseline(mover, gate, source) if gate.relative_to is not None else None
+    except MigrateError as fault:
+        return could_not_ask(fault)
+    own = _own(mover, reading, account, begin, end)
+    return judge(gate, reading, baseline=baseline, own_requests=own, begin=begin, end=end, now=now)
+
+
+def question(mover: Mover, gate: Gate, account: str) -> Question:
+    """The gate's question about ``account``, its ``$``-words replaced."""
+    query = gate.query
+    for name, value in (("$region", mover.id.region), ("$area", mover.id.area), ("$account", account)):
+        query = query.replace(name, value) if query else query
+    return Question(mover.id, account, gate.metric, query)
+
+
+def _own(mover: Mover, reading: Reading, account: str, begin: datetime, end: datetime) -> float | None:
+    return mover.shared.own_traffic.within(account, begin, end) if reading.includes_own else 0.0
+
+
+async def _baseline(mover: Mover, gate: Gate, source: MetricSource) -> Baseline | None:
+    """What the source showed in the gate's window before its writers were paused; asked once and kept."""
+    switched_at = mover.record.switched_at
+    if switched_at is None:
+        return None
+    asked = [switched_at.isoformat(), gate.source, gate.metric, gate.query, gate.window_seconds]
+    key = f"baseline {mover.id} {gate.name}"
+    kept = mover.world.state.note(key)
+    if kept and kept["asked"] == asked:
+        return _from_json(kept)
+    begin, end = window(gate, _paused_at(mover, switched_at) + timedelta(seconds=gate.settle_seconds))
+    reading = await source.ask(question(mover, gate, mover.plan.source), begin=begin, end=end)
+    baseline = Baseline(reading, _own(mover, reading, mover.plan.source, begin, end))
+    mover.commit(SetNote(key, {"asked": asked, **_to_json(baseline)}))
+    return baseline
+
+
+def _paused_at(mover: Mover, switched_at: datetime) -> datetime:
+    """When the writers were last at work at the source: a window with the fence in it would make the source look idle."""
+    return switched_at - timedelta(seconds=mover.record.figures.fence_seconds or 0.0)
+
+
+def _to_json(baseline: Baseline) -> dict[str, Any]:
+    points = [[one.at.isoformat(), one.value, one.volume] for one in baseline.reading.points]
+    return {"points": points, "own": baseline.own_requests}
+
+
+def _from_json(kept: dict[str, Any]) -> Baseline:
+    points = tuple(
+        Point(datetime.fromisoformat(at).astimezone(UTC), value, volume) for at, value, volume in kept["points"]
+    )
+    return Baseline(Reading(points), kept["own"])
