@@ -31,7 +31,7 @@ from typing import Final
 from migrator.gates.rows import GateLimits, Rows, SoakVerdict
 from migrator.model.samples import Sample, Verdict
 
-__all__ = ["GateLimits", "SoakState", "SoakVerdict", "soak"]
+__all__ = ["GateLimits", "SoakClock", "SoakState", "SoakVerdict", "soak"]
 
 INTERVALS_APART: Final = 2
 """Passing rounds further apart than this many intervals have a gap between them."""
@@ -72,23 +72,59 @@ def soak(
     occasional: Sequence[str] = (),
     limits_since: datetime | None = None,
 ) -> SoakState:
-    """Read the clock of one move.
+    """Read the clock of one move: ``SoakClock`` over all of its samples."""
+    clock = SoakClock(
+        gates=gates,
+        since=since,
+        interval_seconds=interval_seconds,
+        required_seconds=required_seconds,
+        limits=limits,
+        occasional=occasional,
+        limits_since=limits_since,
+    )
+    clock.take(samples)
+    return clock.state()
+
+
+class SoakClock:
+    """The clock of one move's soak, read as samples come: a soak of weeks has thousands of them.
 
     Args:
-        samples: of one move, in the order in which they were recorded; all samples of a round carry the same ``at``.
         gates: names that every round must show, built-in ones among them; at least one.
         since: the switch; with ``--adopt-route`` the adoption.
         limits: by gate; a gate without an entry has the defaults of ``GateLimits``.
         occasional: gates with a slower rhythm of their own (rule 6).
         limits_since: rows of failed, inconclusive and errored samples begin here, so that ``retry`` starts them anew.
     """
-    clock = _Clock(frozenset(gates) - frozenset(occasional), frozenset(occasional), interval_seconds, required_seconds)
-    rows = Rows(limits or {}, since=limits_since)
-    for at, round_ in groupby((one for one in samples if one.begin >= since), key=lambda one: one.at):
-        taken = list(round_)
-        rows.take(taken)
-        clock.take(at, taken)
-    return _state(clock, rows, [*dict.fromkeys([*gates, *occasional])])
+
+    def __init__(
+        self,
+        *,
+        gates: Sequence[str],
+        since: datetime,
+        interval_seconds: float,
+        required_seconds: float,
+        limits: Mapping[str, GateLimits] | None = None,
+        occasional: Sequence[str] = (),
+        limits_since: datetime | None = None,
+    ) -> None:
+        rare = frozenset(occasional)
+        self._clock = _Clock(frozenset(gates) - rare, rare, interval_seconds, required_seconds)
+        self._rows = Rows(limits or {}, since=limits_since)
+        self._gates = tuple(dict.fromkeys([*gates, *occasional]))
+        self._since = since
+        self._occasional = rare
+
+    def take(self, samples: Iterable[Sample]) -> None:
+        """Samples in the order in which they were recorded, whole rounds: all samples of a round carry the same ``at``."""
+        counted = (one for one in samples if one.begin >= self._since)
+        for (at, _), round_ in groupby(counted, key=lambda one: (one.at, one.gate in self._occasional)):
+            taken = list(round_)
+            self._rows.take(taken)
+            self._clock.take(at, taken)
+
+    def state(self) -> SoakState:
+        return _state(self._clock, self._rows, self._gates)
 
 
 class _Clock:

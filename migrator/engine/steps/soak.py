@@ -15,7 +15,7 @@ from typing import Final
 
 from migrator.engine.mover import Halt, Mover, Waiting
 from migrator.engine.sampling import first_at, sample
-from migrator.gates.soak import GateLimits, SoakState, soak
+from migrator.gates.soak import GateLimits, SoakClock, SoakState
 from migrator.machine.events import Event
 from migrator.model.samples import Sample, Verdict
 from migrator.model.units import show_duration
@@ -59,7 +59,7 @@ async def _what_is_due(book: Book) -> Event:
     """Take what is due and no more. Waiting if that is not the end."""
     if book.seconds_to_round() <= 0:
         await book.round()
-    if book.seconds_to_look() <= 0:
+    if book.seconds_to_look() <= 0 or book.wants_last_look:
         await book.look()
     event = book.conclude()
     if event is not None:
@@ -95,10 +95,21 @@ class Book:
 
     def __init__(self, mover: Mover) -> None:
         self.mover = mover
-        self.since = mover.record.switched_at or mover.record.since
-        assert self.since is not None
+        since = mover.record.switched_at or mover.record.since
+        assert since is not None
+        self.since = since
         self._last = dict(mover.world.state.last_samples(mover.id))
         self._looking = asyncio.Lock()
+        self._clock = SoakClock(
+            gates=[ALIVE, *(gate.name for gate in mover.wave.gates)],
+            since=since,
+            interval_seconds=mover.wave.interval_seconds,
+            required_seconds=mover.wave.soak_seconds,
+            limits=limits_of(mover),
+            occasional=[NO_STRAGGLERS],
+            limits_since=mover.record.since,
+        )
+        self._clock.take(mover.world.state.samples(mover.id, after=since))
 
     # When.
 
@@ -123,11 +134,11 @@ class Book:
 
     @property
     def wants_last_look(self) -> bool:
-        return NO_STRAGGLERS in self.state().looks_left
+        return NO_STRAGGLERS in self._clock.state().looks_left
 
     def _left(self, gate: str, interval_seconds: float) -> float:
         last, clock = self._last.get(gate), self.mover.world.clock
-        if last is None or last.at < self._since():
+        if last is None or last.at < self.since:
             return 0.0
         if last.clock == self.mover.shared.run.clock:
             passed = clock.monotonic() - last.tick
@@ -135,19 +146,15 @@ class Book:
             passed = (clock.now() - last.at).total_seconds()
         return min(interval_seconds, interval_seconds - passed)
 
-    def _since(self) -> datetime:
-        assert self.since is not None
-        return self.since
-
     # What.
 
     async def round(self) -> None:
         """Ask every gate, and record the round in one commit with what it changes."""
         mover, now = self.mover, self.mover.world.clock.now()
         mover.shared.session.check()
-        begin = max(now - timedelta(seconds=mover.wave.interval_seconds), self._since())
+        begin = max(now - timedelta(seconds=mover.wave.interval_seconds), self.since)
         alive = self._sample(ALIVE, begin, now, Verdict.PASSED, 1.0, "the engine is watching")
-        asked = await asyncio.gather(*(sample(mover, gate, now, since=self._since()) for gate in mover.wave.gates))
+        asked = await asyncio.gather(*(sample(mover, gate, now, since=self.since) for gate in mover.wave.gates))
         self._record([alive, *(one for one in asked if one is not None)])
 
     async def look(self) -> None:
@@ -164,7 +171,7 @@ class Book:
     def _unsaid(self) -> list[str]:
         """Stragglers that an earlier look listed, and that no sample speaks of: its process died in between."""
         last = self._last.get(NO_STRAGGLERS)
-        after = self._since() if last is None else max(last.at, self._since())
+        after = self.since if last is None else max(last.at, self.since)
         rows = self.mover.world.state.exceptions(self.mover.id, limit=MOST_UNSAID)
         return [row.name for row in rows if row.kind == "straggler" and row.at is not None and row.at > after]
 
@@ -176,7 +183,7 @@ class Book:
         changes: list[Change] = [AddSample(one) for one in samples]
         for one in samples:
             known = self._last.get(one.gate)
-            if one.gate == ALIVE or (known is not None and known.at >= self._since() and known.verdict is one.verdict):
+            if one.gate == ALIVE or (known is not None and known.at >= self.since and known.verdict is one.verdict):
                 continue  # a soak of weeks says what changed, not every sample
             text = f"{self.mover.id}: gate {one.gate} {one.verdict}: {one.reason}"
             facts = {"gate": one.gate, "verdict": one.verdict.value, "value": one.value}
@@ -184,11 +191,12 @@ class Book:
             self.mover.tell("sample", text, **facts)
         self.mover.commit(*changes)
         self._last.update({one.gate: one for one in samples})
+        self._clock.take(samples)
         self._keep_figure()
 
     def _keep_figure(self) -> None:
         """The healthy time so far goes into the move's figures; healthy time that was lost, into the journal."""
-        before, now = self.mover.record.figures.soak_seconds, self.state().healthy_seconds
+        before, now = self.mover.record.figures.soak_seconds, self._clock.state().healthy_seconds
         changes: list[Change] = []
         if now < before:
             failed = ", ".join(one.gate for one in self._last.values() if one.verdict is Verdict.FAILED)
@@ -200,26 +208,13 @@ class Book:
 
     # What it comes to.
 
-    def state(self) -> SoakState:
-        mover, wave = self.mover, self.mover.wave
-        return soak(
-            mover.world.state.samples(mover.id, after=self._since()),
-            gates=[ALIVE, *(gate.name for gate in wave.gates)],
-            since=self._since(),
-            interval_seconds=wave.interval_seconds,
-            required_seconds=wave.soak_seconds,
-            limits=limits_of(mover),
-            occasional=[NO_STRAGGLERS],
-            limits_since=mover.record.since,
-        )
-
     def conclude(self) -> Event | None:
         """The event that ends the soak, or None while it goes on.
 
         Raises:
             GateFailed, Halt: as their names say.
         """
-        state = self.state()
+        state = self._clock.state()
         if state.verdict == "failed":
             raise GateFailed(self.mover, f"gate {state.gate} of {self.mover.id} failed: {state.reason}")
         if state.verdict == "halt":
@@ -236,8 +231,8 @@ class Book:
         waits += [one for one in state.waiting_for if one != "healthy time"]
         for gate in self.mover.wave.gates:
             last = self._last.get(gate.name)
-            if last is None or last.at < self._since():
-                first = first_at(gate, self._since())
+            if last is None or last.at < self.since:
+                first = first_at(gate, self.since)
                 waits.append(f"gate {gate.name} is first asked at {first:%Y-%m-%d %H:%M:%S} UTC")
             elif last.verdict is not Verdict.PASSED:
                 waits.append(f"gate {gate.name} {last.verdict}: {last.reason}")
