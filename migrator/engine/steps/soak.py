@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,7 +20,7 @@ from migrator.gates.soak import GateLimits, SoakClock, SoakState
 from migrator.machine.events import Event
 from migrator.model.samples import Sample, Verdict
 from migrator.model.units import show_duration
-from migrator.ports.state_store import AddSample, Change
+from migrator.ports.state_store import AddSample, Change, SetNote
 from migrator.transfer import passes
 
 NO_STRAGGLERS: Final = "no-stragglers"
@@ -42,6 +43,8 @@ class GateFailed(Exception):
 
 
 async def soaking(mover: Mover) -> Event:
+    if mover.record.is_adopted:
+        await _compare_adopted(mover)
     book = Book(mover)
     if not mover.is_patient:
         return await _what_is_due(book)
@@ -53,6 +56,21 @@ async def soaking(mover: Mover) -> Event:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+
+
+async def _compare_adopted(mover: Mover) -> None:
+    """The route was adopted: what the old side has beyond the evidence is compared once, and listed where it is not equal.
+    That is nobody's fault, so no sample fails; what is written there later does. A second run compares again."""
+    result = await passes.watch(mover.transfer())
+    text = (
+        f"{mover.id}: compared with {mover.plan.source}: {result.adopted:,} objects adopted as equal,"
+        f" {result.stragglers_new:,} listed that only {mover.plan.source} has"
+    )
+    mover.save(
+        replace(mover.record, is_adopted=False),
+        mover.note("adopted", text, adopted=result.adopted, listed=result.stragglers_new, named=result.named),
+    )
+    mover.tell("adopted", text, adopted=result.adopted, listed=result.stragglers_new)
 
 
 async def _what_is_due(book: Book) -> Event:
@@ -150,8 +168,9 @@ class Book:
 
     async def round(self) -> None:
         """Ask every gate, and record the round in one commit with what it changes."""
-        mover, now = self.mover, self.mover.world.clock.now()
-        mover.shared.session.check()
+        mover = self.mover
+        await mover.admit()
+        now = mover.world.clock.now()
         begin = max(now - timedelta(seconds=mover.wave.interval_seconds), self.since)
         alive = self._sample(ALIVE, begin, now, Verdict.PASSED, 1.0, "the engine is watching")
         asked = await asyncio.gather(*(sample(mover, gate, now, since=self.since) for gate in mover.wave.gates))
@@ -162,25 +181,34 @@ class Book:
         mover, clock = self.mover, self.mover.world.clock
         async with self._looking:
             begin, unsaid = clock.now(), self._unsaid()
+            mover.commit(SetNote(self._looking_since, begin.isoformat()))
             result = await passes.watch(mover.transfer())
             found = result.stragglers_new + len(unsaid)
             verdict = Verdict.FAILED if found else Verdict.PASSED
             why = ", ".join([*result.named, *unsaid][:3]) if found else "the old side is still"
-            self._record([self._sample(NO_STRAGGLERS, begin, clock.now(), verdict, float(found), why)])
+            sample = self._sample(NO_STRAGGLERS, begin, clock.now(), verdict, float(found), why)
+            self._record([sample], SetNote(self._looking_since, None))
+
+    @property
+    def _looking_since(self) -> str:
+        """The note that says when a look began which has not been recorded yet."""
+        return f"looking {self.mover.id}"
 
     def _unsaid(self) -> list[str]:
         """Stragglers that an earlier look listed, and that no sample speaks of: its process died in between."""
-        last = self._last.get(NO_STRAGGLERS)
-        after = self.since if last is None else max(last.at, self.since)
+        begun = self.mover.world.state.note(self._looking_since)
+        if begun is None or datetime.fromisoformat(begun) < self.since:
+            return []
+        after = datetime.fromisoformat(begun)
         rows = self.mover.world.state.exceptions(self.mover.id, limit=MOST_UNSAID)
-        return [row.name for row in rows if row.kind == "straggler" and row.at is not None and row.at > after]
+        return [row.name for row in rows if row.kind == "straggler" and row.at is not None and row.at >= after]
 
     def _sample(self, gate: str, begin: datetime, now: datetime, verdict: Verdict, value: float, reason: str) -> Sample:
         clock, tick = self.mover.shared.run.clock, self.mover.world.clock.monotonic()
         return Sample(self.mover.id, gate, now, min(begin, now), now, verdict, value, reason, clock=clock, tick=tick)
 
-    def _record(self, samples: list[Sample]) -> None:
-        changes: list[Change] = [AddSample(one) for one in samples]
+    def _record(self, samples: list[Sample], *more: Change) -> None:
+        changes: list[Change] = [*(AddSample(one) for one in samples), *more]
         for one in samples:
             known = self._last.get(one.gate)
             if one.gate == ALIVE or (known is not None and known.at >= self.since and known.verdict is one.verdict):
