@@ -32,12 +32,13 @@ async def sample(mover: Mover, gate: Gate, now: datetime, *, since: datetime) ->
     if begin < since:
         return None
     judgement = await _judged(mover, gate, begin, end, now)
+    settled = now - timedelta(seconds=gate.settle_seconds)  # whole minutes are for the source; time goes on by seconds
     return Sample(
         mover.id,
         gate.name,
         now,
         begin,
-        end,
+        settled,
         judgement.verdict,
         judgement.value,
         judgement.reason,

@@ -116,7 +116,8 @@ class Book:
         since = mover.record.switched_at or mover.record.since
         assert since is not None
         self.since = since
-        self._last = dict(mover.world.state.last_samples(mover.id))
+        self._last = {gate: one for gate, one in mover.world.state.last_samples(mover.id).items() if one.at >= since}
+        """Of this soak only: an earlier one's say nothing of what is due."""
         self._looking = asyncio.Lock()
         self._clock = SoakClock(
             gates=[ALIVE, *(gate.name for gate in mover.wave.gates)],
@@ -156,7 +157,7 @@ class Book:
 
     def _left(self, gate: str, interval_seconds: float) -> float:
         last, clock = self._last.get(gate), self.mover.world.clock
-        if last is None or last.at < self.since:
+        if last is None:
             return 0.0
         if last.clock == self.mover.shared.run.clock:
             passed = clock.monotonic() - last.tick
@@ -211,7 +212,7 @@ class Book:
         changes: list[Change] = [*(AddSample(one) for one in samples), *more]
         for one in samples:
             known = self._last.get(one.gate)
-            if one.gate == ALIVE or (known is not None and known.at >= self.since and known.verdict is one.verdict):
+            if one.gate == ALIVE or (known is not None and known.verdict is one.verdict):
                 continue  # a soak of weeks says what changed, not every sample
             text = f"{self.mover.id}: gate {one.gate} {one.verdict}: {one.reason}"
             facts = {"gate": one.gate, "verdict": one.verdict.value, "value": one.value}
@@ -259,7 +260,7 @@ class Book:
         waits += [one for one in state.waiting_for if one != "healthy time"]
         for gate in self.mover.wave.gates:
             last = self._last.get(gate.name)
-            if last is None or last.at < self.since:
+            if last is None:
                 first = first_at(gate, self.since)
                 waits.append(f"gate {gate.name} is first asked at {first:%Y-%m-%d %H:%M:%S} UTC")
             elif last.verdict is not Verdict.PASSED:

@@ -328,7 +328,7 @@ class Scenario:
             is_dead=self._is_proven_dead(node),
             **more,
         )
-        run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, f"boot of {name}")
+        run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, f"boot-of-{name}")
         calm = self.loop.time() >= self.busy_seconds
         if not calm and random.random() < 0.6:
             node.steps_left = int(random.choice((30, 150, 600, 1500)) * random.random()) + 1
