@@ -7,15 +7,18 @@ document a line) is printed whenever something changed.
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from migrator.cli.exits import ExitCode
 from migrator.cli.identity import is_proven_dead
-from migrator.cli.loading import Rollout
+from migrator.cli.loading import Rollout, known_rollout
 from migrator.cli.settings import Settings
 from migrator.cli.situation import Situation, assess, next_action
 from migrator.cli.views import status
@@ -36,29 +39,49 @@ def look(rollout: Rollout) -> tuple[Situation, str]:
     return situation, next_action(situation, rollout.call)
 
 
-def watch_status(rollout: Rollout, settings: Settings, *, as_json: bool) -> ExitCode:
-    """Look until Ctrl-C."""
-    rates, last = Rates(), ""
-    is_terminal = sys.stdout.isatty() and not as_json
-    if is_terminal:
+def watch_status(settings: Settings, plan: Path | None, *, as_json: bool) -> ExitCode:
+    """Look until Ctrl-C. The plan is read once; a state store that is not there yet is looked for again and again."""
+    watch = _Watch(settings, is_terminal=sys.stdout.isatty() and not as_json, as_json=as_json)
+    if watch.is_terminal:
         sys.stdout.write(_CLEAR)
     try:
         while True:
-            situation, action = look(rollout)
-            _note_rates(rates, situation)
-            body = event_line(status.document(situation))
-            if is_terminal:
-                _paint(situation, action, rates.known, settings)
-            elif body != last:
-                last = body
-                if as_json:
-                    print(body, flush=True)
-                else:
-                    status.show(situation, settings, next_action=action, rates=rates.known)
-                    print(flush=True)
+            with known_rollout(settings, plan) as rollout:
+                watch.look(rollout)
+                while rollout.store is not None:
+                    time.sleep(INTERVAL_SECONDS)
+                    watch.look(rollout)
             time.sleep(INTERVAL_SECONDS)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is remembered from look to look: rates, and what was printed last."""
+
+    settings: Settings
+    is_terminal: bool
+    as_json: bool
+    rates: Rates = field(default_factory=Rates)
+    last: str = ""
+
+    def look(self, rollout: Rollout) -> None:
+        situation, action = look(rollout)
+        _note_rates(self.rates, situation)
+        if self.is_terminal:
+            _paint(situation, action, self.rates.known, self.settings)
+            return
+        body = status.document(situation)
+        key = event_line({**body, "forecast": None})  # its dates move with the clock, and that is no change
+        if key == self.last:
+            return
+        self.last = key
+        if self.as_json:
+            print(event_line(body), flush=True)
+        else:
+            status.show(situation, self.settings, next_action=action, rates=self.rates.known)
+            print(flush=True)
 
 
 def _note_rates(rates: Rates, situation: Situation) -> None:
@@ -76,6 +99,14 @@ class _Frame(io.StringIO):
 def _paint(situation: Situation, action: str, rates: Mapping[str, float], settings: Settings) -> None:
     frame = _Frame()
     status.write(Page(settings, frame), situation, next_action=action, rates=rates)
-    lines = frame.getvalue().replace("\n", f"{_REST_OF_LINE}\n")
-    sys.stdout.write(f"{_HOME}{lines}{_REST_OF_SCREEN}")
+    lines = fitting(frame.getvalue().splitlines(), shutil.get_terminal_size().lines)
+    sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in lines) + _REST_OF_SCREEN)
     sys.stdout.flush()
+
+
+def fitting(lines: list[str], height: int) -> list[str]:
+    """As many lines as a screen of ``height`` takes, the cursor's own included; the last one, what to do next, always stays."""
+    room = height - 1
+    if len(lines) <= room or room < 3:
+        return lines[:room] if room < 3 else lines
+    return [*lines[: room - 2], f"({len(lines) - room + 1} more lines: a taller terminal shows them)", lines[-1]]

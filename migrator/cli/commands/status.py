@@ -21,9 +21,9 @@ def status(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJso
     from migrator.cli.watching import look, watch_status
 
     settings = settings_of(context)
+    if watch:
+        return watch_status(settings, plan, as_json=as_json)
     with known_rollout(settings, plan) as rollout:
-        if watch:
-            return watch_status(rollout, settings, as_json=as_json)
         situation, action = look(rollout)
         if as_json:
             write_document(document(situation))
