@@ -168,11 +168,14 @@ def _names(schedule: Schedule | None, recorded: _Recorded) -> list[str]:
 
 def _moves_of(name: str, schedule: Schedule | None, recorded: _Recorded) -> tuple[MoveRecord, ...]:
     found = {key: move for key, move in recorded.moves.items() if move.wave == name}
-    if schedule is not None and any(wave.name == name for wave in schedule.waves):
-        for planned in schedule.wave(name).moves:
-            if str(planned.id) not in recorded.moves:
-                found[str(planned.id)] = MoveRecord(planned.id, name, planned.source, planned.target)
-    return tuple(found.values())
+    if schedule is None or all(wave.name != name for wave in schedule.waves):
+        return tuple(found.values())
+    in_order: dict[str, MoveRecord] = {}
+    for planned in schedule.wave(name).moves:
+        id = str(planned.id)
+        if id in found or id not in recorded.moves:
+            in_order[id] = found.get(id) or MoveRecord(planned.id, name, planned.source, planned.target)
+    return tuple({**in_order, **found}.values())
 
 
 def _state(record: WaveRecord | None, moves: Sequence[MoveRecord]) -> WaveState:

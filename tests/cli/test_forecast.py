@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import sqlite3
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from migrator.adapters.local import LocalStore
 from migrator.cli.settings import Settings
 from migrator.cli.views import preview as preview_view
 from migrator.cli.views import timeline
@@ -20,6 +22,7 @@ from migrator.forecast import Outlook, Standing, look_ahead
 from migrator.forecast.inventory import declared
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState, WaveRecord
+from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.model.schedule import Schedule
 from migrator.plan import load
 from tests.cli.conftest import PLAN, Migrate
@@ -133,6 +136,32 @@ def test_names_and_findings_reach_no_terminal_raw(three_regions: Schedule, monke
     assert "[red]x[/]" in terminal.getvalue()
     assert "\x1b[2J" not in text
     assert "\u202e" not in text
+
+
+def test_names_of_a_local_account_reach_no_terminal_raw(
+    migrate: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containers and blobs that no plan would name, found by a glob, in no area, and with what cannot be kept."""
+    evil = "x\x1b[2J[red]y[/]\x07\u202e"
+    shape = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
+
+    async def fill() -> None:
+        store = LocalStore("core", here / "state/core.db", create=True)
+        for container in (f"web-{evil}", f"stray-{evil}", "events"):
+            await store.create_container(ContainerInfo(container))
+            await store.put(container, f"email/{evil}", b"b", shape, condition=CREATE)
+        await store.close()
+
+    asyncio.run(fill())
+    monkeypatch.setenv("COLUMNS", "80")
+    outputs = []
+    for arguments in (("plan", "p.yaml"), ("apply", "p.yaml", "--yes"), ("status", "p.yaml"), ("history", "p.yaml")):
+        done = migrate(*arguments)
+        assert done.code == 0, done.err
+        outputs.append(done.out + done.err)
+    assert "stray-x\\x1b[2J[red]y[/]\\x07\\u202e" in outputs[0]
+    for output in outputs:
+        assert not set(output) & {"\x1b", "\x07", "\u202e"}
 
 
 # Plain, and JSON.
