@@ -58,6 +58,10 @@ SEEDS ?= 400
 simulate: $(VENV) ## SEEDS=400 stories of the simulated world, judged all the time; a failing one replays exactly
 	$(BIN)/python -m migrator.testing.simulation --seeds $(SEEDS) --processes $(WORKERS)
 
+.PHONY: crash
+crash: $(VENV) ## kill real runs before and after every commit of the transition table
+	CRASH=all $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash
+
 .PHONY: test-system
 test-system: setup ## the tests that need Debian packages; installs them as root
 	@selected=0; $(BIN)/python -m pytest -m system --collect-only -qq >/dev/null || selected=$$?; \

@@ -107,7 +107,9 @@ def _look(request: Request, store: StateStore) -> Look | None:
 
 
 def _has_arrived(request: Request, store: StateStore) -> bool:
-    """Every move asked for has soaked."""
+    """Every move asked for has soaked, and no dead run's lock is left to be cleared away."""
+    if store.lock() is not None:
+        return False
     schedule, states = request.loaded.schedule, move_states(request.loaded.schedule, store)
     waves = schedule.waves if request.wave is None else (schedule.wave(request.wave),)
     return all(states[str(move.id)].split()[-1] in AT_REST for wave in waves for move in wave.moves)

@@ -173,6 +173,7 @@ class Rollout:
             await self._bind()
             if self.world.executor is not None:
                 self.world.executor.bind_run(self._session.token)
+            self._note_takeover()
             prepare(self._fleet, self._text)
             await recover(self._fleet)
             await durations.publish(self._fleet)
@@ -191,6 +192,20 @@ class Rollout:
             except CloudError:
                 if name not in self._may_be_lost:
                     raise
+
+    def _note_takeover(self) -> None:
+        """A run that did not end in order belongs into the journal: what follows is the recovery from it."""
+        before = self._session.taken_over
+        if before is None:
+            return
+        silent = (self.world.clock.now() - before.heartbeat).total_seconds()
+        wait = max(0.0, self._session.wait_until - self.world.clock.monotonic())
+        text = (
+            f"took over from {before.owner}@{before.host}, pid {before.pid}, which did not end in order"
+            f" (last sign of life {max(0.0, silent):.0f} s ago); no cut-over for {wait:.0f} s"
+        )
+        self._fleet.commit(self._fleet.journal("takeover", text))
+        self.world.reporter.event("recovery", None, text)
 
     async def _keep_counts(self) -> None:
         while True:

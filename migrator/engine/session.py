@@ -35,6 +35,8 @@ class Session:
         self.token = 0
         self.wait_until = 0.0
         """On the monotonic clock: before it an earlier run's writes may still be applied, so ``ready`` does not end."""
+        self.taken_over: LockRecord | None = None
+        """The lock of the run before, which ended without giving it back."""
 
     def open(self, is_dead: Callable[[LockRecord], bool]) -> None:
         """Take the lock.
@@ -52,6 +54,7 @@ class Session:
         got = self._state.acquire(wanted, is_dead=gone)
         self.token = got.token
         self._good_at = self._clock.monotonic()
+        self.taken_over = before
         if before is not None:
             bound = min(before.bound_seconds, PROVEN_DEAD_SECONDS) if gone else before.bound_seconds
             self.wait_until = self._good_at + bound

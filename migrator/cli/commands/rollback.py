@@ -79,11 +79,12 @@ def rollback(
             for move in store.moves()
             if move.id in names and move.state not in (MoveState.PENDING, MoveState.REVERSED)
         ]
-    if not begun:
+        is_left_behind = store.lock() is not None
+    if not begun and not is_left_behind:
         typer.echo("Nothing to take back: no move in this scope has begun, or all are back already.")
         return ExitCode.DONE
     require_terminal(yes=yes, what="going back")
-    question = f"Take {', '.join(begun)} back to the source?"
+    question = f"Take {', '.join(begun)} back to the source?" if begun else "Clear away what a dead run left?"
     if given_up:
         question += " What was written at the target since its switch will be left behind."
     require_consent(question, yes=yes)

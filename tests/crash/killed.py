@@ -1,0 +1,140 @@
+"""``migrate`` that ends itself by SIGKILL at one commit of its state store: ``python -m tests.crash.killed ORDER WORDS...``.
+
+ORDER is JSON (see ``Order``). The product knows nothing of this: the launcher wraps the store's ``commit`` in its own process
+and reads from the changes which row of the transition table is being committed. Everything else - the guardian too - is what
+an operator would have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+MARK = Path("killed-at")
+"""What the launcher writes directly before it kills; a file is there even if the process is not."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Die when a move commits ``row`` ("direction state event"; out of a halt the state is "halted").
+
+    ``when``: before or after the commit. ``group``: with the whole process group, so that no guardian is left.
+    ``acts``: what happens directly after the commits of other rows: ``{"row": act}``. ``ready_pass_seconds``: how often a
+    waiting move looks again, instead of every five minutes.
+    """
+
+    row: str
+    when: str = "after"
+    group: bool = False
+    acts: dict[str, str] = field(default_factory=dict)
+    ready_pass_seconds: float | None = None
+
+    def text(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def edit_route() -> None:
+    """Somebody writes another account into the route of web-tracking, by hand."""
+    path = Path("state/routes.json")
+    document = json.loads(path.read_text())
+    Path("routes.before").write_text(path.read_text())
+    for key, record in document["routes"].items():
+        if key.endswith("/web-tracking"):
+            record.update(account="elsewhere", endpoint="local:/elsewhere.db", epoch=record["epoch"] + 5)
+    new = path.with_suffix(".by-hand")
+    new.write_text(json.dumps(document))
+    new.replace(path)
+
+
+def put_all(account: str, names: Sequence[str]) -> None:
+    """Objects appear in an account."""
+    from tests.crash.world import put
+
+    async def work() -> None:
+        for name in names:
+            await put(account, "web-visits", name, name.encode())
+
+    _aside(lambda: asyncio.run(work()))
+
+
+FLOOD = [f"flood-{index:02d}" for index in range(12)]
+"""More than the plan's lag limit."""
+
+
+def _aside(work: Callable[[], None]) -> None:
+    """In a thread of its own: this one runs the engine's event loop."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+ACTS: dict[str, Callable[[], None]] = {
+    "interrupt": interrupt,
+    "edit-route": edit_route,
+    "flood-source": lambda: put_all("core", FLOOD),
+    "flood-target": lambda: put_all("web", FLOOD),
+    "foreign": lambda: put_all("web", ["foreign"]),
+    "stray": lambda: put_all("core", ["stray"]),
+}
+
+
+def row_of(store: Any, changes: Sequence[Any]) -> str | None:
+    """Which row of web-tracking this commit holds, by what the store knew before it."""
+    for change in changes:
+        entry = getattr(change, "entry", None)
+        if entry is None or entry.kind != "state-changed" or entry.move is None or entry.move.area != "web-tracking":
+            continue
+        before = store.move(entry.move)
+        return f"{before.direction} {before.state} {entry.evidence['event']}"
+    return None
+
+
+def arm(order: Order) -> None:
+    from migrator.adapters.state.store import SqlStateStore
+    from migrator.engine.steps import carry
+
+    if order.ready_pass_seconds is not None:
+        carry.READY_PASS_SECONDS = order.ready_pass_seconds
+    commit = SqlStateStore.commit
+
+    def die(row: str) -> None:
+        MARK.write_text(f"{row} {order.when}")
+        if order.group:
+            os.killpg(0, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def watched(self: SqlStateStore, changes: Sequence[Any], *, token: int | None) -> None:
+        row = row_of(self, changes)
+        if row == order.row and order.when == "before":
+            die(row)
+        commit(self, changes, token=token)
+        if row == order.row and order.when == "after":
+            die(row)
+        if row in order.acts:
+            ACTS[order.acts[row]]()
+
+    SqlStateStore.commit = watched  # type: ignore[method-assign]
+
+
+def main() -> int:
+    from migrator.cli.app import main as migrate
+
+    arm(Order(**json.loads(sys.argv[1])))
+    sys.argv = ["migrate", *sys.argv[2:]]
+    return migrate()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
