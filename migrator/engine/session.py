@@ -47,8 +47,11 @@ class Session:
         now = self._clock.now()
         run = self._run
         before = self._state.lock()
+        floor = int(
+            now.timestamp() * 1000
+        )  # a restored or another store must not give what an account has seen already
         wanted = LockRecord(
-            self._clock.nonce(), 0, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, self._bound
+            self._clock.nonce(), floor, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, self._bound
         )
         gone = before is not None and is_dead(before)
         got = self._state.acquire(wanted, is_dead=gone)

@@ -343,7 +343,7 @@ class MemoryStateStore:
     def acquire(self, wanted: LockRecord, *, is_dead: bool) -> LockRecord:
         check_aware(wanted.since, wanted.heartbeat)
         check_free(self.lock(), wanted, is_dead=is_dead)
-        token = self._rows.single.get("token", 0) + 1
+        token = max(self._rows.single.get("token", 0) + 1, wanted.token)
         taken = replace(wanted, token=token)
         self._rows.single |= {"token": token, "lock": taken}
         return taken

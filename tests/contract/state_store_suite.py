@@ -533,6 +533,11 @@ class StateStoreSuite:
         assert "migrate unlock aa" in refused.value.hint
         assert store.lock() == taken
 
+    def test_a_token_is_above_all_before_and_not_below_what_was_wanted(self, store: StateStore) -> None:
+        first = store.acquire(replace(lock("aa"), token=1_700_000_000_000), is_dead=False)
+        assert first.token >= 1_700_000_000_000
+        assert store.acquire(lock("bb"), is_dead=True).token > first.token
+
     def test_a_lock_without_a_heartbeat_for_30_seconds_is_free(self, store: StateStore) -> None:
         first = store.acquire(lock("aa"), is_dead=False)
         store.heartbeat(first.token, at(10))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from tests.crash.world import ANOTHER_WAVE, MOVE, Folder, erase, put
 
 APPLY = ("apply", "p.yaml", "--yes", "--wave", "first")
 ROLLBACK = ("rollback", "p.yaml", "--yes", "--wave", "first")
+ADOPT = ("retry", "p.yaml", "--adopt-route", "--reason", "the route is right", "--wave", "first")
 RETRY = ("retry", "p.yaml", "--reason", "mended", "--wave", "first")
 SOAKED, REVERSED, STOPPED = "forward soaked", "reverse reversed", "forward reversed"
 
@@ -104,7 +106,7 @@ def put_route_back(folder: Folder) -> None:
 
 def foreign_route(folder: Folder) -> None:
     """The route document holds this area already, for another state store."""
-    record = {"account": "core", "endpoint": f"local:{folder.path}/state/core.db", "mode": "read-write", "epoch": 3}
+    record = {"account": "core", "endpoint": f"local:{folder.path}/state/core.db", "mode": "read-write", "epoch": 9}
     record |= {"lineage": "another", "updated": "2026-01-01T00:00:00Z", "run": "r"}
     folder.set_route(record)
 
@@ -128,6 +130,17 @@ def add_wave(folder: Folder) -> None:
     text = text.replace("email-events: mail}", "email-events: mail, images: mail}")
     plan.write_text(text + ANOTHER_WAVE)
     folder.migrate("sample", "p.yaml", "--objects", "24", expect=0)
+
+
+def keep_state(folder: Folder) -> None:
+    shutil.copy(folder.path / "state/migrator.db", folder.path / "backup.db")
+
+
+def restore_state(folder: Folder) -> None:
+    """The backup of an earlier moment, or nothing at all where there is none."""
+    (folder.path / "state/migrator.db").unlink()
+    if (folder.path / "backup.db").exists():
+        shutil.copy(folder.path / "backup.db", folder.path / "state/migrator.db")
 
 
 def nothing(folder: Folder) -> None:
@@ -229,6 +242,19 @@ def _retried() -> Iterator[Story]:
     yield Story("forward reversed retried", RETRY, first=first, on=(APPLY,))
 
 
+def _adopted() -> Iterator[Story]:
+    """A state store that is older than the routes, or another one, learns from them."""
+    stopped = (killed_at("forward pending begun", *APPLY), run(*ROLLBACK))
+    again = (keep_state, run(*RETRY), run(*APPLY), restore_state)
+    on = (APPLY,)
+    yield Story("forward pending adopted-source", ADOPT, first=(foreign_route,), on=on)
+    yield Story("forward pending adopted-target", ADOPT, "soaked", first=(restore_state,), on=on)
+    yield Story("forward reversed adopted-source", ADOPT, first=(*stopped, foreign_route), on=on)
+    yield Story("forward reversed adopted-target", ADOPT, first=(*stopped, *again), on=on)
+    yield Story("reverse reversed adopted-source", ADOPT, "reversed", first=(foreign_route,), on=on)
+    yield Story("reverse reversed adopted-target", ADOPT, "reversed", first=again, on=on)
+
+
 def _out_of_halts() -> Iterator[Story]:
     first = (run("hold", "p.yaml"), killed_at("forward catching-up caught-up", *APPLY), edit_route)
     first += (run("release", "p.yaml"), run(*APPLY, expect=4), put_route_back)
@@ -240,7 +266,7 @@ def _out_of_halts() -> Iterator[Story]:
     yield Story("reverse halted retried", RETRY, "soaked", first=first, on=(decided,), goal=REVERSED)
 
 
-_OTHERS = (*_straight(), *_fell_behind(), *_released(), *_rolled_back(), *_retried())
+_OTHERS = (*_straight(), *_fell_behind(), *_released(), *_rolled_back(), *_retried(), *_adopted())
 FORWARD = tuple(story for story in _OTHERS if story.row.startswith("forward"))
 REVERSE = tuple(story for story in _OTHERS if story.row.startswith("reverse"))
 HALTS = (*_halted(), *_out_of_halts())

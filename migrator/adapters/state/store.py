@@ -208,7 +208,7 @@ class SqlStateStore:
     def acquire(self, wanted: LockRecord, *, is_dead: bool) -> LockRecord:
         with self._writing() as (connection, writer):
             check_free(self._held(connection), wanted, is_dead=is_dead)
-            taken = replace(wanted, token=writer.next_number("token"))
+            taken = replace(wanted, token=writer.next_number("token", at_least=wanted.token))
             _put_lock(writer, taken)
         return taken
 

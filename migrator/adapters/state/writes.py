@@ -111,11 +111,15 @@ class Writer:
         """Delete the rows that match ``key``; False if there were none."""
         return self._connection.execute(delete(table).where(self.at(table, key))).rowcount > 0
 
-    def next_number(self, name: str) -> int:
-        """The next number of a counter that only grows, from 1."""
+    def next_number(self, name: str, *, at_least: int = 1) -> int:
+        """The next number of a counter that only grows, from ``at_least``."""
         self._increase(t.COUNTERS, {"name": name}, "value", 1)
         query = select(t.COUNTERS.c.value).where(self.at(t.COUNTERS, {"name": name}))
-        return int(self._connection.execute(query).scalar_one())
+        number = int(self._connection.execute(query).scalar_one())
+        if number >= at_least:
+            return number
+        self.put(t.COUNTERS, {"name": name}, value=at_least)
+        return at_least
 
     def _increase(self, table: Table, key: Key, column: str, amount: int) -> None:
         more = update(table).where(self.at(table, key)).values({column: table.c[column] + amount})
