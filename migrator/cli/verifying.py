@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from migrator.cli import wiring
 from migrator.machine.transitions import live_side
 from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
-from migrator.ports.state_store import StateStore
-from migrator.transfer.verify import Comparison, Level, compare
+from migrator.ports.state_store import SetNote, StateStore
+from migrator.transfer.proofs import Proofs
+from migrator.transfer.verify import Comparison, Level, Proving, compare
 
+KEEP_SECONDS: Final = 5.0
+"""So much work an interruption of a comparison by content may cost."""
 NOT_BEGUN = frozenset({MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING})
 
 
@@ -27,6 +32,30 @@ class Compared:
     comparison: Comparison
 
 
+class ProofKeeper:
+    """Keeps what a comparison by content proved, so that the next one goes on from there."""
+
+    def __init__(self, state: StateStore, move: MoveId, sample: float | None) -> None:
+        self._state = state
+        self._key = f"proof/{move}"
+        self._kept: list[str] = state.note(self._key) or []
+        self._at = time.monotonic()
+        self._proofs = Proofs(self._kept)
+        self.proving = Proving(self._proofs, self._now_and_then, 1.0 if sample is None else sample)
+
+    def write(self, *, is_complete: bool = False) -> None:
+        """Commit what is new."""
+        note = self._proofs.note(is_complete=is_complete)
+        if note != self._kept:
+            self._state.commit([SetNote(self._key, note)], token=None)
+            self._kept = note
+
+    def _now_and_then(self) -> None:
+        if time.monotonic() - self._at >= KEEP_SECONDS:
+            self._at = time.monotonic()
+            self.write()
+
+
 async def compare_moves(
     schedule: Schedule, state: StateStore, moves: Sequence[PlannedMove], *, level: Level | None
 ) -> list[Compared]:
@@ -39,7 +68,15 @@ async def compare_moves(
             record = known.get(move.id)
             if record is None or record.state in NOT_BEGUN:
                 continue
-            wanted = level or schedule.wave_of(move.id).verify.level
-            result = await compare(stores[move.source], stores[move.target], move.area, level=wanted)
+            planned = schedule.wave_of(move.id).verify
+            wanted = level or planned.level
+            keeper = ProofKeeper(state, move.id, planned.sample if level is None else None)
+            ends = stores[move.source], stores[move.target]
+            try:
+                result = await compare(*ends, move.area, level=wanted, proving=keeper.proving)
+            except BaseException:
+                keeper.write()
+                raise
+            keeper.write(is_complete=wanted == "content")
             found.append(Compared(move, record, wanted, live_side(record), result))
     return found

@@ -2,29 +2,37 @@
 
 ``attributes`` compares what the two listings show (size, type, headers, metadata, tags, tier) and needs no evidence;
 ``content`` also reads every object on both sides, as stored, each under its listed ETag. An object that changes while it is
-read counts as unproved, not as different. Memory: two listing pages a side.
+read, or that cannot be read, counts as unproved, not as different. Memory: two listing pages a side, and of contents as many
+chunks as there are readers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
-from migrator.errors import NotFound, SourceChanged
+from migrator.errors import AccessRefused, CloudError, NotFound, SourceChanged
 from migrator.model.names import Area
 from migrator.model.objects import Listed
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.copying import same_content, same_headers
-from migrator.transfer.listing import Pair, Seen, join, open_stream
+from migrator.transfer.evidence import name_hash
+from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken
+from migrator.transfer.proofs import Proofs, digest_of, ends_group
 
 Level = Literal["attributes", "content"]
 MAX_NAMED = 100
+READERS = 16
+"""Pairs whose contents are read at once."""
 
 
 @dataclass(slots=True)
 class Comparison:
-    """Counts of objects; ``proved`` by content, ``alike`` by attributes only. ``named``: (kind, container, name, why)."""
+    """Counts of objects; ``proved`` by content, ``alike`` by attributes only, ``unproved`` cannot be proved now. ``named``:
+    (kind, container, name, why)."""
 
     proved: int = 0
     alike: int = 0
@@ -38,79 +46,167 @@ class Comparison:
     def is_equal(self) -> bool:
         return not (self.missing or self.extra or self.changed or self.unproved)
 
-    def add(self, kind: str, container: str, name: str, why: str) -> None:
+    def count(self, kind: str, container: str, name: str, why: str) -> None:
         setattr(self, kind, getattr(self, kind) + 1)
         if len(self.named) < MAX_NAMED:
             self.named.append((kind, container, name, why))
 
+    def add(self, other: Comparison) -> None:
+        for one in fields(self):
+            if one.name != "named":
+                setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        self.named += other.named[: MAX_NAMED - len(self.named)]
 
-async def compare(source: ObjectStore, target: ObjectStore, area: Area, *, level: Level) -> Comparison:
-    """Both sides of one move. CloudError if a side cannot be read."""
+
+@dataclass(slots=True)
+class Proving:
+    """How contents are proved. ``proofs``: of earlier comparisons, and where new ones are noted; ``keep`` is called after
+    each group, so that an interruption costs little. ``sample``: the part of the names that is read; the rest is alike."""
+
+    proofs: Proofs = field(default_factory=Proofs)
+    keep: Callable[[], None] = lambda: None
+    sample: float = 1.0
+
+    def wants(self, name: str) -> bool:
+        return self.sample >= 1.0 or name_hash(name) < self.sample * 2**64
+
+
+async def compare(
+    source: ObjectStore, target: ObjectStore, area: Area, *, level: Level, proving: Proving | None = None
+) -> Comparison:
+    """Both sides of one move.
+
+    Args:
+        proving: for level content; without it everything is read.
+    Raises CloudError if a side cannot be listed, AccessRefused if an object may not be read.
+    """
     names = {info.name for store in (source, target) for info in await store.containers()}
     total = Comparison()
     for container in sorted(names):
         for prefix in area.prefixes_in(container):
-            total = await _container(source, target, container, prefix, level, total)
+            total.add(await _container(_Ends(source, target, container, proving or Proving()), prefix, level))
     return total
 
 
-async def _container(
-    source: ObjectStore, target: ObjectStore, container: str, prefix: str, level: Level, so_far: Comparison
-) -> Comparison:
+async def _container(ends: _Ends, prefix: str, level: Level) -> Comparison:
     for order in ORDERS:
-        found = Comparison(**{name: getattr(so_far, name) for name in Comparison.__dataclass_fields__})
-        found.named = list(so_far.named)
-        left = open_stream(source, container, prefix, order, Seen())
-        right = open_stream(target, container, prefix, order, Seen())
+        found = Comparison()
+        left, right = (
+            open_stream(store, ends.container, prefix, order, Seen()) for store in (ends.source, ends.target)
+        )
         try:
-            async for batch in join(left, right):
-                for pair in batch:
-                    await _pair(source, target, container, pair, level, found)
+            if level == "content":
+                await _contents(ends, left, right, found)
+            else:
+                async for batch in join(left, right):
+                    found.alike += len(batch) - len(_unlike(ends, batch, found))
             return found
         except OrderBroken:
             continue
         finally:
             await left.close()
             await right.close()
-    return so_far
+    raise AssertionError("the last order cannot break")
 
 
-async def _pair(
-    source: ObjectStore, target: ObjectStore, container: str, pair: Pair, level: Level, found: Comparison
-) -> None:
-    here, there = pair.origin, pair.destination
-    if here is None:
-        found.add("extra", container, pair.name, "only at the target")
-        return
-    if there is None:
-        found.add("missing", container, pair.name, "only at the source")
-        return
-    why = difference(here, there)
-    if why:
-        found.add("changed", container, pair.name, why)
-        return
-    if level == "attributes":
-        found.alike += 1
-        return
+@dataclass(slots=True)
+class _Ends:
+    source: ObjectStore
+    target: ObjectStore
+    container: str
+    proving: Proving
+
+
+def _unlike(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> set[str]:
+    """Count what the listings alone show; the names that are not alike."""
+    unlike = set()
+    for pair in pairs:
+        here, there = pair.origin, pair.destination
+        if here is None:
+            found.count("extra", ends.container, pair.name, "only at the target")
+        elif there is None:
+            found.count("missing", ends.container, pair.name, "only at the source")
+        elif why := difference(here, there):
+            found.count("changed", ends.container, pair.name, why)
+        else:
+            continue
+        unlike.add(pair.name)
+    return unlike
+
+
+async def _contents(ends: _Ends, left: Batches, right: Batches, found: Comparison) -> None:
+    """Group by group; see ``proofs``."""
+    group: list[Pair] = []
+    async for batch in join(left, right):
+        for pair in batch:
+            group.append(pair)
+            if ends_group(pair.name, len(group)):
+                await _group(ends, group, found)
+                group = []
+    await _group(ends, group, found)
+
+
+async def _group(ends: _Ends, group: Sequence[Pair], found: Comparison) -> None:
+    mine, proving = Comparison(), ends.proving
+    unlike = _unlike(ends, group, mine)
+    to_read = [pair for pair in group if pair.name not in unlike and proving.wants(pair.name)]
+    mine.alike = len(group) - len(unlike) - len(to_read)
+    digest = digest_of(ends.container, f"{proving.sample:g}", group) if not unlike else None
+    if digest is not None and proving.proofs.is_known(digest):
+        mine.proved += len(to_read)
+    else:
+        await _read(ends, to_read, mine)
+        if digest is not None and mine.is_equal:
+            proving.proofs.add(digest)
+            proving.keep()
+    found.add(mine)
+
+
+async def _read(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> None:
+    queue = iter(pairs)
+
+    async def reader() -> None:
+        for pair in queue:
+            await _prove(ends, pair, found)
+
+    readers = [asyncio.ensure_future(reader()) for _ in range(min(READERS, len(pairs)))]
     try:
-        if await same_content(source, target, container, here, there):
+        await asyncio.gather(*readers)
+    finally:
+        for one in readers:
+            one.cancel()
+        await asyncio.gather(*readers, return_exceptions=True)
+
+
+async def _prove(ends: _Ends, pair: Pair, found: Comparison) -> None:
+    here, there = pair.origin, pair.destination
+    assert here is not None
+    assert there is not None
+    try:
+        if here.is_archived or there.is_archived:
+            found.count("unproved", ends.container, pair.name, "it is archived")
+        elif await same_content(ends.source, ends.target, ends.container, here, there):
             found.proved += 1
         else:
-            found.add("changed", container, pair.name, "content")
+            found.count("changed", ends.container, pair.name, "content")
     except (SourceChanged, NotFound):
-        found.add("unproved", container, pair.name, "it changed while it was read")
+        found.count("unproved", ends.container, pair.name, "it changed while it was read")
+    except AccessRefused:
+        raise
+    except CloudError as fault:
+        found.count("unproved", ends.container, pair.name, fault.message)
 
 
 def difference(here: Listed, there: Listed) -> str:
     """The first thing in which two listed objects differ, or ""."""
-    for what, differs in (
-        ("size", here.size != there.size),
-        ("type", here.blob_type != there.blob_type),
-        ("headers", not same_headers(here, there)),
-        ("metadata", dict(here.metadata) != dict(there.metadata)),
-        ("tags", dict(here.tags) != dict(there.tags)),
-        ("tier", here.explicit_tier != there.explicit_tier),
-    ):
-        if differs:
-            return what
-    return ""
+    if here.size != there.size:
+        return "size"
+    if here.blob_type != there.blob_type:
+        return "type"
+    if here.headers is not there.headers and not same_headers(here, there):
+        return "headers"
+    if here.metadata != there.metadata:
+        return "metadata"
+    if here.tags != there.tags:
+        return "tags"
+    return "" if here.explicit_tier == there.explicit_tier else "tier"

@@ -26,8 +26,8 @@ BEFORE_ALL: Final = b""
 """Sorts below the position of every range."""
 
 _OPERATOR_CHANGES: Final = (SetControl, AddJournal, AddApproval)
-_OPERATOR_NOTES: Final = "inventory/"
-"""Notes with keys like this are what somebody counted: no run decides anything by them."""
+_OPERATOR_NOTES: Final = ("inventory/", "proof/")
+"""Notes with keys like these are what somebody counted or compared: no run decides anything by them."""
 
 
 def position(upper: bytes | None) -> bytes:
@@ -47,7 +47,7 @@ def check_aware(*times: datetime | None) -> None:
 
 
 def check_operator_changes(changes: Sequence[Change]) -> None:
-    """Without a token only wishes, approvals, journal lines and inventories may be written."""
+    """Without a token only wishes, approvals, journal lines, inventories and proofs may be written."""
     for change in changes:
         is_inventory = isinstance(change, SetNote) and change.key.startswith(_OPERATOR_NOTES)
         if not is_inventory and not isinstance(change, _OPERATOR_CHANGES):
