@@ -20,7 +20,7 @@ import httptools
 
 from migrator.adapters.azure.wire import failures
 from migrator.adapters.azure.wire.answers import Answer, Headers, Pairs, Stream
-from migrator.adapters.azure.wire.failures import NoAnswer, TooLarge, WireFailure
+from migrator.adapters.azure.wire.failures import NoAnswer, NotSent, TooLarge, WireFailure
 from migrator.adapters.azure.wire.limits import JOINED_BYTES, WRITE_SLICE_BYTES, Limits, Timeouts
 
 Body = bytes | bytearray | memoryview
@@ -28,8 +28,6 @@ Body = bytes | bytearray | memoryview
 IDLE, HEAD, BODY, DONE = range(4)
 """Where the answer is: none expected, its head comes, its body comes, it is whole."""
 NO_BODY = frozenset({204, 304})
-PROBE_SECONDS = 0.02
-"""A connection unused for longer is looked at before a request goes out: its end may have come unnoticed."""
 
 
 class Connection(asyncio.Protocol):
@@ -56,7 +54,6 @@ class Connection(asyncio.Protocol):
         "_poll",
         "_progress",
         "_reading_is_paused",
-        "_rests_since",
         "_state",
         "_status",
         "_stop",
@@ -85,7 +82,6 @@ class Connection(asyncio.Protocol):
         """When, by the loop's clock, this exchange has been still for too long; the pool looks now and then."""
         self.exchanges = 0
         self.idle_until = inf
-        self._rests_since = -inf
         self.is_reusable = False
         self._state = IDLE
         self._stop: WireFailure | None = None
@@ -108,11 +104,10 @@ class Connection(asyncio.Protocol):
         self.is_reusable = self._stop is None and self._transport is not None
 
     def is_alive(self, now: float) -> bool:
-        """May a request go out here? Looks at the socket itself if the loop may not have had the time to."""
+        """May a request go out here? Looks at the socket itself, for the loop may not have come to it yet: a write sent to
+        a server that has hung up is a write whose outcome nobody knows."""
         if not self.is_reusable or self._transport is None or self._transport.is_closing():
             return False
-        if now - self._rests_since < PROBE_SECONDS:
-            return True
         return self.idle_until > now and not self._has_news()
 
     def _has_news(self) -> bool:
@@ -121,13 +116,14 @@ class Connection(asyncio.Protocol):
             handle = cast(asyncio.Transport, self._transport).get_extra_info("socket")
             if handle is None or not hasattr(select, "poll"):
                 return False
+            if handle.fileno() < 0:
+                return True
             self._poll = select.poll()
             self._poll.register(handle.fileno(), select.POLLIN)
         return bool(self._poll.poll(0))
 
     def rest(self, now: float) -> None:
         """Be kept: until when is the server's word or ours, whichever is shorter."""
-        self._rests_since = now
         self.idle_until = now + self._timeouts.idle
         if b"keep-alive" in self._headers:
             self._obey_keep_alive(now, self._headers[b"keep-alive"])
@@ -146,7 +142,11 @@ class Connection(asyncio.Protocol):
         Args:
             most_bytes: longest body of a success that is held in memory; what is longer fails as TooLarge.
             streams: a success comes as a Stream, with its body still to be read.
+        Raises NotSent if the connection has ended.
         """
+        if self._transport is None or self._stop is not None:
+            raise NotSent(failures.BROKE)
+        transport = self._transport
         answer = self._answer = self._loop.create_future()
         self._is_head, self._most_bytes, self._streams = is_head, most_bytes, streams
         self._interim = self._fed_bytes = 0
@@ -154,7 +154,6 @@ class Connection(asyncio.Protocol):
         self._state = HEAD
         self.is_reusable = False
         self.exchanges += 1
-        transport = cast(asyncio.Transport, self._transport)
         if len(body) <= JOINED_BYTES:
             self.is_sent_whole = True
             transport.write(head + body if body else head)
@@ -199,9 +198,9 @@ class Connection(asyncio.Protocol):
 
     def give_up(self) -> None:
         """Nobody waits for the answer any more."""
-        if self._answer is not None:
-            self._answer.cancel()
         self.abort()
+        if self._answer is not None and not self._answer.cancel() and not self._answer.cancelled():
+            self._answer.exception()  # so that nobody is told that nobody looked at it
 
     def time_out(self) -> None:
         """Nothing moved for too long."""

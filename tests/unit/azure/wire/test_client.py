@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import socket
 import ssl
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,7 +114,6 @@ class TestConnections:
         async with peer(answering(brief)) as server:
             client = Client(server.endpoint)
             await get(client)
-            await asyncio.sleep(0.03)
             await get(client)
             assert server.connections == 2
             client.close()
@@ -196,8 +198,40 @@ class TestOnce:
             for _ in range(3):
                 await put(client)
                 await ended.wait()
-                await asyncio.sleep(0.03)
             assert len(server.requests) == 3
+            client.close()
+
+    async def test_what_comes_unasked_for_never_becomes_the_next_answer(self) -> None:
+        """A server in a thread: while our loop is busy, its surplus waits unread in our socket."""
+        surplus_is_sent = threading.Event()
+
+        def serve(listening: socket.socket) -> None:
+            for _ in range(3):
+                connection, _ = listening.accept()
+                connection.recv(65536)
+                connection.sendall(OK)
+                time.sleep(0.02)  # else it comes together with the answer
+                connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 4\r\n\r\nevil")
+                surplus_is_sent.set()
+
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            threading.Thread(target=serve, args=(listening,), daemon=True).start()
+            client = Client(f"http://127.0.0.1:{listening.getsockname()[1]}")
+            for _ in range(3):
+                assert (await put(client)).body == b"ok"
+                assert surplus_is_sent.wait(10)  # the loop does not see it come
+                surplus_is_sent.clear()
+            client.close()
+
+    async def test_a_connection_that_ends_as_soon_as_it_is_made_was_sent_nothing_or_nobody_knows(self) -> None:
+        async def serve(server: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.transport.abort()
+
+        async with peer(serve) as server:
+            client = Client(server.endpoint)
+            for _ in range(20):
+                with pytest.raises((NotSent, NoAnswer)):
+                    await put(client)
             client.close()
 
     async def test_of_an_endpoint_where_nothing_listens_it_is_known_that_nothing_was_sent(self) -> None:
@@ -511,6 +545,24 @@ class TestTrust:
         client = Client(f"https://127.0.0.1:{server.port}", trust=trust)
         for body in (b"", bytes(2_000_000)):
             assert (await put(client, body)).body == b"ok"
+        assert server.connections == 1
+        client.close()
+        listening.close()
+
+    async def test_a_slow_reader_stops_the_server_with_tls_too(self, secure: tuple[Path, ssl.SSLContext]) -> None:
+        body = bytes(range(256)) * 40_000
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+        listening, server = await serve_securely(secure[1], answering(head + body))
+        trust = ssl.create_default_context(cafile=str(secure[0]))
+        limits = Limits(stream_bytes=64 * 1024)
+        client = Client(f"https://127.0.0.1:{server.port}", trust=trust, limits=limits)
+        for _ in range(2):
+            got = b""
+            async with await stream(client) as coming:
+                async for chunk in coming.chunks():
+                    got += chunk
+                    await asyncio.sleep(0)
+            assert got == body
         assert server.connections == 1
         client.close()
         listening.close()
