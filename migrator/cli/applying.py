@@ -9,20 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from migrator.cli.consent import require_consent, require_terminal
-from migrator.cli.previewing import AT_REST, Look, look, move_states, recorded_state, require_free, waves_to_begin
+from migrator.cli.previewing import (
+    AT_REST,
+    Look,
+    look,
+    mode_for,
+    move_states,
+    recorded_state,
+    require_free,
+    waves_to_begin,
+)
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
 from migrator.cli.views import preview as view
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import many
 from migrator.cli.views.screen import Page
-from migrator.engine.preview import kept_inventories
+from migrator.engine.preview import kept_inventories, known_inventories, standing_of
 from migrator.errors import FindingsError, StalePlanError
-from migrator.forecast.outlook import to_record
+from migrator.forecast.outlook import look_ahead, to_record
 from migrator.model.schedule import Schedule
 from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
@@ -87,14 +97,17 @@ def consent_to(request: Request, settings: Settings, *, yes: bool, as_json: bool
             found = look(schedule, store, waves=None)
             _require_fresh(request, found)
             require_terminal(yes=yes, what="applying")
+        consent = _consent(schedule, store, found)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
     require_consent(f"Apply plan {schedule.name}, {waves}?", yes=yes)
-    return Consent() if found is None else _consent(schedule, found)
+    return consent
 
 
-def _consent(schedule: Schedule, found: Look) -> Consent:
-    outlook, inventories = found.preview.outlook, found.preview.inventories
+def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Consent:
+    """Forecasts of all waves: those which begin hours later in the same run are among them."""
+    inventories = known_inventories(schedule, store) if found is None else found.preview.inventories
+    outlook = look_ahead(schedule, inventories, standing_of(schedule, store, datetime.now(UTC)))
     return Consent(
         forecasts={wave.name: to_record(outlook, wave.name) for wave in schedule.waves},
         notes=kept_inventories(schedule, inventories, outlook.standing.now),
@@ -102,8 +115,9 @@ def _consent(schedule: Schedule, found: Look) -> Consent:
 
 
 def _look(request: Request, store: StateStore) -> Look | None:
-    waves = waves_to_begin(request.loaded.schedule, store, request.wave)
-    return look(request.loaded.schedule, store, waves=waves) if waves else None
+    schedule = request.loaded.schedule
+    waves = waves_to_begin(schedule, store, request.wave)
+    return look(schedule, store, waves=waves, mode=mode_for(schedule, store, waves)) if waves else None
 
 
 def _has_arrived(request: Request, store: StateStore) -> bool:

@@ -1,7 +1,7 @@
 """The preview as commands use it: which waves are looked at, what a saved plan is compared with, whether changes are pending.
 
-Decides that apply looks only at waves that still have moves to begin: what has begun is proved by its own evidence, and a
-rollout of weeks must not list everything again at each resume. Leaves the looking to ``migrator.engine.preview``. Rule: a
+Decides that apply looks only at waves that may begin: what has begun is proved by its own evidence, and a rollout of weeks must
+not list everything again at each resume. Leaves the looking to ``migrator.engine.preview``. Rule: a
 preview makes nothing, no state store and no local account; into a store that is there it puts what it counted.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from migrator.cli import wiring
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
 
 IN_MEMORY: Final = "sqlite://"
+COUNTED_LATELY: Final = timedelta(days=1)
 MODES: Final[tuple[InventoryMode, ...]] = ("full", "sample", "cached")
 AT_REST: Final = frozenset({MoveState.SOAKED, MoveState.RETIRED})
 
@@ -120,13 +121,30 @@ def move_states(schedule: Schedule, store: StateStore) -> dict[str, str]:
 
 
 def waves_to_begin(schedule: Schedule, store: StateStore, only: str | None) -> list[str]:
-    """The waves with a move that has not begun."""
-    states = move_states(schedule, store)
+    """The waves to look at before an apply: all of them before anything has begun; later only those that may begin now, so
+    that an apply which comes back every few minutes for weeks lists nothing that must wait anyway."""
+    states = {key: state.split() for key, state in move_states(schedule, store).items()}
+    soaked = {
+        wave.name
+        for wave in schedule.waves
+        if all(states[str(move.id)] in (["forward", "soaked"], ["forward", "retired"]) for move in wave.moves)
+    }
+    is_first = all(state == ["forward", "pending"] for state in states.values())
     return [
         wave.name
         for wave in schedule.waves
-        if only in (None, wave.name) and any(states[str(move.id)] == "forward pending" for move in wave.moves)
+        if only in (None, wave.name)
+        and any(states[str(move.id)] == ["forward", "pending"] for move in wave.moves)
+        and (is_first or soaked.issuperset(wave.after))
     ]
+
+
+def mode_for(schedule: Schedule, store: StateStore, waves: Sequence[str]) -> InventoryMode:
+    """Count afresh before an apply, unless all of it was counted within the last day."""
+    known, now = known_inventories(schedule, store), datetime.now(UTC)
+    moves = [move for name in waves for move in schedule.wave(name).moves]
+    ages = [now - at for move in moves if (one := known.get(move.id)) and (at := one.counted_at)]
+    return "cached" if len(ages) == len(moves) and all(age < COUNTED_LATELY for age in ages) else "full"
 
 
 def require_free(store: StateStore, what: str) -> None:

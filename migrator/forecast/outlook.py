@@ -6,8 +6,8 @@ Decides only how the parts come together. Rule: it is a pure function of plan, i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
@@ -71,10 +71,17 @@ def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], stan
         cost=cost_of(schedule.prices, total, copied) if schedule.prices and moves else None,
         findings=(
             *capacity_findings(schedule),
-            *timing_findings(ahead),
-            *deadline_findings(schedule, moves, standing, waves),
+            *_of_time([*timing_findings(ahead), *deadline_findings(schedule, moves, standing, waves)], waves),
         ),
     )
+
+
+def _of_time(findings: Iterable[Finding], waves: Iterable[WaveTimes]) -> Iterator[Finding]:
+    """Errors before a rollout begins. Afterwards they are warnings: to refuse to go on would make nothing shorter, and a soak
+    that nobody watches would be lost."""
+    has_begun = any(wave.is_begun for wave in waves)
+    for finding in findings:
+        yield replace(finding, severity="warning") if has_begun and finding.severity == "error" else finding
 
 
 def _wave_requests(

@@ -315,3 +315,51 @@ def test_a_move_that_soaks_makes_room_for_the_next_one(filled: Migrate, here: Pa
         "soaking -> soaked",
         "soaking -> soaked",
     ]
+
+
+TWO_REGIONS = """\
+version: 1
+name: two
+accounts:
+  na-core: {kind: local, path: state/na-core.db}
+  na-web: {kind: local, path: state/na-web.db}
+  eu-core: {kind: local, path: state/eu-core.db}
+  eu-web: {kind: local, path: state/eu-web.db}
+areas:
+  web: {containers: [web-*]}
+regions:
+  america: {source: na-core, targets: {web: na-web}}
+  europe: {source: eu-core, targets: {web: eu-web}}
+routing: {kind: file, path: state/routes.json, ttl: 100ms}
+cutover: {max_write: 100ms, clock_margin: 50ms, fence_timeout: 20s, straggler_interval: 1s}
+waves:
+  - {name: first, moves: [{region: america, areas: [web]}], soak: 4s, interval: 1s}
+  - {name: second, moves: [{region: europe, areas: [web]}], soak: 1h, interval: 1s}
+"""
+
+
+def asked(account: Path) -> int:
+    """Requests that the account has answered, by its own counters."""
+    with sqlite3.connect(account) as connection:
+        return int(connection.execute("SELECT coalesce(sum(requests), 0) FROM requests").fetchone()[0])
+
+
+def test_an_apply_that_comes_back_looks_only_at_what_may_begin(migrate: Migrate, here: Path) -> None:
+    """As cron does it. The first one looks at everything; the second at nothing, because the first wave still soaks; the one
+    after that at what the second wave needs, whose objects were counted a moment ago."""
+    (here / "p.yaml").write_text(TWO_REGIONS)
+    assert migrate("sample", "p.yaml", "--objects", "10").code == 0
+    europe = here / "state/eu-core.db"
+    first = migrate("apply", "p.yaml", "--yes", "--no-wait")
+    looked = asked(europe)
+    second = migrate("apply", "p.yaml", "--yes", "--no-wait")
+    assert (first.code, second.code) == (3, 3)
+    assert "Timeline" in first.out
+    assert "Timeline" not in second.out
+    assert asked(europe) == looked
+    assert migrate("apply", "p.yaml", "--yes", "--wave", "first").code == 0
+    assert asked(europe) == looked
+    third = migrate("apply", "p.yaml", "--yes", "--no-wait")
+    assert "was not looked for with --inventory cached" in third.out
+    kept = json.loads(migrate("status", "p.yaml", "--json").out)["waves"][1]["outcome"]
+    assert kept["requests"]["forecast"] > 0
