@@ -27,6 +27,7 @@ from migrator.errors import (
     RouteDisagreement,
     Unreachable,
 )
+from migrator.forecast.converging import Convergence
 from migrator.machine.events import Event
 from migrator.machine.release import Standing, decide_release, explain
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
@@ -39,6 +40,7 @@ from migrator.ports.state_store import AddJournal, Change, SaveMove
 from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
+from migrator.transfer.waits import Waits
 
 CLAIM_SECONDS = 5.0
 """The route record was read at most so long ago whenever something is written."""
@@ -113,6 +115,8 @@ class Mover:
     _claim_at: float = -1e9
     _claim_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pending: list[Change] = field(default_factory=list)
+    waits: Waits = field(default_factory=Waits)
+    convergence: Convergence = field(default_factory=Convergence)
     waiting_for: str = ""
     passes_here: int = 0
     """Passes that this run has made."""
@@ -164,6 +168,7 @@ class Mover:
                 hands=self.shared.hands,
                 admit_until=self.admit_until,
                 note=self.note,
+                waits=self.waits,
             )
         self._transfer.is_adopting = self.record.is_adopted
         return self._transfer
@@ -263,6 +268,7 @@ class Mover:
         before = self.record
         after = replace(follow(before, event, reason=reason), since=self.world.clock.now(), **fields)
         if after.direction is not before.direction:
+            self.convergence = Convergence()
             after = replace(after, figures=replace(after.figures, deletes_counted=0, deletes_accepted=0, passes=0))
         after = _timed(before, after)
         text = f"{self.id}: {before.state} -> {after.state}" + (f" ({reason})" if reason else "")

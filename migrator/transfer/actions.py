@@ -6,6 +6,9 @@ refused leaves the name as it was.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,7 @@ from migrator.errors import (
     AccessRefused,
     CloudError,
     ConditionFailed,
+    MigrateError,
     NotFound,
     OutcomeUnknown,
     SourceChanged,
@@ -39,6 +43,32 @@ SAVE_ATTEMPTS = 3
 
 class NotSaved(CloudError):
     """What would lose could not be saved now; a later pass tries again. Nothing was written to the name itself."""
+
+
+WRITING = frozenset({Verb.CREATE, Verb.REPLACE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT, Verb.ABSENT})
+"""Verbs that may send a write to the name itself."""
+
+
+def outstanding(walk: Walk, case: Case, verb: Verb) -> Change:
+    """Put an unanswered write on record until it cannot be applied any more. Only a replacement is over when its ETag is
+    gone; tags and tiers carry no condition, so they count like a create."""
+    t, place = walk.transfer, (walk.container, case.name)
+    known = t.outstanding.get(place)
+    is_conditional = verb is Verb.REPLACE and not (known is not None and known.kind == "create")
+    etag = case.destination.etag if is_conditional and case.destination else None
+    write = t.unanswered(walk.container, case.name, "replace" if etag else "create", etag)
+    t.outstanding[place] = write
+    return PutOutstanding(t.move, write)
+
+
+def leave_cut_off(walk: Walk, cut_off: Iterable[tuple[Case, Verb]]) -> None:
+    """Writes that were cut off in the middle - a signal, a rollback, another name's failure - may have been sent: nobody waits
+    for their answers any more, and they can be applied as late as any unanswered write.
+
+    A store that refuses to write it down belongs to another run, which waits for this run's credentials anyway."""
+    changes = [outstanding(walk, case, verb) for case, verb in cut_off]
+    with suppress(MigrateError):
+        walk.transfer.commit(changes, PassResult())
 
 
 @dataclass(slots=True)
@@ -82,6 +112,10 @@ class Action:
                     raise AssertionError(decision)
         except CloudError as fault:
             self._refused(decision.verb, fault)
+        except asyncio.CancelledError:
+            if decision.verb in WRITING:
+                leave_cut_off(self.walk, [(case, decision.verb)])
+            raise
 
     def answered(self, verb: Verb, answer: str | Refusal) -> None:
         """An executor carried out the copy of ``verb``, or was refused; raises what is not this name's trouble alone."""
@@ -121,15 +155,8 @@ class Action:
             self.evidence.put(self.case.name, self.case.record)
 
     def _leave_outstanding(self, verb: Verb) -> None:
-        """An unanswered write is on record until it cannot be applied any more. Only a replacement is over when its ETag is
-        gone; tags and tiers carry no condition, so they count like a create."""
-        case, t, place = self.case, self.walk.transfer, (self.walk.container, self.case.name)
-        known = t.outstanding.get(place)
-        is_conditional = verb is Verb.REPLACE and not (known is not None and known.kind == "create")
-        etag = case.destination.etag if is_conditional and case.destination else None
-        write = t.unanswered(self.walk.container, case.name, "replace" if etag else "create", etag)
-        t.outstanding[place] = write
-        t.commit([PutOutstanding(t.move, write)], PassResult())
+        t = self.walk.transfer
+        t.commit([outstanding(self.walk, self.case, verb)], PassResult())
 
     async def _copy(self, condition: Condition) -> None:
         case, t = self.case, self.walk.transfer

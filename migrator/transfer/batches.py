@@ -6,11 +6,12 @@ same as for a copy made one by one. A batch is made only after its names were co
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from migrator.ports.executor import CopyUnit, Refusal
 from migrator.ports.state_store import Change
-from migrator.transfer.actions import Action
+from migrator.transfer.actions import Action, leave_cut_off
 from migrator.transfer.decide import Case, Decision, Verb
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.hands import fits_batch
@@ -55,9 +56,14 @@ async def copy_in_batches(
             return
         Action(walk, case, evidence, changes, tally).answered(decision.verb, answer)
 
+    def lost(indexes: Sequence[int]) -> None:
+        leave_cut_off(walk, [(work[index][0], work[index][1].verb) for index in indexes])
+
     units = [_unit(case, decision) for case, decision in work]
     sizes = [case.origin.size if case.origin else 0 for case, _ in work]
-    await t.hands.copy(t.origin, t.destination, walk.container, units, sizes, admit=t.admit_until, settle=settle)
+    await t.hands.copy(
+        t.origin, t.destination, walk.container, units, sizes, admit=t.admit_until, settle=settle, lost=lost
+    )
     if left:
         t.copier.leave_server_side()
     return left

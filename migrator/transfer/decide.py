@@ -85,6 +85,8 @@ def decide(case: Case) -> Decision:
     ours = (record is not None and _destination_hash(case) == _hash(case, destination)) or (
         known_loser and case.direction is Direction.FORWARD
     )
+    if ours and not _same_origin(case) and _was_marked_by_others(case):
+        return Decision(Verb.CONFLICT, "changed at the target, and tags or tier at the source, since they were equal")
     if origin is None:
         if ours:
             return Decision(Verb.DELETE)
@@ -96,7 +98,9 @@ def decide(case: Case) -> Decision:
             # ETags that once named equal generations now name unequal ones: trust nothing, read both.
             return Decision(Verb.COMPARE, "evidence and listing disagree")
         if _marks_agree(origin, destination):
-            return Decision(Verb.SKIP)
+            # Set by a write of ours that was never written down, or by hand on both sides: only the record is old.
+            is_known = record is not None and record.marks == marks_hash(origin.tags, origin.explicit_tier)
+            return Decision(Verb.SKIP if is_known else Verb.MARK)
         return _marks_decision(case)
     if ours:
         return Decision(Verb.REPLACE)
@@ -110,6 +114,8 @@ def _marks_decision(case: Case) -> Decision:
     changed only at the destination are a straggler's."""
     if case.direction is Direction.FORWARD or case.record is None or not case.origin or not case.destination:
         return Decision(Verb.MARK)
+    if case.may_be_ours:
+        return Decision(Verb.MARK)  # tags may have been set, and the tier not yet
     origin_changed = marks_hash(case.origin.tags, case.origin.explicit_tier) != case.record.marks
     destination_changed = marks_hash(case.destination.tags, case.destination.explicit_tier) != case.record.marks
     if destination_changed:
@@ -117,6 +123,13 @@ def _marks_decision(case: Case) -> Decision:
             return Decision(Verb.CONFLICT, "tags or tier changed on both sides")
         return Decision(Verb.STRAGGLER, "tags or tier changed at the source after the switch")
     return Decision(Verb.MARK)
+
+
+def _was_marked_by_others(case: Case) -> bool:
+    """Going back: did somebody set tags or tier at the source after the switch?"""
+    if case.direction is Direction.FORWARD or case.may_be_ours or case.record is None or case.destination is None:
+        return False
+    return marks_hash(case.destination.tags, case.destination.explicit_tier) != case.record.marks
 
 
 def _not_ours(case: Case) -> Decision:

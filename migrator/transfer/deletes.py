@@ -1,51 +1,98 @@
 """Deletes: what the origin no longer has goes at the destination too, asked for once more, conditionally, under a cap.
 
-Called only when both listings of a container are complete.
+Called at the end of a pass, when all its listings are complete: the cap is tested against everything the pass would delete,
+before the first delete. Memory: at most MOST_HELD candidates; those beyond are found again by the next pass.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from migrator.errors import ConditionFailed, JudgementError, NotFound, OutcomeUnknown
+from migrator.errors import ConditionFailed, JudgementError, MigrateError, NotFound, OutcomeUnknown
 from migrator.ports.state_store import PutOutstanding
 from migrator.transfer.result import PassResult
+from migrator.transfer.subject import Transfer
 
-if TYPE_CHECKING:
-    from migrator.transfer.walk import Walk
+MOST_HELD = 200_000
 
 
-async def delete_candidates(walk: Walk, destination_objects: int) -> None:
-    """The origin no longer has these names: both listings are complete; each is asked for once more."""
-    t = walk.transfer
-    cap = t.delete_cap(destination_objects)
-    if t.deletes_counted + len(walk.candidates) > cap:
+class Candidate(NamedTuple):
+    """A name the origin did not list, and the generation of ours at the destination. ``is_at_origin``: the container is."""
+
+    container: str
+    name: str
+    etag: str
+    is_at_origin: bool
+
+
+@dataclass(slots=True)
+class Candidates:
+    """What one pass would delete."""
+
+    held: list[Candidate] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, container: str, found: Sequence[tuple[str, str]], *, is_at_origin: bool) -> None:
+        """``found``: (name, ETag) of one container, both its listings being complete."""
+        self.count += len(found)
+        room = max(0, MOST_HELD - len(self.held))
+        self.held += [Candidate(container, name, etag, is_at_origin) for name, etag in found[:room]]
+
+
+async def delete_candidates(t: Transfer, candidates: Candidates, result: PassResult) -> None:
+    """Test the cap, then delete one by one.
+
+    Raises:
+        JudgementError: more than the cap, all passes of this direction together; nothing of this pass was deleted.
+    """
+    if not candidates.count:
+        return
+    cap, total = t.delete_cap(result.destination_objects), t.deletes_counted + candidates.count
+    if total > cap:
         raise JudgementError(
-            f"cannot go on deleting at {t.destination.account}: {t.deletes_counted + len(walk.candidates):,} objects of"
-            f" {t.move} vanished from {t.origin.account}, more than {cap:,}",
-            hint=f"look at the source, then: migrate retry --accept-deletes {t.deletes_counted + len(walk.candidates)}",
+            f"cannot go on deleting at {t.destination.account}: {total:,} objects of {t.move} vanished from"
+            f" {t.origin.account}, more than {cap:,}",
+            hint=f"look at the source, then: migrate retry --accept-deletes {total}",
         )
-    tally = PassResult()
-    for name, etag in walk.candidates:
-        await t.admit()
-        try:
-            await t.origin.head(walk.container, name)
-            tally.superseded += 1
-            continue
-        except NotFound as absence:
-            if absence.what == "container" and walk.is_at_origin:
+    tally = PassResult(superseded=candidates.count - len(candidates.held))
+    try:
+        for candidate in candidates.held:
+            await t.admit()
+            if await _delete(t, candidate):
+                tally.deleted += 1
+                t.deletes_counted += 1
+            else:
                 tally.superseded += 1
-                continue
-        try:
-            await t.destination.delete(walk.container, name, if_match=etag)
-        except (ConditionFailed, NotFound):
-            tally.superseded += 1
-            continue
-        except OutcomeUnknown:
-            tally.superseded += 1
-            t.commit([PutOutstanding(t.move, t.unanswered(walk.container, name, "delete", etag))], PassResult())
-            continue
-        tally.deleted += 1
-        t.deletes_counted += 1
-    t.commit([], tally)
-    walk.result.add(tally)
+    finally:
+        t.commit([], tally)
+        result.add(tally)
+
+
+async def _delete(t: Transfer, one: Candidate) -> bool:
+    """True if it is deleted; False if a later pass must look again."""
+    try:
+        await t.origin.head(one.container, one.name)
+        return False
+    except NotFound as absence:
+        if absence.what == "container" and one.is_at_origin:
+            return False
+    try:
+        await t.destination.delete(one.container, one.name, if_match=one.etag)
+        return True
+    except (ConditionFailed, NotFound):
+        return False
+    except OutcomeUnknown:
+        _leave_outstanding(t, one)
+        return False
+    except asyncio.CancelledError:
+        with suppress(MigrateError):
+            _leave_outstanding(t, one)
+        raise
+
+
+def _leave_outstanding(t: Transfer, one: Candidate) -> None:
+    t.commit([PutOutstanding(t.move, t.unanswered(one.container, one.name, "delete", one.etag))], PassResult())

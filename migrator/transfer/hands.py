@@ -33,6 +33,10 @@ Settle = Callable[[int, str | Refusal], None]
 """Takes the index of a copy and its answer: the new ETag, or a refusal that another try would not change."""
 
 
+Lost = Callable[[Sequence[int]], None]
+"""Takes the indexes of copies that were out when everything ended early: nobody knows what becomes of them."""
+
+
 def fits_batch(blob: Listed) -> bool:
     """Can the service copy it whole in one request?"""
     return blob.blob_type is BlobType.BLOCK and blob.size <= SYNC_COPY_LIMIT_BYTES and not blob.is_archived
@@ -63,6 +67,7 @@ class Hands:
         *,
         admit: Callable[[], Awaitable[float]],
         settle: Settle,
+        lost: Lost = lambda indexes: None,
     ) -> None:
         """Copy all of ``units``; returns when each is settled.
 
@@ -70,7 +75,7 @@ class Hands:
             sizes: bytes of each, for the budgets.
             admit: waits while paused, raises when the run must stop; answers until when (monotonic) may be sent.
         """
-        errand = _Errand(self, origin, destination, container, units, sizes, admit, settle)
+        errand = _Errand(self, origin, destination, container, units, sizes, admit, settle, lost)
         carriers = [
             asyncio.ensure_future(errand.work()) for _ in range(min(self._executor.batches_at_once, len(units)))
         ]
@@ -95,7 +100,9 @@ class _Errand:
         sizes: Sequence[int],
         admit: Callable[[], Awaitable[float]],
         settle: Settle,
+        lost: Lost,
     ) -> None:
+        self._lost = lost
         self._hands = hands
         self._origin = origin
         self._destination = destination
@@ -139,7 +146,11 @@ class _Errand:
                 tuple([self._units[index] for index in indexes]),
                 until,
             )
-            answer = await self._hands.send(batch, self._admit)
+            try:
+                answer = await self._hands.send(batch, self._admit)
+            except BaseException:
+                self._lost(indexes)
+                raise
             for minute, count in answer.answered.items():
                 self._destination.count_copies(minute, count, origin=self._origin)
             rest, refusal = self._settled(indexes, answer.answers)

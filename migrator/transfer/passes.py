@@ -17,6 +17,7 @@ from migrator.model.moves import EvidenceRange
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
 from migrator.transfer.copying import Copier
+from migrator.transfer.deletes import Candidates, delete_candidates
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
 from migrator.transfer.result import PassResult
@@ -29,12 +30,14 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     result = PassResult()
     begun = transfer.clock.monotonic()
     transfer.load()
-    expired = transfer.expired()
+    expired, candidates = transfer.expired(), Candidates()
     if transfer.copier is None:
         transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock)
     for container, is_at_origin in await _containers(transfer, create=True):
         for prefix in transfer.area.prefixes_in(container):
-            await _ordered(transfer, container, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
+            found = await _ordered(transfer, container, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
+            candidates.add(container, found, is_at_origin=is_at_origin)
+    await delete_candidates(transfer, candidates, result)
     if expired:
         # They could not be applied any more when this pass began, and it has seen every name since.
         transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in expired], PassResult())
@@ -77,8 +80,9 @@ async def _ordered(
     *,
     in_fence: bool,
     watch: bool,
-) -> None:
-    """Run the join under the container's recorded order, moving on to the next one if a listing breaks it."""
+) -> list[tuple[str, str]]:
+    """Run the join under the container's recorded order, moving on to the next one if a listing breaks it. Returns what is to
+    be deleted: (name, ETag at the destination)."""
     key = f"order/{transfer.move}/{container}/{prefix}"
     order: Order = transfer.state.note(key) or ORDERS[0]
     while True:
@@ -91,7 +95,7 @@ async def _ordered(
             continue
         finally:
             result.add(attempt.result)
-        return
+        return attempt.candidates
 
 
 def _one_range(transfer: Transfer, container: str, prefix: str) -> list[Change]:

@@ -17,6 +17,7 @@ from migrator.ports.state_store import Change, StateStore
 from migrator.transfer.copying import Copier
 from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
+from migrator.transfer.waits import Waits
 
 PARALLEL = 32
 """Actions under way at once in one pass."""
@@ -44,6 +45,7 @@ class Transfer:
     commit: Callable[[Sequence[Change], PassResult], None]
     admit: Callable[[], Awaitable[None]]
     bound_seconds: float = 0.0
+    waits: Waits = field(default_factory=Waits)
     max_delete_ratio: float = 0.01
     deletes_counted: int = 0
     deletes_accepted: int = 0
@@ -72,16 +74,19 @@ class Transfer:
         """Read what earlier passes left: exceptions and unanswered writes."""
         self.exceptions = {(r.container, r.name): r for r in self.state.exceptions(self.move, limit=100_000)}
         self.outstanding = {(w.container, w.name): w for w in self.state.outstanding(self.move)}
+        self.waits.see(self.outstanding.values(), self.clock.monotonic())
 
     def expired(self) -> list[Outstanding]:
         """Unanswered writes that cannot be applied any more."""
-        now = self.clock.now()
-        return [w for w in self.outstanding.values() if (now - w.at).total_seconds() >= w.bound_seconds]
+        now = self.clock.monotonic()
+        return [write for write in self.outstanding.values() if self.waits.left(write, now) <= 0]
 
     def unanswered(self, container: str, name: str, kind: str, etag: str | None) -> Outstanding:
         """A write of ours to the destination that was sent now and not answered."""
         side = "target" if self.direction is Direction.FORWARD else "source"
-        return Outstanding(side, container, name, kind, etag, self.clock.now(), self.bound_seconds)  # type: ignore[arg-type]
+        write = Outstanding(side, container, name, kind, etag, self.clock.now(), self.bound_seconds)  # type: ignore[arg-type]
+        self.waits.see([write], self.clock.monotonic())
+        return write
 
     def delete_cap(self, destination_objects: int) -> int:
         return max(MIN_DELETE_CAP, int(self.max_delete_ratio * destination_objects), self.deletes_accepted)

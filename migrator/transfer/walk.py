@@ -15,7 +15,6 @@ from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch
 from migrator.transfer.decide import Case, Decision, Verb, decide, pending
-from migrator.transfer.deletes import delete_candidates
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import Order
@@ -23,6 +22,8 @@ from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 from migrator.transfer.watch import look
 
+ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
+"""Verbs that may write to the name: it is committed as pending first."""
 SPLIT_AT = 10_000
 """Most names of one range (24 bytes of evidence each)."""
 PIECE = 5_000
@@ -66,8 +67,6 @@ class Walk:
                 f"cannot finish a pass over {self.container}: it vanished from {t.origin.account} meanwhile",
                 hint="the next pass looks again",
             )
-        if not self.is_watch and self.candidates:
-            await delete_candidates(self, seen_there.objects)
 
     async def _walk(self, left: Batches, right: Batches) -> None:
         """Join both listings along the stored ranges."""
@@ -147,7 +146,7 @@ class Walk:
             if decision.verb is Verb.SKIP and case.exception is not None and case.exception.kind != "straggler"
         ]
         before = evidence.pack()
-        writes = [case for case, d in todo if d.verb in (Verb.CREATE, Verb.REPLACE, Verb.COMPARE, Verb.CONFLICT)]
+        writes = [case for case, d in todo if d.verb in ANNOUNCED]
         for case in writes:
             evidence.put(case.name, pending(case))
         if writes:

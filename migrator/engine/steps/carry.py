@@ -10,6 +10,7 @@ from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
 from migrator.model.moves import Direction, RouteIntent
+from migrator.ports.state_store import AddJournal
 from migrator.transfer import passes
 from migrator.transfer.halfway import list_halfway
 from migrator.transfer.result import PassResult
@@ -18,8 +19,6 @@ READY_PASS_SECONDS = 300.0
 """A move that waits to be let into its fence keeps up with a pass so often."""
 FRESH_SECONDS = 30.0
 """What was found out longer ago is too old to begin a fence with: one more pass first."""
-DIVERGING_PASSES = 3
-"""Passes in a row that each found more than the one before, above the lag limit: it will not converge."""
 
 
 async def copy(mover: Mover) -> Event:
@@ -29,7 +28,10 @@ async def copy(mover: Mover) -> Event:
 
 async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     """One pass, with its figures committed; Halt if it met what a person must decide."""
+    begun = mover.world.clock.monotonic()
     result = await passes.run(mover.transfer(), in_fence=in_fence)
+    if not in_fence:
+        mover.convergence.take(begun=begun, seconds=result.seconds, changes=result.changes)
     mover.passes_here += 1
     f = mover.record.figures
     record = mover.figures(
@@ -77,27 +79,25 @@ async def catch_up(mover: Mover) -> Event:
         return Event.CAUGHT_UP
     if mover.passes_here:
         await _leave_warm(mover)
-    cutover = mover.wave.cutover
-    growing, before = 0, None
+    cutover, found = mover.wave.cutover, mover.convergence
     while True:
         result = await one_pass(mover)
-        lag = result.changes
-        fits = 2 * result.seconds < cutover.fence_timeout_seconds
+        lag, fence_seconds = result.changes, found.fence_seconds(mover.shared.desk.drain_seconds)
+        fits = fence_seconds < cutover.fence_timeout_seconds
         if lag <= cutover.max_lag_objects and fits:
             return Event.CAUGHT_UP
-        growing = growing + 1 if before is not None and lag >= before else 0
-        before = lag
-        rate = result.changes / max(result.seconds, 0.001)
-        if growing >= DIVERGING_PASSES and lag > cutover.max_lag_objects:
-            copied = result.copied / max(result.seconds, 0.001)
+        if found.is_hopeless(cutover.max_lag_objects):
             raise Halt(
-                f"cannot catch up with {mover.id}: it will not converge; {rate:,.0f} objects/s are changed and"
-                f" {copied:,.0f} objects/s are copied; raise the budget or wait for a quieter time"
+                f"cannot catch up with {mover.id}: it will not converge; {found.in_words()};"
+                " raise the budget or wait for a quieter time"
             )
         if mover.record.figures.passes >= cutover.max_passes:
+            why = f"the lag is {lag:,} objects, more than {cutover.max_lag_objects:,}"
+            if fits is False and lag <= cutover.max_lag_objects:
+                why = f"a fence would need {fence_seconds:,.0f} s, not less than {cutover.fence_timeout_seconds:,.0f} s"
             raise Halt(
-                f"cannot catch up with {mover.id}: after {cutover.max_passes} passes the lag is {lag:,} objects,"
-                f" more than {cutover.max_lag_objects:,}; raise the budget or max_lag_objects"
+                f"cannot catch up with {mover.id}: after {cutover.max_passes} passes {why};"
+                " raise the budget, max_lag_objects or fence_timeout"
             )
 
 
@@ -129,8 +129,17 @@ async def ready(mover: Mover) -> Event:
     found = await mover.check_claim()
     intent = RouteIntent(found, mover.shared.desk.fenced(found))
     note = waited(mover.world.state.note(DURATIONS))
-    mover.with_event(*([note] if note else []), intent=intent)
+    mover.with_event(*([note] if note else []), _forecast(mover), intent=intent)
     return Event.ADMITTED
+
+
+def _forecast(mover: Mover) -> AddJournal:
+    """How long the writers will wait, said before they do; the journal has the outcome beside it."""
+    drain = mover.shared.desk.drain_seconds
+    after = mover.convergence.fence_seconds(drain)
+    text = f"{mover.id}: writers will wait for about {drain + after:.1f} s ({drain:.1f} s for their leases to end)"
+    mover.tell("fence", text, forecast_seconds=round(drain + after, 3))
+    return mover.note("fence-forecast", text, forecast_seconds=round(drain + after, 3), drain_seconds=drain)
 
 
 async def _leave_warm(mover: Mover) -> None:
@@ -164,6 +173,6 @@ def _forbids(mover: Mover) -> str | None:
     left = shared.fence_from - clock.monotonic()
     if left > 0:
         return f"clients may still follow the shorter durations of before for {left:.0f} s"
-    now = clock.now()
-    live = [w for w in mover.world.state.outstanding(mover.id) if (now - w.at).total_seconds() < w.bound_seconds]
-    return f"{len(live)} unanswered writes may still be applied" if live else None
+    now = clock.monotonic()
+    left = max((mover.waits.left(one, now) for one in mover.world.state.outstanding(mover.id)), default=0.0)
+    return f"unanswered writes may still be applied for {left:.0f} s" if left > 0 else None

@@ -5,16 +5,21 @@ Every failure in here is undone by one release (``engine.mover.release``); no st
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from migrator.engine.mover import Mover, after_switch
 from migrator.engine.steps.carry import one_pass
-from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged
+from migrator.errors import CloudError, JudgementError, OutcomeUnknown, RouteChanged
 from migrator.machine.events import Event
 from migrator.model.routes import READ_ONLY
+from migrator.ports.clock import Clock
 from migrator.ports.state_store import AddJournal
 from migrator.transfer.halfway import list_halfway
 
+T = TypeVar("T")
 MAX_BARRIER_PASSES = 20
 
 
@@ -42,18 +47,36 @@ async def verify(mover: Mover) -> Event:
         _require_settled(mover)
         note = mover.note("barrier", f"{mover.id}: not compared, {mover.record.dirty}", abandoned=True)
         return await _proved(mover, note)
-    deadline = mover.world.clock.monotonic() + mover.wave.cutover.fence_timeout_seconds
+    clock, timeout = mover.world.clock, mover.wave.cutover.fence_timeout_seconds
+    deadline = clock.monotonic() + timeout
     for _ in range(MAX_BARRIER_PASSES):
-        result = await one_pass(mover, in_fence=True)
+        result = await within(clock, deadline - clock.monotonic(), one_pass(mover, in_fence=True))
+        if result is None:
+            raise CloudError(
+                f"cannot finish the fence of {mover.id} within fence_timeout ({timeout:.0f} s after the drain)",
+                hint="writers go on at once; raise fence_timeout or the budget if it happens again",
+            )
         _require_settled(mover)
         if result.is_proof:
             break
-        if mover.world.clock.monotonic() > deadline:
-            raise OutcomeUnknown(f"cannot finish the fence of {mover.id} within fence_timeout")
     else:
         raise JudgementError(f"cannot prove {mover.id} equal: every pass found new differences")
     text = f"{mover.id}: {result.scanned:,} objects proved equal"
     return await _proved(mover, mover.note("barrier", text, scanned=result.scanned, held=result.held))
+
+
+async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T | None:
+    """What ``work`` returns; None if it had not ended after ``seconds``: it is cut off then, and leaves a record of every write
+    that nobody waits for any more."""
+    task = asyncio.ensure_future(work)
+    alarm = asyncio.ensure_future(clock.sleep(max(0.0, seconds)))
+    try:
+        await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for one in (task, alarm):
+            one.cancel()
+        await asyncio.gather(task, alarm, return_exceptions=True)
 
 
 def _require_settled(mover: Mover) -> None:

@@ -415,7 +415,8 @@ class Oracle:
         case = self._cases[str(move)]
         case.exceptions[(row.container, row.name)] = row
         there = self._accounts[case.plan.target].peek(row.container, row.name)
-        if row.kind == "foreign" and there is not None and there.author.is_tool and self.has_one_store:
+        is_named = there is not None and row.target_etag == there.listed.etag
+        if row.kind == "foreign" and is_named and there and there.author.is_tool and self.has_one_store:
             text = f"{move}: {row.container}/{row.name!r} was written by {there.author.name}"
             self.break_("own-called-foreign", f"{text} at {there.made_at:.3f} and is called foreign")
         for account in (case.plan.source, case.plan.target):

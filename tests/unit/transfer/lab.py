@@ -21,7 +21,7 @@ from migrator.transfer.paced import PacedStore
 from migrator.transfer.subject import Transfer
 
 MOVE = MoveId("eu", "web")
-AREA = Area("web", (Selector("web"),))
+AREA = Area("web", (Selector("web*"),))
 CUSTOMER = Sender("customer", False)
 
 
@@ -45,7 +45,8 @@ class Lab:
         self.clock = SimClock(loop, "lab")
         self.source, self.target = Account("src", order=source_order), Account("dst", order=target_order)
         for account in (self.source, self.target):
-            account.containers["web"] = Container(ContainerInfo("web"))
+            for name in ("web", "web2"):
+                account.containers[name] = Container(ContainerInfo(name))
         self.wires = {a.name: Wire(loop, a, Weather.calm(), a.name) for a in (self.source, self.target)}
         node, tool = Node("tool", loop), Sender("tool", True)
         limits = Limits(self.clock)
@@ -76,17 +77,19 @@ class Lab:
     async def run(self, direction=Direction.FORWARD, *, in_fence=False, **options):
         return await passes.run(self.transfer(direction, **options), in_fence=in_fence)
 
-    def put(self, account, name, content=b"", type_=BlobType.BLOCK, *, tier=None, modified=None, **tags) -> str:
+    def put(
+        self, account, name, content=b"", type_=BlobType.BLOCK, *, container="web", tier=None, modified=None, **tags
+    ) -> str:
         """A customer's write, applied at once; the new ETag."""
         when = modified or datetime.fromtimestamp(int(self.clock.now().timestamp()), UTC)
         shape = Shape(type_, ContentHeaders(), {}, tags, tier)
         blob = account.put(
-            CUSTOMER, "web", name, content, shape, condition=None, sent_at=self.loop.time(), modified=when
+            CUSTOMER, container, name, content, shape, condition=None, sent_at=self.loop.time(), modified=when
         )
         return blob.listed.etag
 
-    def erase(self, account, name) -> None:
-        account.delete(CUSTOMER, "web", name, if_match=None, sent_at=self.loop.time())
+    def erase(self, account, name, *, container="web") -> None:
+        account.delete(CUSTOMER, container, name, if_match=None, sent_at=self.loop.time())
 
     def retag(self, account, name, **tags) -> None:
         account.set_tags(CUSTOMER, "web", name, tags, sent_at=self.loop.time())

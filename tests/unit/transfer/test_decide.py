@@ -57,6 +57,20 @@ def test_tags_changed_at_the_source_after_the_switch_are_a_stragglers():
     assert decide(Case("n", blob("t1"), blob("e1", "late"), known(), R)).verb is Verb.STRAGGLER
 
 
+def test_tags_changed_at_the_source_and_the_object_at_the_target_are_a_conflict():
+    assert decide(Case("n", blob("t2"), blob("e1", "late"), known(), R)).verb is Verb.CONFLICT
+    assert decide(Case("n", None, blob("e1", "late"), known(), R)).verb is Verb.CONFLICT
+
+
+def test_tags_that_a_write_of_ours_may_have_set_half_are_set_again():
+    assert decide(Case("n", blob("t1", "new"), blob("e1", "half"), known(), R, may_be_ours=True)).verb is Verb.MARK
+
+
+def test_equal_tags_that_the_record_does_not_know_are_written_down():
+    """A run died after it set them: left so, the old side's watch would take them for a straggler's."""
+    assert decide(Case("n", blob("e1", "new"), blob("t1", "new"), known(), F)).verb is Verb.MARK
+
+
 def test_a_judged_exception_stands_only_as_it_was_judged():
     row = ExceptionRow("c", "n", "kept", "e2", "t1", marks=marks_text(blob("e2"), blob("t1")))
     assert decide(Case("n", blob("t1"), blob("e2"), known(), R, exception=row)).verb is Verb.HELD

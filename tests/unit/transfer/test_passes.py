@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from migrator.errors import CloudError, Unreachable
+from migrator.errors import AccessRefused, CloudError, JudgementError, Unreachable
 from migrator.model.moves import Direction
 from migrator.model.objects import BlobType
-from migrator.transfer import listing
-from tests.unit.transfer.lab import CUSTOMER, Lab, VirtualPolicy
+from migrator.transfer import listing, subject
+from migrator.transfer.waits import Waits
+from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
 
 
 @pytest.fixture
@@ -110,7 +113,7 @@ async def test_markers_that_are_always_refused_end_the_pass_with_the_services_er
     door.page = page
     with pytest.raises(CloudError, match="the marker is refused"):
         await lab.run(page_size=2)
-    assert len(asked) <= 2 * (listing.RESTARTS + 1)
+    assert len(asked) <= 2 * (listing.RESTARTS + 2)
 
 
 async def test_a_read_that_breaks_off_goes_on_where_it_broke(lab):
@@ -129,6 +132,66 @@ async def test_a_read_that_breaks_off_goes_on_where_it_broke(lab):
     result = await lab.run(in_fence=True)
     assert (result.copied, asked) == (1, [0, 512 * 1024])
     assert lab.contents(lab.target) == {"page": content}
+
+
+async def test_a_write_that_is_cut_off_is_on_record_until_it_cannot_be_applied_any_more(lab):
+    """The pass is cancelled while a copy is under way; the service applies it long after nobody waits for it."""
+    lab.put(lab.source, "slow", b"slow")
+    lab.wires["dst"].delay = lambda *, is_write: 200.0 if is_write else 0.01
+    lab.wires["dst"].random.random = lambda: 0.9  # applied after 180 s
+    task = asyncio.ensure_future(lab.run(bound_seconds=300.0))
+    await asyncio.sleep(1.0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    (write,) = lab.state.outstanding(MOVE)
+    assert (write.name, write.kind, write.bound_seconds) == ("slow", "create", 300.0)
+    del lab.wires["dst"].delay
+    waits = Waits()
+    early = await lab.run(bound_seconds=300.0, waits=waits)
+    assert len(lab.state.outstanding(MOVE)) == 1
+    await asyncio.sleep(310.0)
+    await lab.run(bound_seconds=300.0, waits=waits)
+    assert not lab.state.outstanding(MOVE)
+    assert lab.contents(lab.target) == {"slow": b"slow"}
+    assert early.changes
+
+
+async def test_a_failing_name_leaves_the_writes_beside_it_on_record(lab):
+    """One copy is refused for good, which ends the pass; the others were sent and nobody waits for them any more."""
+    for name in "abc":
+        lab.put(lab.source, name, b"x")
+    door = lab.doors["dst"].inner
+    right = door.copy
+
+    async def copy(origin, container, name, *facts, **more):
+        if name == "b":
+            await asyncio.sleep(0.1)
+            raise AccessRefused("no right to write")
+        await asyncio.sleep(60.0)
+        return await right(origin, container, name, *facts, **more)
+
+    door.copy = copy
+    with pytest.raises(AccessRefused):
+        await lab.run(bound_seconds=300.0)
+    assert {write.name for write in lab.state.outstanding(MOVE)} == {"a", "c"}
+
+
+async def test_the_cap_counts_all_containers_before_the_first_delete(lab):
+    """Neither container alone is above it."""
+    for number in range(8):
+        lab.put(lab.source, f"n{number}", container="web" if number % 2 else "web2")
+    await lab.run()
+    for number in range(6):
+        lab.erase(lab.source, f"n{number}", container="web" if number % 2 else "web2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subject, "MIN_DELETE_CAP", 5)
+        with pytest.raises(JudgementError, match="6 objects of eu/web vanished from src, more than 5"):
+            await lab.run()
+        assert sum(len(one.blobs) for one in lab.target.containers.values()) == 8
+        assert (await lab.run(deletes_accepted=6)).deleted == 6
+        lab.erase(lab.source, "n6", container="web2")
+        with pytest.raises(JudgementError, match="7 objects"):  # the deletes of earlier passes count
+            await lab.run(deletes_accepted=6, deletes_counted=6)
 
 
 class Died(Exception):

@@ -1,0 +1,52 @@
+"""Passes so far -> does catching up converge, and how long would a fence be now? Pure.
+
+Two rates decide. *Arrival*: what a pass finds changed, over the time since the pass before began, because in that time it was
+changed. *Carrying*: what a pass carries over, over the time the pass took, its listings included. If the first is not below
+the second, the lag cannot shrink, whatever the limits say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+NOT_SHRINKING = 3
+"""Passes in a row that each found no less than the one before, above the limit: it will not converge."""
+
+
+@dataclass(slots=True)
+class Convergence:
+    """What the passes of one move in one direction have shown. Objects a second; None where nothing is known yet."""
+
+    arrival_per_second: float | None = None
+    carrying_per_second: float | None = None
+    scan_seconds: float = 0.0
+    """The quickest pass: mostly its listings."""
+    lag_objects: int | None = None
+    growing: int = 0
+    _begun: float | None = None
+
+    def take(self, *, begun: float, seconds: float, changes: int) -> None:
+        """One pass. ``begun``: on a monotonic clock; ``changes``: objects that it carried over or must still carry."""
+        if self._begun is not None and begun > self._begun:
+            self.arrival_per_second = changes / (begun - self._begun)
+        if changes:
+            self.carrying_per_second = changes / max(seconds, 0.001)
+        self.scan_seconds = seconds if self._begun is None else min(self.scan_seconds, seconds)
+        self.growing = self.growing + 1 if self.lag_objects is not None and changes >= self.lag_objects else 0
+        self.lag_objects, self._begun = changes, begun
+
+    def fence_seconds(self, drain_seconds: float) -> float:
+        """From the end of the drain to the switch: the scan that carries over what came since the last pass and during the
+        drain, and the scan that proves it."""
+        arrived = (self.arrival_per_second or 0.0) * (drain_seconds + self.scan_seconds)
+        carry = arrived / self.carrying_per_second if self.carrying_per_second else 0.0
+        return 2 * self.scan_seconds + carry
+
+    def is_hopeless(self, max_lag_objects: int) -> bool:
+        """Is the lag above the limit, and has it not shrunk for a while?"""
+        return self.lag_objects is not None and self.lag_objects > max_lag_objects and self.growing >= NOT_SHRINKING
+
+    def in_words(self) -> str:
+        """Both rates, for people."""
+        arrival, carrying = self.arrival_per_second or 0.0, self.carrying_per_second or 0.0
+        return f"{arrival:,.1f} objects/s are changed and {carrying:,.1f} objects/s are carried over"
