@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from migrator.engine.mover import Mover, Shared
+from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
@@ -124,4 +125,5 @@ def mover_of(record: MoveRecord, route: RouteRecord | None) -> tuple[Mover, Boar
     desk = RouteDesk(board, clock, routing, lineage=LINEAGE, run=run.id)
     session.token = state.acquire(_lock(clock), is_dead=False).token  # no heart: time stands still between sleeps
     state.commit([SaveMove(record)], token=session.token)
-    return Mover(Shared(schedule, world, run, session, desk, world.stores), wave, move, record), board, clock
+    own = OwnTraffic(state, clock, run.id, lambda *changes: None)
+    return Mover(Shared(schedule, world, run, session, desk, world.stores, own), wave, move, record), board, clock
