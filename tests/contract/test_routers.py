@@ -239,7 +239,7 @@ class TestStoreRouter(RouterSuite):
         router = self.open()
         await router.swap(EMPTY, expected_etag=None)
         self.shelf.before_read.append(lambda: self.shelf.store("routing", "routes.json", EMPTY.encode()))
-        with pytest.raises(CloudError, match="they changed 10 times"):
+        with pytest.raises(CloudError, match="they changed 50 times"):
             await router.read()
 
     async def test_a_document_that_is_gone_refuses_the_swap(self) -> None:

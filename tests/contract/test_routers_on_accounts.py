@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from migrator.adapters.azure import open_store
 from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import StoreRouter
 from migrator.errors import NotFound
 from migrator.model.objects import CREATE, EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
+from migrator.model.schedule import Account
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.router import Router
+from tests.azurite.server import Azurite
 from tests.contract.router_suite import SharedRouterSuite
 
 PLAIN = Shape(BlobType.BLOCK, ContentHeaders(), EMPTY, EMPTY, None)
@@ -49,3 +53,33 @@ class TestStoreRouterOnLocalAccount(SharedRouterSuite):
 
     def opening(self) -> str:
         return OPENING.format(path=str(self.path))
+
+
+AZURE_OPENING = """
+from migrator.adapters.azure import open_store
+from migrator.adapters.routing import StoreRouter
+from migrator.model.schedule import Account
+def open_router():
+    account = Account("control", "azure", endpoint={endpoint!r}, credential="env:K")
+    return StoreRouter(open_store(account, environ={{"K": {key!r}}}), "routing", "routes.json")
+"""
+
+
+class TestStoreRouterOnAzureAccount(SharedRouterSuite):
+    @pytest.fixture(autouse=True)
+    async def place(self, azurite: Azurite) -> AsyncIterator[None]:
+        own = azurite.take()
+        self.endpoint, self.key = azurite.endpoint(own), azurite.key(own)
+        account = Account("control", "azure", endpoint=self.endpoint, credential="env:K")
+        self.store = open_store(account, environ={"K": self.key})
+        yield
+        await self.store.close()
+
+    def open(self) -> Router:
+        return StoreRouter(self.store, "routing", "routes.json")
+
+    async def overwrite(self, raw: bytes) -> None:
+        await overwrite(self.store, raw)
+
+    def opening(self) -> str:
+        return AZURE_OPENING.format(endpoint=self.endpoint, key=self.key)

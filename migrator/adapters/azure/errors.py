@@ -91,8 +91,9 @@ class Target:
 
 def refusal(status: int, code: str, header: GetHeader, target: Target) -> MigrateError:
     """The error for an answer that is no success. ``code``: the service's error code, or empty: a proxy has none."""
+    code = _word(code)
     source_status = header("x-ms-copy-source-status-code")
-    source_code = header("x-ms-copy-source-error-code")
+    source_code = _word(header("x-ms-copy-source-error-code"))
     if source_code or source_status:
         from_source = _source_refusal(source_status, source_code, header, target)
         if from_source is not None:
@@ -106,6 +107,11 @@ def refusal(status: int, code: str, header: GetHeader, target: Target) -> Migrat
             f"the service failed ({code or f'HTTP {status}'})" if status >= 300 else NOT_UNDERSTOOD, code, target
         )
     return _denied(status, code, target)
+
+
+def _word(code: str) -> str:
+    """A code as the service writes them; what is none goes into no message of ours."""
+    return code if len(code) <= 100 and code.isascii() and code.isalnum() else ""
 
 
 def _denied(status: int, code: str, target: Target) -> MigrateError:
@@ -225,9 +231,10 @@ _SECRETS = (
 
 
 def redacted(text: str) -> str:
+    """Without secrets, and without what would command a terminal."""
     for pattern, put in _SECRETS:
         text = pattern.sub(put, text)
-    return text
+    return "".join([char if char.isprintable() else "?" for char in text])
 
 
 __all__ = [

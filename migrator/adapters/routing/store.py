@@ -15,7 +15,7 @@ from migrator.model.routes import MAX_DOCUMENT_BYTES, RouteDocument
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.router import RouteSnapshot
 
-READ_ATTEMPTS = 10
+READ_ATTEMPTS = 50
 """A read is a HEAD and a conditional GET; so many swaps may come between the two before we give up."""
 
 _SHAPE = Shape(

@@ -230,6 +230,27 @@ async def test_the_services_words_are_the_cause_without_signatures() -> None:
         await store.close()
 
 
+async def test_what_a_server_calls_an_error_commands_no_terminal() -> None:
+    """A code is a word; a text loses its escapes. (Control characters of ASCII are no part of a header at all.)"""
+    evil = "\x9b31m\u202e".encode()
+    text = b"<Error><Code>x</Code><Message>red \x1b[31m %b</Message></Error>" % evil
+    for header in (b"x-ms-error-code", b"x-ms-copy-source-error-code"):
+        said = b"HTTP/1.1 403 No\r\n%b: Evil%b\r\nx-ms-copy-source-status-code: 503\r\nx-ms-request-id: %b\r\n" % (
+            header,
+            evil,
+            evil,
+        )
+        said += b"Content-Length: %d\r\n\r\n" % len(text) + text
+        async with peer(answering(said)) as server:
+            store = opened(server)
+            with pytest.raises(CloudError) as refusal:
+                await put(store)
+            shown = str(refusal.value) + repr(refusal.value.code) + str(refusal.value.__cause__)
+            assert shown.isprintable()
+            assert "Evil" not in str(refusal.value)
+            await store.close()
+
+
 async def test_an_error_of_our_own_making_is_not_mistaken_for_the_clouds() -> None:
     async with peer(answering(CREATED)) as server:
         store = opened(server)
