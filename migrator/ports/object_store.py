@@ -66,7 +66,8 @@ class ObjectStore(Protocol):
         ...
 
     async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
-        """One page, with metadata and tags. NotFound(what="container") is never an empty page."""
+        """One page of the names that begin with ``prefix``, with metadata and tags. NotFound(what="container") is never an
+        empty page."""
         ...
 
     async def head(self, container: str, name: str) -> Listed:

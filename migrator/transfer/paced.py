@@ -106,7 +106,14 @@ class PacedStore:
                     raise
 
     async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
-        return await self._send("list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit))
+        page = await self._send("list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit))
+        if prefix and not all(entry.name.startswith(prefix) for entry in page.entries):
+            # What is listed is copied, compared and deleted: a service that shows more than was asked for is not trusted.
+            raise CloudError(
+                f"cannot list {container} of {self.account}: names were listed that do not begin with {prefix!r}",
+                hint="the endpoint does not behave like a storage account",
+            )
+        return page
 
     async def head(self, container: str, name: str) -> Listed:
         return await self._send("read", lambda: self.inner.head(container, name))

@@ -20,6 +20,8 @@ from tests.benchmarks.certificates import Certificates
 from tests.benchmarks.listing import BODY, MD5, MODIFIED, STAMP, containers_page, write_pages
 
 CONTAINER = "data"
+OWN_ETAG = f"'\"{STAMP:x}-{len(BODY):x}\"'"
+"""The generation of every name that is not listed (probes): nginx's own for the body, so that a read under it is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +113,10 @@ _MAPS = """
   map $asked_path $etag {
     "~^/source/data/visit-2026-11-(?<index>[0-9]+)-" '"0x8DC000$index"';
     "~^/target/data/visit-2026-11-(?<index>[0-9]+)-" '"0x8DD000$index"';
-    default '"0x8DE0000000000001"';
+    default @own;
   }
   map $arg_marker $page { "~^p[0-9]+$" $arg_marker; default p0; }
-"""
+""".replace("@own", OWN_ETAG)
 
 _SERVER = r"""
   server {
@@ -135,6 +137,7 @@ _SERVER = r"""
       set $folder source;
       if ($account = target) { set $folder target-%(target)s; }
       if ($request_method = PUT) { rewrite ^ /.container last; }
+      if ($arg_prefix ~ "^(\.|%%2E)migrate") { set $folder target-empty; }
       if ($arg_comp = list) { rewrite ^ /$folder/$page.xml last; }
       rewrite ^ /.properties last;
     }
@@ -172,6 +175,7 @@ _SERVER = r"""
     }
     location = /.blob {
       internal;
+      etag on;
       add_header x-ms-request-id $request_id always;
       add_header x-ms-version $http_x_ms_version always;
       add_header ETag $etag;

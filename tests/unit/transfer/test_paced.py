@@ -1,0 +1,31 @@
+"""Every request of a run goes through a paced store; what it lets pass and what not."""
+
+import pytest
+
+from migrator.adapters.clock import SystemClock
+from migrator.errors import CloudError
+from migrator.model.objects import Listed, Page
+from migrator.transfer.limits import AccountLimits
+from migrator.transfer.paced import PacedStore
+
+
+class Ignorant:
+    """A service that does not know what a prefix is."""
+
+    account = "odd"
+
+    async def page(self, container, *, prefix="", marker=None, limit=5000) -> Page:
+        return Page((Listed(".migrate/canary/a", "e1", 1), Listed("customer.json", "e2", 1)), None)
+
+
+class Uncounted:
+    def count(self, account, operation, *, minute, requests=1) -> None: ...
+
+
+async def test_names_that_were_not_asked_for_are_an_error_and_never_data():
+    """A sweep of our own canaries would delete them, a pass over an area would move its neighbour's."""
+    clock = SystemClock()
+    store = PacedStore(Ignorant(), AccountLimits(clock), Uncounted(), clock)
+    with pytest.raises(CloudError, match="names were listed that do not begin with"):
+        await store.page("box", prefix=".migrate/canary/")
+    assert len((await store.page("box")).entries) == 2
