@@ -8,7 +8,7 @@ preview makes nothing, no state store and no local account; into a store that is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -19,9 +19,10 @@ from migrator.cli.settings import Settings
 from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
+from migrator.engine.doctor import with_routes
 from migrator.engine.looking import InventoryMode
 from migrator.engine.preview import Preview, kept_inventories, known_inventories, preview
-from migrator.errors import LockedError, StateError, UsageError
+from migrator.errors import LockedError, MigrateError, StateError, UsageError
 from migrator.forecast import Outlook, Standing, look_ahead
 from migrator.forecast.deadlines import MISSED
 from migrator.model.findings import Finding
@@ -80,7 +81,12 @@ def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None, 
 
 async def _look(schedule: Schedule, store: StateStore, waves: Sequence[str] | None, mode: InventoryMode) -> Preview:
     async with wiring.world_to_read(schedule, store) as world:
-        return await preview(schedule, world, waves=waves, mode=mode)
+        found = await preview(schedule, world, waves=waves, mode=mode)
+    with suppress(MigrateError):  # what the routes say is asked again by apply itself, which does not go on without
+        async with wiring.router(schedule) as router:
+            document = (await router.read()).document
+        return replace(found, findings=with_routes(schedule, store, document, found.findings))
+    return found
 
 
 def forecast_of_document(schedule: Schedule) -> tuple[Outlook, tuple[Finding, ...]]:

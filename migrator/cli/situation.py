@@ -24,6 +24,7 @@ from migrator.model.schedule import PlannedWave, Schedule
 from migrator.ports.state_store import StateStore
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
+_RESTING: Final = (MoveState.SOAKED, MoveState.REVERSED, MoveState.HALTED, MoveState.RETIRED)
 _NOT_SWITCHED: Final = frozenset(
     {
         MoveState.PREFLIGHT,
@@ -37,7 +38,8 @@ _NOT_SWITCHED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """``kind``: wave, approval, not-before, hold, pause, retry, soak. ``who`` names the wave or the person."""
+    """``kind``: wave, approval, not-before, hold, pause, retry, soak; of one move also fence and
+    unanswered-writes. ``who`` names the wave or the person."""
 
     kind: str
     until: datetime | None = None
@@ -46,12 +48,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class MoveStanding:
-    """``fence_seconds``: age of the open fence, else the length of the last one, None before the first."""
+    """``fence_seconds``: age of the open fence, else how long the last one kept writers waiting, None before the first.
+    ``is_fenced``: writers wait, or may wait."""
 
     record: MoveRecord
     is_fenced: bool
     fence_seconds: float | None
     soak_left_seconds: float | None
+    waits: tuple[Wait, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ def _wave(
     recorded: _Recorded,
     now: datetime,
 ) -> WaveStanding:
-    standings = tuple(_move(move, planned, now) for move in moves)
+    standings = tuple(_move(move, planned, recorded, now) for move in moves)
     record = recorded.waves.get(name)
     state = states[name]
     if state in (WaveState.PENDING, WaveState.WAITING):
@@ -205,13 +209,46 @@ def _wave(
     return WaveStanding(name, state, waits, standings, record.reason if record else "", outcome)
 
 
-def _move(move: MoveRecord, planned: PlannedWave | None, now: datetime) -> MoveStanding:
-    is_fenced = move.state in FENCE_STATES
+def _move(move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, now: datetime) -> MoveStanding:
+    is_fenced = move.intent is not None and (move.state in FENCE_STATES or move.state is MoveState.HALTED)
     soak_left = None
     if move.state is MoveState.SOAKING and planned is not None:
         soak_left = max(0.0, planned.soak_seconds - move.figures.soak_seconds)
     fence_seconds = _fence_age(move, now) if is_fenced else move.figures.fence_seconds
-    return MoveStanding(move, is_fenced, fence_seconds, soak_left)
+    return MoveStanding(
+        move, is_fenced, fence_seconds, soak_left, _waits_of_move(move, planned, recorded, soak_left, now)
+    )
+
+
+def _waits_of_move(
+    move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, soak_left: float | None, now: datetime
+) -> tuple[Wait, ...]:
+    """What keeps this move, and whom: an operator's wish, a person's decision, or only time."""
+    waits: list[Wait] = []
+    if move.state is MoveState.HALTED:
+        waits.append(Wait("retry"))
+    if move.state in FENCE_STATES:
+        waits.append(Wait("fence"))
+    if move.state in _NOT_SWITCHED:
+        waits += _holds(move.wave, planned, recorded)
+    if move.state is MoveState.READY and recorded.store is not None and recorded.store.outstanding(move.id):
+        waits.append(Wait("unanswered-writes"))
+    if move.state not in (*FENCE_STATES, *_RESTING):
+        waits += _pauses(recorded)
+    if soak_left is not None:
+        waits.append(Wait("soak", until=now + timedelta(seconds=soak_left)))
+    return tuple(waits)
+
+
+def _holds(wave: str, planned: PlannedWave | None, recorded: _Recorded) -> list[Wait]:
+    scopes = ("", f"wave:{wave}")
+    held = [one for one in recorded.controls if one.kind == "hold" and one.scope in scopes]
+    plan = [Wait("hold", who="plan")] if planned is not None and planned.cutover.hold else []
+    return [Wait("hold", who=control.who) for control in held] + plan
+
+
+def _pauses(recorded: _Recorded) -> list[Wait]:
+    return [Wait("pause", who=control.who) for control in recorded.controls if control.kind == "pause"]
 
 
 def _fence_age(move: MoveRecord, now: datetime) -> float | None:
@@ -234,7 +271,7 @@ def _waits_to_begin(
             waits.append(Wait("approval"))
         if planned.not_before is not None and planned.not_before > now:
             waits.append(Wait("not-before", until=planned.not_before))
-    waits += [Wait("pause", who=control.who) for control in recorded.controls if control.kind == "pause"]
+    waits += _pauses(recorded)
     return tuple(waits)
 
 
@@ -250,16 +287,9 @@ def _waits_at_work(
     if MoveState.HALTED in states:
         waits.append(Wait("retry"))
     if states & _NOT_SWITCHED:
-        scopes = ("", f"wave:{name}")
-        waits += [
-            Wait("hold", who=control.who)
-            for control in recorded.controls
-            if control.kind == "hold" and control.scope in scopes
-        ]
-        if planned is not None and planned.cutover.hold:
-            waits.append(Wait("hold", who="plan"))
+        waits += _holds(name, planned, recorded)
     if states - {MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRED}:
-        waits += [Wait("pause", who=control.who) for control in recorded.controls if control.kind == "pause"]
+        waits += _pauses(recorded)
     left = [move.soak_left_seconds for move in moves if move.soak_left_seconds is not None]
     if left:
         waits.append(Wait("soak", until=now + timedelta(seconds=max(left))))
@@ -279,6 +309,8 @@ def next_action(situation: Situation, plan: str) -> str:
     fenced = [str(move.record.id) for move in situation.moves if move.is_fenced]
     if fenced:
         return f"`migrate apply {plan}` now: writers of {', '.join(fenced)} may be blocked, and it frees them first"
+    if any("--adopt-route" in move.record.reason for move in situation.moves):
+        return f"`migrate doctor {plan}` shows where route and state disagree, and the way out"
     if MoveState.HALTED in states:
         return f"read the reason, then `migrate retry {plan} --reason TEXT` or `migrate rollback {plan}`"
     if any(move.record.direction == "reverse" and move.record.state != MoveState.REVERSED for move in situation.moves):

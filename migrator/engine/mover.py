@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from migrator.engine.own_traffic import OwnTraffic
@@ -405,7 +406,7 @@ async def release(mover: Mover, why: str) -> None:
             reason=mover.record.reason,
             intent=None,
             epoch=found.epoch,
-            figures=replace(f, cancelled_fences=f.cancelled_fences + 1),
+            figures=replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent)),
         )
     mover._claim_at = -1e9
     await mover.unwatch()
@@ -445,6 +446,18 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
         attempt += 1
 
 
+def _pause_seconds(mover: Mover, intent: RouteIntent | None) -> float | None:
+    """How long the fence that ends now kept writers waiting: by our own clock, or, if an earlier process sent it, by the time
+    it wrote into the record."""
+    if mover.fence_begun:
+        return round(mover.world.clock.monotonic() - mover.fence_begun, 3)
+    try:
+        begun = datetime.fromisoformat(intent.fence.updated) if intent is not None else None
+    except ValueError:
+        begun = None
+    return round(max(0.0, (mover.world.clock.now() - begun).total_seconds()), 3) if begun is not None else None
+
+
 def said(record: RouteRecord | None) -> str:
     """A record in a sentence."""
     return f"{record.account}, {record.mode}, epoch {record.epoch}" if record else "nothing"
@@ -466,7 +479,14 @@ def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
         epoch=found.epoch,
         **after_switch(mover.record),
         switched_at=mover.world.clock.now(),
-        figures=replace(mover.record.figures, cancelled_fences=0, soak_seconds=0.0, lag_objects=0, lag_bytes=0),
+        figures=replace(
+            mover.record.figures,
+            fence_seconds=_pause_seconds(mover, mover.record.intent),
+            cancelled_fences=0,
+            soak_seconds=0.0,
+            lag_objects=0,
+            lag_bytes=0,
+        ),
     )
 
 

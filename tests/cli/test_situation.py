@@ -44,6 +44,7 @@ class Recorded:
     control_records: tuple[Control, ...] = ()
     approval_records: tuple[Approval, ...] = ()
     lock_record: LockRecord | None = None
+    unanswered: tuple[str, ...] = ()
 
     def waves(self) -> tuple[WaveRecord, ...]:
         return self.wave_records
@@ -62,6 +63,9 @@ class Recorded:
 
     def note(self, key: str) -> object:
         return None
+
+    def outstanding(self, move: MoveId) -> tuple[str, ...]:
+        return self.unanswered
 
     def requests(self, account: str, *, first_minute: int, last_minute: int) -> dict[str, int]:
         return {"read": 7} if account == "core" else {}
@@ -214,9 +218,10 @@ def test_the_next_safe_action(recorded: Recorded, action: str) -> None:
 def test_the_json_document_has_exactly_the_promised_keys() -> None:
     situation = look(running(MoveState.SOAKING, lock_record=lock(5)))
     out = io.StringIO()
-    write_document(status.document(situation), out)
+    write_document(status.document(situation, next_action="wait"), out)
     body = json.loads(out.getvalue())
-    assert list(body) == ["format_version", "plan", "lock", "waves", "forecast"]
+    assert list(body) == ["format_version", "plan", "lock", "next_action", "waves", "forecast"]
+    assert body["next_action"] == "wait"
     assert body["lock"] == {
         "id": "ab12",
         "owner": "ann",
@@ -247,12 +252,41 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
             "lag_seconds": 0.0,
             "epoch": 0,
             "fence_seconds": 2.5,
+            "is_fenced": False,
+            "writers_paused_seconds": 2.5,
+            "waiting_for": [{"kind": "soak", "until": "2026-12-01T12:50:00Z", "who": None}],
+            "dirty": None,
+            "reason": None,
         }
     ]
 
 
 def test_without_a_run_the_lock_is_null() -> None:
     assert status.document(look(None))["lock"] is None
+
+
+def test_each_move_says_what_it_waits_for_and_whom() -> None:
+    ready = replace(running(MoveState.READY, control_records=(control("hold"),)), unanswered=("a write",))
+    assert [wait.kind for wait in look(ready).waves[0].moves[0].waits] == ["hold", "unanswered-writes"]
+    assert [wait.kind for wait in look(running(MoveState.DRAINING)).waves[0].moves[0].waits] == ["fence"]
+    assert [wait.kind for wait in look(running(MoveState.HALTED)).waves[0].moves[0].waits] == ["retry"]
+
+
+def test_a_halt_with_its_fence_on_record_and_a_dirty_target_are_shown() -> None:
+    before = RouteRecord("core", "e", "read-write", 1, "l", "2026-12-01T11:59:00Z", "r")
+    intent = RouteIntent(before, replace(before, mode="read-only", epoch=2, updated="2026-12-01T11:59:18Z"))
+    changed = {
+        "intent": intent,
+        "reason": "see migrate retry --adopt-route",
+        "dirty": "web was left behind (it is gone)",
+    }
+    situation = look(running(MoveState.HALTED, move=changed))
+    out = io.StringIO()
+    status.write(Page(Settings(), out), situation, next_action=next_action(situation, "p.yaml"), rates={})
+    assert "writers are paused for 42 s" in out.getvalue()
+    assert "web was left behind (it is gone)" in out.getvalue()
+    first = status.document(situation)["waves"][0]["moves"][0]
+    assert (first["is_fenced"], first["fence_seconds"], first["dirty"]) == (True, 42.0, changed["dirty"])
 
 
 def test_people_read_the_same_with_the_reason_of_a_halt() -> None:
@@ -278,7 +312,7 @@ def test_what_became_of_the_forecast_stands_below_its_wave_and_in_the_document()
     status.write(Page(Settings(), out), situation, next_action="wait", rates={})
     said = "copied in 1 min 30 s (forecast 1 min), writers paused 2.5 s (forecast 3 s), 7 requests (forecast 9)"
     assert f"  {said}\n" in out.getvalue()
-    first, second = status.document(situation)["waves"]
+    first, second = status.document(situation, next_action="wait")["waves"]
     assert first["outcome"] == {
         "copy_seconds": {"actual": 90.0, "forecast": 60.0},
         "fence_seconds": {"actual": 2.5, "forecast": 3.0},
@@ -289,7 +323,7 @@ def test_what_became_of_the_forecast_stands_below_its_wave_and_in_the_document()
 
 def test_the_forecast_goes_on_from_where_the_rollout_stands() -> None:
     situation = look(running(MoveState.SOAKING))
-    first, second = status.document(situation)["forecast"] or []
+    first, second = status.document(situation, next_action="wait")["forecast"] or []
     assert (first["is_begun"], first["soaked"]) == (True, "2026-12-01T12:50:00Z")
     assert (second["begins"], second["is_lower_bound"]) == ("2026-12-01T12:50:00Z", True)
     assert status.document(assess("split", schedule=None, store=None, now=NOW))["forecast"] is None

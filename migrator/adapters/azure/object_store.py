@@ -12,6 +12,7 @@ import base64
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 from migrator.adapters.azure import shapes
 from migrator.adapters.azure.copies import look_again
@@ -25,6 +26,7 @@ from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
 from migrator.errors import CloudError, ConditionFailed, Unsupported
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Shape
 from migrator.model.schedule import Account
+from migrator.ports.diagnosis import Examination
 from migrator.ports.object_store import ObjectStore, Origin, Written
 
 XML = '<?xml version="1.0" encoding="utf-8"?>'
@@ -236,6 +238,17 @@ class AzureStore(AzureReadings):
         """How long a request of this run may still be accepted after ``now`` (aware), its copies' signatures included."""
         with token_failures(self._requests.about("GET", "sign in to", "", None, None)):
             return max(await self._credential.bound_seconds(now), float(SAS_SECONDS))
+
+    async def examine(self, now: datetime) -> Examination:
+        """One listing of at most one container: the answer's Date is the service's clock."""
+        answer = await self._requests.send("GET", "list containers of", query=[("comp", "list"), ("maxresults", "1")])
+        try:
+            service_time = parsedate_to_datetime(answer.text(b"date"))
+        except (TypeError, ValueError):
+            service_time = None
+        words = {"entra": "Microsoft Entra ID", "key": "account key", "sas": "shared access signature"}
+        bound = await self.credential_bound_seconds(now)
+        return Examination(words[self._credential.kind], bound, service_time)
 
     async def source_url(self, container: str, name: str) -> str:
         """A signed address for another account's server-side copy: a secret for five minutes, never shown or stored."""

@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -38,6 +39,7 @@ from migrator.model.objects import (
     Page,
     Shape,
 )
+from migrator.ports.diagnosis import Examination
 from migrator.ports.object_store import ObjectStore, Operation, Origin, Written
 
 T = TypeVar("T")
@@ -306,6 +308,11 @@ class LocalStore:
                 hint="let the newer run go on; see migrate status",
                 code="NewerRun",
             )
+
+    async def examine(self, now: datetime) -> Examination:
+        """A file: no credential, no clock of its own, and nothing is applied late."""
+        await self._read("list", lambda c: c.execute("SELECT 1").fetchone())
+        return Examination("none, it is a file", 0.0)
 
     async def close(self) -> None:
         """Write the last counts and close the file; requests under way end first."""

@@ -12,6 +12,7 @@ import typer
 
 from migrator.cli.commands import (
     apply,
+    doctor,
     history,
     hold,
     pause,
@@ -41,7 +42,13 @@ def register(app: typer.Typer) -> None:
     panels: dict[str, dict[str, Callable[..., int]]] = {
         PREPARE: {"validate": validate.validate, "sample": sample.sample, "schema": schema.schema},
         ACT: {"plan": plan.plan, "apply": apply.apply, "rollback": rollback.rollback, "retry": retry.retry},
-        LOOK: {"status": status.status, "history": history.history, "routes": routes.routes, "verify": verify.verify},
+        LOOK: {
+            "status": status.status,
+            "doctor": doctor.doctor,
+            "history": history.history,
+            "routes": routes.routes,
+            "verify": verify.verify,
+        },
         STEER: {
             "hold": hold.hold,
             "release": release.release,

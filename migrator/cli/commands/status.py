@@ -26,7 +26,7 @@ def status(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJso
     with known_rollout(settings, plan) as rollout:
         situation, action = look(rollout)
         if as_json:
-            write_document(document(situation))
+            write_document(document(situation, next_action=action))
         else:
             show(situation, settings, next_action=action, rates={})
     return ExitCode.DONE

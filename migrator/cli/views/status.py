@@ -32,19 +32,17 @@ _ARRIVED = frozenset({MoveState.SOAKING, MoveState.SOAKED, MoveState.REVERSED, M
 """Nothing is caught up any more, so there is no lag."""
 
 
-def document(situation: Situation) -> dict[str, Any]:
+def document(situation: Situation, *, next_action: str | None = None) -> dict[str, Any]:
     """The body of ``status --json``, without ``format_version``."""
     return {
         "plan": situation.plan,
         "lock": _lock(situation.lock),
+        "next_action": next_action,
         "waves": [
             {
                 "name": wave.name,
                 "state": str(wave.state),
-                "waiting_for": [
-                    {"kind": wait.kind, "until": stamp(wait.until) if wait.until else None, "who": wait.who}
-                    for wait in wave.waits
-                ],
+                "waiting_for": [_wait_document(wait) for wait in wave.waits],
                 "moves": [_move(move) for move in wave.moves],
                 "outcome": to_evidence(wave.outcome) if wave.outcome else None,
             }
@@ -84,7 +82,16 @@ def _move(move: MoveStanding) -> dict[str, Any]:
         "lag_seconds": figures.lag_seconds,
         "epoch": record.epoch,
         "fence_seconds": move.fence_seconds,
+        "is_fenced": move.is_fenced,
+        "writers_paused_seconds": figures.fence_seconds,
+        "waiting_for": [_wait_document(wait) for wait in move.waits],
+        "dirty": record.dirty or None,
+        "reason": record.reason or None,
     }
+
+
+def _wait_document(wait: Wait) -> dict[str, Any]:
+    return {"kind": wait.kind, "until": stamp(wait.until) if wait.until else None, "who": wait.who}
 
 
 def show(situation: Situation, settings: Settings, *, next_action: str, rates: Mapping[str, float]) -> None:
@@ -138,7 +145,18 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> N
         if move.record.reason:
             page.line(f"  {move.record.id}: {move.record.reason}", style="red" if _is_halted(move) else None)
         if move.is_fenced:
-            page.line(f"  {move.record.id}: writers are paused", style="yellow")
+            page.line(f"  {move.record.id}: {_fence(move)}", style="yellow")
+        if move.record.dirty:
+            page.line(f"  {move.record.id}: {move.record.dirty}", style="yellow")
+        if any(wait.kind == "unanswered-writes" for wait in move.waits):
+            page.line(f"  {move.record.id}: waits for unanswered writes of its own, which may still be applied")
+
+
+def _fence(move: MoveStanding) -> str:
+    age = f" for {duration(move.fence_seconds)}" if move.fence_seconds is not None else ""
+    last = move.record.figures.fence_seconds
+    before = f" (the last fence took {duration(last)})" if last is not None else ""
+    return f"writers are paused{age}{before}; they go on by themselves at the switch or a release"
 
 
 def _is_halted(move: MoveStanding) -> bool:

@@ -1,0 +1,108 @@
+"""``migrate doctor``: read everything once - state, routes, accounts, state again - and ask the engine's doctor.
+
+Rule: what cannot be read is a fact like any other; nothing is made, nothing is written, no lock is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from platform import python_version
+
+from migrator import __version__
+from migrator.cli import wiring
+from migrator.cli.identity import is_proven_dead
+from migrator.cli.settings import Settings
+from migrator.cli.situation import assess, next_action
+from migrator.engine.doctor import AccountFacts, Diagnosis, Facts, diagnose
+from migrator.errors import MigrateError, StateError
+from migrator.model.schedule import Schedule
+from migrator.ports.diagnosis import Examinable
+from migrator.ports.state_store import StateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """``action``: the next safe thing to do, one sentence; ``versions``: of what runs here, by name."""
+
+    facts: Facts
+    diagnosis: Diagnosis
+    action: str
+    versions: dict[str, str]
+    state: str
+    """Where the state store is, or why it cannot be read."""
+
+
+def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
+    """Everything about the rollout of ``schedule``; ``path`` is how the plan is called on the command line."""
+    url = wiring.state_url(settings, schedule)
+    with ExitStack() as stack:
+        store, trouble = _open(url, schedule)
+        if store is not None:
+            stack.enter_context(closing(store))
+        facts = wiring.run_async(_read(schedule, store))
+        facts = replace(facts, sqlite=sqlite3.sqlite_version_info if url.startswith("sqlite") else None)
+        diagnosis = diagnose(facts)
+        situation = assess(schedule.name, schedule=schedule, store=store, now=facts.now, is_dead=is_proven_dead)
+        action = next_action(situation, str(path))
+    urgent = next((one for one in diagnosis.findings if one.severity == "error" and one.remedy), None)
+    if urgent is not None:
+        action = f"{urgent.subject}: {urgent.remedy.replace('PLAN', str(path))}"
+    elif trouble is not None:
+        action = trouble.hint or trouble.message
+    versions = {"migrate": __version__, "Python": python_version(), "SQLite": sqlite3.sqlite_version}
+    where = wiring.shown_url(url) if trouble is None else str(trouble)
+    return Examined(facts, diagnosis, action, versions, where)
+
+
+def _open(url: str, schedule: Schedule) -> tuple[StateStore | None, StateError | None]:
+    if not wiring.is_there(url):
+        return None, None
+    try:
+        return wiring.open_state_of(url, schedule.name), None
+    except StateError as fault:
+        return None, fault
+
+
+async def _read(schedule: Schedule, store: StateStore | None) -> Facts:
+    facts = Facts(schedule, datetime.now(UTC))
+    if store is not None:
+        lock = store.lock()
+        situation = assess(schedule.name, schedule=schedule, store=store, now=facts.now, is_dead=is_proven_dead)
+        moves = tuple(store.moves())
+        facts = replace(
+            facts,
+            lineage=store.lineage,
+            moves=moves,
+            exceptions={str(one.id): store.exception_counts(one.id) for one in moves},
+            lock=lock,
+            is_at_work=situation.is_at_work,
+            is_proven_dead=lock is not None and is_proven_dead(lock),
+        )
+    try:
+        async with wiring.router(schedule) as router:
+            facts = replace(facts, document=(await router.read()).document)
+    except MigrateError as fault:
+        facts = replace(facts, routes_error=fault)
+    names = sorted(wiring.all_accounts(schedule))
+    answers = await asyncio.gather(*(_ask(schedule, name) for name in names))
+    facts = replace(facts, accounts=dict(zip(names, answers, strict=True)))
+    return replace(facts, moves_after=tuple(store.moves())) if store is not None else facts
+
+
+async def _ask(schedule: Schedule, name: str) -> AccountFacts:
+    facts = AccountFacts(schedule.accounts[name].kind)
+    try:
+        async with wiring.accounts(schedule, [name]) as stores:
+            store = stores[name]
+            facts = replace(facts, endpoint=store.endpoint, asked=datetime.now(UTC))
+            examinable: Examinable = wiring.examinable(store)
+            found = await examinable.examine(datetime.now(UTC))
+            facts = replace(facts, examination=found, answered=datetime.now(UTC))
+            return replace(facts, containers=frozenset(info.name for info in await store.containers()))
+    except MigrateError as fault:
+        return replace(facts, error=fault)

@@ -1,0 +1,357 @@
+"""The doctor: state against routes against accounts, clocks and locks; what is wrong, and the next safe action.
+
+Decides what a finding is and which comes first. Leaves reading to ``cli``, laws to ``machine``, words on the screen to the views.
+Rules: nothing is written; what a run at work is just changing is not called wrong; a finding of severity error is something a
+person should act on now, and it says how. ``PLAN`` in a remedy is the plan as it was named on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from migrator.errors import MigrateError, NotFound
+from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
+from migrator.machine.release import Standing, explain
+from migrator.model.findings import Finding
+from migrator.model.moves import LockRecord, MoveRecord, MoveState
+from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
+from migrator.model.schedule import PlannedMove, Schedule
+from migrator.ports.diagnosis import Examination
+from migrator.ports.state_store import StateStore
+
+CLOCK_SECONDS = 5.0
+"""Clocks that are further apart are worth a word: whole seconds and a round trip explain less."""
+CLOCK_LIMIT_SECONDS = 300.0
+"""Signatures of requests and of copies begin to be refused. Source: Azure takes requests of the last 15 minutes."""
+SAFE_SQLITE = (3, 51, 3)
+"""Earlier releases have a rare corruption when several connections checkpoint a write-ahead log."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """What one account answered. ``asked`` and ``answered``: this machine's wall clock around the request; ``containers``: all
+    of its, None if that was not asked."""
+
+    kind: str
+    endpoint: str = ""
+    examination: Examination | None = None
+    error: MigrateError | None = None
+    asked: datetime | None = None
+    answered: datetime | None = None
+    containers: frozenset[str] | None = None
+
+    @property
+    def clock_seconds(self) -> float | None:
+        """How far the service's clock is ahead of ours, less what the round trip explains; None where it has none."""
+        if self.examination is None or self.examination.service_time is None or not self.asked or not self.answered:
+            return None
+        theirs = self.examination.service_time
+        earliest, latest = theirs - self.answered, theirs + timedelta(seconds=1) - self.asked
+        if earliest.total_seconds() > 0:
+            return earliest.total_seconds()
+        return min(0.0, latest.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that was read, in the order: state, routes, accounts, state again. ``lineage`` is None where there is no store."""
+
+    schedule: Schedule
+    now: datetime
+    lineage: str | None = None
+    moves: Sequence[MoveRecord] = ()
+    moves_after: Sequence[MoveRecord] = ()
+    exceptions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By ``region/area``: objects by kind of exception."""
+    lock: LockRecord | None = None
+    is_at_work: bool = False
+    is_proven_dead: bool = False
+    document: RouteDocument | None = None
+    routes_error: MigrateError | None = None
+    accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
+    sqlite: tuple[int, ...] | None = None
+    """The version, where the store is SQLite."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveDiagnosis:
+    move: PlannedMove
+    record: MoveRecord
+    route: RouteRecord | None
+    verdict: str
+    """``agrees``, or a word for what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """``findings``: the most urgent first."""
+
+    findings: tuple[Finding, ...]
+    moves: tuple[MoveDiagnosis, ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        return not any(finding.severity == "error" for finding in self.findings)
+
+
+_EARLY = (MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING)
+_URGENCY = ("writers-blocked", "two-engines", "route-disagrees", "routes-unreadable", "wrong-address", "two-lineages")
+
+
+def diagnose(facts: Facts) -> Diagnosis:
+    """Judge the facts; pure."""
+    findings = [*_routes(facts), *_clocks(facts), *_accounts(facts), *_lock(facts), *_versions(facts)]
+    moves = []
+    for planned in facts.schedule.moves:
+        diagnosis, found = _move(facts, planned)
+        moves.append(diagnosis)
+        findings.extend(found)
+    severities = ("error", "warning", "info")
+    urgency = {code: place for place, code in enumerate(_URGENCY)}
+    findings.sort(key=lambda one: (severities.index(one.severity), urgency.get(one.code, len(urgency)), one.subject))
+    return Diagnosis(tuple(findings), tuple(moves))
+
+
+def with_routes(
+    schedule: Schedule, state: StateStore, document: RouteDocument | None, findings: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    """The findings of a preview, and what the routes say: a target that customers use is not one to be emptied."""
+    known = {record.id: record for record in state.moves()}
+    found: list[Finding] = []
+    for planned in schedule.moves:
+        route = document.routes.get(str(planned.id)) if document else None
+        wave = schedule.wave_of(planned.id).name
+        record = known.get(planned.id, MoveRecord(planned.id, wave, planned.source, planned.target))
+        agreement = judge_route(record, route, lineage=state.lineage)
+        if record.intent is None and record.state in _EARLY and agreement.is_disagreement:
+            remedy = (
+                "see migrate doctor; if the route document is right: migrate retry PLAN --adopt-route --reason TEXT"
+            )
+            text = in_words(record, route, agreement)
+            found.append(Finding("error", "route-disagrees", str(planned.id), text, remedy))
+    told = {finding.subject for finding in found}
+    kept = [one for one in findings if not (one.code == "target-not-empty" and one.subject in told)]
+    return (*found, *kept)
+
+
+def _move(facts: Facts, planned: PlannedMove) -> tuple[MoveDiagnosis, list[Finding]]:
+    key = str(planned.id)
+    wave = facts.schedule.wave_of(planned.id).name
+    fresh = MoveRecord(planned.id, wave, planned.source, planned.target)
+    record = next((one for one in facts.moves if one.id == planned.id), fresh)
+    later = next((one for one in facts.moves_after if one.id == planned.id), record)
+    route = facts.document.routes.get(key) if facts.document else None
+    if facts.routes_error is not None:
+        return MoveDiagnosis(planned, record, None, "unknown"), list(_kept(facts, record))
+    finding = _disagreement(facts, record, route)
+    if finding is not None and later != record and _disagreement(facts, later, route) is None:
+        finding = None  # the run at work went on between two looks
+    verdict = "agrees" if finding is None else finding.code
+    if finding is None and route is None:
+        verdict = "no record yet"
+    found = [finding] if finding is not None else []
+    found += [*_address(facts, key, route), *_kept(facts, record), *_data(facts, planned, record)]
+    return MoveDiagnosis(planned, later, route, verdict), found
+
+
+def _disagreement(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Finding | None:
+    key, lineage = str(record.id), facts.lineage
+    if facts.is_at_work and facts.lock and route is not None and route.run != facts.lock.run and record.ever_routed:
+        text = f"run {facts.lock.run} holds the lock, but run {route.run} has claimed the route"
+        remedy = "find the other engine (another machine, a copied state store) and stop it; the claimed-out run stops itself"
+        if record.state not in (MoveState.REVERSED, MoveState.HALTED, MoveState.PENDING):
+            return Finding("error", "two-engines", key, text, remedy)
+    if record.intent is not None:
+        return _cut_over(facts, record, route)
+    if lineage is None:
+        agreement = Agreement.UNCLAIMED if route is None else Agreement.OTHER_STORE
+    else:
+        agreement = judge_route(record, route, lineage=lineage)
+    if agreement is Agreement.STALE_FENCE:
+        text = f"writers are blocked: the route is read-only at {route.account if route else ''}, and no cut-over is on record"
+        return Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it frees them first")
+    if not agreement.is_disagreement:
+        return None
+    text = in_words(record, route, agreement)
+    if agreement is Agreement.GONE:
+        remedy = (
+            f"customers cannot write; put the record back: account {live_account(record)}, epoch {record.epoch + 1} or more"
+            f", lineage {lineage}"
+        )
+    else:
+        remedy = (
+            "if the route document is right: `migrate retry PLAN --adopt-route --reason TEXT`; if this store is right, put the"
+            " record back; until then nothing is copied"
+        )
+    return Finding("error", "route-disagrees", key, text, remedy)
+
+
+def _cut_over(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Finding | None:
+    assert record.intent is not None
+    key, standing = str(record.id), explain(route, record.intent)
+    if standing is Standing.UNEXPLAINED:
+        text = f"a cut-over is on record, and the route says something that it cannot have led to ({_show(route)})"
+        blocked = route is not None and route.mode == READ_ONLY
+        remedy = "`migrate apply PLAN` frees writers; if the route is right: `migrate retry PLAN --adopt-route --reason TEXT`"
+        return Finding("error", "writers-blocked" if blocked else "route-disagrees", key, text, remedy)
+    if facts.is_at_work:
+        return None
+    if standing is Standing.FENCED and route is not None and route.mode == READ_ONLY:
+        text = f"writers are blocked by a fence (epoch {route.epoch}) whose run is not at work"
+        return Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it frees them first")
+    text = f"a cut-over is on record that was {standing}; the next run writes that down"
+    return Finding("warning", "unfinished-cut-over", key, text, "`migrate apply PLAN`")
+
+
+def _address(facts: Facts, key: str, route: RouteRecord | None) -> Iterator[Finding]:
+    known = facts.accounts.get(route.account) if route is not None else None
+    if route is None or known is None or not known.endpoint:
+        return
+    if route.endpoint.rstrip("/") != known.endpoint.rstrip("/"):
+        text = f"the route names {route.account}, but sends customers to {route.endpoint} instead of {known.endpoint}"
+        yield Finding(
+            "error", "wrong-address", key, text, "find out where they write, then put right the record or the plan"
+        )
+
+
+def _kept(facts: Facts, record: MoveRecord) -> Iterator[Finding]:
+    key = str(record.id)
+    if record.state is MoveState.HALTED:
+        remedy = "mend the cause, then `migrate retry PLAN --reason TEXT`, or `migrate rollback PLAN`"
+        if "--adopt-route" in record.reason:
+            remedy = "see its route below"
+        yield Finding("warning", "halted", key, f"halted: {record.reason}", remedy)
+    if record.dirty:
+        yield Finding(
+            "warning", "dirty-target", key, record.dirty, "fetch or delete it before the move goes forward again"
+        )
+    counts = {kind: number for kind, number in facts.exceptions.get(key, {}).items() if number}
+    if counts:
+        said = ", ".join(f"{number:,} {kind}" for kind, number in sorted(counts.items()))
+        yield Finding(
+            "info", "exceptions", key, f"objects that are listed: {said}", "`migrate history PLAN` tells of each"
+        )
+
+
+def _data(facts: Facts, planned: PlannedMove, record: MoveRecord) -> Iterator[Finding]:
+    """The account that customers use must have the area's containers."""
+    live = live_account(record)
+    known = facts.accounts.get(live)
+    if known is None or known.containers is None or not record.ever_routed:
+        return
+    missing = [s.container for s in planned.area.selectors if not s.is_glob and s.container not in known.containers]
+    if missing:
+        text = f"the live account {live} has no container {', '.join(missing)}"
+        yield Finding(
+            "error", "live-data-missing", str(planned.id), text, "find out who deleted it; do not apply before"
+        )
+
+
+def _routes(facts: Facts) -> Iterator[Finding]:
+    if facts.routes_error is not None:
+        text = f"the route document cannot be read: {facts.routes_error.message}"
+        yield Finding("error", "routes-unreadable", "routes", text, facts.routes_error.hint)
+        return
+    document, routing = facts.document, facts.schedule.routing
+    if document is None:
+        if any(record.ever_routed for record in facts.moves):
+            text = "the route document is gone: customers cannot write"
+            yield Finding(
+                "error", "routes-unreadable", "routes", text, "put it back from a copy; every move says its record"
+            )
+        return
+    if len(document.lineages) > 1:
+        text = f"the document holds records of {len(document.lineages)} state stores: {', '.join(sorted(document.lineages))}"
+        remedy = (
+            "stop the engine on the wrong store, then `migrate retry PLAN --adopt-route --reason TEXT` on the right one"
+        )
+        yield Finding("error", "two-lineages", "routes", text, remedy)
+    for name, said, planned in (
+        ("ttl", document.ttl_seconds, routing.ttl_seconds),
+        ("max_write", document.max_write_seconds, routing.max_write_seconds),
+    ):
+        if said != planned:
+            more = (
+                "fences wait for the longer one" if said > planned else "the next apply publishes it before any fence"
+            )
+            yield Finding(
+                "info", "durations", "routes", f"{name} is {said:g}s in the document, {planned:g}s in the plan; {more}"
+            )
+    for key, route in document.routes.items():
+        ahead = _seconds_ahead(route.updated, facts.now)
+        if ahead > CLOCK_SECONDS:
+            text = f"its record was written {ahead:.0f} s in the future of this machine's clock"
+            yield Finding("warning", "clock", key, text, "set the clocks of this machine and the engine's by NTP")
+
+
+def _seconds_ahead(text: str, now: datetime) -> float:
+    try:
+        return (datetime.fromisoformat(text) - now).total_seconds()
+    except (ValueError, TypeError):  # a hand wrote it
+        return 0.0
+
+
+def _clocks(facts: Facts) -> Iterator[Finding]:
+    for name, account in sorted(facts.accounts.items()):
+        apart = account.clock_seconds
+        if apart is None or abs(apart) <= CLOCK_SECONDS:
+            continue
+        side = "behind" if apart > 0 else "ahead of"
+        text = f"this machine's clock is {abs(apart):.0f} s {side} the service's"
+        remedy = "set this machine's clock by NTP; signatures and windows go by it, fences do not"
+        yield Finding("error" if abs(apart) > CLOCK_LIMIT_SECONDS else "warning", "clock", name, text, remedy)
+
+
+def _accounts(facts: Facts) -> Iterator[Finding]:
+    early = [name for name, one in sorted(facts.accounts.items()) if is_not_made_yet(facts, name, one.error)]
+    if early:
+        yield Finding("info", "not-made-yet", "accounts", f"{', '.join(early)}: not there yet, apply makes them")
+    for name, account in sorted(facts.accounts.items()):
+        if name in early:
+            continue
+        if account.error is not None:
+            yield Finding("error", "unreachable", name, account.error.message, account.error.hint)
+        elif account.examination is not None and account.examination.bound_seconds > 3600:
+            text = "its signature has no known end, or one more than an hour away: a takeover waits for that"
+            yield Finding(
+                "warning", "long-credential", name, text, "use Microsoft Entra ID, a key, or a signature of an hour"
+            )
+
+
+def is_not_made_yet(facts: Facts, name: str, error: MigrateError | None) -> bool:
+    """A target that nothing was moved to yet."""
+    if not isinstance(error, NotFound) or any(move.source == name for move in facts.schedule.moves):
+        return False
+    return all(record.state in _EARLY for record in facts.moves if record.target == name)
+
+
+def _lock(facts: Facts) -> Iterator[Finding]:
+    lock = facts.lock
+    if lock is None:
+        return
+    age = (facts.now - lock.heartbeat).total_seconds()
+    who = f"{lock.owner}@{lock.host}, pid {lock.pid}"
+    if age < -CLOCK_SECONDS:
+        text = f"the heartbeat of {who} is {-age:.0f} s in the future: the two machines' clocks disagree"
+        yield Finding("warning", "clock", "lock", text, "set both by NTP")
+    if not facts.is_at_work:
+        state = "is proven dead" if facts.is_proven_dead else "gave no sign of life"
+        wait = "30 s" if facts.is_proven_dead else f"{lock.bound_seconds:.0f} s"
+        text = f"lock {lock.nonce} of {who} was not given back; it {state} for {age:.0f} s"
+        remedy = (
+            f"`migrate apply PLAN` takes over at once; its first fence waits {wait} for what the old run may have sent"
+        )
+        yield Finding("warning", "stale-lock", "lock", text, remedy)
+
+
+def _versions(facts: Facts) -> Iterator[Finding]:
+    if facts.sqlite is not None and facts.sqlite < SAFE_SQLITE:
+        version = ".".join(map(str, facts.sqlite))
+        text = f"SQLite {version} can corrupt a database in WAL mode, rarely; this store uses a rollback journal and is safe"
+        yield Finding("warning", "sqlite", "state", text, "do not switch the file to WAL; SQLite 3.51.3 has the cure")
+
+
+def _show(route: RouteRecord | None) -> str:
+    return f"{route.account}, {route.mode}, epoch {route.epoch}" if route else "nothing"
