@@ -72,7 +72,7 @@ class _Watch:
         if self.is_terminal:
             _paint(situation, action, self.rates.known, self.settings)
             return
-        body = status.document(situation)
+        body = status.document(situation, next_action=action)
         key = event_line({**body, "forecast": None})  # its dates move with the clock, and that is no change
         if key == self.last:
             return
