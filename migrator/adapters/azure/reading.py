@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from migrator.adapters.azure import listing, shapes
+from migrator.adapters.azure.counting import count_page
 from migrator.adapters.azure.errors import TOO_LARGE
 from migrator.adapters.azure.forms import FormReader
 from migrator.adapters.azure.requests import Requests
@@ -102,7 +103,11 @@ class AzureReadings:
 
     async def features(self, container: str, *, prefix: str = "") -> Features:
         counts = listing.no_features()
-        await self._every(container, prefix, EVERYTHING, lambda node: listing.count_features(node, counts))
+        marker: str | None = ""
+        while marker is not None:
+            answer = await self._listing(container, prefix, marker, EVERYTHING)
+            with self._requests.understanding("list", container):
+                marker = count_page(answer.body, counts)
         return Features(**counts)
 
     # Reading
