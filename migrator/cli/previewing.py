@@ -62,9 +62,16 @@ def recorded_state(settings: Settings, schedule: Schedule) -> Iterator[StateStor
         yield store
 
 
-def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None, mode: InventoryMode = "full") -> Look:
+def look(
+    schedule: Schedule,
+    store: StateStore,
+    *,
+    waves: Sequence[str] | None,
+    mode: InventoryMode = "full",
+    probe: bool = False,
+) -> Look:
     """Preview these waves (None: all); accounts that cannot be read are findings."""
-    found = wiring.run_async(_look(schedule, store, waves, mode))
+    found = wiring.run_async(_look(schedule, store, waves, mode, probe))
     states = move_states(schedule, store)
     mark = None
     if waves is None:
@@ -79,9 +86,11 @@ def look(schedule: Schedule, store: StateStore, *, waves: Sequence[str] | None, 
     return Look(found, states, mark)
 
 
-async def _look(schedule: Schedule, store: StateStore, waves: Sequence[str] | None, mode: InventoryMode) -> Preview:
+async def _look(
+    schedule: Schedule, store: StateStore, waves: Sequence[str] | None, mode: InventoryMode, probe: bool
+) -> Preview:
     async with wiring.world_to_read(schedule, store) as world:
-        found = await preview(schedule, world, waves=waves, mode=mode)
+        found = await preview(schedule, world, waves=waves, mode=mode, with_probe=probe)
     with suppress(MigrateError):  # what the routes say is asked again by apply itself, which does not go on without
         async with wiring.router(schedule) as router:
             document = (await router.read()).document

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from migrator.engine.looking import InventoryMode, Seen, look
+from migrator.engine.probing import probe
 from migrator.engine.world import World
 from migrator.forecast import Inventory, Outlook, Standing, look_ahead
 from migrator.forecast.inventory import declared, from_note, to_note
@@ -40,15 +41,28 @@ class Preview:
 
 
 async def preview(
-    schedule: Schedule, world: World, *, waves: Collection[str] | None = None, mode: InventoryMode = "full"
+    schedule: Schedule,
+    world: World,
+    *,
+    waves: Collection[str] | None = None,
+    mode: InventoryMode = "full",
+    with_probe: bool = False,
 ) -> Preview:
-    """Read both sides of every move of ``waves`` (None: all), and forecast the whole rollout. Nothing is written."""
+    """Read both sides of every move of ``waves`` (None: all), and forecast the whole rollout. Nothing is written, unless a
+    probe is asked for."""
     chosen = [wave for wave in schedule.waves if waves is None or wave.name in waves]
     moves = [move for wave in chosen for move in wave.moves]
     seen = await look(schedule, world, moves, mode)
+    probed = await probe(world, moves) if with_probe else []
     inventories = {**known_inventories(schedule, world.state), **seen.inventories}
     outlook = look_ahead(schedule, inventories, standing_of(schedule, world.state, world.clock.now()))
-    findings = (*outlook.findings, *seen.findings, *not_built_findings(schedule), *_unread(moves, seen, inventories))
+    findings = (
+        *outlook.findings,
+        *seen.findings,
+        *probed,
+        *not_built_findings(schedule),
+        *_unread(moves, seen, inventories),
+    )
     return Preview(
         findings=findings,
         inventories=inventories,

@@ -363,3 +363,42 @@ def test_an_apply_that_comes_back_looks_only_at_what_may_begin(migrate: Migrate,
     assert "was not looked for with --inventory cached" in third.out
     kept = json.loads(migrate("status", "p.yaml", "--json").out)["waves"][1]["outcome"]
     assert kept["requests"]["forecast"] > 0
+
+
+# The probe.
+
+
+def names(account: Path) -> set[bytes]:
+    with sqlite3.connect(account) as connection:
+        return {bytes(row[0]) for row in connection.execute("SELECT name FROM blobs")}
+
+
+def test_a_probe_goes_both_ways_and_leaves_no_object(filled: Migrate, here: Path) -> None:
+    """The first target is in use already; the second is there and empty, so its container is made as apply will make it."""
+    assert filled("apply", "p.yaml", "--yes", "--wave", "first").code == 0
+    accounts = [here / f"state/{name}.db" for name in ("core", "web", "mail")]
+    before = [names(account) for account in accounts]
+    findings = json.loads(filled("plan", "p.yaml", "--probe", "--json").out)["findings"]
+    assert [finding["text"] for finding in findings if finding["code"] == "probed"] == [
+        "a probe went core -> web (by the service) and back (by the service), and was removed",
+        "a probe went core -> mail (by the service) and back (by the service), and was removed; events was made at mail for it",
+    ]
+    assert [names(account) for account in accounts] == before
+
+
+def test_an_account_that_is_not_there_is_not_made_for_a_probe(filled: Migrate, here: Path) -> None:
+    done = filled("plan", "p.yaml", "--probe")
+    assert done.code == 0
+    assert "the way of north-america/email-events was not probed: account mail is not there yet" in done.out
+    assert not (here / "state/mail.db").exists()
+
+
+def test_a_probe_that_is_refused_is_an_error_with_its_cause(filled: Migrate, here: Path) -> None:
+    assert filled("apply", "p.yaml", "--yes", "--wave", "first").code == 0
+    with sqlite3.connect(here / "state/web.db") as account:
+        account.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON blobs BEGIN SELECT RAISE(ABORT, 'the account is full'); END"
+        )
+    done = filled("plan", "p.yaml", "--probe")
+    assert done.code == 1
+    assert "error: north-america/web-tracking: the probe core -> web failed: cannot " in done.out

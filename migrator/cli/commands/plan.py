@@ -1,4 +1,4 @@
-"""``migrate plan``: the preview. Reads only."""
+"""``migrate plan``: the preview. Reads only, except with ``--probe``."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ Mode = Annotated[
         "known already.",
     ),
 ]
+Probe = Annotated[
+    bool,
+    typer.Option(
+        "--probe", metavar="", help="Also write, copy and remove one reserved object between each two accounts."
+    ),
+]
 Detailed = Annotated[
     bool, typer.Option("--detailed-exitcode", metavar="", help="Exit 2 if changes are pending, 0 if not.")
 ]
@@ -37,8 +43,9 @@ def plan(
     detailed_exitcode: Detailed = False,
     wave: Wave = None,
     inventory: Mode = "full",
+    probe: Probe = False,
 ) -> int:
-    """Show what apply would do: findings, inventory, forecast, steps. Nothing is written."""
+    """Show what apply would do: findings, inventory, forecast. Nothing of yours is changed."""
     from migrator.cli.previewing import keep, look, mode_of, recorded_state
     from migrator.cli.scope import wave_of
     from migrator.cli.views import preview as view
@@ -61,7 +68,7 @@ def plan(
     for warning in loaded.warnings:
         show_note(f"warning: {warning}")
     with recorded_state(settings, schedule) as store:
-        found = look(schedule, store, waves=None if wave is None else [wave], mode=mode)
+        found = look(schedule, store, waves=None if wave is None else [wave], mode=mode, probe=probe)
         keep(schedule, store, settings, found)
     if as_json:
         write_document(view.document(schedule, found))

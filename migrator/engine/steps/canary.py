@@ -23,6 +23,7 @@ from migrator.errors import (
 )
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
+from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.copying import Copier, same_content
 
@@ -58,7 +59,8 @@ async def _prove(mover: Mover, container: str, origin: ObjectStore, destination:
     """One way; how it went, in words. Tried again after what may pass by itself, each time under a new name."""
     for attempt in range(ATTEMPTS):
         try:
-            return await _copy_one(mover, container, origin, destination)
+            prefix = f"{RESERVED_PREFIX}canary/{mover.id}/"
+            return await send(mover.world.clock, prefix, container, origin, destination)
         except (OutcomeUnknown, Unreachable, ConditionFailed, SourceChanged, NotFound):
             if attempt == ATTEMPTS - 1:
                 raise
@@ -77,14 +79,20 @@ def type_of(fault: CloudError) -> type[CloudError]:
     return kind if kind.__init__ is CloudError.__init__ else CloudError
 
 
-async def _copy_one(mover: Mover, container: str, origin: ObjectStore, destination: ObjectStore) -> str:
-    prefix = f"{RESERVED_PREFIX}canary/{mover.id}/"
-    name = f"{prefix}{mover.world.clock.nonce()}"
+async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, destination: ObjectStore) -> str:
+    """One object under ``prefix``, one way, compared and removed; what is left there of others is swept first.
+
+    Returns:
+        How it went, in words: "by the service" or "streamed through this machine".
+    Raises:
+        CloudError, JudgementError: as ``prove_ways``.
+    """
+    name = f"{prefix}{clock.nonce()}"
     for store in (origin, destination):
         await _sweep(store, container, prefix)
     async with _removed(origin, container, name), _removed(destination, container, name):
         await origin.put(container, name, name.encode(), _SHAPE, condition=CREATE)
-        copier = Copier(origin, destination, mover.world.clock)
+        copier = Copier(origin, destination, clock)
         here = await origin.head(container, name)
         await copier.copy(container, here, condition=CREATE, in_fence=True)
         there = await destination.head(container, name)
