@@ -60,9 +60,7 @@ async def _pages(store: ObjectStore, container: str, prefix: str, most: int | No
     found, marker, read = replace(NOTHING, prefixes=1), None, 0
     while True:
         page = await store.page(container, prefix=prefix, marker=marker)
-        for blob in page.entries:
-            if not blob.name.startswith(RESERVED_PREFIX):
-                found = found.with_object(blob.size)
+        found = found.with_objects([one.size for one in page.entries if not one.name.startswith(RESERVED_PREFIX)])
         marker, read = page.marker, read + 1
         if marker is None or read == most:
             return found, marker is None

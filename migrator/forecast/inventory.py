@@ -39,15 +39,15 @@ class Inventory:
     error_ratio: float = 0.0
     counted_at: datetime | None = None
 
-    def with_object(self, size: int) -> Inventory:
-        """One object more."""
-        is_large = size > LARGE_ABOVE_BYTES
+    def with_objects(self, sizes: Sequence[int]) -> Inventory:
+        """So many objects more, of these sizes in bytes."""
+        large = [size for size in sizes if size > LARGE_ABOVE_BYTES]
         return replace(
             self,
-            objects=self.objects + 1,
-            bytes=self.bytes + size,
-            large_objects=self.large_objects + is_large,
-            large_bytes=self.large_bytes + (size if is_large else 0),
+            objects=self.objects + len(sizes),
+            bytes=self.bytes + sum(sizes),
+            large_objects=self.large_objects + len(large),
+            large_bytes=self.large_bytes + sum(large),
         )
 
 
