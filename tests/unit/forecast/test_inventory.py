@@ -24,7 +24,7 @@ AT = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 def test_objects_above_the_limit_of_one_request_are_large() -> None:
-    inventory = NOTHING.with_object(10).with_object(LARGE_ABOVE_BYTES).with_object(LARGE_ABOVE_BYTES + 1)
+    inventory = NOTHING.with_objects([10]).with_objects([LARGE_ABOVE_BYTES, LARGE_ABOVE_BYTES + 1])
     assert (inventory.objects, inventory.large_objects, inventory.large_bytes) == (3, 1, LARGE_ABOVE_BYTES + 1)
     assert inventory.bytes == 2 * LARGE_ABOVE_BYTES + 11
 
