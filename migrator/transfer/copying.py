@@ -5,7 +5,8 @@ asynchronous copy (append and page blobs, never inside a fence), streaming throu
 do is left for good (``Unsupported``); any other failure goes up. Every read carries the origin's ETag, every write the
 condition it was decided under, so a blob never mixes generations and nothing of others is overwritten.
 
-Memory: a streamed blob holds one block (BLOCK_BYTES) at a time; a copier runs at most STREAMS of them at once.
+Memory: a streamed blob holds two blocks (BLOCK_BYTES), one that is read and one that is written; a copier runs at most
+STREAMS of them at once, and beside them small ones.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from migrator.errors import CloudError, ConditionFailed, SourceChanged, Unsupported
@@ -31,6 +33,9 @@ SERVER_BLOCK_BYTES = 64 * 1024 * 1024
 """Bytes of one Put Block From URL: large enough for few requests, small enough that a lost answer costs little."""
 PARALLEL_BLOCKS = 4
 STREAMS = 4
+"""Larger blobs that are streamed at once."""
+SMALL_STREAM_BYTES = 1024 * 1024
+"""Blobs up to this stream beside each other as they come: each holds its bytes once."""
 PAGE_WRITE_BYTES = 4 * 1024 * 1024
 """Most bytes of one Put Page or Append Block. Source: Azure "Put Page", "Append Block"."""
 POLL_SECONDS = 0.5
@@ -91,7 +96,7 @@ class Copier:
                 return await self._async(origin, container, blob, shape, condition)
             except Unsupported:
                 self._asynchronous = False
-        async with self._streams:
+        async with nullcontext() if blob.size <= SMALL_STREAM_BYTES else self._streams:
             return await self._stream(container, blob, shape, condition)
 
     async def _server(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
@@ -135,9 +140,20 @@ class Copier:
             body = b"".join([piece async for piece in self._pieces(container, blob, BLOCK_BYTES)])
             return (await self._destination.put(container, blob.name, body, shape, condition=condition)).etag
         ids: list[str] = []
-        async for piece in self._pieces(container, blob, BLOCK_BYTES):
-            ids.append(_block_id(len(ids)))
-            await self._destination.stage_block(container, blob.name, ids[-1], piece)
+        staging: asyncio.Future[None] | None = None
+        try:
+            async for piece in self._pieces(container, blob, BLOCK_BYTES):
+                if staging is not None:
+                    await staging
+                ids.append(_block_id(len(ids)))
+                # The next block is read while this one is written.
+                staging = asyncio.ensure_future(self._destination.stage_block(container, blob.name, ids[-1], piece))
+            if staging is not None:
+                await staging
+        finally:
+            if staging is not None and not staging.done():
+                staging.cancel()
+                await asyncio.gather(staging, return_exceptions=True)
         return (await self._destination.commit_blocks(container, blob.name, ids, shape, condition=condition)).etag
 
     async def _stream_pieces(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:

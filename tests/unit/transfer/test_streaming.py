@@ -1,0 +1,80 @@
+"""Blobs that go through this machine: whole, of one generation, and no more of them in memory than is said."""
+
+import os
+
+import pytest
+
+from migrator.adapters.clock import SystemClock
+from migrator.adapters.local import LocalStore
+from migrator.errors import CloudError, NotFound
+from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
+from migrator.transfer.copying import Copier
+
+SHAPE = Shape(BlobType.BLOCK, ContentHeaders("text/plain"), {"owner": "web"}, {"day": "1"}, None)
+
+
+class Apart:
+    """A store whose service cannot copy from the other one; notes how many blocks are being written."""
+
+    def __init__(self, inner) -> None:
+        self.inner = inner
+        self.staging = self.most = 0
+        self.fails_at = None
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def can_copy_from(self, other) -> bool:
+        return False
+
+    async def stage_block(self, container, name, block_id, body) -> None:
+        self.staging += 1
+        self.most = max(self.most, self.staging)
+        try:
+            if block_id.endswith(str(self.fails_at)):
+                raise CloudError("cannot stage it: broken off")
+            await self.inner.stage_block(container, name, block_id, body)
+        finally:
+            self.staging -= 1
+
+
+@pytest.fixture
+async def ends(tmp_path):
+    stores = [LocalStore(name, tmp_path / f"{name}.db") for name in ("source", "target")]
+    for store in stores:
+        await store.create_container(ContainerInfo("box"))
+    yield stores[0], Apart(stores[1])
+    for store in stores:
+        await store.close()
+
+
+async def large(source):
+    """A blob of two blocks and a half."""
+    parts = [os.urandom(BLOCK_BYTES), os.urandom(BLOCK_BYTES), os.urandom(BLOCK_BYTES // 2)]
+    for number, part in enumerate(parts):
+        await source.stage_block("box", "big", f"part-{number}", part)
+    await source.commit_blocks("box", "big", [f"part-{n}" for n in range(3)], SHAPE, condition=CREATE)
+    return await source.head("box", "big"), b"".join(parts)
+
+
+async def test_a_large_blob_arrives_whole_with_one_block_on_its_way_at_a_time(ends):
+    source, target = ends
+    blob, body = await large(source)
+    copied = await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
+    arrived = await target.head("box", "big")
+    assert (arrived.etag, arrived.size, dict(arrived.tags)) == (copied.etag, len(body), {"day": "1"})
+    async with target.read("box", "big", if_match=copied.etag) as chunks:
+        assert b"".join([chunk async for chunk in chunks]) == body
+    assert target.most == 1
+
+
+@pytest.mark.parametrize("block", [0, 1, 2])
+async def test_a_block_that_fails_leaves_nothing_visible(ends, block):
+    source, target = ends
+    blob, _ = await large(source)
+    target.fails_at = block
+    with pytest.raises(CloudError, match="broken off"):
+        await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
+    with pytest.raises(NotFound):
+        await target.head("box", "big")
+    assert target.staging == 0
