@@ -29,10 +29,12 @@ class Cutter:
     port: int = 0
     way: str = ""
     most: int = 0
+    is_once: bool = False
     cuts: int = 0
 
-    def cut(self, way: str, most: int) -> None:
-        self.way, self.most = way, most
+    def cut(self, way: str, most: int, *, is_once: bool = False) -> None:
+        """``is_once``: only the next connection that comes so far is cut."""
+        self.way, self.most, self.is_once = way, most, is_once
         self.cuts += 1
 
     def mend(self) -> None:
@@ -55,6 +57,7 @@ class Cutter:
                     sink.write(piece)
                     await sink.drain()
                     if len(piece) < whole:
+                        self.way = "" if self.is_once else self.way
                         break
             except ConnectionError:
                 pass
@@ -146,7 +149,7 @@ async def test_a_write_whose_answer_is_lost_was_applied_once_and_is_not_called_a
     store = scene.opened()
     if is_kept:
         await store.containers()
-    scene.cutter.cut("down", 0)
+    scene.cutter.cut("down", 0, is_once=True)
     with pytest.raises(OutcomeUnknown):
         await WRITES[kind](store, Origin(scene.plain, "box", "n", written.etag))
     name = "n" if kind in ("replace", "delete") else "new"
@@ -170,6 +173,14 @@ async def test_a_read_that_is_cut_is_an_error_and_never_a_shorter_blob(scene: Sc
             [chunk async for chunk in chunks]
     scene.cutter.mend()
     assert await content(store, "box", "n") == body
+    await store.close()
+
+
+async def test_a_read_whose_kept_connection_ends_unanswered_is_sent_on_a_fresh_one(scene: Scene) -> None:
+    store = scene.opened()
+    await store.containers()
+    scene.cutter.cut("down", 0, is_once=True)
+    assert (await store.page("box")).entries == ()
     await store.close()
 
 
