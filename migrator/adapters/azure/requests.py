@@ -212,13 +212,11 @@ def token_failures(about: Target) -> Iterator[None]:
     try:
         yield
     except Exception as failure:
-        from azure.core.exceptions import AzureError, HttpResponseError
+        from migrator.adapters.azure.sdk_errors import answer_of, is_no_answer, is_refusal
 
-        from migrator.adapters.azure.sdk_errors import answer_of
-
-        if isinstance(failure, HttpResponseError):
+        if is_refusal(failure):
             raise no_credential(about) from answer_of(failure)
-        if isinstance(failure, (AzureError, TimeoutError, OSError)):
+        if is_no_answer(failure):
             raise unanswered("nobody gives us a token", about, was_sent=False) from answer_of(failure)
         raise
 

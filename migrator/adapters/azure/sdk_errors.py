@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import aiohttp
 from azure.core.exceptions import (
+    AzureError,
     ClientAuthenticationError,
     HttpResponseError,
     ServiceRequestError,
@@ -31,6 +32,15 @@ def translate(failure: Exception, target: Target) -> MigrateError:
         headers = getattr(failure.response, "headers", {})
         return refusal(failure.status_code or 0, code_of(failure), lambda name: str(headers.get(name, "")), target)
     return _silence(failure, target)
+
+
+def is_refusal(failure: Exception) -> bool:
+    """Did the identity service, or every credential of this machine, say no?"""
+    return isinstance(failure, HttpResponseError)
+
+
+def is_no_answer(failure: Exception) -> bool:
+    return isinstance(failure, (AzureError, TimeoutError, OSError))
 
 
 def _is_of_account(failure: Exception, target: Target) -> bool:
@@ -104,4 +114,4 @@ def answer_of(failure: BaseException) -> ServiceAnswer:
     return ServiceAnswer(redacted(f"{type(failure).__name__}{f' {status}' if status else ''}: {first_line}"))
 
 
-__all__ = ["answer_of", "code_of", "translate"]
+__all__ = ["answer_of", "code_of", "is_no_answer", "is_refusal", "translate"]

@@ -38,6 +38,7 @@ class Connection(asyncio.Protocol):
         "_body",
         "_body_bytes",
         "_chunks",
+        "_collected_by",
         "_collects",
         "_fed_bytes",
         "_head_bytes",
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Answer | Stream] | None = None
         self.deadline = inf
         """When, by the loop's clock, this exchange has been still for too long; the pool looks now and then."""
+        self._collected_by = inf
         self.exchanges = 0
         self.idle_until = inf
         self.is_reusable = False
@@ -157,11 +159,14 @@ class Connection(asyncio.Protocol):
         if len(body) <= JOINED_BYTES:
             self.is_sent_whole = True
             transport.write(head + body if body else head)
-            self.deadline = self._loop.time() + self._timeouts.first_byte
+            now = self._loop.time()
+            self.deadline = now + self._timeouts.first_byte
+            self._collected_by = now + self._timeouts.whole
         else:
             self.is_sent_whole = False
             transport.write(head)
             self.deadline = self._loop.time() + self._timeouts.send
+            self._collected_by = inf
         return answer
 
     async def send_body(self, body: Body) -> None:
@@ -176,7 +181,8 @@ class Connection(asyncio.Protocol):
             self.deadline = self._loop.time() + self._timeouts.send
         self.is_sent_whole = True
         if self._state == HEAD:
-            self.deadline = self._loop.time() + self._timeouts.first_byte
+            now = self._loop.time()
+            self.deadline, self._collected_by = now + self._timeouts.first_byte, now + self._timeouts.whole
 
     def _is_wanted(self) -> bool:
         return self._state == HEAD and self._stop is None
@@ -281,9 +287,13 @@ class Connection(asyncio.Protocol):
             if self._fed_bytes > self._limits.head_bytes:
                 self._stumble()
         elif self._state == BODY and not self._reading_is_paused:
-            self.deadline = self._loop.time() + self._timeouts.between_bytes
+            self._set_body_deadline()
             if self._fed_bytes - self._body_bytes > 2 * self._limits.head_bytes + 16 * self._body_bytes:
                 self._stumble()  # chunk extensions, trailers, anything but a body
+
+    def _set_body_deadline(self) -> None:
+        deadline = self._loop.time() + self._timeouts.between_bytes
+        self.deadline = min(deadline, self._collected_by) if self._collects else deadline
 
     def _stumble(self) -> None:
         """What came is no answer that we take; one that was whole before it stands."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. Each phase begins anew with every byte of progress; none bounds an exchange as a whole."""
+    """Seconds. Each phase begins anew with every byte of progress."""
 
     connect: float = 10.0
     """Name, connection and TLS together."""
@@ -18,6 +18,8 @@ class Timeouts:
     synchronous copy of 256 MiB takes longer."""
     between_bytes: float = 60.0
     """Longest silence inside an answer, while somebody reads it."""
+    whole: float = 600.0
+    """For an answer that is collected in memory, however steadily it trickles; a stream is bounded by its reader."""
     idle: float = 20.0
     """How long an unused connection is kept; less if the server says so."""
 

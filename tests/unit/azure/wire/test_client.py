@@ -282,6 +282,15 @@ def stopping_after(part: bytes) -> Serve:
     return serve
 
 
+async def trickling(server: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await server.read(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(10_000):
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.005)
+
+
 class TestPhases:
     @pytest.mark.parametrize(
         ("serve", "timeouts", "body"),
@@ -290,8 +299,10 @@ class TestPhases:
             (deaf, Timeouts(send=0.05), bytes(30_000_000)),
             (stopping_after(b"HTTP/1.1 200 OK\r\nContent-"), Timeouts(first_byte=0.05), b""),
             (stopping_after(OK[:-1]), Timeouts(between_bytes=0.05), b""),
+            (trickling, Timeouts(whole=0.1), b""),
+            (trickling, Timeouts(whole=0.1), bytes(100_000)),
         ],
-        ids=["first byte", "send", "head", "between bytes"],
+        ids=["first byte", "send", "head", "between bytes", "whole", "whole after a body"],
     )
     async def test_each_phase_of_a_silent_server_ends(self, serve: Serve, timeouts: Timeouts, body: bytes) -> None:
         async with peer(serve) as server:
