@@ -27,6 +27,8 @@ _SAID: Final[Mapping[str, str]] = {
     "released": "catching up again",
     "soaked": "soaked: healthy for long enough, done",
     "retried": "goes on, as asked",
+    "adopted-source": "the route is taken for the truth, it names the source: catching up",
+    "adopted-target": "the route is taken for the truth, it names the target: soaking from the beginning",
 }
 _PARTS: Final = (("copied", "copied"), ("marked", "retagged"), ("deleted", "deleted"))
 
