@@ -23,7 +23,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "migrator.errors": (),
     "migrator.model": ("migrator.model",),
     "migrator.ports": ("migrator.ports", "migrator.model", "migrator.errors"),
-    "migrator.machine": ("migrator.machine", "migrator.model", "migrator.errors"),
+    "migrator.machine": ("migrator.machine", "migrator.forecast.windows", "migrator.model", "migrator.errors"),
     "migrator.gates": ("migrator.gates", "migrator.model", "migrator.errors"),
     "migrator.forecast": ("migrator.forecast", "migrator.model", "migrator.errors"),
     "migrator.plan": ("migrator.plan", "migrator.model", "migrator.errors"),

@@ -17,7 +17,8 @@ from migrator.engine.preview import known_inventories, standing_of
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.outcome import Comparison
 from migrator.machine.transitions import FENCE_STATES
-from migrator.machine.waves import blocked_by, wave_state
+from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
+from migrator.machine.waves import wave_state
 from migrator.model.moves import Approval, Control, LockRecord, MoveRecord, MoveState, WaveRecord, WaveState
 from migrator.model.pace import FRESH_SECONDS, NOTE, Pace, from_note
 from migrator.model.schedule import PlannedWave, Schedule
@@ -25,6 +26,7 @@ from migrator.ports.state_store import StateStore
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
 _RESTING: Final = (MoveState.SOAKED, MoveState.REVERSED, MoveState.HALTED, MoveState.RETIRED)
+_KEEP_FROM_BEGINNING: Final = frozenset({"wave", "failed", "not-before", "pause"})
 _NOT_SWITCHED: Final = frozenset(
     {
         MoveState.PREFLIGHT,
@@ -34,16 +36,6 @@ _NOT_SWITCHED: Final = frozenset(
         MoveState.READY,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """``kind``: wave, approval, not-before, hold, pause, retry, soak; of one move also fence and
-    unanswered-writes. ``who`` names the wave or the person."""
-
-    kind: str
-    until: datetime | None = None
-    who: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +152,7 @@ def _waves(schedule: Schedule | None, recorded: _Recorded, now: datetime) -> tup
     moves = {name: _moves_of(name, schedule, recorded) for name in names}
     states = {name: _state(recorded.waves.get(name), moves[name]) for name in names}
     planned = {wave.name: wave for wave in schedule.waves} if schedule else {}
-    return tuple(_wave(name, states, moves[name], planned.get(name), recorded, now) for name in names)
+    return tuple(_wave(schedule, name, states, moves[name], planned.get(name), recorded, now) for name in names)
 
 
 def _names(schedule: Schedule | None, recorded: _Recorded) -> list[str]:
@@ -190,6 +182,7 @@ def _state(record: WaveRecord | None, moves: Sequence[MoveRecord]) -> WaveState:
 
 
 def _wave(
+    schedule: Schedule | None,
     name: str,
     states: Mapping[str, WaveState],
     moves: Sequence[MoveRecord],
@@ -201,10 +194,13 @@ def _wave(
     record = recorded.waves.get(name)
     state = states[name]
     if state in (WaveState.PENDING, WaveState.WAITING):
-        waits = _waits_to_begin(planned, states, recorded, now)
-        state = WaveState.WAITING if waits else state
+        waits = _waits_to_begin(schedule, planned, states, recorded, now)
+        # An approval or a window keeps only the cut-over: such a wave may begin to copy all the same.
+        state = WaveState.WAITING if any(one.kind in _KEEP_FROM_BEGINNING for one in waits) else state
     else:
-        waits = _waits_at_work(name, standings, planned, recorded, now)
+        waits = _waits_at_work(schedule, name, standings, planned, recorded, now)
+        is_waiting = any(one.kind not in ("retry", "soak") for one in waits)
+        state = wave_state(moves, is_waiting=is_waiting)
     outcome = compared(recorded.store, record, moves, now) if recorded.store and record else None
     return WaveStanding(name, state, waits, standings, record.reason if record else "", outcome)
 
@@ -262,25 +258,27 @@ def _fence_age(move: MoveRecord, now: datetime) -> float | None:
 
 
 def _waits_to_begin(
-    planned: PlannedWave | None, states: Mapping[str, WaveState], recorded: _Recorded, now: datetime
+    schedule: Schedule | None,
+    planned: PlannedWave | None,
+    states: Mapping[str, WaveState],
+    recorded: _Recorded,
+    now: datetime,
 ) -> tuple[Wait, ...]:
     waits: list[Wait] = []
-    if planned is not None:
-        waits += [Wait("wave", who=earlier) for earlier in blocked_by(planned.after, states)]
-        if planned.approval_required and not _is_approved(planned, recorded.approvals):
-            waits.append(Wait("approval"))
-        if planned.not_before is not None and planned.not_before > now:
-            waits.append(Wait("not-before", until=planned.not_before))
+    if planned is not None and schedule is not None:
+        waits += waits_to_begin(schedule, planned, states, now)
+        waits += waits_to_cut_over(planned, schedule.freeze, recorded.approvals, now)
     waits += _pauses(recorded)
     return tuple(waits)
 
 
-def _is_approved(planned: PlannedWave, approvals: Sequence[Approval]) -> bool:
-    return any(given.wave == planned.name and given.fingerprint == planned.fingerprint for given in approvals)
-
-
 def _waits_at_work(
-    name: str, moves: Sequence[MoveStanding], planned: PlannedWave | None, recorded: _Recorded, now: datetime
+    schedule: Schedule | None,
+    name: str,
+    moves: Sequence[MoveStanding],
+    planned: PlannedWave | None,
+    recorded: _Recorded,
+    now: datetime,
 ) -> tuple[Wait, ...]:
     states = {move.record.state for move in moves}
     waits: list[Wait] = []
@@ -288,6 +286,8 @@ def _waits_at_work(
         waits.append(Wait("retry"))
     if states & _NOT_SWITCHED:
         waits += _holds(name, planned, recorded)
+        if planned is not None and schedule is not None:
+            waits += waits_to_cut_over(planned, schedule.freeze, recorded.approvals, now)
     if states - {MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRED}:
         waits += _pauses(recorded)
     left = [move.soak_left_seconds for move in moves if move.soak_left_seconds is not None]

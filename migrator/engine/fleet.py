@@ -118,6 +118,20 @@ class Fleet:
             self.world.reporter.event("wave-changed", None, said, wave=wave.name, state=state.value, **facts)
         self.commit(SaveWave(new), *changes)
 
+    def reason_of(self, wave: PlannedWave) -> str:
+        """Why the wave was taken back by itself; empty if it was not."""
+        return self._record(wave).reason
+
+    def with_reason(self, wave: PlannedWave, reason: str) -> SaveWave:
+        """To be committed: why the wave stopped, kept until somebody retries."""
+        return SaveWave(replace(self._record(wave), reason=reason))
+
+    def forget_reasons(self, scope: Sequence[PlannedMove]) -> None:
+        """A person said go on: no wave of the scope is stopped by a gate any more."""
+        stopped = [wave for wave in self.schedule.waves if self.reason_of(wave) and any(m in scope for m in wave.moves)]
+        if stopped:
+            self.commit(*(self.with_reason(wave, "") for wave in stopped))
+
     def _record(self, wave: PlannedWave) -> WaveRecord:
         return next(one for one in self.world.state.waves() if one.name == wave.name)
 

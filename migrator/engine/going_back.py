@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
 
 from migrator.engine import adopting, steps
 from migrator.engine.fleet import Fleet
@@ -16,10 +18,13 @@ from migrator.engine.world import Outcome
 from migrator.errors import UsageError
 from migrator.machine.events import Event
 from migrator.model.moves import Control, Direction, MoveState
+from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
 from migrator.ports.state_store import AddJournal, SetControl
 
 CONTROL_SECONDS = 0.5
+GATE: Final = "gate"
+"""In a recorded way back: the reason of the gate that asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +38,32 @@ class Abandon:
 async def wished(fleet: Fleet) -> Control:
     """Wait until an operator asks the running apply to go back."""
     while True:
-        for control in fleet.world.state.controls():
-            if control.kind == "rollback":
-                return control
+        control = recorded(fleet)
+        if control is not None:
+            return control
         await fleet.world.clock.sleep(CONTROL_SECONDS)
 
 
+def recorded(fleet: Fleet) -> Control | None:
+    """A way back that is wanted and not done: an operator's wish, or a failed gate's whose run died in it."""
+    return next((one for one in fleet.world.state.controls() if one.kind == "rollback"), None)
+
+
+def decided(fleet: Fleet, wave: str, move: MoveId | None, why: str, *, at: datetime) -> Control:
+    """What a failed gate decides: to be committed with its reason, and to be carried out by ``steered``."""
+    region, area = (move.region, move.area) if move else (None, None)
+    value = {"wave": wave, "region": region, "area": area, "on_conflict": None, GATE: why}
+    return Control("rollback", f"wave:{wave}", value, "engine", at)
+
+
 async def steered(fleet: Fleet, control: Control) -> Outcome:
-    """Take up the wish, once, and carry it out."""
+    """Carry out a recorded way back; it stays on record until it is done, or until a person is needed for it."""
     value = control.value
-    fleet.commit(SetControl(replace(control, value={})))
+    why = value.get(GATE)
+    if why is not None:
+        scope = fleet.in_scope(value.get("wave"), value.get("region"), value.get("area"))
+        outcome = await roll_back(fleet, scope, None, why, carry_on=True)
+        return Outcome("halted", (why, *outcome.reasons))
     scope = fleet.in_scope(value.get("wave"), value.get("region"), value.get("area"))
     reason = value.get("abandon")
     abandon = Abandon(reason, control.who) if reason else None
@@ -50,41 +71,60 @@ async def steered(fleet: Fleet, control: Control) -> Outcome:
 
 
 async def roll_back(
-    fleet: Fleet, scope: Sequence[PlannedMove], on_conflict: str | None, why: str, *, abandon: Abandon | None = None
+    fleet: Fleet,
+    scope: Sequence[PlannedMove],
+    on_conflict: str | None,
+    why: str,
+    *,
+    abandon: Abandon | None = None,
+    carry_on: bool = False,
 ) -> Outcome:
     """Take the moves of ``scope`` back, one after the other; the first that needs a person ends it.
 
     Args:
         abandon: leave behind what was written at the targets since their switch; nothing is read from them.
+        carry_on: go on with the others when one needs a person.
     """
     reasons: list[str] = []
+    halted: list[str] = []
     for move in scope:
-        mover = fleet.mover(move)
-        if mover.record.state in (MoveState.PENDING, MoveState.REVERSED):
-            continue
-        mover.on_conflict = on_conflict
-        mover.is_patient = True
-        mover._transfer = None
-        if mover.record.direction is Direction.FORWARD or mover.record.state is MoveState.HALTED:
-            try:
-                if mover.record.ever_routed:
-                    await preflight.claim(mover)
-            except Halt as halt:
-                return Outcome("halted", (halt.reason,))
-            if mover.record.intent is not None:
-                text = f"cannot roll back {move.id}: route and state disagree about a fence that is still on record"
-                return Outcome("halted", (f"{text}; {ADOPT_HINT}",))
-            mover.happen(Event.ROLLED_BACK, reason=why)
-        _leave_behind(mover, abandon)
-        mover._claim_at = -1e9
-        await mover.drive(steps.STEPS)
-        if mover.record.state is MoveState.HALTED:
-            return Outcome("halted", (f"{move.id} is halted: {mover.record.reason}",))
-        reasons.append(
-            f"{move.id} is back at {move.source}" + (f"; {mover.record.dirty}" if mover.record.dirty else "")
-        )
+        outcome = await _one_back(fleet, move, on_conflict, why, abandon)
+        (halted if outcome.code == "halted" else reasons).extend(outcome.reasons)
+        if halted and not carry_on:
+            break
+    wishes = [one for one in fleet.world.state.controls() if one.kind == "rollback"]
+    if wishes:
+        fleet.commit(*(SetControl(replace(one, value={})) for one in wishes))
     fleet.save_waves_of(scope)
-    return Outcome("done", tuple(reasons))
+    return Outcome("halted", (*reasons, *halted)) if halted else Outcome("done", tuple(reasons))
+
+
+async def _one_back(
+    fleet: Fleet, move: PlannedMove, on_conflict: str | None, why: str, abandon: Abandon | None
+) -> Outcome:
+    mover = fleet.mover(move)
+    if mover.record.state in (MoveState.PENDING, MoveState.REVERSED):
+        return Outcome("done")
+    mover.on_conflict = on_conflict
+    mover.is_patient = True
+    mover._transfer = None
+    if mover.record.direction is Direction.FORWARD or mover.record.state is MoveState.HALTED:
+        try:
+            if mover.record.ever_routed:
+                await preflight.claim(mover)
+        except Halt as halt:
+            return Outcome("halted", (halt.reason,))
+        if mover.record.intent is not None:
+            text = f"cannot roll back {move.id}: route and state disagree about a fence that is still on record"
+            return Outcome("halted", (f"{text}; {ADOPT_HINT}",))
+        mover.happen(Event.ROLLED_BACK, reason=why)
+    _leave_behind(mover, abandon)
+    mover._claim_at = -1e9
+    await mover.drive(steps.STEPS)
+    if mover.record.state is MoveState.HALTED:
+        return Outcome("halted", (f"{move.id} is halted: {mover.record.reason}",))
+    said = f"{move.id} is back at {move.source}" + (f"; {mover.record.dirty}" if mover.record.dirty else "")
+    return Outcome("done", (said,))
 
 
 def _leave_behind(mover: Mover, abandon: Abandon | None) -> None:
@@ -130,6 +170,7 @@ async def retry(
         text = f"{move.id}: retry asked for: {reason}"
         mover.happen(Event.RETRIED, fleet.journal("retry", text, wave=mover.wave.name, actor=who), figures=figures)
         reasons.append(f"{move.id} goes on from {mover.record.state}")
+    fleet.forget_reasons(scope)
     fleet.save_waves_of(scope)
     if refused:
         return Outcome("halted", (*reasons, *refused))

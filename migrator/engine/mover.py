@@ -32,7 +32,8 @@ from migrator.forecast.converging import Convergence
 from migrator.machine.events import Event
 from migrator.machine.release import Standing, decide_release, explain
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
-from migrator.model.moves import Control, Direction, Figures, JournalEntry, MoveRecord, MoveState, RouteIntent
+from migrator.machine.waiting import Wait
+from migrator.model.moves import Approval, Control, Direction, Figures, JournalEntry, MoveRecord, MoveState, RouteIntent
 from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
@@ -79,14 +80,24 @@ class Shared:
     fence_from: float = -1e9
     """On the monotonic clock: longer durations were published, and before it no fence begins."""
     _controls: Sequence[Control] = ()
+    _approvals: Sequence[Approval] = ()
     _controls_at: float = -1e9
 
     def is_wished(self, kind: str, wave: str) -> bool:
         """What operators wish, read at most every CONTROL_SECONDS: this is asked before every object."""
+        self._look()
+        return any(c.kind == kind and c.scope in ("", f"wave:{wave}") for c in self._controls)
+
+    def approvals(self) -> Sequence[Approval]:
+        """As old as the wishes at most."""
+        self._look()
+        return self._approvals
+
+    def _look(self) -> None:
         now = self.world.clock.monotonic()
         if now - self._controls_at >= CONTROL_SECONDS:
             self._controls, self._controls_at = self.world.state.controls(), now
-        return any(c.kind == kind and c.scope in ("", f"wave:{wave}") for c in self._controls)
+            self._approvals = self.world.state.approvals()
 
 
 @dataclass(slots=True)
@@ -98,6 +109,24 @@ class Halt(Exception):
 
 class Waiting(Exception):
     """An impatient move met something that takes time; the text says what."""
+
+
+class Turns:
+    """How many moves of a wave may cut over at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: set[MoveId] = set()
+
+    def take(self, move: MoveId) -> bool:
+        """False while others have all of them; a turn that was taken stays so until it is given back."""
+        if move not in self._taken and len(self._taken) >= self._most:
+            return False
+        self._taken.add(move)
+        return True
+
+    def give_back(self, move: MoveId) -> None:
+        self._taken.discard(move)
 
 
 Step = Callable[["Mover"], Awaitable[Event]]
@@ -121,6 +150,11 @@ class Mover:
     waiting_for: str = ""
     passes_here: int = 0
     """Passes that this run has made."""
+    waits: tuple[Wait, ...] = ()
+    """What its cut-over waited for at ``waits_at``, on the monotonic clock."""
+    waits_at: float = -1e9
+    fences: Turns | None = None
+    """Whose turn it is to cut over; None: anybody's."""
     is_patient: bool = True
     """False: do not wait for soaks and operators (``--no-wait``); raise Waiting instead."""
     fence_begun: float = 0.0

@@ -14,6 +14,8 @@ _NOT_WORKING = frozenset(
 def wave_state(moves: Sequence[MoveRecord], *, is_waiting: bool) -> WaveState:
     """What the wave is, from the states of its moves.
 
+    ``is_waiting``: something keeps its moves from going on. Then a wave without a move at work is waiting.
+
     Order of precedence: halted (anywhere), running, soaking, then the states at rest. A wave with moves at rest on both
     ends (some soaked, some reversed) is reversed: it did not arrive.
     """
@@ -30,6 +32,12 @@ def wave_state(moves: Sequence[MoveRecord], *, is_waiting: bool) -> WaveState:
         return WaveState.REVERSED
     if all(state in (MoveState.SOAKING, MoveState.SOAKED) for state in states):
         return WaveState.SOAKING
+    if (
+        is_waiting
+        and MoveState.READY in states
+        and all(state in _NOT_WORKING or state is MoveState.READY for state in states)
+    ):
+        return WaveState.WAITING
     return WaveState.RUNNING
 
 

@@ -135,11 +135,11 @@ def test_a_store_without_a_plan_document_still_shows_its_waves() -> None:
 
 def test_an_approval_counts_only_for_the_wave_as_it_was_approved() -> None:
     waits = look(None, plan(approval_required=True)).waves[1].waits
-    assert Wait("approval") in waits
+    assert Wait("approval", who="second") in waits
     stale = Recorded(approval_records=(Approval("second", "f0", "ann", "ok", NOW),))
-    assert Wait("approval") in look(stale, plan(approval_required=True)).waves[1].waits
+    assert Wait("approval", who="second") in look(stale, plan(approval_required=True)).waves[1].waits
     fresh = Recorded(approval_records=(Approval("second", "f1", "ann", "ok", NOW),))
-    assert Wait("approval") not in look(fresh, plan(approval_required=True)).waves[1].waits
+    assert Wait("approval", who="second") not in look(fresh, plan(approval_required=True)).waves[1].waits
 
 
 def test_an_earliest_start_is_waited_for_until_it_is_past() -> None:

@@ -12,6 +12,7 @@ import typer
 
 from migrator.cli.commands import (
     apply,
+    approve,
     doctor,
     history,
     hold,
@@ -50,6 +51,7 @@ def register(app: typer.Typer) -> None:
             "verify": verify.verify,
         },
         STEER: {
+            "approve": approve.approve,
             "hold": hold.hold,
             "release": release.release,
             "pause": pause.pause,

@@ -9,23 +9,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrator.cli.settings import Settings
-from migrator.cli.situation import MoveStanding, Situation, Wait, WaveStanding
+from migrator.cli.situation import MoveStanding, Situation, WaveStanding
 from migrator.cli.views import timeline
 from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.cli.views.figures import brief, count, duration, instant, size, stamp
 from migrator.cli.views.screen import Page
 from migrator.forecast.outcome import to_evidence, told
+from migrator.machine.waiting import words
 from migrator.model.moves import LockRecord, MoveState
 
-_WAITS = {
-    "wave": "wave {who} to be soaked",
-    "approval": "approval: `migrate approve PLAN WAVE --reason TEXT`",
-    "not-before": "its earliest start",
-    "hold": "the hold of {who} to be released",
-    "pause": "the pause of {who} to end",
-    "retry": "a person: it is halted",
-    "soak": "the soak, if all samples are good",
-}
 _STYLES = {"halted": "bold red", "soaked": "green", "reversed": "yellow", "running": "cyan", "soaking": "cyan"}
 
 _ARRIVED = frozenset({MoveState.SOAKING, MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRING, MoveState.RETIRED})
@@ -109,7 +101,7 @@ def write(page: Page, situation: Situation, *, next_action: str, rates: Mapping[
         page.line()
         page.line(f"Wave {wave.name}: {wave.state}", style=_STYLES.get(str(wave.state)))
         for wait in wave.waits:
-            page.line(f"  waits for {_wait(wait)}")
+            page.line(f"  waits for {words(wait)}")
         _show_moves(page, wave, rates)
         if wave.outcome is not None and (said := told(wave.outcome)):
             page.line(f"  {said}", style="dim")
@@ -129,11 +121,6 @@ def _run_line(situation: Situation) -> str:
     if situation.is_at_work:
         return f"At work: {who}."
     return f"Stopped without giving back its lock {lock.nonce}: {who}; last sign of life {duration(age)} ago."
-
-
-def _wait(wait: Wait) -> str:
-    text = _WAITS.get(wait.kind, wait.kind).format(who=wait.who or "somebody")
-    return f"{text}, {instant(wait.until)}" if wait.until else text
 
 
 def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> None:

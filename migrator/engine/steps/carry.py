@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import waited
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
+from migrator.machine.waiting import Wait, waits_to_cut_over, words
 from migrator.model.moves import Direction, RouteIntent
 from migrator.ports.state_store import AddJournal
 from migrator.transfer import passes
@@ -19,6 +21,8 @@ READY_PASS_SECONDS = 300.0
 """A move that waits to be let into its fence keeps up with a pass so often."""
 FRESH_SECONDS = 30.0
 """What was found out longer ago is too old to begin a fence with: one more pass first."""
+LOOK_SECONDS = 1.0
+"""How long what the calendar says holds good: finding the next window is work."""
 
 
 async def copy(mover: Mover) -> Event:
@@ -104,7 +108,7 @@ async def catch_up(mover: Mover) -> Event:
 async def ready(mover: Mover) -> Event:
     """Wait until nothing forbids the cut-over, keeping up meanwhile; the last pass before the fence is never an old one."""
     await _leave_warm(mover)
-    clock = mover.world.clock
+    clock, turns = mover.world.clock, mover.fences
     last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
     while True:
         why = _forbids(mover)
@@ -115,8 +119,12 @@ async def ready(mover: Mover) -> Event:
             if result.changes > mover.wave.cutover.max_lag_objects:
                 return Event.FELL_BEHIND
             continue
+        if why is None and turns is not None and not turns.take(mover.id):
+            why = "other moves of its wave cut over first (max_moves)"
         if why is None:
             break
+        if turns is not None:
+            turns.give_back(mover.id)
         if mover.waiting_for != why:
             mover.tell("waiting", f"{mover.id}: {why}")
         mover.waiting_for = why
@@ -157,7 +165,28 @@ async def _leave_warm(mover: Mover) -> None:
 def _held(mover: Mover) -> str | None:
     if mover.wave.cutover.hold:
         return "the plan says hold"
-    return "held by an operator: migrate release" if mover.shared.is_wished("hold", mover.wave.name) else None
+    if mover.shared.is_wished("hold", mover.wave.name):
+        return "held by an operator: migrate release"
+    waits = cut_over_waits(mover)
+    return f"waits for {', and for '.join(words(one) for one in waits)}" if waits else None
+
+
+def cut_over_waits(mover: Mover, *, begun: bool = False) -> tuple[Wait, ...]:
+    """Approval, change windows and freezes; ``begun``: the fence is there, and only its last moment must still be inside.
+    The way back waits for none of them."""
+    if mover.record.direction is not Direction.FORWARD:
+        return ()
+    clock = mover.world.clock
+    if not begun and clock.monotonic() - mover.waits_at < LOOK_SECONDS:
+        return mover.waits
+    # Drain, a scan that may find differences and one that must find none: each as long as the last pass was.
+    needed = 0.0 if begun else mover.shared.desk.drain_seconds + 2 * mover.record.figures.lag_seconds
+    shared = mover.shared
+    waits = waits_to_cut_over(
+        mover.wave, shared.schedule.freeze, shared.approvals(), clock.now(), needed=timedelta(seconds=needed)
+    )
+    mover.waits, mover.waits_at = waits, clock.monotonic()
+    return waits
 
 
 def _forbids(mover: Mover) -> str | None:

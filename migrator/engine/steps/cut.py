@@ -11,9 +11,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from migrator.engine.mover import Mover, after_switch
-from migrator.engine.steps.carry import one_pass
+from migrator.engine.steps.carry import cut_over_waits, one_pass
 from migrator.errors import CloudError, JudgementError, OutcomeUnknown, RouteChanged
 from migrator.machine.events import Event
+from migrator.machine.waiting import words
 from migrator.model.routes import READ_ONLY
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import AddJournal
@@ -61,6 +62,8 @@ async def verify(mover: Mover) -> Event:
             break
     else:
         raise JudgementError(f"cannot prove {mover.id} equal: every pass found new differences")
+    if waits := cut_over_waits(mover, begun=True):
+        raise OutcomeUnknown(f"cannot switch {mover.id}: it is outside its time now and waits for {words(waits[0])}")
     text = f"{mover.id}: {result.scanned:,} objects proved equal"
     return await _proved(mover, mover.note("barrier", text, scanned=result.scanned, held=result.held))
 

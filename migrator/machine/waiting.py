@@ -1,0 +1,110 @@
+"""What a wave waits for, and until when: before it begins, and before a move of it may cut over.
+
+Decides by the plan, the states of the waves, the approvals and a moment that the caller gives. Leaves holds, pauses and the
+waiting itself to the engine. Rules:
+
+1. A wave *begins* - and sends its first request - when the waves it comes after are soaked, no earlier wave has failed, and
+   ``not_before`` has come.
+2. A move *cuts over* when its wave is approved as it is written now, and inside a change window, outside every freeze, with
+   room for its whole fence. Copying needs none of these: it is undone by one release and customers do not notice it, while a
+   copy that began with the window would have missed it.
+3. The way back waits for nobody: neither approval nor window nor freeze keeps a rollback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from migrator.forecast.windows import is_open, next_open, room
+from migrator.machine.waves import blocked_by
+from migrator.model.moves import Approval, WaveState
+from migrator.model.schedule import Freeze, PlannedWave, Schedule
+from migrator.model.units import show_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """``kind``: wave, failed, approval, not-before, window, freeze, hold, pause, retry, soak; of one move also
+    fence and unanswered-writes. ``who`` names the wave or the person; ``until`` is the earliest end, None where nobody knows one."""
+
+    kind: str
+    until: datetime | None = None
+    who: str | None = None
+
+
+_WORDS: Final = {
+    "wave": "wave {who} to be soaked",
+    "failed": "wave {who}, which stopped, to be put in order (migrate retry or rollback)",
+    "approval": "approval: `migrate approve PLAN {who} --reason TEXT`",
+    "not-before": "its earliest start",
+    "window": "a change window with room for its fence",
+    "freeze": "the end of a freeze",
+    "hold": "the hold of {who} to be released",
+    "pause": "the pause of {who} to end",
+    "retry": "a person: it is halted",
+    "soak": "the soak, if all samples are good",
+    "fence": "its fence to end",
+    "unanswered-writes": "unanswered writes of its own, which may still be applied",
+}
+
+
+def words(wait: Wait) -> str:
+    """One clause for people: ``a change window with room for its fence, 2026-12-05 01:00 UTC``."""
+    text = _WORDS.get(wait.kind, wait.kind).format(who=wait.who or "somebody")
+    if wait.until is not None:
+        return f"{text}, {wait.until:%Y-%m-%d %H:%M} UTC"
+    return f"{text} (none comes)" if wait.kind in ("window", "freeze") else text
+
+
+def waits_to_begin(
+    schedule: Schedule, wave: PlannedWave, states: Mapping[str, WaveState], now: datetime
+) -> tuple[Wait, ...]:
+    """Rule 1. ``states``: of every wave of the plan."""
+    waits = [Wait("wave", who=name) for name in blocked_by(wave.after, states)]
+    waits += [Wait("failed", who=name) for name in failed_before(schedule, wave, states) if name not in wave.after]
+    if wave.not_before is not None and wave.not_before > now:
+        waits.append(Wait("not-before", until=wave.not_before))
+    return tuple(waits)
+
+
+def failed_before(schedule: Schedule, wave: PlannedWave, states: Mapping[str, WaveState]) -> tuple[str, ...]:
+    """The waves above ``wave`` that stopped: a failure stops every later wave, whatever it comes after."""
+    names = [one.name for one in schedule.waves]
+    above = names[: names.index(wave.name)]
+    return tuple(name for name in above if states[name] in (WaveState.HALTED, WaveState.REVERSED))
+
+
+def waits_to_cut_over(
+    wave: PlannedWave,
+    freezes: Sequence[Freeze],
+    approvals: Sequence[Approval],
+    now: datetime,
+    *,
+    needed: timedelta = timedelta(),
+) -> tuple[Wait, ...]:
+    """Rule 2. ``needed``: how long the fence is forecast to last."""
+    waits = []
+    if wave.approval_required and not is_approved(wave, approvals):
+        waits.append(Wait("approval", who=wave.name))
+    left = room(wave.change_windows, freezes, now)
+    if left is not None and left < max(needed, timedelta(microseconds=1)):
+        is_frozen = not is_open((), freezes, now)
+        until = next_open(wave.change_windows, freezes, now, needed=needed)
+        waits.append(Wait("freeze" if is_frozen else "window", until=until))
+    return tuple(waits)
+
+
+def is_approved(wave: PlannedWave, approvals: Sequence[Approval]) -> bool:
+    """By somebody who saw the wave as it is written now: an edited wave needs a new approval."""
+    return any(given.wave == wave.name and given.fingerprint == wave.fingerprint for given in approvals)
+
+
+def lateness(wave: PlannedWave, state: WaveState, now: datetime) -> str | None:
+    """What to say of a wave that is not complete at its promised date; it stops nothing."""
+    if wave.complete_by is None or now < wave.complete_by or state in (WaveState.SOAKED, WaveState.RETIRED):
+        return None
+    by = show_duration((now - wave.complete_by).total_seconds())
+    return f"wave {wave.name} is {by} late: it was to be complete by {wave.complete_by:%Y-%m-%d %H:%M} UTC"
