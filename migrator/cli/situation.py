@@ -14,6 +14,7 @@ from typing import Final
 
 from migrator.engine.outcome import compared
 from migrator.engine.preview import known_inventories, standing_of
+from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.outcome import Comparison
 from migrator.machine.transitions import FENCE_STATES
@@ -21,6 +22,7 @@ from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
 from migrator.machine.waves import wave_state
 from migrator.model.moves import Approval, Control, LockRecord, MoveRecord, MoveState, WaveRecord, WaveState
 from migrator.model.pace import FRESH_SECONDS, NOTE, Pace, from_note
+from migrator.model.samples import Sample
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.ports.state_store import StateStore
 
@@ -48,6 +50,9 @@ class MoveStanding:
     fence_seconds: float | None
     soak_left_seconds: float | None
     waits: tuple[Wait, ...] = ()
+    soak_wanted_seconds: float | None = None
+    gates: tuple[Sample, ...] = ()
+    """The last sample of each gate since the switch, while it soaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +217,23 @@ def _move(move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, no
         soak_left = max(0.0, planned.soak_seconds - move.figures.soak_seconds)
     fence_seconds = _fence_age(move, now) if is_fenced else move.figures.fence_seconds
     return MoveStanding(
-        move, is_fenced, fence_seconds, soak_left, _waits_of_move(move, planned, recorded, soak_left, now)
+        move,
+        is_fenced,
+        fence_seconds,
+        soak_left,
+        _waits_of_move(move, planned, recorded, soak_left, now),
+        planned.soak_seconds if soak_left is not None and planned is not None else None,
+        _gates(move, planned, recorded.store),
     )
+
+
+def _gates(move: MoveRecord, planned: PlannedWave | None, store: StateStore | None) -> tuple[Sample, ...]:
+    """The wave's gates in the plan's order, then the built-in one that can fail."""
+    if store is None or planned is None or move.state is not MoveState.SOAKING or move.switched_at is None:
+        return ()
+    last = store.last_samples(move.id)
+    names = [*(gate.name for gate in planned.gates), NO_STRAGGLERS]
+    return tuple(last[name] for name in names if name in last and last[name].at >= move.switched_at)
 
 
 def _waits_of_move(

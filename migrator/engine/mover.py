@@ -150,9 +150,9 @@ class Mover:
     waiting_for: str = ""
     passes_here: int = 0
     """Passes that this run has made."""
-    waits: tuple[Wait, ...] = ()
-    """What its cut-over waited for at ``waits_at``, on the monotonic clock."""
-    waits_at: float = -1e9
+    calendar: tuple[Wait, ...] = ()
+    """What its cut-over waited for (approval, window, freeze) at ``calendar_at``, on the monotonic clock."""
+    calendar_at: float = -1e9
     fences: Turns | None = None
     """Whose turn it is to cut over; None: anybody's."""
     is_patient: bool = True

@@ -27,8 +27,8 @@ from migrator.model.units import show_duration
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """``kind``: wave, failed, approval, not-before, window, freeze, hold, pause, retry, soak; of one move also
-    fence and unanswered-writes. ``who`` names the wave or the person; ``until`` is the earliest end, None where nobody knows one."""
+    """``kind``: wave, failed, approval, not-before, window, freeze, hold, pause, retry, soak; of one move also fence and
+    unanswered-writes. ``who`` names the wave or the person; ``until`` is the earliest end, None where nobody knows one."""
 
     kind: str
     until: datetime | None = None

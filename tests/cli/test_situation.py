@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,20 @@ from migrator.model.moves import (
 )
 from migrator.model.names import Area, MoveId
 from migrator.model.routes import RouteRecord
-from migrator.model.schedule import Account, Budget, Cutover, PlannedMove, PlannedWave, Routing, Schedule, Verify
+from migrator.model.samples import Sample, Verdict
+from migrator.model.schedule import (
+    Account,
+    Budget,
+    ChangeWindow,
+    Cutover,
+    Freeze,
+    Gate,
+    PlannedMove,
+    PlannedWave,
+    Routing,
+    Schedule,
+    Verify,
+)
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 WEB, MAIL = MoveId("na", "web"), MoveId("na", "mail")
@@ -45,6 +58,7 @@ class Recorded:
     approval_records: tuple[Approval, ...] = ()
     lock_record: LockRecord | None = None
     unanswered: tuple[str, ...] = ()
+    samples: dict[str, Sample] = field(default_factory=dict)
 
     def waves(self) -> tuple[WaveRecord, ...]:
         return self.wave_records
@@ -63,6 +77,9 @@ class Recorded:
 
     def note(self, key: str) -> object:
         return None
+
+    def last_samples(self, move: MoveId) -> dict[str, Sample]:
+        return self.samples
 
     def outstanding(self, move: MoveId) -> tuple[str, ...]:
         return self.unanswered
@@ -116,6 +133,12 @@ def control(kind: str, scope: str = "") -> Control:
     return Control(kind, scope, {"on": True}, "ann", NOW)
 
 
+def alone(schedule: Schedule) -> Schedule:
+    """The second wave comes after none."""
+    first, second = schedule.waves
+    return replace(schedule, waves=(first, replace(second, after=())))
+
+
 def look(recorded: Recorded | None, schedule: Schedule | None = None) -> Situation:
     return assess("split", schedule=schedule or plan(), store=recorded, now=NOW)  # type: ignore[arg-type]
 
@@ -131,6 +154,40 @@ def test_a_store_without_a_plan_document_still_shows_its_waves() -> None:
     recorded = Recorded((WaveRecord("old", 0, WaveState.RUNNING),), (record(WEB, MoveState.COPYING, "old"),))
     situation = assess("split", schedule=None, store=recorded, now=NOW)  # type: ignore[arg-type]
     assert [(one.name, len(one.moves)) for one in situation.waves] == [("old", 1)]
+
+
+def test_a_wave_that_only_a_window_keeps_from_cutting_over_is_running_until_it_is_ready() -> None:
+    """NOW is a Tuesday."""
+    weekend = alone(plan(change_windows=(ChangeWindow(frozenset({5}), 120, 360, "UTC"),)))
+    wait = Wait("window", until=datetime(2026, 12, 5, 2, 0, tzinfo=UTC))
+    for state, expected in (
+        (MoveState.PENDING, "pending"),
+        (MoveState.COPYING, "running"),
+        (MoveState.READY, "waiting"),
+    ):
+        found = look(Recorded((), (record(MAIL, state, "second"),)), weekend).waves[1]
+        assert (found.state, found.waits) == (expected, (wait,))
+    frozen = replace(alone(plan()), freeze=(Freeze(NOW, NOW + timedelta(hours=3)),))
+    assert look(None, frozen).waves[1].waits == (Wait("freeze", until=NOW + timedelta(hours=3)),)
+
+
+def test_an_earlier_wave_that_stopped_keeps_later_ones_from_beginning() -> None:
+    stopped = Recorded((), (record(WEB, MoveState.REVERSED),))
+    found = look(stopped, alone(plan())).waves[1]
+    assert (found.state, found.waits) == ("waiting", (Wait("failed", who="first"),))
+
+
+def test_a_soak_shows_what_each_gate_said_last_and_how_long_it_was_healthy() -> None:
+    gate = Gate("settled", "m", "fail", metric="requests_per_minute", max=1)
+    planned = plan()
+    planned = replace(planned, waves=(replace(planned.waves[0], gates=(gate,)), planned.waves[1]))
+    move = record(WEB, MoveState.SOAKING, switched_at=NOW - timedelta(hours=1), figures=Figures(soak_seconds=1800.0))
+    at = NOW - timedelta(minutes=2)
+    made = Sample(WEB, "settled", at, at, at, Verdict.PASSED, 0.5, "0.5 requests a minute")
+    old = replace(made, gate="no-stragglers", at=NOW - timedelta(hours=2))
+    (standing,) = look(Recorded((), (move,), samples={"settled": made, "no-stragglers": old}), planned).waves[0].moves
+    assert standing.gates == (made,), "a sample of an earlier soak says nothing"
+    assert (standing.soak_left_seconds, standing.soak_wanted_seconds) == (1800.0, 3600)
 
 
 def test_an_approval_counts_only_for_the_wave_as_it_was_approved() -> None:
@@ -257,6 +314,9 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
             "waiting_for": [{"kind": "soak", "until": "2026-12-01T12:50:00Z", "who": None}],
             "dirty": None,
             "reason": None,
+            "soak_seconds": 600,
+            "soak_left_seconds": 3000,
+            "gates": [],
         }
     ]
 

@@ -5,7 +5,7 @@ The JSON's keys are a contract (other programs read them): ``document`` writes t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from migrator.cli.settings import Settings
@@ -15,7 +15,7 @@ from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.cli.views.figures import brief, count, duration, instant, size, stamp
 from migrator.cli.views.screen import Page
 from migrator.forecast.outcome import to_evidence, told
-from migrator.machine.waiting import words
+from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
 
 _STYLES = {"halted": "bold red", "soaked": "green", "reversed": "yellow", "running": "cyan", "soaking": "cyan"}
@@ -79,6 +79,18 @@ def _move(move: MoveStanding) -> dict[str, Any]:
         "waiting_for": [_wait_document(wait) for wait in move.waits],
         "dirty": record.dirty or None,
         "reason": record.reason or None,
+        "soak_seconds": record.figures.soak_seconds,
+        "soak_left_seconds": move.soak_left_seconds,
+        "gates": [
+            {
+                "name": one.gate,
+                "verdict": str(one.verdict),
+                "value": one.value,
+                "reason": one.reason,
+                "at": stamp(one.at),
+            }
+            for one in move.gates
+        ],
     }
 
 
@@ -100,6 +112,8 @@ def write(page: Page, situation: Situation, *, next_action: str, rates: Mapping[
     for wave in situation.waves:
         page.line()
         page.line(f"Wave {wave.name}: {wave.state}", style=_STYLES.get(str(wave.state)))
+        if wave.reason:
+            page.line(f"  stopped: {wave.reason}", style="red")
         for wait in wave.waits:
             page.line(f"  waits for {words(wait)}")
         _show_moves(page, wave, rates)
@@ -129,6 +143,8 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> N
     spare = ("RATE", "DELETED", "SIZE", "FENCE", "LAG")
     page.table(headings, rows, right=frozenset({2, 3, 4, 5, 6, 7, 8}), spare=spare)
     for move in wave.moves:
+        for line in _soak_lines(move):
+            page.line(f"  {move.record.id}: {line}", style="dim")
         if move.record.reason:
             page.line(f"  {move.record.id}: {move.record.reason}", style="red" if _is_halted(move) else None)
         if move.is_fenced:
@@ -137,6 +153,15 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> N
             page.line(f"  {move.record.id}: {move.record.dirty}", style="yellow")
         if any(wait.kind == "unanswered-writes" for wait in move.waits):
             page.line(f"  {move.record.id}: waits for unanswered writes of its own, which may still be applied")
+
+
+def _soak_lines(move: MoveStanding) -> Iterator[str]:
+    """How much of the soak is there, and what each gate said last."""
+    if move.soak_wanted_seconds is not None:
+        healthy = duration(move.record.figures.soak_seconds)
+        yield f"healthy for {healthy} of {duration(move.soak_wanted_seconds)}"
+    for one in move.gates:
+        yield f"gate {one.gate} {one.verdict} at {instant(one.at)}: {one.reason}"
 
 
 def _fence(move: MoveStanding) -> str:

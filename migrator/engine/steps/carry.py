@@ -177,15 +177,15 @@ def cut_over_waits(mover: Mover, *, begun: bool = False) -> tuple[Wait, ...]:
     if mover.record.direction is not Direction.FORWARD:
         return ()
     clock = mover.world.clock
-    if not begun and clock.monotonic() - mover.waits_at < LOOK_SECONDS:
-        return mover.waits
-    # Drain, a scan that may find differences and one that must find none: each as long as the last pass was.
-    needed = 0.0 if begun else mover.shared.desk.drain_seconds + 2 * mover.record.figures.lag_seconds
+    if not begun and clock.monotonic() - mover.calendar_at < LOOK_SECONDS:
+        return mover.calendar
+    drain = mover.shared.desk.drain_seconds
+    needed = 0.0 if begun else drain + mover.convergence.fence_seconds(drain)
     shared = mover.shared
     waits = waits_to_cut_over(
         mover.wave, shared.schedule.freeze, shared.approvals(), clock.now(), needed=timedelta(seconds=needed)
     )
-    mover.waits, mover.waits_at = waits, clock.monotonic()
+    mover.calendar, mover.calendar_at = waits, clock.monotonic()
     return waits
 
 
