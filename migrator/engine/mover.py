@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from migrator.engine import enforcing
 from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
@@ -240,6 +241,7 @@ class Mover:
         """Tell the guardian of a fence before it is sent. CloudError: nobody would free the writers, so do not fence."""
         if self.world.guardian is not None:
             seconds = self.shared.desk.drain_seconds + self.wave.cutover.fence_timeout_seconds + GUARDIAN_MARGIN_SECONDS
+            seconds += enforcing.extra_seconds(self)
             await self.world.guardian.watch(str(self.id), before, fence, seconds)
 
     async def unwatch(self) -> None:
@@ -344,6 +346,8 @@ class Mover:
             fields = self._fields
             self._fields = {}
             self.happen(event, *changes, **fields)
+            if self.record.revoked:
+                await enforcing.restore(self)
         except asyncio.CancelledError:
             if self.record.intent is not None:
                 await self._release_on_the_way_out()
@@ -444,6 +448,8 @@ async def release(mover: Mover, why: str) -> None:
         )
     mover._claim_at = -1e9
     await mover.unwatch()
+    if mover.record.revoked:
+        await enforcing.restore(mover)
 
 
 async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecord]:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from migrator.engine.enforcing import fence_findings
 from migrator.engine.looking import InventoryMode, Seen, look
 from migrator.engine.probing import probe
 from migrator.engine.world import World
@@ -56,10 +57,12 @@ async def preview(
     probed = await probe(world, moves) if with_probe else []
     inventories = {**known_inventories(schedule, world.state), **seen.inventories}
     outlook = look_ahead(schedule, inventories, standing_of(schedule, world.state, world.clock.now()))
+    fences = await fence_findings(schedule, moves, world.stores)
     findings = (
         *outlook.findings,
         *seen.findings,
         *probed,
+        *fences,
         *not_built_findings(schedule),
         *_unread(moves, seen, inventories),
     )

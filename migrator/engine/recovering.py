@@ -6,6 +6,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from migrator.engine import enforcing
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt, Mover, release
 from migrator.engine.steps import preflight
@@ -26,6 +27,7 @@ async def recover(fleet: Fleet) -> None:
             await resolve(mover)
         if mover.record.ever_routed and mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
             await _claim(mover)
+        await _put_back(mover)
 
 
 async def _free_writers(fleet: Fleet) -> None:
@@ -45,6 +47,12 @@ async def _free_writers(fleet: Fleet) -> None:
             text = f"{move.id}: writers go on at {found.account}: its fence (epoch {found.epoch}) is on no record"
             fleet.commit(fleet.journal("fence-released", text))
             fleet.world.reporter.event("recovery", str(move.id), text)
+
+
+async def _put_back(mover: Mover) -> None:
+    """An earlier run died with policies of the live account revoked."""
+    if mover.record.revoked and mover.record.intent is None:
+        await enforcing.restore(mover)
 
 
 async def _claim(mover: Mover) -> None:

@@ -99,7 +99,8 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     lag = min(cutover.max_lag_objects, inventory.objects)
     lag_bytes = lag * inventory.bytes / inventory.objects if inventory.objects else 0.0
     lag_seconds = max(lag / pace, _bytes_seconds(lag_bytes, source), _bytes_seconds(lag_bytes, target))
-    drain = schedule.routing.drain_seconds
+    is_enforced = cutover.fence == "access-policy"
+    drain = schedule.routing.enforced_drain_seconds if is_enforced else schedule.routing.drain_seconds
     return MoveForecast(
         id=move.id,
         source=move.source,

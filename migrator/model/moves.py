@@ -63,6 +63,26 @@ class RouteIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredPolicy:
+    """A stored access policy of a container. ``permissions`` are the service's letters, empty if signatures bring their own;
+    the times are the service's own text, or empty. No secret: it is what a signature refers to."""
+
+    id: str
+    permissions: str = ""
+    start: str = ""
+    expiry: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedPolicy:
+    """A policy that an enforced fence takes the right to write from, as it was before."""
+
+    account: str
+    container: str
+    policy: StoredPolicy
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Running totals of a move; they survive restarts because they are committed with checkpoints."""
 
@@ -112,6 +132,8 @@ class MoveRecord:
     switched_at: datetime | None = None
     is_adopted: bool = False
     """The route was adopted, and what evidence does not cover on the other side has not been compared since."""
+    revoked: tuple[RevokedPolicy, ...] = ()
+    """Committed before they are changed; gone from here when they are put back."""
     is_abandoning: bool = False
     """The way back goes without the target: nothing is read from it or compared with it."""
     dirty: str = ""

@@ -161,6 +161,15 @@ class Routing:
         """How long after the fence no lease can still be writing."""
         return self.ttl_seconds + self.max_write_seconds + self.clock_margin_seconds
 
+    @property
+    def enforced_drain_seconds(self) -> float:
+        """The same for a fence that also revokes access policies."""
+        return max(self.drain_seconds, POLICY_PROPAGATION_SECONDS + self.max_write_seconds)
+
+
+POLICY_PROPAGATION_SECONDS = 30.0
+"""How long a front end may go by an access policy that was changed. Source: Azure "Define a stored access policy"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:

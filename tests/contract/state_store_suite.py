@@ -24,7 +24,9 @@ from migrator.model.moves import (
     MoveState,
     Outstanding,
     PlanRecord,
+    RevokedPolicy,
     RouteIntent,
+    StoredPolicy,
     WaveRecord,
     WaveState,
 )
@@ -145,6 +147,12 @@ class StateStoreSuite:
             reason="it [red]stopped[/red]: \ud800\0",
             since=NOW,
             switched_at=at(-5),
+            revoked=(
+                RevokedPolicy("na-core", "web", StoredPolicy("writers", "rwd", "", "2027-01-01T00:00:00Z")),
+                RevokedPolicy("na-core", "web", StoredPolicy("é <others>")),
+            ),
+            is_adopted=True,
+            dirty="left behind",
         )
         bare = MoveRecord(OTHER, "w", "a", "b")
         store.commit([SavePlan(plan), SaveWave(wave), SaveMove(move), SaveMove(bare)], token=token)

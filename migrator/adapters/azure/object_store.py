@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from migrator.adapters.azure import shapes
 from migrator.adapters.azure.copies import look_again
 from migrator.adapters.azure.credentials import Credential
+from migrator.adapters.azure.policies import Policies
 from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
 from migrator.adapters.azure.requests import Requests, token_failures
 from migrator.adapters.azure.sas import SAS_SECONDS, DelegationKey, SourceSignatures, utc
@@ -24,10 +25,12 @@ from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Limits, Timeouts
 from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
 from migrator.errors import CloudError, ConditionFailed, Unsupported
+from migrator.model.moves import StoredPolicy
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Shape
 from migrator.model.schedule import Account
 from migrator.ports.diagnosis import Examination
 from migrator.ports.object_store import ObjectStore, Origin, Written
+from migrator.ports.write_policy import ContainerPolicies
 
 XML = '<?xml version="1.0" encoding="utf-8"?>'
 BINARY, TEXT = ("Content-Type", "application/octet-stream"), ("Content-Type", "application/xml")
@@ -49,6 +52,7 @@ class AzureStore(AzureReadings):
         self.account = account.name
         self._credential = credential
         super().__init__(Requests(account, credential, cloud=cloud, limits=limits, timeouts=timeouts))
+        self._policies = Policies(self._requests, credential)
         self._signatures = SourceSignatures(credential, self._delegation_key, version=self._requests.api_version)
 
     def __repr__(self) -> str:
@@ -238,6 +242,21 @@ class AzureStore(AzureReadings):
         """How long a request of this run may still be accepted after ``now`` (aware), its copies' signatures included."""
         with token_failures(self._requests.about("GET", "sign in to", "", None, None)):
             return max(await self._credential.bound_seconds(now), float(SAS_SECONDS))
+
+    @property
+    def can_prove_policies(self) -> bool:
+        return self._policies.can_prove
+
+    async def policies(self, container: str) -> ContainerPolicies:
+        return await self._policies.get(container)
+
+    async def set_policies(
+        self, container: str, policies: Sequence[StoredPolicy], *, public_access: str | None
+    ) -> None:
+        await self._policies.set(container, policies, public_access=public_access)
+
+    async def accepts(self, container: str, policy: StoredPolicy, name: str) -> bool:
+        return await self._policies.accepts(container, policy, name)
 
     async def examine(self, now: datetime) -> Examination:
         """One listing of at most one container: the answer's Date is the service's clock."""

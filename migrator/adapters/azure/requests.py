@@ -121,16 +121,17 @@ class Requests:
         body: bytes = b"",
         effect: Effect | None = None,
         most_bytes: int = SMALL_ANSWER_BYTES,
+        signer: Signer | None = None,
     ) -> Answer:
         """The answer of a success. ``doing`` completes "cannot ..."; ``effect`` is that of the method unless given.
-        ``headers`` is used up."""
+        ``headers`` is used up. ``signer`` takes the place of the account's own."""
         given = [] if headers is None else headers
         path = self.path_of(container, name)
         if method == "PUT" or method == "POST":
             given.append(("Content-Length", str(len(body))))
-        if self._tokens is not None:
+        if self._tokens is not None and signer is None:
             await self._refresh(self._tokens, self.about(method, doing, container, name, effect))
-        target = self._signer.sign(method, path, query, given)
+        target = (signer or self._signer).sign(method, path, query, given)
         try:
             answer = await self._client.exchange(method, target, given, body, most_bytes=most_bytes)
         except WireFailure as failure:

@@ -100,7 +100,7 @@ def signed_by_key(account_name: str, key: str, container: str, expires: datetime
     end = utc(expires)
     fields = ["r", "", end, f"/blob/{account_name}/{container}", "", "", "", version, "c", ""]
     fields += [""] * (6 if version >= WITH_SCOPE else 5)
-    return _query({"sv": version, "sr": "c", "sp": "r", "se": end}, key, fields)
+    return sign({"sv": version, "sr": "c", "sp": "r", "se": end}, key, fields)
 
 
 def signed_by_delegation(account_name: str, key: DelegationKey, container: str, expires: datetime, version: str) -> str:
@@ -113,10 +113,11 @@ def signed_by_delegation(account_name: str, key: DelegationKey, container: str, 
     fields += [""] * (6 if version >= WITH_SCOPE else 5)
     parts = {"sv": version, "sr": "c", "sp": "r", "se": end, "skoid": key.object_id, "sktid": key.tenant_id}
     parts |= {"skt": key.start, "ske": key.expiry, "sks": key.service, "skv": key.version}
-    return _query(parts, key.value, fields)
+    return sign(parts, key.value, fields)
 
 
-def _query(parts: dict[str, str], key: str, signed: list[str]) -> str:
+def sign(parts: dict[str, str], key: str, signed: list[str]) -> str:
+    """The query of a signature: ``parts``, and what ``key`` makes of the ``signed`` fields."""
     digest = hmac.digest(base64.b64decode(key), "\n".join(signed).encode(), "sha256")
     parts["sig"] = base64.b64encode(digest).decode()
     return "&".join([f"{name}={quote(value, safe='')}" for name, value in parts.items()])
@@ -127,4 +128,4 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-__all__ = ["SAS_SECONDS", "DelegationKey", "SourceSignatures", "signed_by_delegation", "signed_by_key", "utc"]
+__all__ = ["SAS_SECONDS", "DelegationKey", "SourceSignatures", "sign", "signed_by_delegation", "signed_by_key", "utc"]

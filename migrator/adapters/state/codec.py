@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from migrator.adapters.state.rules import check_aware
 from migrator.errors import InternalError, StateError
@@ -84,6 +84,8 @@ def _value(hint: Any, raw: Any) -> Any:
         return None
     if isinstance(hint, UnionType):  # the model has no union but "... | None"
         hint = next(part for part in get_args(hint) if part is not type(None))
+    if get_origin(hint) is tuple:  # the model's tuples are all "of any length, of one kind"
+        return tuple(_value(get_args(hint)[0], one) for one in raw)
     if hint is datetime:
         return datetime.fromisoformat(raw)
     if isinstance(hint, type) and issubclass(hint, StrEnum):

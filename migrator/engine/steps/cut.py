@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from migrator.engine import enforcing
 from migrator.engine.mover import Mover, after_switch
 from migrator.engine.steps.carry import cut_over_waits, one_pass
 from migrator.errors import CloudError, JudgementError, OutcomeUnknown, RouteChanged
@@ -36,8 +37,11 @@ async def fence(mover: Mover) -> Event:
 
 
 async def drain(mover: Mover) -> Event:
-    """Wait, on a monotonic clock, until no lease given before the fence can still be writing."""
-    await mover.world.clock.sleep(mover.shared.desk.drain_seconds)
+    """Wait, on a monotonic clock, until no lease given before the fence can still be writing; an enforced fence closes here."""
+    clock = mover.world.clock
+    drained_at = clock.monotonic() + mover.shared.desk.drain_seconds
+    drained_at = max(drained_at, await enforcing.revoke(mover))
+    await clock.sleep(max(0.0, drained_at - clock.monotonic()))
     return Event.DRAINED
 
 

@@ -10,7 +10,7 @@ from migrator.forecast import Inventory, forecast_move, forecast_wave, timing_fi
 from migrator.forecast.requests import Requests
 from migrator.forecast.timing import COPY_BLOCK_BYTES
 from migrator.model.names import MoveId
-from migrator.model.schedule import Budget, Cutover, Schedule
+from migrator.model.schedule import Budget, Cutover, Routing, Schedule
 from migrator.transfer.copying import SERVER_BLOCK_BYTES
 from tests.unit.forecast.worlds import schedule
 
@@ -74,6 +74,12 @@ def test_a_lag_can_be_no_larger_than_the_area_and_its_bytes_count() -> None:
     plan = _plan(Budget(60_000, 1 * MIB), Budget(60_000))
     one = forecast_move(plan, plan.move(WEB), Inventory(10, 40 * MIB))
     assert one.fence_seconds == pytest.approx(95 + 0.4 + 40)
+
+
+def test_an_enforced_fence_waits_for_the_propagation_of_policies_too() -> None:
+    routing = Routing("file", ttl_seconds=5.0, max_write_seconds=60.0, clock_margin_seconds=5.0)
+    assert (routing.drain_seconds, routing.enforced_drain_seconds) == (70.0, 90.0)
+    assert replace(routing, ttl_seconds=300.0).enforced_drain_seconds == 365.0
 
 
 def test_an_empty_area_takes_no_time_to_copy_but_its_writers_still_drain() -> None:

@@ -198,18 +198,6 @@ NOT_BUILT = [
     ),
     ("notify", ("routing:", "notify: []\nrouting:"), "notify", "notify"),
     ("retire", ("routing:", "retire: {}\nrouting:"), "retire", "retire"),
-    (
-        "an enforced fence",
-        ("routing:", "cutover: {fence: access-policy}\nrouting:"),
-        "fence",
-        "cutover.fence: access-policy",
-    ),
-    (
-        "a wave's enforced fence",
-        ("name: third\n", "name: third\n    cutover: {fence: access-policy}\n"),
-        "fence",
-        "waves.third.cutover.fence: access-policy",
-    ),
     ("a sample", ("routing:", "verify: {level: content, sample: 5%}\nrouting:"), "sample", "verify.sample"),
     (
         "a private resource manager",

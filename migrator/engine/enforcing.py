@@ -1,0 +1,215 @@
+"""The enforced fence (``cutover.fence: access-policy``): the live account's stored access policies lose their right to write.
+
+It binds signatures (SAS) that name such a policy and nothing else; the plan's findings say what it does not bind. Rules:
+
+- what is about to be changed is committed before it is changed, so that any later run can put it back;
+- the drain ends when the service has refused a write under every policy, and its propagation and max_write have passed since;
+- policies of the account that the route names are never left revoked outside a fence: after a release, after a switch to it, and
+  at the start of every run they are put back. Those of the account that was left stay revoked;
+- a policy that somebody else has changed meanwhile is left as it is, and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from migrator.errors import CloudError, JudgementError, NotFound
+from migrator.machine.agreement import live_account
+from migrator.machine.policies import can_write, same_policy, without_writing
+from migrator.model.findings import Finding
+from migrator.model.moves import RevokedPolicy
+from migrator.model.names import RESERVED_PREFIX, Area
+from migrator.model.schedule import POLICY_PROPAGATION_SECONDS, PlannedMove, Schedule
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.state_store import AddJournal
+from migrator.ports.write_policy import PolicyHolder
+
+if TYPE_CHECKING:
+    from migrator.engine.mover import Mover
+
+PROPAGATION_SECONDS = POLICY_PROPAGATION_SECONDS
+PROBE_SECONDS = 60.0
+"""How long a policy may go on being accepted before the fence is given up."""
+PROBE_PAUSE_SECONDS = 1.0
+RESTORE_ATTEMPTS = 30
+RESTORE_PAUSE_SECONDS = 2.0
+
+
+def extra_seconds(mover: Mover) -> float:
+    """How much longer an enforced fence may take to close than the route's alone."""
+    if mover.wave.cutover.fence != "access-policy":
+        return 0.0
+    return PROBE_SECONDS + PROPAGATION_SECONDS + mover.routing.max_write_seconds
+
+
+async def revoke(mover: Mover) -> float:
+    """Revoke, and wait for the refusals; when (monotonic) the drain may end because of it. -inf for a fence of the route.
+
+    Raises CloudError or JudgementError: the fence is given up, and a release puts everything back.
+    """
+    if mover.wave.cutover.fence != "access-policy" or mover.record.is_abandoning:
+        return float("-inf")
+    account = live_account(mover.record)
+    holder = holder_of(mover.store(account))
+    if holder is None:
+        raise JudgementError(
+            f"cannot enforce the fence of {mover.id}: {account} has no stored access policies to prove"
+        )
+    known = mover.record.revoked
+    closed = {(one.account, one.container, one.policy.id) for one in known}
+    changed: list[RevokedPolicy] = []
+    for container in await _containers(mover.store(account), mover.plan.area):
+        for one in (await holder.policies(container)).policies:
+            if can_write(one) and (account, container, one.id) not in closed:
+                changed.append(RevokedPolicy(account, container, one))
+    mover.save(replace(mover.record, revoked=(*known, *changed)), _note(mover, "policies-revoked", changed))
+    changed += [one for one in known if one.account == account]
+    for container in sorted({one.container for one in changed}):
+        found = await holder.policies(container)
+        new = [without_writing(one) if can_write(one) else one for one in found.policies]
+        await holder.set_policies(container, new, public_access=found.public_access)
+    revoked_at = mover.world.clock.monotonic()
+    for revoked in changed:
+        await _until_refused(mover, holder, revoked)
+    mover.tell("fence", f"{mover.id}: {len(changed)} access policies of {account} refuse writes")
+    return revoked_at + PROPAGATION_SECONDS + mover.routing.max_write_seconds
+
+
+async def _until_refused(mover: Mover, holder: PolicyHolder, revoked: RevokedPolicy) -> None:
+    clock = mover.world.clock
+    give_up = clock.monotonic() + PROBE_SECONDS
+    while True:
+        name = f"{RESERVED_PREFIX}fence-{clock.nonce()}"
+        if not await holder.accepts(revoked.container, revoked.policy, name):
+            return
+        if clock.monotonic() >= give_up:
+            raise CloudError(
+                f"cannot enforce the fence of {mover.id}: {revoked.account}/{revoked.container} still takes writes under"
+                f" policy {revoked.policy.id}",
+                hint="the policies are put back; try again later",
+            )
+        await clock.sleep(PROBE_PAUSE_SECONDS)
+
+
+async def restore(mover: Mover) -> None:
+    """Put back the policies of the account that the route names, if no fence is open. A second run finds nothing to do.
+
+    Never raises CloudError: what cannot be put back now stays on record, is said, and is tried by the next run.
+    """
+    if mover.record.intent is not None:
+        return
+    live = live_account(mover.record)
+    ours = [one for one in mover.record.revoked if one.account == live]
+    for container in sorted({one.container for one in ours}):
+        group = [one for one in ours if one.container == container]
+        for attempt in range(RESTORE_ATTEMPTS):
+            try:
+                left = await _restore_one(mover.store(live), container, group)
+            except NotFound:
+                left = [f"{live}/{container} is gone"]
+            except CloudError as fault:
+                if attempt == RESTORE_ATTEMPTS - 1:
+                    mover.tell("warning", f"{mover.id}: policies of {live}/{container} stay revoked: {fault.message}")
+                    return
+                await mover.world.clock.sleep(RESTORE_PAUSE_SECONDS)
+                continue
+            break
+        for text in left:
+            mover.tell("warning", f"{mover.id}: {text}")
+        kept = tuple(one for one in mover.record.revoked if one not in group)
+        mover.save(replace(mover.record, revoked=kept), _note(mover, "policies-restored", group))
+
+
+async def _restore_one(store: ObjectStore, container: str, group: Sequence[RevokedPolicy]) -> list[str]:
+    """Put back what is still as the fence left it; a sentence for each that is not."""
+    holder = holder_of(store)
+    if holder is None:
+        return [f"{store.account} has no stored access policies any more"]
+    found = await holder.policies(container)
+    original = {one.policy.id: one.policy for one in group}
+    left, new = [], []
+    for one in found.policies:
+        known = original.pop(one.id, None)
+        if known is not None and same_policy(one, without_writing(known)):
+            new.append(known)
+            continue
+        if known is not None and not same_policy(one, known):
+            left.append(f"policy {one.id} of {store.account}/{container} was changed by somebody else and is left so")
+        new.append(one)
+    left += [f"policy {id} of {store.account}/{container} was removed by somebody else" for id in original]
+    if tuple(new) != found.policies:
+        await holder.set_policies(container, new, public_access=found.public_access)
+    return left
+
+
+def _note(mover: Mover, kind: str, changed: Sequence[RevokedPolicy]) -> AddJournal:
+    places = [f"{one.account}/{one.container}: {one.policy.id}" for one in changed]
+    return mover.note(kind, f"{mover.id}: {len(changed)} access policies, {kind.partition('-')[2]}", policies=places)
+
+
+def holder_of(store: ObjectStore) -> PolicyHolder | None:
+    """The account behind ``store`` as a holder of policies that can be proven; None if it is none."""
+    inner = getattr(store, "inner", store)
+    return inner if isinstance(inner, PolicyHolder) and inner.can_prove_policies else None
+
+
+async def _containers(store: ObjectStore, area: Area) -> list[str]:
+    return [info.name for info in await store.containers() if area.prefixes_in(info.name)]
+
+
+async def fence_findings(
+    schedule: Schedule, moves: Sequence[PlannedMove], stores: Mapping[str, ObjectStore]
+) -> list[Finding]:
+    """What stands against an enforced fence, what it binds, and what it does not."""
+    found: list[Finding] = []
+    for move in moves:
+        if schedule.wave_of(move.id).cutover.fence == "access-policy" and move.source in stores:
+            try:
+                found += await _findings_of(schedule, move, stores[move.source])
+            except CloudError as fault:
+                found.append(Finding("error", "fence-unreadable", str(move.id), fault.message, fault.hint))
+    return found
+
+
+async def _findings_of(schedule: Schedule, move: PlannedMove, store: ObjectStore) -> list[Finding]:
+    key, holder = str(move.id), holder_of(store)
+    if holder is None:
+        text = f"the fence of {key} cannot be enforced: {move.source} has no stored access policies that we can prove"
+        remedy = "use an Azure account with its key (credential env:NAME), or cutover.fence: route"
+        return [Finding("error", "fence-not-enforceable", key, text, remedy)]
+    found: list[Finding] = []
+    bound: list[str] = []
+    for container in await _containers(store, move.area):
+        others = [
+            other.name
+            for other in schedule.areas.values()
+            if other.name != move.id.area and other.prefixes_in(container)
+        ]
+        if others or move.area.prefixes_in(container) != ("",):
+            whose = f"is shared with {', '.join(others)}" if others else "holds more than this area"
+            text = f"the fence of {key} cannot be enforced: {move.source}/{container} {whose}, and its policies bind them all"
+            remedy = "give the area containers of its own, or use cutover.fence: route"
+            found.append(Finding("error", "fence-shared-container", key, text, remedy))
+            continue
+        policies = (await holder.policies(container)).policies
+        writing = [one.id for one in policies if can_write(one)]
+        silent = [one.id for one in policies if not one.permissions]
+        bound += [f"{container}: {id}" for id in writing]
+        if silent:
+            text = f"policies {', '.join(silent)} of {move.source}/{container} leave the permissions to the signature"
+            remedy = "the fence does not bind these signatures; put the permissions into the policies"
+            found.append(Finding("warning", "fence-unbound", key, text, remedy))
+        if not writing:
+            text = f"the fence of {key} binds nobody in {move.source}/{container}: no policy there lets anybody write"
+            found.append(
+                Finding("warning", "fence-unbound", key, text, "writers must use signatures of a stored policy")
+            )
+    if bound:
+        text = (
+            f"the fence of {key} is enforced for signatures of {', '.join(bound)}; it does not bind account keys, Microsoft"
+            " Entra identities, account and user-delegation signatures, and signatures without a policy"
+        )
+        found.append(Finding("info", "fence-binds", key, text, "what is not bound must follow the route"))
+    return found

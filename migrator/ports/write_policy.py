@@ -1,0 +1,40 @@
+"""Stored access policies of containers: what an enforced fence revokes. A door beside the object store, for accounts that have
+such policies and a credential that can prove a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from migrator.model.moves import StoredPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPolicies:
+    """All stored access policies of a container, in the service's order, and who may read it without a signature."""
+
+    policies: tuple[StoredPolicy, ...]
+    public_access: str | None = None
+
+
+@runtime_checkable
+class PolicyHolder(Protocol):
+    """Raises the CloudError family, like the object store."""
+
+    @property
+    def can_prove_policies(self) -> bool:
+        """Can it sign for a policy, to see whether the service still accepts that? Only an account key can."""
+        ...
+
+    async def policies(self, container: str) -> ContainerPolicies: ...
+
+    async def set_policies(
+        self, container: str, policies: Sequence[StoredPolicy], *, public_access: str | None
+    ) -> None:
+        """Replace all of them, and keep ``public_access`` as it is given."""
+        ...
+
+    async def accepts(self, container: str, policy: StoredPolicy, name: str) -> bool:
+        """Does the service take a write of blob ``name``, which is not there, under this policy? Removes it again."""
+        ...

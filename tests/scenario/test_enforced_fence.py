@@ -1,0 +1,236 @@
+"""``cutover.fence: access-policy`` against a real service, judged by the plain SDK's signatures and none of our code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import AccessPolicy, BlobServiceClient, ContainerSasPermissions, generate_blob_sas
+
+from migrator.adapters.azure import open_store
+from migrator.adapters.clock import SystemClock
+from migrator.adapters.routing import StoreRouter
+from migrator.adapters.state import open_store as open_state
+from migrator.engine import enforcing
+from migrator.engine.preview import preview
+from migrator.engine.rollout import Rollout, Run, World
+from migrator.errors import CloudError
+from migrator.model.moves import MoveState
+from migrator.model.names import Area, MoveId, Selector
+from migrator.model.schedule import Account, Cutover, PlannedMove
+from tests.scenario.test_rollout import until
+from tests.scenario.world import ID, Silent, Small
+
+API = "2026-06-06"
+
+
+@dataclass
+class Fenced:
+    """One move between two accounts; ``web`` has a policy of writers and one of readers."""
+
+    azurite: object
+    folder: Path
+    names: list[str] = field(init=False)
+    small: Small = field(init=False)
+    opened: list = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.names = [self.azurite.take(), self.azurite.take()]
+        self.small = Small(self.folder)
+        accounts = {
+            key: Account(
+                key, "azure", endpoint=self.azurite.endpoint(name), credential=f"env:{key.upper()}", api_version=API
+            )
+            for key, name in zip(("src", "dst"), self.names, strict=True)
+        }
+        self.small.schedule = replace(self.small.schedule, accounts=accounts)
+        self.small.change_wave(cutover=Cutover(fence="access-policy"), gates=())
+        source = self.client("src").create_container("web")
+        source.upload_blob("n1", b"one")
+        end = datetime.now(UTC) + timedelta(hours=1)
+        source.set_container_access_policy(
+            {
+                "writers": AccessPolicy(ContainerSasPermissions(read=True, write=True, create=True, delete=True), end),
+                "readers": AccessPolicy(ContainerSasPermissions(read=True, list=True), end),
+            }
+        )
+
+    def client(self, key: str) -> BlobServiceClient:
+        text = self.azurite.connection_string(self.names[("src", "dst").index(key)])
+        return BlobServiceClient.from_connection_string(text, api_version=API)
+
+    def policies(self, key: str = "src") -> dict[str, str]:
+        found = self.client(key).get_container_client("web").get_container_access_policy()
+        return {one.id: str(one.access_policy.permission) for one in found["signed_identifiers"]}
+
+    def may(self, verb: str, policy: str, key: str = "src") -> bool:
+        name = self.names[("src", "dst").index(key)]
+        blob = "n1" if verb == "read" else "probe-of-test"
+        token = generate_blob_sas(name, "web", blob, account_key=self.azurite.key(name), policy_id=policy)
+        client = BlobServiceClient(self.azurite.endpoint(name), credential=token, api_version=API)
+        try:
+            one = client.get_blob_client("web", blob)
+            one.download_blob().readall() if verb == "read" else one.upload_blob(b"x", overwrite=True)
+        except HttpResponseError as refused:
+            if refused.status_code != 403:
+                raise
+            return False
+        return True
+
+    def world(self) -> World:
+        texts = {
+            key.upper(): self.azurite.connection_string(n) for key, n in zip(("src", "dst"), self.names, strict=True)
+        }
+        stores = {key: open_store(one, environ=texts) for key, one in self.small.schedule.accounts.items()}
+        self.opened += stores.values()
+        world = World(
+            stores, StoreRouter(stores["dst"], "routing", "r.json"), self.state(), {}, SystemClock(), Silent()
+        )
+        world.is_dead = lambda lock: True
+        return world
+
+    def state(self):
+        return open_state(f"sqlite:///{self.folder}/state/m.db", "s")
+
+    def rollout(self) -> Rollout:
+        world = self.world()
+        run = Run(world.clock.nonce(), "tester", "here", os.getpid(), "boot")
+        return Rollout(self.small.schedule, world=world, run=run)
+
+
+@pytest.fixture
+async def fenced(azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fenced]:
+    monkeypatch.setattr(enforcing, "PROPAGATION_SECONDS", 0.2)
+    monkeypatch.setattr(enforcing, "PROBE_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(enforcing, "RESTORE_PAUSE_SECONDS", 0.05)
+    made = Fenced(azurite, tmp_path)
+    yield made
+    for store in made.opened:
+        await store.close()
+
+
+def slow(fenced: Fenced) -> None:
+    routing = replace(fenced.small.schedule.routing, clock_margin_seconds=30.0)
+    fenced.small.schedule = replace(fenced.small.schedule, routing=routing)
+
+
+async def closed(fenced: Fenced) -> None:
+    await until(lambda: fenced.state().move(ID).state is MoveState.DRAINING and fenced.policies()["writers"] == "r")
+
+
+async def test_inside_the_fence_signatures_of_the_policy_write_no_more_and_read_on(fenced):
+    before = fenced.policies()
+    assert fenced.may("write", "writers")
+    slow(fenced)
+    rollout = fenced.rollout()
+    run = asyncio.ensure_future(rollout.apply())
+    await closed(fenced)
+    assert not await asyncio.to_thread(fenced.may, "write", "writers")
+    assert await asyncio.to_thread(fenced.may, "read", "writers")
+    assert await asyncio.to_thread(fenced.may, "read", "readers")
+    rollout.stop()
+    assert (await run).code == "interrupted"
+    assert fenced.policies() == before, "a release puts them back"
+    assert fenced.may("write", "writers")
+    assert fenced.state().move(ID).revoked == ()
+
+
+async def test_after_the_switch_the_old_side_stays_closed_and_a_rollback_opens_it(fenced):
+    before = fenced.policies()
+    assert (await fenced.rollout().apply()).code == "done"
+    assert fenced.policies() == {"writers": "r", "readers": "rl"}
+    assert not fenced.may("write", "writers")
+    pause = fenced.state().move(ID).figures.fence_seconds
+    assert pause >= 0.2 + fenced.small.schedule.routing.max_write_seconds
+    assert (await fenced.rollout().rollback()).code == "done"
+    assert fenced.policies() == before
+    assert fenced.may("write", "writers")
+    assert fenced.client("src").get_container_client("web").get_blob_client("probe-of-test").exists()
+
+
+async def test_a_run_that_died_in_its_fence_is_put_right_by_the_next(fenced):
+    before = fenced.policies()
+    slow(fenced)
+    rollout = fenced.rollout()
+    run = asyncio.ensure_future(rollout.apply())
+    await closed(fenced)
+    dead = rollout.world.state
+    dead.commit = lambda *a, **k: (_ for _ in ()).throw(
+        CloudError("cannot write: dead")
+    )  # nothing of it is recorded any more
+    rollout.world.router.swap = rollout.world.router.read = dead.commit  # and it reaches no route: it cannot release
+    for store in rollout._fleet.shared.stores.values():
+        store.inner.set_policies = dead.commit
+    mover = next(iter(rollout._fleet._movers.values()))
+    assert fenced.state().move(ID).revoked, "what is changed was committed before"
+    run.cancel()
+    with pytest.raises((asyncio.CancelledError, CloudError, TimeoutError)):
+        await asyncio.wait_for(run, 1)
+    assert mover.record.intent is not None
+    fenced.small.change_wave(cutover=Cutover(fence="access-policy", hold=True))
+    outcome = await fenced.rollout().apply(wait=False)
+    assert outcome.code == "waiting"
+    assert fenced.policies() == before
+    assert fenced.state().move(ID).revoked == ()
+
+
+async def test_a_policy_that_somebody_changed_meanwhile_is_left_as_it_is_and_said(fenced):
+    assert (await fenced.rollout().apply()).code == "done"
+    end = datetime.now(UTC) + timedelta(hours=2)
+    web = fenced.client("src").get_container_client("web")
+    web.set_container_access_policy({"writers": AccessPolicy(ContainerSasPermissions(list=True), end)})
+    rollout = fenced.rollout()
+    assert (await rollout.rollback()).code == "done"
+    assert fenced.policies() == {"writers": "l"}
+    said = [text for kind, _, text in rollout.world.reporter.events if kind == "warning"]
+    assert any("was changed by somebody else" in text for text in said)
+
+
+async def test_writes_that_are_still_accepted_end_the_fence_and_nothing_is_switched(fenced, monkeypatch):
+    monkeypatch.setattr(enforcing, "PROBE_SECONDS", 0.3)
+    before = fenced.policies()
+    rollout = fenced.rollout()
+    store = rollout._fleet.shared.stores["src"].inner
+
+    async def accepts(*_):
+        return True
+
+    store.accepts = accepts
+    outcome = await rollout.apply()
+    assert outcome.code == "halted"
+    assert "still takes writes under policy writers" in outcome.reasons[0]
+    assert fenced.policies() == before
+
+
+async def test_the_plan_says_what_the_fence_binds_and_what_it_does_not(fenced):
+    found = {one.code: one for one in (await preview(fenced.small.schedule, fenced.world())).findings}
+    assert "web: writers" in found["fence-binds"].text
+    assert "does not bind account keys" in found["fence-binds"].text
+
+
+async def test_a_container_of_two_areas_is_an_error_finding(fenced):
+    schedule = fenced.small.schedule
+    other = Area("mail", (Selector("web", "mail/"),))
+    wave = schedule.waves[0]
+    moves = (*wave.moves, PlannedMove(MoveId("europe", "mail"), other, "src", "dst"))
+    schedule = replace(schedule, areas={**schedule.areas, "mail": other}, waves=(replace(wave, moves=moves),))
+    shared = [one for one in (await preview(schedule, fenced.world())).findings if one.code == "fence-shared-container"]
+    assert {(one.severity, one.subject) for one in shared} == {("error", "europe/web"), ("error", "europe/mail")}
+
+
+async def test_embedded_accounts_cannot_enforce_a_fence(tmp_path):
+    small = Small(tmp_path)
+    await small.fill(2)
+    small.change_wave(cutover=Cutover(fence="access-policy"))
+    found = [
+        one.code for one in (await preview(small.schedule, small.rollout().world)).findings if one.severity == "error"
+    ]
+    assert found == ["fence-not-enforceable"]
+    assert (await small.rollout().apply()).code == "halted"
+    assert (await small.route()).account == "src"
