@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from migrator.errors import (
@@ -29,7 +29,7 @@ from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding
 from migrator.transfer.adopt import is_equal
 from migrator.transfer.copying import same_content
-from migrator.transfer.decide import Case, Decision, Verb, marks_text, record_of
+from migrator.transfer.decide import Case, Decision, Verb, marks_text, pending, record_of
 from migrator.transfer.evidence import Evidence, marks_hash
 from migrator.transfer.result import PassResult
 from migrator.transfer.saving import save_loser, saved_name
@@ -45,7 +45,7 @@ class NotSaved(CloudError):
     """What would lose could not be saved now; a later pass tries again. Nothing was written to the name itself."""
 
 
-WRITING = frozenset({Verb.CREATE, Verb.REPLACE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT, Verb.ABSENT})
+WRITING = frozenset({Verb.CREATE, Verb.REPLACE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
 """Verbs that may send a write to the name itself."""
 
 
@@ -106,6 +106,8 @@ class Action:
                     self._except("kept", decision.reason)
                 case Verb.CONFLICT:
                     await self._conflict(decision.reason)
+                case Verb.PROVE:
+                    await self._prove()
                 case Verb.ABSENT:
                     self.evidence.drop(case.name)
                 case _:
@@ -148,6 +150,20 @@ class Action:
             return
         self._put_back()
 
+    async def _prove(self) -> None:
+        """Read both sides. Should they differ, the record is worth nothing: the name is compared and settled by the next pass."""
+        case, t = self.case, self.walk.transfer
+        assert case.origin is not None
+        assert case.destination is not None
+        assert case.record is not None
+        if await same_content(t.origin, t.destination, self.walk.container, case.origin, case.destination):
+            self.evidence.put(case.name, replace(case.record, is_proved=True))
+            self.tally.proved += 1
+            return
+        self.evidence.put(case.name, pending(replace(case, record=None)))
+        self.tally.superseded += 1
+        self.tally.name(self.walk.container, case.name, "its content differs although evidence said that it is equal")
+
     def _put_back(self) -> None:
         if self.case.record is None:
             self.evidence.drop(self.case.name)
@@ -171,16 +187,26 @@ class Action:
         self.tally.copied_bytes += bytes
 
     async def _mark(self) -> None:
+        was_proved = self.case.record is not None and self.case.record.is_proved and not self.case.record.is_pending
+        if await self._align(is_proved=was_proved):
+            self.tally.marked += 1
+
+    async def _align(self, *, is_proved: bool) -> bool:
+        """Give the destination, whose content is equal, the origin's tags and tier. False: that needed a new copy, because a
+        tier that was once set can be changed, but not unset."""
         case, t = self.case, self.walk.transfer
         assert case.origin is not None
         assert case.destination is not None
+        tier = case.origin.explicit_tier
+        if tier is None and case.destination.explicit_tier is not None:
+            await self._copy(Condition(if_match=case.destination.etag))
+            return False
         if dict(case.origin.tags) != dict(case.destination.tags):
             await t.destination.set_tags(self.walk.container, case.name, case.origin.tags)
-        tier = case.origin.explicit_tier
         if tier is not None and tier != case.destination.explicit_tier:
             await t.destination.set_tier(self.walk.container, case.name, tier)
-        self._record(case.origin, case.destination.etag)
-        self.tally.marked += 1
+        self._record(case.origin, case.destination.etag, is_proved=is_proved)
+        return True
 
     async def _compare(self) -> None:
         """A write of ours may lie at the destination without a record: adopt it if equal, else replace it. What is
@@ -193,9 +219,8 @@ class Action:
             self.tally.superseded += 1
             return
         if await same_content(t.origin, t.destination, self.walk.container, case.origin, case.destination):
-            await self._mark()
-            self.tally.marked -= 1
-            self.tally.adopted += 1
+            if await self._align(is_proved=True):
+                self.tally.adopted += 1
             return
         await self._keep(t.destination, t.destination, case.destination)
         await self._copy(Condition(if_match=case.destination.etag))
@@ -248,10 +273,12 @@ class Action:
             text = f"{what} is kept as {keeper.account}/{container}/{saved_name(t.move, blob)}"
             t.commit([t.note("kept", text)], PassResult())
 
-    def _record(self, origin: Listed, destination_etag: str) -> None:
+    def _record(self, origin: Listed, destination_etag: str, *, is_proved: bool = False) -> None:
         t, place = self.walk.transfer, (self.walk.container, self.case.name)
         marks = marks_hash(origin.tags, origin.explicit_tier)
-        record = record_of(self.case, origin_etag=origin.etag, destination_etag=destination_etag, marks=marks)
+        record = record_of(
+            self.case, origin_etag=origin.etag, destination_etag=destination_etag, marks=marks, is_proved=is_proved
+        )
         self.evidence.put(self.case.name, record)
         if place in t.outstanding and t.outstanding[place].kind != "create":
             # Its ETag is gone, so it can never be applied. A create (or tags, or a tier) could, until its bound has passed.

@@ -69,6 +69,11 @@ class Copier:
         """The service cannot do it for this pair: stream from now on."""
         self._server_side = False
 
+    def is_in_blocks(self, blob: Listed) -> bool:
+        """Is it copied in several requests, of which only the last makes it visible?"""
+        limit = SYNC_COPY_LIMIT_BYTES if self._server_side else BLOCK_BYTES
+        return blob.blob_type is BlobType.BLOCK and blob.size > limit
+
     async def copy(self, container: str, blob: Listed, *, condition: Condition, in_fence: bool) -> Copied:
         """Copy the generation ``blob.etag``.
 

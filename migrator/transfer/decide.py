@@ -40,6 +40,8 @@ class Verb(StrEnum):
     """A kept or decided exception that still stands as it was judged."""
     WAIT = "wait"
     """A copy or rehydration is pending on a side: look again in a later pass."""
+    PROVE = "prove"
+    """Equal by evidence; its content must be read on both sides once, because the plan wants that."""
     ABSENT = "absent"
     """On neither side; a record of it may be dropped."""
 

@@ -16,6 +16,7 @@ import asyncio
 from migrator.model.moves import EvidenceRange
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
+from migrator.transfer import sweeping
 from migrator.transfer.copying import Copier
 from migrator.transfer.deletes import Candidates, delete_candidates
 from migrator.transfer.evidence import Evidence
@@ -33,11 +34,13 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     expired, candidates = transfer.expired(), Candidates()
     if transfer.copier is None:
         transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock)
+    transfer.staged = sweeping.known(transfer)
     for container, is_at_origin in await _containers(transfer, create=True):
         for prefix in transfer.area.prefixes_in(container):
             found = await _ordered(transfer, container, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
             candidates.add(container, found, is_at_origin=is_at_origin)
     await delete_candidates(transfer, candidates, result)
+    await sweeping.sweep(transfer, result)
     if expired:
         # They could not be applied any more when this pass began, and it has seen every name since.
         transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in expired], PassResult())

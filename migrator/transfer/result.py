@@ -19,6 +19,8 @@ class PassResult:
     copied_bytes: int = 0
     marked: int = 0
     adopted: int = 0
+    proved: int = 0
+    """Read on both sides and found equal; not a change."""
     deleted: int = 0
     superseded: int = 0
     waiting: int = 0

@@ -19,6 +19,8 @@ from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
 from migrator.transfer.waits import Waits
 
+Place = tuple[str, str]
+"""(container, name)"""
 PARALLEL = 32
 """Actions under way at once in one pass."""
 MIN_DELETE_CAP = 1_000
@@ -50,6 +52,8 @@ class Transfer:
     deletes_counted: int = 0
     deletes_accepted: int = 0
     on_conflict: str | None = None
+    must_prove: bool = False
+    """Every record must have its content bit: both sides are read once for each pair of generations."""
     is_adopting: bool = False
     """What evidence does not cover at the side that the route does not name is compared by content before it is foreign."""
     note: Callable[[str, str], Change] | None = None
@@ -59,6 +63,8 @@ class Transfer:
     hands: Hands | None = None
     admit_until: Callable[[], Awaitable[float]] | None = None
     copier: Copier | None = None
+    staged: set[Place] = field(default_factory=set)
+    """Names whose copy in blocks was begun and is not known to be whole."""
     exceptions: dict[tuple[str, str], ExceptionRow] = field(default_factory=dict)
     outstanding: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
 

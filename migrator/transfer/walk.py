@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from migrator.errors import CloudError
 from migrator.model.moves import EvidenceRange
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
+from migrator.transfer import sweeping
 from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch
@@ -137,7 +138,7 @@ class Walk:
                 cases = [self._case(pair, evidence) for pair in pairs]
             look(self, cases)
             return
-        decided = [(case, decide(case)) for case in cases]
+        decided = [(case, self._decide(case)) for case in cases]
         todo = [(case, decision) for case, decision in decided if decision.verb not in (Verb.SKIP, Verb.HELD)]
         self.result.held += sum(decision.verb is Verb.HELD for _, decision in decided)
         changes: list[Change] = [
@@ -150,10 +151,12 @@ class Walk:
         for case in writes:
             evidence.put(case.name, pending(case))
         if writes:
-            t.commit([self._range(above, upper, evidence)], PassResult())
+            staging = sweeping.begin(t, self.container, [case.origin for case in writes])
+            t.commit([self._range(above, upper, evidence), *staging], PassResult())
         tally = PassResult()
         await self._act(todo, evidence, changes, tally)
         kept = evidence.split_off([pair.name for pair in pairs])
+        changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case.name)])
         if writes or changes or kept.pack() != before:
             changes.append(self._range(above, upper, kept))
             t.commit(changes, tally)
@@ -179,6 +182,12 @@ class Walk:
             t.exceptions.get(place),
         )
 
+    def _decide(self, case: Case) -> Decision:
+        decision, record = decide(case), case.record
+        if decision.verb is Verb.SKIP and self.transfer.must_prove and record is not None and not record.is_proved:
+            return Decision(Verb.PROVE)
+        return decision
+
     async def _act(
         self, todo: list[tuple[Case, Decision]], evidence: Evidence, changes: list[Change], tally: PassResult
     ) -> None:
@@ -202,3 +211,8 @@ class Walk:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _is_whole(evidence: Evidence, name: str) -> bool:
+    record = evidence.get(name)
+    return record is not None and not record.is_pending

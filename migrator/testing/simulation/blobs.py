@@ -337,6 +337,7 @@ class Account:
             insort(held.keys, (self.key(name), name))
         if after is None:
             del held.blobs[name]
+            held.staged.pop(name, None)  # believed of the service: a blob's uncommitted blocks go with it
             del held.keys[bisect_right(held.keys, (self.key(name), name)) - 1]
         else:
             held.blobs[name] = after

@@ -213,6 +213,8 @@ def effect_of(act: Act, wire: Wire, random: Random, sender: Sender) -> Callable[
     """What ``act`` does to its account when it is applied. Customers write without conditions."""
     account, container, name = wire.account, act.container, act.name
     text = f"act {act.number}".encode()
+    if act.number % 5 == 0:
+        text *= 5 + act.number % 37  # large enough for blocks
 
     def put(sent_at: float, shape: Shape, content: bytes, kind: str) -> Any:
         modified = wire.modified(sent_at)

@@ -96,6 +96,8 @@ class _Case:
         self.bodies: dict[tuple[str, str, str], set[Any]] = {}
         self.scans: dict[tuple[str, str], float] = {}
         self.seen_records: set[tuple[bytes, bytes]] = set()
+        self.proved: set[tuple[bytes, bytes]] = set()
+        """Pairs of generations that evidence says were read on both sides."""
 
 
 class Oracle:
@@ -332,7 +334,26 @@ class Oracle:
         for container, name in sorted({*self._places(case, old, new), *late}):
             case.left[old, container, name] = here.peek(container, name)
             self._compare(case, here, there, container, name, what)
+        for container, held in there.containers.items():
+            for name, blocks in held.staged.items():
+                is_ours = any(one.startswith("migrate-") for one in blocks)
+                if is_ours and name not in held.blobs and case.plan.area.takes(container, name):
+                    self.break_("blocks-left", f"{what}: blocks of ours lie uncommitted at {new}/{container}/{name!r}")
+        if self._schedule.wave_of(case.plan.id).verify.level == "content" and self.has_one_store:
+            self._judge_proofs(case, what)
         self._settle_in(case, new)
+
+    def _judge_proofs(self, case: _Case, what: str) -> None:
+        """The plan wants contents read: so every name that both sides have must have been, by a range that was committed."""
+        for container, name in self._places(case, case.plan.source, case.plan.target):
+            source = self._accounts[case.plan.source].peek(container, name)
+            target = self._accounts[case.plan.target].peek(container, name)
+            if source is None or target is None or (container, name) in case.exceptions:
+                continue
+            is_late = any((side, container, name) in case.late for side in (case.plan.source, case.plan.target))
+            pair = (generation_hash(name, source.listed.etag), generation_hash(name, target.listed.etag))
+            if pair not in case.proved and not is_late:
+                self.break_("unproved", f"{what}: {container}/{name!r} was never read on both sides")
 
     def _left_by_hand(self, case: _Case, old: str, new: str) -> None:
         """A person moved the route: nothing was drained and nothing compared, so whatever differs is as if a writer without a
@@ -508,6 +529,8 @@ class Oracle:
         for one in change.ranges:
             for _, record in Evidence.unpack(one.records).records():
                 pair = (record.source, record.target)
+                if record.is_proved:
+                    case.proved.add(pair)
                 if record.is_pending and UNKNOWN in pair:
                     continue  # a write announced, nothing claimed yet
                 if pair in case.seen_records:

@@ -64,12 +64,18 @@ from migrator.testing.simulation.state import NodeState
 from migrator.testing.simulation.store import Wire
 from migrator.testing.simulation.terrain import Terrain, make_terrain
 from migrator.testing.simulation.weather import Weather
+from migrator.transfer import actions as actions_module
+from migrator.transfer import copying as copying_module
+from migrator.transfer import hands as hands_module
+from migrator.transfer import saving as saving_module
 from migrator.transfer import walk as walk_module
 
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
 LOOK_SECONDS = 5.0
 COUNTER_SECONDS = 60.0
+BLOCK_BYTES = 64
+"""Objects of a few hundred bytes are large here, so that they are copied in blocks."""
 CALM_RUNS = 8
 HAS_GUARDIAN = "guardian" in Doors.__dataclass_fields__
 """Without one a fence is open until the next engine comes."""
@@ -591,12 +597,15 @@ def _short(change: Any) -> str:
 @contextlib.contextmanager
 def _slow_looks() -> Iterator[None]:
     """The engine looks for operators' wishes, and writes its counters down, less often: each time costs the simulator more than
-    the story gains."""
+    the story gains; and what is large begins at a few bytes."""
     slow = [
         (module, "CONTROL_SECONDS", LOOK_SECONDS)
         for module in (going_back_module, mover_module, carry_module, pacing_module)
     ]
     slow.append((rollout_module, "COUNTER_SECONDS", COUNTER_SECONDS))
+    small = {"BLOCK_BYTES": BLOCK_BYTES, "SERVER_BLOCK_BYTES": BLOCK_BYTES, "SYNC_COPY_LIMIT_BYTES": 2 * BLOCK_BYTES}
+    for module in (copying_module, saving_module, hands_module, actions_module):
+        slow += [(module, name, size) for name, size in small.items() if name in vars(module)]
     with contextlib.ExitStack() as stack:
         for module, name, seconds in slow:
             stack.callback(setattr, module, name, vars(module)[name])

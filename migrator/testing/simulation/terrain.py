@@ -121,7 +121,7 @@ def _schedule(random: Random, areas: dict[str, Area], moves: list[PlannedMove]) 
             on_failure=random.choice(("rollback", "halt")),
             rollback_scope=random.choice(("wave", "move")),
             cutover=cutover,
-            verify=Verify(),
+            verify=Verify(random.choice(("attributes", "attributes", "content"))),
             fingerprint=f"print-{number}",
         )
         for number, group in enumerate(groups)

@@ -9,7 +9,7 @@ import pytest
 from migrator.errors import AccessRefused, CloudError, JudgementError, Unreachable
 from migrator.model.moves import Direction
 from migrator.model.objects import BlobType
-from migrator.transfer import listing, subject
+from migrator.transfer import copying, hands, listing, subject
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
 
@@ -249,3 +249,84 @@ async def test_a_name_that_was_not_announced_is_a_strangers(lab):
     result = await lab.run()
     assert (result.foreign, result.copied) == (1, 0)
     assert lab.contents(lab.target) == {"hot": b"theirs"}
+
+
+def small_blocks(patch):
+    """Objects of a few bytes are copied in blocks of eight."""
+    for module in (copying, hands):
+        patch.setattr(module, "SYNC_COPY_LIMIT_BYTES", 8)
+    patch.setattr(copying, "SERVER_BLOCK_BYTES", 8)
+    patch.setattr(copying, "PARALLEL_BLOCKS", 1)
+
+
+async def test_blocks_of_a_copy_that_lost_its_origin_are_swept_before_the_fence(lab, monkeypatch):
+    small_blocks(monkeypatch)
+    lab.put(lab.source, "large", b"0123456789abcdef")
+    door = lab.doors["dst"].inner
+    right = door.stage_block_from
+
+    async def stage(origin, container, name, block_id, **where):
+        await right(origin, container, name, block_id, **where)
+        lab.erase(lab.source, "large")
+
+    door.stage_block_from = stage
+    first = await lab.run()
+    assert (first.superseded, first.is_proof) == (1, False)
+    assert not await lab.doors["dst"].uncommitted("web")
+    assert lab.contents(lab.target) == {}
+    assert (await lab.run()).is_proof
+
+
+async def test_blocks_of_a_run_that_died_are_finished_by_the_next_one(lab, monkeypatch):
+    small_blocks(monkeypatch)
+    lab.put(lab.source, "large", b"0123456789abcdef")
+    door = lab.doors["dst"].inner
+    right = door.commit_blocks
+
+    async def commit(*facts, **more):
+        raise Died
+
+    door.commit_blocks = commit
+    with pytest.raises(Died):
+        await lab.run()
+    assert await lab.doors["dst"].uncommitted("web") == ["large"]
+    door.commit_blocks = right
+    assert (await lab.run()).copied == 1
+    assert lab.contents(lab.target) == {"large": b"0123456789abcdef"}
+    assert (await lab.run()).is_proof
+
+
+async def test_contents_are_read_once_where_the_plan_wants_them_proved(lab):
+    for name in "abc":
+        lab.put(lab.source, name, name.encode() * 3)
+    await lab.run(must_prove=True)
+    proving = await lab.run(must_prove=True)
+    assert (proving.proved, proving.is_proof) == (3, True)
+    again = await lab.run(must_prove=True)
+    assert (again.proved, again.is_proof) == (0, True)
+    lab.retag(lab.source, "a", k="v")
+    await lab.run(must_prove=True)
+    assert (await lab.run(must_prove=True)).proved == 0  # tags change nothing about the content
+    lab.put(lab.source, "b", b"new")
+    assert not (await lab.run(must_prove=True)).is_proof
+    assert (await lab.run(must_prove=True)).proved == 1
+
+
+async def test_contents_that_differ_under_the_etags_of_one_record_are_found_and_mended(lab):
+    """A bit flipped at the target behind the service's back: no ETag changed."""
+    lab.put(lab.source, "a", b"aaa")
+    await lab.run()
+    lab.target.peek("web", "a").content = b"aab"
+    found = await lab.run(must_prove=True)
+    assert (found.proved, found.is_proof) == (0, False)
+    await lab.run(must_prove=True)
+    assert lab.contents(lab.target) == {"a": b"aaa"}
+    assert (await lab.run(must_prove=True)).is_proof
+
+
+async def test_a_tier_that_was_set_at_the_target_alone_goes_with_a_new_copy(lab):
+    lab.put(lab.source, "a", b"a")
+    await lab.run()
+    lab.target.set_tier(CUSTOMER, "web", "a", "Cool", sent_at=0.0)
+    assert (await lab.run()).copied == 1
+    assert (await lab.run()).is_proof

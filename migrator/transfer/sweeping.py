@@ -1,0 +1,92 @@
+"""Copies in blocks that were begun: they are finished, or what they staged is swept before the route moves.
+
+Uncommitted blocks of ours are invisible, but they make the first block of a customer fail whose ids have another length. Which
+names may have some is written down before the first block is sent, and struck off once the copy is whole. What is left after a
+pass has lost its origin, or the pass could not finish it. Memory and note: the large objects of the ranges in flight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from migrator.errors import ConditionFailed, NotFound, OutcomeUnknown
+from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed, Shape
+from migrator.ports.state_store import PutOutstanding, SetNote
+from migrator.transfer.result import PassResult
+from migrator.transfer.subject import Place, Transfer
+
+_NOTHING = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
+
+
+def begin(t: Transfer, container: str, blobs: Iterable[Listed | None]) -> list[SetNote]:
+    """What to commit before these are copied: nothing, unless one of them is copied in blocks."""
+    assert t.copier is not None
+    large = {(container, blob.name) for blob in blobs if blob is not None and t.copier.is_in_blocks(blob)}
+    if large <= t.staged:
+        return []
+    t.staged |= large
+    return [_note(t)]
+
+
+def end(t: Transfer, container: str, names: Iterable[str]) -> list[SetNote]:
+    """What to commit with the records of ``names``, whose copies are whole. A block that was not answered may still come."""
+    done = {(container, name) for name in names} & t.staged - t.outstanding.keys()
+    if not done:
+        return []
+    t.staged -= done
+    return [_note(t)]
+
+
+async def sweep(t: Transfer, result: PassResult) -> None:
+    """After all listings of a pass: sweep what lost its origin. What must still be finished counts as waiting."""
+    swept = set()
+    for place in sorted(t.staged):
+        await t.admit()
+        write = t.outstanding.get(place)
+        if (write is None or t.waits.left(write, t.clock.monotonic()) <= 0) and await _is_swept(t, place):
+            swept.add(place)
+        else:
+            result.waiting += 1
+    if swept:
+        t.staged -= swept
+        t.commit([_note(t)], PassResult())
+
+
+async def _is_swept(t: Transfer, place: Place) -> bool:
+    container, name = place
+    try:
+        if name not in await t.destination.uncommitted(container, prefix=name):
+            return True
+        if await _is_at_origin(t, place):
+            return False  # the next pass finishes it
+        written = await t.destination.commit_blocks(container, name, [], _NOTHING, condition=CREATE)
+        await t.destination.delete(container, name, if_match=written.etag)
+        return True
+    except (NotFound, ConditionFailed):
+        return False  # somebody else was there: look again
+    except OutcomeUnknown:
+        write = t.unanswered(container, name, "create", None)
+        t.outstanding[place] = write
+        t.commit([PutOutstanding(t.move, write)], PassResult())
+        return False
+
+
+async def _is_at_origin(t: Transfer, place: Place) -> bool:
+    try:
+        await t.origin.head(*place)
+    except NotFound:
+        return False
+    return True
+
+
+def _key(t: Transfer) -> str:
+    return f"staged/{t.move}/{t.direction}"
+
+
+def known(t: Transfer) -> set[Place]:
+    """What earlier passes and runs wrote down."""
+    return {(container, name) for container, name in t.state.note(_key(t)) or ()}
+
+
+def _note(t: Transfer) -> SetNote:
+    return SetNote(_key(t), [list(place) for place in sorted(t.staged)])
