@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from migrator.adapters.azure import open_store
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
 from migrator.adapters.workers import InlineExecutor, WorkerPool
@@ -52,8 +53,8 @@ def planned(tmp_path):
     return [Account(name, "local", path=str(tmp_path / f"{name}.db")) for name in ("source", "target")]
 
 
-async def fill(store, names) -> list[CopyUnit]:
-    shape = Shape(BlobType.BLOCK, ContentHeaders("text/plain"), {"owner": "web"}, {}, None)
+async def fill(store, names, *, tier=None) -> list[CopyUnit]:
+    shape = Shape(BlobType.BLOCK, ContentHeaders("text/plain"), {"owner": "web"}, {}, tier)
     return [CopyUnit(n, (await store.put("box", n, n.encode(), shape, condition=CREATE)).etag) for n in names]
 
 
@@ -73,7 +74,8 @@ class ExecutorSuite:
         assert all(dict(found.metadata) == {"owner": "web"} for found in there.values())
 
     async def test_tags_and_tier_go_with_the_copy(self, executor, accounts):
-        (unit,) = await fill(accounts["source"], ["a"])
+        # Azurite copies the origin's mark "inferred" with it, so the origin has a tier, too.
+        (unit,) = await fill(accounts["source"], ["a"], tier="Hot")
         await executor.copy(batch([unit._replace(tags={"area": "web", "n": "1"}, tier="Cool")]))
         found = await accounts["target"].head("box", "a")
         assert (dict(found.tags), found.explicit_tier) == ({"area": "web", "n": "1"}, "Cool")
@@ -269,6 +271,38 @@ def is_running(pid: int) -> bool:
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.azurite
+class TestWorkersOnAzurite(ExecutorSuite):
+    """The same promises of a real service, its keys found by the workers in the inherited environment."""
+
+    @pytest.fixture
+    def planned(self, azurite, monkeypatch):
+        planned = []
+        for name in ("source", "target"):
+            own = azurite.take()
+            monkeypatch.setenv(f"EXECUTOR_{name.upper()}", azurite.connection_string(own))
+            reference = f"env:EXECUTOR_{name.upper()}"
+            planned.append(Account(name, "azure", endpoint=azurite.endpoint(own), credential=reference))
+        return planned
+
+    @pytest.fixture
+    async def accounts(self, planned):
+        stores = {account.name: open_store(account, environ=os.environ) for account in planned}
+        for store in stores.values():
+            await store.create_container(ContainerInfo("box"))
+        yield stores
+        for store in stores.values():
+            await store.close()
+
+    @pytest.fixture
+    async def executor(self, accounts, planned):
+        pool = WorkerPool(COMMAND, planned, {}, inline=InlineExecutor(accounts, SystemClock()), count=2, small=-1)
+        await pool.ready()
+        assert len(pool.pids) == 2
+        yield pool
+        await pool.close()
 
 
 class TestLetters:
