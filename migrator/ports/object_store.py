@@ -6,13 +6,15 @@ Promises of every implementation (one contract suite holds them all to it, tests
 - a write that returns was applied; ConditionFailed, SourceChanged, NotFound, AccessRefused, Throttled and Unsupported say
   that it was not; OutcomeUnknown says that nobody knows; Unreachable is raised by writes only if nothing was sent;
 - listings are pages in one strict order of names; names are data, any of them may hold any character;
+- no request leaves once ``MAY_SEND`` says no, however long it was held up before;
 - no method retries, and none touches a name it was not given.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from typing import Literal, Protocol
 
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Features, Listed, Page, Shape
@@ -38,6 +40,14 @@ class Written:
     copy_id: str | None = None
     pending: bool = False
 
+
+def _always() -> bool:
+    return True
+
+
+MAY_SEND: ContextVar[Callable[[], bool]] = ContextVar("MAY_SEND", default=_always)
+"""Asked at the last moment, before the first byte of a request leaves: one that was held up meanwhile - for a connection, a
+token - is not sent when its time is over, and Unreachable says so."""
 
 Operation = Literal["list", "read", "write", "delete", "other"]
 
@@ -162,4 +172,4 @@ class RequestCounter(Protocol):
     def count(self, account: str, operation: Operation, *, minute: int, requests: int = 1) -> None: ...
 
 
-__all__ = ["BlobType", "ObjectStore", "Operation", "Origin", "RequestCounter", "Written"]
+__all__ = ["MAY_SEND", "BlobType", "ObjectStore", "Operation", "Origin", "RequestCounter", "Written"]

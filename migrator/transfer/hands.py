@@ -28,6 +28,8 @@ SLICE_SECONDS: Final = 0.1
 MARGIN_SECONDS: Final = 1.0
 """A batch with less time than this is admitted again before it goes out."""
 FIRST_WAIT_SECONDS: Final = 0.2
+STANDSTILL_SECONDS: Final = 300.0
+"""A batch that comes back unsent again and again for so long - its hands have too much before them - is an error."""
 
 Settle = Callable[[int, str | Refusal], None]
 """Takes the index of a copy and its answer: the new ETag, or a refusal that another try would not change."""
@@ -137,6 +139,8 @@ class _Errand:
     async def _carry(self, indexes: list[int]) -> None:
         """Hand these copies out until each is settled."""
         wait, fruitless = FIRST_WAIT_SECONDS, 0
+        clock = self._hands.clock
+        progress_at = clock.monotonic()
         while indexes:
             until = await self._granted(indexes)
             batch = CopyBatch(
@@ -154,13 +158,14 @@ class _Errand:
             for minute, count in answer.answered.items():
                 self._destination.count_copies(minute, count, origin=self._origin)
             rest, refusal = self._settled(indexes, answer.answers)
-            fruitless = fruitless + 1 if len(rest) == len(indexes) else 0
-            if fruitless == ATTEMPTS:
-                last = refusal or Refusal(
-                    "unreachable", f"cannot copy into {self._destination.account}: nobody sends it"
-                )
+            if len(rest) < len(indexes):
+                fruitless, progress_at = 0, clock.monotonic()
+            elif refusal is not None:
+                fruitless += 1
+            if fruitless == ATTEMPTS or clock.monotonic() - progress_at > STANDSTILL_SECONDS:
+                idle = f"cannot copy into {self._destination.account}: for {STANDSTILL_SECONDS:.0f} s nothing was sent"
                 for index in rest:
-                    self._settle(index, last)
+                    self._settle(index, refusal or Refusal("unreachable", idle))
                 return
             indexes = rest
             if refusal is not None and indexes:

@@ -23,10 +23,11 @@ from migrator.adapters.workers.letters import (
     read_answer,
     read_batch,
 )
-from migrator.errors import ConditionFailed, NotFound, SourceChanged, Throttled
+from migrator.errors import ConditionFailed, NotFound, SourceChanged, Throttled, Unreachable
 from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.model.schedule import Account
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, Refusal
+from migrator.ports.object_store import MAY_SEND
 from tests.contract.object_store_suite import NAMES, PLAIN
 
 COMMAND = (sys.executable, "-m", "migrator.cli.hand")
@@ -144,6 +145,25 @@ class TestInline(ExecutorSuite):
         assert len(refused) == busy.sent < 20
         assert all(one.kind == "unsent" for one in answers if one not in refused)
         assert (refused[0].retry_after_seconds, refused[0].is_origin) == (3.0, True)
+
+    async def test_what_was_held_up_until_the_batch_s_time_was_over_is_unsent(self, accounts):
+        """For a connection, say: the store asks once more before the request leaves."""
+        clock, sent = SystemClock(), []
+
+        class HeldUp:
+            account = "target"
+
+            async def copy(self, origin, container, name, shape, *, condition):
+                await asyncio.sleep(0.2)
+                if not MAY_SEND.get()():
+                    raise Unreachable("cannot copy: its time was over")
+                sent.append(name)
+
+        executor = InlineExecutor({"source": accounts["source"], "target": HeldUp()}, clock)
+        answer = await executor.copy(batch([CopyUnit(f"{n:03}", "e") for n in range(40)], clock.monotonic() + 0.1))
+        assert set(answer.answers) == {UNSENT}
+        assert sent == []
+        assert MAY_SEND.get()()
 
     async def test_a_cancelled_batch_sends_nothing_more(self, accounts):
         begun, sent = asyncio.Event(), []

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from migrator.errors import CloudError
+from migrator.errors import CloudError, Unreachable
 from migrator.model.objects import CREATE, BlobType, Condition, ContentHeaders, Shape
 from migrator.ports.clock import Clock
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, Refusal
-from migrator.ports.object_store import ObjectStore, Origin
+from migrator.ports.object_store import MAY_SEND, ObjectStore, Origin
 
 HANDS: Final = 16
 """Copies of one batch under way at once."""
@@ -73,11 +73,14 @@ class _Job:
 
     async def work(self) -> None:
         """One hand: takes the next copy until there is none, time is over or the service asks for less."""
-        until, monotonic, answers = self._batch.until, self._clock.monotonic, self.answers
+        MAY_SEND.set(self._may_send)
         for index, unit in self._rest:
-            if self._is_refused or monotonic() > until or not self._is_wanted():
+            if not self._may_send():
                 return
-            answers[index] = await self._send(unit)
+            self.answers[index] = await self._send(unit)
+
+    def _may_send(self) -> bool:
+        return not self._is_refused and self._clock.monotonic() <= self._batch.until and self._is_wanted()
 
     async def _send(self, unit: CopyUnit) -> str | Refusal:
         container = self._batch.container
@@ -89,6 +92,8 @@ class _Job:
         try:
             return (await self._destination.copy(origin, container, unit.name, shape, condition=condition)).etag
         except CloudError as fault:
+            if isinstance(fault, Unreachable) and not self._may_send():
+                return UNSENT
             refusal = Refusal.of(fault)
             self._is_refused |= refusal.kind == "throttled"
             return refusal

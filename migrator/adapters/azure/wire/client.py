@@ -14,10 +14,11 @@ from migrator.adapters.azure.wire import failures
 from migrator.adapters.azure.wire.answers import Answer, Stream
 from migrator.adapters.azure.wire.connection import Body, Connection
 from migrator.adapters.azure.wire.dialling import dial, server_of
-from migrator.adapters.azure.wire.failures import NoAnswer
+from migrator.adapters.azure.wire.failures import NoAnswer, NotSent
 from migrator.adapters.azure.wire.heads import constant_part, head_of
 from migrator.adapters.azure.wire.limits import Limits, Timeouts
 from migrator.adapters.azure.wire.pool import Pool
+from migrator.ports.object_store import MAY_SEND
 
 READS = frozenset({"GET", "HEAD"})
 
@@ -79,6 +80,9 @@ class Client:
     async def _exchange_on(
         self, connection: Connection, method: str, head: bytes, body: Body, most_bytes: int, streams: bool
     ) -> Answer | Stream:
+        if not MAY_SEND.get()():
+            self._pool.give_back(connection)
+            raise NotSent(failures.TOO_LATE)
         try:
             coming = connection.send(head, body, is_head=method == "HEAD", most_bytes=most_bytes, streams=streams)
             if not connection.is_sent_whole:

@@ -21,6 +21,7 @@ NO_ANSWER_IN_TIME = "no answer within the time allowed"
 BROKE = "the connection broke before the answer came"
 NOT_UNDERSTOOD = "its answer cannot be understood"
 TOO_LARGE = "its answer is larger than allowed"
+TOO_LATE = "its time was over before it could be sent"
 CLOSED = "its connections were closed on this side"
 UNSAFE = "a name or value in it holds control characters"
 

@@ -16,6 +16,7 @@ import pytest
 
 from migrator.adapters.azure.wire import Answer, Client, Limits, NoAnswer, NotSent, Stream, Timeouts, UnsafeRequest
 from migrator.adapters.azure.wire.heads import head_of
+from migrator.ports.object_store import MAY_SEND
 from tests.certificates import make_certificate
 from tests.unit.azure.wire.peers import OK, Peer, Serve, answering, peer
 
@@ -52,6 +53,38 @@ def hanging_up_after(*answers: bytes) -> Serve:
         await server.read(reader)
 
     return serve
+
+
+class TestTime:
+    async def test_a_request_that_was_held_up_until_its_time_was_over_is_never_sent(self) -> None:
+        """It waited for the only connection, which another request had."""
+        wanted, asked, release = True, asyncio.Event(), asyncio.Event()
+
+        async def serve(server: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                await server.read(reader)
+                asked.set()
+                await release.wait()
+                writer.write(OK)
+                await writer.drain()
+
+        async def late() -> None:
+            MAY_SEND.set(lambda: wanted)
+            with pytest.raises(NotSent, match="its time was over"):
+                await put(client, target="/late")
+
+        async with peer(serve) as server:
+            client = Client(server.endpoint, limits=Limits(connections=1))
+            first = asyncio.ensure_future(put(client, target="/first"))
+            await asked.wait()
+            second = asyncio.ensure_future(late())
+            await asyncio.sleep(0)
+            wanted = False
+            release.set()
+            await asyncio.gather(first, second)
+            assert (await put(client, target="/third")).body == b"ok"
+            assert [request[0].split()[1] for request in server.requests] == ["/first", "/third"]
+            client.close()
 
 
 class TestConnections:
