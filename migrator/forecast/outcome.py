@@ -6,7 +6,7 @@ since it began. Rule: what is not known yet, or was not forecast, is None - a co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +66,14 @@ def _most(planned: Mapping[str, Any], key: str) -> float | None:
 
 
 def told(comparison: Comparison) -> str:
-    """One clause for each figure that is known: ``copied in 1 h (forecast 2 h), writers paused 3 s (forecast 5 s)``."""
+    """One clause for each figure that is known: ``copied in 1 h (forecast 2 h), writers paused 3 s (forecast at most 5 s)``."""
     parts = []
-    for figure, words in ((comparison.copy, "copied in"), (comparison.fence, "writers paused")):
-        if figure.actual is not None:
-            parts.append(f"{words} {show_duration(figure.actual)}{_beside(figure.forecast, show_duration)}")
+    if comparison.copy.actual is not None:
+        beside = _beside(comparison.copy.forecast, show_duration)
+        parts.append(f"copied in {show_duration(comparison.copy.actual)}{beside}")
+    if comparison.fence.actual is not None:
+        beside = _beside(comparison.fence.forecast, show_duration, at_most=True)  # it allows for the largest lag
+        parts.append(f"writers paused {show_duration(comparison.fence.actual)}{beside}")
     if comparison.requests.actual is not None:
         parts.append(
             f"{comparison.requests.actual:,.0f} requests{_beside(comparison.requests.forecast, '{:,.0f}'.format)}"
@@ -78,8 +81,8 @@ def told(comparison: Comparison) -> str:
     return ", ".join(parts)
 
 
-def _beside(forecast: float | None, show: Any) -> str:
-    return "" if forecast is None else f" (forecast {show(forecast)})"
+def _beside(forecast: float | None, show: Callable[[float], str], *, at_most: bool = False) -> str:
+    return "" if forecast is None else f" (forecast {'at most ' if at_most else ''}{show(forecast)})"
 
 
 def to_evidence(comparison: Comparison) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _row(move: PlannedMove, look: Look) -> tuple[str, ...]:
         _how(forecast.inventory, look.preview.outlook.standing.now),
         size(forecast.inventory.bytes),
         f"~ {brief(forecast.copy_seconds)}{error}",
-        f"~ {brief(forecast.fence_seconds)}",
+        f"≤ {brief(forecast.fence_seconds)}",
     )
 
 
