@@ -3,8 +3,9 @@
 Decides the earliest dates if nothing goes wrong. What is recorded is history; what is not begun follows these rules:
 
 1. A wave begins when every wave it comes ``after`` has soaked, and not before ``not_before``.
-2. Its moves copy side by side, ``max_moves`` at once; one that has switched makes room for the next.
-3. A cut-over waits for a change window, outside every freeze, that stays open for its whole fence.
+2. Its moves copy side by side, ``max_moves`` at once; one that is ready makes room for the next.
+3. A cut-over waits for a change window, outside every freeze, that stays open for its whole fence; ``max_moves`` cut over at
+   once, those first that are ready first.
 4. A soak begins with the first window of its gates that lies after the switch, and counts whole intervals of samples.
 5. Approvals, releases of holds and retries are taken to be given at once; each one so taken is named in ``assumes``.
 
@@ -198,7 +199,7 @@ def _stage(record: MoveRecord | None) -> MoveState:
 
 @dataclass(slots=True)
 class _Yard:
-    """The moves of one wave, ``max_moves`` at work at once."""
+    """The moves of one wave on their two ways: copying, then cutting over, ``max_moves`` at once on each."""
 
     schedule: Schedule
     wave: PlannedWave
@@ -206,45 +207,70 @@ class _Yard:
     now: datetime
 
     def moves(self, start: datetime, records: Mapping[MoveId, MoveRecord | None]) -> Iterator[MoveTimes]:
-        """Those which have begun keep their places; the others take the places that become free, in the plan's order."""
-        stages = {move.id: _stage(records[move.id]) for move in self.wave.moves}
-        begun = [move for move in self.wave.moves if stages[move.id] not in _BEFORE_COPY]
-        rest = [move for move in self.wave.moves if stages[move.id] in _BEFORE_COPY]
-        given = {move.id: self._begun(move, stages[move.id], records[move.id]) for move in begun}
-        busy = [times.switched for times in given.values() if times.switched is not None and times.switched > start]
-        places = self.wave.max_moves or len(self.wave.moves)
-        free = busy[:places] + [start] * max(0, places - len(busy))
-        heapq.heapify(free)
-        for move in rest:
-            begins = heapq.heappop(free)
-            given[move.id] = times = self._times(move.id, begins, begins, self._copy_seconds(move, 0.0))
-            heapq.heappush(free, times.switched or times.ready)
+        """In the plan's order."""
+        done: dict[MoveId, MoveTimes] = {}
+        under_way: dict[MoveId, tuple[datetime, datetime, bool]] = {}  # began, ready, is in its fence
         for move in self.wave.moves:
-            yield given[move.id]
+            record, stage = records[move.id], _stage(records[move.id])
+            if record is None or stage in _BEFORE_COPY:
+                continue
+            if stage in _DONE or stage is S.SOAKING:
+                done[move.id] = self._switched(move, stage, record)
+                continue
+            is_copying = stage in (S.COPYING, S.CATCHING_UP)
+            left = self._copy_seconds(move, self._copied_ratio(move, record)) if is_copying else 0.0
+            began = record.since or self.now
+            under_way[move.id] = (began, self.now + timedelta(seconds=left), stage in _IN_FENCE)
+        for id, begins, ready in self._copied(start, done, under_way):
+            under_way[id] = (begins, ready, False)
+        done.update(self._cut_over(under_way))
+        return (done[move.id] for move in self.wave.moves)
 
-    def _begun(self, move: PlannedMove, stage: MoveState, record: MoveRecord | None) -> MoveTimes:
-        assert record is not None  # pending without one
+    @property
+    def _at_once(self) -> int:
+        return self.wave.max_moves or len(self.wave.moves)
+
+    def _copied(
+        self, start: datetime, done: Collection[MoveId], under_way: Mapping[MoveId, tuple[datetime, datetime, bool]]
+    ) -> Iterator[tuple[MoveId, datetime, datetime]]:
+        """The moves that have not begun, in the plan's order: when each gets a place, and when it is ready."""
+        busy = [ready for _, ready, _ in under_way.values() if ready > start]
+        places = [*busy[: self._at_once], *[start] * max(0, self._at_once - len(busy))]
+        heapq.heapify(places)
+        for move in self.wave.moves:
+            if move.id not in done and move.id not in under_way:
+                begins = heapq.heappop(places)
+                ready = begins + timedelta(seconds=self._copy_seconds(move, 0.0))
+                heapq.heappush(places, ready)
+                yield move.id, begins, ready
+
+    def _cut_over(
+        self, under_way: Mapping[MoveId, tuple[datetime, datetime, bool]]
+    ) -> Iterator[tuple[MoveId, MoveTimes]]:
+        """Open fences first, then the moves as they get ready."""
+        turns: list[datetime] = []
+        for id, (begins, ready, is_fenced) in sorted(under_way.items(), key=lambda one: (not one[1][2], one[1][1])):
+            turn = heapq.heappop(turns) if len(turns) == self._at_once else ready
+            times = self._fenced(id, begins, ready, max(turn, ready), is_fenced=is_fenced)
+            heapq.heappush(turns, times.switched or turn)
+            yield id, times
+
+    def _switched(self, move: PlannedMove, stage: MoveState, record: MoveRecord) -> MoveTimes:
         since = record.since or self.now
+        switched = record.switched_at or since
         if stage in _DONE:
-            switched = record.switched_at or since
             return MoveTimes(move.id, switched, switched, switched, switched, since, is_done=True)
-        if stage is S.SOAKING:
-            switched = record.switched_at or since
-            soaked = self.now + timedelta(seconds=self._soak_left(record, switched))
-            return MoveTimes(move.id, switched, switched, switched, switched, soaked)
-        if stage in (S.COPYING, S.CATCHING_UP):
-            return self._times(move.id, since, self.now, self._copy_seconds(move, self._copied_ratio(move, record)))
-        return self._times(move.id, since, self.now, 0.0, is_fenced=stage in _IN_FENCE)
+        soaked = self.now + timedelta(seconds=self._soak_left(record, switched))
+        return MoveTimes(move.id, switched, switched, switched, switched, soaked)
 
-    def _times(
-        self, id: MoveId, begins: datetime, start: datetime, copy_seconds: float, *, is_fenced: bool = False
+    def _fenced(
+        self, id: MoveId, begins: datetime, ready: datetime, earliest: datetime, *, is_fenced: bool
     ) -> MoveTimes:
         forecast = self.forecasts.get(id)
         fence = timedelta(seconds=forecast.fence_seconds if forecast else self.schedule.routing.drain_seconds)
-        ready = start + timedelta(seconds=copy_seconds)
         cut: datetime | None = ready
         if not is_fenced:
-            cut = next_open(self.wave.change_windows, self.schedule.freeze, ready, needed=fence)
+            cut = next_open(self.wave.change_windows, self.schedule.freeze, earliest, needed=fence)
         if cut is None:
             return MoveTimes(id, begins, ready, None, None, None)
         switched = cut + fence

@@ -102,13 +102,23 @@ def test_a_window_shorter_than_the_fence_never_opens_and_later_waves_have_no_dat
     assert (found["x"].begins, found["x"].moves, found["x"].soaked) == (None, (), None)
 
 
-def test_a_move_that_has_switched_makes_room_for_the_next_one() -> None:
+def test_a_move_that_is_ready_makes_room_for_the_next_one() -> None:
     inventories = {one: Inventory(60_000, 0) for one in (A, B, C)}
     moves = times(plan(("w", "abc", {"max_moves": 1})), inventories=inventories)["w"].moves
-    assert moves[1].begins == moves[0].switched
-    assert moves[2].begins == moves[1].switched
+    assert moves[1].begins == moves[0].ready
+    assert moves[2].begins == moves[1].ready
     together = times(plan(("w", "abc", {})), inventories=inventories)["w"].moves
     assert {move.begins for move in together} == {NOW}
+
+
+def test_moves_that_wait_for_the_same_window_take_turns_in_it() -> None:
+    wave = {"change_windows": (NIGHT,), "max_moves": 2}
+    first, second, third = times(plan(("w", "abc", wave)))["w"].moves
+    assert first.cut == second.cut == datetime(2026, 12, 1, 21, tzinfo=UTC)
+    assert third.cut == first.switched
+    one_fence_long = replace(NIGHT, end_minute=22 * 60 + 2)  # 95.4 s fit once
+    moves = times(plan(("w", "abc", {**wave, "change_windows": (one_fence_long,)})))["w"].moves
+    assert [move.cut and move.cut.day for move in moves] == [1, 1, 2]
 
 
 def test_a_soak_begins_with_the_first_window_after_the_switch_and_counts_whole_intervals() -> None:
