@@ -131,6 +131,7 @@ def with_routes(
             )
             text = in_words(record, route, agreement)
             found.append(Finding("error", "route-disagrees", str(planned.id), text, remedy))
+    found += _lineages(document)
     told = {finding.subject for finding in found}
     kept = [one for one in findings if not (one.code == "target-not-empty" and one.subject in told)]
     return (*found, *kept)
@@ -227,6 +228,10 @@ def _kept(facts: Facts, record: MoveRecord) -> Iterator[Finding]:
         yield Finding(
             "warning", "dirty-target", key, record.dirty, "fetch or delete it before the move goes forward again"
         )
+    live = live_account(record)
+    if record.intent is None and not facts.is_at_work and any(one.account == live for one in record.revoked):
+        text = f"access policies of {live} are still revoked by a fence that is over: their writers are refused"
+        yield Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it puts them back first")
     counts = {kind: number for kind, number in facts.exceptions.get(key, {}).items() if number}
     if counts:
         said = ", ".join(f"{number:,} {kind}" for kind, number in sorted(counts.items()))
@@ -262,12 +267,7 @@ def _routes(facts: Facts) -> Iterator[Finding]:
                 "error", "routes-unreadable", "routes", text, "put it back from a copy; every move says its record"
             )
         return
-    if len(document.lineages) > 1:
-        text = f"the document holds records of {len(document.lineages)} state stores: {', '.join(sorted(document.lineages))}"
-        remedy = (
-            "stop the engine on the wrong store, then `migrate retry PLAN --adopt-route --reason TEXT` on the right one"
-        )
-        yield Finding("error", "two-lineages", "routes", text, remedy)
+    yield from _lineages(document)
     for name, said, planned in (
         ("ttl", document.ttl_seconds, routing.ttl_seconds),
         ("max_write", document.max_write_seconds, routing.max_write_seconds),
@@ -276,14 +276,23 @@ def _routes(facts: Facts) -> Iterator[Finding]:
             more = (
                 "fences wait for the longer one" if said > planned else "the next apply publishes it before any fence"
             )
-            yield Finding(
-                "info", "durations", "routes", f"{name} is {said:g}s in the document, {planned:g}s in the plan; {more}"
-            )
+            text = f"{name} is {said:g}s in the document, {planned:g}s in the plan; {more}"
+            yield Finding("info", "durations", "routes", text)
     for key, route in document.routes.items():
         ahead = _seconds_ahead(route.updated, facts.now)
         if ahead > CLOCK_SECONDS:
             text = f"its record was written {ahead:.0f} s in the future of this machine's clock"
             yield Finding("warning", "clock", key, text, "set the clocks of this machine and the engine's by NTP")
+
+
+def _lineages(document: RouteDocument | None) -> Iterator[Finding]:
+    """One document belongs to one state store: two engines that do not know of each other would change it."""
+    if document is not None and len(document.lineages) > 1:
+        text = f"the document holds records of {len(document.lineages)} state stores: {', '.join(sorted(document.lineages))}"
+        remedy = (
+            "stop the engine on the wrong store, then `migrate retry PLAN --adopt-route --reason TEXT` on the right one"
+        )
+        yield Finding("error", "two-lineages", "routes", text, remedy)
 
 
 def _seconds_ahead(text: str, now: datetime) -> float:

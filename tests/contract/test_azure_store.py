@@ -235,3 +235,12 @@ class TestOddities:
         stranger = open_account("stranger", own="nobodysaccount", secret=azurite.key(azurite.take()))
         with pytest.raises((AccessRefused, NotFound), match="cannot list containers of stranger"):
             await stranger.containers()
+
+
+async def test_a_doctor_learns_the_credential_and_the_service_s_clock(open_account: OpenStore) -> None:
+    now = datetime.now(UTC)
+    found = await open_account("a").examine(now)
+    assert found.credential == "account key"
+    assert found.bound_seconds >= 900
+    assert found.service_time is not None
+    assert abs((found.service_time - now).total_seconds()) < 30

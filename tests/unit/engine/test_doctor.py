@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from migrator.engine.doctor import AccountFacts, Facts, diagnose
+from migrator.engine.doctor import AccountFacts, Facts, diagnose, with_routes
 from migrator.errors import AccessRefused, NotFound, Unreachable
-from migrator.model.moves import LockRecord, MoveRecord, MoveState, RouteIntent
+from migrator.model.findings import Finding
+from migrator.model.moves import LockRecord, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
 from migrator.model.routes import RouteDocument
 from migrator.ports.diagnosis import Examination
 from tests.unit.engine.board import ID, LINEAGE, before, fence, mover_of, switched
@@ -207,6 +208,24 @@ def test_halted_and_dirty_moves_and_listed_objects_are_named():
     move = record(S.HALTED, resume_from=S.COPYING, reason="it broke", dirty="dst was left behind")
     found = diagnose(facts(move, before(), exceptions={str(ID): {"foreign": 2}})).findings
     assert {one.code for one in found} == {"halted", "dirty-target", "exceptions"}
+
+
+def test_policies_that_stayed_revoked_at_the_live_account_block_writers():
+    left = RevokedPolicy("dst", "web", StoredPolicy("writers", "rw"))
+    assert codes(facts(record(S.SOAKED, revoked=(left,)), switched())) == ["writers-blocked"]
+    old = replace(left, account="src")
+    assert codes(facts(record(S.SOAKED, revoked=(old,)), switched())) == [], "the side that was left stays closed"
+
+
+def test_a_preview_says_what_the_routes_say_instead_of_calling_a_live_target_full():
+    found = facts(None, replace(switched(), lineage="f" * 16))
+    full = Finding("error", "target-not-empty", str(ID), "dst already holds objects", "empty it")
+    other = Finding("error", "missing-container", str(ID), "no container")
+    mover, _, _ = mover_of(record(S.PENDING), None)
+    told = with_routes(found.schedule, mover.world.state, found.document, [full, other])
+    assert [one.code for one in told] == ["route-disagrees", "missing-container"]
+    assert "--adopt-route" in told[0].remedy
+    assert with_routes(found.schedule, mover.world.state, None, [full]) == (full,)
 
 
 def test_blocked_writers_come_first():
