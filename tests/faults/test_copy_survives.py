@@ -1,0 +1,100 @@
+"""A whole ``migrate apply`` through a service that refuses, stays silent and breaks off: the end is identical."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.azurite.server import Azurite
+from tests.faults import proxy
+from tests.faults.moving import Move
+from tests.faults.proxy import Asked, Fault, Judge
+from tests.scenario.test_azurite_rollout import everything, fill
+
+REFUSED = [proxy.BUSY, proxy.BUSY, proxy.BUSY_FOR_A_SECOND]
+UNREAD = [proxy.TIMED_OUT, proxy.BROKEN_BEFORE, proxy.BROKEN_BODY, proxy.BROKEN_BODY]
+UNANSWERED = [proxy.LOST, proxy.LOST, proxy.TIMED_OUT_APPLIED, proxy.TIMED_OUT, proxy.BROKEN_BEFORE]
+"""Of a write: nobody can tell whether it was applied."""
+
+
+def sometimes(seed: str, *, unanswered_writes: bool) -> Judge:
+    """Fails one request in nine, each in a way that it can fail."""
+
+    def judge(asked: Asked) -> Fault | None:
+        chance = asked.chance(seed)
+        if chance.random() > 1 / 9:
+            return None
+        if asked.is_write:
+            return chance.choice(REFUSED + (UNANSWERED if unanswered_writes else []))
+        return chance.choice(REFUSED + UNREAD)
+
+    return judge
+
+
+def failed(faulty: proxy.Proxy, move: Move) -> Counter[str]:
+    return Counter(one.fault for one in faulty.of(move.source) + faulty.of(move.target) if one.fault)
+
+
+def troubles(move: Move) -> list[str]:
+    """What the journal says of conflicts and halts; there was no reason for any."""
+    return [line for line in move.history() if "conflict" in line or "halted" in line or "foreign" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["first", "second"])
+def test_refusals_and_reads_that_break_off_delay_a_move_and_nothing_else(
+    azurite: Azurite, tmp_path: Path, seed: str
+) -> None:
+    with proxy.running(azurite.ports["Blob"]) as faulty:
+        move = Move(tmp_path, azurite, faulty)
+        fill(move.client(move.source), 150)
+        faulty.judge = sometimes(seed, unanswered_writes=False)
+        done = move.apply()
+    assert done.code == 0, done
+    assert move.status()["state"] == "soaked"
+    assert everything(move.client(move.target)) == everything(move.client(move.source))
+    assert not troubles(move)
+    assert {"busy", "busy for a second", "timed out", "broken off in the body"} <= set(failed(faulty, move))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["third", "fourth"])
+def test_after_lost_answers_nothing_is_doubled_or_torn_and_the_cut_over_waits(
+    azurite: Azurite, tmp_path: Path, seed: str
+) -> None:
+    """What was not answered may still be applied as long as its signature holds: a quarter of an hour. Until then it may be
+    missing, if the last pass lost it too."""
+    with proxy.running(azurite.ports["Blob"]) as faulty:
+        move = Move(tmp_path, azurite, faulty)
+        fill(move.client(move.source), 150)
+        faulty.judge = sometimes(seed, unanswered_writes=True)
+        done = move.apply("--no-wait")
+    assert done.code == 3, done
+    assert "unanswered writes may still be applied" in done.out
+    here, there = everything(move.client(move.source)), everything(move.client(move.target))
+    assert len(there) >= len(here) - 10
+    assert there == {name: here[name] for name in there}
+    assert not troubles(move)
+    assert {"answer lost", "timed out, applied", "busy"} <= set(failed(faulty, move))
+
+
+@pytest.mark.live
+def test_after_lost_answers_the_cut_over_goes_on_when_their_signature_has_ended(
+    azurite: Azurite, tmp_path: Path
+) -> None:
+    """Some five minutes, the least for which an unanswered write is waited for."""
+    with proxy.running(azurite.ports["Blob"]) as faulty:
+        move = Move(tmp_path, azurite, faulty)
+        fill(move.client(move.source), 150)
+        move.use_signatures(150)
+        faulty.judge = sometimes("fifth", unanswered_writes=True)
+        first = move.apply("--no-wait")
+        assert first.code == 3, first
+        move.use_signatures(1200)
+        second = move.apply()
+    assert second.code == 0, second
+    assert move.status()["state"] == "soaked"
+    assert everything(move.client(move.target)) == everything(move.client(move.source))
+    assert not troubles(move)
