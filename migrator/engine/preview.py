@@ -81,10 +81,12 @@ def standing_of(schedule: Schedule, state: StateStore | None, now: datetime) -> 
     if state is None:
         return Standing(now)
     fingerprints = {wave.name: wave.fingerprint for wave in schedule.waves}
+    wishes = {one.scope for one in state.controls() if one.kind in ("hold", "pause") and one.value}
     return Standing(
         now=now,
         moves={record.id: record for record in state.moves()},
         waves={record.name: record for record in state.waves()},
+        held=frozenset(wave.name for wave in schedule.waves if wishes & {"", f"wave:{wave.name}"}),
         approved=frozenset(one.wave for one in state.approvals() if fingerprints.get(one.wave) == one.fingerprint),
     )
 

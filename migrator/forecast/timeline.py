@@ -35,12 +35,14 @@ _IN_FENCE: Final = frozenset({S.FENCING, S.DRAINING, S.VERIFYING, S.SWITCHING})
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where the rollout stands at ``now`` (UTC): recorded moves and waves, waves with a valid approval."""
+    """Where the rollout stands at ``now`` (UTC): recorded moves and waves, waves with a valid approval, waves that an operator
+    holds or pauses."""
 
     now: datetime
     moves: Mapping[MoveId, MoveRecord] = field(default_factory=dict)
     waves: Mapping[str, WaveRecord] = field(default_factory=dict)
     approved: Collection[str] = ()
+    held: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ def _assumed(
         yield f"wave {wave.name} is approved at once"
     if wave.cutover.hold:
         yield f"the plan's hold of wave {wave.name} is lifted at once"
+    if wave.name in standing.held:
+        yield f"wave {wave.name}, which an operator holds or pauses, is let go at once"
     for record in records:
         if record is not None and (record.state in (S.HALTED, S.REVERSED) or record.direction is Direction.REVERSE):
             yield f"{record.id} ({record.state}) is retried at once"

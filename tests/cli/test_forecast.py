@@ -345,6 +345,14 @@ def test_an_apply_that_comes_back_looks_only_at_what_may_begin(migrate: Migrate,
     assert kept["requests"]["forecast"] > 0
 
 
+def test_a_hold_is_supposed_to_end_at_once_until_it_does(filled: Migrate) -> None:
+    assert filled("hold", "p.yaml", "--wave", "second").code == 0
+    supposed = "supposed: wave second, which an operator holds or pauses, is let go at once"
+    assert supposed in filled("status", "p.yaml").out
+    assert filled("release", "p.yaml", "--wave", "second").code == 0
+    assert supposed not in filled("status", "p.yaml").out
+
+
 # The probe.
 
 

@@ -195,6 +195,13 @@ def test_an_approval_that_is_not_given_is_taken_to_be_given_at_once(
     assert wave.begins == NOW
 
 
+def test_what_an_operator_holds_is_taken_to_be_let_go_at_once() -> None:
+    held = replace(standing(), held=frozenset({"w"}))
+    found = times(plan(("w", "a", {}), ("x", "b", {"after": ("w",)})), held)
+    assert found["w"].assumes == ("wave w, which an operator holds or pauses, is let go at once",)
+    assert found["x"].assumes == ()
+
+
 def test_a_halted_move_goes_on_from_where_it_stopped_and_a_reversed_one_from_the_beginning() -> None:
     halted = record(
         A, MoveState.HALTED, resume_from=MoveState.SOAKING, switched_at=NOW, figures=Figures(soak_seconds=600)
