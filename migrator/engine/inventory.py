@@ -3,6 +3,7 @@
 A service tells how many blobs there are only by listing them all, which takes hours for a large estate. A sample goes down the
 tree of names instead: a prefix that ends within ``LEAF_PAGES`` is counted; a longer one is followed by one of the characters
 that go on from it, drawn by chance, and what is found counts once for each such character there was (``forecast.inventory``).
+That is some hundred small requests for each fork on the way, so it is worth it from about a million objects on.
 Names whose next character is not printable ASCII are not found that way: a sample may miss them, a full count never does.
 Rule: reads only, and never a name under ``.migrate/``.
 """
