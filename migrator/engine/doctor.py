@@ -145,7 +145,7 @@ def _move(facts: Facts, planned: PlannedMove) -> tuple[MoveDiagnosis, list[Findi
     later = next((one for one in facts.moves_after if one.id == planned.id), record)
     route = facts.document.routes.get(key) if facts.document else None
     if facts.routes_error is not None:
-        return MoveDiagnosis(planned, record, None, "unknown"), list(_kept(facts, record))
+        return MoveDiagnosis(planned, record, None, "unknown"), list(_kept(facts, record, None))
     finding = _disagreement(facts, record, route)
     if finding is not None and later != record and _disagreement(facts, later, route) is None:
         finding = None  # the run at work went on between two looks
@@ -153,7 +153,7 @@ def _move(facts: Facts, planned: PlannedMove) -> tuple[MoveDiagnosis, list[Findi
     if finding is None and route is None:
         verdict = "no record yet"
     found = [finding] if finding is not None else []
-    found += [*_address(facts, key, route), *_kept(facts, record), *_data(facts, planned, record)]
+    found += [*_address(facts, key, route), *_kept(facts, record, route), *_data(facts, planned, record)]
     return MoveDiagnosis(planned, later, route, verdict), found
 
 
@@ -217,7 +217,7 @@ def _address(facts: Facts, key: str, route: RouteRecord | None) -> Iterator[Find
         )
 
 
-def _kept(facts: Facts, record: MoveRecord) -> Iterator[Finding]:
+def _kept(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Iterator[Finding]:
     key = str(record.id)
     if record.state is MoveState.HALTED:
         remedy = "mend the cause, then `migrate retry PLAN --reason TEXT`, or `migrate rollback PLAN`"
@@ -228,8 +228,8 @@ def _kept(facts: Facts, record: MoveRecord) -> Iterator[Finding]:
         yield Finding(
             "warning", "dirty-target", key, record.dirty, "fetch or delete it before the move goes forward again"
         )
-    live = live_account(record)
-    if record.intent is None and not facts.is_at_work and any(one.account == live for one in record.revoked):
+    live = route.account if route is not None and route.mode != READ_ONLY else ""
+    if not facts.is_at_work and any(one.account == live for one in record.revoked):
         text = f"access policies of {live} are still revoked by a fence that is over: their writers are refused"
         yield Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it puts them back first")
     counts = {kind: number for kind, number in facts.exceptions.get(key, {}).items() if number}

@@ -73,7 +73,13 @@ async def revoke(mover: Mover) -> float:
     revoked_at = mover.world.clock.monotonic()
     for revoked in changed:
         await _until_refused(mover, holder, revoked)
-    mover.tell("fence", f"{mover.id}: {len(changed)} access policies of {account} refuse writes")
+    if not changed:
+        mover.tell(
+            "fence", f"{mover.id}: {account} has no access policy that lets anybody write; the route alone fences"
+        )
+        return float("-inf")
+    count = f"{len(changed)} access polic{'y refuses' if len(changed) == 1 else 'ies refuse'} writes"
+    mover.tell("fence", f"{mover.id}: {count} at {account}")
     return revoked_at + PROPAGATION_SECONDS + mover.routing.max_write_seconds
 
 

@@ -125,7 +125,7 @@ async def ready(mover: Mover) -> Event:
             break
         if turns is not None:
             turns.give_back(mover.id)
-        if mover.waiting_for != why:
+        if _without_figures(mover.waiting_for) != _without_figures(why):  # a wait that only gets shorter is said once
             mover.tell("waiting", f"{mover.id}: {why}")
         mover.waiting_for = why
         if not mover.is_patient:
@@ -141,11 +141,17 @@ async def ready(mover: Mover) -> Event:
     return Event.ADMITTED
 
 
+def _without_figures(text: str) -> str:
+    return "".join(letter for letter in text if not letter.isdigit())
+
+
 def _forecast(mover: Mover) -> AddJournal:
     """How long the writers will wait, said before they do; the journal has the outcome beside it."""
-    drain = mover.shared.desk.drain_seconds
+    drain, why = mover.shared.desk.drain_seconds, "for their leases to end"
+    if mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning:
+        drain, why = max(drain, mover.routing.enforced_drain_seconds), "until no lease and no policy lets them write"
     after = mover.convergence.fence_seconds(drain)
-    text = f"{mover.id}: writers will wait for about {drain + after:.1f} s ({drain:.1f} s for their leases to end)"
+    text = f"{mover.id}: writers will wait for about {drain + after:.1f} s ({drain:.1f} s {why})"
     mover.tell("fence", text, forecast_seconds=round(drain + after, 3))
     return mover.note("fence-forecast", text, forecast_seconds=round(drain + after, 3), drain_seconds=drain)
 

@@ -213,6 +213,9 @@ def test_halted_and_dirty_moves_and_listed_objects_are_named():
 def test_policies_that_stayed_revoked_at_the_live_account_block_writers():
     left = RevokedPolicy("dst", "web", StoredPolicy("writers", "rw"))
     assert codes(facts(record(S.SOAKED, revoked=(left,)), switched())) == ["writers-blocked"]
+    freed = replace(before(), epoch=8)
+    died = record(S.DRAINING, intent=INTENT, epoch=7, revoked=(replace(left, account="src"),))
+    assert codes(facts(died, freed)) == ["writers-blocked"], "the guardian freed the route, and not the policies"
     old = replace(left, account="src")
     assert codes(facts(record(S.SOAKED, revoked=(old,)), switched())) == [], "the side that was left stays closed"
 
