@@ -96,6 +96,8 @@ class Requests:
     def path_of(self, container: str = "", name: str | None = None) -> str:
         """The quoted path of the account (ends with a slash), a container or a blob. CloudError for a name that no
         address can hold."""
+        if container.startswith("."):
+            refuse_unsafe(container, f"{self.account}/{container}")
         if name is None:
             return f"{self._base}/{quoted(container, '$')}"
         if not name or name[-1] == "." or "./" in name:

@@ -104,6 +104,22 @@ async def test_a_name_that_no_address_holds_is_refused_before_it_is_sent(name: s
         await store.close()
 
 
+@pytest.mark.parametrize("container", [".", ".."])
+async def test_a_container_that_is_a_way_through_the_path_is_refused(container: str) -> None:
+    async with peer(answering(CREATED)) as server:
+        store = opened(server)
+        for request in (store.page(container), store.head(container, "n"), store.container(container)):
+            with pytest.raises(CloudError) as refusal:
+                await request
+            assert refusal.value.code == "UnsafeName"
+        with pytest.raises(CloudError):
+            await store.page("a/../b?c")
+        assert [head.partition(" HTTP")[0] for head, _ in server.requests] == [
+            "GET /naweb/a%2F..%2Fb%3Fc?comp=list&include=copy%2Cmetadata%2Ctags&restype=container"
+        ]
+        await store.close()
+
+
 async def test_prefix_marker_and_tags_stay_values() -> None:
     listing = b"<EnumerationResults><Blobs/><NextMarker/></EnumerationResults>"
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(listing) + listing
