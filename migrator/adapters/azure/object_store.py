@@ -15,7 +15,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from migrator.adapters.azure import shapes
-from migrator.adapters.azure.copies import look_again
+from migrator.adapters.azure.copies import look_again, source_was_slow
 from migrator.adapters.azure.credentials import Credential
 from migrator.adapters.azure.policies import Policies
 from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
@@ -135,8 +135,11 @@ class AzureStore(AzureReadings):
                 "PUT", "copy a block into", container, name, query=_block(block_id), headers=headers
             )
         except CloudError as refusal:
-            await look_again(origin, refusal)
-            raise
+            meant = source_was_slow(origin, refusal)
+            await look_again(origin, meant)
+            if meant is refusal:
+                raise
+            raise meant from refusal
 
     # Writing
 

@@ -298,3 +298,28 @@ async def test_a_service_without_tls_is_said(opened: Callable[..., AzureStore]) 
 def test_a_signature_in_a_services_text_is_left_out(text: str, secret: str) -> None:
     assert secret in text
     assert secret not in redacted(text)
+
+
+@pytest.mark.parametrize(
+    ("look", "kind"),
+    [(answer(200, ETag='"0x1"', x_ms_blob_type="BlockBlob"), Throttled), (answer(404, "BlobNotFound"), NotFound)],
+)
+async def test_a_block_whose_source_was_slow_may_be_staged_again(
+    server: Scripted, store: AzureStore, opened: Callable[..., AzureStore], look: bytes, kind: type[CloudError]
+) -> None:
+    source = opened("na-core", f"http://127.0.0.1:{server.port}/nacore")
+    origin = Origin(source, "box", "n", "0x1")
+    server.answers = [answer(500, "CannotVerifyCopySource"), look]
+    error = await refusal(store.stage_block_from(origin, "box", "n", "b1", offset=0, length=1))
+    assert type(error) is kind
+    if isinstance(error, Throttled):
+        assert error.account_side == "origin"
+
+
+async def test_of_a_whole_copy_whose_source_was_slow_nobody_knows_the_outcome(
+    server: Scripted, store: AzureStore, opened: Callable[..., AzureStore]
+) -> None:
+    source = opened("na-core", f"http://127.0.0.1:{server.port}/nacore")
+    server.answers = [answer(500, "CannotVerifyCopySource")]
+    error = await refusal(store.copy(Origin(source, "box", "n", "0x1"), "box", "n", PLAIN, condition=CREATE))
+    assert type(error) is OutcomeUnknown
