@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from xml.sax.saxutils import escape
 
 from migrator.adapters.azure.credentials import Credential
 from migrator.adapters.azure.requests import Requests
 from migrator.adapters.azure.sas import SAS_SECONDS, SAS_VERSION, WITH_SCOPE, sign, utc
 from migrator.adapters.azure.signing import SasSigner
-from migrator.adapters.azure.xml_reader import Node, read_xml
+from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
 from migrator.errors import AccessRefused
 from migrator.model.moves import StoredPolicy
 from migrator.ports.write_policy import ContainerPolicies
@@ -95,6 +94,6 @@ def _policy(node: Node) -> StoredPolicy:
 
 def _xml(policy: StoredPolicy) -> str:
     parts = [("Start", policy.start), ("Expiry", policy.expiry), ("Permission", policy.permissions)]
-    inner = "".join(f"<{tag}>{escape(text)}</{tag}>" for tag, text in parts if text)
+    inner = "".join(f"<{tag}>{escaped(text)}</{tag}>" for tag, text in parts if text)
     access = f"<AccessPolicy>{inner}</AccessPolicy>" if inner else ""
-    return f"<SignedIdentifier><Id>{escape(policy.id)}</Id>{access}</SignedIdentifier>"
+    return f"<SignedIdentifier><Id>{escaped(policy.id)}</Id>{access}</SignedIdentifier>"
