@@ -59,8 +59,10 @@ def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], stan
     }
     copied = sum(one.inventory.bytes for one in moves.values())
     total = _sum(one for by_account in requests.values() for one in by_account.values())
-    begun = {wave.name for wave in waves if wave.is_done}
-    ahead = [one for one in moves.values() if schedule.wave_of(one.id).name not in begun]
+    switched = {
+        move.id for wave in waves for move in wave.moves if move.switched is not None and move.switched <= standing.now
+    }
+    ahead = [one for one in moves.values() if one.id not in switched]
     return Outlook(
         standing=standing,
         moves=moves,

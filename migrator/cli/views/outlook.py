@@ -99,6 +99,6 @@ def show_requests(page: Page, outlook: Outlook) -> None:
 
 def _cost(cost: Cost) -> str:
     parts = [(name, getattr(cost.requests, name)) for name in _CLASSES] + [("data", cost.gib)]
-    told = ", ".join(f"{name} {value:,.2f}" for name, value in parts if value)
+    told = ", ".join(f"{name} {value:,.2f}" for name, value in parts if round(value, 2))
     currency = f" {cost.currency}" if cost.currency else ""
     return f"{cost.total:,.2f}{currency}" + (f" ({told})" if told else "")

@@ -136,6 +136,26 @@ def test_what_is_over_is_not_judged_any_more(three_regions: Schedule) -> None:
     assert outlook.wave("na-first").slack_seconds == -9 * 86_400
 
 
+def test_a_fence_that_is_over_is_not_judged_any_more(three_regions: Schedule) -> None:
+    move = three_regions.moves[0]
+    short = [replace(w, cutover=replace(w.cutover, fence_timeout_seconds=60.0)) for w in three_regions.waves]
+    plan = replace(three_regions, waves=tuple(short))
+    long_before = [finding.subject for finding in ahead(plan).findings if finding.code == "fence-too-long"]
+    switched = MoveRecord(
+        move.id,
+        "na-first",
+        move.source,
+        move.target,
+        MoveState.SOAKING,
+        since=NOW,
+        switched_at=NOW - timedelta(hours=1),
+    )
+    found = ahead(plan, Standing(NOW, {move.id: switched})).findings
+    long_after = [finding.subject for finding in found if finding.code == "fence-too-long"]
+    assert long_before[0] == str(move.id)
+    assert long_after == long_before[1:]
+
+
 def test_the_cost_is_counted_by_class_of_operation(three_regions: Schedule) -> None:
     outlook = ahead(three_regions)
     assert outlook.cost is not None
