@@ -13,8 +13,9 @@ from typing import Any
 from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
 from migrator.forecast.deadlines import deadline_findings
 from migrator.forecast.inventory import Inventory
+from migrator.forecast.move_times import MoveTimes, soak_seconds
 from migrator.forecast.requests import Cost, Requests, cost_of
-from migrator.forecast.timeline import MoveTimes, Standing, WaveTimes, soak_seconds, timeline
+from migrator.forecast.timeline import Standing, WaveTimes, timeline
 from migrator.forecast.timing import MoveForecast, forecast_wave, timing_findings
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from migrator.forecast import Inventory, Standing, WaveTimes, forecast_wave, timeline
-from migrator.forecast.timeline import soak_seconds
+from migrator.forecast.move_times import soak_seconds
 from migrator.model.moves import Direction, Figures, MoveRecord, MoveState, WaveRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.schedule import Budget, ChangeWindow, Freeze, Gate, PlannedMove, Schedule
