@@ -12,7 +12,6 @@ import base64
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 
 from migrator.adapters.azure import shapes
 from migrator.adapters.azure.copies import look_again, source_was_slow
@@ -264,10 +263,7 @@ class AzureStore(AzureReadings):
     async def examine(self, now: datetime) -> Examination:
         """One listing of at most one container: the answer's Date is the service's clock."""
         answer = await self._requests.send("GET", "list containers of", query=[("comp", "list"), ("maxresults", "1")])
-        try:
-            service_time = parsedate_to_datetime(answer.text(b"date"))
-        except (TypeError, ValueError):
-            service_time = None
+        service_time = shapes.parsed_date(answer.text(b"date"))
         words = {"entra": "Microsoft Entra ID", "key": "account key", "sas": "shared access signature"}
         bound = await self.credential_bound_seconds(now)
         return Examination(words[self._credential.kind], bound, service_time)

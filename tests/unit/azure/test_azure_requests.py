@@ -287,7 +287,7 @@ async def main():
     await store.copy(Origin(store, "box", "n", "0x1"), "box", "n", shape, condition=CREATE)
     await store.close()
 asyncio.run(main())
-heavy = {{"azure", "aiohttp", "pydantic", "sqlalchemy", "rich", "typer", "http"}}
+heavy = {{"azure", "aiohttp", "pydantic", "sqlalchemy", "rich", "typer", "http", "email"}}
 print(sorted({{name.split(".")[0] for name in sys.modules}} & heavy))
 """
 
