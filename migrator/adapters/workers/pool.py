@@ -26,6 +26,8 @@ SMALL: Final = 2_000
 """Copies of a run that are not worth a process: one costs as much to start as some thousand copies."""
 IDLE_SECONDS: Final = 60.0
 """Workers without work are let go after so long."""
+LENDS_A_HAND: Final = 1
+"""With so few workers this process goes on sending beside them: on two cores it has half of one to spare."""
 MAX_DEATHS: Final = 10
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 2.0
@@ -74,7 +76,7 @@ class WorkerPool:
 
     @property
     def batches_at_once(self) -> int:
-        return BATCHES * max(1, self._count)
+        return BATCHES * (self._count + (self._count <= LENDS_A_HAND))
 
     def bind_run(self, token: int) -> None:
         self._token = token
@@ -118,14 +120,15 @@ class WorkerPool:
         await asyncio.gather(*(worker.close() for worker in workers), *self._ending)
 
     async def _slot(self) -> InlineExecutor | _Worker:
-        """Who has room: a worker, or this process while no worker is ready. Slots of the dead are thrown away."""
+        """Who has room: a worker, or this process while no worker is ready, or where there are few. Slots of the dead are
+        thrown away."""
         while True:
             slot = await self._slots.get()
             if isinstance(slot, _Worker):
                 if slot.is_alive:
                     return slot
                 self._bury(slot)
-            elif not any(worker.is_alive for worker in self._workers):
+            elif self._count <= LENDS_A_HAND or not any(worker.is_alive for worker in self._workers):
                 return slot
             # else: the workers have taken over from this process
 

@@ -32,7 +32,7 @@ Workers = Annotated[
         metavar="N",
         min=0,
         max=MOST_WORKERS,
-        help="Processes that send copies; 0 is this one. By default as many as the budget can use and there are cores.",
+        help="Processes that send copies; 0 is this one. By default as many as the budget can use, and one core left.",
         show_default=False,
     ),
 ]
