@@ -62,6 +62,11 @@ simulate: $(VENV) ## SEEDS=400 stories of the simulated world, judged all the ti
 crash: $(VENV) ## kill real runs before and after every commit of the transition table
 	CRASH=all $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash
 
+ROUNDS ?= 5
+.PHONY: live
+live: $(AZURITE) ## ROUNDS=5: customers write to a real blob service while the orchestrator is killed, there and back
+	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -s -p no:cacheprovider tests/live
+
 .PHONY: test-system
 test-system: setup ## the tests that need Debian packages; installs them as root
 	@selected=0; $(BIN)/python -m pytest -m system --collect-only -qq >/dev/null || selected=$$?; \

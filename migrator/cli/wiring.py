@@ -60,10 +60,13 @@ def open_state_of(url: str, plan: str, *, create: bool = False) -> StateStore:
 
 
 def is_there(url: str) -> bool:
-    """False if ``url`` is a SQLite file that does not exist: nothing was ever applied. Any other trouble shows when the
-    store is opened."""
+    """False if ``url`` is a SQLite file that does not exist, or is empty since there was no room for its tables: nothing was
+    ever applied. Any other trouble shows when the store is opened."""
     scheme, slashes, path = url.partition("///")
-    return not (scheme.startswith("sqlite") and slashes and path) or Path(path.partition("?")[0]).exists()
+    if not (scheme.startswith("sqlite") and slashes and path):
+        return True
+    file = Path(path.partition("?")[0])
+    return file.exists() and not (file.is_file() and file.stat().st_size == 0)
 
 
 def stored_plans(url: str) -> Sequence[str]:

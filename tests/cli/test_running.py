@@ -88,6 +88,32 @@ def test_a_rollback_steers_the_running_apply(running: subprocess.Popen[str], fil
     assert mode_of(filled) == "web read-write"
 
 
+def test_the_second_of_two_applies_exits_5_and_names_the_first(
+    running: subprocess.Popen[str], filled: Migrate, here: Path
+) -> None:
+    wait_for_state(running, "soaking")
+    for words in (("apply", "p.yaml", "--yes"), ("retry", "p.yaml", "--reason", "why not")):
+        done = filled(*words)
+        assert done.code == 5, done.err
+        assert f"pid {running.pid}" in done.err
+        assert "Traceback" not in done.err
+    assert running.poll() is None
+    assert mode_of(filled) == "web read-write"
+    running.send_signal(signal.SIGINT)
+    running.communicate(timeout=30)
+    assert filled("apply", "p.yaml", "--yes", "--no-wait").code == 3
+
+
+def test_of_two_applies_that_begin_together_one_works(filled: Migrate, here: Path) -> None:
+    (here / "p.yaml").write_text(PLAN)
+    command = [sys.executable, "-m", "migrator.cli.app", "apply", "p.yaml", "--yes"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    ended = [process.communicate(timeout=60) for process in both]
+    assert sorted(process.returncode for process in both) in ([0, 5], [0, 0]), ended
+    assert all("Traceback" not in err for _, err in ended)
+    assert mode_of(filled) == "web read-write"
+
+
 def test_a_killed_run_leaves_its_writers_to_the_guardian(running: subprocess.Popen[str], filled: Migrate) -> None:
     wait_for_state(running, "draining")
     running.kill()

@@ -1,0 +1,345 @@
+"""One round of the live test: writers and readers on a real blob service, a whole apply with kills, a whole way back with kills.
+
+Everything is a process of its own. The orchestrator is killed by SIGKILL at random moments of the states that the seed
+chooses, alone or with its whole group, and run again until it says that it is done. After each of the two legs the writers end
+and their logs are compared with the account that the route names - through the SDK alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from azure.storage.blob import BlobServiceClient, BlobType
+
+from tests.azurite.server import Azurite
+from tests.live.journal_of_writes import Replayed, State, replay, state_of
+from tests.live.writer import API, Order
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION, AREA, BOX = "europe", "images", "images"
+HOT = 50
+"""Of each writer; with four writers the hot set has 200 names."""
+PATIENCE_SECONDS = 400.0
+EDGE_SECONDS = 3.0
+
+PLAN = """\
+version: 1
+name: live
+defaults:
+  account: {{requests_per_minute: 60k, api_version: "2025-11-05"}}
+accounts:
+  core: {{endpoint: "{core}", credential: "env:CORE"}}
+  split: {{endpoint: "{split}", credential: "env:SPLIT"}}
+areas:
+  images: {{containers: [images]}}
+regions:
+  europe:
+    source: core
+    targets: {{images: split}}
+routing: {{kind: blob, account: core, container: routing, name: routes.json, ttl: 1s}}
+budget: {{requests_per_minute: {budget}, bytes_per_second: 50MiB}}
+cutover: {{max_write: 2s, clock_margin: 200ms, fence_timeout: 60s, straggler_interval: 2s}}
+waves:
+  - name: only
+    moves: [{{region: europe, areas: "*"}}]
+    soak: {soak}
+    interval: 1s
+    gates: []
+"""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """``state``: of the move; ``delay``: seconds after it was entered."""
+
+    state: str
+    delay: float
+    group: bool
+
+
+@dataclass
+class Leg:
+    """What one leg showed. ``phases``: acknowledged writes by phase."""
+
+    name: str
+    acknowledged: int
+    phases: dict[str, int]
+    lost: list[str]
+    split: list[str]
+    reads: int
+    failed_reads: list[str]
+    pauses: list[float]
+    fences: list[float]
+    kills: list[str]
+    seconds: float
+    unknown: int = 0
+    freed: list[float] = field(default_factory=list)
+    """Seconds from a kill in the fence to a writable route, by the guardian alone."""
+
+    def told(self) -> str:
+        phases = ", ".join(f"{name} {count}" for name, count in self.phases.items())
+        pauses = f"{max(self.pauses, default=0):.1f} s at most ({len(self.pauses)} times)"
+        fences = ", ".join(f"{one:.1f} s" for one in self.fences) or "none"
+        freed = "".join(f"; freed by the guardian after {one:.1f} s" for one in self.freed)
+        return (
+            f"{self.name}: {self.acknowledged} writes acknowledged ({phases}), {len(self.lost)} lost, {self.unknown} unknown,"
+            f" {len(self.split)} epochs at two accounts; {self.reads} reads, {len(self.failed_reads)} failed;"
+            f" fences {fences}; writers paused {pauses}{freed}; killed {', '.join(self.kills) or 'never'};"
+            f" {self.seconds:.0f} s"
+        )
+
+
+class Round:
+    """Two accounts of ``azurite``, a plan, and the processes around it."""
+
+    def __init__(self, azurite: Azurite, folder: Path, *, seed: int, objects: int, writers: int = 4, readers: int = 2):
+        self.folder = folder
+        self.chance = Random(seed)
+        self.writers, self.readers = writers, readers
+        self.accounts = {"core": azurite.take(), "split": azurite.take()}
+        self.endpoints = {name: azurite.endpoint(account) for name, account in self.accounts.items()}
+        self.texts = {name: azurite.connection_string(account) for name, account in self.accounts.items()}
+        self.environ = {name.upper(): text for name, text in self.texts.items()}
+        self.environ |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        folder.mkdir(parents=True, exist_ok=True)
+        self._write_plan(objects)
+        self.said: list[str] = []
+        box = self.service("core").create_container(BOX)
+        self.still = {f"still/{index:05d}": f"object {index}".encode() for index in range(objects)}
+        for name, body in self.still.items():
+            box.upload_blob(name, body, tags={"index": name[-5:]})
+
+    def _write_plan(self, objects: int) -> None:
+        budget = max(6_000, objects * 12)  # the first copy takes some ten seconds
+        (self.folder / "p.yaml").write_text(PLAN.format(**self.endpoints, budget=budget, soak="10s"))
+
+    def service(self, name: str) -> BlobServiceClient:
+        return BlobServiceClient.from_connection_string(self.texts[name], api_version=API)
+
+    # Processes.
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=self.folder,
+            env={**os.environ, **self.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def migrate(self, *words: str) -> tuple[int, str]:
+        process = self.start("migrator.cli.app", *words)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        self.said.append(f"$ migrate {' '.join(words)} -> {process.returncode}\n{out}{err}")
+        return process.returncode, out
+
+    def order(self, number: int, log: Path, seed: int) -> Order:
+        credentials = {endpoint: name.upper() for name, endpoint in self.endpoints.items()}
+        routes = f"{self.endpoints['core']}/routing/routes.json"
+        return Order(routes, "env:CORE", credentials, REGION, AREA, BOX, number, HOT, str(log), seed)
+
+    @contextmanager
+    def customers(self, leg: str) -> Iterator[list[Path]]:
+        """Writers and readers, until the end of the block; the readers' files."""
+        logs = [self.log(number) for number in range(self.writers)]
+        begins = [_begins(log) for log in logs]
+        working = [
+            self.start("tests.live.writer", self.order(number, log, self.chance.getrandbits(30)).text())
+            for number, log in enumerate(logs)
+        ]
+        answers = [self.folder / f"reader-{leg}-{number}.json" for number in range(self.readers)]
+        try:
+            for log, process, begun in zip(logs, working, begins, strict=True):
+                _wait_ready(log, process, begun)
+            for path in answers:
+                order = self.order(self.writers, path, self.chance.getrandbits(30))
+                working.append(self.start("tests.live.reader", order.text()))
+            yield answers
+        finally:
+            for process in working:
+                process.send_signal(signal.SIGTERM)
+            for process in working:
+                out, err = process.communicate(timeout=60)
+                assert process.returncode == 0, out + err
+
+    def log(self, number: int) -> Path:
+        return self.folder / f"writer-{number}.jsonl"
+
+    # A leg.
+
+    def leg(self, name: str, words: Sequence[str], kills: Sequence[Kill], *, live: str, before: float = 0.0) -> Leg:
+        """Run ``migrate words`` to its end, killed on the way, while customers work; then compare.
+
+        Args:
+            live: the account that the route must name afterwards.
+            before: seconds of customers' work ahead of it.
+        """
+        begun = time.time()
+        number = max((entry["number"] for entry in self.journal()), default=0)
+        done_kills: list[str] = []
+        freed: list[float] = []
+        with self.customers(name) as answers:
+            time.sleep(before)
+            for kill in kills:
+                if not self.run_until(kill, words, freed):
+                    break
+                done_kills.append(f"{'group' if kill.group else 'engine'} in {kill.state}")
+            code, _ = self.migrate(*words)
+            assert code == 0, self.said[-1]
+            time.sleep(1.0)
+        entries = [entry for entry in self.journal() if entry["number"] > number]
+        written = replay(self.log(index) for index in range(self.writers))
+        mine = [one for one in written.acknowledged if one[0] >= begun]
+        told = [json.loads(path.read_text()) for path in answers]
+        return Leg(
+            name=name,
+            acknowledged=len(mine),
+            phases=_phases([at for at, _, _ in mine], entries),
+            lost=[*written.surprises, *self._compare(written, live)],
+            split=[f"epoch {epoch}: {sorted(names)}" for epoch, names in written.accounts.items() if len(names) > 1],
+            reads=sum(one["reads"] for one in told),
+            failed_reads=[line for one in told for line in one["failed"]],
+            pauses=[seconds for at, seconds in written.pauses if at >= begun],
+            fences=[
+                entry["evidence"]["fence_seconds"]
+                for entry in entries
+                if "fence_seconds" in entry["evidence"] and entry["kind"] == "switched"
+            ],
+            kills=done_kills,
+            seconds=time.time() - begun,
+            unknown=written.unknown,
+            freed=freed,
+        )
+
+    def journal(self) -> list[dict[str, Any]]:
+        if not (self.folder / "state/migrator.db").exists():
+            return []
+        _, out = self.migrate("history", "p.yaml", "--json")
+        entries: list[dict[str, Any]] = json.loads(out)["entries"]
+        return entries
+
+    def run_until(self, kill: Kill, words: Sequence[str], freed: list[float] | None = None) -> bool:
+        """False if the command ended before it came to the kill. It may be in that state already."""
+        is_there = self.state() == kill.state
+        process = self.start("migrator.cli.app", *words, "--json")
+        watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                event = json.loads(line)
+                is_there = is_there or (event["kind"] == "state-changed" and event["facts"]["state"] == kill.state)
+                if is_there:
+                    break
+            else:
+                _, err = process.communicate()
+                self.said.append(
+                    f"$ migrate {' '.join(words)} ended before {kill.state} -> {process.returncode}\n{err}"
+                )
+                assert process.returncode == 0, self.said[-1]
+                return False
+            time.sleep(kill.delay)
+            if kill.group:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        finally:
+            watchdog.cancel()
+        at = time.monotonic()
+        process.stdout.close()
+        process.wait(timeout=60)
+        self.said.append(f"$ migrate {' '.join(words)} killed in {kill.state} (group: {kill.group})")
+        if not kill.group and self.mode() == "read-only":
+            while self.mode() == "read-only":
+                assert time.monotonic() < at + 5.0, "the guardian leaves writers blocked"
+                time.sleep(0.02)
+            if freed is not None:
+                freed.append(time.monotonic() - at)
+        return True
+
+    def state(self) -> str:
+        """Of the move, as it is recorded."""
+        _, out = self.migrate("status", "p.yaml", "--json")
+        state: str = json.loads(out)["waves"][0]["moves"][0]["state"]
+        return state
+
+    def mode(self) -> str:
+        blob = self.service("core").get_blob_client("routing", "routes.json")
+        mode: str = json.loads(blob.download_blob().readall())["routes"][f"{REGION}/{AREA}"]["mode"]
+        return mode
+
+    # The judge.
+
+    def _compare(self, written: Replayed, live: str) -> list[str]:
+        found = self.everything(live)
+        lost = []
+        wanted: dict[str, set[State]] = dict(written.may_be)
+        wanted |= {name: {state_of(body, {"index": name[-5:]}, "BlockBlob", None)} for name, body in self.still.items()}
+        for name, states in wanted.items():
+            if found.get(name) not in states:
+                lost.append(f"{name}: {found.get(name)}, wanted {states}")
+        lost += [f"{name}: nobody wrote it" for name in found if name not in wanted]
+        return lost
+
+    def everything(self, name: str) -> dict[str, State]:
+        """All objects of an account as the plain SDK shows them, the tool's own names left out."""
+        box = self.service(name).get_container_client(BOX)
+        found: dict[str, State] = {}
+        for blob in box.list_blobs(include=["tags"]):
+            if blob.name.startswith(".migrate/"):
+                continue
+            body = box.download_blob(blob.name, decompress=False).readall()
+            kind = BlobType(blob.blob_type).value
+            tier = None if blob.blob_tier_inferred or kind != "BlockBlob" else blob.blob_tier
+            found[blob.name] = state_of(body, dict(blob.tags or {}), kind, tier)
+        return found
+
+
+def _begins(log: Path) -> int:
+    return log.read_text().count('"begin"') if log.exists() else 0
+
+
+def _wait_ready(log: Path, process: subprocess.Popen[str], begun: int) -> None:
+    """The hot set is there, for this process and not for the ``begun`` ones before it."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        assert process.poll() is None, process.communicate()
+        text = log.read_text() if log.exists() else ""
+        if text.count('"begin"') > begun and '"ready"' in text[text.rfind('"begin"') :]:
+            return
+        time.sleep(0.1)
+    raise AssertionError("a writer does not begin")
+
+
+def _phases(times: Sequence[float], entries: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Acknowledged writes before the first fence, at the edges of fences, and after the switch."""
+    from datetime import datetime
+
+    changes = [
+        (datetime.fromisoformat(entry["at"].replace("Z", "+00:00")).timestamp(), entry["evidence"])
+        for entry in entries
+        if entry["kind"] == "state-changed"
+    ]
+    edges = [at for at, evidence in changes if evidence["event"] in ("fenced", "released", "switched")]
+    switched = [at for at, evidence in changes if evidence["event"] == "switched"]
+    first, last = min(edges, default=0.0), max(switched, default=0.0)
+    return {
+        "before the fence": sum(at < first for at in times),
+        "edge of the fence": sum(any(abs(at - edge) <= EDGE_SECONDS for edge in edges) for at in times),
+        "after the switch": sum(at > last for at in times),
+    }
