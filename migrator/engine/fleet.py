@@ -16,7 +16,7 @@ from migrator.engine.world import World
 from migrator.errors import InternalError, UsageError
 from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.waves import wave_state
-from migrator.model.moves import JournalEntry, WaveRecord, WaveState
+from migrator.model.moves import JournalEntry, MoveState, WaveRecord, WaveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.ports.state_store import AddJournal, Change, SaveWave
@@ -93,10 +93,15 @@ class Fleet:
         begun = record
         if record.begun_at is None:
             begun = replace(record, begun_at=self.world.clock.now(), forecast=self.forecasts.get(wave.name, {}))
-        entry = self.journal("wave-changed", text, wave=wave.name, forecast=begun.forecast)
-        self.commit(SaveWave(begun), entry)
+        if begun is not record or not self._only_soaks(wave):  # runs of a scheduler would fill the journal with it
+            entry = self.journal("wave-changed", text, wave=wave.name, forecast=begun.forecast)
+            self.commit(SaveWave(begun), entry)
         self.world.reporter.event("wave-changed", None, text, wave=wave.name, state=begun.state.value)
         self.save_wave(wave)
+
+    def _only_soaks(self, wave: PlannedWave) -> bool:
+        at_rest = (MoveState.SOAKING, MoveState.SOAKED, MoveState.RETIRED)
+        return all(one.state in at_rest for one in self.world.state.moves() if one.wave == wave.name)
 
     def save_wave(self, wave: PlannedWave) -> None:
         """Write down what the moves make of ``wave``; a change of state is said, and its outcome beside the forecast."""

@@ -85,6 +85,9 @@ class _Applying:
             for task in [one for one in self.at_work if one in done]:
                 outcome, _ = task.result(), self.at_work.pop(task)
                 if outcome.code == "halted":
+                    await end(list(self.at_work))
+                    if (control := going_back.recorded(self.fleet)) is not None:
+                        outcome = await going_back.steered(self.fleet, control)
                     return Outcome("halted", (*outcome.reasons, *self.stuck))
                 (self.waiting if outcome.code == "waiting" else self.reasons).extend(outcome.reasons)
 
@@ -219,7 +222,7 @@ async def _gate_failed(
     tasks: list[asyncio.Task[None]],
     fault: soak.GateFailed,
 ) -> Outcome:
-    """``on_failure``: halt the move, or take the scope back, the last move of the wave first."""
+    """``on_failure``: halt the move, or put on record that the scope is to go back; the caller carries that out."""
     fleet.world.reporter.event("gate-failed", str(fault.mover.id), fault.reason)
     entry = fleet.journal("gate-failed", fault.reason, wave=wave.name)
     if wave.on_failure == "halt":
@@ -232,7 +235,7 @@ async def _gate_failed(
     )
     fleet.commit(entry, SetControl(control), fleet.with_reason(wave, fault.reason))
     await end(tasks)
-    return await going_back.steered(fleet, control)
+    return Outcome("halted", (fault.reason,))
 
 
 __all__ = ["apply"]

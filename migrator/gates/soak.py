@@ -220,7 +220,7 @@ def _waiting(clock: _Clock, rows: Rows, gates: Iterable[str]) -> Iterable[str]:
         yield "healthy time"
         if clock.gap:
             most = clock.reach.total_seconds()
-            yield f"rounds at most {most:g} s apart (the last two were {clock.gap.total_seconds():.0f} s apart)"
+            yield f"rounds at most {most:g} s apart (the last two were {clock.gap.total_seconds():.1f} s apart)"
         if clock.changed_clock:
             yield "rounds timed by one machine (the last two were timed by two, and the time between them does not count)"
     for gate in gates:

@@ -218,6 +218,7 @@ class TestFailure:
         outcome = apply(two)
         assert outcome.code == "halted"
         assert "gate app-errors of na/web failed" in outcome.reasons[0]
+        assert not two.journal("fence-released"), "the way back was interrupted by its own decision"
         backs = [text for text in two.journal("state-changed") if text.endswith("-> reversed")]
         assert [text.partition(":")[0] for text in backs] == ["na/mail", "na/web"]
         assert two.record("eu/web").state is MoveState.PENDING

@@ -248,7 +248,7 @@ class TestClocks:
     def test_a_round_too_far_from_the_last_is_said(self) -> None:
         state = self.timed(("a", 0, 0), ("a", 11, 660))
         assert state.healthy_seconds == 0
-        assert state.waiting_for[1] == "rounds at most 600 s apart (the last two were 660 s apart)"
+        assert state.waiting_for[1] == "rounds at most 600 s apart (the last two were 660.0 s apart)"
 
 
 def test_a_soak_of_no_time_still_wants_one_healthy_round() -> None:
