@@ -200,10 +200,10 @@ def test_an_impossible_plan_is_refused_before_its_accounts_exist(migrate: Migrat
 
 
 def test_what_this_version_cannot_do_is_refused_with_its_name(filled: Migrate, here: Path) -> None:
-    (here / "p.yaml").write_text(PLAN.replace("    soak: 300ms", "    approval: required\n    soak: 300ms", 1))
+    (here / "p.yaml").write_text(PLAN + "retire: {watch: 14d}\n")
     done = filled("apply", "p.yaml", "--yes")
     assert done.code == 1
-    assert "waves.first.approval" in done.err
+    assert "retire (p.yaml" in done.err
     assert not (here / "state/migrator.db").exists()
 
 
@@ -228,7 +228,7 @@ def test_a_stale_plan_takes_no_lock_and_makes_no_store(filled: Migrate, here: Pa
 def test_one_wave_at_a_time_waits_for_the_earlier_one(filled: Migrate) -> None:
     early = filled("apply", "p.yaml", "--yes", "--wave", "second", "--no-wait")
     assert early.code == 3
-    assert "second waits for first" in early.out
+    assert "wave second waits for wave first to be soaked" in early.out
     assert filled("apply", "p.yaml", "--yes", "--wave", "first").code == 0
     assert states(filled) == {"web-tracking": "soaked", "email-events": "pending"}
 

@@ -205,17 +205,18 @@ def _move(region: str, area: str) -> PlannedMove:
 
 
 @contextmanager
-def slow_looks() -> Iterator[None]:
-    """Looks at wishes and heartbeats come less often: weeks have many half seconds."""
+def slow_looks(**more: float) -> Iterator[None]:
+    """Looks at wishes and heartbeats come less often: weeks have many half seconds. ``more``: other constants."""
+    wanted = {**SLOW_LOOKS, **more}
     changed = [
         (module, name, vars(module)[name])
         for module in (going_back, mover, carry, session)
-        for name in SLOW_LOOKS
+        for name in wanted
         if name in vars(module)
     ]
     try:
         for module, name, _ in changed:
-            vars(module)[name] = SLOW_LOOKS[name]
+            vars(module)[name] = wanted[name]
         yield
     finally:
         for module, name, value in changed:
