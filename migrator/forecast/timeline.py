@@ -130,7 +130,7 @@ def _wave(
         is_done=len(states) == len(wave.moves) and all(state in DONE for state in states),
         is_lower_bound=any(earlier[name].is_lower_bound for name in wave.after)
         or any(move.id not in forecasts and _needs_forecast(records[move.id]) for move in wave.moves),
-        assumes=tuple(_assumed(wave, is_begun, standing, list(records.values()))),
+        assumes=tuple(_assumed(wave, standing, list(records.values()))),
     )
 
 
@@ -148,14 +148,13 @@ def _start(wave: PlannedWave, now: datetime, earlier: Mapping[str, WaveTimes]) -
     return moment, after
 
 
-def _assumed(
-    wave: PlannedWave, is_begun: bool, standing: Standing, records: Sequence[MoveRecord | None]
-) -> Iterator[str]:
-    if wave.approval_required and not is_begun and wave.name not in standing.approved:
+def _assumed(wave: PlannedWave, standing: Standing, records: Sequence[MoveRecord | None]) -> Iterator[str]:
+    is_ahead = any(_needs_forecast(record) for record in records)  # a cut-over needs the approval, copying does not
+    if wave.approval_required and is_ahead and wave.name not in standing.approved:
         yield f"wave {wave.name} is approved at once"
-    if wave.cutover.hold:
+    if wave.cutover.hold and is_ahead:
         yield f"the plan's hold of wave {wave.name} is lifted at once"
-    if wave.name in standing.held:
+    if wave.name in standing.held and is_ahead:
         yield f"wave {wave.name}, which an operator holds or pauses, is let go at once"
     for record in records:
         if record is not None and (

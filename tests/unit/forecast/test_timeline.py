@@ -195,6 +195,14 @@ def test_an_approval_that_is_not_given_is_taken_to_be_given_at_once(
     assert wave.begins == NOW
 
 
+@pytest.mark.parametrize(
+    ("state", "waits"), [(MoveState.COPYING, True), (MoveState.READY, True), (MoveState.SOAKING, False)]
+)
+def test_a_wave_that_copies_already_still_waits_for_its_approval(state: MoveState, waits: bool) -> None:
+    wave = times(plan(("w", "a", {"approval_required": True})), standing(record(A, state)))["w"]
+    assert (wave.assumes == ("wave w is approved at once",)) is waits
+
+
 def test_what_an_operator_holds_is_taken_to_be_let_go_at_once() -> None:
     held = replace(standing(), held=frozenset({"w"}))
     found = times(plan(("w", "a", {}), ("x", "b", {"after": ("w",)})), held)
