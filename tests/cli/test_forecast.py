@@ -17,7 +17,9 @@ from migrator.adapters.local import LocalStore
 from migrator.cli.settings import Settings
 from migrator.cli.views import preview as preview_view
 from migrator.cli.views import timeline
+from migrator.cli.views.errors import show_error, show_note
 from migrator.cli.views.screen import Page
+from migrator.errors import CloudError
 from migrator.forecast import Outlook, Standing, look_ahead
 from migrator.forecast.inventory import declared
 from migrator.model.findings import Finding
@@ -162,6 +164,27 @@ def test_names_of_a_local_account_reach_no_terminal_raw(
     assert "stray-x\\x1b[2J[red]y[/]\\x07\\u202e" in outputs[0]
     for output in outputs:
         assert not set(output) & {"\x1b", "\x07", "\u202e"}
+
+
+def test_notes_and_errors_cut_no_word_at_the_terminal_s_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal, file = Terminal(), io.StringIO()
+    text = "warning: wave europe soaks without gates: only stragglers are watched"
+    show_note(text, terminal)
+    show_note(text, file)
+    show_error(
+        CloudError("cannot list containers of na-core: the service did not answer", hint="try again"),
+        Settings(),
+        terminal,
+    )
+    lines = terminal.getvalue().splitlines()
+    assert lines[:2] == ["warning: wave europe soaks without", "  gates: only stragglers are watched"]
+    assert lines[2:] == [
+        "\x1b[31merror:\x1b[0m cannot list containers of",
+        "  na-core: the service did not answer",
+        "\x1b[2m  next: try again\x1b[0m",
+    ]
+    assert file.getvalue() == text + "\n"
 
 
 # Plain, and JSON.

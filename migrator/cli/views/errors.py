@@ -5,7 +5,9 @@ Rule: no traceback unless ``--debug`` asks for it, and never local variables: th
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator
 from typing import TextIO
@@ -41,18 +43,27 @@ def _parts(error: BaseException) -> Iterator[BaseException]:
 def _show_one(error: BaseException, stream: TextIO, colored: bool) -> None:
     if not isinstance(error, MigrateError):
         error = InternalError(f"{type(error).__name__}: {error}")
-    label = f"{_RED}error:{_PLAIN}" if colored else "error:"
-    print(f"{label} {safe(error.message)}", file=stream)
+    text = _fitted(f"error: {safe(error.message)}", stream)
+    print(text.replace("error:", f"{_RED}error:{_PLAIN}", 1) if colored else text, file=stream)
     if isinstance(error, PlanError):
         for fault in error.faults[:MAX_FAULTS]:
             print(f"  {safe(fault)}", file=stream)
         if len(error.faults) > MAX_FAULTS:
             print(f"  and {len(error.faults) - MAX_FAULTS} more", file=stream)
     if error.hint:
-        text = f"  next: {safe(error.hint)}"
+        text = _fitted(f"  next: {safe(error.hint)}", stream)
         print(f"{_DIM}{text}{_PLAIN}" if colored else text, file=stream)
 
 
 def show_note(text: str, stream: TextIO | None = None) -> None:
     """A warning or a remark beside the answer, on standard error."""
-    print(safe(text), file=stream or sys.stderr, flush=True)
+    stream = stream or sys.stderr
+    print(_fitted(safe(text), stream), file=stream, flush=True)
+
+
+def _fitted(text: str, stream: TextIO) -> str:
+    """On a terminal no word is cut at its edge; elsewhere the line stays one, because somebody greps it."""
+    if not stream.isatty():
+        return text
+    width = max(20, shutil.get_terminal_size().columns)
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
