@@ -40,11 +40,29 @@ def goes_in_batch(transfer: Transfer, case: Case, decision: Decision) -> bool:
 async def copy_in_batches(
     walk: Walk, work: list[Work], evidence: Evidence, changes: list[Change], tally: PassResult
 ) -> list[Work]:
-    """Copy ``work``; what is left for the ladder because this pair's service cannot copy by itself."""
+    """Copy ``work``; what is left for the ladder because this pair's service cannot copy by itself.
+
+    Until that service has copied once, one copy goes out alone: where it cannot, thousands would be refused for nothing, and
+    each refusal costs the source another look.
+    """
+    copier = walk.transfer.copier
+    assert copier is not None
+    if not copier.has_copied_server_side:
+        left = await _copy(walk, work[:1], evidence, changes, tally)
+        if not copier.is_server_side:
+            return [*left, *work[1:]]
+        work = work[1:]
+    return await _copy(walk, work, evidence, changes, tally) if work else []
+
+
+async def _copy(
+    walk: Walk, work: list[Work], evidence: Evidence, changes: list[Change], tally: PassResult
+) -> list[Work]:
     t = walk.transfer
     assert t.hands is not None
     assert t.admit_until is not None
-    assert t.copier is not None
+    copier = t.copier
+    assert copier is not None
     assert isinstance(t.origin, PacedStore)
     assert isinstance(t.destination, PacedStore)
     left: list[Work] = []
@@ -54,6 +72,8 @@ async def copy_in_batches(
         if isinstance(answer, Refusal) and answer.kind == "unsupported":
             left.append(work[index])
             return
+        if isinstance(answer, str):
+            copier.has_copied_server_side = True
         Action(walk, case, evidence, changes, tally).answered(decision.verb, answer)
 
     def lost(indexes: Sequence[int]) -> None:
@@ -65,7 +85,7 @@ async def copy_in_batches(
         t.origin, t.destination, walk.container, units, sizes, admit=t.admit_until, settle=settle, lost=lost
     )
     if left:
-        t.copier.leave_server_side()
+        copier.leave_server_side()
     return left
 
 

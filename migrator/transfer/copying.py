@@ -58,6 +58,8 @@ class Copier:
         self._clock = clock
         self._server_side = destination.can_copy_from(origin)
         self._asynchronous = self._server_side
+        self.has_copied_server_side = False
+        """Has the destination's service copied from this origin before?"""
         self._streams = asyncio.Semaphore(STREAMS)
 
     @property

@@ -1,0 +1,46 @@
+"""Batches where the destination's service cannot copy by itself: how much is asked in vain."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrator.ports.executor import BatchAnswer, CopyBatch, Refusal
+from migrator.transfer.hands import Hands
+from tests.unit.transfer.lab import Lab, VirtualPolicy
+
+
+@pytest.fixture
+def event_loop_policy():
+    return VirtualPolicy()
+
+
+class Refusing:
+    """An executor whose service cannot read from the origin."""
+
+    batches_at_once = 4
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def bind_run(self, token: int) -> None: ...
+
+    async def copy(self, batch: CopyBatch) -> BatchAnswer:
+        self.asked += len(batch.units)
+        return BatchAnswer([Refusal("unsupported", "cannot copy", code="CannotVerifyCopySource")] * len(batch.units))
+
+    async def close(self) -> None: ...
+
+
+async def test_a_service_that_cannot_copy_is_asked_once():
+    lab = Lab()
+    for number in range(300):
+        lab.put(lab.source, f"n{number}", b"%d" % number)
+    executor = Refusing()
+
+    async def admit_until() -> float:
+        return lab.clock.monotonic() + 60.0
+
+    result = await lab.run(hands=Hands(executor, lab.clock), admit_until=admit_until)
+    assert result.copied == 300
+    assert lab.contents(lab.target) == lab.contents(lab.source)
+    assert executor.asked == 1
