@@ -17,6 +17,7 @@ from typing import Final
 
 from migrator.forecast.inventory import NOTHING, Descent, Inventory, estimated, summed
 from migrator.model.names import RESERVED_PREFIX
+from migrator.model.objects import Features
 from migrator.ports.object_store import ObjectStore
 
 LEAF_PAGES: Final = 2
@@ -31,10 +32,14 @@ DEEPEST: Final = 1024
 _NEXT: Final = tuple(chr(code) for code in range(0x20, 0x7F))
 
 
-async def count(store: ObjectStore, container: str, prefix: str) -> Inventory:
-    """Every page. Raises what ``store.page`` raises."""
-    found, _ = await _pages(store, container, prefix, None)
-    return found
+async def survey(store: ObjectStore, container: str, prefix: str) -> tuple[Inventory, Features]:
+    """Every page: what there is to copy, and what a move of it cannot keep. Raises what ``store.survey`` raises."""
+    found, features, marker = replace(NOTHING, prefixes=1), Features(), None
+    while True:
+        page = await store.survey(container, prefix=prefix, marker=marker)
+        found, features, marker = found.with_objects(page.sizes), features + page.features, page.marker
+        if marker is None:
+            return found, features
 
 
 async def sample(store: ObjectStore, container: str, prefix: str, *, chance: Callable[[], float]) -> Inventory:

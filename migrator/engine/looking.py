@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from migrator.engine.inventory import count, sample
+from migrator.engine.inventory import sample, survey
 from migrator.engine.world import World
 from migrator.errors import CloudError, NotFound
 from migrator.forecast.inventory import Inventory, summed
@@ -121,15 +121,15 @@ class _Watch:
             parts = []
             for info in there:
                 for prefix in move.area.prefixes_in(info.name):
-                    parts.append(await self._inventory(store, info.name, prefix))
-                    if self.mode == "full":
-                        await self._unkept(move, store, info.name, prefix)
+                    parts.append(await self._inventory(move, store, info.name, prefix))
             self.seen.inventories[move.id] = summed(parts)
 
-    async def _inventory(self, store: ObjectStore, container: str, prefix: str) -> Inventory:
-        if self.mode == "full":
-            return await count(store, container, prefix)
-        return await sample(store, container, prefix, chance=self.world.clock.random)
+    async def _inventory(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str) -> Inventory:
+        if self.mode != "full":
+            return await sample(store, container, prefix, chance=self.world.clock.random)
+        found, features = await survey(store, container, prefix)
+        self._unkept(move, store, container, prefix, features)
+        return found
 
     def _missing(self, move: PlannedMove, present: set[str]) -> None:
         for selector in move.area.selectors:
@@ -138,9 +138,8 @@ class _Watch:
                 remedy = "create it, or take it out of the area"
                 self.seen.findings.append(Finding("error", "missing-container", str(move.id), text, remedy))
 
-    async def _unkept(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str) -> None:
+    def _unkept(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str, features: Features) -> None:
         """What cannot be kept is said with counts, never lost in silence. Archived blobs cannot even be read."""
-        features = await store.features(container, prefix=prefix)
         kinds = tuple(name for name in Features.__dataclass_fields__ if getattr(features, name))
         if not kinds:
             return

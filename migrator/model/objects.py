@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -128,3 +128,16 @@ class Features:
     immutable: int = 0
     archived: int = 0
     encryption_scoped: int = 0
+
+    def __add__(self, other: Features) -> Features:
+        return Features(*(getattr(self, name) + getattr(other, name) for name in Features.__dataclass_fields__))
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """One page of everything that a container lists, in figures. ``sizes``: bytes of each live blob outside the reserved
+    prefix; ``features``: of live blobs, snapshots and versions. ``marker`` continues it; None at the end."""
+
+    sizes: Sequence[int]
+    features: Features
+    marker: str | None

@@ -17,7 +17,7 @@ from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Literal, Protocol
 
-from migrator.model.objects import BlobType, Condition, ContainerInfo, Features, Listed, Page, Shape
+from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.model.values import value
 
 
@@ -155,8 +155,9 @@ class ObjectStore(Protocol):
         """NotFound if it is gone already; ConditionFailed on another generation. Snapshots of it go with it."""
         ...
 
-    async def features(self, container: str, *, prefix: str = "") -> Features:
-        """Count what a move cannot keep; a full listing with snapshots and versions."""
+    async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
+        """Count what a page of a full listing shows, snapshots and versions included: what there is to copy, and what a move
+        cannot keep."""
         ...
 
     async def bind_run(self, token: int) -> None:

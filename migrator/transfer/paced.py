@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
-from migrator.model.objects import Condition, ContainerInfo, Features, Listed, Page, Shape
+from migrator.model.objects import Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Operation, Origin, RequestCounter, Written
 from migrator.transfer.limits import AccountLimits, grant_together
@@ -244,8 +244,8 @@ class PacedStore:
     async def delete(self, container: str, name: str, *, if_match: str) -> None:
         await self._send("delete", lambda: self.inner.delete(container, name, if_match=if_match))
 
-    async def features(self, container: str, *, prefix: str = "") -> Features:
-        return await self._send("list", lambda: self.inner.features(container, prefix=prefix))
+    async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
+        return await self._send("list", lambda: self.inner.survey(container, prefix=prefix, marker=marker))
 
     async def bind_run(self, token: int) -> None:
         await self.inner.bind_run(token)

@@ -142,7 +142,7 @@ class ObjectStoreSuite:
             source.put(gone, "n", b"", PLAIN, condition=CREATE),
             source.delete(gone, "n", if_match="0x1"),
             source.uncommitted(gone),
-            source.features(gone),
+            source.survey(gone),
             source.stage_block(gone, "n", "b1", b"x"),
         ):
             with pytest.raises(NotFound) as refusal:
@@ -372,8 +372,8 @@ class ObjectStoreSuite:
         await pair.source.set_tier(pair.box, "in/n", "Archive")
         assert (await pair.source.head(pair.box, "in/n")).is_archived
         assert [blob.is_archived for blob in await listed(pair.source, pair.box)] == [True, False]
-        assert (await pair.source.features(pair.box)).archived == 1
-        assert (await pair.source.features(pair.box, prefix="out/")).archived == 0
+        assert (await pair.source.survey(pair.box)).features.archived == 1
+        assert (await pair.source.survey(pair.box, prefix="out/")).features.archived == 0
         with pytest.raises(CloudError):
             await content(pair.source, pair.box, "in/n")
         if pair.target.can_copy_from(pair.source):

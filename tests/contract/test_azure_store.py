@@ -225,7 +225,9 @@ class TestOddities:
                 plain.get_blob_client("box", name).create_snapshot()
             plain.get_blob_client("box", "in/leased").acquire_lease()
         await store.set_tier("box", "in/archived", "Archive")
-        found = await store.features("box", prefix="in/")
+        survey = await store.survey("box", prefix="in/")
+        assert (list(survey.sizes), survey.marker) == ([1, 1, 1, 1], None)
+        found = survey.features
         assert (found.snapshots, found.leased, found.archived) == (2, 1, 1)
         assert (found.versions, found.immutable, found.encryption_scoped) == (0, 0, 0)
 

@@ -1,8 +1,8 @@
-"""Counts what a move cannot keep from whole pages of a listing, without reading entries that show nothing of the kind.
+"""Counts what a page of a full listing shows, without reading the entries of a page that shows nothing odd.
 
-A page whose text holds none of the words by which such things are listed has none of them, and need only be XML and a listing.
-Every other page is read entry by entry (``listing``). Rule: a word that is there for another reason - in a blob's name - costs
-time, never a count.
+A page whose text holds none of the words by which snapshots, versions, leases and the like are listed has none of them, and its
+sizes can be picked out of the text; it need only be XML and a listing. Every other page is read entry by entry (``listing``).
+Rule: a word that is there for another reason - in a blob's name - costs time, never a count.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import re
 from typing import Final
 from xml.parsers import expat
 
-from migrator.adapters.azure.listing import count_features, read_entries
-from migrator.adapters.azure.xml_reader import NotUnderstood
+from migrator.adapters.azure.listing import count_features, name_of, no_features, read_entries, size_of
+from migrator.adapters.azure.xml_reader import Node, NotUnderstood
+from migrator.model.names import RESERVED_PREFIX
+from migrator.model.objects import Features, Survey
 
 _TELLING: Final = (
     b"<Snapshot",
@@ -24,18 +26,36 @@ _TELLING: Final = (
     b"Archive",
     b"<!",
     b"&#",
+    b"Encoded=",
+    f">{RESERVED_PREFIX}".encode(),
 )
-"""What ``count_features`` looks for, and whatever could write it otherwise."""
+"""What ``count_features`` looks for, names of ours, and whatever could write these otherwise."""
+_SIZE: Final = re.compile(rb"<Content-Length>([0-9]+)</Content-Length>")
 _MARKER: Final = re.compile(rb"<NextMarker(?: ?/>|>([^<&]*)</NextMarker>)\s*</EnumerationResults>\s*\Z")
 
 
-def count_page(document: bytes, counts: dict[str, int]) -> str | None:
-    """Add what the page lists to ``counts``, by the fields of Features; its marker, None at the end. Raises NotUnderstood."""
+def survey_of(document: bytes) -> Survey:
+    """A page of List Blobs that includes everything. Raises NotUnderstood."""
     ending = _MARKER.search(document, max(0, len(document) - 4096))
     if ending is None or any(word in document for word in _TELLING):
-        return read_entries(document, "Blob", lambda node: count_features(node, counts))
+        return _by_entries(document)
+    sizes = [int(size) for size in _SIZE.findall(document)]
+    if len(sizes) != document.count(b"<Blob>"):
+        return _by_entries(document)
     try:
         expat.ParserCreate("utf-8").Parse(document, True)
     except expat.ExpatError as fault:
         raise NotUnderstood(f"it cannot be read: {type(fault).__name__}") from None
-    return (ending[1] or b"").decode() or None
+    return Survey(sizes, Features(), (ending[1] or b"").decode() or None)
+
+
+def _by_entries(document: bytes) -> Survey:
+    counts = no_features()
+    sizes: list[int] = []
+
+    def each(node: Node) -> None:
+        if count_features(node, counts) and not name_of(node).startswith(RESERVED_PREFIX):
+            sizes.append(size_of(node))
+
+    marker = read_entries(document, "Blob", each)
+    return Survey(sizes, Features(**counts), marker)

@@ -143,14 +143,14 @@ def listed_container(node: Node) -> ContainerInfo:
     )
 
 
-def count_features(node: Node, counts: dict[str, int]) -> None:
-    """Add one listed item to ``counts``, by the fields of Features."""
+def count_features(node: Node, counts: dict[str, int]) -> bool:
+    """Add one listed item to ``counts``, by the fields of Features. False for what is no live blob."""
     if node.value("Snapshot"):
         counts["snapshots"] += 1
-        return
+        return False
     if node.value("VersionId") and node.value("IsCurrentVersion").lower() != "true":
         counts["versions"] += 1
-        return
+        return False
     properties = _required(node, "Properties")
     counts["leased"] += properties.value("LeaseState") == "leased"
     held = properties.value("LegalHold") or node.value("LegalHold")
@@ -158,6 +158,12 @@ def count_features(node: Node, counts: dict[str, int]) -> None:
     counts["immutable"] += held.lower() == "true" or bool(until)
     counts["archived"] += properties.value("AccessTier") == "Archive"
     counts["encryption_scoped"] += bool(properties.value("EncryptionScope"))
+    return True
+
+
+def size_of(node: Node) -> int:
+    """Bytes of a listed blob. Raises ValueError."""
+    return int(_required(node, "Properties").value("Content-Length") or 0)
 
 
 def no_features() -> dict[str, int]:

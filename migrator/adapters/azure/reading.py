@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from migrator.adapters.azure import listing, shapes
-from migrator.adapters.azure.counting import count_page
+from migrator.adapters.azure.counting import survey_of
 from migrator.adapters.azure.errors import TOO_LARGE
 from migrator.adapters.azure.forms import FormReader
 from migrator.adapters.azure.requests import Requests
@@ -18,7 +18,7 @@ from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Stream
 from migrator.adapters.azure.xml_reader import Node
 from migrator.errors import CloudError, ConditionFailed, NotFound
-from migrator.model.objects import LIST_PAGE, ContainerInfo, Features, Listed, Page
+from migrator.model.objects import LIST_PAGE, ContainerInfo, Listed, Page, Survey
 
 LISTED = "copy,metadata,tags"
 EVERYTHING = "immutabilitypolicy,legalhold,snapshots,versions"
@@ -101,14 +101,10 @@ class AzureReadings:
             await self._every(container, prefix, "", lambda node: names.discard(listing.name_of(node)))
         return sorted(names)
 
-    async def features(self, container: str, *, prefix: str = "") -> Features:
-        counts = listing.no_features()
-        marker: str | None = ""
-        while marker is not None:
-            answer = await self._listing(container, prefix, marker, EVERYTHING)
-            with self._requests.understanding("list", container):
-                marker = count_page(answer.body, counts)
-        return Features(**counts)
+    async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
+        answer = await self._listing(container, prefix, marker or "", EVERYTHING)
+        with self._requests.understanding("list", container):
+            return survey_of(answer.body)
 
     # Reading
 

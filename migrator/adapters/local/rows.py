@@ -19,7 +19,18 @@ from typing import Any, Final
 from migrator.adapters.local import contents
 from migrator.adapters.local.file import next_number
 from migrator.errors import CloudError, ConditionFailed, NotFound
-from migrator.model.objects import BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Page, Shape
+from migrator.model.names import RESERVED_PREFIX
+from migrator.model.objects import (
+    BlobType,
+    Condition,
+    ContainerInfo,
+    ContentHeaders,
+    Features,
+    Listed,
+    Page,
+    Shape,
+    Survey,
+)
 
 ARCHIVE: Final = "Archive"
 TIERS: Final = ("Hot", "Cool", "Cold", ARCHIVE)
@@ -272,10 +283,13 @@ def uncommitted(connection: sqlite3.Connection, account: str, name: str, prefix:
     return [raw.decode("utf-8", "surrogatepass") for (raw,) in rows if raw.startswith(encode(prefix))]
 
 
-def archived(connection: sqlite3.Connection, account: str, name: str, prefix: str) -> int:
+def survey(connection: sqlite3.Connection, account: str, name: str, prefix: str) -> Survey:
+    """Of live blobs; there is nothing else here. Reserved names have no size in it."""
     container(connection, account, name)
-    rows = connection.execute("SELECT name FROM blobs WHERE container = ? AND tier = ?", (name, ARCHIVE))
-    return sum(raw.startswith(encode(prefix)) for (raw,) in rows)
+    rows = connection.execute("SELECT name, size, tier FROM blobs WHERE container = ?", (name,))
+    mine = [(raw, size, tier) for raw, size, tier in rows if raw.startswith(encode(prefix))]
+    sizes = [size for raw, size, _ in mine if not raw.startswith(encode(RESERVED_PREFIX))]
+    return Survey(sizes, Features(archived=sum(tier == ARCHIVE for *_, tier in mine)), None)
 
 
 def _staged(connection: sqlite3.Connection, place: Place) -> dict[str, tuple[int, int]]:

@@ -34,10 +34,10 @@ from migrator.model.objects import (
     BlobType,
     Condition,
     ContainerInfo,
-    Features,
     Listed,
     Page,
     Shape,
+    Survey,
 )
 from migrator.ports.diagnosis import Examination
 from migrator.ports.object_store import ObjectStore, Operation, Origin, Written
@@ -294,9 +294,9 @@ class LocalStore:
 
         await self._write("delete", work)
 
-    async def features(self, container: str, *, prefix: str = "") -> Features:
-        count = await self._read("list", lambda c: rows.archived(c, self.account, container, prefix))
-        return Features(archived=count)
+    async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
+        """All at once: a file's rows are soon counted."""
+        return await self._read("list", lambda c: rows.survey(c, self.account, container, prefix))
 
     async def bind_run(self, token: int) -> None:
         """From now on this object writes for run ``token``; AccessRefused if a newer run has bound itself before."""

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from migrator.errors import CloudError, ConditionFailed, NotFound, SourceChanged
+from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import (
     BlobType,
     Condition,
@@ -22,6 +23,7 @@ from migrator.model.objects import (
     Listed,
     Page,
     Shape,
+    Survey,
 )
 
 NameOrder = Literal["utf-8", "utf-16"]
@@ -300,11 +302,11 @@ class Account:
         held = self.open(container)
         return sorted(name for name in held.staged if name.startswith(prefix) and name not in held.blobs)
 
-    def features(self, container: str, prefix: str) -> Features:
+    def survey(self, container: str, prefix: str) -> Survey:
         """Nothing here has snapshots, versions, leases, immutability or scopes."""
-        held = self.open(container)
-        archived = sum(blob.listed.is_archived for name, blob in held.blobs.items() if name.startswith(prefix))
-        return Features(archived=archived)
+        held = [blob.listed for name, blob in self.open(container).blobs.items() if name.startswith(prefix)]
+        sizes = [listed.size for listed in held if not listed.name.startswith(RESERVED_PREFIX)]
+        return Survey(sizes, Features(archived=sum(listed.is_archived for listed in held)), None)
 
     def _regenerate(
         self,

@@ -25,7 +25,7 @@ from migrator.errors import (
     Unreachable,
     Unsupported,
 )
-from migrator.model.objects import BlobType, Condition, ContainerInfo, Features, Listed, Page, Shape
+from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
 from migrator.testing.simulation.loop import WORLD_BEGINS, Node, SimLoop
@@ -345,8 +345,8 @@ class SimStore:
             is_write=True,
         )
 
-    async def features(self, container: str, *, prefix: str = "") -> Features:
-        return await self.send(lambda sent_at: self._contents.features(container, prefix), is_write=False)
+    async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
+        return await self.send(lambda sent_at: self._contents.survey(container, prefix), is_write=False)
 
     async def bind_run(self, token: int) -> None:
         """A cloud account knows nothing of runs."""

@@ -4,11 +4,15 @@ import itertools
 
 import pytest
 
-from migrator.adapters.azure.counting import count_page
-from migrator.adapters.azure.listing import count_features, no_features, read_entries
+from migrator.adapters.azure import counting
+from migrator.adapters.azure.counting import survey_of
 from migrator.adapters.azure.xml_reader import NotUnderstood
+from migrator.model.objects import Features
 
-PLAIN = "<Blob><Name>{name}</Name><Properties><Etag>0x1</Etag><LeaseState>available</LeaseState></Properties></Blob>"
+PLAIN = (
+    "<Blob><Name>{name}</Name><Properties><Etag>0x1</Etag><Content-Length>{size}</Content-Length>"
+    "<LeaseState>available</LeaseState></Properties></Blob>"
+)
 ODD = {
     "snapshots": "<Blob><Name>s</Name><Snapshot>2026-11-01T00:00:00Z</Snapshot><Properties /></Blob>",
     "versions": "<Blob><Name>v</Name><VersionId>1</VersionId><Properties /></Blob>",
@@ -33,28 +37,30 @@ def page(*entries: str, marker: str = "<NextMarker />") -> bytes:
     return text.encode()
 
 
-def by_entries(document: bytes) -> tuple[str | None, dict[str, int]]:
-    counts = no_features()
-    return read_entries(document, "Blob", lambda node: count_features(node, counts)), counts
-
-
-def by_page(document: bytes) -> tuple[str | None, dict[str, int]]:
-    counts = no_features()
-    return count_page(document, counts), counts
-
-
 @pytest.mark.parametrize("marker", MARKERS)
 @pytest.mark.parametrize("odd", [(), *itertools.combinations(ODD, 1), ("versions", "leased", "archived")])
 def test_it_counts_what_reading_each_entry_counts(odd: tuple[str, ...], marker: str) -> None:
-    plain = [PLAIN.format(name=name) for name in NAMES]
+    plain = [PLAIN.format(name=name, size=number) for number, name in enumerate(NAMES)]
     for names in (plain, plain[:1], []):
         document = page(*names, *(ODD[one] for one in odd), marker=marker)
-        assert by_page(document) == by_entries(document)
+        assert survey_of(document) == counting._by_entries(document)
+
+
+def test_a_page_without_anything_odd_is_not_read_entry_by_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "_by_entries", None)
+    survey = survey_of(page(PLAIN.format(name="a", size=7), PLAIN.format(name="b", size=0), marker=MARKERS[2]))
+    assert (list(survey.sizes), survey.features, survey.marker) == ([7, 0], Features(), "p1")
+
+
+def test_reserved_names_have_no_size_in_it() -> None:
+    survey = survey_of(page(PLAIN.format(name=".migrate/canary/a", size=7), PLAIN.format(name="b", size=3)))
+    assert list(survey.sizes) == [3]
 
 
 def test_the_odd_ones_are_counted_at_all() -> None:
-    _, counts = by_page(page(*ODD.values()))
-    assert counts == {"snapshots": 1, "versions": 1, "leased": 3, "immutable": 2, "archived": 1, "encryption_scoped": 1}
+    survey = survey_of(page(*ODD.values()))
+    assert survey.features == Features(snapshots=1, versions=1, leased=3, immutable=2, archived=1, encryption_scoped=1)
+    assert len(survey.sizes) == len(ODD) - 2
 
 
 @pytest.mark.parametrize(
@@ -62,13 +68,13 @@ def test_the_odd_ones_are_counted_at_all() -> None:
     [
         b"",
         b"gone",
-        page(PLAIN.format(name="a"))[:-30],
-        page(PLAIN.format(name="a")).replace(b"</Blob>", b""),
-        page(PLAIN.format(name="a"), marker=""),
-        page(PLAIN.format(name="a")).replace(b"0x1", b"\xff\xfe"),
-        page(PLAIN.format(name="a")).replace(b"<EnumerationResults>", b"<!DOCTYPE x><EnumerationResults>"),
+        page(PLAIN.format(name="a", size=1))[:-30],
+        page(PLAIN.format(name="a", size=1)).replace(b"</Blob>", b""),
+        page(PLAIN.format(name="a", size=1), marker=""),
+        page(PLAIN.format(name="a", size=1)).replace(b"0x1", b"\xff\xfe"),
+        page(PLAIN.format(name="a", size=1)).replace(b"<EnumerationResults>", b"<!DOCTYPE x><EnumerationResults>"),
     ],
 )
 def test_what_is_no_whole_listing_is_refused(document: bytes) -> None:
     with pytest.raises(NotUnderstood):
-        by_page(document)
+        survey_of(document)

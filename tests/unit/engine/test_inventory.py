@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from migrator.engine.inventory import count, sample
-from migrator.model.objects import Listed, Page
+from migrator.engine.inventory import sample, survey
+from migrator.model.objects import Features, Listed, Page, Survey
 from migrator.ports.object_store import ObjectStore
 
 
@@ -28,6 +28,12 @@ class Shelf:
         entries = tuple(Listed(name, "e", self.size) for name in names[:limit])
         return Page(entries, str(begin + limit) if len(names) > limit else None)
 
+    async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
+        """Each page has one archived blob."""
+        page = await self.page(container, prefix=prefix, marker=marker)
+        sizes = [one.size for one in page.entries if not one.name.startswith(".migrate/")]
+        return Survey(sizes, Features(archived=1), page.marker)
+
 
 def shelf(names: Iterable[str]) -> tuple[ObjectStore, Shelf]:
     made = Shelf(names)
@@ -36,7 +42,8 @@ def shelf(names: Iterable[str]) -> tuple[ObjectStore, Shelf]:
 
 async def test_every_page_is_counted_and_our_own_names_are_not() -> None:
     store, _ = shelf([*(f"n/{index:05d}" for index in range(12_000)), ".migrate/canary"])
-    found = await count(store, "c", "")
+    found, features = await survey(store, "c", "")
+    assert features == Features(archived=3)
     assert (found.objects, found.bytes, found.prefixes, found.origin) == (12_000, 120_000, 1, "counted")
 
 
