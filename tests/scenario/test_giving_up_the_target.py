@@ -177,3 +177,18 @@ async def test_a_move_that_never_switched_only_stops_and_its_target_is_not_dirty
     assert (await without_target(small).rollback(abandon=LOST)).code == "done"
     record = small.state().move(ID)
     assert (record.state, record.dirty) == (MoveState.REVERSED, "")
+
+
+async def test_a_running_apply_can_be_asked_to_go_back_without_its_target(small):
+    await small.fill(3)
+    small.change_wave(soak_seconds=60.0)
+    rollout = small.rollout()
+    run = asyncio.ensure_future(rollout.apply())
+    await until(lambda: small.state().move(ID).state is MoveState.SOAKING)
+    await small.write("dst", "new", b"only at the target")
+    rollout.steer(wave=None, region=None, area=None, on_conflict=None, who="me", abandon=LOST)
+    assert (await asyncio.wait_for(run, 20)).code == "done"
+    assert "the region is gone" in small.state().move(ID).dirty
+    assert "new" not in await small.contents("src")
+    entry = next(one for one in small.state().journal() if one.kind == "abandoned")
+    assert entry.actor == "me"
