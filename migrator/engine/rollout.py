@@ -44,7 +44,8 @@ class Rollout:
         self._limits = Limits(world.clock, sorted(world.stores, key=lambda name: (uses[name], name)))
         self._session = Session(world.state, world.clock, run, world.write_bounds)
         self._own_traffic = OwnTraffic(world.state, world.clock, run.id, self._commit)
-        desk = RouteDesk(world.router, world.clock, schedule.routing, lineage=world.state.lineage, run=run.id)
+        lineage, succeed = world.state.lineage, self._session.succeed
+        desk = RouteDesk(world.router, world.clock, schedule.routing, lineage=lineage, run=run.id, succeed=succeed)
         stores = {
             name: PacedStore(store, self._limits.account(name), self._own_traffic, world.clock)
             for name, store in world.stores.items()

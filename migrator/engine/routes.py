@@ -7,6 +7,7 @@ RouteChanged. An unanswered swap goes up as OutcomeUnknown: the fence's answer t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
 
@@ -27,7 +28,18 @@ READ_AGAIN_SECONDS = 1.0
 class RouteDesk:
     """All moves of a run share one."""
 
-    def __init__(self, router: Router, clock: Clock, routing: Routing, *, lineage: str, run: str) -> None:
+    def __init__(
+        self,
+        router: Router,
+        clock: Clock,
+        routing: Routing,
+        *,
+        lineage: str,
+        run: str,
+        succeed: Callable[[str], None] = lambda run: None,
+    ) -> None:
+        """``succeed``: told of each other run whose record is about to be replaced."""
+        self._succeed = succeed
         self._router = router
         self._clock = clock
         self._routing = routing
@@ -94,6 +106,8 @@ class RouteDesk:
             RouteChanged: the record is another one; nothing was written.
             OutcomeUnknown: the swap was not answered.
         """
+        if expected is not None and expected.run != self._run:
+            self._succeed(expected.run)
         async with self._turn:
             for _ in range(ATTEMPTS):
                 seen = self._noted(await self._router.read())

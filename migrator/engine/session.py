@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
 from migrator.model.moves import LockRecord
 from migrator.ports.clock import Clock
-from migrator.ports.state_store import StateStore
+from migrator.ports.state_store import SetNote, StateStore
 
 LOCK_TIMEOUT_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
+ENDED = "runs-ended-in-order"
+ENDED_RUNS = 200
 PROVEN_DEAD_SECONDS = 30.0
 """How long the requests of a process that is proven gone may still be under way."""
 
@@ -64,10 +67,23 @@ class Session:
         self._beat = asyncio.ensure_future(self._beats())
 
     async def close(self) -> None:
+        """Give the lock back, and write down that this run ended in order: nothing of it is under way but what is on record."""
         if self._beat is not None:
             self._beat.cancel()
             await asyncio.gather(self._beat, return_exceptions=True)
+        with suppress(LockedError, StateError):
+            ended = [*self._ended(), self._run.id][-ENDED_RUNS:]
+            self._state.commit([SetNote(ENDED, ended)], token=self.token)
         self._state.release(self.token)
+
+    def succeed(self, run: str) -> None:
+        """A record that ``run`` had claimed is claimed now. Unless this store knows that it ended in order, requests of it may
+        still be under way: a store that was put back or copied knows nothing of the runs of its own future."""
+        if run and run != self._run.id and run not in self._ended():
+            self.wait_until = max(self.wait_until, self._clock.monotonic() + self._bound)
+
+    def _ended(self) -> list[str]:
+        return list(self._state.note(ENDED) or ())
 
     @property
     def good_until(self) -> float:

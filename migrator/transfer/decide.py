@@ -148,6 +148,8 @@ def is_covered(case: Case) -> bool:
     """Does the evidence name the origin's generation with its tags and tier: is its like known to have been on both sides?"""
     if case.origin is None or case.record is None or not _same_origin(case):
         return False
+    if _destination_hash(case) == UNKNOWN:
+        return False  # a copy was announced, and nobody knows that it was made
     return case.record.marks == marks_hash(case.origin.tags, case.origin.explicit_tier)
 
 

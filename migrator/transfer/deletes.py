@@ -95,4 +95,9 @@ async def _delete(t: Transfer, one: Candidate) -> bool:
 
 
 def _leave_outstanding(t: Transfer, one: Candidate) -> None:
-    t.commit([PutOutstanding(t.move, t.unanswered(one.container, one.name, "delete", one.etag))], PassResult())
+    known = t.outstanding.get((one.container, one.name))
+    if known is not None and known.kind == "create":
+        return  # it can be applied for longer than any delete
+    write = t.unanswered(one.container, one.name, "delete", one.etag)
+    t.outstanding[one.container, one.name] = write
+    t.commit([PutOutstanding(t.move, write)], PassResult())

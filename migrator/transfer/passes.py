@@ -41,9 +41,11 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
             candidates.add(container, found, is_at_origin=is_at_origin)
     await delete_candidates(transfer, candidates, result)
     await sweeping.sweep(transfer, result)
-    if expired:
-        # They could not be applied any more when this pass began, and it has seen every name since.
-        transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in expired], PassResult())
+    # They could not be applied any more when this pass began, and it has seen every name since. One that was not answered again
+    # meanwhile is another write, on record in the older one's place.
+    gone = [write for write in expired if transfer.outstanding.get((write.container, write.name)) is write]
+    if gone:
+        transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in gone], PassResult())
     result.seconds = transfer.clock.monotonic() - begun
     return result
 

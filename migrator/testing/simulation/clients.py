@@ -27,6 +27,8 @@ from migrator.testing.simulation.store import Wire
 TIERS = ("Hot", "Cool", "Cold")
 VERBS = ("put", "put", "put", "delete", "tags", "tags", "tier", "append", "pages", "metadata", "replace", "recreate")
 
+AMBUSH_SECONDS = 0.02
+"""An ambush comes at most so long after a listing: between what the tool saw and what it does about it."""
 DELETING = ("put", "delete", "delete", "delete", "tags")
 """What customers do in some stories: names come and go."""
 
@@ -181,6 +183,13 @@ class Rogue(Writer):
             now = self.node.loop.time()
             act = self._act(territory, account, container, name, checked_at=now, must_end=now)
             await self._send(act, 60.0)
+
+    async def strike(self, territory: Territory, account: str) -> None:
+        """One write, just when somebody else is busy there."""
+        await self.clock.sleep(self.random.uniform(0.0, AMBUSH_SECONDS))
+        container, name = self.random.choice(territory.names)
+        now = self.node.loop.time()
+        await self._send(self._act(territory, account, container, name, checked_at=now, must_end=now), 60.0)
 
 
 class Reader(Customer):

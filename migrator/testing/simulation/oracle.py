@@ -362,7 +362,8 @@ class Oracle:
             here, there = self._accounts[old].peek(container, name), self._accounts[new].peek(container, name)
             if _difference(here, there) is not None:
                 text = f"{old}/{container}/{name!r}, left as it was when the route was edited by hand"
-                case.late[(old, container, name)] = _Late(self._loop.time(), text)
+                # What only the new account has is the truth now: there is nothing at the old one that could be listed.
+                case.late[(old, container, name)] = _Late(self._loop.time(), text, listed=here is None)
 
     def _places(self, case: _Case, *accounts: str) -> list[Place]:
         """All names of the move on these accounts, ascending."""

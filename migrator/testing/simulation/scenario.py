@@ -40,6 +40,7 @@ from migrator.testing.simulation.clients import (
     Habits,
     Reader,
     Rogue,
+    Territory,
     Writer,
     initial,
     numbers,
@@ -169,6 +170,7 @@ class Scenario:
         self._starts = 0
         self._numbers = numbers()
         self._wipes_lock = random.random() < 0.5
+        self.ambush_chance = random.choice((0.0, 0.0, 0.0, 0.0, 0.1))
 
     # The world.
 
@@ -215,6 +217,7 @@ class Scenario:
     def _listed(self, account: str, node: Node, container: str, is_first: bool, sent_at: float) -> None:
         if is_first:
             self.note("listed", node.name, account, container)
+            self._ambush(account)
         self.oracle.listed(account, node, container, is_first, sent_at)
 
     def _swapped(self, sender: Sender, before: RouteDocument | None, after: RouteDocument, sent_at: float) -> None:
@@ -293,6 +296,22 @@ class Scenario:
         if self.random.random() < 0.3:
             weather = replace(weather, slow_chance=0.5, slow_seconds=20.0)
         return weather
+
+    def _ambush(self, account: str) -> None:
+        """In some stories somebody without a lease writes exactly when the tool has just looked."""
+        if self.random.random() >= self.ambush_chance or self.loop.time() >= self.busy_seconds:
+            return
+        near = [one for one in self.terrain.territories if account in self._accounts_of(one)]
+        node, clock = self._node("ambusher"), self._clock("ambusher")
+        habits = Habits(1.0, 0.0, 0.0, self.busy_seconds)
+        router = self.board.as_seen_by(node, Sender("ambusher", False))
+        seed = f"ambusher {self.seed} {self.loop.time()}"
+        rogue = Rogue("ambusher", node, clock, router, self.wires, self.writers, habits, self._numbers, seed)
+        node.start(rogue.strike(self.random.choice(near), account))
+
+    def _accounts_of(self, territory: Territory) -> tuple[str, str]:
+        move = self.schedule.move(territory.move)
+        return (move.source, move.target)
 
     def _start_rogue(self) -> None:
         random = self.random

@@ -84,3 +84,22 @@ async def test_a_store_that_cannot_be_written_stops_the_run_after_half_of_the_ti
     with pytest.raises(LockedError, match="the last heartbeat is 20 s old"):
         session.check()
     await session.close()
+
+
+async def test_a_run_that_ended_in_order_is_not_waited_for_and_any_other_is(clock):
+    """The other is a run of a store's own future, after that store was put back from a backup."""
+    state = MemoryStateStore("plan")
+    before = state.snapshot()
+    first = await opened(state, clock)
+    await first.close()
+    second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": 300.0})
+    second.open(lambda lock: False)
+    second.succeed("run-1")
+    assert second.wait_until <= clock.monotonic()
+    await second.close()
+    state.restore(before)
+    third = Session(state, clock, Run("run-3", "me", "here", 3, "boot"), {"src": 300.0})
+    third.open(lambda lock: False)
+    third.succeed("run-2")
+    assert third.wait_until == clock.monotonic() + 300.0
+    await third.close()

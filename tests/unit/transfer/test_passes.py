@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from migrator.errors import AccessRefused, CloudError, JudgementError, Unreachable
+from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown, Unreachable
 from migrator.model.moves import Direction
 from migrator.model.objects import BlobType
 from migrator.transfer import copying, hands, listing, subject
@@ -154,6 +154,23 @@ async def test_a_write_that_is_cut_off_is_on_record_until_it_cannot_be_applied_a
     assert not lab.state.outstanding(MOVE)
     assert lab.contents(lab.target) == {"slow": b"slow"}
     assert early.changes
+
+
+async def test_a_write_that_is_not_answered_again_stays_on_record_when_the_older_one_expires(lab):
+    lab.put(lab.source, "a", b"a")
+    door = lab.doors["dst"].inner
+
+    async def copy(*facts, **more):
+        raise OutcomeUnknown("no answer")
+
+    door.copy = copy
+    waits = Waits()
+    await lab.run(bound_seconds=100.0, waits=waits)
+    (first,) = lab.state.outstanding(MOVE)
+    await asyncio.sleep(150.0)
+    await lab.run(bound_seconds=100.0, waits=waits)
+    (second,) = lab.state.outstanding(MOVE)
+    assert second.at > first.at
 
 
 async def test_a_failing_name_leaves_the_writes_beside_it_on_record(lab):
