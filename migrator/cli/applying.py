@@ -30,6 +30,7 @@ from migrator.cli.views import preview as view
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import many
 from migrator.cli.views.screen import Page
+from migrator.cli.wiring import is_there, state_url
 from migrator.engine.preview import kept_inventories, known_inventories, standing_of
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast.outlook import look_ahead, to_record
@@ -80,6 +81,8 @@ def consent_to(request: Request, settings: Settings, *, yes: bool, as_json: bool
         LockedError, StalePlanError, UsageError, FindingsError: see this module's rule.
     """
     schedule = request.loaded.schedule
+    url = state_url(settings, schedule)
+    was_there = is_there(url)
     with recorded_state(settings, schedule) as store:
         require_free(store, "apply")
         if _has_open_fence(store):
@@ -98,6 +101,8 @@ def consent_to(request: Request, settings: Settings, *, yes: bool, as_json: bool
             _require_fresh(request, found)
             require_terminal(yes=yes, what="applying")
         consent = _consent(schedule, store, found)
+    if not was_there and is_there(url):  # another run began meanwhile, so what was seen is its work: look again
+        return consent_to(request, settings, yes=yes, as_json=as_json)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
     require_consent(f"Apply plan {schedule.name}, {waves}?", yes=yes)
