@@ -7,9 +7,12 @@ from dataclasses import replace
 from migrator.engine.durations import NOTE, require_grown
 from migrator.engine.fleet import Fleet
 from migrator.errors import UsageError
-from migrator.model.moves import MoveRecord, MoveState, PlanRecord, WaveRecord
+from migrator.model.moves import EvidenceRange, Figures, MoveRecord, MoveState, PlanRecord, WaveRecord
 from migrator.model.schedule import PlannedMove, PlannedWave
-from migrator.ports.state_store import Change, SaveMove, SavePlan, SaveWave
+from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave
+
+MOST_EXCEPTIONS = 1_000_000
+"""More than a store keeps of one move."""
 
 
 def prepare(fleet: Fleet, text: str) -> None:
@@ -36,25 +39,48 @@ def prepare(fleet: Fleet, text: str) -> None:
         if wave.name not in waves or new != known:
             changes.append(SaveWave(new))
         for move in wave.moves:
-            changes.extend(_planned(move, wave, moves.get(move.id)))
+            changes.extend(_planned(fleet, move, wave, moves.get(move.id)))
     planned = {move.id for move in schedule.moves}
     gone = [id for id, record in moves.items() if record.state is not MoveState.PENDING and id not in planned]
     if gone:
         raise UsageError(
             f"cannot apply this edit: {gone[0]} has begun and is not in the plan any more",
-            hint="put it back, or roll it back first",
+            hint="put it back: what has begun stays in the plan, also after a rollback",
         )
     if changes:
         fleet.commit(*changes)
 
 
-def _planned(move: PlannedMove, wave: PlannedWave, known: MoveRecord | None) -> list[Change]:
+def _planned(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveRecord | None) -> list[Change]:
     if known is None:
         return [SaveMove(MoveRecord(move.id, wave.name, move.source, move.target))]
+    if known.state is MoveState.REVERSED and known.source == move.source and known.target != move.target:
+        return _retargeted(fleet, move, wave, known)
     if (known.source, known.target) != (move.source, move.target) and known.state is not MoveState.PENDING:
         raise UsageError(
             f"cannot apply this edit: {move.id} has begun from {known.source} to {known.target}",
-            hint="put its accounts back, or roll it back first",
+            hint="put its accounts back; after a rollback it may have another target",
         )
     new = replace(known, wave=wave.name, source=move.source, target=move.target)
     return [SaveMove(new)] if new != known else []
+
+
+def _retargeted(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveRecord) -> list[Change]:
+    """A move that is back at its source gets another target. What was known of the old one says nothing of the new one:
+    evidence and listed objects go; nothing is deleted anywhere, and the journal keeps what was."""
+    state = fleet.world.state
+    changes: list[Change] = [
+        ReplaceRanges(move.id, container, prefix, None, None, (EvidenceRange(container, prefix, None),))
+        for container, prefix in state.containers_with_ranges(move.id)
+    ]
+    changes += [
+        DropException(move.id, row.container, row.name) for row in state.exceptions(move.id, limit=MOST_EXCEPTIONS)
+    ]
+    revoked = tuple(one for one in known.revoked if one.account == move.source)
+    new = replace(
+        known, wave=wave.name, target=move.target, figures=Figures(), revoked=revoked, dirty="", is_adopted=False
+    )
+    text = f"{move.id}: its target is {move.target} from now on, {known.target} before" + (
+        f"; {known.dirty}" if known.dirty else ""
+    )
+    return [*changes, SaveMove(new), fleet.journal("retargeted", text, wave=wave.name)]

@@ -10,7 +10,7 @@ import pytest
 
 from migrator.adapters.local import LocalStore
 from migrator.engine.rollout import Abandon
-from migrator.errors import Unreachable
+from migrator.errors import Unreachable, UsageError
 from migrator.model.moves import Direction, EvidenceRange, MoveState, Outstanding
 from migrator.ports.state_store import PutOutstanding, ReplaceRanges
 from migrator.transfer.evidence import Evidence
@@ -192,3 +192,36 @@ async def test_a_running_apply_can_be_asked_to_go_back_without_its_target(small)
     assert "new" not in await small.contents("src")
     entry = next(one for one in small.state().journal() if one.kind == "abandoned")
     assert entry.actor == "me"
+
+
+async def test_after_a_rollback_the_plan_may_name_another_target_and_nothing_of_the_old_one_is_believed(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    await small.write("dst", "new", b"left behind")
+    await without_target(small).rollback(abandon=LOST)
+    accounts = {
+        **small.schedule.accounts,
+        "third": replace(small.schedule.accounts["dst"], name="third", path=str(small.folder / "third.db")),
+    }
+    move = replace(small.schedule.moves[0], target="third")
+    small.schedule = replace(small.schedule, accounts=accounts)
+    small.change_wave(moves=(move,))
+    assert (await small.rollout().retry(reason="a new account", who="me")).code == "done"
+    record = small.state().move(ID)
+    assert (record.target, record.dirty, record.figures.objects_copied) == ("third", "", 0)
+    assert (await small.rollout().apply()).code == "done"
+    assert await small.contents("third") == await small.contents("src")
+    assert (await small.route()).account == "third"
+    told = next(entry.text for entry in small.state().journal() if entry.kind == "retargeted")
+    assert "third from now on, dst before" in told
+
+
+async def test_a_move_that_has_begun_keeps_its_target(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    small.schedule = replace(
+        small.schedule, accounts={**small.schedule.accounts, "third": small.schedule.accounts["dst"]}
+    )
+    small.change_wave(moves=(replace(small.schedule.moves[0], target="third"),))
+    with pytest.raises(UsageError, match="has begun from src to dst"):
+        await small.rollout().apply()
