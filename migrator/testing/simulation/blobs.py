@@ -236,6 +236,8 @@ class Account:
         modified: datetime,
     ) -> Blob:
         before = self.get(container, name)
+        if before.listed.copy_pending:
+            raise ConditionFailed(f"cannot write {name!r}: a copy into it is pending", code="PendingCopyOperation")
         listed = replace(before.listed, etag=self.next_etag(), metadata=dict(metadata), last_modified=modified)
         return self._regenerate(sender, container, name, before, listed, before.content, sent_at, "metadata")
 

@@ -27,7 +27,17 @@ class Stretch:
 class MetricWorld:
     """``bad``: stretches of time whose minutes are bad; ``silent_chance``: a question that gets no points."""
 
-    def __init__(self, seed: str, bad: tuple[Stretch, ...], *, silent_chance: float, error_chance: float) -> None:
+    def __init__(
+        self,
+        seed: str,
+        bad: tuple[Stretch, ...],
+        *,
+        silent_chance: float,
+        error_chance: float,
+        calm_from: float = float("inf"),
+    ) -> None:
+        """``calm_from``: virtual second from which on every question is answered."""
+        self.calm_from = calm_from
         self.random = Random(seed)
         self.bad = bad
         self.silent_chance = silent_chance
@@ -49,7 +59,7 @@ class SimMetrics:
 
     async def ask(self, question: Question, *, begin: datetime, end: datetime) -> Reading:
         self._node.step()
-        draw = self._world.random.random()
+        draw = self._world.random.random() if self._node.loop.time() < self._world.calm_from else 1.0
         if draw < self._world.error_chance:
             raise Unreachable("cannot read the metrics: no answer")
         if draw < self._world.error_chance + self._world.silent_chance:

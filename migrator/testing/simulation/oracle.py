@@ -96,6 +96,8 @@ class _Case:
         self.bodies: dict[tuple[str, str, str], set[Any]] = {}
         self.scans: dict[tuple[str, str], float] = {}
         self.seen_records: set[tuple[bytes, bytes]] = set()
+        self.carried: set[bytes] = set()
+        """Generations of the source that evidence says were on both sides."""
         self.proved: set[tuple[bytes, bytes]] = set()
         """Pairs of generations that evidence says were read on both sides."""
 
@@ -247,7 +249,8 @@ class Oracle:
             after.stray = not is_live
         if is_live and (record is None or record.mode == READ_WRITE):
             case.late.pop((account.name, container, name), None)
-        elif not keeps_lease and not _is_same(before, after):
+        elif not (keeps_lease and is_live) and not _is_same(before, after):
+            # Under a lease for an account that the route does not name: a hand edit took the route away from under it.
             case.late[(account.name, container, name)] = _Late(now, str(act))
 
     # The route.
@@ -284,7 +287,7 @@ class Oracle:
                 self.break_("route-made-again", what)
         elif after.same_authority(before):
             return
-        elif after.epoch <= case.max_epoch or after.epoch != before.epoch + 1:
+        elif after.epoch <= case.max_epoch or (after.epoch != before.epoch + 1 and not _is_adoption(before, after)):
             self.break_("epoch", what)
         case.max_epoch = max(case.max_epoch, after.epoch)
         if before is None:
@@ -488,6 +491,8 @@ class Oracle:
                 continue  # there and back
             if _difference(here, self._accounts[case.plan.target].peek(container, name)) is None:
                 continue
+            if here is not None and generation_hash(name, here.listed.etag) in case.carried:
+                continue  # it was carried over all the same, before the tool saw that the route had been edited
             row = case.exceptions.get((container, name))
             if row is not None and row.source_etag == (here.listed.etag if here else None):
                 continue  # listed before as it is again
@@ -537,6 +542,7 @@ class Oracle:
                 if pair in case.seen_records:
                     continue
                 case.seen_records.add(pair)
+                case.carried.add(record.source)
                 source, target = self._generations.get(record.source), self._generations.get(record.target)
                 if source is None or target is None:
                     self.break_("evidence-lies", f"{change.move}: a record of {change.container} names no generation")
@@ -563,6 +569,11 @@ class Oracle:
             if knows_best and (route.account, route.epoch) != (wanted, epoch):
                 text = f"{record.id} is {record.direction} {record.state} at epoch {record.epoch}, {_show(route)}"
                 self.break_("route-disagrees", text)
+
+
+def _is_adoption(before: RouteRecord, after: RouteRecord) -> bool:
+    """Writable at the same account before and after: its epoch steps over every one that the store or the document knew."""
+    return before.mode == after.mode == READ_WRITE and before.account == after.account
 
 
 def _live_side(record: MoveRecord) -> str:

@@ -194,7 +194,8 @@ class Scenario:
             begin = WORLD_BEGINS + timedelta(seconds=random.uniform(0.0, self.busy_seconds))
             bad.append(Stretch(begin, begin + timedelta(seconds=random.choice([30.0, 120.0, 600.0]))))
         silent, errors = random.choice((0.0, 0.0, 0.1)), random.choice((0.0, 0.0, 0.1))
-        return MetricWorld(f"metrics {self.seed}", tuple(bad), silent_chance=silent, error_chance=errors)
+        name, calm = f"metrics {self.seed}", self.busy_seconds
+        return MetricWorld(name, tuple(bad), silent_chance=silent, error_chance=errors, calm_from=calm)
 
     def note(self, *facts: Any) -> None:
         self.history.append((round(self.loop.time(), 6), *facts))
