@@ -82,11 +82,11 @@ def decide(case: Case) -> Decision:
             # The source lost an object that the target still has unchanged: a writer without a lease deleted it there.
             return Decision(Verb.STRAGGLER, "deleted at the source after the switch")
         return Decision(Verb.CREATE)
-    # A rollback may have left the target as it was judged then; going forward again, the source is the truth.
+    is_on_record = record is not None and _destination_hash(case) == _hash(case, destination)
+    # A rollback may have left the target as it was judged then: going forward again, the source is the truth. It is ours to
+    # replace, and equal to nothing.
     known_loser = judged and case.exception is not None and case.exception.target_etag == destination.etag
-    ours = (record is not None and _destination_hash(case) == _hash(case, destination)) or (
-        known_loser and case.direction is Direction.FORWARD
-    )
+    ours = is_on_record or (known_loser and case.direction is Direction.FORWARD)
     if ours and not _same_origin(case) and _was_marked_by_others(case):
         return Decision(Verb.CONFLICT, "changed at the target, and tags or tier at the source, since they were equal")
     if origin is None:
@@ -95,7 +95,7 @@ def decide(case: Case) -> Decision:
         if case.may_be_ours:
             return Decision(Verb.COMPARE, "an unrecorded write of ours, its origin gone")
         return _not_ours(case)
-    if ours and _same_origin(case):
+    if is_on_record and _same_origin(case):
         if (origin.size, origin.blob_type) != (destination.size, destination.blob_type):
             # ETags that once named equal generations now name unequal ones: trust nothing, read both.
             return Decision(Verb.COMPARE, "evidence and listing disagree")

@@ -77,6 +77,12 @@ def test_a_judged_exception_stands_only_as_it_was_judged():
     assert decide(Case("n", blob("t1"), blob("e3"), known(), R, exception=row)).verb is Verb.STRAGGLER
 
 
+def test_what_lost_a_conflict_is_replaced_when_the_move_goes_forward_again_though_the_source_is_unchanged():
+    """The source's version was kept: the target's has the same size and tags, and is equal to nothing."""
+    row = ExceptionRow("c", "n", "decided", "e1", "t2", marks=marks_text(blob("e1"), blob("t2")))
+    assert decide(Case("n", blob("e1"), blob("t2"), known(), F, exception=row)).verb is Verb.REPLACE
+
+
 def test_evidence_keeps_24_bytes_a_name_and_its_proof():
     evidence = Evidence()
     evidence.put("a", Record(b"123456", b"abcdef", 5, is_proved=True))
