@@ -24,7 +24,7 @@ from migrator.model.schedule import PlannedWave
 from migrator.ports.state_store import SetControl, SetNote
 
 LONGEST_LOOK_SECONDS: Final = 60.0
-"""How long a run that waits for a date sleeps before it looks again: clocks are set, and so are deadlines."""
+"""How long a run sleeps at most before it looks for dates that have come and dates that were missed."""
 _ARRIVED: Final = (WaveState.SOAKED, WaveState.RETIRED)
 _STOPPED: Final = (MoveState.HALTED, MoveState.REVERSED)
 _COPIED: Final = frozenset({MoveState.READY, MoveState.SOAKING})
@@ -71,14 +71,12 @@ class _Applying:
         while True:
             self._begin()
             self._say_late()
-            pause = self._seconds_to_a_date() if self.wait else None
-            if not self.at_work and pause is None:
+            date = self._seconds_to_a_date() if self.wait else None
+            if not self.at_work and date is None:
                 return self._outcome()
-            waited = {*self.at_work, watch}
-            if pause is not None:
-                waited.add(asyncio.ensure_future(self._sleep(pause)))
-            done, pending = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            await end([one for one in pending if one is not watch and one not in self.at_work])
+            look = asyncio.ensure_future(self.fleet.world.clock.sleep(date or LONGEST_LOOK_SECONDS))
+            done, _ = await asyncio.wait({*self.at_work, watch, look}, return_when=asyncio.FIRST_COMPLETED)
+            await end([look])
             if watch in done:
                 await end(list(self.at_work))
                 return await going_back.steered(self.fleet, watch.result())
@@ -90,9 +88,6 @@ class _Applying:
                         outcome = await going_back.steered(self.fleet, control)
                     return Outcome("halted", (*outcome.reasons, *self.stuck))
                 (self.waiting if outcome.code == "waiting" else self.reasons).extend(outcome.reasons)
-
-    async def _sleep(self, seconds: float) -> None:
-        await self.fleet.world.clock.sleep(seconds)
 
     # Which waves.
 

@@ -148,7 +148,7 @@ def _soak(report: Report, path: Path, wave: WavePart) -> None:
     if wave.soak > 0 and not wave.gates:
         report.warn((*path, "soak"), f"wave {wave.name} soaks without gates: only stragglers are watched")
     if wave.soak == 0 and wave.gates:
-        report.warn((*path, "gates"), f"wave {wave.name} does not soak, so its gates are never asked")
+        report.warn((*path, "gates"), f"wave {wave.name} has a soak of 0: one healthy round of its gates ends it")
 
 
 def _verify(report: Report, path: Path, verify: VerifyPart | None) -> None:

@@ -258,11 +258,13 @@ class WavePart(Part):
     gates: list[Text] = Field(default_factory=list)
     on_failure: Literal["rollback", "halt"] = "rollback"
     rollback_scope: Literal["wave", "move"] = "wave"
-    approval: Literal["required", "none"] = "none"
-    change_windows: list[WindowPart] = Field(default_factory=list)
-    not_before: Instant | None = None
+    approval: Literal["required", "none"] = Field(
+        default="none", description="required: no cut-over before `migrate approve`; copying goes on"
+    )
+    change_windows: list[WindowPart] = Field(default_factory=list, description="cut-overs only inside; any of them")
+    not_before: Instant | None = Field(default=None, description="nothing of the wave begins earlier")
     complete_by: Instant | None = None
-    max_moves: Positive | None = None
+    max_moves: Positive | None = Field(default=None, description="so many copy at once, and so many cut over at once")
     cutover: WaveCutoverPart | None = None
     verify: VerifyPart | None = None
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from migrator.errors import Unreachable
-from migrator.model.moves import MoveState
+from migrator.model.moves import ExceptionRow, MoveState
+from migrator.model.names import MoveId
+from migrator.ports.state_store import PutException, SetNote
 from migrator.testing.simulation.loop import WORLD_BEGINS
 from tests.scenario.weeks import HOURS, MINUTES, Weeks
 
@@ -184,3 +186,19 @@ def test_a_failed_gate_takes_the_wave_back_and_no_later_apply_tries_again(weeks:
         assert "europe/web is reversed" in again.reasons[0]
         assert "migrate retry" in again.reasons[0]
     assert weeks.record(WEB).epoch == epoch
+
+
+def test_stragglers_that_a_killed_look_listed_fail_the_next_one(weeks: Weeks) -> None:
+    """The row is on the list, so the next look finds nothing new; but no sample spoke of it yet."""
+    assert weeks.apply(until=WORLD_BEGINS + timedelta(hours=2)) is None
+    move, now = MoveId("europe", "web"), weeks.now()
+    row = ExceptionRow("web", "n1", "straggler", None, None, "written after the switch", at=now)
+    lock = weeks.state.lock()
+    assert lock is not None
+    noted = SetNote(f"looking {move}", (now - timedelta(seconds=5)).isoformat())
+    weeks.state.commit([PutException(move, row), noted], token=lock.token)
+    outcome = weeks.apply()
+    assert outcome is not None
+    assert outcome.code == "halted"
+    assert "gate no-stragglers of europe/web needs a person" in outcome.reasons[0]
+    assert "n1" in outcome.reasons[0]

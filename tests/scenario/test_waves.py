@@ -190,6 +190,13 @@ class TestLate:
         assert said.startswith("wave first is ")
         assert said.endswith(" late: it was to be complete by 2026-12-01 01:00 UTC")
 
+    def test_a_run_that_waits_says_it_when_the_date_passes(self, weeks: Weeks) -> None:
+        weeks.wave("first", "na/web", complete_by=WORLD_BEGINS + HOUR, **SOAK)
+        weeks.fill()
+        assert apply(weeks).code == "done"
+        (entry,) = [one for one in weeks.state.journal() if one.kind == "late"]
+        assert HOUR <= entry.at - WORLD_BEGINS < HOUR + timedelta(minutes=2)
+
 
 class TestFailure:
     BAD = WORLD_BEGINS + HOUR
