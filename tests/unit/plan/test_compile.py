@@ -290,7 +290,7 @@ WARNINGS = [
         "area email has traffic in region europe",
     ),
     ("a soak without gates", ("soak: 0s", "soak: 1s"), "soak: 1s", "wave third soaks without gates"),
-    ("gates without a soak", ("soak: 96h", "soak: 0s  # first"), "gates: [calm]", "wave first does not soak"),
+    ("gates without a soak", ("soak: 96h", "soak: 0s  # first"), "gates: [calm]", "wave first has a soak of 0"),
 ]
 
 
