@@ -138,7 +138,9 @@ class Walk:
                 cases = [self._case(pair, evidence) for pair in pairs]
             look(self, cases)
             return
+        await asyncio.sleep(0)  # some thousand names take a while: let the ranges before this one hand out more
         decided = [(case, self._decide(case)) for case in cases]
+        await asyncio.sleep(0)
         todo = [(case, decision) for case, decision in decided if decision.verb not in (Verb.SKIP, Verb.HELD)]
         self.result.held += sum(decision.verb is Verb.HELD for _, decision in decided)
         changes: list[Change] = [
@@ -156,7 +158,8 @@ class Walk:
         tally = PassResult()
         await self._act(todo, evidence, changes, tally)
         kept = evidence.split_off([pair.name for pair in pairs])
-        changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case.name)])
+        if t.staged:
+            changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case.name)])
         if writes or changes or kept.pack() != before:
             changes.append(self._range(above, upper, kept))
             t.commit(changes, tally)
@@ -194,6 +197,7 @@ class Walk:
         """Carry out decisions side by side: small copies in batches where there are hands for them, the rest one by one."""
         batched = [one for one in todo if goes_in_batch(self.transfer, *one)]
         if batched:
+            await asyncio.sleep(0)
             todo = [one for one in todo if not goes_in_batch(self.transfer, *one)]
             todo += await copy_in_batches(self, batched, evidence, changes, tally)
         t = self.transfer
