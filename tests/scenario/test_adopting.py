@@ -270,3 +270,16 @@ async def test_where_route_and_state_agree_there_is_nothing_to_adopt(small):
     await small.rollout().apply()
     with pytest.raises(UsageError, match="every route agrees"):
         await adopt(small)
+
+
+async def test_a_route_that_went_on_without_us_during_the_soak_begins_the_soak_again(small):
+    await small.fill(3)
+    small.change_wave(soak_seconds=60.0)
+    assert (await small.rollout().apply(wait=False)).code == "waiting"
+    before = small.state().move(ID)
+    await edit(small, epoch=before.epoch + 2)  # away and back: another store's rollback and second try
+    assert (await small.rollout().apply(wait=False)).code == "waiting"
+    after = small.state().move(ID)
+    assert (after.state, after.epoch) == (MoveState.SOAKING, before.epoch + 2)
+    assert after.switched_at > before.switched_at
+    assert after.figures.soak_seconds < 1.0

@@ -9,6 +9,7 @@ from migrator.engine.steps.canary import prove_ways
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
+from migrator.model.moves import MoveRecord, MoveState
 
 CLAIM_ATTEMPTS = 5
 
@@ -60,5 +61,16 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
                     raise
                 continue  # read again: it may be ours already
         if not record.ever_routed or record.epoch != claimed.epoch:
-            mover.save(replace(record, ever_routed=True, epoch=claimed.epoch))
+            mover.save(_known_by(mover, claimed.epoch))
         return
+
+
+def _known_by(mover: Mover, epoch: int) -> MoveRecord:
+    """The record once it knows ``epoch``. Nobody changes the epoch of a move that soaks but another store's engine or a hand:
+    the route may have been elsewhere and come back, so the healthy time before says nothing of this stay."""
+    record = replace(mover.record, ever_routed=True, epoch=epoch)
+    if record.state is not MoveState.SOAKING:
+        return record
+    mover.tell("warning", f"{mover.id}: the route went on to epoch {epoch} without us; the soak starts again")
+    figures = replace(record.figures, soak_seconds=0.0)
+    return replace(record, switched_at=mover.world.clock.now(), figures=figures)
