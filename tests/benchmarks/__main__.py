@@ -7,6 +7,7 @@ error of the measurement, a promise that is missed is its result. ``--strict`` m
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -21,13 +22,13 @@ ROOM = Path(__file__).resolve().parent.parent.parent / ".build" / "benchmarks"
 
 def main(arguments: list[str]) -> int:
     asked = _parser().parse_args(arguments)
-    makers, begun = rows(), time.time()
+    makers, begun, load = rows(), time.time(), os.getloadavg()[0]
     bench = Bench(find(), asked.folder.resolve(), asked.objects, asked.runs)
     bench.folder.mkdir(parents=True, exist_ok=True)
     done: list[Row] = []
     for name in asked.rows:
         done += makers[name](bench)
-    report.write(asked.json or bench.folder / "results.json", done, bench.tools, begun=begun)
+        report.write(asked.json or bench.folder / "results.json", done, bench.tools, begun=begun, load=load)
     print(report.table(done))
     missed = any(claim.verdict != "met" for row in done for claim in row.claims)
     return 1 if any(row.has_faults for row in done) or (asked.strict and missed) else 0

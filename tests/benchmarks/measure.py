@@ -30,10 +30,9 @@ class Sample:
     largest_bytes: int
     processes: int
     fault: str = ""
-    extra: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, timing: Timing, objects: int, fault: str = "", **extra: float) -> Sample:
+    def of(cls, timing: Timing, objects: int, fault: str = "") -> Sample:
         return cls(
             objects,
             timing.seconds,
@@ -42,7 +41,6 @@ class Sample:
             timing.largest_bytes,
             timing.processes,
             fault,
-            extra,
         )
 
 

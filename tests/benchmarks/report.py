@@ -53,7 +53,7 @@ def _wanted(claim: Claim) -> str:
 
 
 def _number(claim: Claim) -> str:
-    return f"{claim.measured:.2f}{claim.unit}"
+    return f"{claim.measured:.2f}{claim.unit}" if claim.measured == claim.measured else "-"
 
 
 def _columns(cells: Sequence[Sequence[str]]) -> list[str]:
@@ -61,24 +61,37 @@ def _columns(cells: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
-def write(path: Path, rows: Sequence[Row], tools: Tools, *, begun: float) -> None:
+def write(path: Path, rows: Sequence[Row], tools: Tools, *, begun: float, load: float) -> None:
+    """``load``: the machine's when the run began; figures of a busy machine are worth little."""
     document = {
         "format_version": FORMAT_VERSION,
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(begun)),
         "seconds": round(time.time() - begun, 1),
-        "machine": _machine(),
+        "machine": _machine() | {"load": load},
         "versions": _versions(tools),
         "rows": [row.as_json() for row in rows],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, default=str) + "\n")
+    path.write_text(json.dumps(_without_nan(document), indent=1) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: what was not measured is null."""
+    match value:
+        case float() if value != value:
+            return None
+        case dict():
+            return {name: _without_nan(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_without_nan(each) for each in value]
+        case _:
+            return value
 
 
 def _machine() -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),
         "kernel": platform.release(),
-        "load": os.getloadavg()[0],
         "python": platform.python_version(),
     }
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import timed
+import pytest
+
+from tests.benchmarks import report, timed
+from tests.benchmarks.install import Tools
 from tests.benchmarks.listing import etag_of, index_of, name_of, write_pages
 from tests.benchmarks.measure import Claim, Figures, Row, Sample, best, cpu, rate, take_turns
 
@@ -20,6 +24,16 @@ def test_a_figure_is_the_median_of_the_runs_that_count() -> None:
     figures = Figures.of("ours", [sample(1), sample(100, fault="half of it is missing"), sample(2), sample(4)])
     assert (figures.objects_per_second, figures.counted, figures.runs) == (500, 3, 4)
     assert figures.faults == ("half of it is missing",)
+
+
+def test_what_was_not_measured_is_null_and_no_number(tmp_path: Path) -> None:
+    nobody = Figures.of("ours", [sample(1, fault="no")])
+    row = Row("1", "t", 1, (nobody,), (Claim("x", "at least", 1.0, rate(nobody)),))
+    report.write(tmp_path / "r.json", [row], Tools(*["true"] * 5), begun=0.0, load=0.5)
+    written = json.loads((tmp_path / "r.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+    assert written["rows"][0]["claims"][0]["measured"] is None
+    assert written["rows"][0]["claims"][0]["verdict"] == "open"
+    assert " - " in report.table([row])
 
 
 def test_a_row_with_a_run_that_does_not_count_has_faults() -> None:

@@ -31,7 +31,7 @@ def flat(bench: Bench) -> list[Row]:
     figures = take_turns(contests, bench.turns(RUNS), row="memory")
     small, large = figures.values()
     growth = Claim(f"peak of all processes for {few:,} objects", "at most", 1.2, large.peak_mib / small.peak_mib)
-    most = Claim("the largest process", "at most", MOST_MIB, large.largest_mib, unit="MiB")
+    most = Claim("the largest process", "at most", MOST_MIB, large.largest_mib, unit=" MiB")
     rows = [Row("4", f"memory for {many:,} objects", many, (small, large), (growth, most))]
     return [*rows, _state_row(last[-1].folder / "state" / "migrator.db", many, large)]
 
