@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import ADOPT_HINT, Mover, said
+from migrator.engine.mover import Mover
+from migrator.engine.releasing import ADOPT_HINT, said
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import in_words, judge_route, live_account
 from migrator.machine.events import Event

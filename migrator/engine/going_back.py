@@ -12,7 +12,8 @@ from typing import Final
 
 from migrator.engine import adopting, steps
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import ADOPT_HINT, Halt, Mover
+from migrator.engine.mover import Halt, Mover
+from migrator.engine.releasing import ADOPT_HINT
 from migrator.engine.steps import preflight
 from migrator.engine.world import Outcome
 from migrator.errors import UsageError

@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
-from migrator.engine import enforcing
+from migrator.engine import enforcing, releasing
 from migrator.engine.own_traffic import OwnTraffic
+from migrator.engine.releasing import ADOPT_HINT, said
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
@@ -25,16 +25,14 @@ from migrator.errors import (
     LockedError,
     MigrateError,
     NotFound,
-    RouteChanged,
     RouteDisagreement,
     Unreachable,
 )
 from migrator.forecast.converging import Convergence
 from migrator.machine.events import Event
-from migrator.machine.release import Standing, decide_release, explain
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
 from migrator.machine.waiting import Wait
-from migrator.model.moves import Approval, Control, Direction, Figures, JournalEntry, MoveRecord, MoveState, RouteIntent
+from migrator.model.moves import Approval, Control, Direction, Figures, JournalEntry, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
@@ -52,15 +50,6 @@ GUARDIAN_MARGIN_SECONDS = 10.0
 """After drain and fence_timeout, until the guardian stops believing in the engine."""
 CONTROL_SECONDS = 0.2
 PAUSED = "paused by an operator: migrate unpause"
-RELEASE_SECONDS = 600.0
-"""How long a release is tried against a route document that does not answer; the guardian tries as long."""
-LOUD_ATTEMPTS = 3
-_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-ADOPT_HINT = (
-    "find out who wrote it (migrate doctor, migrate history); if the route document is right, tell this store so:"
-    " migrate retry --adopt-route --reason TEXT"
-)
-"""What to do where route and state disagree."""
 
 
 @dataclass(slots=True)
@@ -419,116 +408,7 @@ class Mover:
 
     async def _release_for(self, why: str) -> None:
         """Shielded: a cancelled run still frees its writers."""
-        await asyncio.shield(asyncio.ensure_future(release(self, why)))
-
-
-async def release(mover: Mover, why: str) -> None:
-    """Undo an open fence, or learn that the switch happened; leaves the move in catching-up (or halted, if it was) or past the
-    switch. A second run finds the record released (epoch + 1, writable) and only writes that down.
-
-    Raises:
-        RouteDisagreement: the record cannot be explained by this cut-over; nothing was written.
-        CloudError: the route document did not answer for RELEASE_SECONDS; the fence stays on record.
-    """
-    intent = mover.record.intent
-    if intent is None:
-        return
-    standing, found = await _undo(mover, intent)
-    if standing is Standing.SWITCHED:
-        finish_switch(mover, found, "found switched after an unanswered swap")
-    else:
-        f = mover.record.figures
-        mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)
-        mover.happen(
-            Event.RELEASED,
-            mover.note("fence-released", f"{mover.id}: released at {found.account}: {why}", epoch=found.epoch),
-            reason=mover.record.reason,
-            intent=None,
-            epoch=found.epoch,
-            figures=replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent)),
-        )
-    mover._claim_at = -1e9
-    await mover.unwatch()
-    if mover.record.revoked:
-        await enforcing.restore(mover)
-
-
-async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecord]:
-    """Ask and swap until the record is a fence no more. As long as writers may be blocked, trying on is right, whatever the
-    error: the guardian does the same beside us, and whoever is second finds the work done."""
-    clock, desk = mover.world.clock, mover.shared.desk
-    give_up, attempt = clock.monotonic() + RELEASE_SECONDS, 0
-    while True:
-        try:
-            found = await desk.record(mover.id, is_patient=False)
-            standing = explain(found, intent)
-            if found is None or standing is Standing.UNEXPLAINED:
-                raise RouteDisagreement(
-                    f"cannot release {mover.id}: route and state disagree (the route says {said(found)}, which is neither"
-                    f" the fence of epoch {intent.fence.epoch} nor what came before or after it)",
-                    hint=ADOPT_HINT,
-                )
-            if standing is not Standing.FENCED:
-                return standing, found
-            released = decide_release(found, intent.before, intent.fence)
-            assert released is not None
-            released = desk.stamped(released)
-            await desk.change(mover.id, found, released)
-            return Standing.RELEASED, released
-        except (RouteChanged, CloudError) as fault:
-            if clock.monotonic() >= give_up:
-                raise CloudError(
-                    f"cannot release {mover.id}: the route document does not answer ({fault.message})",
-                    hint="its writers stay blocked until it does; then migrate apply frees them first",
-                ) from fault
-            if attempt == LOUD_ATTEMPTS:
-                mover.tell("warning", f"{mover.id}: writers wait, the route document does not answer; trying on")
-        await clock.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)] * (0.5 + clock.random()))
-        attempt += 1
-
-
-def _pause_seconds(mover: Mover, intent: RouteIntent | None) -> float | None:
-    """How long the fence that ends now kept writers waiting: by our own clock, or, if an earlier process sent it, by the time
-    it wrote into the record."""
-    if mover.fence_begun:
-        return round(mover.world.clock.monotonic() - mover.fence_begun, 3)
-    try:
-        begun = datetime.fromisoformat(intent.fence.updated) if intent is not None else None
-    except ValueError:
-        begun = None
-    return round(max(0.0, (mover.world.clock.now() - begun).total_seconds()), 3) if begun is not None else None
-
-
-def said(record: RouteRecord | None) -> str:
-    """A record in a sentence."""
-    return f"{record.account}, {record.mode}, epoch {record.epoch}" if record else "nothing"
-
-
-def after_switch(record: MoveRecord) -> dict[str, Any]:
-    """The fields that say what was left behind: a proved way forward ends that, a way back ends the leaving itself."""
-    return {"is_abandoning": False, "dirty": "" if record.direction is Direction.FORWARD else record.dirty}
-
-
-def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
-    """The route names the destination: write that down. From ``switching`` only."""
-    mover.happen(
-        Event.SWITCHED,
-        mover.note(
-            "switched", f"{mover.id}: the route names {found.account}, epoch {found.epoch} ({how})", epoch=found.epoch
-        ),
-        intent=None,
-        epoch=found.epoch,
-        **after_switch(mover.record),
-        switched_at=mover.world.clock.now(),
-        figures=replace(
-            mover.record.figures,
-            fence_seconds=_pause_seconds(mover, mover.record.intent),
-            cancelled_fences=0,
-            soak_seconds=0.0,
-            lag_objects=0,
-            lag_bytes=0,
-        ),
-    )
+        await asyncio.shield(asyncio.ensure_future(releasing.release(self, why)))
 
 
 def _timed(before: MoveRecord, after: MoveRecord) -> MoveRecord:

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from migrator.engine import enforcing
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import Halt, Mover, release
+from migrator.engine.mover import Halt, Mover
+from migrator.engine.releasing import release
 from migrator.engine.steps import preflight
 from migrator.errors import JudgementError, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event

@@ -9,7 +9,7 @@ from dataclasses import replace
 from unittest import mock
 
 from migrator.engine import mover as mover_module
-from migrator.engine import recovering, steps
+from migrator.engine import recovering, releasing, steps
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import cut, preflight
 from migrator.errors import CloudError
@@ -168,7 +168,7 @@ def rollout_document(desk):
 
 def read_instead_of_release():
     """After an unanswered switch the record is read; if it is still the fence, the switch is taken not to have happened."""
-    right = mover_module.release
+    right = releasing.release
 
     async def release(mover, why):
         intent = mover.record.intent
@@ -179,7 +179,7 @@ def read_instead_of_release():
                 return
         await right(mover, why)
 
-    return all_of(patched(mover_module, "release", release), patched(recovering, "release", release))
+    return all_of(patched(releasing, "release", release), patched(recovering, "release", release))
 
 
 def writing_without_a_claim():

@@ -1,6 +1,6 @@
 """fencing, draining, verifying, switching: the cut-over.
 
-Every failure in here is undone by one release (``engine.mover.release``); no step of it is ever resumed.
+Every failure in here is undone by one release (``engine.releasing.release``); no step of it is ever resumed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from migrator.engine import enforcing
-from migrator.engine.mover import Mover, after_switch
+from migrator.engine.mover import Mover
+from migrator.engine.releasing import after_switch
 from migrator.engine.steps.carry import cut_over_waits, one_pass
 from migrator.errors import CloudError, JudgementError, OutcomeUnknown, RouteChanged
 from migrator.machine.events import Event

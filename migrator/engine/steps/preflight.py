@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from migrator.engine.mover import ADOPT_HINT, Halt, Mover
+from migrator.engine.mover import Halt, Mover
+from migrator.engine.releasing import ADOPT_HINT
 from migrator.engine.steps.canary import prove_ways
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route

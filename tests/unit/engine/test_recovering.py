@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.engine.mover import RELEASE_SECONDS, release
 from migrator.engine.recovering import resolve
+from migrator.engine.releasing import RELEASE_SECONDS, release
 from migrator.errors import CloudError
 from migrator.model.moves import Direction, MoveRecord, MoveState, RouteIntent
 from migrator.model.routes import READ_ONLY
