@@ -92,6 +92,8 @@ class _Case:
         self.max_epoch = 0
         self.hand_at = -1e9
         self.soaks: dict[str, _Soak] = {}
+        self.soaked_before = 0.0
+        """Healthy time that the store knew of when it was put back: it was observed, before what the store has forgotten."""
         self.decided = False
         self.bodies: dict[tuple[str, str, str], set[Any]] = {}
         self.scans: dict[tuple[str, str], float] = {}
@@ -273,6 +275,7 @@ class Oracle:
             if after is not None and (before is None or after.account != before.account):
                 case.switched_at, case.switched_from = now, before.account if before else ""
                 case.soaks.clear()
+                case.soaked_before = 0.0
                 if before is not None:
                     self._left_by_hand(case, before.account, after.account)
                 self._settle_in(case, after.account)
@@ -329,6 +332,7 @@ class Oracle:
         case.switched_from = old
         case.switched_at = self._loop.time()
         case.soaks.clear()
+        case.soaked_before = 0.0
         for who, until in self._writers.leases_for(old, str(case.plan.id)):
             if until > self._loop.time() + 1e-6 and not self._was_edited(case):
                 self.break_("lease-alive-at-switch", f"{what}: {who} may write to {old} until {until:.3f}")
@@ -401,8 +405,8 @@ class Oracle:
         late_here = case.late.get((old.name, container, name))
         if late_here is not None:
             late_here.listed = False
-            if here is not None:
-                here.stray = True
+            if here is not None and (there is None or here.body != there.body):
+                here.stray = True  # tags and tiers alone are not bytes that somebody could miss
             return
         late_there = case.late.get((new.name, container, name))
         if late_there is not None and late_there.at >= case.scans.get((new.name, container), 0.0):
@@ -448,6 +452,8 @@ class Oracle:
             case = self._cases[str(record.id)]
             case.record = record
             case.exceptions = {(row.container, row.name): row for row in rows.get(record.id, ())}
+            case.soaks.clear()
+            case.soaked_before = record.figures.soak_seconds
 
     def _excepted(self, move: MoveId, row: ExceptionRow) -> None:
         case = self._cases[str(move)]
@@ -507,7 +513,8 @@ class Oracle:
             return
         interval = self._schedule.wave_of(case.plan.id).interval_seconds
         most = self._loop.time() - case.switched_at
-        most = min([most, *(soak.total for gate, soak in case.soaks.items() if gate not in OCCASIONAL)])
+        totals = [soak.total for gate, soak in case.soaks.items() if gate not in OCCASIONAL]
+        most = min([most, *(total + case.soaked_before for total in totals)])
         if claimed > most + interval + 1.0:
             self.break_("soak", f"{case.plan.id} claims {claimed:.0f} s, {most:.0f} s were observed")
 
@@ -518,6 +525,7 @@ class Oracle:
         soak = case.soaks.setdefault(sample.gate, _Soak())
         interval = self._schedule.wave_of(sample.move).interval_seconds
         if sample.verdict is Verdict.FAILED:
+            case.soaked_before = 0.0
             for one in case.soaks.values():
                 one.total, one.last_pass, one.last_sample = 0.0, None, None
         elif sample.verdict is Verdict.PASSED:
