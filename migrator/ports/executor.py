@@ -6,7 +6,8 @@ machine: it names accounts as the plan does, and holds no connection, no secret 
 Promises of every implementation (tests/contract holds them all to it):
 - each copy of a batch is sent at most once, and never after the batch's ``until``; what is not sent is answered
   ``UNSENT``, and was not applied;
-- the answers are as many as the copies, in their order; ``copy`` raises only if it is cancelled;
+- the answers are as many as the copies, in their order; ``copy`` raises only if it is cancelled, and then ``CutOff``
+  with the answers that came, where it can wait for them;
 - a copy that may have been applied without an answer - the hand died, or the batch was cancelled - is answered with
   OutcomeUnknown's refusal, or not at all;
 - after a "throttled" answer nothing more of the same batch is sent: whoever paces decides when to go on.
@@ -14,6 +15,7 @@ Promises of every implementation (tests/contract holds them all to it):
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
@@ -130,6 +132,14 @@ class BatchAnswer:
 
     answers: Sequence[str | Refusal]
     answered: Mapping[int, int] = field(default_factory=dict)
+
+
+class CutOff(asyncio.CancelledError):
+    """``copy`` was cancelled; these answers are all that will be known of the batch. Nothing of it is sent any more."""
+
+    def __init__(self, answer: BatchAnswer) -> None:
+        super().__init__("the batch was cut off")
+        self.answer = answer
 
 
 class Executor(Protocol):

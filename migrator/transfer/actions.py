@@ -67,6 +67,8 @@ def leave_cut_off(walk: Walk, cut_off: Iterable[tuple[Case, Verb]]) -> None:
 
     A store that refuses to write it down belongs to another run, which waits for this run's credentials anyway."""
     changes = [outstanding(walk, case, verb) for case, verb in cut_off]
+    if not changes:
+        return
     with suppress(MigrateError):
         walk.transfer.commit(changes, PassResult())
 

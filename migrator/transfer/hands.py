@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 from migrator.model.objects import SYNC_COPY_LIMIT_BYTES, BlobType, Listed
 from migrator.ports.clock import Clock
-from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, Executor, Refusal
+from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, Refusal
 from migrator.transfer.limits import grant_together
 from migrator.transfer.paced import ATTEMPTS, PacedStore
 
@@ -48,16 +47,9 @@ class Hands:
     """The executor of a run, shared by its moves."""
 
     def __init__(self, executor: Executor, clock: Clock) -> None:
-        self._executor = executor
+        self.executor = executor
         self.clock = clock
-        self._turn = asyncio.Semaphore(executor.batches_at_once)
-
-    async def send(self, batch: CopyBatch, admit: Callable[[], Awaitable[float]]) -> BatchAnswer:
-        """One batch that both accounts have granted, as soon as there is room for it."""
-        async with self._turn:
-            if self.clock.monotonic() > batch.until - MARGIN_SECONDS:
-                batch = replace(batch, until=await admit())
-            return await self._executor.copy(batch)
+        self.turn = asyncio.Semaphore(executor.batches_at_once)
 
     async def copy(
         self,
@@ -78,9 +70,7 @@ class Hands:
             admit: waits while paused, raises when the run must stop; answers until when (monotonic) may be sent.
         """
         errand = _Errand(self, origin, destination, container, units, sizes, admit, settle, lost)
-        carriers = [
-            asyncio.ensure_future(errand.work()) for _ in range(min(self._executor.batches_at_once, len(units)))
-        ]
+        carriers = [asyncio.ensure_future(errand.work()) for _ in range(min(self.executor.batches_at_once, len(units)))]
         try:
             await asyncio.gather(*carriers)
         finally:
@@ -143,18 +133,10 @@ class _Errand:
         progress_at = clock.monotonic()
         while indexes:
             until = await self._granted(indexes)
-            batch = CopyBatch(
-                self._origin.account,
-                self._destination.account,
-                self._container,
-                tuple([self._units[index] for index in indexes]),
-                until,
-            )
-            try:
-                answer = await self._hands.send(batch, self._admit)
-            except BaseException:
-                self._lost(indexes)
-                raise
+            async with self._hands.turn:
+                if clock.monotonic() > until - MARGIN_SECONDS:
+                    until = await self._admit()
+                answer = await self._send(indexes, until)
             for minute, count in answer.answered.items():
                 self._destination.count_copies(minute, count, origin=self._origin)
             rest, refusal = self._settled(indexes, answer.answers)
@@ -170,6 +152,20 @@ class _Errand:
             indexes = rest
             if refusal is not None and indexes:
                 wait = await self._give_way(refusal, wait)
+
+    async def _send(self, indexes: Sequence[int], until: float) -> BatchAnswer:
+        """What both accounts have granted. Of what is cut off, only copies that may have been sent are lost."""
+        units = tuple([self._units[index] for index in indexes])
+        batch = CopyBatch(self._origin.account, self._destination.account, self._container, units, until)
+        try:
+            return await self._hands.executor.copy(batch)
+        except CutOff as cut:
+            answers = zip(indexes, cut.answer.answers, strict=True)
+            self._lost([index for index, one in answers if isinstance(one, Refusal) and one.kind == "unknown"])
+            raise
+        except BaseException:
+            self._lost(indexes)
+            raise
 
     async def _granted(self, indexes: Sequence[int]) -> float:
         until = await self._admit()

@@ -26,7 +26,7 @@ from migrator.adapters.workers.letters import (
 from migrator.errors import ConditionFailed, NotFound, SourceChanged, Throttled, Unreachable
 from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.model.schedule import Account
-from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, Refusal
+from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, Refusal
 from migrator.ports.object_store import MAY_SEND
 from tests.contract.object_store_suite import NAMES, PLAIN
 
@@ -177,7 +177,16 @@ class TestInline(ExecutorSuite):
                 await asyncio.sleep(60)
 
         executor = InlineExecutor({"source": accounts["source"], "target": Slow()}, SystemClock())
-        work = asyncio.ensure_future(executor.copy(batch([CopyUnit(f"{n:03}", "e") for n in range(100)])))
+        cut = []
+
+        async def ask():
+            try:
+                await executor.copy(batch([CopyUnit(f"{n:03}", "e") for n in range(100)]))
+            except CutOff as end:
+                cut.append(end)
+                raise
+
+        work = asyncio.ensure_future(ask())
         await begun.wait()
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -185,6 +194,8 @@ class TestInline(ExecutorSuite):
         before = list(sent)
         await asyncio.sleep(0)
         assert sent == before
+        kinds = [one.kind for one in cut[0].answer.answers]
+        assert kinds == ["unknown"] * len(sent) + ["unsent"] * (100 - len(sent))
 
 
 class TestWorkers(ExecutorSuite):
@@ -221,12 +232,26 @@ class TestWorkers(ExecutorSuite):
         assert etag == (await accounts["target"].head("box", "after")).etag
 
     async def test_a_cancelled_batch_is_at_rest_when_the_caller_learns_of_it(self, executor, accounts):
+        """And it learns what was done."""
         units = await fill(accounts["source"], [f"{n:05}" for n in range(2_000)])
-        work = asyncio.ensure_future(executor.copy(batch(units)))
+        cut = []
+
+        async def ask():
+            try:
+                await executor.copy(batch(units))
+            except CutOff as end:
+                cut.append(end)
+                raise
+
+        work = asyncio.ensure_future(ask())
         await until(lambda: has_begun(accounts["target"]))
         work.cancel()
         with pytest.raises(asyncio.CancelledError):
             await work
+        assert sum(isinstance(one, str) for one in cut[0].answer.answers) == len(
+            (await accounts["target"].page("box")).entries
+        )
+        assert {one.kind for one in cut[0].answer.answers if not isinstance(one, str)} == {"unsent"}
         there = len((await accounts["target"].page("box")).entries)
         await asyncio.sleep(0.2)
         assert len((await accounts["target"].page("box")).entries) == there < 2_000

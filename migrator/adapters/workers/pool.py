@@ -20,7 +20,7 @@ from migrator.adapters.workers.hand import READY, opening_letter
 from migrator.adapters.workers.inline import BATCHES, InlineExecutor
 from migrator.adapters.workers.letters import LENGTH_BYTES, batch_letter, length_of, read_answer, stop_letter
 from migrator.model.schedule import Account
-from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, Refusal
+from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CutOff, Refusal
 
 SMALL: Final = 2_000
 """Copies of a run that are not worth a process: one costs as much to start as some thousand copies."""
@@ -87,7 +87,10 @@ class WorkerPool:
             self._staff()
         self._under_way += 1
         try:
-            slot = await self._slot()
+            try:
+                slot = await self._slot()
+            except asyncio.CancelledError:
+                raise CutOff(BatchAnswer((UNSENT,) * len(batch.units))) from None
             try:
                 return await slot.copy(batch)
             finally:
@@ -211,10 +214,11 @@ class _Worker:
         return self._process.pid if self._process is not None else 0
 
     async def open(self, opening: bytes) -> None:
-        """Start it and wait until its accounts are open. OSError, EOFError or ValueError if it does not come up."""
+        """Start it - in a session of its own, for a terminal's Ctrl-C is the engine's to judge, also while it starts - and wait
+        until its accounts are open. OSError, EOFError or ValueError if it does not come up."""
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=pipe, stdout=pipe, limit=_STREAM_LIMIT
+            *self._command, stdin=pipe, stdout=pipe, limit=_STREAM_LIMIT, start_new_session=True
         )
         assert self._process.stdin is not None
         self._process.stdin.write(opening)
@@ -237,20 +241,20 @@ class _Worker:
         except EOFError:
             return _nobody_knows(batch)
         except asyncio.CancelledError:
-            await self._stop(number, answer)
-            raise
+            raise CutOff(await self._stop(number, answer) or _nobody_knows(batch)) from None
         finally:
             self._waiting.pop(number, None)
 
-    async def _stop(self, number: int, answer: asyncio.Future[BatchAnswer]) -> None:
-        """Whoever asked has gone: let nothing more be sent, and wait for what is under way - not for long."""
+    async def _stop(self, number: int, answer: asyncio.Future[BatchAnswer]) -> BatchAnswer | None:
+        """Whoever asked is going: let nothing more be sent, and wait for what is under way - not for long."""
         assert self._process is not None
         assert self._process.stdin is not None
         if self.is_alive:
             self._process.stdin.write(stop_letter(number))
         with contextlib.suppress(EOFError, TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
-                await answer
+                return await answer
+        return None
 
     async def close(self) -> None:
         """End it and wait for that."""

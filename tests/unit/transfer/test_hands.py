@@ -8,7 +8,7 @@ import pytest
 from migrator.errors import Throttled
 from migrator.model.objects import BlobType, Listed
 from migrator.model.schedule import Budget
-from migrator.ports.executor import UNSENT, BatchAnswer, CopyUnit, Refusal
+from migrator.ports.executor import UNSENT, BatchAnswer, CopyUnit, CutOff, Refusal
 from migrator.testing.simulation.loop import SimClock, SimLoop
 from migrator.transfer.hands import BATCH, Hands, fits_batch
 from migrator.transfer.limits import BURST_SECONDS, HEADROOM, Limits
@@ -262,3 +262,44 @@ def test_what_cannot_go_in_one_request_goes_one_by_one():
     assert not fits_batch(Listed("a", "e", 257 * 1024 * 1024))
     assert not fits_batch(Listed("a", "e", 10, BlobType.APPEND))
     assert not fits_batch(Listed("a", "e", 10, is_archived=True))
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_of_what_is_cut_off_only_copies_that_may_have_been_sent_are_lost(knows):
+    """Those that wait for their turn were never sent; of those that are out the executor may know."""
+    world, lost = World(), []
+    units = [CopyUnit(f"{n:06}", "e") for n in range(4 * BATCH)]
+
+    class Stuck(Recorder):
+        batches_at_once = 1
+
+        async def copy(self, batch):
+            try:
+                await asyncio.Future()
+            except asyncio.CancelledError:
+                if not knows:
+                    raise
+                known = ["etag"] * (BATCH - 3) + [Refusal("unknown")] * 2 + [UNSENT]
+                raise CutOff(BatchAnswer(known)) from None
+
+    hands = Hands(Stuck(world.clock), world.clock)
+
+    async def admitted():
+        return world.clock.monotonic() + CLAIM_SECONDS
+
+    async def work():
+        arguments = (world.origin, world.destination, "box", units, [1] * len(units))
+        copying = [
+            asyncio.ensure_future(
+                hands.copy(*arguments, admit=admitted, settle=world.settled.__setitem__, lost=lost.extend)
+            )
+            for _ in range(3)
+        ]
+        await world.clock.sleep(1.0)
+        for one in copying:
+            one.cancel()
+        await asyncio.gather(*copying, return_exceptions=True)
+
+    world.loop.run_until_complete(work())
+    assert lost == ([BATCH - 3, BATCH - 2] if knows else list(range(BATCH)))
+    assert world.settled == {}
