@@ -50,9 +50,8 @@ class Session:
         now = self._clock.now()
         run = self._run
         before = self._state.lock()
-        floor = int(
-            now.timestamp() * 1000
-        )  # a restored or another store must not give what an account has seen already
+        # A restored or another store must not give a token that an account has seen already.
+        floor = int(now.timestamp() * 1000)
         wanted = LockRecord(
             self._clock.nonce(), floor, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, self._bound
         )
@@ -78,7 +77,10 @@ class Session:
 
     def succeed(self, run: str) -> None:
         """A record that ``run`` had claimed is claimed now. Unless this store knows that it ended in order, requests of it may
-        still be under way: a store that was put back or copied knows nothing of the runs of its own future."""
+        still be under way: a store that was put back or copied knows nothing of the runs of its own future. The run whose
+        lock was taken over is waited for already, as long as its credentials hold or its death was proven."""
+        if self.taken_over is not None and run == self.taken_over.run:
+            return
         if run and run != self._run.id and run not in self._ended():
             self.wait_until = max(self.wait_until, self._clock.monotonic() + self._bound)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, Session
+from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, PROVEN_DEAD_SECONDS, Session
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
 from migrator.testing.memory_state import MemoryStateStore
@@ -103,3 +103,18 @@ async def test_a_run_that_ended_in_order_is_not_waited_for_and_any_other_is(cloc
     third.succeed("run-2")
     assert third.wait_until == clock.monotonic() + 300.0
     await third.close()
+
+
+@pytest.mark.parametrize(("is_dead", "seconds"), [(True, PROVEN_DEAD_SECONDS), (False, 300.0)])
+async def test_a_killed_run_is_waited_for_once_as_long_as_its_death_allows(clock, is_dead, seconds):
+    """Its claim says no more than its lock did: a run proven dead counts 30 s, however long its credentials hold."""
+    state = MemoryStateStore("plan")
+    first = Session(state, clock, Run("run-1", "me", "here", 1, "boot"), {"src": 300.0})
+    first.open(lambda lock: False)
+    clock.seconds = 2 * LOCK_TIMEOUT_SECONDS
+    second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": 300.0})
+    second.open(lambda lock: is_dead)
+    second.succeed("run-1")
+    assert second.wait_until == clock.monotonic() + seconds
+    await second.close()
+    await first.close()
