@@ -190,7 +190,7 @@ class Mover:
                 deletes_counted=figures.deletes_counted,
                 deletes_accepted=figures.deletes_accepted,
                 on_conflict=self.on_conflict,
-                must_prove=self.wave.verify.level == "content",
+                prove_share=self.wave.verify.content_share,
                 hands=self.shared.hands,
                 admit_until=self.admit_until,
                 note=self.note,

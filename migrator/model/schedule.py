@@ -55,6 +55,13 @@ class Verify:
     level: Literal["attributes", "content"] = "attributes"
     sample: float | None = None
 
+    @property
+    def content_share(self) -> float:
+        """Of all names, how many are proved by content before a switch; less than 1 never proves the whole."""
+        if self.level == "attributes":
+            return 0.0
+        return 1.0 if self.sample is None else self.sample
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:

@@ -18,8 +18,6 @@ NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
     "defaults.account.provision": ANY,
     "accounts.*.provision": ANY,
     "routing.kind": frozenset({"app-configuration", "command"}),
-    "verify.sample": ANY,
-    "waves.*.verify.sample": ANY,
     "notify": ANY,
     "retire": ANY,
     "cloud.resource_manager": ANY,

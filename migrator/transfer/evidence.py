@@ -49,6 +49,11 @@ def name_hash(name: str) -> int:
     return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
+def in_sample(name: str, share: float) -> bool:
+    """Does ``name`` belong to a sample of this share of all names (0 to 1)? The same names in every pass and comparison."""
+    return share >= 1.0 or name_hash(name) < share * 2**64
+
+
 def generation_hash(name: str, etag: str) -> bytes:
     """48 bits of (name, ETag)."""
     return blake2b(f"{name}\x00{etag}".encode("utf-8", "surrogatepass"), digest_size=6).digest()

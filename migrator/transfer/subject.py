@@ -52,8 +52,8 @@ class Transfer:
     deletes_counted: int = 0
     deletes_accepted: int = 0
     on_conflict: str | None = None
-    must_prove: bool = False
-    """Every record must have its content bit: both sides are read once for each pair of generations."""
+    prove_share: float = 0.0
+    """Of all names, those whose record must have its content bit: both sides are read once for each pair of generations."""
     is_adopting: bool = False
     """What evidence does not cover at the side that the route does not name is compared by content before it is foreign."""
     note: Callable[[str, str], Change] | None = None

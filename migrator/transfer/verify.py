@@ -18,7 +18,7 @@ from migrator.model.names import Area
 from migrator.model.objects import Listed
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.copying import same_content, same_headers
-from migrator.transfer.evidence import name_hash
+from migrator.transfer.evidence import in_sample
 from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken
 from migrator.transfer.proofs import Proofs, digest_of, ends_group
@@ -68,7 +68,7 @@ class Proving:
     sample: float = 1.0
 
     def wants(self, name: str) -> bool:
-        return self.sample >= 1.0 or name_hash(name) < self.sample * 2**64
+        return in_sample(name, self.sample)
 
 
 async def compare(

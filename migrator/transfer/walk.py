@@ -16,7 +16,7 @@ from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch
 from migrator.transfer.decide import Case, Decision, Verb, decide, pending
-from migrator.transfer.evidence import Evidence
+from migrator.transfer.evidence import Evidence, in_sample
 from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import Order
 from migrator.transfer.result import PassResult
@@ -187,8 +187,9 @@ class Walk:
 
     def _decide(self, case: Case) -> Decision:
         decision, record = decide(case), case.record
-        if decision.verb is Verb.SKIP and self.transfer.must_prove and record is not None and not record.is_proved:
-            return Decision(Verb.PROVE)
+        share = self.transfer.prove_share
+        if share and decision.verb is Verb.SKIP and record is not None and not record.is_proved:
+            return Decision(Verb.PROVE) if in_sample(case.name, share) else decision
         return decision
 
     async def _act(

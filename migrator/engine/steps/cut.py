@@ -18,9 +18,11 @@ from migrator.errors import CloudError, JudgementError, OutcomeUnknown, RouteCha
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
 from migrator.model.routes import READ_ONLY
+from migrator.model.units import show_ratio
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import AddJournal
 from migrator.transfer.halfway import list_halfway
+from migrator.transfer.result import PassResult
 
 T = TypeVar("T")
 MAX_BARRIER_PASSES = 20
@@ -69,8 +71,7 @@ async def verify(mover: Mover) -> Event:
         raise JudgementError(f"cannot prove {mover.id} equal: every pass found new differences")
     if waits := cut_over_waits(mover, begun=True):
         raise OutcomeUnknown(f"cannot switch {mover.id}: it is outside its time now and waits for {words(waits[0])}")
-    text = f"{mover.id}: {result.scanned:,} objects proved equal"
-    return await _proved(mover, mover.note("barrier", text, scanned=result.scanned, held=result.held))
+    return await _proved(mover, _barrier(mover, result))
 
 
 async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T | None:
@@ -92,6 +93,14 @@ def _require_settled(mover: Mover) -> None:
         raise OutcomeUnknown(
             f"cannot finish the fence of {mover.id}: a write was not answered and may still be applied"
         )
+
+
+def _barrier(mover: Mover, result: PassResult) -> AddJournal:
+    """What the barrier proved, and how: attributes of all, contents of all or of a sample."""
+    share = mover.wave.verify.content_share
+    how = {0.0: "by their attributes", 1.0: "by their contents"}.get(share, f"{show_ratio(share)} by their contents")
+    text = f"{mover.id}: {result.scanned:,} objects proved equal ({how})"
+    return mover.note("barrier", text, scanned=result.scanned, held=result.held, content_share=share)
 
 
 async def _proved(mover: Mover, barrier: AddJournal) -> Event:

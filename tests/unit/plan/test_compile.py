@@ -198,7 +198,6 @@ NOT_BUILT = [
     ),
     ("notify", ("routing:", "notify: []\nrouting:"), "notify", "notify"),
     ("retire", ("routing:", "retire: {}\nrouting:"), "retire", "retire"),
-    ("a sample", ("routing:", "verify: {level: content, sample: 5%}\nrouting:"), "sample", "verify.sample"),
     (
         "a private resource manager",
         ("routing:", "cloud: {resource_manager: 'https://x'}\nrouting:"),

@@ -10,6 +10,7 @@ from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUn
 from migrator.model.moves import Direction
 from migrator.model.objects import BlobType
 from migrator.transfer import copying, hands, listing, subject
+from migrator.transfer.evidence import in_sample
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
 
@@ -316,17 +317,29 @@ async def test_blocks_of_a_run_that_died_are_finished_by_the_next_one(lab, monke
 async def test_contents_are_read_once_where_the_plan_wants_them_proved(lab):
     for name in "abc":
         lab.put(lab.source, name, name.encode() * 3)
-    await lab.run(must_prove=True)
-    proving = await lab.run(must_prove=True)
+    await lab.run(prove_share=1.0)
+    proving = await lab.run(prove_share=1.0)
     assert (proving.proved, proving.is_proof) == (3, True)
-    again = await lab.run(must_prove=True)
+    again = await lab.run(prove_share=1.0)
     assert (again.proved, again.is_proof) == (0, True)
     lab.retag(lab.source, "a", k="v")
-    await lab.run(must_prove=True)
-    assert (await lab.run(must_prove=True)).proved == 0  # tags change nothing about the content
+    await lab.run(prove_share=1.0)
+    assert (await lab.run(prove_share=1.0)).proved == 0  # tags change nothing about the content
     lab.put(lab.source, "b", b"new")
-    assert not (await lab.run(must_prove=True)).is_proof
-    assert (await lab.run(must_prove=True)).proved == 1
+    assert not (await lab.run(prove_share=1.0)).is_proof
+    assert (await lab.run(prove_share=1.0)).proved == 1
+
+
+async def test_a_sample_of_contents_is_the_same_in_every_pass_and_no_more_is_read(lab):
+    names = [f"n{number}" for number in range(200)]
+    for name in names:
+        lab.put(lab.source, name, name.encode())
+    await lab.run()
+    sampled = sum(in_sample(name, 0.2) for name in names)
+    assert 20 < sampled < 60
+    assert (await lab.run(prove_share=0.2)).proved == sampled
+    assert (await lab.run(prove_share=0.2)).proved == 0
+    assert (await lab.run(prove_share=1.0)).proved == len(names) - sampled
 
 
 async def test_contents_that_differ_under_the_etags_of_one_record_are_found_and_mended(lab):
@@ -334,11 +347,11 @@ async def test_contents_that_differ_under_the_etags_of_one_record_are_found_and_
     lab.put(lab.source, "a", b"aaa")
     await lab.run()
     lab.target.peek("web", "a").content = b"aab"
-    found = await lab.run(must_prove=True)
+    found = await lab.run(prove_share=1.0)
     assert (found.proved, found.is_proof) == (0, False)
-    await lab.run(must_prove=True)
+    await lab.run(prove_share=1.0)
     assert lab.contents(lab.target) == {"a": b"aaa"}
-    assert (await lab.run(must_prove=True)).is_proof
+    assert (await lab.run(prove_share=1.0)).is_proof
 
 
 async def test_a_tier_that_was_set_at_the_target_alone_goes_with_a_new_copy(lab):
