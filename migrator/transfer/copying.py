@@ -5,8 +5,8 @@ asynchronous copy (append and page blobs, never inside a fence), streaming throu
 do is left for good (``Unsupported``); any other failure goes up. Every read carries the origin's ETag, every write the
 condition it was decided under, so a blob never mixes generations and nothing of others is overwritten.
 
-Memory: a streamed blob holds two blocks (BLOCK_BYTES), one that is read and one that is written; a copier runs at most
-STREAMS of them at once, and beside them small ones.
+Memory: a larger streamed blob holds one block of STREAM_BLOCK_BYTES that is read and BLOCKS_AHEAD that are written; a copier
+runs at most STREAMS of them at once, and beside them small ones.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ SERVER_BLOCK_BYTES = 64 * 1024 * 1024
 PARALLEL_BLOCKS = 4
 STREAMS = 4
 """Larger blobs that are streamed at once."""
+STREAM_BLOCK_BYTES = 4 * 1024 * 1024
+"""A block that goes through this machine, unless there would be more than MOST_BLOCKS of them."""
+BLOCKS_AHEAD = 3
+MOST_BLOCKS = 50_000
+"""Source: Azure "Put Block List"."""
 SMALL_STREAM_BYTES = 1024 * 1024
 """Blobs up to this stream beside each other as they come: each holds its bytes once."""
 PAGE_WRITE_BYTES = 4 * 1024 * 1024
@@ -146,21 +151,21 @@ class Copier:
         if blob.size <= BLOCK_BYTES:
             body = b"".join([piece async for piece in self._pieces(container, blob, BLOCK_BYTES)])
             return (await self._destination.put(container, blob.name, body, shape, condition=condition)).etag
+        piece_bytes = min(BLOCK_BYTES, max(STREAM_BLOCK_BYTES, -(-blob.size // MOST_BLOCKS)))
         ids: list[str] = []
-        staging: asyncio.Future[None] | None = None
+        staging: set[asyncio.Future[None]] = set()
         try:
-            async for piece in self._pieces(container, blob, BLOCK_BYTES):
-                if staging is not None:
-                    await staging
+            async for piece in self._pieces(container, blob, piece_bytes):
+                if len(staging) == BLOCKS_AHEAD:
+                    staging = await _until_one_is_done(staging)
                 ids.append(_block_id(len(ids)))
-                # The next block is read while this one is written.
-                staging = asyncio.ensure_future(self._destination.stage_block(container, blob.name, ids[-1], piece))
-            if staging is not None:
-                await staging
+                staging.add(asyncio.ensure_future(self._destination.stage_block(container, blob.name, ids[-1], piece)))
+            while staging:
+                staging = await _until_one_is_done(staging)
         finally:
-            if staging is not None and not staging.done():
-                staging.cancel()
-                await asyncio.gather(staging, return_exceptions=True)
+            for one in staging:
+                one.cancel()
+            await asyncio.gather(*staging, return_exceptions=True)
         return (await self._destination.commit_blocks(container, blob.name, ids, shape, condition=condition)).etag
 
     async def _stream_pieces(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
@@ -245,6 +250,14 @@ def same_headers(here: Listed, there: Listed) -> bool:
 
 def _block_id(index: int) -> str:
     return f"migrate-{index:08d}"
+
+
+async def _until_one_is_done(work: set[asyncio.Future[None]]) -> set[asyncio.Future[None]]:
+    """What is still under way; the error of one that failed goes up."""
+    done, rest = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+    for one in done:
+        one.result()
+    return rest
 
 
 async def _all(*work: object) -> list[bytes]:
