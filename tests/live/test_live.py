@@ -1,0 +1,55 @@
+"""Nothing is lost while customers write, the orchestrator is killed, and everything comes back: ``make live ROUNDS=5``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.azurite.server import Azurite
+from tests.live.rounds import Kill, Leg, Round
+
+ROUNDS = int(os.environ.get("ROUNDS", "0"))
+"""0: one short round, as continuous integration wants it."""
+FORWARD = ("copying", "catching-up", "ready", "draining", "verifying", "switching", "soaking")
+REVERSE = ("catching-up", "ready", "draining", "verifying", "switching")
+
+
+def check(leg: Leg, minimum: int) -> None:
+    print(f"\n{leg.told()}")
+    assert leg.lost == []
+    assert leg.split == []
+    assert leg.failed_reads == []
+    assert leg.reads > minimum
+    assert all(count >= minimum for count in leg.phases.values()), leg.phases
+
+
+@pytest.mark.live
+def test_no_acknowledged_write_is_lost_through_apply_and_rollback(azurite: Azurite, tmp_path: Path) -> None:
+    total = 0
+    for number in range(max(1, ROUNDS)):
+        seed = int(os.environ.get("SEED", "7")) + number
+        is_short = ROUNDS == 0
+        one = Round(azurite, tmp_path / str(number), seed=seed, objects=300 if is_short else 1500)
+        legs = play(one, seed, short=is_short)
+        total += sum(leg.acknowledged for leg in legs)
+        for leg in legs:
+            check(leg, 10 if is_short else 50)
+    print(f"\n{total} writes acknowledged in {max(1, ROUNDS)} rounds, 0 lost")
+    assert total >= 4_000 * ROUNDS
+
+
+def play(one: Round, seed: int, *, short: bool) -> list[Leg]:
+    """Apply, then take back. A short round has one kill in the copy and one in the fence, and one on the way back."""
+    chance = one.chance
+    if short:
+        kills = [Kill("copying", 1.0, True), Kill("draining", chance.uniform(0, 2), False)]
+        back = [Kill("draining", chance.uniform(0, 2), True)]
+    else:
+        states = [chance.choice(FORWARD[:3]), chance.choice(FORWARD[3:6]), chance.choice(FORWARD)]
+        kills = [Kill(state, chance.uniform(0, 1.5), chance.random() < 0.5) for state in states]
+        back = [Kill(chance.choice(REVERSE), chance.uniform(0, 1.5), chance.random() < 0.5) for _ in range(2)]
+    assert one.run_until(Kill("copying", 0, True), ("apply", "p.yaml", "--yes"))  # it made the route: writers can begin
+    forth = one.leg("apply", ("apply", "p.yaml", "--yes"), kills, live="split", before=0 if short else 5)
+    return [forth, one.leg("rollback", ("rollback", "p.yaml", "--yes"), back, live="core", before=2 if short else 5)]
