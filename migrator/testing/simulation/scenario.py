@@ -74,7 +74,7 @@ from migrator.transfer import walk as walk_module
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
 LOOK_SECONDS = 5.0
-COUNTER_SECONDS = 60.0
+BOOK_SECONDS = 60.0
 BLOCK_BYTES = 64
 """Objects of a few hundred bytes are large here, so that they are copied in blocks."""
 CALM_RUNS = 8
@@ -618,11 +618,9 @@ def _short(change: Any) -> str:
 def _slow_looks() -> Iterator[None]:
     """The engine looks for operators' wishes, and writes its counters down, less often: each time costs the simulator more than
     the story gains; and what is large begins at a few bytes."""
-    slow = [
-        (module, "CONTROL_SECONDS", LOOK_SECONDS)
-        for module in (going_back_module, mover_module, carry_module, pacing_module)
-    ]
-    slow.append((rollout_module, "COUNTER_SECONDS", COUNTER_SECONDS))
+    slow = [(module, "CONTROL_SECONDS", LOOK_SECONDS) for module in (going_back_module, mover_module, carry_module)]
+    slow += [(pacing_module, "CONTROL_SECONDS", BOOK_SECONDS), (pacing_module, "NOTE_SECONDS", BOOK_SECONDS)]
+    slow.append((rollout_module, "COUNTER_SECONDS", BOOK_SECONDS))
     small = {"BLOCK_BYTES": BLOCK_BYTES, "SERVER_BLOCK_BYTES": BLOCK_BYTES, "SYNC_COPY_LIMIT_BYTES": 2 * BLOCK_BYTES}
     for module in (copying_module, saving_module, hands_module, actions_module):
         slow += [(module, name, size) for name, size in small.items() if name in vars(module)]
