@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from migrator.engine.basis import basis_of, key_of, require_same
 from migrator.engine.durations import NOTE, require_grown
 from migrator.engine.fleet import Fleet
 from migrator.errors import UsageError
 from migrator.model.moves import EvidenceRange, Figures, MoveRecord, MoveState, PlanRecord, WaveRecord
 from migrator.model.schedule import PlannedMove, PlannedWave
-from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave
+from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave, SetNote
 
 MOST_EXCEPTIONS = 1_000_000
 """More than a store keeps of one move."""
@@ -21,8 +22,8 @@ def prepare(fleet: Fleet, text: str) -> None:
     Args:
         text: the plan document, kept as it is.
     Raises:
-        PlanError: the edit makes a duration of the route document smaller.
-        UsageError: the edit takes away a move that has begun, or changes its accounts.
+        PlanError: the edit makes a duration of the route document smaller, or moves what a begun move stands on.
+        UsageError: the edit takes away a move that has begun, or names other accounts for it.
     """
     schedule, state, now = fleet.schedule, fleet.world.state, fleet.world.clock.now()
     require_grown(schedule.routing, state.note(NOTE))
@@ -40,6 +41,7 @@ def prepare(fleet: Fleet, text: str) -> None:
             changes.append(SaveWave(new))
         for move in wave.moves:
             changes.extend(_planned(fleet, move, wave, moves.get(move.id)))
+            changes.extend(_based(fleet, move, moves.get(move.id)))
     planned = {move.id for move in schedule.moves}
     gone = [id for id, record in moves.items() if record.state is not MoveState.PENDING and id not in planned]
     if gone:
@@ -63,6 +65,17 @@ def _planned(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveReco
         )
     new = replace(known, wave=wave.name, source=move.source, target=move.target)
     return [SaveMove(new)] if new != known else []
+
+
+def _based(fleet: Fleet, move: PlannedMove, known: MoveRecord | None) -> list[Change]:
+    """What the move stands on, written down until it begins and held against the plan from then on."""
+    planned, noted = basis_of(fleet.schedule, move), fleet.world.state.note(key_of(move))
+    if noted is not None and known is not None and known.state is not MoveState.PENDING:
+        is_retargeted = known.target != move.target
+        require_same(
+            move, {part: was for part, was in noted.items() if not (is_retargeted and part == "target")}, planned
+        )
+    return [SetNote(key_of(move), planned)] if noted != planned else []
 
 
 def _retargeted(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveRecord) -> list[Change]:
