@@ -195,7 +195,8 @@ class Oracle:
         sent_at: float,
     ) -> None:
         what = f"{sender.name} did {kind} (sent {sent_at:.3f}) to {account.name}/{container}/{name!r}"
-        if self._live(case) == account.name and sent_at > 0 and not self._in_grace(case):
+        was_on_its_way = sent_at < case.hand_at  # a person moved the route while it was: nobody could call it back
+        if self._live(case) == account.name and sent_at > 0 and not (was_on_its_way or self._in_grace(case)):
             self.break_("tool-write-at-live", f"{what}, which the route names")
         is_forward = self._directions.get((sender.name, str(case.plan.id))) is Direction.FORWARD
         if kind == "delete" and account.name == case.plan.source and is_forward:
