@@ -9,6 +9,7 @@ the caller: nothing here is sent twice. Rule: no secret is kept outside the cred
 from __future__ import annotations
 
 import base64
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -156,8 +157,11 @@ class AzureStore(AzureReadings):
         return await self.commit_blocks(container, name, [WHOLE_BLOCK], shape, condition=condition)
 
     async def stage_block(self, container: str, name: str, block_id: str, body: bytes) -> None:
+        """With its MD5, so that the service refuses a block that changed on the way."""
+        digest = hashlib.md5(body, usedforsecurity=False).digest()
+        headers = [BINARY, ("Content-MD5", base64.b64encode(digest).decode())]
         await self._requests.send(
-            "PUT", "stage a block of", container, name, query=_block(block_id), headers=[BINARY], body=body
+            "PUT", "stage a block of", container, name, query=_block(block_id), headers=headers, body=body
         )
 
     async def commit_blocks(
