@@ -135,7 +135,10 @@ class Copier:
         while written.pending:
             await self._clock.sleep(POLL_SECONDS)
             now = await self._destination.head(container, blob.name)
-            if now.copy_id != written.copy_id:
+            # Setting metadata keeps the copy's id: a HEAD after that shows success, and somebody else's generation. (Pages that
+            # were written in between would not show here; only `verify.level: content` finds those.)
+            is_another = not now.copy_pending and (now.size, dict(now.metadata)) != (blob.size, dict(blob.metadata))
+            if now.copy_id != written.copy_id or is_another or not (now.copy_pending or same_headers(now, blob)):
                 raise ConditionFailed(f"cannot finish copying {container}/{blob.name}: another write came first")
             written = Written(now.etag, now.copy_id, now.copy_pending)
         return Copied(written.etag, blob.size)

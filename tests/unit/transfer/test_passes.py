@@ -360,3 +360,23 @@ async def test_a_tier_that_was_set_at_the_target_alone_goes_with_a_new_copy(lab)
     lab.target.set_tier(CUSTOMER, "web", "a", "Cool", sent_at=0.0)
     assert (await lab.run()).copied == 1
     assert (await lab.run()).is_proof
+
+
+async def test_metadata_set_between_the_end_of_a_copy_and_the_look_at_it_is_not_taken_for_the_copy(lab):
+    """The copy's id stays with the blob, so its HEAD shows success - under the ETag of a stranger's generation."""
+    lab.put(lab.source, "page", b"x" * 512, BlobType.PAGE)
+    wire = lab.wires["dst"]
+    wire.weather.async_pending_chance, wire.weather.async_seconds = 1.0, 0.1
+    right = lab.target.wrote
+
+    def wrote(account, sender, container, name, before, after, sent_at, kind):
+        right(account, sender, container, name, before, after, sent_at, kind)
+        if kind == "copied":
+            modified = lab.clock.now()
+            account.set_metadata(CUSTOMER, container, name, {"by": "stranger"}, sent_at=sent_at, modified=modified)
+
+    lab.target.wrote = wrote
+    result = await lab.run()
+    assert (result.copied, result.superseded) == (0, 1)
+    record = lab.records().get("page")
+    assert record is None or record.is_pending
