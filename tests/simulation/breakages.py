@@ -166,8 +166,13 @@ def rollout_document(desk):
     return RouteDocument(desk._routing.ttl_seconds, desk._routing.max_write_seconds)
 
 
+LATE_SECONDS = 300.0
+"""An unanswered request may be applied at most so long after it was sent."""
+
+
 def read_instead_of_release():
-    """After an unanswered switch the record is read; if it is still the fence, the switch is taken not to have happened."""
+    """After an unanswered switch the record is read; if it is still the fence, the switch is taken not to have happened, the
+    guardian is sent home, and what was read is believed for as long as a late switch may take."""
     right = releasing.release
 
     async def release(mover, why):
@@ -176,6 +181,8 @@ def read_instead_of_release():
             found = await mover.shared.desk.record(mover.id)
             if found is not None and found.same_authority(intent.fence):
                 mover.happen(Event.RELEASED, intent=None, epoch=found.epoch)
+                mover._claim_at = mover.world.clock.monotonic() + LATE_SECONDS
+                await mover.unwatch()
                 return
         await right(mover, why)
 
