@@ -9,7 +9,7 @@ import pytest
 from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown, Unreachable
 from migrator.model.moves import Direction
 from migrator.model.objects import BlobType
-from migrator.transfer import copying, hands, listing, subject
+from migrator.transfer import copying, hands, listing, passes, subject
 from migrator.transfer.evidence import in_sample
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
@@ -380,3 +380,25 @@ async def test_metadata_set_between_the_end_of_a_copy_and_the_look_at_it_is_not_
     assert (result.copied, result.superseded) == (0, 1)
     record = lab.records().get("page")
     assert record is None or record.is_pending
+
+
+async def test_a_delete_is_not_sent_on_a_claim_that_was_lost_while_the_origin_was_asked(lab):
+    lab.put(lab.source, "gone", b"x")
+    await lab.run()
+    lab.erase(lab.source, "gone")
+    transfer = lab.transfer()
+    right, is_lost = transfer.origin.head, False
+
+    async def head(container, name):
+        nonlocal is_lost
+        is_lost = True
+        return await right(container, name)
+
+    async def admit():
+        if is_lost:
+            raise JudgementError("cannot go on: the claim is lost")
+
+    transfer.origin.head, transfer.admit = head, admit
+    with pytest.raises(JudgementError, match="the claim is lost"):
+        await passes.run(transfer)
+    assert lab.contents(lab.target) == {"gone": b"x"}
