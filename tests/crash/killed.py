@@ -58,6 +58,14 @@ def edit_route() -> None:
     new.replace(path)
 
 
+def take_route() -> None:
+    """Another state store takes the route of web-tracking, after this run has looked and before it claims."""
+    from tests.crash.stories import foreign_route
+    from tests.crash.world import Folder
+
+    foreign_route(Folder(Path.cwd()))
+
+
 def put_all(account: str, names: Sequence[str]) -> None:
     """Objects appear in an account."""
     from tests.crash.world import put
@@ -83,6 +91,7 @@ def _aside(work: Callable[[], None]) -> None:
 ACTS: dict[str, Callable[[], None]] = {
     "interrupt": interrupt,
     "edit-route": edit_route,
+    "take-route": take_route,
     "flood-source": lambda: put_all("core", FLOOD),
     "flood-target": lambda: put_all("web", FLOOD),
     "foreign": lambda: put_all("web", ["foreign"]),

@@ -106,7 +106,7 @@ def put_route_back(folder: Folder) -> None:
 
 def foreign_route(folder: Folder) -> None:
     """The route document holds this area already, for another state store."""
-    record = {"account": "core", "endpoint": f"local:{folder.path}/state/core.db", "mode": "read-write", "epoch": 9}
+    record = {"account": "elsewhere", "endpoint": "local:/elsewhere.db", "mode": "read-write", "epoch": 9}
     record |= {"lineage": "another", "updated": "2026-01-01T00:00:00Z", "run": "r"}
     folder.set_route(record)
 
@@ -204,7 +204,7 @@ def _halted() -> Iterator[Story]:
     def story(row: str, **more: Any) -> Story:
         return Story(row, **{"mend": put_route_back, **more})
 
-    yield story("forward preflight halted", first=(foreign_route,), mend=remove_route)
+    yield story("forward preflight halted", acts={"forward pending begun": "take-route"}, mend=remove_route)
     for state, row in (("copying", "pending begun"), ("catching-up", "copying copied")):
         yield story(f"forward {state} halted", acts={f"forward {row}": "foreign"}, mend=remove_foreign)
     yield story("forward soaking halted", acts={"forward switching switched": "stray"}, mend=nothing)
