@@ -50,8 +50,8 @@ check: lint $(AZURITE) ## lint and the quick tests: for every change
 	$(PYTEST) -m "not system and not live and not crash and not slow"
 
 .PHONY: test
-test: lint $(AZURITE) ## lint and every test that needs pip and npm only
-	$(PYTEST) -m "not system"
+test: lint $(AZURITE) ## lint and every test that needs pip and npm only, but for `make live`
+	$(PYTEST) -m "not system and not live"
 
 SEEDS ?= 400
 .PHONY: simulate

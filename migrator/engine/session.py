@@ -19,6 +19,7 @@ from migrator.ports.state_store import SetNote, StateStore
 LOCK_TIMEOUT_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
 ENDED = "runs-ended-in-order"
+TAKEN = "runs-taken-over"
 ENDED_RUNS = 200
 PROVEN_DEAD_SECONDS = 30.0
 """How long the requests of a process that is proven gone may still be under way."""
@@ -63,6 +64,7 @@ class Session:
         if before is not None:
             bound = min(before.bound_seconds, PROVEN_DEAD_SECONDS) if gone else before.bound_seconds
             self.wait_until = self._good_at + bound
+            self._remember_taken(before.run, bound)
         self._beat = asyncio.ensure_future(self._beats())
 
     async def close(self) -> None:
@@ -78,11 +80,21 @@ class Session:
     def succeed(self, run: str) -> None:
         """A record that ``run`` had claimed is claimed now. Unless this store knows that it ended in order, requests of it may
         still be under way: a store that was put back or copied knows nothing of the runs of its own future. The run whose
-        lock was taken over is waited for already, as long as its credentials hold or its death was proven."""
+        lock was taken over is waited for already, as long as its credentials hold or its death was proven; one whose lock an
+        earlier run took over, and died before it claimed, is waited for as long as that run would have."""
         if self.taken_over is not None and run == self.taken_over.run:
             return
         if run and run != self._run.id and run not in self._ended():
-            self.wait_until = max(self.wait_until, self._clock.monotonic() + self._bound)
+            bound = self._taken().get(run, self._bound)
+            self.wait_until = max(self.wait_until, self._clock.monotonic() + bound)
+
+    def _remember_taken(self, run: str, bound_seconds: float) -> None:
+        taken = {**self._taken(), run: bound_seconds}
+        self._state.commit([SetNote(TAKEN, dict(list(taken.items())[-ENDED_RUNS:]))], token=self.token)
+
+    def _taken(self) -> dict[str, float]:
+        """Runs whose lock was taken over in this store, and how long their requests may outlive that."""
+        return dict(self._state.note(TAKEN) or {})
 
     def _ended(self) -> list[str]:
         return list(self._state.note(ENDED) or ())

@@ -14,7 +14,7 @@ from tests.faults.proxy import Asked, Fault, Judge
 from tests.scenario.test_azurite_rollout import everything, fill
 
 REFUSED = [proxy.BUSY, proxy.BUSY, proxy.BUSY_FOR_A_SECOND]
-UNREAD = [proxy.TIMED_OUT, proxy.BROKEN_BEFORE, proxy.BROKEN_BODY, proxy.BROKEN_BODY]
+UNREAD = [proxy.TIMED_OUT, proxy.BROKEN_BEFORE, *[proxy.BROKEN_BODY] * 6]
 UNANSWERED = [proxy.LOST, proxy.LOST, proxy.TIMED_OUT_APPLIED, proxy.TIMED_OUT, proxy.BROKEN_BEFORE]
 """Of a write: nobody can tell whether it was applied."""
 

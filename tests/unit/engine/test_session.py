@@ -118,3 +118,21 @@ async def test_a_killed_run_is_waited_for_once_as_long_as_its_death_allows(clock
     assert second.wait_until == clock.monotonic() + seconds
     await second.close()
     await first.close()
+
+
+@pytest.mark.parametrize(("is_dead", "seconds"), [(True, PROVEN_DEAD_SECONDS), (False, 300.0)])
+async def test_a_run_whose_successor_died_before_it_claimed_is_waited_for_no_longer(clock, is_dead, seconds):
+    """The first is killed, the second is killed before it claims, the third finds the first one's claim."""
+    state = MemoryStateStore("plan")
+    for number in (1, 2):
+        killed = Session(state, clock, Run(f"run-{number}", "me", "here", number, "boot"), {"src": 300.0})
+        killed.open(lambda lock: is_dead)
+        killed._beat.cancel()
+        clock.seconds += 2 * LOCK_TIMEOUT_SECONDS
+    third = Session(state, clock, Run("run-3", "me", "here", 3, "boot"), {"src": 300.0})
+    third.open(lambda lock: is_dead)
+    third.succeed("run-1")
+    assert third.wait_until == clock.monotonic() + seconds
+    third.succeed("a run that this store never saw")
+    assert third.wait_until == clock.monotonic() + 300.0
+    await third.close()
