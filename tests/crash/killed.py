@@ -60,10 +60,10 @@ def edit_route() -> None:
 
 def take_route() -> None:
     """Another state store takes the route of web-tracking, after this run has looked and before it claims."""
-    from tests.crash.stories import foreign_route
     from tests.crash.world import Folder
 
-    foreign_route(Folder(Path.cwd()))
+    record = {"account": "elsewhere", "endpoint": "local:/elsewhere.db", "mode": "read-write", "epoch": 9}
+    Folder(Path.cwd()).set_route(record | {"lineage": "another", "updated": "2026-01-01T00:00:00Z", "run": "r"})
 
 
 def put_all(account: str, names: Sequence[str]) -> None:

@@ -106,7 +106,7 @@ def put_route_back(folder: Folder) -> None:
 
 def foreign_route(folder: Folder) -> None:
     """The route document holds this area already, for another state store."""
-    record = {"account": "elsewhere", "endpoint": "local:/elsewhere.db", "mode": "read-write", "epoch": 9}
+    record = {"account": "core", "endpoint": f"local:{folder.path}/state/core.db", "mode": "read-write", "epoch": 9}
     record |= {"lineage": "another", "updated": "2026-01-01T00:00:00Z", "run": "r"}
     folder.set_route(record)
 
