@@ -30,7 +30,7 @@ from migrator.ports.state_store import Change, DropException, DropOutstanding, P
 from migrator.transfer.adopt import is_equal
 from migrator.transfer.copying import same_content
 from migrator.transfer.decide import Case, Decision, Verb, marks_text, pending, record_of
-from migrator.transfer.evidence import Evidence, marks_hash
+from migrator.transfer.evidence import Evidence, carried_marks_hash, marks_hash
 from migrator.transfer.result import PassResult
 from migrator.transfer.saving import save_loser, saved_name
 
@@ -110,6 +110,11 @@ class Action:
                     await self._conflict(decision.reason)
                 case Verb.PROVE:
                     await self._prove()
+                case Verb.SEEN:
+                    assert case.origin is not None
+                    assert case.record is not None
+                    marks = marks_hash(case.origin.tags, case.origin.explicit_tier)
+                    self.evidence.put(case.name, replace(case.record, marks=marks))
                 case Verb.ABSENT:
                     self.evidence.drop(case.name)
                 case _:
@@ -185,7 +190,10 @@ class Action:
         self._copied(case.origin, copied.etag, copied.bytes)
 
     def _copied(self, origin: Listed, etag: str, bytes: int) -> None:
-        self._record(origin, etag)
+        # Going forward the target's tier is set right by whatever pass finds it different; going back, one that we do not
+        # know of would be a stranger's.
+        may_carry_tier = self.case.direction is Direction.REVERSE and origin.explicit_tier is None
+        self._record(origin, etag, marks=carried_marks_hash(origin.tags) if may_carry_tier else None)
         self.tally.copied += 1
         self.tally.copied_bytes += bytes
 
@@ -277,9 +285,12 @@ class Action:
             text = f"{what} is kept as {keeper.account}/{container}/{saved_name(t.move, blob)}"
             t.commit([t.note("kept", text)], PassResult())
 
-    def _record(self, origin: Listed, destination_etag: str, *, is_proved: bool = False) -> None:
+    def _record(
+        self, origin: Listed, destination_etag: str, *, marks: int | None = None, is_proved: bool = False
+    ) -> None:
         t, place = self.walk.transfer, (self.walk.container, self.case.name)
-        marks = marks_hash(origin.tags, origin.explicit_tier)
+        if marks is None:
+            marks = marks_hash(origin.tags, origin.explicit_tier)
         record = record_of(
             self.case, origin_etag=origin.etag, destination_etag=destination_etag, marks=marks, is_proved=is_proved
         )

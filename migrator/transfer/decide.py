@@ -21,7 +21,7 @@ from enum import StrEnum
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import Listed
 from migrator.model.values import value
-from migrator.transfer.evidence import UNKNOWN, Record, generation_hash, marks_hash
+from migrator.transfer.evidence import UNKNOWN, Record, generation_hash, knows_marks, marks_hash
 
 
 class Verb(StrEnum):
@@ -42,6 +42,8 @@ class Verb(StrEnum):
     """A copy or rehydration is pending on a side: look again in a later pass."""
     PROVE = "prove"
     """Equal by evidence; its content must be read on both sides once, because the plan wants that."""
+    SEEN = "seen"
+    """Equal, and nothing is under way: only the record has to learn which marks those are."""
     ABSENT = "absent"
     """On neither side; a record of it may be dropped."""
 
@@ -100,15 +102,24 @@ def decide(case: Case) -> Decision:
             # ETags that once named equal generations now name unequal ones: trust nothing, read both.
             return Decision(Verb.COMPARE, "evidence and listing disagree")
         if _marks_agree(origin, destination):
-            # Set by a write of ours that was never written down, or by hand on both sides: only the record is old.
-            is_known = record is not None and record.marks == marks_hash(origin.tags, origin.explicit_tier)
-            return Decision(Verb.SKIP if is_known else Verb.MARK)
+            return Decision(_when_equal(case))
         return _marks_decision(case)
     if ours:
         return Decision(Verb.REPLACE)
     if case.may_be_ours:
         return Decision(Verb.COMPARE, "an unrecorded write of ours may lie here")
     return _not_ours(case)
+
+
+def _when_equal(case: Case) -> Verb:
+    """Both sides are equal in everything. If the record says otherwise, it is old: a write of ours was never written down, or
+    somebody set the same by hand on both sides."""
+    origin, record = case.origin, case.record
+    assert origin is not None
+    assert record is not None
+    if record.marks == marks_hash(origin.tags, origin.explicit_tier):
+        return Verb.SKIP
+    return Verb.SEEN if knows_marks(record, origin.tags, origin.explicit_tier) else Verb.MARK
 
 
 def _marks_decision(case: Case) -> Decision:
@@ -118,10 +129,8 @@ def _marks_decision(case: Case) -> Decision:
         return Decision(Verb.MARK)
     if case.may_be_ours:
         return Decision(Verb.MARK)  # tags may have been set, and the tier not yet
-    origin_changed = marks_hash(case.origin.tags, case.origin.explicit_tier) != case.record.marks
-    destination_changed = marks_hash(case.destination.tags, case.destination.explicit_tier) != case.record.marks
-    if destination_changed:
-        if origin_changed:
+    if not _has_marks(case.destination, case.record):
+        if not _has_marks(case.origin, case.record):
             return Decision(Verb.CONFLICT, "tags or tier changed on both sides")
         return Decision(Verb.STRAGGLER, "tags or tier changed at the source after the switch")
     return Decision(Verb.MARK)
@@ -131,7 +140,11 @@ def _was_marked_by_others(case: Case) -> bool:
     """Going back: did somebody set tags or tier at the source after the switch?"""
     if case.direction is Direction.FORWARD or case.may_be_ours or case.record is None or case.destination is None:
         return False
-    return marks_hash(case.destination.tags, case.destination.explicit_tier) != case.record.marks
+    return not _has_marks(case.destination, case.record)
+
+
+def _has_marks(blob: Listed, record: Record) -> bool:
+    return knows_marks(record, blob.tags, blob.explicit_tier)
 
 
 def _not_ours(case: Case) -> Decision:
@@ -150,7 +163,7 @@ def is_covered(case: Case) -> bool:
         return False
     if _destination_hash(case) == UNKNOWN:
         return False  # a copy was announced, and nobody knows that it was made
-    return case.record.marks == marks_hash(case.origin.tags, case.origin.explicit_tier)
+    return _has_marks(case.origin, case.record)
 
 
 def stands(case: Case, row: ExceptionRow) -> bool:

@@ -28,6 +28,8 @@ _BITS_AT = 12
 _PENDING_IN_BYTE = _PENDING_BIT >> 24
 NAMES_KEPT = 40_000
 """As many names as a few ranges in flight have."""
+_ANY_TIER = "*"
+"""Stands for a tier that was not seen; no service has one of this name."""
 UNKNOWN = bytes(6)
 """In place of a generation hash: this side is not known yet."""
 
@@ -65,6 +67,17 @@ def marks_hash(tags: Mapping[str, str], explicit_tier: str | None) -> int:
         return 0
     text = "\x00".join([explicit_tier or "", *(f"{key}\x01{tags[key]}" for key in sorted(tags))])
     return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big") & _MARKS
+
+
+def carried_marks_hash(tags: Mapping[str, str]) -> int:
+    """Marks after a copy that named no tier: a service may have carried over one that the origin was given after our listing,
+    so every tier is the one of that copy until a listing shows it."""
+    return marks_hash(tags, _ANY_TIER)
+
+
+def knows_marks(record: Record, tags: Mapping[str, str], explicit_tier: str | None) -> bool:
+    """Can the copy or comparison that wrote ``record`` have left these tags and this tier?"""
+    return record.marks in (marks_hash(tags, explicit_tier), carried_marks_hash(tags))
 
 
 class Evidence:

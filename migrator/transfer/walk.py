@@ -146,7 +146,9 @@ class Walk:
         changes: list[Change] = [
             DropException(t.move, self.container, case.name)
             for case, decision in decided
-            if decision.verb is Verb.SKIP and case.exception is not None and case.exception.kind != "straggler"
+            if decision.verb in (Verb.SKIP, Verb.SEEN)
+            and case.exception is not None
+            and case.exception.kind != "straggler"
         ]
         before = evidence.pack()
         writes = [case for case, d in todo if d.verb in ANNOUNCED]
@@ -188,7 +190,7 @@ class Walk:
     def _decide(self, case: Case) -> Decision:
         decision, record = decide(case), case.record
         share = self.transfer.prove_share
-        if share and decision.verb is Verb.SKIP and record is not None and not record.is_proved:
+        if share and decision.verb in (Verb.SKIP, Verb.SEEN) and record is not None and not record.is_proved:
             return Decision(Verb.PROVE) if in_sample(case.name, share) else decision
         return decision
 

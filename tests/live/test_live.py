@@ -41,10 +41,10 @@ def test_no_acknowledged_write_is_lost_through_apply_and_rollback(azurite: Azuri
 
 
 def play(one: Round, seed: int, *, short: bool) -> list[Leg]:
-    """Apply, then take back. A short round has one kill in the copy and one in the fence, and one on the way back."""
+    """Apply, then take back. A short round has one kill in the copy, one in the fence, and one on the way back."""
     chance = one.chance
     if short:
-        kills = [Kill("copying", 1.0, True), Kill("draining", chance.uniform(0, 2), False)]
+        kills = [Kill("draining", chance.uniform(0, 2), False)]
         back = [Kill("draining", chance.uniform(0, 2), True)]
     else:
         states = [chance.choice(FORWARD[:3]), chance.choice(FORWARD[3:6]), chance.choice(FORWARD)]

@@ -88,13 +88,17 @@ class Account:
     """One account's containers and blobs.
 
     ``wrote`` is called after every effect with (account, sender, container, name, before, after, sent at, kind).
-    ``tiers``: does the service have access tiers?
+    ``tiers``: does the service have access tiers? ``carries_tiers``: does a copy into it that names no tier bring the one
+    that the source has at that moment, as Azurite does it?
     """
 
-    def __init__(self, name: str, *, order: NameOrder = "utf-8", tiers: bool = True) -> None:
+    def __init__(
+        self, name: str, *, order: NameOrder = "utf-8", tiers: bool = True, carries_tiers: bool = False
+    ) -> None:
         self.name = name
         self.order = order
         self.tiers = tiers
+        self.carries_tiers = carries_tiers
         self.containers: dict[str, Container] = {}
         self.wrote: WroteHook = lambda *facts: None
         self._etags = 0

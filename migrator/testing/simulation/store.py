@@ -220,6 +220,8 @@ class SimStore:
             whole = replace(
                 shape, blob_type=BlobType.BLOCK, headers=source.listed.headers, metadata=source.listed.metadata
             )
+            if self._contents.carries_tiers and whole.tier is None:
+                whole = replace(whole, tier=source.listed.explicit_tier)
             return self._put(container, name, source.content, whole, condition, sent_at, "copy")
 
         return await self.send(effect, is_write=True)

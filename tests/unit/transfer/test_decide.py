@@ -5,7 +5,7 @@ import pytest
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import Listed
 from migrator.transfer.decide import Case, Verb, decide, marks_text
-from migrator.transfer.evidence import Evidence, Record, generation_hash, marks_hash
+from migrator.transfer.evidence import Evidence, Record, carried_marks_hash, generation_hash, marks_hash
 
 F, R = Direction.FORWARD, Direction.REVERSE
 
@@ -69,6 +69,21 @@ def test_tags_that_a_write_of_ours_may_have_set_half_are_set_again():
 def test_equal_tags_that_the_record_does_not_know_are_written_down():
     """A run died after it set them: left so, the old side's watch would take them for a straggler's."""
     assert decide(Case("n", blob("e1", "new"), blob("t1", "new"), known(), F)).verb is Verb.MARK
+
+
+def in_tier(etag: str, tier: str) -> Listed:
+    return Listed("n", etag, 3, tier=tier, tier_inferred=False)
+
+
+def test_a_tier_that_a_copy_of_ours_carried_over_is_nobody_elses():
+    """The copy back named no tier, and the service took the one that was set meanwhile."""
+    record = Record(generation_hash("n", "e1"), generation_hash("n", "t1"), carried_marks_hash({}))
+    carried = in_tier("e1", "Cool")
+    assert decide(Case("n", in_tier("t1", "Cool"), carried, record, R)).verb is Verb.SEEN
+    assert decide(Case("n", in_tier("t1", "Hot"), carried, record, R)).verb is Verb.MARK
+    assert decide(Case("n", in_tier("t2", "Hot"), carried, record, R)).verb is Verb.REPLACE
+    assert decide(Case("n", None, carried, record, R)).verb is Verb.DELETE
+    assert decide(Case("n", blob("t1"), blob("e1", "late"), record, R)).verb is Verb.STRAGGLER
 
 
 def test_a_judged_exception_stands_only_as_it_was_judged():

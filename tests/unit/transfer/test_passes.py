@@ -402,3 +402,47 @@ async def test_a_delete_is_not_sent_on_a_claim_that_was_lost_while_the_origin_wa
     with pytest.raises(JudgementError, match="the claim is lost"):
         await passes.run(transfer)
     assert lab.contents(lab.target) == {"gone": b"x"}
+
+
+@pytest.mark.parametrize("then", ["nothing", "another tier", "another write", "a delete"])
+async def test_a_tier_set_between_the_listing_and_the_copy_back_is_no_conflict(lab, then):
+    """The copy names no tier, since the listing showed none, and the service takes over the one that the blob has by now:
+    on the source it looks like a stranger's."""
+    lab.source.carries_tiers = True
+    lab.put(lab.source, "a", b"first")
+    await lab.run()
+    lab.put(lab.target, "a", b"second")
+
+    def retier(tier="Cool"):
+        lab.target.set_tier(CUSTOMER, "web", "a", tier, sent_at=lab.loop.time())
+
+    wire = lab.wires["src"]
+    wire.listed = lambda *facts: retier()
+    back = await lab.run(Direction.REVERSE)
+    wire.listed = lambda *facts: None
+    assert back.copied == 1
+    assert lab.source.peek("web", "a").listed.explicit_tier == "Cool"
+    if then == "another tier":
+        retier("Hot")
+    elif then == "another write":
+        lab.put(lab.target, "a", b"third")
+    elif then == "a delete":
+        lab.erase(lab.target, "a")
+    again = await lab.run(Direction.REVERSE)
+    assert (again.conflicts, again.held) == (0, 0)
+    assert again.is_proof is (then == "nothing")
+    assert (await lab.run(Direction.REVERSE)).is_proof
+    here, there = lab.source.peek("web", "a"), lab.target.peek("web", "a")
+    assert (here is None) is (there is None)
+    if here is not None and there is not None:
+        assert (here.content, here.listed.explicit_tier) == (there.content, there.listed.explicit_tier)
+
+
+async def test_a_tier_that_a_stranger_sets_at_the_source_after_the_copy_back_was_seen_is_kept(lab):
+    lab.put(lab.source, "a", b"first")
+    await lab.run()
+    lab.put(lab.target, "a", b"second")
+    await lab.run(Direction.REVERSE)
+    await lab.run(Direction.REVERSE)
+    lab.source.set_tier(CUSTOMER, "web", "a", "Cool", sent_at=lab.loop.time())
+    assert (await lab.run(Direction.REVERSE)).held == 1
