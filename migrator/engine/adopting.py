@@ -20,6 +20,7 @@ from migrator.engine.releasing import ADOPT_HINT, said
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import in_words, judge_route, live_account
 from migrator.machine.events import Event
+from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove
@@ -38,7 +39,10 @@ async def adopt(fleet: Fleet, scope: Sequence[PlannedMove], *, reason: str, who:
     adopted = []
     for move in scope:
         mover = fleet.mover(move)
-        if await disagreement(mover) is not None:
+        if (why := await disagreement(mover)) is not None:
+            if not is_allowed(mover.record, Event.ADOPTED_SOURCE):
+                # It was put back to a moment before it first looked at the route, where no run has halted it for this.
+                mover.happen(Event.HALTED, reason=why)
             await _adopt(mover, reason=reason, who=who)
             adopted.append(move)
     return adopted

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from migrator.adapters.routing import FileRouter
 from migrator.adapters.state import open_store
 from migrator.errors import JudgementError, UsageError
-from migrator.model.moves import Direction, MoveState
+from migrator.model.moves import Direction, LockRecord, MoveState
 from migrator.model.routes import READ_ONLY
 from migrator.model.schedule import Cutover
+from migrator.ports.state_store import SaveMove
 from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Small
 
@@ -122,6 +124,26 @@ async def test_a_second_store_adopts_before_its_first_apply(small):
     shutil.rmtree(small.folder / "state")
     assert (await adopt(small)).code == "done"
     assert small.state().move(ID).state is MoveState.SOAKING
+    assert (await small.rollout().apply()).code == "done"
+
+
+@pytest.mark.parametrize("moment", [MoveState.PREFLIGHT, MoveState.PROVISIONING])
+async def test_a_store_restored_from_before_its_first_look_at_the_route_adopts_it_too(small, moment):
+    await small.fill(3)
+    await small.rollout().apply()
+    lineage = small.state().lineage
+    state = small.state()
+    figures = replace(state.move(ID).figures, soak_seconds=0.0)
+    restored = replace(state.move(ID), state=moment, ever_routed=False, epoch=0, switched_at=None, figures=figures)
+    now = datetime.now(UTC)
+    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0), is_dead=True)
+    state.commit([SaveMove(restored)], token=lock.token)
+    state.release(lock.token)
+
+    assert (await adopt(small)).code == "done"
+    record = small.state().move(ID)
+    assert (record.state, record.direction) == (MoveState.SOAKING, Direction.FORWARD)
+    assert small.state().lineage == lineage
     assert (await small.rollout().apply()).code == "done"
 
 

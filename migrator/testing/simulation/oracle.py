@@ -99,7 +99,7 @@ class _Case:
         self.scans: dict[tuple[str, str], float] = {}
         self.seen_records: set[tuple[bytes, bytes]] = set()
         self.carried: set[bytes] = set()
-        """Generations of the source that evidence says were on both sides."""
+        """Generations of either side that committed evidence says were on both."""
         self.proved: set[tuple[bytes, bytes]] = set()
         """Pairs of generations that evidence says were read on both sides."""
 
@@ -345,7 +345,7 @@ class Oracle:
         for container, held in there.containers.items():
             for name, blocks in held.staged.items():
                 is_ours = any(one.startswith("migrate-") for one in blocks)
-                if is_ours and name not in held.blobs and case.plan.area.takes(container, name):
+                if is_ours and self.has_one_store and name not in held.blobs and case.plan.area.takes(container, name):
                     self.break_("blocks-left", f"{what}: blocks of ours lie uncommitted at {new}/{container}/{name!r}")
         if self._schedule.wave_of(case.plan.id).verify.level == "content" and self.has_one_store:
             self._judge_proofs(case, what)
@@ -407,7 +407,9 @@ class Oracle:
         if late_here is not None:
             late_here.listed = False
             if here is not None and (there is None or here.body != there.body):
-                here.stray = True  # tags and tiers alone are not bytes that somebody could miss
+                # Tags and tiers alone are not bytes that somebody could miss; and what was carried over was not left behind:
+                # whoever took it away over there did so behind the tool's back.
+                here.stray = generation_hash(name, here.listed.etag) not in case.carried
             return
         late_there = case.late.get((new.name, container, name))
         if late_there is not None and late_there.at >= case.scans.get((new.name, container), 0.0):
@@ -551,7 +553,7 @@ class Oracle:
                 if pair in case.seen_records:
                     continue
                 case.seen_records.add(pair)
-                case.carried.add(record.source)
+                case.carried.update(pair)
                 source, target = self._generations.get(record.source), self._generations.get(record.target)
                 if source is None or target is None:
                     self.break_("evidence-lies", f"{change.move}: a record of {change.container} names no generation")
