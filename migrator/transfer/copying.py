@@ -76,10 +76,11 @@ class Copier:
         """The service cannot do it for this pair: stream from now on."""
         self._server_side = False
 
-    def is_in_blocks(self, blob: Listed) -> bool:
-        """Is it copied in several requests, of which only the last makes it visible?"""
-        limit = SYNC_COPY_LIMIT_BYTES if self._server_side else BLOCK_BYTES
-        return blob.blob_type is BlobType.BLOCK and blob.size > limit
+    @staticmethod
+    def may_be_in_blocks(blob: Listed) -> bool:
+        """May it be copied in several requests, of which only the last makes it visible? The service may refuse its own copy
+        after the write was announced, and then it goes through this machine in smaller pieces."""
+        return blob.blob_type is BlobType.BLOCK and blob.size > min(BLOCK_BYTES, SYNC_COPY_LIMIT_BYTES)
 
     async def copy(self, container: str, blob: Listed, *, condition: Condition, in_fence: bool) -> Copied:
         """Copy the generation ``blob.etag``.

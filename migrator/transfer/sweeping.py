@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from migrator.errors import ConditionFailed, NotFound, OutcomeUnknown
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed, Shape
 from migrator.ports.state_store import PutOutstanding, SetNote
+from migrator.transfer.copying import Copier
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Place, Transfer
 
@@ -22,9 +23,8 @@ _NOTHING = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 
 
 def begin(t: Transfer, container: str, blobs: Iterable[Listed | None]) -> list[SetNote]:
-    """What to commit before these are copied: nothing, unless one of them is copied in blocks."""
-    assert t.copier is not None
-    large = {(container, blob.name) for blob in blobs if blob is not None and t.copier.is_in_blocks(blob)}
+    """What to commit before these are copied: nothing, unless one of them may be copied in blocks."""
+    large = {(container, blob.name) for blob in blobs if blob is not None and Copier.may_be_in_blocks(blob)}
     if large <= t.staged:
         return []
     t.staged |= large

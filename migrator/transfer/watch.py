@@ -23,13 +23,14 @@ def look(walk: Walk, cases: Sequence[Case]) -> None:
     t = walk.transfer
     forward = t.direction is Direction.FORWARD
     for case in cases:
-        old = case.origin
-        if (old is None and case.record is None) or is_covered(case):
+        old, row = case.origin, case.exception
+        listed = (row.source_etag if forward else row.target_etag) if row is not None else None
+        is_known = case.record is not None or listed is not None  # what was only ever listed may vanish too
+        if (old is None and not is_known) or is_covered(case):
             continue
         etag = old.etag if old else None
         marks = marks_text(old, None)
-        row = case.exception
-        is_same = row is not None and (row.source_etag if forward else row.target_etag) == etag
+        is_same = row is not None and listed == etag
         if row is not None and is_same and (row.kind != "straggler" or row.marks == marks):
             continue
         walk.result.stragglers_new += 1

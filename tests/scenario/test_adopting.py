@@ -100,6 +100,33 @@ async def test_what_only_the_old_side_has_is_listed_once_and_fails_no_sample(sma
     assert (await small.contents("src"))["late"][0] == b"by a writer without a lease"
 
 
+async def test_what_only_the_old_side_had_and_somebody_deletes_there_is_a_straggler(small):
+    await small.fill(3)
+    await copied_and_held(small)
+    shutil.copytree(small.folder / "state", small.folder / "backup")
+    await small.rollout().apply()
+    await small.write("src", "late", b"by a writer without a lease")
+    await small.write("dst", "late", b"the truth")
+    shutil.rmtree(small.folder / "state")
+    shutil.copytree(small.folder / "backup", small.folder / "state")
+    await small.rollout().apply()
+    await adopt(small)
+    assert (await small.rollout().apply()).code == "done"
+    assert [(row.name, row.kind) for row in small.state().exceptions(ID)] == [("late", "foreign")]
+
+    small.change_wave(soak_seconds=30.0)
+    state = small.state()
+    now = datetime.now(UTC)
+    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0), is_dead=True)
+    state.commit([SaveMove(replace(state.move(ID), state=MoveState.SOAKING))], token=lock.token)
+    state.release(lock.token)
+    await small.erase("src", "late")
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert "late: deleted on src after the switch" in outcome.reasons[0]
+    assert [(row.name, row.kind) for row in small.state().exceptions(ID)] == [("late", "straggler")]
+
+
 async def test_a_second_store_takes_over_a_move_in_the_middle_of_its_copy_without_a_second_copy(small):
     await small.fill(8)
     await copied_and_held(small)

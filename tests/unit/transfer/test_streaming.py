@@ -7,7 +7,7 @@ import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
-from migrator.errors import CloudError, NotFound
+from migrator.errors import CloudError, NotFound, Unsupported
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.transfer.copying import BLOCKS_AHEAD, Copier
 
@@ -47,6 +47,26 @@ class Apart:
             self.staging -= 1
 
 
+class Refusing(Apart):
+    """A store whose service promises to copy from the other one, and refuses when it is asked."""
+
+    def __init__(self, inner) -> None:
+        super().__init__(inner)
+        self.staged = set()
+
+    def can_copy_from(self, other) -> bool:
+        return True
+
+    async def copy(self, origin, container, name, shape, *, condition):
+        raise Unsupported("cannot copy: the source cannot be reached")
+
+    stage_block_from = copy
+
+    async def stage_block(self, container, name, block_id, body) -> None:
+        self.staged.add(name)
+        await self.inner.stage_block(container, name, block_id, body)
+
+
 @pytest.fixture
 async def ends(tmp_path):
     stores = [LocalStore(name, tmp_path / f"{name}.db") for name in ("source", "target")]
@@ -75,6 +95,15 @@ async def test_a_large_blob_arrives_whole_with_few_blocks_on_their_way_at_a_time
     async with target.read("box", "big", if_match=copied.etag) as chunks:
         assert b"".join([chunk async for chunk in chunks]) == body
     assert target.most == BLOCKS_AHEAD
+
+
+async def test_a_blob_counts_as_one_in_blocks_before_the_service_refuses_to_copy_it_itself(ends):
+    """What may leave blocks behind is written down before the first request; the refusal comes later."""
+    source, target = ends[0], Refusing(ends[1].inner)
+    blob, _ = await large(source)
+    assert Copier.may_be_in_blocks(blob)
+    await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
+    assert target.staged == {"big"}
 
 
 @pytest.mark.parametrize("block", [0, 1, 2])
