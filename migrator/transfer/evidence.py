@@ -156,6 +156,13 @@ class Evidence:
             self._packed = None if rest else b""
         return taken
 
+    def announced(self) -> Evidence:
+        """The pending records alone."""
+        found = Evidence()
+        found._records = {key: one for key, one in self._records.items() if one[_BITS_AT] & _PENDING_IN_BYTE}
+        found._packed = None if found._records else b""
+        return found
+
     def absorb(self, other: Evidence) -> None:
         if other._records:
             self._records.update(other._records)

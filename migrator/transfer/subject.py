@@ -6,14 +6,14 @@ Decides nothing; passes.py, walk.py and the files beside them work on it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from migrator.model.moves import Direction, ExceptionRow, Outstanding
 from migrator.model.names import Area, MoveId
 from migrator.model.objects import LIST_PAGE
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
-from migrator.ports.state_store import Change, StateStore
+from migrator.ports.state_store import Change, PutOutstanding, StateStore
 from migrator.transfer.copying import Copier
 from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
@@ -47,6 +47,8 @@ class Transfer:
     commit: Callable[[Sequence[Change], PassResult], None]
     admit: Callable[[], Awaitable[None]]
     bound_seconds: float = 0.0
+    inherited_seconds: Callable[[], float] = lambda: 0.0
+    """How long requests of an earlier run, which did not end in order, may still be applied."""
     waits: Waits = field(default_factory=Waits)
     max_delete_ratio: float = 0.01
     deletes_counted: int = 0
@@ -93,6 +95,16 @@ class Transfer:
         write = Outstanding(side, container, name, kind, etag, self.clock.now(), self.bound_seconds)  # type: ignore[arg-type]
         self.waits.see([write], self.clock.monotonic())
         return write
+
+    def inherit(self, container: str, name: str) -> list[PutOutstanding]:
+        """What to commit of a create that an earlier run announced and never saw answered; nothing if it is on record already,
+        or cannot be applied any more."""
+        left = self.inherited_seconds()
+        if left <= 0 or (container, name) in self.outstanding:
+            return []
+        write = replace(self.unanswered(container, name, "create", None), bound_seconds=left)
+        self.outstanding[container, name] = write
+        return [PutOutstanding(self.move, write)]
 
     def delete_cap(self, destination_objects: int) -> int:
         return max(MIN_DELETE_CAP, int(self.max_delete_ratio * destination_objects), self.deletes_accepted)

@@ -150,16 +150,27 @@ class Walk:
             and case.exception is not None
             and case.exception.kind != "straggler"
         ]
+        inherited = [
+            change
+            for case in cases
+            if case.destination is None and case.record is not None and case.record.is_pending
+            for change in t.inherit(self.container, case.name)
+        ]
         before = evidence.pack()
         writes = [case for case, d in todo if d.verb in ANNOUNCED]
         for case in writes:
             evidence.put(case.name, pending(case))
         if writes:
             staging = sweeping.begin(t, self.container, [case.origin for case in writes])
-            t.commit([self._range(above, upper, evidence), *staging], PassResult())
+            t.commit([self._range(above, upper, evidence), *staging, *inherited], PassResult())
+        else:
+            changes += inherited
         tally = PassResult()
         await self._act(todo, evidence, changes, tally)
         kept = evidence.split_off([pair.name for pair in pairs])
+        if evidence.has_pending and t.inherited_seconds() > 0:
+            # Neither side has these names: what an earlier run announced of them may still arrive.
+            kept.absorb(evidence.announced())
         if t.staged:
             changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case.name)])
         if writes or changes or kept.pack() != before:

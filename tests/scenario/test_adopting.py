@@ -332,3 +332,15 @@ async def test_a_route_that_went_on_without_us_during_the_soak_begins_the_soak_a
     assert (after.state, after.epoch) == (MoveState.SOAKING, before.epoch + 2)
     assert after.switched_at > before.switched_at
     assert after.figures.soak_seconds < 1.0
+
+
+async def test_healthy_time_of_an_earlier_stay_is_not_claimed_for_one_that_began_without_us(small):
+    """The backup says soaked; since then the move went back and came again, which the route's epoch shows."""
+    await small.fill(3)
+    await small.rollout().apply()
+    before = small.state().move(ID)
+    assert (before.state, before.figures.soak_seconds > 0.0) == (MoveState.SOAKED, True)
+    await edit(small, epoch=before.epoch + 4)
+    await small.rollout().apply()
+    after = small.state().move(ID)
+    assert (after.state, after.epoch, after.figures.soak_seconds) == (MoveState.SOAKED, before.epoch + 4, 0.0)

@@ -70,8 +70,11 @@ def _known_by(mover: Mover, epoch: int) -> MoveRecord:
     """The record once it knows ``epoch``. Nobody changes the epoch of a move that soaks but another store's engine or a hand:
     the route may have been elsewhere and come back, so the healthy time before says nothing of this stay."""
     record = replace(mover.record, ever_routed=True, epoch=epoch)
-    if record.state is not MoveState.SOAKING:
+    if record.state not in (MoveState.SOAKING, MoveState.SOAKED):
         return record
-    mover.tell("warning", f"{mover.id}: the route went on to epoch {epoch} without us; the soak starts again")
+    again = "the soak starts again" if record.state is MoveState.SOAKING else "its soak was of an earlier stay"
+    mover.tell("warning", f"{mover.id}: the route went on to epoch {epoch} without us; {again}")
     figures = replace(record.figures, soak_seconds=0.0)
+    if record.state is MoveState.SOAKED:
+        return replace(record, figures=figures)
     return replace(record, switched_at=mover.world.clock.now(), figures=figures)

@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown, Unreachable
-from migrator.model.moves import Direction
+from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.objects import BlobType
+from migrator.ports.state_store import ReplaceRanges
 from migrator.transfer import copying, hands, listing, passes, subject
-from migrator.transfer.evidence import in_sample
+from migrator.transfer.evidence import UNKNOWN, Evidence, Record, generation_hash, in_sample
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
 
@@ -446,3 +447,33 @@ async def test_a_tier_that_a_stranger_sets_at_the_source_after_the_copy_back_was
     await lab.run(Direction.REVERSE)
     lab.source.set_tier(CUSTOMER, "web", "a", "Cool", sent_at=lab.loop.time())
     assert (await lab.run(Direction.REVERSE)).held == 1
+
+
+@pytest.mark.parametrize("seconds", [100.0, 0.0])
+async def test_a_create_announced_by_a_run_that_died_is_waited_for_although_its_origin_is_gone(lab, seconds):
+    """The customer deleted it in between, so neither side has the name; the dead run's request comes last of all."""
+    evidence = Evidence.unpack(b"")
+    evidence.put("late", Record(generation_hash("late", "0x1"), UNKNOWN, 0, is_pending=True))
+    announced = EvidenceRange("web", "", None, evidence.pack(), is_open=True)
+    lab.state.commit([ReplaceRanges(MOVE, "web", "", None, None, (announced,))], token=lab.token)
+    lab.put(lab.source, "other", b"stays")
+    await lab.run(inherited_seconds=lambda: seconds)
+    lab.put(lab.target, "late", b"by the dead run")
+    for _ in range(2):
+        result = await lab.run(inherited_seconds=lambda: 0.0)
+    assert result.foreign == (0 if seconds else 1)
+    assert ("late" in lab.contents(lab.target)) is not bool(seconds)
+
+
+async def test_a_create_that_is_sent_once_more_after_a_death_leaves_the_first_one_outstanding(lab):
+    """Whoever deletes the object before the dead run's request comes would see it rise again."""
+    evidence = Evidence.unpack(b"")
+    lab.put(lab.source, "twice", b"x")
+    etag = lab.source.peek("web", "twice").listed.etag
+    evidence.put("twice", Record(generation_hash("twice", etag), UNKNOWN, 0, is_pending=True))
+    announced = EvidenceRange("web", "", None, evidence.pack(), is_open=True)
+    lab.state.commit([ReplaceRanges(MOVE, "web", "", None, None, (announced,))], token=lab.token)
+    assert (await lab.run(inherited_seconds=lambda: 100.0)).copied == 1
+    assert [(one.name, one.kind, one.bound_seconds) for one in lab.state.outstanding(MOVE)] == [
+        ("twice", "create", 100.0)
+    ]
