@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import time
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -56,6 +57,7 @@ def main() -> int:
                 )
             found["reads"] += 1
             found["stale"] += where.stale
+            time.sleep(order.rest_seconds)
     Path(order.log).write_text(json.dumps(found))
     return 0
 

@@ -62,11 +62,12 @@ waves:
 
 @dataclass(frozen=True)
 class Kill:
-    """``state``: of the move; ``delay``: seconds after it was entered."""
+    """``state``: of the move; ``delay``: seconds after it was entered; ``gently``: SIGINT instead of SIGKILL."""
 
     state: str
     delay: float
     group: bool
+    gently: bool = False
 
 
 @dataclass
@@ -104,26 +105,28 @@ class Leg:
 class Round:
     """Two accounts of ``azurite``, a plan, and the processes around it."""
 
-    def __init__(self, azurite: Azurite, folder: Path, *, seed: int, objects: int, writers: int = 4, readers: int = 2):
+    def __init__(self, azurite: Azurite, folder: Path, *, seed: int, objects: int, short: bool = False):
         self.folder = folder
         self.chance = Random(seed)
-        self.writers, self.readers = writers, readers
+        self.writers, self.readers = 4, 2
         self.accounts = {"core": azurite.take(), "split": azurite.take()}
         self.endpoints = {name: azurite.endpoint(account) for name, account in self.accounts.items()}
         self.texts = {name: azurite.connection_string(account) for name, account in self.accounts.items()}
         self.environ = {name.upper(): text for name, text in self.texts.items()}
         self.environ |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         folder.mkdir(parents=True, exist_ok=True)
-        self._write_plan(objects)
+        self.rest_seconds, self.patience_seconds = (0.02, 200.0) if short else (0.0, PATIENCE_SECONDS)
+        self._write_plan(objects, short=short)
         self.said: list[str] = []
         box = self.service("core").create_container(BOX)
         self.still = {f"still/{index:05d}": f"object {index}".encode() for index in range(objects)}
         for name, body in self.still.items():
             box.upload_blob(name, body, tags={"index": name[-5:]})
 
-    def _write_plan(self, objects: int) -> None:
-        budget = max(6_000, objects * 12)  # the first copy takes some ten seconds
-        (self.folder / "p.yaml").write_text(PLAN.format(**self.endpoints, budget=budget, soak="10s"))
+    def _write_plan(self, objects: int, *, short: bool) -> None:
+        # So that the first copy takes some ten seconds; as fast as it goes where there is no time for that.
+        budget, soak = (60_000, "5s") if short else (objects * 12, "10s")
+        (self.folder / "p.yaml").write_text(PLAN.format(**self.endpoints, budget=budget, soak=soak))
 
     def service(self, name: str) -> BlobServiceClient:
         return BlobServiceClient.from_connection_string(self.texts[name], api_version=API)
@@ -144,14 +147,14 @@ class Round:
 
     def migrate(self, *words: str) -> tuple[int, str]:
         process = self.start("migrator.cli.app", *words)
-        out, err = process.communicate(timeout=PATIENCE_SECONDS)
+        out, err = process.communicate(timeout=self.patience_seconds)
         self.said.append(f"$ migrate {' '.join(words)} -> {process.returncode}\n{out}{err}")
         return process.returncode, out
 
     def order(self, number: int, log: Path, seed: int) -> Order:
         credentials = {endpoint: name.upper() for name, endpoint in self.endpoints.items()}
         routes = f"{self.endpoints['core']}/routing/routes.json"
-        return Order(routes, "env:CORE", credentials, REGION, AREA, BOX, number, HOT, str(log), seed)
+        return Order(routes, "env:CORE", credentials, REGION, AREA, BOX, number, HOT, str(log), seed, self.rest_seconds)
 
     @contextmanager
     def customers(self, leg: str) -> Iterator[list[Path]]:
@@ -237,7 +240,7 @@ class Round:
         """False if the command ended before it came to the kill. It may be in that state already."""
         is_there = self.state() == kill.state
         process = self.start("migrator.cli.app", *words, "--json")
-        watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
+        watchdog = threading.Timer(self.patience_seconds, process.kill)
         watchdog.start()
         assert process.stdout is not None
         try:
@@ -254,6 +257,14 @@ class Round:
                 assert process.returncode == 0, self.said[-1]
                 return False
             time.sleep(kill.delay)
+            if kill.gently:
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=60)
+                self.said.append(
+                    f"$ migrate {' '.join(words)} interrupted in {kill.state} -> {process.returncode}\n{err}"
+                )
+                assert process.returncode == 130, self.said[-1]
+                return True
             if kill.group:
                 os.killpg(process.pid, signal.SIGKILL)
             else:

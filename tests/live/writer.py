@@ -33,7 +33,8 @@ TIERS = ("Hot", "Cool")
 
 @dataclass(frozen=True)
 class Order:
-    """``credentials``: variable of the connection string by endpoint. ``number`` tells this writer's names from the others'."""
+    """``credentials``: variable of the connection string by endpoint. ``number`` tells this writer's names from the others'.
+    ``rest_seconds``: between two requests; several writers without a rest are more than one Azurite serves."""
 
     routes: str
     routes_credential: str
@@ -45,6 +46,7 @@ class Order:
     hot: int
     log: str
     seed: int
+    rest_seconds: float = 0.0
 
     def text(self) -> str:
         return json.dumps(self.__dict__)
@@ -89,6 +91,7 @@ class Writer:
             if self.chance.random() < 0.05 and name in self.held:
                 self._check(name)
             self._write(*self._choose(name))
+            time.sleep(self.order.rest_seconds)
 
     def _cold(self) -> str:
         cold = [name for name in self.held if name.startswith("cold/")]
