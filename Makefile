@@ -50,8 +50,9 @@ check: lint $(AZURITE) ## lint and the quick tests: for every change
 	$(PYTEST) -m "not system and not live and not crash and not slow"
 
 .PHONY: test
-test: lint $(AZURITE) ## lint and every test that needs pip and npm only, but for `make live`
+test: lint $(AZURITE) ## lint and every test that needs pip and npm only; at the end one short round of `make live`
 	$(PYTEST) -m "not system and not live"
+	$(BIN)/python -m pytest -q -s -m live tests/live
 
 SEEDS ?= 400
 .PHONY: simulate

@@ -17,7 +17,7 @@ from typing import Final
 
 from migrator.forecast.inventory import NOTHING, Descent, Inventory, estimated, summed
 from migrator.model.names import RESERVED_PREFIX
-from migrator.model.objects import Features
+from migrator.model.objects import BlobType, Features
 from migrator.ports.object_store import ObjectStore
 
 LEAF_PAGES: Final = 2
@@ -37,7 +37,7 @@ async def survey(store: ObjectStore, container: str, prefix: str) -> tuple[Inven
     found, features, marker = replace(NOTHING, prefixes=1), Features(), None
     while True:
         page = await store.survey(container, prefix=prefix, marker=marker)
-        found, features, marker = found.with_objects(page.sizes), features + page.features, page.marker
+        found, features, marker = found.with_objects(page.sizes, page.streamed), features + page.features, page.marker
         if marker is None:
             return found, features
 
@@ -66,7 +66,9 @@ async def _pages(store: ObjectStore, container: str, prefix: str, most: int | No
     found, marker, read = replace(NOTHING, prefixes=1), None, 0
     while True:
         page = await store.page(container, prefix=prefix, marker=marker)
-        found = found.with_objects([one.size for one in page.entries if not one.name.startswith(RESERVED_PREFIX)])
+        entries = [one for one in page.entries if not one.name.startswith(RESERVED_PREFIX)]
+        streamed = [one.size for one in entries if one.blob_type is not BlobType.BLOCK]
+        found = found.with_objects([one.size for one in entries], streamed)
         marker, read = page.marker, read + 1
         if marker is None or read == most:
             return found, marker is None

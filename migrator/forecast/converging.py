@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+STREAM_BYTES_PER_SECOND = 100.0 * 1024 * 1024
+"""What goes through this machine goes no faster than this, whatever the budget allows."""
 NOT_SHRINKING = 3
 """Passes in a row that each found no less than the one before, above the limit: it will not converge."""
 
@@ -23,10 +25,14 @@ class Convergence:
     """The quickest pass: mostly its listings."""
     lag_objects: int | None = None
     growing: int = 0
+    lifted_bytes: int = 0
+    """Of append and page blobs that the last pass found changed and the service copied in its own time."""
     _begun: float | None = None
 
-    def take(self, *, begun: float, seconds: float, changes: int) -> None:
-        """One pass. ``begun``: on a monotonic clock; ``changes``: objects that it carried over or must still carry."""
+    def take(self, *, begun: float, seconds: float, changes: int, lifted_bytes: int = 0) -> None:
+        """One pass. ``begun``: on a monotonic clock; ``changes``: objects that it carried over or must still carry;
+        ``lifted_bytes``: 0 for a first copy, of which nobody knows what will change."""
+        self.lifted_bytes = lifted_bytes
         if self._begun is not None and begun > self._begun:
             self.arrival_per_second = changes / (begun - self._begun)
         if changes:
@@ -35,12 +41,17 @@ class Convergence:
         self.growing = self.growing + 1 if self.lag_objects is not None and changes >= self.lag_objects else 0
         self.lag_objects, self._begun = changes, begun
 
-    def fence_seconds(self, drain_seconds: float) -> float:
+    def fence_seconds(self, drain_seconds: float, *, bytes_per_second: float = STREAM_BYTES_PER_SECOND) -> float:
         """From the end of the drain to the switch: the scan that carries over what came since the last pass and during the
-        drain, and the scan that proves it."""
+        drain, and the scan that proves it. ``bytes_per_second``: of what is streamed inside a fence."""
         arrived = (self.arrival_per_second or 0.0) * (drain_seconds + self.scan_seconds)
         carry = arrived / self.carrying_per_second if self.carrying_per_second else 0.0
-        return 2 * self.scan_seconds + carry
+        return 2 * self.scan_seconds + carry + self.streaming_seconds(bytes_per_second)
+
+    def streaming_seconds(self, bytes_per_second: float) -> float:
+        """An append or page blob that changed before the last pass is taken to change once more before the fence; then all of
+        it goes through this machine."""
+        return self.lifted_bytes / min(bytes_per_second, STREAM_BYTES_PER_SECOND)
 
     def is_hopeless(self, max_lag_objects: int) -> bool:
         """Is the lag above the limit, and has it not shrunk for a while?"""

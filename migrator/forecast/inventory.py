@@ -23,8 +23,10 @@ LARGE_ABOVE_BYTES: Final = SYNC_COPY_LIMIT_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """``large_bytes`` is the part in objects above ``LARGE_ABOVE_BYTES``, ``large_objects`` how many those are; both are in
-    ``objects`` and ``bytes`` too. ``prefixes``: of how many listings a pass consists.
+    """``large_bytes`` is the part in objects above ``LARGE_ABOVE_BYTES``, ``large_objects`` how many those are;
+    ``streamed_bytes`` and ``streamed_objects`` are the append and page blobs, which a fence streams; all are in ``objects`` and
+    ``bytes`` too.
+    ``prefixes``: of how many listings a pass consists.
 
     ``origin``: counted (every page was read), sampled (extrapolated; ``error_ratio`` is the standard error of ``objects`` as a
     share of it), kept (counted or sampled by an earlier plan or apply, at ``counted_at``), declared (the plan's own word).
@@ -38,9 +40,11 @@ class Inventory:
     origin: Origin = "counted"
     error_ratio: float = 0.0
     counted_at: datetime | None = None
+    streamed_objects: int = 0
+    streamed_bytes: int = 0
 
-    def with_objects(self, sizes: Sequence[int]) -> Inventory:
-        """So many objects more, of these sizes in bytes."""
+    def with_objects(self, sizes: Sequence[int], streamed: Sequence[int] = ()) -> Inventory:
+        """So many objects more, of these sizes in bytes; ``streamed``: of those, the append and page blobs."""
         large = [size for size in sizes if size > LARGE_ABOVE_BYTES]
         return replace(
             self,
@@ -48,6 +52,8 @@ class Inventory:
             bytes=self.bytes + sum(sizes),
             large_objects=self.large_objects + len(large),
             large_bytes=self.large_bytes + sum(large),
+            streamed_objects=self.streamed_objects + len(streamed),
+            streamed_bytes=self.streamed_bytes + sum(streamed),
         )
 
 
@@ -66,6 +72,8 @@ def summed(parts: Sequence[Inventory]) -> Inventory:
         prefixes=sum(one.prefixes for one in parts),
         origin="sampled" if any(one.origin == "sampled" for one in parts) else "counted",
         error_ratio=error / objects if objects else 0.0,
+        streamed_objects=sum(one.streamed_objects for one in parts),
+        streamed_bytes=sum(one.streamed_bytes for one in parts),
     )
 
 
@@ -104,6 +112,8 @@ def estimated(descents: Sequence[Descent]) -> Inventory:
         large_bytes=mean_of([one.leaf.large_bytes for one in descents]),
         origin="sampled",
         error_ratio=spread / mean if mean else 0.0,
+        streamed_objects=mean_of([one.leaf.streamed_objects for one in descents]),
+        streamed_bytes=mean_of([one.leaf.streamed_bytes for one in descents]),
     )
 
 
@@ -119,6 +129,8 @@ def from_note(note: Any) -> Inventory | None:
     try:
         counted_at = datetime.fromisoformat(note["counted_at"])
         numbers = {key: int(note[key]) for key in ("objects", "bytes", "large_objects", "large_bytes", "prefixes")}
+        # Notes of earlier versions do not tell blobs of these kinds apart.
+        numbers |= {key: int(note.get(key, 0)) for key in ("streamed_objects", "streamed_bytes")}
         return Inventory(**numbers, origin="kept", error_ratio=float(note["error_ratio"]), counted_at=counted_at)
     except (KeyError, TypeError, ValueError):
         return None

@@ -2,23 +2,26 @@
 
 Decides by counting requests and bytes on both accounts; the slowest of the four bounds is the time. Leaves the calendar to
 ``timeline`` and money to ``requests``. Rule: a figure that cannot be known is None, never 0. Not counted, because nobody knows
-it: what customers write meanwhile beyond one pass over it, retries, and blobs that must be streamed through this machine.
+it: what customers write meanwhile beyond one pass over it, retries, and blobs that must be streamed through this machine
+because its service cannot copy them. What a fence streams is told apart (``streaming_seconds``): how much of it still changes
+when writers stop, only the passes before the fence can tell, and no fence begins that would not fit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from migrator.forecast.converging import STREAM_BYTES_PER_SECOND
 from migrator.forecast.inventory import Inventory
 from migrator.forecast.requests import Requests
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.objects import LIST_PAGE
 from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Schedule
-from migrator.model.units import show_duration
+from migrator.model.units import show_bytes, show_duration
 
 PASSES_BEFORE_READY: Final = 2
 """The copy, and at least one pass over later changes."""
@@ -28,6 +31,8 @@ UNLIMITED_REQUESTS_PER_SECOND: Final = 500.0
 """Where the budget sets no pace; about what one process does through the SDK."""
 LIST_LATENCY_SECONDS: Final = 0.2
 """A full page of a listing comes no faster than this; pages are counted one after the other, which errs on the long side."""
+TOLD_FROM_SECONDS: Final = 1.0
+"""What a fence streams in less than this is not worth a line."""
 COPY_BLOCK_BYTES: Final = 64 * 1024 * 1024
 """One block of a large copy. Source: ``transfer.copying.SERVER_BLOCK_BYTES`` (a test holds both together)."""
 
@@ -55,6 +60,8 @@ class MoveForecast:
     fence_seconds: float
     fence_timeout_seconds: float
     bound_by: str
+    streaming_seconds: float = 0.0
+    """Beyond ``fence_seconds``, if as many append and page blobs as the largest lag allows are in it."""
 
     @property
     def requests(self) -> float:
@@ -115,7 +122,15 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
         fence_seconds=drain + FENCE_SCANS * scan_seconds + lag_seconds,
         fence_timeout_seconds=drain + cutover.fence_timeout_seconds,
         bound_by=bound_by,
+        streaming_seconds=_streaming_seconds(inventory, cutover.max_lag_objects, (source, target)),
     )
+
+
+def _streaming_seconds(inventory: Inventory, most: int, budgets: Iterable[Budget]) -> float:
+    if not inventory.streamed_objects:
+        return 0.0
+    size = inventory.streamed_bytes * min(1.0, most / inventory.streamed_objects)
+    return max(size / STREAM_BYTES_PER_SECOND, *(_bytes_seconds(size, one) for one in budgets))
 
 
 def forecast_wave(
@@ -155,8 +170,9 @@ def _account_seconds(schedule: Schedule, account: str, move: MoveForecast) -> tu
     return max((requests.total / _pace(budget), "requests"), (_bytes_seconds(move.inventory.bytes, budget), "bytes"))
 
 
-def timing_findings(forecasts: Iterable[MoveForecast]) -> tuple[Finding, ...]:
-    """An error for each move whose writers would wait longer than ``fence_timeout`` allows: such a fence never begins."""
+def timing_findings(forecasts: Sequence[MoveForecast]) -> tuple[Finding, ...]:
+    """An error for each move whose writers would wait longer than ``fence_timeout`` allows: such a fence never begins. What
+    may be streamed inside a fence is said beside it."""
     return tuple(
         Finding(
             "error",
@@ -169,7 +185,24 @@ def timing_findings(forecasts: Iterable[MoveForecast]) -> tuple[Finding, ...]:
         )
         for one in forecasts
         if not one.fence_fits
+    ) + tuple(_streaming_finding(one) for one in forecasts if one.streaming_seconds >= TOLD_FROM_SECONDS)
+
+
+def _streaming_finding(one: MoveForecast) -> Finding:
+    """Not an error: blobs of these kinds that nobody writes any more take no time in the fence."""
+    found, room = one.inventory, one.fence_timeout_seconds - one.fence_seconds
+    text = (
+        f"{found.streamed_objects:,} append and page blobs ({show_bytes(found.streamed_bytes)}) of {one.id}: those that still"
+        f" change when its writers stop go through this machine inside the fence, which may pause them for up to"
+        f" {show_duration(one.streaming_seconds)} longer"
     )
+    if one.streaming_seconds <= room:
+        return Finding("info", "streamed-in-fence", str(one.id), text)
+    text += f"; a fence that would take more than {show_duration(one.fence_timeout_seconds)} does not begin"
+    remedy = (
+        "let writers end or rotate what they append to before the cut-over, or raise fence_timeout and bytes_per_second"
+    )
+    return Finding("warning", "streamed-in-fence", str(one.id), text, remedy)
 
 
 def _shorter_fence(one: MoveForecast) -> str:

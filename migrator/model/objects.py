@@ -141,3 +141,5 @@ class Survey:
     sizes: Sequence[int]
     features: Features
     marker: str | None
+    streamed: Sequence[int] = ()
+    """Of ``sizes``, those of append and page blobs: inside a fence they go through this machine."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from migrator.model.moves import (
     Approval,
@@ -141,6 +141,10 @@ Change = (
     | SetNote
     | CountRequests
 )
+
+
+EXCEPTION_CAP: Final = 10_000
+"""Most exception rows of one move and kind that are kept in full; beyond it they are only counted."""
 
 
 class StateStore(Protocol):

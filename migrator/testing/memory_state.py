@@ -19,7 +19,6 @@ from typing import Any, Final, Literal
 from migrator.adapters.state.codec import decode_value, encode
 from migrator.adapters.state.rules import (
     BEFORE_ALL,
-    EXCEPTION_CAP,
     RANGE_PAGE,
     check_aware,
     check_free,
@@ -44,6 +43,7 @@ from migrator.model.moves import (
 from migrator.model.names import MoveId
 from migrator.model.samples import Sample
 from migrator.ports.state_store import (
+    EXCEPTION_CAP,
     AddApproval,
     AddJournal,
     AddSample,

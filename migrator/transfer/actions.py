@@ -188,6 +188,8 @@ class Action:
         await t.admit()  # contents may have been read for longer than a claim holds
         copied = await t.copier.copy(self.walk.container, case.origin, condition=condition, in_fence=self.walk.in_fence)
         self._copied(case.origin, copied.etag, copied.bytes)
+        if t.copier.is_asynchronous(case.origin, in_fence=self.walk.in_fence):
+            self.tally.lifted_bytes += copied.bytes
 
     def _copied(self, origin: Listed, etag: str, bytes: int) -> None:
         # Going forward the target's tier is set right by whatever pass finds it different; going back, one that we do not

@@ -67,6 +67,10 @@ class Copier:
         """Has the destination's service copied from this origin before?"""
         self._streams = asyncio.Semaphore(STREAMS)
 
+    def is_asynchronous(self, blob: Listed, *, in_fence: bool) -> bool:
+        """Is it copied by the service, but in its own time? Inside a fence it is streamed instead."""
+        return blob.blob_type is not BlobType.BLOCK and self._asynchronous and not in_fence
+
     @property
     def is_server_side(self) -> bool:
         """May the destination's service be asked to copy from the origin?"""
@@ -104,7 +108,7 @@ class Copier:
                 return await self._server(origin, container, blob, shape, condition)
             except Unsupported:
                 self._server_side = False
-        if blob.blob_type is not BlobType.BLOCK and self._asynchronous and not in_fence:
+        if self.is_asynchronous(blob, in_fence=in_fence):
             try:
                 return await self._async(origin, container, blob, shape, condition)
             except Unsupported:

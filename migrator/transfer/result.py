@@ -17,6 +17,8 @@ class PassResult:
     destination_objects: int = 0
     copied: int = 0
     copied_bytes: int = 0
+    lifted_bytes: int = 0
+    """Of these, what the service copied asynchronously: inside a fence it would go through this machine."""
     marked: int = 0
     adopted: int = 0
     proved: int = 0

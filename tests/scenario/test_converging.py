@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from migrator.engine.steps import cut
+from migrator.errors import NotFound
+from migrator.forecast import converging
 from migrator.forecast.converging import Convergence
 from migrator.model.moves import MoveState
+from migrator.model.objects import CREATE, BlobType, Condition
 from migrator.model.routes import READ_WRITE
 from migrator.model.schedule import Cutover
 from migrator.transfer import passes
-from tests.scenario.world import ID, Small
+from tests.scenario.world import ID, Small, shape
+
+MIB = 1024**2
 
 
 @pytest.fixture
@@ -81,6 +87,47 @@ def test_rates_are_what_passes_found_over_the_time_in_which_it_came():
     assert found.arrival_per_second == 5.0
     assert found.carrying_per_second == 25.0
     assert found.fence_seconds(drain_seconds=96.0) == 2 * 4.0 + 5.0 * (96.0 + 4.0) / 25.0
+
+
+def test_append_and_page_blobs_that_keep_changing_are_in_the_fence_with_all_their_bytes():
+    found = Convergence()
+    found.take(begun=0.0, seconds=10.0, changes=1000)
+    found.take(begun=20.0, seconds=4.0, changes=0, lifted_bytes=500 * MIB)
+    assert found.fence_seconds(96.0) == 2 * 4.0 + 5.0
+    assert found.fence_seconds(96.0, bytes_per_second=10.0 * MIB) == 2 * 4.0 + 50.0
+    found.take(begun=40.0, seconds=4.0, changes=0)
+    assert found.fence_seconds(96.0) == 2 * 4.0
+
+
+async def test_a_fence_that_would_have_to_stream_for_too_long_never_begins(small, monkeypatch):
+    """A disk that is written all the time: the service copies it in its own time before the fence, and cannot inside of it."""
+    await small.fill(2)
+    small.change_wave(cutover=Cutover(max_passes=3, fence_timeout_seconds=5.0))
+    monkeypatch.setattr(converging, "STREAM_BYTES_PER_SECOND", 100.0)
+    right = passes.run
+
+    async def run(transfer, *, in_fence=False):
+        await write_disk(small)
+        return await right(transfer, in_fence=in_fence)
+
+    monkeypatch.setattr(passes, "run", run)
+    outcome = await asyncio.wait_for(small.rollout().apply(), 60)
+    assert outcome.code == "halted"
+    reason = small.state().move(ID).reason
+    assert "after 3 passes a fence would need 1" in reason
+    assert "s, not less than 5 s, 10.2 s for 1 KiB of append and page blobs that keep changing" in reason
+    assert (await small.route()).epoch == 1
+
+
+async def write_disk(small):
+    store = small.store("src")
+    try:
+        condition = Condition(if_match=(await store.head("web", "disk")).etag)
+    except NotFound:
+        condition = CREATE
+    disk = replace(shape(), blob_type=BlobType.PAGE)
+    await store.create_empty("web", "disk", 1024, disk, condition=condition)
+    await store.close()
 
 
 def test_a_lag_that_does_not_shrink_is_hopeless_only_above_the_limit():

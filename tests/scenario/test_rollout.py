@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from migrator.adapters.clock import SystemClock
+from migrator.engine.steps import carry
 from migrator.errors import LockedError
 from migrator.model.moves import Direction, MoveState
 from migrator.model.names import Selector
@@ -98,6 +99,23 @@ async def test_a_conflict_is_listed_and_nothing_is_overwritten_until_decided(sma
     assert (await small.contents("src"))["n001"][0] == b"at the target"
     saved = [b async for b in _saved(small)]
     assert saved == [b"at the source"]
+
+
+async def test_more_strangers_objects_than_a_barrier_compares_halt_the_way_back_before_its_fence(small, monkeypatch):
+    monkeypatch.setattr(carry, "EXCEPTION_CAP", 2)
+    await small.fill(5)
+    await small.rollout().apply()
+    for name in ("n001", "n002", "stray"):
+        await small.write("src", name, b"at the source")
+    outcome = await small.rollout().rollback()
+    assert outcome.code == "halted"
+    assert "3 objects of src were written there by strangers" in outcome.reasons[0]
+    assert "more than the 2" in outcome.reasons[0]
+    route = await small.route()
+    assert (route.account, route.mode, route.epoch) == ("dst", "read-write", 3)
+    await small.erase("src", "stray")
+    assert (await small.rollout().rollback()).code == "done"
+    assert (await small.contents("src"))["n001"][0] == b"at the source"
 
 
 async def _saved(small):

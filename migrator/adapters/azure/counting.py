@@ -11,7 +11,7 @@ import re
 from typing import Final
 from xml.parsers import expat
 
-from migrator.adapters.azure.listing import count_features, name_of, no_features, read_entries, size_of
+from migrator.adapters.azure.listing import count_features, is_block, name_of, no_features, read_entries, size_of
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import Features, Survey
@@ -24,12 +24,14 @@ _TELLING: Final = (
     b"<EncryptionScope",
     b">leased",
     b"Archive",
+    b">AppendBlob",
+    b">PageBlob",
     b"<!",
     b"&#",
     b"Encoded=",
     f">{RESERVED_PREFIX}".encode(),
 )
-"""What ``count_features`` looks for, names of ours, and whatever could write these otherwise."""
+"""What ``count_features`` looks for, blobs not made of blocks, names of ours, and whatever could write these otherwise."""
 _SIZE: Final = re.compile(rb"<Content-Length>([0-9]+)</Content-Length>")
 _MARKER: Final = re.compile(rb"<NextMarker(?: ?/>|>([^<&]*)</NextMarker>)\s*</EnumerationResults>\s*\Z")
 
@@ -46,16 +48,19 @@ def survey_of(document: bytes) -> Survey:
         expat.ParserCreate("utf-8").Parse(document, True)
     except expat.ExpatError as fault:
         raise NotUnderstood(f"it cannot be read: {type(fault).__name__}") from None
-    return Survey(sizes, Features(), (ending[1] or b"").decode() or None)
+    return Survey(sizes, Features(), (ending[1] or b"").decode() or None, [])
 
 
 def _by_entries(document: bytes) -> Survey:
     counts = no_features()
     sizes: list[int] = []
+    streamed: list[int] = []
 
     def each(node: Node) -> None:
         if count_features(node, counts) and not name_of(node).startswith(RESERVED_PREFIX):
             sizes.append(size_of(node))
+            if not is_block(node):
+                streamed.append(sizes[-1])
 
     marker = read_entries(document, "Blob", each)
-    return Survey(sizes, Features(**counts), marker)
+    return Survey(sizes, Features(**counts), marker, streamed)

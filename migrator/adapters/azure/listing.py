@@ -166,5 +166,10 @@ def size_of(node: Node) -> int:
     return int(_required(node, "Properties").value("Content-Length") or 0)
 
 
+def is_block(node: Node) -> bool:
+    """Is a listed blob made of blocks? Raises ValueError."""
+    return (_required(node, "Properties").value("BlobType") or BlobType.BLOCK.value) == BlobType.BLOCK.value
+
+
 def no_features() -> dict[str, int]:
     return dict.fromkeys(Features.__dataclass_fields__, 0)

@@ -286,10 +286,13 @@ def uncommitted(connection: sqlite3.Connection, account: str, name: str, prefix:
 def survey(connection: sqlite3.Connection, account: str, name: str, prefix: str) -> Survey:
     """Of live blobs; there is nothing else here. Reserved names have no size in it."""
     container(connection, account, name)
-    rows = connection.execute("SELECT name, size, tier FROM blobs WHERE container = ?", (name,))
-    mine = [(raw, size, tier) for raw, size, tier in rows if raw.startswith(encode(prefix))]
-    sizes = [size for raw, size, _ in mine if not raw.startswith(encode(RESERVED_PREFIX))]
-    return Survey(sizes, Features(archived=sum(tier == ARCHIVE for *_, tier in mine)), None)
+    rows = connection.execute("SELECT name, size, type, tier FROM blobs WHERE container = ?", (name,))
+    mine = [row for row in rows if row[0].startswith(encode(prefix))]
+    blobs = [(size, kind) for raw, size, kind, _ in mine if not raw.startswith(encode(RESERVED_PREFIX))]
+    streamed = [size for size, kind in blobs if kind != BlobType.BLOCK.value]
+    return Survey(
+        [size for size, _ in blobs], Features(archived=sum(tier == ARCHIVE for *_, tier in mine)), None, streamed
+    )
 
 
 def _staged(connection: sqlite3.Connection, place: Place) -> dict[str, tuple[int, int]]:

@@ -20,11 +20,11 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from migrator.adapters.state.faults import place_of
-from migrator.adapters.state.rules import EXCEPTION_CAP
 from migrator.adapters.state.store import SqlStateStore, transaction
 from migrator.adapters.state.tables import SCHEMA_VERSION
 from migrator.adapters.state.upgrades import lineage_of, make_current, version_of
 from migrator.errors import StateError
+from migrator.ports.state_store import EXCEPTION_CAP
 
 BUSY_SECONDS: Final = 10.0
 """Less than half of the lock's timeout: a run that cannot write for that long must be able to say so while it still runs."""

@@ -16,8 +16,6 @@ from migrator.errors import InternalError, LockedError
 from migrator.model.moves import EvidenceRange, LockRecord
 from migrator.ports.state_store import AddApproval, AddJournal, Change, ReplaceRanges, SetControl, SetNote
 
-EXCEPTION_CAP: Final = 10_000
-"""Most exception rows of one move and kind that are kept in full; beyond it they are only counted."""
 RANGE_PAGE: Final = 32
 """Ranges read at a time: at most 32 x 10,000 records x 24 bytes, 7.7 MB."""
 LOCK_TIMEOUT_SECONDS: Final = 30.0

@@ -27,7 +27,6 @@ from migrator.adapters.state.codec import decode, decode_value, encode, time_tex
 from migrator.adapters.state.faults import DatabaseFault, Verb, explain
 from migrator.adapters.state.rules import (
     BEFORE_ALL,
-    EXCEPTION_CAP,
     RANGE_PAGE,
     check_free,
     check_operator_changes,
@@ -50,7 +49,7 @@ from migrator.model.moves import (
 )
 from migrator.model.names import MoveId
 from migrator.model.samples import Sample
-from migrator.ports.state_store import Change
+from migrator.ports.state_store import EXCEPTION_CAP, Change
 
 T = TypeVar("T")
 

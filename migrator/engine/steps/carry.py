@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,8 +12,9 @@ from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, words
-from migrator.model.moves import Direction, RouteIntent
-from migrator.ports.state_store import AddJournal
+from migrator.model.moves import Direction, MoveState, RouteIntent
+from migrator.model.units import show_bytes
+from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
 from migrator.transfer import passes
 from migrator.transfer.halfway import list_halfway
 from migrator.transfer.result import PassResult
@@ -35,7 +37,8 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     begun = mover.world.clock.monotonic()
     result = await passes.run(mover.transfer(), in_fence=in_fence)
     if not in_fence:
-        mover.convergence.take(begun=begun, seconds=result.seconds, changes=result.changes)
+        lifted = 0 if mover.record.state is MoveState.COPYING else result.lifted_bytes
+        mover.convergence.take(begun=begun, seconds=result.seconds, changes=result.changes, lifted_bytes=lifted)
     mover.passes_here += 1
     f = mover.record.figures
     record = mover.figures(
@@ -65,6 +68,13 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
             f"cannot roll back {mover.id}: {result.conflicts:,} objects changed on both sides ({_some(result)});"
             " decide with migrate rollback --on-conflict source or target"
         )
+    if result.held > EXCEPTION_CAP:
+        source, named = mover.plan.source, f" ({_some(result)})" if result.named else ""
+        raise Halt(
+            f"cannot roll back {mover.id}: {result.held:,} objects of {source} were written there by strangers or kept by"
+            f" --on-conflict, more than the {EXCEPTION_CAP:,} that a barrier can compare one by one{named}; find out"
+            f" who writes to {source}, take those objects out of it, then migrate rollback again"
+        )
     if result.failed:
         raise Halt(f"cannot move {mover.id}: {result.failed:,} objects cannot be copied ({_some(result)})")
     return result
@@ -87,7 +97,7 @@ async def catch_up(mover: Mover) -> Event:
     cutover, found = mover.wave.cutover, mover.convergence
     while True:
         result = await one_pass(mover)
-        lag, fence_seconds = result.changes, found.fence_seconds(mover.shared.desk.drain_seconds)
+        lag, fence_seconds = result.changes, _fence_seconds(mover, mover.shared.desk.drain_seconds)
         fits = fence_seconds < cutover.fence_timeout_seconds
         if lag <= cutover.max_lag_objects and fits:
             return Event.CAUGHT_UP
@@ -100,6 +110,7 @@ async def catch_up(mover: Mover) -> Event:
             why = f"the lag is {lag:,} objects, more than {cutover.max_lag_objects:,}"
             if fits is False and lag <= cutover.max_lag_objects:
                 why = f"a fence would need {fence_seconds:,.0f} s, not less than {cutover.fence_timeout_seconds:,.0f} s"
+                why += _streamed(mover)
             raise Halt(
                 f"cannot catch up with {mover.id}: after {cutover.max_passes} passes {why};"
                 " raise the budget, max_lag_objects or fence_timeout"
@@ -151,10 +162,35 @@ def _forecast(mover: Mover) -> AddJournal:
     drain, why = mover.shared.desk.drain_seconds, "for their leases to end"
     if mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning:
         drain, why = max(drain, mover.routing.enforced_drain_seconds), "until no lease and no policy lets them write"
-    after = mover.convergence.fence_seconds(drain)
-    text = f"{mover.id}: writers will wait for about {drain + after:.1f} s ({drain:.1f} s {why})"
+    after = _fence_seconds(mover, drain)
+    text = f"{mover.id}: writers will wait for about {drain + after:.1f} s ({drain:.1f} s {why}{_streamed(mover)})"
     mover.tell("fence", text, forecast_seconds=round(drain + after, 3))
-    return mover.note("fence-forecast", text, forecast_seconds=round(drain + after, 3), drain_seconds=drain)
+    return mover.note(
+        "fence-forecast",
+        text,
+        forecast_seconds=round(drain + after, 3),
+        drain_seconds=drain,
+        streamed_bytes=mover.convergence.lifted_bytes,
+    )
+
+
+def _fence_seconds(mover: Mover, drain_seconds: float) -> float:
+    return mover.convergence.fence_seconds(drain_seconds, bytes_per_second=_stream_rate(mover))
+
+
+def _stream_rate(mover: Mover) -> float:
+    """Bytes a second that the budgets of both accounts let through this machine."""
+    budgets = [mover.shared.schedule.budget(name) for name in (mover.plan.source, mover.plan.target)]
+    return min((one.bytes_per_second for one in budgets if one.bytes_per_second), default=math.inf)
+
+
+def _streamed(mover: Mover) -> str:
+    """What must go through this machine inside the fence, as a clause."""
+    found = mover.convergence
+    if not found.lifted_bytes:
+        return ""
+    seconds = found.streaming_seconds(_stream_rate(mover))
+    return f", {seconds:,.1f} s for {show_bytes(found.lifted_bytes)} of append and page blobs that keep changing"
 
 
 async def _leave_warm(mover: Mover) -> None:
@@ -187,7 +223,7 @@ def cut_over_waits(mover: Mover, *, begun: bool = False) -> tuple[Wait, ...]:
     if not begun and clock.monotonic() - mover.calendar_at < LOOK_SECONDS:
         return mover.calendar
     drain = mover.shared.desk.drain_seconds
-    needed = 0.0 if begun else drain + mover.convergence.fence_seconds(drain)
+    needed = 0.0 if begun else drain + _fence_seconds(mover, drain)
     shared = mover.shared
     waits = waits_to_cut_over(
         mover.wave, shared.schedule.freeze, shared.approvals(), clock.now(), needed=timedelta(seconds=needed)

@@ -311,8 +311,10 @@ class Account:
     def survey(self, container: str, prefix: str) -> Survey:
         """Nothing here has snapshots, versions, leases, immutability or scopes."""
         held = [blob.listed for name, blob in self.open(container).blobs.items() if name.startswith(prefix)]
-        sizes = [listed.size for listed in held if not listed.name.startswith(RESERVED_PREFIX)]
-        return Survey(sizes, Features(archived=sum(listed.is_archived for listed in held)), None)
+        ours = [listed for listed in held if not listed.name.startswith(RESERVED_PREFIX)]
+        streamed = [listed.size for listed in ours if listed.blob_type is not BlobType.BLOCK]
+        archived = sum(listed.is_archived for listed in held)
+        return Survey([listed.size for listed in ours], Features(archived=archived), None, streamed)
 
     def _regenerate(
         self,

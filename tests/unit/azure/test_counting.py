@@ -57,6 +57,14 @@ def test_reserved_names_have_no_size_in_it() -> None:
     assert list(survey.sizes) == [3]
 
 
+def test_what_a_fence_must_stream_is_told_apart() -> None:
+    append = PLAIN.format(name="log", size=5).replace("</Properties>", "<BlobType>AppendBlob</BlobType></Properties>")
+    disk = PLAIN.format(name="disk", size=512).replace("</Properties>", "<BlobType>PageBlob</BlobType></Properties>")
+    block = PLAIN.format(name="b", size=3).replace("</Properties>", "<BlobType>BlockBlob</BlobType></Properties>")
+    survey = survey_of(page(append, block, disk))
+    assert (list(survey.sizes), list(survey.streamed)) == ([5, 3, 512], [5, 512])
+
+
 def test_the_odd_ones_are_counted_at_all() -> None:
     survey = survey_of(page(*ODD.values()))
     assert survey.features == Features(snapshots=1, versions=1, leased=3, immutable=2, archived=1, encryption_scoped=1)

@@ -142,3 +142,17 @@ def test_a_move_without_an_inventory_is_left_out() -> None:
     plan = schedule({"web": ("new", None), "email": ("new", None)})
     (one,) = forecast_wave(plan, plan.waves[0], {WEB: Inventory(1, 1)})
     assert one.id == WEB
+
+
+def test_what_a_fence_may_have_to_stream_is_told_apart_and_forbids_nothing() -> None:
+    plan = _plan(Budget(60_000, 10 * MIB), Budget(60_000))
+    held = Inventory(10_000, 6_000 * MIB, streamed_objects=4, streamed_bytes=6_000 * MIB)
+    one = forecast_move(plan, plan.move(WEB), held)
+    assert one.streaming_seconds == pytest.approx(600.0)
+    assert one.fence_seconds == forecast_move(plan, plan.move(WEB), replace(held, streamed_objects=0)).fence_seconds
+    (said,) = timing_findings([one])
+    assert (said.severity, said.code) == ("warning", "streamed-in-fence")
+    assert "4 append and page blobs (5.9 GiB)" in said.text
+    assert "10 min longer" in said.text
+    small = forecast_move(plan, plan.move(WEB), replace(held, streamed_bytes=60 * MIB))
+    assert [one.severity for one in timing_findings([small])] == ["info"]
