@@ -172,7 +172,7 @@ class Walk:
             # Neither side has these names: what an earlier run announced of them may still arrive.
             kept.absorb(evidence.announced())
         if t.staged:
-            changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case.name)])
+            changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case)])
         if writes or changes or kept.pack() != before:
             changes.append(self._range(above, upper, kept))
             t.commit(changes, tally)
@@ -231,6 +231,7 @@ class Walk:
             await asyncio.gather(*workers, return_exceptions=True)
 
 
-def _is_whole(evidence: Evidence, name: str) -> bool:
-    record = evidence.get(name)
-    return record is not None and not record.is_pending
+def _is_whole(evidence: Evidence, case: Case) -> bool:
+    """Was ``case`` copied now? After a refusal its record is what it was before."""
+    record = evidence.get(case.name)
+    return record is not None and not record.is_pending and record != case.record

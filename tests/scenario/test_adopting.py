@@ -114,7 +114,7 @@ async def test_what_only_the_old_side_had_and_somebody_deletes_there_is_a_stragg
     assert (await small.rollout().apply()).code == "done"
     assert [(row.name, row.kind) for row in small.state().exceptions(ID)] == [("late", "foreign")]
 
-    small.change_wave(soak_seconds=30.0)
+    small.change_wave(soak_seconds=30.0, cutover=Cutover(straggler_interval_seconds=0.1))
     state = small.state()
     now = datetime.now(UTC)
     lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0), is_dead=True)

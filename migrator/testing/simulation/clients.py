@@ -51,6 +51,7 @@ class Habits:
     pause_seconds: float
     stop_at: float
     verbs: tuple[str, ...] = VERBS
+    preparing_chance: float = 0.0
 
 
 class Customer:
@@ -107,6 +108,10 @@ class Writer(Customer):
             except LeaseError:
                 await self.clock.sleep(1.0)
                 continue
+            if self.random.random() < self._habits.preparing_chance:
+                # what is to be written is still being made: the lease may be used up to its last moment
+                left = grant.expires - self.clock.monotonic()
+                await self.clock.sleep(left * self.random.uniform(0.5, 1.0))
             await self._write(territory, grant)
 
     async def _lease(self, follower: Follower) -> Grant:

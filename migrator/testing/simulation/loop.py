@@ -58,6 +58,10 @@ class Node:
         self.runs = True
         self.steps_left: int | None = None
         self.on_death: list[Callable[[], None]] = []
+        self.on_signal: Callable[[], None] | None = None
+        """What SIGINT and SIGTERM ask of this process."""
+        self.sockets_closed_at = float("inf")
+        """When its machine closed what the dead process had open; a machine that lost its power closed nothing."""
         self._deferred: list[Call] = []
         self._paused_until = 0.0
 
@@ -78,10 +82,12 @@ class Node:
             if self.steps_left <= 0:
                 self.kill()
 
-    def kill(self) -> None:
+    def kill(self, *, with_machine: bool = False) -> None:
         if not self.alive:
             return
         self.alive = self.runs = False
+        if not with_machine:
+            self.sockets_closed_at = self.loop.time()
         self._deferred.clear()
         for call in self.on_death:
             call()

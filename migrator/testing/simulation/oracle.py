@@ -19,7 +19,7 @@ from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import BlobType
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.samples import Sample, Verdict
-from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.schedule import PlannedMove, Routing, Schedule
 from migrator.ports.state_store import (
     AddJournal,
     AddSample,
@@ -119,6 +119,9 @@ class Oracle:
         self._kept: list[str] = []
         """What the journals of all stores say was kept."""
         self._directions: dict[tuple[str, str], Direction] = {}
+        self._abandoning: set[tuple[str, str]] = set()
+        """(node, move): what these engines go back without."""
+        self._drain_seconds = schedule.routing.drain_seconds
         self.violations: list[Violation] = []
         self.has_one_store = True
         """No copy of the state store was ever at work, and no older moment of it was put back."""
@@ -307,7 +310,8 @@ class Oracle:
         elif before.mode == READ_ONLY:
             self._end_fence(case, what)
         if after.account != before.account:
-            self._judge_switch(case, before.account, after.account, what)
+            is_abandoned = (sender.name, key) in self._abandoning
+            self._judge_switch(case, before.account, after.account, what, is_abandoned=is_abandoned)
         if after.mode == READ_WRITE:
             for place in [one for one in case.late if one[0] == after.account]:
                 del case.late[place]  # the account is the truth again, with all that happened to it
@@ -318,7 +322,7 @@ class Oracle:
         lasted = self._loop.time() - case.fenced_at
         self.longest_fence = max(self.longest_fence, lasted)
         cutover = self._schedule.wave_of(case.plan.id).cutover
-        budget = self._schedule.routing.drain_seconds + cutover.fence_timeout_seconds + GUARDIAN_SECONDS
+        budget = self._drain_seconds + cutover.fence_timeout_seconds + GUARDIAN_SECONDS
         if lasted > budget + FENCE_SLACK_SECONDS and not case.fence_excused:
             self.break_("fence-budget", f"{what}: writers were stopped for {lasted:.0f} s of {budget:.0f} s")
         case.fenced_at = None
@@ -328,7 +332,7 @@ class Oracle:
         for case in self._cases.values():
             case.fence_excused = True
 
-    def _judge_switch(self, case: _Case, old: str, new: str, what: str) -> None:
+    def _judge_switch(self, case: _Case, old: str, new: str, what: str, *, is_abandoned: bool) -> None:
         self.switches += 1
         case.switched_from = old
         case.switched_at = self._loop.time()
@@ -338,6 +342,9 @@ class Oracle:
             if until > self._loop.time() + 1e-6 and not self._was_edited(case):
                 self.break_("lease-alive-at-switch", f"{what}: {who} may write to {old} until {until:.3f}")
         here, there = self._accounts[old], self._accounts[new]
+        if is_abandoned:
+            self._leave_behind(case, here, there, what)
+            return
         late = {(container, name) for account, container, name in case.late if account == old}
         for container, name in sorted({*self._places(case, old, new), *late}):
             case.left[old, container, name] = here.peek(container, name)
@@ -350,6 +357,16 @@ class Oracle:
         if self._schedule.wave_of(case.plan.id).verify.level == "content" and self.has_one_store:
             self._judge_proofs(case, what)
         self._settle_in(case, new)
+
+    def _leave_behind(self, case: _Case, here: Account, there: Account, what: str) -> None:
+        """A person gave the target up, with what was written there since the switch: it may be lost, but not destroyed."""
+        if there.name != case.plan.source:
+            self.break_("abandoned-forward", what)
+        for container, name in self._places(case, here.name):
+            blob = here.peek(container, name)
+            if blob is not None and generation_hash(name, blob.listed.etag) not in case.carried:
+                blob.stray = True
+        self._settle_in(case, there.name)
 
     def _judge_proofs(self, case: _Case, what: str) -> None:
         """The plan wants contents read: so every name that both sides have must have been, by a range that was committed."""
@@ -427,7 +444,13 @@ class Oracle:
     def directed(self, node: Node, records: Sequence[MoveRecord]) -> None:
         """What ``node`` believes of the moves' directions, by whatever state store it has."""
         for record in records:
-            self._directions[node.name, str(record.id)] = record.direction
+            key = (node.name, str(record.id))
+            self._directions[key] = record.direction
+            (self._abandoning.add if record.is_abandoning else self._abandoning.discard)(key)
+
+    def planned(self, routing: Routing) -> None:
+        """The plan was edited: a fence may wait for the longest durations that it ever said."""
+        self._drain_seconds = max(self._drain_seconds, routing.drain_seconds)
 
     def kept(self, changes: Sequence[Change]) -> None:
         """What a journal says of losers that were saved; also of the journal of a copied store."""

@@ -15,6 +15,7 @@ from migrator.model.routes import RouteDocument
 from migrator.ports.router import RouteSnapshot
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.loop import Node, SimLoop
+from migrator.testing.simulation.store import ORPHAN_SECONDS
 from migrator.testing.simulation.weather import Weather
 
 SwapHook = Callable[[Sender, RouteDocument | None, RouteDocument, float], None]
@@ -103,7 +104,9 @@ class SimRouter:
         self, answer: asyncio.Future[Any] | None, document: RouteDocument, expected_etag: str | None, sent_at: float
     ) -> None:
         board, node = self._board, self._node
-        if not node.alive and board.random.random() < 0.5:
+        if not node.alive and (
+            board.random.random() < 0.5 or board.loop.time() > node.sockets_closed_at + ORPHAN_SECONDS
+        ):
             return
         outcome: Any
         try:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import hashlib
 import warnings
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -21,12 +22,12 @@ from migrator.engine import going_back as going_back_module
 from migrator.engine import mover as mover_module
 from migrator.engine import pacing as pacing_module
 from migrator.engine import rollout as rollout_module
-from migrator.engine.rollout import Rollout
+from migrator.engine.rollout import Abandon, Rollout
 from migrator.engine.steps import carry as carry_module
 from migrator.engine.world import Outcome, Run
 from migrator.engine.world import World as Doors
-from migrator.errors import InternalError, MigrateError
-from migrator.model.moves import Control, LockRecord, MoveRecord, MoveState
+from migrator.errors import InternalError, MigrateError, PlanError
+from migrator.model.moves import Control, Direction, LockRecord, MoveRecord, MoveState
 from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import READ_WRITE, RouteDocument
 from migrator.model.schedule import Schedule
@@ -50,6 +51,7 @@ from migrator.testing.simulation.clients import (
 from migrator.testing.simulation.guardian import SimGuardian
 from migrator.testing.simulation.hands import FrailHands
 from migrator.testing.simulation.loop import (
+    NODE,
     WORLD_BEGINS,
     BusyLoopError,
     DeadlockError,
@@ -69,15 +71,22 @@ from migrator.transfer import actions as actions_module
 from migrator.transfer import copying as copying_module
 from migrator.transfer import hands as hands_module
 from migrator.transfer import saving as saving_module
+from migrator.transfer import subject as subject_module
 from migrator.transfer import walk as walk_module
 
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
+PREPARING = (0.0, 0.0, 0.1)
+"""How often a writer takes its lease well before it is ready to write."""
+BACK = ("rollback-source", "rollback-target", "rollback-abandon")
 LOOK_SECONDS = 5.0
 BOOK_SECONDS = 60.0
 BLOCK_BYTES = 64
 """Objects of a few hundred bytes are large here, so that they are copied in blocks."""
-CALM_RUNS = 8
+CALM_RUNS = 12
+FEW_DELETES = 2
+MANY_DELETES = 1_000
+"""What an operator says who has looked, and found that the customers did it."""
 HAS_GUARDIAN = "guardian" in Doors.__dataclass_fields__
 """Without one a fence is open until the next engine comes."""
 Engine = Callable[[Schedule, Doors, Run, str], Coroutine[Any, Any, Outcome]]
@@ -87,14 +96,20 @@ Engine = Callable[[Schedule, Doors, Run, str], Coroutine[Any, Any, Outcome]]
 async def real_engine(schedule: Schedule, doors: Doors, run: Run, command: str) -> Outcome:
     """The engine as the command line drives it."""
     rollout = Rollout(schedule, world=doors, run=run)
+    node = NODE.get()
+    assert node is not None
+    node.on_signal = rollout.stop
     if command == "rollback":
         return await rollout.rollback()
+    if command == "rollback-abandon":
+        return await rollout.rollback(abandon=Abandon("simulated", "operator"))
     if command.startswith("rollback-"):
         return await rollout.rollback(on_conflict=command.removeprefix("rollback-"))
-    if command == "retry":
-        outcome = await rollout.retry(reason="simulated", who="operator")
+    if command in ("retry", "retry-deletes"):
+        accepted = MANY_DELETES if command == "retry-deletes" else None
+        outcome = await rollout.retry(reason="simulated", who="operator", accept_deletes=accepted)
         if outcome.code == "halted":  # it says what else there is; this operator reads it
-            outcome = await rollout.retry(reason="simulated", who="operator", adopt_route=True)
+            outcome = await rollout.retry(reason="simulated", who="operator", accept_deletes=accepted, adopt_route=True)
         return outcome
     return await rollout.apply()
 
@@ -165,6 +180,11 @@ class Scenario:
         self.metrics = self._metrics()
         self.older: list[object] = []
         self.copies: list[MemoryStateStore] = []
+        self.before_edit: Schedule | None = None
+        self.boots: Counter[str] = Counter()
+        """How often each machine was started again."""
+        self.clock_hands: dict[str, tuple[float, float]] = {}
+        """Skew and zero of each clock."""
         self.processes: list[Process] = []
         self.nodes: list[Node] = []
         self._starts = 0
@@ -258,9 +278,11 @@ class Scenario:
         self.nodes.append(node)
         return node
 
-    def _clock(self, name: str) -> SimClock:
+    def _clock(self, name: str, boot: str = "") -> SimClock:
+        """The clock of a node; those of one ``boot`` of a machine read the same one."""
         skew = self.random.choice((0.0, self.random.uniform(-120.0, 120.0)))
         zero = self.random.uniform(0.0, 1e5)
+        skew, zero = self.clock_hands.setdefault(boot or name, (skew, zero))
         return SimClock(self.loop, f"{name} {self.seed}", skew_seconds=skew, monotonic_zero=zero)
 
     def _start_customers(self) -> None:
@@ -271,7 +293,9 @@ class Scenario:
         for number in range(random.randint(1, 3)):
             name = f"writer-{number}"
             think = random.choice((0.5, 2.0, 8.0))
-            habits = Habits(think, random.choice((0.0, 0.05)), pause, self.busy_seconds, verbs)
+            habits = Habits(
+                think, random.choice((0.0, 0.05)), pause, self.busy_seconds, verbs, random.choice(PREPARING)
+            )
             node, clock = self._node(name), self._clock(name)
             router = self.board.as_seen_by(node, Sender(name, False), far)
             writer = Writer(
@@ -333,7 +357,7 @@ class Scenario:
         self._starts += 1
         random, name = self.random, f"engine-{self._starts}"
         node = self._node(name, machine=random.choice(("host-1", "host-1", "host-2")))
-        clock = self._clock(name)
+        clock = self._clock(name, self._boot_of(node.machine))
         sender = Sender(name, True)
         of = state or self.state
         hook = self._committed if state is None else self._committed_elsewhere
@@ -354,7 +378,7 @@ class Scenario:
             is_dead=self._is_proven_dead(node),
             **more,
         )
-        run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, f"boot-of-{name}")
+        run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, self._boot_of(node.machine))
         calm = self.loop.time() >= self.busy_seconds
         if not calm and random.random() < 0.6:
             node.steps_left = int(random.choice((30, 150, 600, 1500)) * random.random()) + 1
@@ -374,16 +398,22 @@ class Scenario:
         name = engine.name.replace("engine", "guardian")
         post = self._node(name, engine.machine)
         sender = Sender(name, True)
-        return SimGuardian(engine, post, self.board.as_seen_by(post, sender), self._clock(name))
+        clock = self._clock(name, self._boot_of(engine.machine))
+        return SimGuardian(engine, post, self.board.as_seen_by(post, sender), clock)
 
     def _committed_elsewhere(self, node: Node, changes: Any) -> None:
         self.note("committed to a copy", node.name, *(_short(change) for change in changes))
         self.oracle.directed(node, [change.move for change in changes if isinstance(change, SaveMove)])
         self.oracle.kept(changes)
 
+    def _boot_of(self, machine: str) -> str:
+        return f"{machine} boot {self.boots[machine]}"
+
     def _is_proven_dead(self, asking: Node) -> Callable[[LockRecord], bool]:
+        """A machine that was started again cannot say what left it before."""
+
         def is_dead(lock: LockRecord) -> bool:
-            if lock.host != asking.machine:
+            if (lock.host, lock.boot_id) != (asking.machine, self._boot_of(asking.machine)):
                 return False
             return not any(one.node.alive and f"run-{_number(one.node)}" == lock.run for one in self.processes)
 
@@ -413,10 +443,7 @@ class Scenario:
             process = await self._run_one(command)
             if all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self.state.moves()):
                 break
-            if process.node.alive and command == "apply":
-                command = "retry" if self._some(MoveState.HALTED) else "apply"
-            else:
-                command = "apply"
+            command = self._advised(command) if process.node.alive else "apply"
 
     async def _calm_down(self) -> None:
         """Trouble until the busy time is over; then nobody holds, pauses or breaks anything any more."""
@@ -425,6 +452,20 @@ class Scenario:
         trouble.cancel()
         for state in (self.state, *self.copies):
             _clear_controls(state)
+
+    def _advised(self, command: str) -> str:
+        """What a patient operator does next, by what ``status`` says."""
+        moves = self.state.moves()
+        halted = [move for move in moves if move.state is MoveState.HALTED]
+        if any("--accept-deletes" in move.reason for move in halted):
+            return "retry-deletes"
+        if any("--on-conflict" in move.reason for move in halted) and command != "rollback-target":
+            return "rollback-target"
+        if halted and not command.startswith("retry"):
+            return "retry"
+        if any(move.direction is Direction.REVERSE and move.state is not MoveState.REVERSED for move in moves):
+            return "rollback"
+        return "apply"
 
     def _some(self, *states: MoveState) -> bool:
         return any(move.state in states for move in self.state.moves())
@@ -444,6 +485,8 @@ class Scenario:
             )
         elif isinstance(fault, MigrateError) and not isinstance(fault, InternalError):
             self.note("refused", process.node.name, type(fault).__name__, str(fault))
+            if isinstance(fault, PlanError) and self.before_edit is not None:
+                self.schedule, self.before_edit = self.before_edit, None
         else:
             self.note("crashed", process.node.name, repr(fault))
             self.oracle.break_("engine-crash", f"{process.node.name} ({command}) ended with {fault!r}")
@@ -451,15 +494,25 @@ class Scenario:
     def _next_command(self) -> str:
         draw = self.random.random()
         if self._some(MoveState.HALTED, MoveState.REVERSED):
-            return self.random.choice(("retry", "retry", "apply", "rollback", "rollback-source", "rollback-target"))
+            return self.random.choice(("retry", "retry", "retry-deletes", "apply", "rollback", *BACK))
         if draw < 0.15:
             return "rollback"
-        return "apply"
+        return "rollback-abandon" if draw < 0.17 else "apply"
 
     async def _trouble(self) -> None:
         """What operators, machines and passers-by do meanwhile."""
         random = self.random
-        calls = (self._kill, self._stall, self._wish, self._wish, self._second_engine, self._remember, self._edit)
+        calls = (
+            self._kill,
+            self._stall,
+            self._wish,
+            self._wish,
+            self._second_engine,
+            self._remember,
+            self._edit,
+            self._signal,
+            self._edit_plan,
+        )
         rate = random.choice((60.0, 200.0, 600.0))
         while True:
             await asyncio.sleep(random.expovariate(1.0 / rate))
@@ -472,21 +525,49 @@ class Scenario:
         """One process dies; or its whole machine, its guardian with it."""
         for process in self._living()[:1]:
             machine = process.node.machine
-            process.node.kill()
-            if self.random.random() < 0.3:
+            is_whole = self.random.random() < 0.3
+            process.node.kill(with_machine=is_whole)
+            if is_whole:
                 self.oracle.excuse_fences()
+                self.boots[machine] += 1
                 for node in self.nodes:
                     if node.machine == machine:
-                        node.kill()
+                        node.kill(with_machine=True)
 
     def _stall(self) -> None:
-        """A machine stands still for a while: an engine's or a customer's."""
+        """A process stands still for a while, an engine's or a customer's; or its whole machine does."""
         node = self.random.choice(self.nodes)
         seconds = self.random.choice((5.0, 40.0, 200.0))
-        if node.alive:
-            self.note("paused", node.name, seconds)
-            self.oracle.excuse_fences()
-            node.pause(seconds)
+        if not node.alive:
+            return
+        self.oracle.excuse_fences()
+        is_whole = self.random.random() < 0.3
+        for one in self.nodes:
+            if one is node or (is_whole and one.alive and one.machine == node.machine):
+                self.note("paused", one.name, seconds)
+                one.pause(seconds)
+
+    def _signal(self) -> None:
+        """Somebody presses Ctrl-C: the run ends in order, every fence released."""
+        for process in self._living()[:1]:
+            if process.node.on_signal is not None:
+                self.note("signal", process.node.name)
+                process.node.on_signal()
+
+    def _edit_plan(self) -> None:
+        """The plan says other durations from the next command on. Shorter ones are refused, and put back."""
+        routing = self.schedule.routing
+        longer = replace(
+            routing,
+            ttl_seconds=self.random.choice((routing.ttl_seconds, 5.0, 30.0, 45.0)),
+            max_write_seconds=self.random.choice((routing.max_write_seconds, 10.0, 60.0)),
+        )
+        if longer == routing:
+            return
+        self.note("plan", longer.ttl_seconds, longer.max_write_seconds)
+        self.before_edit = self.schedule
+        self.schedule = replace(self.schedule, routing=longer, fingerprint=f"print-{len(self.history)}")
+        self.oracle.planned(longer)
 
     def _wish(self) -> None:
         kind = self.random.choice(("hold", "pause", "rollback"))
@@ -633,14 +714,19 @@ def _slow_looks() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _small_ranges(seed: int) -> Iterator[None]:
-    """In half of the worlds ranges split at a handful of names, so that several are settled side by side."""
+    """In half of the worlds ranges split at a handful of names, so that several are settled side by side; in every fifth a few
+    deletes are more than the tool carries out without being told."""
     before = (walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT)
+    cap = subject_module.MIN_DELETE_CAP
     if seed % 2:
         walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT = 6, 3, 9
+    if seed % 5 == 0:
+        subject_module.MIN_DELETE_CAP = FEW_DELETES
     try:
         yield
     finally:
         walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT = before
+        subject_module.MIN_DELETE_CAP = cap
 
 
 def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None) -> Report:

@@ -32,6 +32,9 @@ from migrator.testing.simulation.loop import WORLD_BEGINS, Node, SimLoop
 from migrator.testing.simulation.weather import Weather
 
 T = TypeVar("T")
+ORPHAN_SECONDS = 30.0
+"""What a process had sent before it was killed is applied within this time, as the engine supposes (``PROVEN_DEAD_SECONDS``); if
+its machine lost power, or cannot be asked, within the life of its credential."""
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -132,8 +135,11 @@ class SimStore:
     ) -> None:
         """In the world's own time: the sender may be dead or paused by now."""
         node = self.node
-        if not node.alive and self.wire.random.random() < 0.5:
-            return  # it had not left the machine
+        if not node.alive:
+            if self.wire.random.random() < 0.5:
+                return  # it had not left the machine
+            if self.wire.loop.time() > node.sockets_closed_at + ORPHAN_SECONDS:
+                return
         outcome: Any
         try:
             outcome = effect(sent_at)

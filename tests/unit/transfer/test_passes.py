@@ -278,9 +278,14 @@ def small_blocks(patch):
     patch.setattr(copying, "PARALLEL_BLOCKS", 1)
 
 
-async def test_blocks_of_a_copy_that_lost_its_origin_are_swept_before_the_fence(lab, monkeypatch):
+@pytest.mark.parametrize("was_there", [False, True])
+async def test_blocks_of_a_copy_that_lost_its_origin_are_swept_before_the_fence(lab, monkeypatch, was_there):
+    """``was_there``: it had been copied before, and somebody deleted it at the target; so its name is on record."""
     small_blocks(monkeypatch)
     lab.put(lab.source, "large", b"0123456789abcdef")
+    if was_there:
+        await lab.run()
+        lab.erase(lab.target, "large")
     door = lab.doors["dst"].inner
     right = door.stage_block_from
 
