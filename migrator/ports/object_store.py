@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.model.values import value
@@ -39,6 +39,18 @@ class Written:
     etag: str
     copy_id: str | None = None
     pending: bool = False
+
+
+@value(frozen=True, slots=True)
+class Whole:
+    """All bytes of one generation."""
+
+    etag: str
+    body: bytes
+
+
+TOO_LARGE: Final = "AnswerTooLarge"
+"""The code of an answer that is longer than the asker wants to hold."""
 
 
 def _always() -> bool:
@@ -88,6 +100,11 @@ class ObjectStore(Protocol):
         self, container: str, name: str, *, if_match: str, offset: int = 0, length: int | None = None
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Bytes as stored (never decompressed), in chunks of at most 4 MiB; ConditionFailed on another generation."""
+        ...
+
+    async def whole(self, container: str, name: str, *, if_match: str | None = None, most_bytes: int) -> Whole:
+        """A small blob in one request, as stored: of generation ``if_match`` (else ConditionFailed), or the one that is there.
+        One of more than ``most_bytes`` (at most BLOCK_BYTES) is a CloudError(code=TOO_LARGE)."""
         ...
 
     def can_copy_from(self, other: ObjectStore) -> bool:
@@ -173,4 +190,14 @@ class RequestCounter(Protocol):
     def count(self, account: str, operation: Operation, *, minute: int, requests: int = 1) -> None: ...
 
 
-__all__ = ["MAY_SEND", "BlobType", "ObjectStore", "Operation", "Origin", "RequestCounter", "Written"]
+__all__ = [
+    "MAY_SEND",
+    "TOO_LARGE",
+    "BlobType",
+    "ObjectStore",
+    "Operation",
+    "Origin",
+    "RequestCounter",
+    "Whole",
+    "Written",
+]

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from migrator.errors import CloudError, ConditionFailed, SourceChanged, Unsupported
@@ -157,7 +157,7 @@ class Copier:
 
     async def _stream_block(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
         if blob.size <= BLOCK_BYTES:
-            body = b"".join([piece async for piece in self._pieces(container, blob, BLOCK_BYTES)])
+            body = await self._whole(container, blob) if blob.size else b""
             return (await self._destination.put(container, blob.name, body, shape, condition=condition)).etag
         piece_bytes = min(BLOCK_BYTES, max(STREAM_BLOCK_BYTES, -(-blob.size // MOST_BLOCKS)))
         ids: list[str] = []
@@ -194,22 +194,33 @@ class Copier:
             offset += len(piece)
         return written.etag
 
+    async def _whole(self, container: str, blob: Listed) -> bytes:
+        with _as_source(container, blob):
+            found = await self._origin.whole(container, blob.name, if_match=blob.etag, most_bytes=blob.size)
+        return _checked(found.body, len(found.body), container, blob)
+
     async def _pieces(self, container: str, blob: Listed, piece_bytes: int) -> AsyncIterator[bytes]:
-        """The blob's bytes in pieces of exactly ``piece_bytes`` (the last may be shorter)."""
+        """The blob's bytes in pieces of exactly ``piece_bytes`` (the last may be shorter); each is put together once, of the
+        chunks as they came."""
         if blob.size == 0:
             return
-        try:
+        with _as_source(container, blob):
             async with self._origin.read(container, blob.name, if_match=blob.etag) as chunks:
-                held = bytearray()
+                parts: list[bytes | memoryview] = []
+                held = got = 0
                 async for chunk in chunks:
-                    held += chunk
-                    while len(held) >= piece_bytes:
-                        yield bytes(held[:piece_bytes])
-                        del held[:piece_bytes]
-                if held:
-                    yield bytes(held)
-        except ConditionFailed as refusal:
-            raise SourceChanged(f"cannot copy {container}/{blob.name}: it changed meanwhile") from refusal
+                    got += len(chunk)
+                    rest: bytes | memoryview = chunk
+                    while held + len(rest) >= piece_bytes:
+                        view, room = memoryview(rest), piece_bytes - held
+                        yield b"".join([*parts, view[:room]])
+                        parts, held, rest = [], 0, view[room:]
+                    if rest:
+                        parts.append(rest)
+                        held += len(rest)
+                last = b"".join(parts)
+        if _checked(last, got, container, blob):
+            yield last
 
 
 async def same_content(
@@ -238,6 +249,25 @@ async def _digest(store: ObjectStore, container: str, blob: Listed) -> bytes:
     except ConditionFailed as refusal:
         raise SourceChanged(f"cannot compare {container}/{blob.name}: it changed meanwhile") from refusal
     return digest.digest()
+
+
+@contextmanager
+def _as_source(container: str, blob: Listed) -> Iterator[None]:
+    """A refused condition of a read for a copy: the origin is another generation."""
+    try:
+        yield
+    except ConditionFailed as refusal:
+        raise SourceChanged(f"cannot copy {container}/{blob.name}: it changed meanwhile") from refusal
+
+
+def _checked(piece: bytes, got: int, container: str, blob: Listed) -> bytes:
+    """``piece``, unless the ``got`` bytes that came are not as many as the listing said of this generation."""
+    if got != blob.size:
+        raise CloudError(
+            f"cannot copy {container}/{blob.name}: {got:,} bytes came of generation {blob.etag}, which has {blob.size:,}",
+            hint="find out what stands between this machine and the account",
+        )
+    return piece
 
 
 def _without_md5(blob: Listed) -> tuple[str | None, ...]:

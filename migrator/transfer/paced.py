@@ -15,7 +15,7 @@ from typing import TypeVar
 from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.ports.clock import Clock
-from migrator.ports.object_store import ObjectStore, Operation, Origin, RequestCounter, Written
+from migrator.ports.object_store import ObjectStore, Operation, Origin, RequestCounter, Whole, Written
 from migrator.transfer.limits import AccountLimits, grant_together
 
 T = TypeVar("T")
@@ -161,6 +161,14 @@ class PacedStore:
                 if got and fault.code == PAST_THE_END:
                     return  # it broke off after its last byte
                 raise
+
+    async def whole(self, container: str, name: str, *, if_match: str | None = None, most_bytes: int) -> Whole:
+        """The budget grants ``most_bytes``: who knows the size asks for no more."""
+        return await self._send(
+            "read",
+            lambda: self.inner.whole(container, name, if_match=if_match, most_bytes=most_bytes),
+            bytes=most_bytes,
+        )
 
     def can_copy_from(self, other: ObjectStore) -> bool:
         return self.inner.can_copy_from(_inner(other))

@@ -26,7 +26,7 @@ from migrator.model.objects import (
     Listed,
     Shape,
 )
-from migrator.ports.object_store import ObjectStore, Origin
+from migrator.ports.object_store import TOO_LARGE, ObjectStore, Origin
 
 HEADERS = ContentHeaders(
     content_type="text/csv; charset=utf-8",
@@ -292,6 +292,31 @@ class ObjectStoreSuite:
                 async with pair.source.read(box, "gone", if_match="0x1") as chunks:
                     [chunk async for chunk in chunks]
             assert refusal.value.what == what
+
+    async def test_a_small_blob_is_read_whole_with_its_generation(self, pair):
+        for body in (b"", b"one", os.urandom(100_000)):
+            blob = await pair.put("n", body)
+            for etag in (blob.etag, None):
+                found = await pair.source.whole(pair.box, "n", if_match=etag, most_bytes=max(1, len(body)))
+                assert (found.etag, found.body) == (blob.etag, body)
+            await pair.source.delete(pair.box, "n", if_match=blob.etag)
+
+    async def test_a_whole_read_of_another_generation_or_of_nothing_is_refused(self, pair):
+        old = await pair.put("n")
+        await pair.source.put(pair.box, "n", b"second", PLAIN, condition=Condition(if_match=old.etag))
+        with pytest.raises(ConditionFailed):
+            await pair.source.whole(pair.box, "n", if_match=old.etag, most_bytes=100)
+        for box, what in ((pair.box, "blob"), (f"{pair.box}-gone", "container")):
+            for etag in ("0x1", None):
+                with pytest.raises(NotFound) as refusal:
+                    await pair.source.whole(box, "gone", if_match=etag, most_bytes=100)
+                assert refusal.value.what == what
+
+    async def test_a_blob_that_is_larger_than_was_thought_is_not_held(self, pair):
+        await pair.put("n", bytes(1001))
+        with pytest.raises(CloudError) as refusal:
+            await pair.source.whole(pair.box, "n", most_bytes=1000)
+        assert refusal.value.code == TOO_LARGE
 
     async def test_bytes_are_read_as_they_are_stored(self, pair):
         body = gzip.compress(b"hello" * 1000)

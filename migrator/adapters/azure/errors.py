@@ -27,11 +27,10 @@ from migrator.errors import (
     Unreachable,
     Unsupported,
 )
+from migrator.ports.object_store import TOO_LARGE
 
 Effect = Literal["read", "write"]
 
-TOO_LARGE = "AnswerTooLarge"
-"""Our own code, of an answer longer than what may be held in memory: a smaller question may be answered."""
 THROTTLED = frozenset({"ServerBusy", "AccountIngressLimitExceeded", "AccountEgressLimitExceeded", "TooManyRequests"})
 REFUSED_CONDITION = frozenset(
     {
@@ -238,7 +237,6 @@ def redacted(text: str) -> str:
 
 
 __all__ = [
-    "TOO_LARGE",
     "Effect",
     "GetHeader",
     "ServiceAnswer",

@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 
 from migrator.adapters.azure import listing, shapes
 from migrator.adapters.azure.counting import survey_of
-from migrator.adapters.azure.errors import TOO_LARGE
 from migrator.adapters.azure.forms import FormReader
 from migrator.adapters.azure.requests import Requests
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Stream
 from migrator.adapters.azure.xml_reader import Node
 from migrator.errors import CloudError, ConditionFailed, NotFound
-from migrator.model.objects import LIST_PAGE, ContainerInfo, Listed, Page, Survey
+from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, ContainerInfo, Listed, Page, Survey
+from migrator.ports.object_store import TOO_LARGE, Whole
 
 LISTED = "copy,metadata,tags"
 EVERYTHING = "immutabilitypolicy,legalhold,snapshots,versions"
@@ -130,6 +130,21 @@ class AzureReadings:
             raise
         async with stream:
             yield self._requests.chunks(stream, "read", container, name)
+
+    async def whole(self, container: str, name: str, *, if_match: str | None = None, most_bytes: int) -> Whole:
+        headers: HeaderPairs = [] if if_match is None else [shapes.matching(if_match)]
+        try:
+            answer = await self._requests.send(
+                "GET", "read", container, name, headers=headers, most_bytes=min(most_bytes, BLOCK_BYTES)
+            )
+        except ConditionFailed as refusal:
+            await self._raise_if_gone(container, name, refusal)
+            raise
+        with self._requests.understanding("read", container, name):
+            etag = shapes.told_etag(answer)
+            if if_match not in (None, etag):
+                raise ValueError("another generation than the one that was asked for")
+        return Whole(etag, answer.body)
 
     async def _opened(self, container: str, name: str, if_match: str, offset: int, length: int | None) -> Stream:
         headers: HeaderPairs = [shapes.matching(if_match)]

@@ -40,7 +40,7 @@ from migrator.model.objects import (
     Survey,
 )
 from migrator.ports.diagnosis import Examination
-from migrator.ports.object_store import ObjectStore, Operation, Origin, Written
+from migrator.ports.object_store import TOO_LARGE, ObjectStore, Operation, Origin, Whole, Written
 
 T = TypeVar("T")
 
@@ -139,6 +139,20 @@ class LocalStore:
         blob, first = await self._first(place, if_match, offset, length)
         end = blob.size if length is None else min(blob.size, offset + length)
         yield self._chunks(place, if_match, first, offset, end)
+
+    async def whole(self, container: str, name: str, *, if_match: str | None = None, most_bytes: int) -> Whole:
+        place = Place(self.account, container, name)
+        request = self._request("read")
+
+        def work(connection: sqlite3.Connection) -> Whole:
+            row = _readable(connection, place, if_match)
+            if row.listed.size > min(most_bytes, BLOCK_BYTES):
+                raise CloudError(f"cannot read {place} whole: it has {row.listed.size} bytes", code=TOO_LARGE)
+            body = contents.read_range(connection, row.content, 0, row.listed.size)
+            request.egress_bytes = len(body)
+            return Whole(row.listed.etag, body)
+
+        return await self._in_thread(lambda: self._counters.counted(request, lambda: self._file.read(work)))
 
     def can_copy_from(self, other: ObjectStore) -> bool:
         return isinstance(other, LocalStore)
@@ -483,9 +497,11 @@ def _changeable(connection: sqlite3.Connection, place: Place, kind: BlobType, if
     return row
 
 
-def _readable(connection: sqlite3.Connection, place: Place, etag: str) -> Row:
+def _readable(connection: sqlite3.Connection, place: Place, etag: str | None) -> Row:
+    """``etag`` None: whichever generation is there."""
     row = rows.get(connection, place)
-    rows.check_generation(place, row, etag)
+    if etag is not None:
+        rows.check_generation(place, row, etag)
     if row.listed.is_archived:
         raise CloudError(f"cannot read {place}: it is archived", hint="set another tier first", code="BlobArchived")
     return row

@@ -7,16 +7,11 @@ and only ``RouteChanged`` says that somebody else wrote first.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from migrator.errors import CloudError, ConditionFailed, NotFound, RouteChanged
 from migrator.model.objects import CREATE, EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.routes import MAX_DOCUMENT_BYTES, RouteDocument
-from migrator.ports.object_store import ObjectStore
+from migrator.ports.object_store import TOO_LARGE, ObjectStore
 from migrator.ports.router import RouteSnapshot
-
-READ_ATTEMPTS = 50
-"""A read is a HEAD and a conditional GET; so many swaps may come between the two before we give up."""
 
 _SHAPE = Shape(
     blob_type=BlobType.BLOCK,
@@ -41,13 +36,21 @@ class StoreRouter:
         return f"{self._store.account}/{self._container}/{self._name}"
 
     async def read(self) -> RouteSnapshot:
-        for _ in range(READ_ATTEMPTS):
-            with suppress(ConditionFailed):  # swapped between our HEAD and our GET: look again
-                return await self._read_once()
-        raise CloudError(
-            f"cannot read the routes in {self.place}: they changed {READ_ATTEMPTS} times while being read",
-            hint="find out who keeps writing this document",
-        )
+        """One request: the answer tells the generation that its bytes are of."""
+        try:
+            found = await self._store.whole(self._container, self._name, most_bytes=MAX_DOCUMENT_BYTES)
+        except NotFound as missing:
+            if missing.what == "account":
+                raise
+            return RouteSnapshot(None, None)
+        except CloudError as failure:
+            if failure.code != TOO_LARGE:
+                raise
+            raise self._unreadable(f"it has more than {MAX_DOCUMENT_BYTES} bytes") from failure
+        try:
+            return RouteSnapshot(RouteDocument.decode(found.body), found.etag)
+        except ValueError as fault:
+            raise self._unreadable(str(fault)) from fault
 
     async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
         body = document.encode()
@@ -65,22 +68,6 @@ class StoreRouter:
 
     async def close(self) -> None:
         """Nothing of ours stays open."""
-
-    async def _read_once(self) -> RouteSnapshot:
-        try:
-            found = await self._store.head(self._container, self._name)
-            if found.size > MAX_DOCUMENT_BYTES:
-                raise self._unreadable(f"it has {found.size} bytes, more than {MAX_DOCUMENT_BYTES}")
-            async with self._store.read(self._container, self._name, if_match=found.etag) as chunks:
-                raw = b"".join([chunk async for chunk in chunks])
-        except NotFound as missing:
-            if missing.what == "account":
-                raise
-            return RouteSnapshot(None, None)
-        try:
-            return RouteSnapshot(RouteDocument.decode(raw), found.etag)
-        except ValueError as fault:
-            raise self._unreadable(str(fault)) from fault
 
     async def _put(self, body: bytes, condition: Condition) -> str:
         try:

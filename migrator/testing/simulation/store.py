@@ -26,7 +26,7 @@ from migrator.errors import (
     Unsupported,
 )
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
-from migrator.ports.object_store import ObjectStore, Origin, Written
+from migrator.ports.object_store import TOO_LARGE, ObjectStore, Origin, Whole, Written
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
 from migrator.testing.simulation.loop import WORLD_BEGINS, Node, SimLoop
 from migrator.testing.simulation.weather import Weather
@@ -211,6 +211,16 @@ class SimStore:
             return content[offset:] if length is None else content[offset : offset + length]
 
         yield _chunks(await self.send(effect, is_write=False))
+
+    async def whole(self, container: str, name: str, *, if_match: str | None = None, most_bytes: int) -> Whole:
+        def effect(sent_at: float) -> Whole:
+            etag = if_match or self._contents.get(container, name).listed.etag
+            content = self._contents.readable(container, name, etag).content
+            if len(content) > most_bytes:
+                raise CloudError(f"cannot read {name!r} whole: it has {len(content)} bytes", code=TOO_LARGE)
+            return Whole(etag, content)
+
+        return await self.send(effect, is_write=False)
 
     def can_copy_from(self, other: ObjectStore) -> bool:
         return isinstance(other, SimStore)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -9,6 +10,7 @@ from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
 from migrator.errors import CloudError, NotFound, Unsupported
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
+from migrator.ports.object_store import Whole
 from migrator.transfer.copying import BLOCKS_AHEAD, Copier
 
 SHAPE = Shape(BlobType.BLOCK, ContentHeaders("text/plain"), {"owner": "web"}, {"day": "1"}, None)
@@ -21,6 +23,7 @@ class Apart:
         self.inner = inner
         self.staging = self.most = 0
         self.fails_at = None
+        self.none_waits = False
         self._enough = asyncio.Event()
 
     def __getattr__(self, name):
@@ -31,7 +34,7 @@ class Apart:
 
     async def _others(self) -> None:
         """A slow network: the first blocks are on their way until there are as many as may be."""
-        if self.staging == BLOCKS_AHEAD:
+        if self.staging == BLOCKS_AHEAD or self.none_waits:
             self._enough.set()
         await asyncio.wait_for(self._enough.wait(), 10)
 
@@ -65,6 +68,26 @@ class Refusing(Apart):
     async def stage_block(self, container, name, block_id, body) -> None:
         self.staged.add(name)
         await self.inner.stage_block(container, name, block_id, body)
+
+
+class Cutting:
+    """Reads that end a byte too early."""
+
+    def __init__(self, inner) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    async def whole(self, container, name, **options):
+        found = await self.inner.whole(container, name, **options)
+        return Whole(found.etag, found.body[:-1])
+
+    @asynccontextmanager
+    async def read(self, container, name, *, if_match):
+        size = (await self.inner.head(container, name)).size
+        async with self.inner.read(container, name, if_match=if_match, length=size - 1) as chunks:
+            yield chunks
 
 
 @pytest.fixture
@@ -104,6 +127,34 @@ async def test_a_blob_counts_as_one_in_blocks_before_the_service_refuses_to_copy
     assert Copier.may_be_in_blocks(blob)
     await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
     assert target.staged == {"big"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, BLOCK_BYTES, BLOCK_BYTES + 1])
+async def test_a_blob_of_any_size_arrives_whole(ends, size):
+    source, target = ends
+    body = os.urandom(size)
+    half = min(size, BLOCK_BYTES)
+    for number, part in enumerate((body[:half], body[half:])):
+        await source.stage_block("box", "any", f"part-{number}", part)
+    await source.commit_blocks("box", "any", ["part-0", "part-1"], SHAPE, condition=CREATE)
+    blob, target.none_waits = await source.head("box", "any"), True
+    await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
+    assert (await target.whole("box", "any", most_bytes=BLOCK_BYTES)).body == body if size <= BLOCK_BYTES else True
+    assert (await target.head("box", "any")).size == size
+
+
+@pytest.mark.parametrize("size", [100, BLOCK_BYTES + 100])
+async def test_fewer_bytes_than_the_generation_has_are_no_copy(ends, size):
+    """Something between here and the account that cuts answers off, and says that they are whole."""
+    source, target = ends
+    await source.stage_block("box", "cut", "part-0", bytes(size // 2))
+    await source.stage_block("box", "cut", "part-1", bytes(size - size // 2))
+    await source.commit_blocks("box", "cut", ["part-0", "part-1"], SHAPE, condition=CREATE)
+    blob, target.none_waits = await source.head("box", "cut"), True
+    with pytest.raises(CloudError, match="bytes came of generation"):
+        await Copier(Cutting(source), target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
+    with pytest.raises(NotFound):
+        await target.head("box", "cut")
 
 
 @pytest.mark.parametrize("block", [0, 1, 2])
