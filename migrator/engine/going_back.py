@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from migrator.engine import adopting, steps
+from migrator.engine import adopting, left_behind, steps
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
@@ -93,6 +93,8 @@ async def roll_back(
         (halted if outcome.code == "halted" else reasons).extend(outcome.reasons)
         if halted and not carry_on:
             break
+    for move in scope:  # not before all customers are back who can be
+        halted += await left_behind.look(fleet.mover(move))
     wishes = [one for one in fleet.world.state.controls() if one.kind == "rollback"]
     if wishes:
         fleet.commit(*(SetControl(replace(one, value={})) for one in wishes))

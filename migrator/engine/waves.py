@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from migrator.engine import going_back, steps
+from migrator.engine import going_back, left_behind, steps
 from migrator.engine.fleet import Fleet, end
 from migrator.engine.mover import Mover, Turns, Waiting
 from migrator.engine.steps import soak
@@ -61,11 +61,13 @@ class _Applying:
 
     async def work(self) -> Outcome:
         watch = asyncio.ensure_future(going_back.wished(self.fleet))
+        looks = asyncio.ensure_future(left_behind.look_where_due(self.fleet))
         try:
-            return await self._work(watch)
+            outcome = await self._work(watch)
+            changed = [text for text in await looks if text not in outcome.reasons]
+            return Outcome("halted", (*outcome.reasons, *changed)) if changed else outcome
         finally:
-            watch.cancel()
-            await end([*self.at_work, watch])
+            await end([*self.at_work, watch, looks])
 
     async def _work(self, watch: asyncio.Task[Control]) -> Outcome:
         while True:

@@ -50,7 +50,7 @@ regions:
     targets: {{images: split}}
 routing: {{kind: blob, account: core, container: routing, name: routes.json, ttl: 1s}}
 budget: {{requests_per_minute: {budget}, bytes_per_second: 50MiB}}
-cutover: {{max_write: 2s, clock_margin: 200ms, fence_timeout: 60s, straggler_interval: 2s}}
+cutover: {{max_write: 2s, clock_margin: 200ms, fence_timeout: 60s, straggler_interval: 2s, max_delete: 100%}}
 waves:
   - name: only
     moves: [{{region: europe, areas: "*"}}]

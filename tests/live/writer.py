@@ -111,7 +111,7 @@ class Writer:
                 return "overwrite", name, self._fresh(name, log=True)
             line = json.dumps({"key": name, "line": self.chance.getrandbits(60)}).encode() + b"\n"
             return "append", name, Held(held.body + line, held.tags, held.kind)
-        ops = {"overwrite": 5, "retag": 3, "retier": 1, "blocks": 1, "delete": 2 if name.startswith("cold/") else 0}
+        ops = {"overwrite": 5, "retag": 3, "retier": 1, "blocks": 1, "delete": 1 if name.startswith("cold/") else 0}
         op = self.chance.choices(tuple(ops), tuple(ops.values()))[0]
         if op == "delete":
             return op, name, None

@@ -1,0 +1,131 @@
+"""After a way back: whatever still changes on the target that customers left is listed once, and kept.
+
+Decides when such a target is looked at: right after the way back, and then by every run that finds a look due. Leaves the
+comparison to ``transfer.watch``. Rules: a look reads both accounts and writes none, so it needs no claim of the route; what it
+found is said by every run and by ``status`` until the move starts again, for these objects are nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from migrator.engine.fleet import Fleet
+from migrator.engine.mover import Mover, Waiting
+from migrator.errors import CloudError
+from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
+from migrator.model.names import MoveId
+from migrator.ports.state_store import SetNote, StateStore
+from migrator.transfer import passes
+
+SHARE_OF_TIME: Final = 10
+"""Between two looks passes ten times as long as the last one took, or ``straggler_interval`` if that is longer."""
+MOST_ROWS: Final = 100_000
+NAMED: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The last look at a target that was left. ``found``: objects that changed there since the way back, in all."""
+
+    at: datetime
+    seconds: float
+    found: int
+
+
+def is_left(record: MoveRecord) -> bool:
+    """Did customers come back from the target, and can it be read? One that was given up may be gone."""
+    return record.state is MoveState.REVERSED and record.direction is Direction.REVERSE and not record.dirty
+
+
+def last_look(state: StateStore, record: MoveRecord) -> Looked | None:
+    """Of this way back; None before the first one."""
+    note: Any = state.note(_key(record.id))
+    if not is_left(record) or note is None:
+        return None
+    looked = Looked(datetime.fromisoformat(note["at"]), float(note["seconds"]), int(note["found"]))
+    return looked if record.switched_at is None or looked.at >= record.switched_at else None
+
+
+def strays(state: StateStore, record: MoveRecord) -> list[ExceptionRow]:
+    """What was written to the target, or deleted there, after customers had left it: ascending by container and name."""
+    if not is_left(record):
+        return []
+    rows = state.exceptions(record.id, limit=MOST_ROWS)
+    since = record.switched_at
+    return [
+        row for row in rows if row.kind == "straggler" and (since is None or (row.at is not None and row.at >= since))
+    ]
+
+
+def in_words(record: MoveRecord, found: list[ExceptionRow]) -> str:
+    """One sentence for people: what lies at the target and nowhere else, and what to do about it."""
+    named = ", ".join(f"{row.container}/{row.name}" for row in found[:NAMED]) + (", ..." if len(found) > NAMED else "")
+    are = "objects were" if len(found) > 1 else "object was"
+    return (
+        f"{len(found):,} {are} changed on {record.target} after customers had gone back to {record.source}, by a writer without"
+        f" a lease ({named}); nothing of it is lost and nothing of it is at {record.source}: bring over what you need by hand"
+    )
+
+
+async def look_where_due(fleet: Fleet) -> list[str]:
+    """Look at every left target whose look is due; one sentence for each that changed, now or before."""
+    said = []
+    for move in fleet.schedule.moves:
+        mover = fleet.mover(move)
+        if is_left(mover.record):
+            said += await look(mover)
+    return said
+
+
+async def look(mover: Mover) -> list[str]:
+    """Look if it is due; a sentence if anything changed there, now or before. A target that cannot be read is said, and looked at
+    by the next run."""
+    state, record = mover.world.state, mover.record
+    if is_left(record) and _is_due(mover):
+        try:
+            await _look(mover)
+        except Waiting:
+            pass
+        except CloudError as fault:
+            mover.tell(
+                "warning", f"{mover.id}: cannot look whether {record.target} is still, which was left: {fault.message}"
+            )
+    found = strays(state, record)
+    return [f"{mover.id}: {in_words(record, found)}"] if found else []
+
+
+def _is_due(mover: Mover) -> bool:
+    last = last_look(mover.world.state, mover.record)
+    if last is None:
+        return True
+    pause = max(mover.wave.cutover.straggler_interval_seconds, SHARE_OF_TIME * last.seconds)
+    return mover.world.clock.now() >= last.at + timedelta(seconds=pause)
+
+
+async def _look(mover: Mover) -> None:
+    async def admit() -> None:
+        await mover.unpaused()
+        mover.shared.session.check()
+
+    record, state = mover.record, mover.world.state
+    last, now = last_look(state, record), mover.world.clock.now()
+    result = await passes.watch(replace(mover.transfer(), admit=admit))
+    found = strays(state, record)
+    note = SetNote(_key(mover.id), {"at": now.isoformat(), "seconds": result.seconds, "found": len(found)})
+    if len(found) > (last.found if last else 0):  # rows of a look that died are said by this one
+        text = f"{mover.id}: {in_words(record, found)}"
+        mover.commit(note, mover.note("left-target-changed", text, objects=len(found), named=result.named))
+        mover.tell("warning", text)
+        return
+    if last is None:
+        text = f"{mover.id}: {record.target} is still since customers left it"
+        mover.commit(note, mover.note("left-target-still", text, scanned=result.scanned))
+        mover.tell("pass", text)
+    else:
+        mover.commit(note)
+
+
+def _key(move: MoveId) -> str:
+    return f"left {move}"
