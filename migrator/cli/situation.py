@@ -8,10 +8,11 @@ work while its heartbeat is younger than the lock's timeout and nothing proves i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
 from migrator.engine.preview import known_inventories, standing_of
 from migrator.engine.steps.soak import NO_STRAGGLERS
@@ -20,13 +21,23 @@ from migrator.forecast.outcome import Comparison
 from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
 from migrator.machine.waves import wave_state
-from migrator.model.moves import Approval, Control, LockRecord, MoveRecord, MoveState, WaveRecord, WaveState
+from migrator.model.moves import (
+    Approval,
+    Control,
+    ExceptionRow,
+    LockRecord,
+    MoveRecord,
+    MoveState,
+    WaveRecord,
+    WaveState,
+)
 from migrator.model.pace import FRESH_SECONDS, NOTE, Pace, from_note
 from migrator.model.samples import Sample
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.ports.state_store import StateStore
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
+MOST_LISTED: Final = 100
 _RESTING: Final = (MoveState.SOAKED, MoveState.REVERSED, MoveState.HALTED, MoveState.RETIRED)
 _KEEP_FROM_BEGINNING: Final = frozenset({"wave", "failed", "not-before", "pause"})
 _NOT_SWITCHED: Final = frozenset(
@@ -53,6 +64,12 @@ class MoveStanding:
     soak_wanted_seconds: float | None = None
     gates: tuple[Sample, ...] = ()
     """The last sample of each gate since the switch, while it soaks."""
+    listed: tuple[ExceptionRow, ...] = ()
+    """Objects that a person should know of; the first MOST_LISTED by name."""
+    listed_counts: Mapping[str, int] = field(default_factory=dict)
+    """All of them, by kind."""
+    looked: Looked | None = None
+    """The last look at the target, if customers have left it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +241,9 @@ def _move(move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, no
         _waits_of_move(move, planned, recorded, soak_left, now),
         planned.soak_seconds if soak_left is not None and planned is not None else None,
         _gates(move, planned, recorded.store),
+        tuple(recorded.store.exceptions(move.id, limit=MOST_LISTED)) if recorded.store else (),
+        recorded.store.exception_counts(move.id) if recorded.store else {},
+        last_look(recorded.store, move) if recorded.store else None,
     )
 
 
@@ -335,6 +355,8 @@ def next_action(situation: Situation, plan: str) -> str:
         return f"read the reason, then `migrate retry {plan} --reason TEXT` or `migrate rollback {plan}`"
     if any(move.record.direction == "reverse" and move.record.state != MoveState.REVERSED for move in situation.moves):
         return f"`migrate rollback {plan}` goes on with the way back"
+    if any(move.looked is not None and move.looked.found for move in situation.moves):
+        return f"bring over what was written at the targets that were left, then `migrate retry {plan} --reason TEXT`"
     if MoveState.REVERSED in states:
         return f"`migrate retry {plan} --reason TEXT` starts the reversed moves afresh"
     if states and all(state in (MoveState.SOAKED, MoveState.RETIRED) for state in states):

@@ -235,9 +235,7 @@ def _kept(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Iterat
     counts = {kind: number for kind, number in facts.exceptions.get(key, {}).items() if number}
     if counts:
         said = ", ".join(f"{number:,} {kind}" for kind, number in sorted(counts.items()))
-        yield Finding(
-            "info", "exceptions", key, f"objects that are listed: {said}", "`migrate history PLAN` tells of each"
-        )
+        yield Finding("info", "exceptions", key, f"objects that are listed: {said}", "`migrate status PLAN` names them")
 
 
 def _data(facts: Facts, planned: PlannedMove, record: MoveRecord) -> Iterator[Finding]:

@@ -122,7 +122,7 @@ async def _look(mover: Mover) -> None:
     if last is None:
         text = f"{mover.id}: {record.target} is still since customers left it"
         mover.commit(note, mover.note("left-target-still", text, scanned=result.scanned))
-        mover.tell("pass", text)
+        mover.tell("left-target", text)
     else:
         mover.commit(note)
 

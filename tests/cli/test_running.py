@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from migrator.adapters.local import LocalStore
+from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
 from tests.cli.conftest import PLAN, Migrate
 
 LONG_SOAK = PLAN.replace("soak: 300ms", "soak: 1h", 1)
@@ -159,3 +162,28 @@ def test_a_reader_that_goes_away_is_no_noise(filled: Migrate) -> None:
     command = f"{sys.executable} -m migrator.cli.app schema | head -1"
     done = subprocess.run(["/bin/bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert done.stderr == ""
+
+
+def test_a_write_at_a_target_that_customers_left_is_said_by_the_next_run_and_by_status(
+    migrate: Migrate, here: Path
+) -> None:
+    migrate("sample", "p.yaml", "--objects", "5")
+    assert migrate("apply", "p.yaml", "--yes").code == 0
+    assert migrate("rollback", "p.yaml", "--yes").code == 0
+    assert "web was left" in migrate("status", "p.yaml").out
+    asyncio.run(_write(here / "state/web.db", "web-sessions", "late"))
+    time.sleep(1.1)  # straggler_interval
+    done = migrate("apply", "p.yaml", "--yes", "--no-wait")
+    assert done.code == 4
+    assert "1 object was changed on web after customers had gone back to core" in done.out + done.err
+    seen = migrate("status", "p.yaml").out
+    assert "straggler: web-sessions/late: written on web by a writer without a lease" in seen
+    assert "bring over what was written at the targets that were left" in seen
+    assert "1 straggler" in migrate("doctor", "p.yaml").out
+
+
+async def _write(account: Path, container: str, name: str) -> None:
+    store = LocalStore(account.stem, account)
+    shape = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
+    await store.put(container, name, b"late", shape, condition=CREATE)
+    await store.close()

@@ -19,6 +19,7 @@ from migrator.model.moves import (
     Approval,
     Control,
     Direction,
+    ExceptionRow,
     Figures,
     LockRecord,
     MoveRecord,
@@ -59,6 +60,7 @@ class Recorded:
     lock_record: LockRecord | None = None
     unanswered: tuple[str, ...] = ()
     samples: dict[str, Sample] = field(default_factory=dict)
+    listed: tuple[ExceptionRow, ...] = ()
 
     def waves(self) -> tuple[WaveRecord, ...]:
         return self.wave_records
@@ -80,6 +82,12 @@ class Recorded:
 
     def last_samples(self, move: MoveId) -> dict[str, Sample]:
         return self.samples
+
+    def exceptions(self, move: MoveId, *, limit: int) -> tuple[ExceptionRow, ...]:
+        return self.listed[:limit]
+
+    def exception_counts(self, move: MoveId) -> dict[str, int]:
+        return {"straggler": len(self.listed)} if self.listed else {}
 
     def outstanding(self, move: MoveId) -> tuple[str, ...]:
         return self.unanswered
@@ -387,3 +395,18 @@ def test_the_forecast_goes_on_from_where_the_rollout_stands() -> None:
     assert (first["is_begun"], first["soaked"]) == (True, "2026-12-01T12:50:00Z")
     assert (second["begins"], second["is_lower_bound"]) == ("2026-12-01T12:50:00Z", True)
     assert status.document(assess("split", schedule=None, store=None, now=NOW))["forecast"] is None
+
+
+def test_objects_that_are_listed_are_named_the_first_few_to_people_and_more_to_programs() -> None:
+    rows = tuple(ExceptionRow("web", f"n{index:03d}", "straggler", None, "e", "written on web") for index in range(120))
+    record = MoveRecord(WEB, "first", "core", "web", MoveState.SOAKED, Direction.FORWARD)
+    store = Recorded((WaveRecord("first", 0, WaveState.SOAKED),), (record,), listed=rows)
+    seen = assess("p", schedule=None, store=store, now=NOW)  # type: ignore[arg-type]
+    out = io.StringIO()
+    status.write(Page(Settings(), out), seen, next_action="nothing", rates={})
+    assert "listed: 120 straggler" in out.getvalue()
+    assert "straggler: web/n004: written on web" in out.getvalue()
+    assert "n005" not in out.getvalue()
+    assert "and 115 more; status --json names the first 100" in out.getvalue()
+    listed = status.document(seen)["waves"][0]["moves"][0]["listed"]
+    assert (listed["counts"], len(listed["objects"])) == ({"straggler": 120}, 100)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from migrator.cli.settings import Settings
-from migrator.cli.situation import MoveStanding, Situation, WaveStanding
+from migrator.cli.situation import MOST_LISTED, MoveStanding, Situation, WaveStanding
 from migrator.cli.views import timeline
 from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.cli.views.figures import brief, count, duration, instant, size, stamp
@@ -18,6 +18,8 @@ from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
 
+MOST_NAMED = 5
+"""Listed objects of a move that people see by name."""
 _STYLES = {"halted": "bold red", "soaked": "green", "reversed": "yellow", "running": "cyan", "soaking": "cyan"}
 
 _ARRIVED = frozenset({MoveState.SOAKING, MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRING, MoveState.RETIRED})
@@ -81,6 +83,14 @@ def _move(move: MoveStanding) -> dict[str, Any]:
         "reason": record.reason or None,
         "soak_seconds": record.figures.soak_seconds,
         "soak_left_seconds": move.soak_left_seconds,
+        "listed": {
+            "counts": {kind: number for kind, number in sorted(move.listed_counts.items()) if number},
+            "objects": [
+                {"kind": row.kind, "container": row.container, "name": row.name, "why": row.detail}
+                for row in move.listed
+            ],
+        },
+        "left_target": {"at": stamp(move.looked.at), "changed": move.looked.found} if move.looked else None,
         "gates": [
             {
                 "name": one.gate,
@@ -151,6 +161,8 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> N
             page.line(f"  {move.record.id}: {_fence(move)}", style="yellow")
         if move.record.dirty:
             page.line(f"  {move.record.id}: {move.record.dirty}", style="yellow")
+        for line in (*_looked_lines(move), *_listed_lines(move)):
+            page.line(f"  {move.record.id}: {line}", style="yellow")
         if any(wait.kind == "unanswered-writes" for wait in move.waits):
             page.line(f"  {move.record.id}: waits for unanswered writes of its own, which may still be applied")
 
@@ -162,6 +174,25 @@ def _soak_lines(move: MoveStanding) -> Iterator[str]:
         yield f"healthy for {healthy} of {duration(move.soak_wanted_seconds)}"
     for one in move.gates:
         yield f"gate {one.gate} {one.verdict} at {instant(one.at)}: {one.reason}"
+
+
+def _looked_lines(move: MoveStanding) -> Iterator[str]:
+    """Is the target still that customers have left?"""
+    if move.looked is not None:
+        found = f"{count(move.looked.found)} objects changed there since" if move.looked.found else "it is still"
+        yield f"{move.record.target} was left; looked at {instant(move.looked.at)}: {found}; the next run looks again"
+
+
+def _listed_lines(move: MoveStanding) -> Iterator[str]:
+    """Objects that a person should know of: how many of each kind, and some by name."""
+    counts = {kind: number for kind, number in sorted(move.listed_counts.items()) if number}
+    if not counts:
+        return
+    yield "listed: " + ", ".join(f"{count(number)} {kind}" for kind, number in counts.items())
+    for row in move.listed[:MOST_NAMED]:
+        yield f"  {row.kind}: {row.container}/{row.name}: {row.detail}"
+    if sum(counts.values()) > MOST_NAMED:
+        yield f"  and {count(sum(counts.values()) - MOST_NAMED)} more; status --json names the first {MOST_LISTED}"
 
 
 def _fence(move: MoveStanding) -> str:
