@@ -21,12 +21,14 @@ class Act:
     has_lease: bool
     checked_at: float
     must_end: float
+    is_bound: bool = False
+    """Signed under a stored access policy: without a lease, but an enforced fence stops it."""
     applied_at: float | None = None
     acknowledged_at: float | None = None
     failed: str = ""
 
     def __str__(self) -> str:
-        lease = f"lease until {self.must_end:.3f}" if self.has_lease else "no lease"
+        lease = f"lease until {self.must_end:.3f}" if self.has_lease else "a policy" if self.is_bound else "no lease"
         seen = "acknowledged" if self.acknowledged_at is not None else "unanswered"
         place = f"{self.account}/{self.container}/{self.name!r}"
         return (

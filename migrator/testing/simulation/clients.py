@@ -15,12 +15,13 @@ from typing import Any
 
 from migrator.client.errors import LeaseError, RouteFenced
 from migrator.client.follower import Follower, Grant, Refresh
-from migrator.errors import CloudError, MigrateError, OutcomeUnknown
+from migrator.errors import AccessRefused, CloudError, MigrateError, OutcomeUnknown
 from migrator.model.names import MoveId
 from migrator.model.objects import BlobType, ContentHeaders, Shape
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Sender
 from migrator.testing.simulation.loop import Node, SimClock
+from migrator.testing.simulation.policies import WRITERS
 from migrator.testing.simulation.router import SimRouter
 from migrator.testing.simulation.store import Wire
 
@@ -167,6 +168,8 @@ class Writer(Customer):
         wire = self._wires[act.account]
         store = wire.as_seen_by(self.node, Sender(self.name, False, act))
         effect = effect_of(act, wire, self.random, store.sender)
+        if act.is_bound:
+            effect = signed(act, wire, effect)
         try:
             await store.send(effect, is_write=True, limit_seconds=limit_seconds)
         except OutcomeUnknown:
@@ -195,6 +198,22 @@ class Rogue(Writer):
         container, name = self.random.choice(territory.names)
         now = self.node.loop.time()
         await self._send(self._act(territory, account, container, name, checked_at=now, must_end=now), 60.0)
+
+
+class Bound(Rogue):
+    """Writes without asking the route, but with a signature of a stored access policy, which an enforced fence revokes."""
+
+    longest_seconds: Callable[[], float]
+    """``max_write``: what is promised of every writer."""
+
+    async def raid(self, territories: tuple[Territory, ...], account: str) -> None:
+        while self.node.loop.time() < self._habits.stop_at:
+            await self.clock.sleep(self.random.expovariate(1.0 / self._habits.think_seconds))
+            container, name = self.random.choice(self.random.choice(territories).names)
+            now = self.node.loop.time()
+            act = self._act(territories[0], account, container, name, checked_at=now, must_end=now)
+            act.is_bound = True
+            await self._send(act, self.longest_seconds())
 
 
 class Reader(Customer):
@@ -268,6 +287,19 @@ def effect_of(act: Act, wire: Wire, random: Random, sender: Sender) -> Callable[
         return put(sent_at, shape, text, "put")
 
     return effect
+
+
+def signed(act: Act, wire: Wire, effect: Callable[[float], Any]) -> Callable[[float], Any]:
+    """``effect`` under a signature of the writers' policy: carried out only if the service still lets that write."""
+
+    def checked(sent_at: float) -> Any:
+        if wire.policies is None or not wire.policies.accepts(act.container, WRITERS, wire.loop.time()):
+            raise AccessRefused(
+                f"cannot write to {act.account}: the policy does not let it", code="AuthorizationFailure"
+            )
+        return effect(sent_at)
+
+    return checked
 
 
 def shape_of(random: Random, number: int) -> Shape:

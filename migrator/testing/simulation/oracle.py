@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import BlobType
@@ -28,6 +29,7 @@ from migrator.ports.state_store import (
     PutException,
     ReplaceRanges,
     SaveMove,
+    StateStore,
 )
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Sender
@@ -39,6 +41,7 @@ HAND_GRACE_SECONDS = 45.0
 FENCE_SLACK_SECONDS = 120.0
 """Slow swaps at both ends of a fence, on top of its budget."""
 GUARDIAN_SECONDS = 10.0
+MOST_EXCEPTIONS = 1_000_000
 OCCASIONAL = ("no-stragglers",)
 """Gates that are asked more rarely than once an interval: they reset the soak, they do not count it."""
 Place = tuple[str, str]
@@ -121,6 +124,7 @@ class Oracle:
         self._directions: dict[tuple[str, str], Direction] = {}
         self._abandoning: set[tuple[str, str]] = set()
         """(node, move): what these engines go back without."""
+        self._sampled_at: dict[Sample, float] = {}
         self._drain_seconds = schedule.routing.drain_seconds
         self.violations: list[Violation] = []
         self.has_one_store = True
@@ -255,9 +259,13 @@ class Oracle:
             after.stray = not is_live
         if is_live and (record is None or record.mode == READ_WRITE):
             case.late.pop((account.name, container, name), None)
-        elif not (keeps_lease and is_live) and not _is_same(before, after):
+        elif not ((keeps_lease or self._is_bound(case, act)) and is_live) and not _is_same(before, after):
             # Under a lease for an account that the route does not name: a hand edit took the route away from under it.
             case.late[(account.name, container, name)] = _Late(now, str(act))
+
+    def _is_bound(self, case: _Case, act: Act) -> bool:
+        """An enforced fence promises to such a writer what it promises to one with a lease: whatever is accepted comes along."""
+        return act.is_bound and self._schedule.wave_of(case.plan.id).cutover.fence == "access-policy"
 
     # The route.
 
@@ -323,6 +331,8 @@ class Oracle:
         self.longest_fence = max(self.longest_fence, lasted)
         cutover = self._schedule.wave_of(case.plan.id).cutover
         budget = self._drain_seconds + cutover.fence_timeout_seconds + GUARDIAN_SECONDS
+        if cutover.fence == "access-policy":
+            budget += PROBE_SECONDS + PROPAGATION_SECONDS + self._drain_seconds
         if lasted > budget + FENCE_SLACK_SECONDS and not case.fence_excused:
             self.break_("fence-budget", f"{what}: writers were stopped for {lasted:.0f} s of {budget:.0f} s")
         case.fenced_at = None
@@ -363,9 +373,11 @@ class Oracle:
         if there.name != case.plan.source:
             self.break_("abandoned-forward", what)
         for container, name in self._places(case, here.name):
-            blob = here.peek(container, name)
-            if blob is not None and generation_hash(name, blob.listed.etag) not in case.carried:
-                blob.stray = True
+            blob, row = here.peek(container, name), case.exceptions.get((container, name))
+            if blob is None or generation_hash(name, blob.listed.etag) in case.carried:
+                continue
+            # What a person had decided against before is kept elsewhere already.
+            blob.stray = row is None or row.kind != "decided" or row.target_etag != blob.listed.etag
         self._settle_in(case, there.name)
 
     def _judge_proofs(self, case: _Case, what: str) -> None:
@@ -436,6 +448,10 @@ class Oracle:
     def _in_grace(self, case: _Case) -> bool:
         return self._loop.time() - case.hand_at < HAND_GRACE_SECONDS
 
+    def was_edited(self, move: MoveId) -> bool:
+        """Did a person ever change this move's route?"""
+        return self._was_edited(self._cases[str(move)])
+
     def _was_edited(self, case: _Case) -> bool:
         return case.hand_at > -1e8
 
@@ -472,13 +488,18 @@ class Oracle:
             elif isinstance(change, AddSample):
                 self._sampled(node, change)
 
-    def restored(self, records: Sequence[MoveRecord], rows: Mapping[MoveId, Sequence[ExceptionRow]]) -> None:
+    def restored(self, state: StateStore) -> None:
         """The state store was put back to an older moment."""
-        for record in records:
+        for record in state.moves():
             case = self._cases[str(record.id)]
             case.record = record
-            case.exceptions = {(row.container, row.name): row for row in rows.get(record.id, ())}
+            case.exceptions = {
+                (row.container, row.name): row for row in state.exceptions(record.id, limit=MOST_EXCEPTIONS)
+            }
             case.soaks.clear()
+            for gate, last in state.last_samples(record.id).items():
+                if last.verdict is Verdict.PASSED and last in self._sampled_at:
+                    case.soaks[gate] = _Soak(last_pass=self._sampled_at[last])
             case.soaked_before = record.figures.soak_seconds
 
     def _excepted(self, move: MoveId, row: ExceptionRow) -> None:
@@ -546,6 +567,7 @@ class Oracle:
 
     def _sampled(self, node: Node, change: AddSample) -> None:
         sample = change.sample
+        self._sampled_at[sample] = self._loop.time()
         case = self._cases[str(sample.move)]
         now = self._loop.time()
         soak = case.soaks.setdefault(sample.gate, _Soak())

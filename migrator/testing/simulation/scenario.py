@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import warnings
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
@@ -30,7 +30,7 @@ from migrator.errors import InternalError, MigrateError, PlanError
 from migrator.model.moves import Control, Direction, LockRecord, MoveRecord, MoveState
 from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import READ_WRITE, RouteDocument
-from migrator.model.schedule import Schedule
+from migrator.model.schedule import POLICY_PROPAGATION_SECONDS, Schedule
 from migrator.ports.state_store import SaveMove, SetControl
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
@@ -38,6 +38,7 @@ from migrator.testing.simulation.blobs import SEED, Account, Blob, Container, Se
 from migrator.testing.simulation.clients import (
     DELETING,
     VERBS,
+    Bound,
     Habits,
     Reader,
     Rogue,
@@ -62,6 +63,7 @@ from migrator.testing.simulation.loop import (
 )
 from migrator.testing.simulation.metrics import MetricWorld, Stretch
 from migrator.testing.simulation.oracle import Oracle, Violation
+from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.testing.simulation.store import Wire
@@ -84,6 +86,8 @@ BOOK_SECONDS = 60.0
 BLOCK_BYTES = 64
 """Objects of a few hundred bytes are large here, so that they are copied in blocks."""
 CALM_RUNS = 12
+SLOW_PER_MINUTE = (120.0, 1_200.0)
+"""What a worried operator lets the tool send."""
 FEW_DELETES = 2
 MANY_DELETES = 1_000
 """What an operator says who has looked, and found that the customers did it."""
@@ -180,7 +184,9 @@ class Scenario:
         self.metrics = self._metrics()
         self.older: list[object] = []
         self.copies: list[MemoryStateStore] = []
-        self.before_edit: Schedule | None = None
+        routing = self.schedule.routing
+        self.longest = (routing.ttl_seconds, routing.max_write_seconds)
+        """The longest ttl and max_write that any edit of the plan ever said: a run may have published them."""
         self.boots: Counter[str] = Counter()
         """How often each machine was started again."""
         self.clock_hands: dict[str, tuple[float, float]] = {}
@@ -205,6 +211,8 @@ class Scenario:
         if random.random() < 0.25:
             wire.copies_from = set()
         wire.async_copies = random.random() < 0.7
+        if any(wave.cutover.fence == "access-policy" for wave in self.schedule.waves):
+            wire.policies = Policies(f"policies {name} {self.seed}")
         wire.listed = lambda node, container, first, sent_at: self._listed(name, node, container, first, sent_at)
         return wire
 
@@ -253,6 +261,8 @@ class Scenario:
     def _fill(self) -> None:
         for account, container in self.terrain.containers:
             self.accounts[account].containers[container] = Container(ContainerInfo(container))
+            if (policies := self.wires[account].policies) is not None:
+                policies.put(container, (WRITERS, READERS), -POLICY_PROPAGATION_SECONDS)
         for account, container, name in self.terrain.neighbours:
             self._seed_blob(account, container, name, BlobType.BLOCK)
         for move, territory in zip(self.schedule.moves, self.terrain.territories, strict=True):
@@ -304,6 +314,7 @@ class Scenario:
             node.start(writer.work(self.terrain.territories))
         if random.random() < 0.35:
             self._start_rogue()
+        self._start_bound()
         node, clock = self._node("reader"), self._clock("reader")
         reader = Reader(
             "reader",
@@ -350,6 +361,21 @@ class Scenario:
             "rogue", node, clock, router, self.wires, self.writers, habits, self._numbers, f"rogue {self.seed}"
         )
         node.start(rogue.raid((territory,), account))
+
+    def _start_bound(self) -> None:
+        """Writers that an enforced fence binds, one for each move that has one."""
+        for territory in self.terrain.territories:
+            move = self.schedule.move(territory.move)
+            if self.schedule.wave_of(move.id).cutover.fence != "access-policy":
+                continue
+            name = f"bound-{move.id.region}"
+            node, clock = self._node(name), self._clock(name)
+            habits = Habits(self.random.choice((2.0, 8.0, 30.0)), 0.0, 0.0, self.busy_seconds)
+            router = self.board.as_seen_by(node, Sender(name, False))
+            seed = f"{name} {self.seed}"
+            bound = Bound(name, node, clock, router, self.wires, self.writers, habits, self._numbers, seed)
+            bound.longest_seconds = lambda: self.schedule.routing.max_write_seconds
+            node.start(bound.raid((territory,), move.source))
 
     # Engines.
 
@@ -485,8 +511,8 @@ class Scenario:
             )
         elif isinstance(fault, MigrateError) and not isinstance(fault, InternalError):
             self.note("refused", process.node.name, type(fault).__name__, str(fault))
-            if isinstance(fault, PlanError) and self.before_edit is not None:
-                self.schedule, self.before_edit = self.before_edit, None
+            if isinstance(fault, PlanError):
+                self._plan_durations(self.longest)
         else:
             self.note("crashed", process.node.name, repr(fault))
             self.oracle.break_("engine-crash", f"{process.node.name} ({command}) ended with {fault!r}")
@@ -557,23 +583,26 @@ class Scenario:
     def _edit_plan(self) -> None:
         """The plan says other durations from the next command on. Shorter ones are refused, and put back."""
         routing = self.schedule.routing
-        longer = replace(
-            routing,
-            ttl_seconds=self.random.choice((routing.ttl_seconds, 5.0, 30.0, 45.0)),
-            max_write_seconds=self.random.choice((routing.max_write_seconds, 10.0, 60.0)),
-        )
-        if longer == routing:
+        ttl = self.random.choice((routing.ttl_seconds, 5.0, 30.0, 45.0))
+        self._plan_durations((ttl, self.random.choice((routing.max_write_seconds, 10.0, 60.0))))
+
+    def _plan_durations(self, durations: tuple[float, float]) -> None:
+        """ttl and max_write."""
+        routing = replace(self.schedule.routing, ttl_seconds=durations[0], max_write_seconds=durations[1])
+        if routing == self.schedule.routing:
             return
-        self.note("plan", longer.ttl_seconds, longer.max_write_seconds)
-        self.before_edit = self.schedule
-        self.schedule = replace(self.schedule, routing=longer, fingerprint=f"print-{len(self.history)}")
-        self.oracle.planned(longer)
+        self.note("plan", *durations)
+        self.longest = (max(self.longest[0], durations[0]), max(self.longest[1], durations[1]))
+        self.schedule = replace(self.schedule, routing=routing, fingerprint=f"print-{len(self.history)}")
+        self.oracle.planned(routing)
 
     def _wish(self) -> None:
-        kind = self.random.choice(("hold", "pause", "rollback"))
+        kind = self.random.choice(("hold", "pause", "rollback", "throttle"))
         now = WORLD_BEGINS + timedelta(seconds=self.loop.time())
         known = [one for one in self.state.controls() if one.kind == kind]
         value: dict[str, Any] = {"on": True} if not known else {}
+        if kind == "throttle" and value:
+            value = {"requests_per_minute": self.random.choice(SLOW_PER_MINUTE)}
         if kind == "rollback":
             if known or self.random.random() < 0.5:
                 return
@@ -605,8 +634,7 @@ class Scenario:
         self._wipe_lock(self.state)
         self.oracle.has_one_store = False
         self.note("restored")
-        moves = self.state.moves()
-        self.oracle.restored(moves, {one.id: self.state.exceptions(one.id, limit=10**6) for one in moves})
+        self.oracle.restored(self.state)
 
     def _wipe_lock(self, state: MemoryStateStore) -> None:
         lock = state.lock()
@@ -634,6 +662,19 @@ class Scenario:
         self.note("edited", key, kind)
         self.board.edit(change, Sender("hand", False))
 
+    def _judge_policies(self, moves: Sequence[MoveRecord]) -> None:
+        """Where everything is at rest, the account that the route names takes writes again under the policies it had."""
+        routes = self.board.document.routes if self.board.document else {}
+        for move in moves:
+            route = routes.get(str(move.id))
+            at_rest = move.state in (MoveState.SOAKED, MoveState.REVERSED) and self.oracle.has_one_store
+            policies = self.wires[route.account].policies if route is not None else None
+            if policies is None or not at_rest or self.oracle.was_edited(move.id):
+                continue
+            for container in self.accounts[route.account].containers if route is not None else ():
+                if not policies.lets_write(container):
+                    self.oracle.break_("policies-left-revoked", f"{move.id} is {move.state}: {container} is closed")
+
     def play(self) -> Report:
         """Run the story to its end."""
         is_unfinished = False
@@ -647,6 +688,8 @@ class Scenario:
         moves = tuple(self.state.moves())
         is_settled = not is_unfinished
         self.oracle.finish(moves, is_settled=is_settled, knows_best=self.oracle.has_one_store)
+        if is_settled:
+            self._judge_policies(moves)
         for text in self.loop.faults:
             self.oracle.break_("engine-crash", text)
         figures = {

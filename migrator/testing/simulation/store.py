@@ -25,10 +25,13 @@ from migrator.errors import (
     Unreachable,
     Unsupported,
 )
+from migrator.model.moves import StoredPolicy
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Origin, Whole, Written
+from migrator.ports.write_policy import ContainerPolicies
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
 from migrator.testing.simulation.loop import WORLD_BEGINS, Node, SimLoop
+from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.weather import Weather
 
 T = TypeVar("T")
@@ -49,6 +52,8 @@ class Wire:
         self.copies_from: set[str] | None = None
         """Accounts that server-side copies can read; None: every one."""
         self.async_copies = True
+        self.policies: Policies | None = None
+        """None: the tool's credential cannot prove what a policy lets pass."""
         self.sent = 0
         self.listed: Callable[[Node, str, bool, float], None] = lambda *facts: None
         """Called with (node, container, is the first page, sent at) when a page was answered."""
@@ -362,6 +367,29 @@ class SimStore:
             lambda sent_at: self._contents.delete(self.sender, container, name, if_match=if_match, sent_at=sent_at),
             is_write=True,
         )
+
+    @property
+    def can_prove_policies(self) -> bool:
+        return self.wire.policies is not None
+
+    async def policies(self, container: str) -> ContainerPolicies:
+        return await self.send(lambda sent_at: ContainerPolicies(self._policies.of(container)), is_write=False)
+
+    async def set_policies(
+        self, container: str, policies: Sequence[StoredPolicy], *, public_access: str | None
+    ) -> None:
+        await self.send(lambda sent_at: self._policies.put(container, policies, self.wire.loop.time()), is_write=True)
+
+    async def accepts(self, container: str, policy: StoredPolicy, name: str) -> bool:
+        """Nothing is written here: what it creates it would remove at once."""
+        return await self.send(
+            lambda sent_at: self._policies.accepts(container, policy, self.wire.loop.time()), is_write=True
+        )
+
+    @property
+    def _policies(self) -> Policies:
+        assert self.wire.policies is not None
+        return self.wire.policies
 
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
         return await self.send(lambda sent_at: self._contents.survey(container, prefix), is_write=False)

@@ -6,8 +6,9 @@ milliseconds and a hot name is hit by several hands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
+from typing import Literal
 
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.schedule import (
@@ -44,6 +45,7 @@ NAMES = (
 )
 CLOCK_MARGIN_SECONDS = 5.0
 WINDOW_SECONDS = 60.0
+ENFORCED_CHANCE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,12 @@ def make_terrain(random: Random) -> Terrain:
         if "web" in used:
             containers.append((source, "web-2"))
     return Terrain(_schedule(random, areas, moves), tuple(territories), tuple(containers), tuple(neighbours))
+
+
+def _fence(random: Random, moves: list[PlannedMove]) -> Literal["route", "access-policy"]:
+    """Only areas with containers of their own can have an enforced one."""
+    is_alone = all(move.id.area == "web" for move in moves)
+    return "access-policy" if random.random() < ENFORCED_CHANCE and is_alone else "route"
 
 
 def _names(random: Random, area: str) -> tuple[tuple[str, str], ...]:
@@ -120,7 +128,7 @@ def _schedule(random: Random, areas: dict[str, Area], moves: list[PlannedMove]) 
             gates=(gate,) if random.random() < 0.6 else (),
             on_failure=random.choice(("rollback", "halt")),
             rollback_scope=random.choice(("wave", "move")),
-            cutover=cutover,
+            cutover=replace(cutover, fence=_fence(random, group)),
             verify=Verify(random.choice(("attributes", "attributes", "content"))),
             fingerprint=f"print-{number}",
         )
