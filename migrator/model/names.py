@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
+from functools import lru_cache
 
 RESERVED_PREFIX = ".migrate/"
 """Blob names that belong to the tool (canary, probes, saved bytes); outside every comparison."""
@@ -31,6 +32,16 @@ class MoveId:
         return cls(region, area)
 
 
+def _is_glob(container: str) -> bool:
+    return any(mark in container for mark in "*?[")
+
+
+@lru_cache(maxsize=4096)
+def _takes_container(selected: str, name: str) -> bool:
+    """Asked for every blob, of a few containers."""
+    return fnmatch.fnmatchcase(name, selected) if _is_glob(selected) else name == selected
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """Part of an area: a container name or glob, and the prefix of the blobs in it ("" is all)."""
@@ -40,10 +51,10 @@ class Selector:
 
     @property
     def is_glob(self) -> bool:
-        return any(mark in self.container for mark in "*?[")
+        return _is_glob(self.container)
 
     def takes_container(self, name: str) -> bool:
-        return fnmatch.fnmatchcase(name, self.container) if self.is_glob else name == self.container
+        return _takes_container(self.container, name)
 
     def takes(self, container: str, name: str) -> bool:
         """Is the blob ``name`` of ``container`` mine? Reserved names are nobody's."""

@@ -180,6 +180,11 @@ async def grant_together(accounts: Sequence[AccountLimits], *, requests: int = 1
     if len(accounts) == 2 and accounts[0] is accounts[1]:
         accounts, requests, bytes = accounts[:1], 2 * requests, 2 * bytes
     bounded = [one for one in accounts if one._is_bounded(bytes)]
+    if not bounded:
+        now = accounts[0].clock.monotonic()
+        for one in accounts:
+            one._take(now, requests, bytes)
+        return
     async with AsyncExitStack() as lines:
         entered: list[AccountLimits] = []
         for one in sorted(bounded, key=lambda account: account.rank):

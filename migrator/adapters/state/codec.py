@@ -56,7 +56,16 @@ def decode_value(document: str) -> Any:
         ) from fault
 
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Most of what is encoded; the kinds below are asked for one by one."""
+
+
 def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if kind is dict:
+        return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, datetime):
         return time_text(value)
     if isinstance(value, StrEnum):

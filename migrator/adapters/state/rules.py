@@ -40,8 +40,9 @@ def upper_at(position: bytes) -> bytes | None:
 
 def check_aware(*times: datetime | None) -> None:
     """InternalError for a time that does not say its zone."""
-    if any(at is not None and at.tzinfo is None for at in times):
-        raise InternalError("a time without a zone was to be saved")
+    for at in times:
+        if at is not None and at.tzinfo is None:
+            raise InternalError("a time without a zone was to be saved")
 
 
 def check_operator_changes(changes: Sequence[Change]) -> None:

@@ -253,19 +253,17 @@ class SimLoop(asyncio.BaseEventLoop):
                 call = ready.popleft()
                 if call.is_cancelled:
                     continue
-                node = call.context.get(NODE)
+                context = call.context
+                node = context.get(NODE)
                 if node is None or node.runs:
-                    self._make(call)
+                    try:
+                        context.run(call.callback, *call.args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as fault:
+                        self.call_exception_handler({"message": f"failed: {call.callback}", "exception": fault})
                 elif node.alive:
                     node.defer(call)
-
-    def _make(self, call: Call) -> None:
-        try:
-            call.context.run(call.callback, *call.args)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as fault:
-            self.call_exception_handler({"message": f"a callback failed: {call.callback}", "exception": fault})
 
     def _jump(self) -> None:
         scheduled = self._scheduled
