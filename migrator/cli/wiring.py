@@ -269,12 +269,14 @@ class _Uncounted:
 def paced(stores: Mapping[str, ObjectStore], schedule: Schedule, clock: Clock) -> dict[str, ObjectStore]:
     """The same accounts within the plan's budget, for commands that read much without the engine."""
     from migrator.transfer.limits import Limits
-    from migrator.transfer.paced import PacedStore
+    from migrator.transfer.paced import PacedStore, unclaimed
 
     limits = Limits(clock)
     for name in stores:
         limits.set(name, schedule.budget(name))
-    return {name: PacedStore(store, limits.account(name), _Uncounted(), clock) for name, store in stores.items()}
+    return {
+        name: PacedStore(store, limits.account(name), _Uncounted(), clock, unclaimed) for name, store in stores.items()
+    }
 
 
 def open_metrics(metric: Metric, schedule: Schedule) -> MetricSource:

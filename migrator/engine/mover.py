@@ -39,6 +39,7 @@ from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal, Change, SaveMove
 from migrator.transfer.hands import Hands
+from migrator.transfer.paced import PacedStore
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 from migrator.transfer.waits import Waits
@@ -132,6 +133,7 @@ class Mover:
     record: MoveRecord
     on_conflict: str | None = None
     _transfer: Transfer | None = None
+    _stores: dict[str, ObjectStore] = field(default_factory=dict)
     _claim_at: float = -1e9
     _claim_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _pending: list[Change] = field(default_factory=list)
@@ -169,7 +171,11 @@ class Mover:
         return self.plan.target if self.record.direction is Direction.FORWARD else self.plan.source
 
     def store(self, account: str) -> ObjectStore:
-        return self.shared.stores[account]
+        """The account, written to on this move's claim alone."""
+        if account not in self._stores:
+            found = self.shared.stores[account]
+            self._stores[account] = found.claimed(self.may_write) if isinstance(found, PacedStore) else found
+        return self._stores[account]
 
     def transfer(self) -> Transfer:
         """The data plane in the move's present direction."""
@@ -213,20 +219,30 @@ class Mover:
 
     async def admit(self) -> None:
         """Before every action: wait while paused, and stop if the lock or the claim is lost."""
-        await self.unpaused()
-        self.shared.session.check()
-        now = self.world.clock.monotonic()
-        if now - self._claim_at > CLAIM_SECONDS:
-            await self.check_claim()
+        await self._look_at_claim(CLAIM_SECONDS)
 
     async def admit_until(self) -> float:
-        """Before a batch goes to other hands: as ``admit``, and until when (monotonic) they may send it. The claim is read
-        again when half its time is over, so that a batch never starts with less."""
-        await self.admit()
-        async with self._claim_turn:
-            if self.world.clock.monotonic() - self._claim_at > CLAIM_SECONDS / 2:
-                await self.check_claim()
+        """Before a write is sent, or a batch goes to other hands: as ``admit``, and until when (monotonic) it may be sent. The
+        claim is read again when half its time is over, so that nothing starts with less."""
+        await self._look_at_claim(CLAIM_SECONDS / 2)
         return min(self._claim_at + CLAIM_SECONDS, self.shared.session.good_until)
+
+    async def _look_at_claim(self, oldest_seconds: float) -> None:
+        await self.unpaused()
+        self.shared.session.check()
+        if self.world.clock.monotonic() - self._claim_at <= oldest_seconds:
+            return
+        async with self._claim_turn:  # one look is enough for all that wait for it
+            if self.world.clock.monotonic() - self._claim_at > oldest_seconds:
+                await self.check_claim()
+
+    async def may_write(self) -> float:
+        """``admit_until``, once there is a record to claim: the container and the canary of a first preflight come before."""
+        if self.record.ever_routed:
+            return await self.admit_until()
+        await self.unpaused()
+        self.shared.session.check()
+        return self.shared.session.good_until
 
     async def watch_fence(self, before: RouteRecord, fence: RouteRecord) -> None:
         """Tell the guardian of a fence before it is sent. CloudError: nobody would free the writers, so do not fence."""

@@ -1,8 +1,10 @@
 """An object store that keeps to its budget, retries what is safe to retry, and counts what it sent.
 
-Every request of a run goes through here. Retried: refusals that say "not applied" (throttled), and reads that were not
-answered. Never retried: a write that was not answered - that is the caller's to settle. A server-side copy waits for a
-grant of both accounts and is counted at both, because the service reads the origin for it.
+Every request of a run goes through here. A write is sent on a claim that was asked for after its grant, right before it
+leaves, however long it had to wait: a store without a claim (``claimed``) writes nothing. Retried: refusals that say "not
+applied" (throttled), and reads that were not answered. Never retried: a write that was not answered - that is the caller's
+to settle. A server-side copy waits for a grant of both accounts and is counted at both, because the service reads the
+origin for it.
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TypeVar
+from math import inf
+from typing import Final, TypeVar
 
-from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
+from migrator.errors import CloudError, InternalError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.ports.clock import Clock
-from migrator.ports.object_store import ObjectStore, Operation, Origin, RequestCounter, Whole, Written
+from migrator.ports.object_store import MAY_SEND, ObjectStore, Operation, Origin, RequestCounter, Whole, Written
 from migrator.transfer.limits import AccountLimits, grant_together
 
 T = TypeVar("T")
@@ -28,11 +31,30 @@ PAST_THE_END = "InvalidRange"
 """The code of a read that begins where the blob ends. Source: Azure "Blob service error codes"."""
 
 
-class PacedStore:
-    """``inner`` within ``limits``; implements ObjectStore."""
+Claim = Callable[[], Awaitable[float]]
+"""Awaited before each write: waits while nothing may be sent, raises if nothing may be sent any more, and answers until when
+(monotonic) what was asked for may be sent."""
+READS: Final = frozenset({"list", "read"})
 
-    def __init__(self, inner: ObjectStore, limits: AccountLimits, counter: RequestCounter, clock: Clock) -> None:
+
+async def unclaimed() -> float:
+    """For what is written where there is no route yet: probes of a preview, under their reserved name."""
+    return inf
+
+
+class PacedStore:
+    """``inner`` within ``limits``; implements ObjectStore. Without ``claim`` every write is an InternalError."""
+
+    def __init__(
+        self,
+        inner: ObjectStore,
+        limits: AccountLimits,
+        counter: RequestCounter,
+        clock: Clock,
+        claim: Claim | None = None,
+    ) -> None:
         self.inner = inner
+        self._claim = claim
         self.account = inner.account
         self.limits = limits
         self._counter = counter
@@ -41,6 +63,17 @@ class PacedStore:
     @property
     def endpoint(self) -> str:
         return self.inner.endpoint
+
+    def claimed(self, claim: Claim) -> PacedStore:
+        """The same account, pace and counter, for writes under ``claim``."""
+        return PacedStore(self.inner, self.limits, self._counter, self._clock, claim)
+
+    async def _may_send_until(self, operation: Operation) -> float:
+        if operation in READS:
+            return inf
+        if self._claim is None:
+            raise InternalError(f"a write to {self.account} without a claim")
+        return await self._claim()
 
     async def _send(
         self,
@@ -55,8 +88,9 @@ class PacedStore:
         for attempt in range(1, ATTEMPTS + 1):
             sides = (self.limits,) if origin is None else (self.limits, origin.limits)
             await grant_together(sides, requests=requests, bytes=bytes)
+            until = await self._may_send_until(operation)
             try:
-                answer = await call()
+                answer = await self._in_time(call, until)
             except Throttled as refusal:
                 side = origin if origin is not None and refusal.account_side == "origin" else self
                 side.limits.give_way(refusal.retry_after_seconds)
@@ -65,13 +99,25 @@ class PacedStore:
                     raise
                 wait = await self.back_off(wait, refusal.retry_after_seconds)
             except Unreachable:
-                if attempt == ATTEMPTS or operation not in ("list", "read"):
+                is_too_late = self._clock.monotonic() > until  # held up so long that it was not sent
+                if attempt == ATTEMPTS or (operation not in READS and not is_too_late):
                     raise
-                wait = await self.back_off(wait, None)
+                if not is_too_late:
+                    wait = await self.back_off(wait, None)
             else:
                 self._count(operation, requests, origin)
                 return answer
         raise AssertionError("unreachable")
+
+    async def _in_time(self, call: Callable[[], Awaitable[T]], until: float) -> T:
+        """Not sent after ``until``, even if it is held up on its last step, by a connection or a token."""
+        if until == inf:
+            return await call()
+        before = MAY_SEND.set(lambda: self._clock.monotonic() <= until)
+        try:
+            return await call()
+        finally:
+            MAY_SEND.reset(before)
 
     async def back_off(self, wait: float, retry_after: float | None) -> float:
         """Sleep before another try; the wait that comes next."""

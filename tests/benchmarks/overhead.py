@@ -30,7 +30,7 @@ from migrator.ports.executor import BatchAnswer, CopyBatch
 from migrator.ports.object_store import Origin, Written
 from migrator.transfer.hands import Hands
 from migrator.transfer.limits import Limits
-from migrator.transfer.paced import PacedStore
+from migrator.transfer.paced import PacedStore, unclaimed
 from migrator.transfer.passes import run
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
@@ -127,7 +127,9 @@ async def measure(objects: int, folder: str, profile: cProfile.Profile | None, *
     source, target = InstantStore("na-core", names), InstantStore("na-email", [])
     state, token = open_state(folder)
     limits, clock, counter = Limits(SystemClock()), SystemClock(), Uncounted()
-    paced: Any = [PacedStore(store, limits.account(store.account), counter, clock) for store in (source, target)]  # type: ignore[arg-type]
+    paced: Any = [
+        PacedStore(store, limits.account(store.account), counter, clock, unclaimed) for store in (source, target)
+    ]  # type: ignore[arg-type]
 
     def commit(changes: Sequence[Any], tally: PassResult) -> None:
         state.commit(list(changes), token=token)

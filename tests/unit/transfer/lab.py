@@ -17,7 +17,7 @@ from migrator.testing.simulation.weather import Weather
 from migrator.transfer import passes
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.limits import Limits
-from migrator.transfer.paced import PacedStore
+from migrator.transfer.paced import PacedStore, unclaimed
 from migrator.transfer.subject import Transfer
 
 MOVE = MoveId("eu", "web")
@@ -51,7 +51,7 @@ class Lab:
         node, tool = Node("tool", loop), Sender("tool", True)
         limits = Limits(self.clock)
         self.doors = {
-            name: PacedStore(wire.as_seen_by(node, tool), limits.account(name), Uncounted(), self.clock)
+            name: PacedStore(wire.as_seen_by(node, tool), limits.account(name), Uncounted(), self.clock, unclaimed)
             for name, wire in self.wires.items()
         }
         self.state = MemoryStateStore("lab")
