@@ -113,11 +113,12 @@ class PacedStore:
         """Not sent after ``until``, even if it is held up on its last step, by a connection or a token."""
         if until == inf:
             return await call()
-        before = MAY_SEND.set(lambda: self._clock.monotonic() <= until)
+        before = MAY_SEND.get()
+        MAY_SEND.set(lambda: self._clock.monotonic() <= until)
         try:
             return await call()
         finally:
-            MAY_SEND.reset(before)
+            MAY_SEND.set(before)  # no reset by token: a task of a loop that is gone ends outside its context
 
     async def back_off(self, wait: float, retry_after: float | None) -> float:
         """Sleep before another try; the wait that comes next."""
