@@ -6,7 +6,7 @@ do is left for good (``Unsupported``); any other failure goes up. Every read car
 condition it was decided under, so a blob never mixes generations and nothing of others is overwritten.
 
 Memory: a larger streamed blob holds one block of STREAM_BLOCK_BYTES that is read and BLOCKS_AHEAD that are written; a copier
-runs at most STREAMS of them at once, and beside them small ones.
+runs at most STREAMS of them at once, and beside them small ones of HELD_BYTES together.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from migrator.errors import CloudError, ConditionFailed, SourceChanged, Unsupported
@@ -28,6 +28,7 @@ from migrator.model.objects import (
 )
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
+from migrator.transfer.room import Room
 
 SERVER_BLOCK_BYTES = 64 * 1024 * 1024
 """Bytes of one Put Block From URL: large enough for few requests, small enough that a lost answer costs little."""
@@ -40,7 +41,9 @@ BLOCKS_AHEAD = 3
 MOST_BLOCKS = 50_000
 """Source: Azure "Put Block List"."""
 SMALL_STREAM_BYTES = 1024 * 1024
-"""Blobs up to this stream beside each other as they come: each holds its bytes once."""
+"""Blobs up to this are held whole, beside each other as they come."""
+HELD_BYTES = 32 * 1024 * 1024
+"""Of all small blobs together that are on their way through this machine."""
 PAGE_WRITE_BYTES = 4 * 1024 * 1024
 """Most bytes of one Put Page or Append Block. Source: Azure "Put Page", "Append Block"."""
 POLL_SECONDS = 0.5
@@ -66,6 +69,7 @@ class Copier:
         self.has_copied_server_side = False
         """Has the destination's service copied from this origin before?"""
         self._streams = asyncio.Semaphore(STREAMS)
+        self._held = Room(HELD_BYTES)
 
     def is_asynchronous(self, blob: Listed, *, in_fence: bool) -> bool:
         """Is it copied by the service, but in its own time? Inside a fence it is streamed instead."""
@@ -113,7 +117,7 @@ class Copier:
                 return await self._async(origin, container, blob, shape, condition)
             except Unsupported:
                 self._asynchronous = False
-        async with nullcontext() if blob.size <= SMALL_STREAM_BYTES else self._streams:
+        async with self._held.of(blob.size) if blob.size <= SMALL_STREAM_BYTES else self._streams:
             return await self._stream(container, blob, shape, condition)
 
     async def _server(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:

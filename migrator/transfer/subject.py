@@ -21,8 +21,8 @@ from migrator.transfer.waits import Waits
 
 Place = tuple[str, str]
 """(container, name)"""
-PARALLEL = 32
-"""Actions under way at once in one pass."""
+PARALLEL = 64
+"""Actions under way at once in one range of names."""
 MIN_DELETE_CAP = 1_000
 
 
