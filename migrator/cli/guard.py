@@ -19,6 +19,8 @@ async def stand_guard(post: Post) -> None:
     from migrator.adapters.clock import SystemClock
     from migrator.cli.views.errors import show_note
     from migrator.cli.wiring import open_account, open_router
+    from migrator.engine.enforcing import holder_of
+    from migrator.ports.write_policy import PolicyHolder
 
     async with AsyncExitStack() as stack:
         stores = {}
@@ -28,7 +30,11 @@ async def stand_guard(post: Post) -> None:
             stores[store.account] = store
         router = open_router(post.routing, stores)
         stack.push_async_callback(router.close)
-        await serve_pipes(router, SystemClock(), say=lambda text: show_note(f"guardian: {text}"))
+
+        def holder(account: str) -> PolicyHolder | None:
+            return holder_of(stores[account]) if account in stores else None
+
+        await serve_pipes(router, SystemClock(), say=lambda text: show_note(f"guardian: {text}"), holders=holder)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -16,7 +16,7 @@ from migrator.model.schedule import Account, Routing
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """``accounts``: those the router itself needs."""
+    """``accounts``: those the router itself needs, and those whose policies an enforced fence revokes."""
 
     routing: Routing
     accounts: tuple[Account, ...]
@@ -24,7 +24,7 @@ class Post:
 
 
 def command(routing: Routing, accounts: Iterable[Account], cloud: Mapping[str, str]) -> tuple[str, ...]:
-    """The command line of a guardian for these routes."""
+    """The command line of a guardian for these routes and accounts."""
     post = {"routing": asdict(routing), "accounts": [asdict(account) for account in accounts], "cloud": dict(cloud)}
     return (sys.executable, "-m", "migrator.cli.guard", json.dumps(post, default=dict))
 

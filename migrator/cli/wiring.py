@@ -253,11 +253,13 @@ def open_guardian(schedule: Schedule) -> Guardian:
 
 
 def guardian_command(schedule: Schedule) -> tuple[str, ...]:
-    """The command line of a guardian for the plan's routes."""
+    """The command line of a guardian for the plan's routes, and for the policies that its enforced fences revoke."""
     from migrator.cli.guard_post import command
 
-    accounts = [schedule.accounts[name] for name in sorted(needs_account(schedule.routing))]
-    return command(schedule.routing, accounts, schedule.cloud)
+    enforced = [wave for wave in schedule.waves if wave.cutover.fence == "access-policy"]
+    fenced = {name for wave in enforced for move in wave.moves for name in (move.source, move.target)}
+    names = sorted(needs_account(schedule.routing) | fenced)
+    return command(schedule.routing, [schedule.accounts[name] for name in names], schedule.cloud)
 
 
 class _Uncounted:

@@ -4,9 +4,11 @@
     lease = await routes.writable("europe", "images")
     client = BlobServiceClient(lease.endpoint, credential, retry_policy=LeasePolicy(routes, "europe", "images"))
 
-A policy takes the place of the client's *retry policy*: that is the one place which sees every try and still comes before
-the signature, so that ``timeout=`` is signed. Decides nothing itself: ``writes.Attempt`` does. Reads and staged blocks
-get the SDK's own retries. Weakness, of the sync one: a body that trickles is ended by the service's ``timeout=`` only.
+A policy takes the place of the client's *retry policy*: that is the one place which sees every try and still comes before the
+signature, so that ``timeout=`` is signed. Decides nothing itself: ``writes.Attempt`` does. Reads and staged blocks get the SDK's
+own retries. A write whose signature names a stored access policy, and that is refused (403), may have met an enforced fence: the
+route is read again, and the write begins anew under a new lease. Weakness, of the sync one: a body that trickles is ended by the
+service's ``timeout=`` only.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from migrator.client.errors import LeaseError
 from migrator.client.lease import WriteLease
 from migrator.client.routes import Routes
 from migrator.client.sync import SyncRoutes
-from migrator.client.writes import Attempt, WriteKind, kind_of, with_timeout
+from migrator.client.writes import Attempt, WriteKind, is_signed_by_policy, kind_of, with_timeout
 
 RETRIES = 3
 """After about 2, 4 and 8 seconds: the SDK's own first pause of 15 s would use up a quarter of a ``max_write``."""
@@ -56,16 +58,16 @@ class LeasePolicy(AsyncExponentialRetry):
             return await super().send(request)  # type: ignore[no-untyped-call]
         await _forbid_silent_repeats(request.context.transport)
         settings = self.configure_retries(request)
-        attempt = Attempt(f"{self._region}/{self._area}", http.method, http.url, http.headers)
+        attempt, may_wait = self._begin(http), True
         while True:
-            seconds = await self._admit(attempt, is_first=settings["count"] == 0)
+            seconds = await self._admit(attempt, may_wait=may_wait)
             _bound(request, seconds)
             response: Any = None
             fault: Exception | None = None
             try:
                 async with asyncio.timeout(seconds):
                     response = await self.next.send(request)  # type: ignore[misc]
-                again = _judge(attempt, response)
+                again = _judge(attempt, response, http.url)
             except TimeoutError as cut:
                 fault, again = cut, attempt.unanswered()
             except AzureError as failed:
@@ -73,11 +75,28 @@ class LeasePolicy(AsyncExponentialRetry):
             pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
             if pause is None:
                 return _end(attempt, settings, response, fault)
+            may_wait = attempt.is_fenced
+            if attempt.is_fenced:
+                attempt = self._begin(http)
+                pause = await self._pause_if_granted(pause)
             await asyncio.sleep(pause)
 
-    async def _admit(self, attempt: Attempt, *, is_first: bool) -> int:
+    def _begin(self, http: Any) -> Attempt:
+        return Attempt(f"{self._region}/{self._area}", http.method, http.url, http.headers)
+
+    async def _pause_if_granted(self, pause: float) -> float:
+        """0 where the route says by now that nobody may write; else ``pause``: the service may need a while to see that the
+        policy is back, or that somebody took it away for good."""
+        await self._routes.look_again()
         try:
-            return attempt.admit(await self._lease(may_wait=is_first))
+            await self._lease(may_wait=False)
+        except LeaseError:
+            return 0.0
+        return pause
+
+    async def _admit(self, attempt: Attempt, *, may_wait: bool) -> int:
+        try:
+            return attempt.admit(await self._lease(may_wait=may_wait))
         except LeaseError as fault:
             attempt.refused(fault)
 
@@ -102,24 +121,40 @@ class SyncLeasePolicy(ExponentialRetry):
         if kind_of(http.method, http.url) in (WriteKind.READ, WriteKind.STAGED):
             return super().send(request)  # type: ignore[no-untyped-call]
         settings = self.configure_retries(request)
-        attempt = Attempt(f"{self._region}/{self._area}", http.method, http.url, http.headers)
+        attempt, may_wait = self._begin(http), True
         while True:
-            _bound(request, self._admit(attempt, is_first=settings["count"] == 0))
+            _bound(request, self._admit(attempt, may_wait=may_wait))
             response: Any = None
             fault: Exception | None = None
             try:
                 response = self.next.send(request)
-                again = _judge(attempt, response)
+                again = _judge(attempt, response, http.url)
             except AzureError as failed:
                 fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
             pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
             if pause is None:
                 return _end(attempt, settings, response, fault)
+            may_wait = attempt.is_fenced
+            if attempt.is_fenced:
+                attempt = self._begin(http)
+                pause = self._pause_if_granted(pause)
             request.context.transport.sleep(pause)
 
-    def _admit(self, attempt: Attempt, *, is_first: bool) -> int:
+    def _begin(self, http: Any) -> Attempt:
+        return Attempt(f"{self._region}/{self._area}", http.method, http.url, http.headers)
+
+    def _pause_if_granted(self, pause: float) -> float:
+        """As ``LeasePolicy._pause_if_granted``."""
+        self._routes.look_again()
         try:
-            return attempt.admit(self._lease(may_wait=is_first))
+            self._lease(may_wait=False)
+        except LeaseError:
+            return 0.0
+        return pause
+
+    def _admit(self, attempt: Attempt, *, may_wait: bool) -> int:
+        try:
+            return attempt.admit(self._lease(may_wait=may_wait))
         except LeaseError as fault:
             attempt.refused(fault)
 
@@ -161,8 +196,9 @@ def _bound(request: Any, seconds: int) -> None:
         options[name] = min(given, seconds) if isinstance(given, (int, float)) else seconds
 
 
-def _judge(attempt: Attempt, response: Any) -> bool:
-    return attempt.answered(response.http_response.status_code, response.http_response.headers)
+def _judge(attempt: Attempt, response: Any, url: str) -> bool:
+    answer = response.http_response
+    return attempt.answered(answer.status_code, answer.headers, signed_by_policy=is_signed_by_policy(url))
 
 
 def _next_pause(

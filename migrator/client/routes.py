@@ -108,6 +108,12 @@ class Routes:
                 await self._refresh()
         return WriteLease(self._book.lease(follower, self._clock()), self._clock)
 
+    async def look_again(self) -> None:
+        """Read the document by a request that is sent now. A failure shows in what is asked next, as always."""
+        if self._flight is not None:
+            await asyncio.shield(self._flight)
+        await self._refresh()
+
     async def writable(self, region: str, area: str, *, timeout: float | None = None) -> WriteLease:
         """Wait until the route lets us write.
 

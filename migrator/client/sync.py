@@ -74,6 +74,11 @@ class SyncRoutes:
         self._refresh(lambda: self._book.write_refresh(follower, self._clock()))
         return WriteLease(self._book.lease(follower, self._clock()), self._clock)
 
+    def look_again(self) -> None:
+        """As ``Routes.look_again``."""
+        with self._fetching:
+            self._fetch()
+
     def writable(self, region: str, area: str, *, timeout: float | None = None) -> WriteLease:
         """As ``Routes.writable``."""
         wait = Wait(f"{region}/{area}", self._clock, self._chance, timeout)

@@ -60,6 +60,11 @@ def is_repeatable(url: str, headers: Mapping[str, str]) -> bool:
     return lower.get("x-ms-sequence-number-action", "").lower() != "increment"
 
 
+def is_signed_by_policy(url: str) -> bool:
+    """Does the signature in ``url`` name a stored access policy?"""
+    return "si" in _query(url)
+
+
 def with_timeout(url: str, seconds: int) -> str:
     """``url`` with the service's ``timeout=`` at most ``seconds``; the rest of it byte for byte."""
     path, _, query = url.partition("?")
@@ -89,6 +94,8 @@ class Attempt:
         self.kind = kind_of(method, url)
         self.is_unknown = False
         """A try was sent that may have been applied."""
+        self.is_fenced = False
+        """Refused because of a fence, as far as can be told: begin anew, under a lease of a route that was read after that."""
         self._url = url
         self._is_repeatable = is_repeatable(url, headers)
         self._epoch = 0
@@ -125,13 +132,19 @@ class Attempt:
             raise self._unknown() from fault
         raise fault
 
-    def answered(self, status: int, headers: Mapping[str, str]) -> bool:
+    def answered(self, status: int, headers: Mapping[str, str], *, signed_by_policy: bool = False) -> bool:
         """Take in an answer; True: worth another try.
+
+        Args:
+            signed_by_policy: the request's signature names a stored access policy, which an enforced fence revokes.
 
         Raises:
             OutcomeUnknown: a refusal that an earlier, unanswered try may itself have caused.
         """
         if status < 500 and status != 408 and headers.get("x-ms-copy-source-error-code") not in _SOURCE_BUSY:
+            if status == 403 and signed_by_policy:
+                self.is_fenced = not self.is_unknown
+                return self.is_fenced
             if self.is_unknown and status in _AMBIGUOUS:
                 raise self._unknown()
             self.is_unknown = False

@@ -5,7 +5,8 @@ It binds signatures (SAS) that name such a policy and nothing else; the plan's f
 - what is about to be changed is committed before it is changed, so that any later run can put it back;
 - the drain ends when the service has refused a write under every policy, and its propagation and max_write have passed since;
 - policies of the account that the route names are never left revoked outside a fence: after a release, after a switch to it, and
-  at the start of every run they are put back. Those of the account that was left stay revoked;
+  at the start of every run they are put back, and by the guardian if the engine dies. Those of the account that was left stay so;
+- the guardian knows them before the first is revoked;
 - a policy that somebody else has changed meanwhile is left as it is, and said.
 """
 
@@ -15,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from migrator.engine.putting_back import put_back
 from migrator.errors import CloudError, JudgementError, NotFound
 from migrator.machine.agreement import live_account
-from migrator.machine.policies import can_write, same_policy, without_writing
+from migrator.machine.policies import can_write, without_writing
 from migrator.model.findings import Finding
 from migrator.model.moves import RevokedPolicy
 from migrator.model.names import RESERVED_PREFIX, Area
@@ -66,6 +68,8 @@ async def revoke(mover: Mover) -> float:
                 changed.append(RevokedPolicy(account, container, one))
     mover.save(replace(mover.record, revoked=(*known, *changed)), _note(mover, "policies-revoked", changed))
     changed += [one for one in known if one.account == account]
+    if mover.world.guardian is not None and changed:
+        await mover.world.guardian.keep(str(mover.id), mover.record.revoked)
     for container in sorted({one.container for one in changed}):
         found = await holder.policies(container)
         new = [without_writing(one) if can_write(one) else one for one in found.policies]
@@ -133,21 +137,7 @@ async def _restore_one(store: ObjectStore, container: str, group: Sequence[Revok
     holder = holder_of(store)
     if holder is None:
         return [f"{store.account} has no stored access policies any more"]
-    found = await holder.policies(container)
-    original = {one.policy.id: one.policy for one in group}
-    left, new = [], []
-    for one in found.policies:
-        known = original.pop(one.id, None)
-        if known is not None and same_policy(one, without_writing(known)):
-            new.append(known)
-            continue
-        if known is not None and not same_policy(one, known):
-            left.append(f"policy {one.id} of {store.account}/{container} was changed by somebody else and is left so")
-        new.append(one)
-    left += [f"policy {id} of {store.account}/{container} was removed by somebody else" for id in original]
-    if tuple(new) != found.policies:
-        await holder.set_policies(container, new, public_access=found.public_access)
-    return left
+    return await put_back(holder, container, group)
 
 
 def _note(mover: Mover, kind: str, changed: Sequence[RevokedPolicy]) -> AddJournal:

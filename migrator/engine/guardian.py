@@ -4,6 +4,8 @@ Decides when a watched fence is released: when its deadline passes, or at once w
 "done". Leaves what a release is to ``machine.release``, and which command and router to ``cli``. Rules of its process
 (``serve``):
 
+- policies that an enforced fence revoked are put back after the route, and only while it is as our release or switch left it: the
+  next fence, which may have revoked them again, is its own run's business;
 - it confirms a watch only after it has read the routes itself: one that cannot reach them is no guardian;
 - the end of the pipe is its only end: SIGINT, SIGTERM and SIGHUP, which a terminal sends to the whole group, are ignored;
 - a release is tried until the record is somebody else's business, for ``RELEASE_SECONDS`` at most; after that the next
@@ -15,7 +17,8 @@ us (as long as nobody forks without exec). The guardian stays in our process gro
 to the next ``migrate apply``.
 
 The pipe: one JSON object a line, answered in order. ``{"cmd": "watch", "id": 1, "key": "region/area", "before": {record},
-"fence": {record}, "deadline_seconds": 99.5}`` and ``{"cmd": "done", "id": 2, "key": ...}``; the answer is
+"fence": {record}, "deadline_seconds": 99.5}``, ``{"cmd": "keep", "id": 2, "key": ..., "revoked": [{"account": ..., "container":
+..., "policy": {...}}]}`` and ``{"cmd": "done", "id": 3, "key": ...}``; the answer is
 ``{"ok": true, "id": ...}`` or ``{"ok": false, "id": ..., "error": ...}``. No secret goes over it or onto the command line:
 credentials come with the inherited environment.
 """
@@ -28,16 +31,19 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC
 from typing import Any, Final
 
+from migrator.engine.putting_back import put_back
 from migrator.errors import CloudError, InternalError, MigrateError
 from migrator.machine.release import decide_release, is_fence_of
-from migrator.model.routes import RouteRecord
+from migrator.model.moves import RevokedPolicy, StoredPolicy
+from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.ports.clock import Clock
 from migrator.ports.router import Router
+from migrator.ports.write_policy import PolicyHolder
 
 RELEASE_SECONDS: Final = 600.0
 """How long a release is tried against a route document that does not answer."""
@@ -52,6 +58,8 @@ _SLICE_SECONDS: Final = 5.0
 _BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 Say = Callable[[str], None]
+Holders = Callable[[str], PolicyHolder | None]
+"""The holder of an account's policies, by the account's name; None if it has none that can be put back."""
 
 
 async def serve(
@@ -61,14 +69,16 @@ async def serve(
     clock: Clock,
     *,
     say: Say = lambda text: None,
+    holders: Holders = lambda account: None,
 ) -> None:
     """Guard until ``lines`` ends and every watched fence is settled.
 
     Args:
+        holders: where policies are put back.
         answer: takes one answer, a line without its end.
         say: takes one sentence for people about each release.
     """
-    post = _Post(router, clock, say)
+    post = _Post(router, clock, say, holders)
     try:
         async for line in lines:
             if line.strip():
@@ -80,8 +90,10 @@ async def serve(
 class _Post:
     """All watches of one guardian."""
 
-    def __init__(self, router: Router, clock: Clock, say: Say) -> None:
+    def __init__(self, router: Router, clock: Clock, say: Say, holders: Holders) -> None:
         self._router = router
+        self._holders = holders
+        self._revoked: dict[str, tuple[RevokedPolicy, ...]] = {}
         self._clock = clock
         self._say = say
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -98,6 +110,8 @@ class _Post:
                 case "watch":
                     before, fence = RouteRecord(**order["before"]), RouteRecord(**order["fence"])
                     await self._watch(str(order["key"]), before, fence, float(order["deadline_seconds"]))
+                case "keep":
+                    self._keep(str(order["key"]), [_revoked(one) for one in order["revoked"]])
                 case "done":
                     await self._done(str(order["key"]))
                 case other:
@@ -122,8 +136,17 @@ class _Post:
         await self._done(key)
         self._watches[key] = asyncio.create_task(self._guard(key, before, fence, due))
 
+    def _keep(self, key: str, revoked: Sequence[RevokedPolicy]) -> None:
+        if key not in self._watches:
+            raise ValueError(f"no fence of {key} is watched")
+        unknown = sorted({one.account for one in revoked if self._holders(one.account) is None})
+        if unknown:
+            raise ValueError(f"the policies of {', '.join(unknown)} cannot be put back from here")
+        self._revoked[key] = tuple(revoked)
+
     async def _done(self, key: str) -> None:
         """Nothing of ours touches the record after this."""
+        self._revoked.pop(key, None)
         task = self._watches.pop(key, None)
         if task is not None:
             task.cancel()
@@ -141,9 +164,11 @@ class _Post:
         finally:
             ended.cancel()
         why = "the engine is gone" if self._ended.is_set() else "its deadline passed"
-        await self._release(key, before, fence, why)
+        if await self._release(key, before, fence, why):
+            await self._put_back(key, fence, why)
 
-    async def _release(self, key: str, before: RouteRecord, fence: RouteRecord, why: str) -> None:
+    async def _release(self, key: str, before: RouteRecord, fence: RouteRecord, why: str) -> bool:
+        """True once nothing is fenced any more that was fenced by ``fence``."""
         give_up = self._clock.monotonic() + RELEASE_SECONDS
         attempt, last = 0, ""
         while attempt == 0 or self._clock.monotonic() < give_up:
@@ -158,8 +183,46 @@ class _Post:
             else:
                 if released is not None:
                     self._say(f"{why}: writes of {key} go on at {released.account}, epoch {released.epoch}")
-                return
+                return True
         self._say(f"cannot release {key}: {last}; migrate apply or migrate rollback frees its writers")
+        return False
+
+    async def _put_back(self, key: str, fence: RouteRecord, why: str) -> None:
+        revoked = self._revoked.pop(key, ())
+        give_up, attempt = self._clock.monotonic() + RELEASE_SECONDS, 0
+        while revoked:
+            try:
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    said = await self._put_back_once(key, fence, revoked)
+            except Exception as fault:  # as for a release
+                if self._clock.monotonic() >= give_up:
+                    text = str(fault) or type(fault).__name__
+                    self._say(
+                        f"cannot put back access policies of {key}: {text}; migrate apply or migrate rollback does"
+                    )
+                    return
+                pause = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)]
+                await self._clock.sleep(pause * (0.5 + self._clock.random()))
+                attempt += 1
+            else:
+                for text in said:
+                    self._say(f"{why}: {text}")
+                return
+
+    async def _put_back_once(self, key: str, fence: RouteRecord, revoked: Sequence[RevokedPolicy]) -> list[str]:
+        seen = await self._router.read()
+        route = seen.document.routes.get(key) if seen.document else None
+        if route is None or route.mode != READ_WRITE or route.epoch > fence.epoch + 1:
+            return []
+        mine = [one for one in revoked if one.account == route.account]
+        holder = self._holders(route.account)
+        if not mine or holder is None:
+            return []
+        said = []
+        for container in sorted({one.container for one in mine}):
+            said += await put_back(holder, container, [one for one in mine if one.container == container])
+        count = "1 access policy lets" if len(mine) == 1 else f"{len(mine)} access policies let"
+        return [f"{count} writers of {key} write at {route.account} again", *said]
 
     async def _try(self, key: str, before: RouteRecord, fence: RouteRecord) -> RouteRecord | None:
         """One read and one swap; None if there is nothing to release."""
@@ -174,17 +237,23 @@ class _Post:
         return released
 
 
+def _revoked(said: Mapping[str, Any]) -> RevokedPolicy:
+    return RevokedPolicy(said["account"], said["container"], StoredPolicy(**said["policy"]))
+
+
 def ignore_signals() -> None:
     """The guardian's process calls this first, before any event loop."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
-async def serve_pipes(router: Router, clock: Clock, *, say: Say = lambda text: None) -> None:
+async def serve_pipes(
+    router: Router, clock: Clock, *, say: Say = lambda text: None, holders: Holders = lambda account: None
+) -> None:
     """``serve`` on standard input and output. Sentences may have nobody to read them any more: that stops nothing."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await serve(router, reader, _print, clock, say=lambda text: _quietly(say, text))
+    await serve(router, reader, _print, clock, say=lambda text: _quietly(say, text), holders=holders)
 
 
 def _print(line: str) -> None:
@@ -238,6 +307,21 @@ class Guardian:
                 f"cannot fence {key}: its guardian refuses ({answer.get('error', 'no reason given')})",
                 hint="its process must be able to read the routing of the plan; nothing was fenced",
             )
+
+    async def keep(self, key: str, revoked: Sequence[RevokedPolicy]) -> None:
+        try:
+            async with self._turn:
+                answer = await self._ask({"cmd": "keep", "key": key, "revoked": [asdict(one) for one in revoked]})
+        except (OSError, ValueError, EOFError) as fault:
+            why = str(fault) or "it does not answer"
+        else:
+            if answer.get("ok"):
+                return
+            why = str(answer.get("error", "no reason given"))
+        raise CloudError(
+            f"cannot enforce the fence of {key}: its guardian would not put the access policies back ({why})",
+            hint="run the same command again; no policy was revoked",
+        )
 
     async def done(self, key: str) -> None:
         with contextlib.suppress(OSError, ValueError, EOFError):

@@ -355,6 +355,8 @@ class Mover:
             self.happen(event, *changes, **fields)
             if self.record.revoked:
                 await enforcing.restore(self)
+            if event is Event.SWITCHED:
+                await self.unwatch()  # last: should this process die before, its guardian puts back the policies
         except asyncio.CancelledError:
             if self.record.intent is not None:
                 await self._release_on_the_way_out()

@@ -57,9 +57,9 @@ async def release(mover: Mover, why: str) -> None:
             figures=replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent)),
         )
     mover._claim_at = -1e9
-    await mover.unwatch()
     if mover.record.revoked:
         await enforcing.restore(mover)
+    await mover.unwatch()  # last: should this process die before, its guardian puts the policies back
 
 
 async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecord]:

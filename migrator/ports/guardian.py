@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from migrator.model.moves import RevokedPolicy
 from migrator.model.routes import RouteRecord
 
 
@@ -19,6 +21,15 @@ class GuardianPort(Protocol):
         Raises:
             CloudError: no guardian confirms it, or it cannot read the routes: do not fence.
             InternalError: the two records are no fence and its predecessor.
+        """
+        ...
+
+    async def keep(self, key: str, revoked: Sequence[RevokedPolicy]) -> None:
+        """Before they are revoked: whenever this watch ends otherwise than by ``done``, put back those of the account where the
+        route then lets customers write.
+
+        Raises:
+            CloudError: the guardian does not confirm it: revoke nothing.
         """
         ...
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -234,3 +237,46 @@ async def test_embedded_accounts_cannot_enforce_a_fence(tmp_path):
     assert found == ["fence-not-enforceable"]
     assert (await small.rollout().apply()).code == "halted"
     assert (await small.route()).account == "src"
+
+
+PLAN = """\
+version: 1
+name: enforced
+defaults:
+  account: {{api_version: "{api}"}}
+accounts:
+  src: {{endpoint: "{src}", credential: "env:SRC"}}
+  dst: {{endpoint: "{dst}", credential: "env:DST"}}
+areas:
+  web: {{containers: [web]}}
+regions:
+  europe: {{source: src, targets: {{web: dst}}}}
+routing: {{kind: blob, account: dst, container: routing, name: r.json, ttl: 1s}}
+cutover: {{max_write: 1s, clock_margin: 1s, fence: access-policy}}
+waves:
+  - {{name: only, moves: [{{region: europe, areas: "*"}}], soak: 1s, interval: 1s, gates: []}}
+"""
+
+
+@pytest.mark.slow
+async def test_a_killed_engines_guardian_lets_signatures_of_the_policy_write_again_within_five_seconds(fenced):
+    before, accounts = fenced.policies(), fenced.small.schedule.accounts
+    endpoints = {key: account.endpoint for key, account in accounts.items()}
+    (fenced.folder / "p.yaml").write_text(PLAN.format(api=API, **endpoints))
+    texts = {
+        key.upper(): fenced.azurite.connection_string(n) for key, n in zip(("src", "dst"), fenced.names, strict=True)
+    }
+    words = ("-m", "migrator.cli.app", "apply", "p.yaml", "--yes")
+    engine = await asyncio.create_subprocess_exec(
+        sys.executable, *words, cwd=fenced.folder, env={**os.environ, **texts}, stdin=subprocess.DEVNULL
+    )
+    try:
+        await until(lambda: fenced.policies()["writers"] == "r", seconds=60)
+        assert not await asyncio.to_thread(fenced.may, "write", "writers")
+    finally:
+        engine.kill()
+    died = time.monotonic()
+    await until(lambda: fenced.may("write", "writers"), seconds=5)
+    print(f"writers go on {time.monotonic() - died:.2f} s after the engine was killed")
+    assert fenced.policies() == before
+    await engine.wait()

@@ -125,7 +125,6 @@ async def switch(mover: Mover) -> Event:
     assert intent is not None
     assert intent.switched is not None
     await mover.shared.desk.change(mover.id, intent.fence, intent.switched)
-    await mover.unwatch()
     account = intent.switched.account
     pause = mover.world.clock.monotonic() - mover.fence_begun
     mover.tell("fence", f"{mover.id}: switched to {account}; writers paused {pause:.1f} s", epoch=intent.switched.epoch)

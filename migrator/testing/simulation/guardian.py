@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from migrator.engine.guardian import serve
 from migrator.errors import CloudError
+from migrator.model.moves import RevokedPolicy
 from migrator.model.routes import RouteRecord
 from migrator.ports.clock import Clock
 from migrator.ports.router import Router
@@ -47,6 +48,11 @@ class SimGuardian:
         )
         if not answer.get("ok"):
             raise CloudError(f"cannot fence {key}: its guardian refuses ({answer.get('error')})")
+
+    async def keep(self, key: str, revoked: Sequence[RevokedPolicy]) -> None:
+        answer = await self._ask({"cmd": "keep", "key": key, "revoked": [asdict(one) for one in revoked]})
+        if not answer.get("ok"):
+            raise CloudError(f"cannot enforce the fence of {key}: its guardian refuses ({answer.get('error')})")
 
     async def done(self, key: str) -> None:
         try:

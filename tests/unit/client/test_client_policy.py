@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
+from azure.core.credentials import AzureSasCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.blob.aio import BlobServiceClient as AsyncBlobServiceClient
@@ -71,7 +72,9 @@ class Service:
 
 
 def is_signed(request: web.Request) -> bool:
-    """Shared Key, as the service checks it: the query counts, ``timeout`` too."""
+    """Shared Key, as the service checks it: the query counts, ``timeout`` too. Nothing is said of a signature in the query."""
+    if "sig" in request.query:
+        return True
     plain = ["Content-Encoding", "Content-Language", "Content-Length", "Content-MD5", "Content-Type", "Date"]
     plain += ["If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range"]
     values = [request.headers.get(name, "") for name in plain]
@@ -108,6 +111,7 @@ class Bench:
         self.service = service
         self.path = path
         self.now = 100.0
+        self.credential: Any = {"account_name": "account", "account_key": KEY}
         self.route(READ_WRITE, 7)
 
     def route(self, mode: Mode, epoch: int, *, url: str = "", max_write: float = 60) -> None:
@@ -120,7 +124,7 @@ class Bench:
             return await asyncio.to_thread(self._sync, name, args, wait, options)
         async with AsyncBlobServiceClient(
             self.service.url,
-            {"account_name": "account", "account_key": KEY},
+            self.credential,
             retry_policy=LeasePolicy(self._async_routes(), "europe", "images", wait=wait, **QUICK),
         ) as client:
             return await getattr(client.get_blob_client("box", "a b"), name)(*args, **options)
@@ -128,7 +132,7 @@ class Bench:
     def _sync(self, name: str, args: tuple[Any, ...], wait: float, options: dict[str, Any]) -> Any:
         with BlobServiceClient(
             self.service.url,
-            {"account_name": "account", "account_key": KEY},
+            self.credential,
             retry_policy=SyncLeasePolicy(self._sync_routes(), "europe", "images", wait=wait, **QUICK),
         ) as client:
             return getattr(client.get_blob_client("box", "a b"), name)(*args, **options)
@@ -313,6 +317,86 @@ async def test_a_write_may_wait_for_the_fence_to_end(bench: Bench) -> None:
             bench.route(READ_WRITE, 9)
     await writing
     assert bench.service.tries == ["PUT"]
+
+
+POLICY = ["sv=2025-11-05&sr=c&si=writers&sig=abc", AzureSasCredential("sv=2025-11-05&sr=c&si=writers&sig=abc")]
+"""A signature that names a stored access policy: in the address from the beginning, and put there by the client."""
+REFUSED = (403, "AuthorizationPermissionMismatch")
+
+
+@pytest.mark.parametrize("credential", POLICY)
+async def test_a_refusal_under_a_stored_policy_is_a_fence_where_the_route_says_so(
+    bench: Bench, credential: Any
+) -> None:
+    """The lease is good for some time yet, but an enforced fence has closed already."""
+    bench.credential = credential
+
+    def closed() -> Any:
+        bench.route(READ_ONLY, 8)
+        return REFUSED
+
+    bench.service.script = [closed]
+    with pytest.raises(RouteFenced) as caught:
+        await put(bench)
+    assert caught.value.reason == "read-only"
+    assert bench.service.tries == ["PUT"]
+
+
+async def test_such_a_write_waits_for_the_fence_to_end_and_is_sent_anew(bench: Bench) -> None:
+    """An append too: a refusal says that it was not applied."""
+    bench.credential = POLICY[0]
+
+    def closed() -> Any:
+        bench.route(READ_ONLY, 8)
+        return REFUSED
+
+    bench.service.script = [closed, REFUSED, OK]
+    writing = asyncio.create_task(bench.call("append_block", b"line", wait=30))
+    for _ in range(300):
+        bench.now += 0.05
+        await asyncio.sleep(0.005)
+        if bench.now > 101:
+            bench.route(READ_WRITE, 9)
+        if writing.done():
+            break
+    await writing
+    assert len(bench.service.seen) == 3, "the policy is back a little after the route"
+
+
+async def test_after_a_switch_such_a_write_is_told_where_to_go(bench: Bench) -> None:
+    bench.credential = POLICY[0]
+
+    def closed() -> Any:
+        bench.route(READ_WRITE, 9, url="https://new.example")
+        return REFUSED
+
+    bench.service.script = [closed]
+    with pytest.raises(RouteMoved) as caught:
+        await put(bench)
+    assert caught.value.endpoint == "https://new.example"
+
+
+async def test_a_refusal_that_stays_is_the_services_answer(bench: Bench) -> None:
+    bench.credential = POLICY[0]
+    bench.service.script = [REFUSED] * 9
+    with pytest.raises(HttpResponseError) as caught:
+        await put(bench)
+    assert caught.value.status_code == 403
+    assert len(bench.service.seen) == 4
+
+
+async def test_a_refusal_after_a_lost_answer_leaves_the_outcome_unknown(bench: Bench) -> None:
+    bench.credential = POLICY[0]
+    bench.service.script = ["cut", REFUSED]
+    with pytest.raises(OutcomeUnknown):
+        await put(bench)
+
+
+async def test_a_refusal_of_any_other_credential_is_the_services_answer_at_once(bench: Bench) -> None:
+    bench.service.script = [REFUSED]
+    with pytest.raises(HttpResponseError):
+        await put(bench)
+    assert len(bench.service.seen) == 1
 
 
 async def test_a_long_upload_commits_under_its_own_lease(bench: Bench) -> None:

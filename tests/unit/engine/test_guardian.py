@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,11 @@ import pytest
 from migrator.adapters.routing import FileRouter
 from migrator.engine.guardian import ATTEMPT_SECONDS, RELEASE_SECONDS, Guardian, serve
 from migrator.errors import CloudError, InternalError, OutcomeUnknown, RouteChanged, Unreachable
+from migrator.model.moves import RevokedPolicy, StoredPolicy
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.ports.guardian import GuardianPort
 from migrator.ports.router import RouteSnapshot
+from migrator.ports.write_policy import ContainerPolicies
 
 KEY = "north-america/web"
 BEFORE = RouteRecord("na-core", "https://na-core", "read-write", 6, "0" * 16, "2026-03-01T12:00:00Z", "run-1")
@@ -117,15 +119,53 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+class Shelf:
+    """An account's policies; ``faults`` are raised by the next reads, one each."""
+
+    can_prove_policies = True
+
+    def __init__(self, **policies: str) -> None:
+        self.held = {id: StoredPolicy(id, letters) for id, letters in policies.items()}
+        self.faults: list[Exception] = []
+
+    async def policies(self, container: str) -> ContainerPolicies:
+        if self.faults:
+            raise self.faults.pop(0)
+        return ContainerPolicies(tuple(self.held.values()), "blob")
+
+    async def set_policies(
+        self, container: str, policies: Sequence[StoredPolicy], *, public_access: str | None
+    ) -> None:
+        assert (container, public_access) == ("web", "blob")
+        self.held = {one.id: one for one in policies}
+
+    async def accepts(self, container: str, policy: StoredPolicy, name: str) -> bool:
+        raise NotImplementedError
+
+    @property
+    def letters(self) -> dict[str, str]:
+        return {id: one.permissions for id, one in self.held.items()}
+
+
+def revoked(account: str = "na-core", id: str = "writers", letters: str = "rw") -> RevokedPolicy:
+    return RevokedPolicy(account, "web", StoredPolicy(id, letters))
+
+
+def keep(*revoked: RevokedPolicy) -> dict[str, Any]:
+    return {"cmd": "keep", "key": KEY, "id": 1, "revoked": [asdict(one) for one in revoked]}
+
+
 class Desk:
     """A guardian served in this process: ``tell`` gives it a line and returns its answer."""
 
-    def __init__(self, router: Board) -> None:
+    def __init__(self, router: Board, **holders: Shelf) -> None:
         self.clock = HandClock()
         self.said: list[str] = []
         self._lines: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._answers: asyncio.Queue[str] = asyncio.Queue()
-        served = serve(router, self._read(), self._answers.put_nowait, self.clock, say=self.said.append)
+        served = serve(
+            router, self._read(), self._answers.put_nowait, self.clock, say=self.said.append, holders=holders.get
+        )
         self.task = asyncio.create_task(served)
 
     async def _read(self) -> AsyncIterator[bytes]:
@@ -403,6 +443,101 @@ async def _until(router: FileRouter, wanted: Callable[[RouteRecord], bool]) -> R
 
 def _guardian(router: FileRouter) -> Guardian:
     return Guardian([sys.executable, "-c", CHILD, router.place])
+
+
+class TestPolicies:
+    """An enforced fence: what it revoked is put back, after the route."""
+
+    @pytest.fixture
+    def core(self) -> Shelf:
+        """As the fence left it; somebody added ``others`` meanwhile."""
+        return Shelf(writers="r", others="w")
+
+    @pytest.fixture
+    async def desk(self, board: Board, core: Shelf) -> AsyncIterator[Desk]:
+        desk = Desk(board, **{"na-core": core, "na-web": Shelf(writers="r")})
+        yield desk
+        desk.task.cancel()
+        await asyncio.wait([desk.task])
+
+    async def test_they_are_put_back_when_the_engine_dies_in_its_fence(
+        self, board: Board, desk: Desk, core: Shelf
+    ) -> None:
+        await desk.watch()
+        assert await desk.tell(keep(revoked())) == OK
+        board.set(FENCE)
+        await desk.hang_up()
+        assert board.record().mode == "read-write"
+        assert core.letters == {"writers": "rw", "others": "w"}
+        assert (
+            desk.said[1]
+            == "the engine is gone: 1 access policy lets writers of north-america/web write at na-core again"
+        )
+
+    async def test_after_done_they_are_the_engines(self, board: Board, desk: Desk, core: Shelf) -> None:
+        await desk.watch()
+        await desk.tell(keep(revoked()))
+        await desk.tell({"cmd": "done", "key": KEY, "id": 1})
+        await desk.hang_up()
+        assert core.letters == {"writers": "r", "others": "w"}
+
+    async def test_after_a_switch_those_of_the_account_that_was_left_stay_revoked(
+        self, board: Board, desk: Desk, core: Shelf
+    ) -> None:
+        await desk.watch()
+        await desk.tell(keep(revoked()))
+        board.set(SWITCHED)
+        await desk.hang_up()
+        assert core.letters["writers"] == "r"
+
+    async def test_after_a_switch_back_those_of_the_account_that_customers_came_back_to_are_put_back(
+        self, board: Board, desk: Desk, core: Shelf
+    ) -> None:
+        there = replace(SWITCHED, epoch=BEFORE.epoch)
+        await desk.watch(before=there)
+        await desk.tell(keep(revoked(), revoked("na-web")))
+        board.set(replace(BEFORE, epoch=there.epoch + 2))
+        await desk.hang_up()
+        assert core.letters["writers"] == "rw"
+
+    async def test_a_later_fence_is_its_own_runs_business(self, board: Board, desk: Desk, core: Shelf) -> None:
+        """The service did not answer for so long that another run has fenced, and revoked, again."""
+        core.faults = [TimeoutError()]
+        await desk.watch()
+        await desk.tell(keep(revoked()))
+        board.set(FENCE)
+        await desk.hang_up()
+        board.set(replace(FENCE, epoch=FENCE.epoch + 2))
+        await desk.clock.pass_(10)
+        assert core.letters["writers"] == "r"
+        assert desk.task.done()
+
+    async def test_a_service_that_does_not_answer_is_asked_again(self, board: Board, desk: Desk, core: Shelf) -> None:
+        core.faults = [TimeoutError(), Unreachable("cannot read: no answer")]
+        await desk.watch()
+        await desk.tell(keep(revoked()))
+        board.set(FENCE)
+        await desk.hang_up()
+        await desk.clock.pass_(5)
+        assert core.letters["writers"] == "rw"
+
+    async def test_a_policy_that_somebody_changed_is_left_so_and_said(
+        self, board: Board, desk: Desk, core: Shelf
+    ) -> None:
+        core.held["writers"] = StoredPolicy("writers", "l")
+        await desk.watch()
+        await desk.tell(keep(revoked()))
+        board.set(FENCE)
+        await desk.hang_up()
+        assert core.letters["writers"] == "l"
+        assert "changed by somebody else and is left so" in desk.said[-1]
+
+    async def test_policies_that_it_could_not_put_back_are_refused(self, desk: Desk) -> None:
+        assert not (await desk.tell(keep(revoked())))["ok"], "no fence is watched"
+        await desk.watch()
+        answer = await desk.tell(keep(revoked("elsewhere")))
+        assert not answer["ok"]
+        assert "elsewhere" in answer["error"]
 
 
 class TestRealProcesses:
