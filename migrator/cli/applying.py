@@ -31,7 +31,8 @@ from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import many
 from migrator.cli.views.screen import Page
 from migrator.cli.wiring import is_there, state_url
-from migrator.engine.preview import kept_inventories, known_inventories, standing_of
+from migrator.engine.inventory_notes import kept_inventories, known_inventories
+from migrator.engine.preview import standing_of
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast.outlook import look_ahead, to_record
 from migrator.model.schedule import Schedule

@@ -1,7 +1,7 @@
 """How many processes a run copies with, and how they are started.
 
-Rule: processes are worth their memory only where the budget lets one core be too little, and this process needs a core of its
-own; embedded accounts need none, for their writes queue up at one file anyway.
+Rule: processes are worth their memory only where the budget lets one core be too little; they yield to this process, so they may
+be as many as the cores; embedded accounts need none, for their writes queue up at one file anyway.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_WORKERS: Final = 64
 
 def workers_for(schedule: Schedule, wanted: int | None) -> int:
     """``wanted`` is ``--workers``; without it, as many as the budget can use and the machine has
-    other cores. 0 is this process."""
+    cores. 0 is this process."""
     if wanted is not None:
         return wanted
     pace = max((_copies_per_second(schedule, move.source, move.target) for move in schedule.moves), default=0.0)
@@ -30,7 +30,7 @@ def workers_for(schedule: Schedule, wanted: int | None) -> int:
         return 0
     useful = math.ceil(pace / WORKER_PER_SECOND) if math.isfinite(pace) else MOST_WORKERS
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(useful, cores - 1)
+    return min(useful, cores)
 
 
 def _copies_per_second(schedule: Schedule, source: str, target: str) -> float:

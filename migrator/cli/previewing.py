@@ -20,8 +20,9 @@ from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
 from migrator.engine.doctor import with_routes
+from migrator.engine.inventory_notes import kept_inventories, known_inventories
 from migrator.engine.looking import InventoryMode
-from migrator.engine.preview import Preview, kept_inventories, known_inventories, preview
+from migrator.engine.preview import Preview, preview
 from migrator.errors import LockedError, MigrateError, StateError, UsageError
 from migrator.forecast import Outlook, Standing, look_ahead
 from migrator.forecast.deadlines import MISSED

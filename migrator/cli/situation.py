@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
-from migrator.engine.preview import known_inventories, standing_of
+from migrator.engine.preview import standing_of
 from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.outcome import Comparison

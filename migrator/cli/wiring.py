@@ -291,6 +291,7 @@ def open_metrics(metric: Metric, schedule: Schedule) -> MetricSource:
 def _collect_seldom() -> None:
     """A pass holds some hundred thousand values that refer to each other in no circle: looking for circles among them, and
     among the modules, is a tenth of the time of a copy."""
+    gc.enable()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
 

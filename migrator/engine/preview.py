@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from migrator.engine.enforcing import fence_findings
+from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.looking import InventoryMode, Seen, look
 from migrator.engine.probing import probe
 from migrator.engine.world import World
 from migrator.forecast import Inventory, Outlook, Standing, look_ahead
-from migrator.forecast.inventory import declared, from_note, to_note
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
-from migrator.ports.state_store import SetNote, StateStore
+from migrator.ports.state_store import StateStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,32 +89,6 @@ def standing_of(schedule: Schedule, state: StateStore | None, now: datetime) -> 
         held=frozenset(wave.name for wave in schedule.waves if wishes & {"", f"wave:{wave.name}"}),
         approved=frozenset(one.wave for one in state.approvals() if fingerprints.get(one.wave) == one.fingerprint),
     )
-
-
-def known_inventories(schedule: Schedule, state: StateStore | None) -> dict[MoveId, Inventory]:
-    """What nobody need read an account for: what is kept, else what the plan says."""
-    found: dict[MoveId, Inventory] = {}
-    for move in schedule.moves:
-        kept = from_note(state.note(_key(move))) if state is not None else None
-        if kept is not None:
-            found[move.id] = kept
-        elif move.declared is not None:
-            found[move.id] = declared(move.declared)
-    return found
-
-
-def kept_inventories(schedule: Schedule, inventories: Mapping[MoveId, Inventory], now: datetime) -> tuple[SetNote, ...]:
-    """What the state store is to keep of inventories that were just read."""
-    return tuple(
-        SetNote(_key(move), to_note(inventories[move.id], now))
-        for move in schedule.moves
-        if move.id in inventories and inventories[move.id].origin in ("counted", "sampled")
-    )
-
-
-def _key(move: PlannedMove) -> str:
-    """Of another source it would be another inventory."""
-    return f"inventory/{move.id}/{move.source}"
 
 
 def not_built_findings(schedule: Schedule) -> tuple[Finding, ...]:

@@ -152,6 +152,10 @@ class Executor(Protocol):
         """Which run sends (``ObjectStore.bind_run``); said once, before the first batch."""
         ...
 
+    def expect(self, copies: int) -> None:
+        """About so many copies are to come soon: hands that need a while to be ready may begin now. Only a hint."""
+        ...
+
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
         """Carry out a batch; several may be under way at once."""
         ...

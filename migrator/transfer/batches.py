@@ -6,6 +6,7 @@ same as for a copy made one by one. A batch is made only after its names were co
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -38,9 +39,15 @@ def goes_in_batch(transfer: Transfer, case: Case, decision: Decision) -> bool:
 
 
 async def copy_in_batches(
-    walk: Walk, work: list[Work], evidence: Evidence, changes: list[Change], tally: PassResult
+    walk: Walk,
+    work: list[Work],
+    evidence: Evidence,
+    changes: list[Change],
+    tally: PassResult,
+    is_out: asyncio.Future[None] | None = None,
 ) -> list[Work]:
-    """Copy ``work``; what is left for the ladder because this pair's service cannot copy by itself.
+    """Copy ``work``; what is left for the ladder because this pair's service cannot copy by itself. ``is_out`` is resolved
+    when all of it has been handed out.
 
     Until that service has copied once, one copy goes out alone: where it cannot, thousands would be refused for nothing, and
     each refusal costs the source another look.
@@ -52,6 +59,8 @@ async def copy_in_batches(
         if not copier.is_server_side:
             return [*left, *work[1:]]
         work = work[1:]
+    if is_out is not None and not is_out.done():
+        is_out.set_result(None)
     return await _copy(walk, work, evidence, changes, tally) if work else []
 
 

@@ -6,6 +6,7 @@ Rules, for each batch:
 - both accounts grant before it is handed out, in slices of ``SLICE_SECONDS`` of the slower pace, so that all workers
   together never run ahead of a budget by more than the slices that are out;
 - it carries the moment at which the claim of the route would be too old: nothing of it is sent after that;
+- what was asked for first goes out first, so that its names are settled while the next are copied;
 - what comes back throttled or unsent is granted and handed out again; every other answer is settled once, by the caller.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import count as counting
 from typing import Final
 
 from migrator.model.objects import SYNC_COPY_LIMIT_BYTES, BlobType, Listed
@@ -20,6 +22,7 @@ from migrator.ports.clock import Clock
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, Refusal
 from migrator.transfer.limits import grant_together
 from migrator.transfer.paced import ATTEMPTS, PacedStore
+from migrator.transfer.turns import Turns
 
 BATCH: Final = 256
 """Most copies of one batch: some ten milliseconds of a worker's time, so that a claim is never near its end."""
@@ -49,7 +52,12 @@ class Hands:
     def __init__(self, executor: Executor, clock: Clock) -> None:
         self.executor = executor
         self.clock = clock
-        self.turn = asyncio.Semaphore(executor.batches_at_once)
+        self.turns = Turns(executor.batches_at_once)
+        self._errands = counting()
+
+    def expect(self, copies: int) -> None:
+        """About so many are to come (``Executor.expect``)."""
+        self.executor.expect(copies)
 
     async def copy(
         self,
@@ -69,7 +77,7 @@ class Hands:
             sizes: bytes of each, for the budgets.
             admit: waits while paused, raises when the run must stop; answers until when (monotonic) may be sent.
         """
-        errand = _Errand(self, origin, destination, container, units, sizes, admit, settle, lost)
+        errand = _Errand(self, next(self._errands), origin, destination, container, units, sizes, admit, settle, lost)
         carriers = [asyncio.ensure_future(errand.work()) for _ in range(min(self.executor.batches_at_once, len(units)))]
         try:
             await asyncio.gather(*carriers)
@@ -85,6 +93,7 @@ class _Errand:
     def __init__(
         self,
         hands: Hands,
+        rank: int,
         origin: PacedStore,
         destination: PacedStore,
         container: str,
@@ -96,6 +105,7 @@ class _Errand:
     ) -> None:
         self._lost = lost
         self._hands = hands
+        self._rank = rank
         self._origin = origin
         self._destination = destination
         self._container = container
@@ -133,12 +143,12 @@ class _Errand:
         progress_at = clock.monotonic()
         while indexes:
             until = await self._granted(indexes)
-            async with self._hands.turn:
+            async with self._hands.turns.turn(self._rank):
                 if clock.monotonic() > until - MARGIN_SECONDS:
                     until = await self._admit()
                 answer = await self._send(indexes, until)
-            for minute, count in answer.answered.items():
-                self._destination.count_copies(minute, count, origin=self._origin)
+            for minute, answered in answer.answered.items():
+                self._destination.count_copies(minute, answered, origin=self._origin)
             rest, refusal = self._settled(indexes, answer.answers)
             if len(rest) < len(indexes):
                 fruitless, progress_at = 0, clock.monotonic()

@@ -111,7 +111,11 @@ class Walk:
             return
         while self.under_way and sum(self.under_way.values()) + len(pairs) > NAMES_IN_FLIGHT:
             await self._some_settled()
-        self.under_way[asyncio.ensure_future(self._settle(above, upper, pairs, evidence))] = max(1, len(pairs))
+        is_out = asyncio.get_running_loop().create_future()
+        work = asyncio.ensure_future(self._settle(above, upper, pairs, evidence, is_out))
+        work.add_done_callback(lambda _: _resolve(is_out))
+        self.under_way[work] = max(1, len(pairs))
+        await is_out  # hands that have nothing to do come before the next page
 
     async def _some_settled(self) -> None:
         done, _ = await asyncio.wait(self.under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -126,8 +130,16 @@ class Walk:
         change = ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, ranges)
         self.transfer.commit([change], PassResult())
 
-    async def _settle(self, above: bytes | None, upper: bytes | None, pairs: list[Pair], evidence: Evidence) -> None:
-        """Decide and act for one range, then write it: the checkpoint."""
+    async def _settle(
+        self,
+        above: bytes | None,
+        upper: bytes | None,
+        pairs: list[Pair],
+        evidence: Evidence,
+        is_out: asyncio.Future[None] | None = None,
+    ) -> None:
+        """Decide and act for one range, then write it: the checkpoint. ``is_out`` is resolved when its copies
+        are in other hands."""
         t = self.transfer
         await t.admit()
         cases = [self._case(pair, evidence) for pair in pairs]
@@ -166,7 +178,7 @@ class Walk:
         else:
             changes += inherited
         tally = PassResult()
-        await self._act(todo, evidence, changes, tally)
+        await self._act(todo, evidence, changes, tally, is_out)
         kept = evidence.split_off([pair.name for pair in pairs])
         if evidence.has_pending and t.inherited_seconds() > 0:
             # Neither side has these names: what an earlier run announced of them may still arrive.
@@ -206,29 +218,40 @@ class Walk:
         return decision
 
     async def _act(
-        self, todo: list[tuple[Case, Decision]], evidence: Evidence, changes: list[Change], tally: PassResult
+        self,
+        todo: list[tuple[Case, Decision]],
+        evidence: Evidence,
+        changes: list[Change],
+        tally: PassResult,
+        is_out: asyncio.Future[None] | None,
     ) -> None:
         """Carry out decisions side by side: small copies in batches where there are hands for them, the rest one by one."""
-        batched = [one for one in todo if goes_in_batch(self.transfer, *one)]
+        batched: list[tuple[Case, Decision]] = []
+        rest: list[tuple[Case, Decision]] = []
+        for one in todo:
+            (batched if goes_in_batch(self.transfer, *one) else rest).append(one)
         if batched:
-            await asyncio.sleep(0)
-            todo = [one for one in todo if not goes_in_batch(self.transfer, *one)]
-            todo += await copy_in_batches(self, batched, evidence, changes, tally)
+            rest += await copy_in_batches(self, batched, evidence, changes, tally, is_out)
         t = self.transfer
-        queue = iter(todo)
+        queue = iter(rest)
 
         async def work() -> None:
             for case, decision in queue:
                 await t.admit()
                 await Action(self, case, evidence, changes, tally).carry_out(decision)
 
-        workers = [asyncio.ensure_future(work()) for _ in range(min(t.parallel, len(todo)))]
+        workers = [asyncio.ensure_future(work()) for _ in range(min(t.parallel, len(rest)))]
         try:
             await asyncio.gather(*workers)
         finally:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _is_whole(evidence: Evidence, case: Case) -> bool:

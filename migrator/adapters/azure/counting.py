@@ -20,8 +20,8 @@ _TELLING: Final = (
     re.compile(rb"<(?:Snapshot|VersionId|LegalHold|ImmutabilityPolicy|EncryptionScope|!)"),
     re.compile(rb">(?:leased|Archive|AppendBlob|PageBlob|%b)" % re.escape(RESERVED_PREFIX.encode())),
 )
-"""What ``count_features`` looks for, blobs not made of blocks, names of ours, and sections: one pattern for elements, one for what
-they hold, since a search for words that begin alike is the quick one."""
+"""What ``count_features`` looks for, blobs not made of blocks, names of ours, and sections: one pattern for elements, one for
+what they hold, since a search for words that begin alike is the quick one."""
 _SIZE: Final = re.compile(rb"<Content-Length>([0-9]+)</Content-Length>")
 _ROOT: Final = b"<EnumerationResults"
 _HEAD_BYTES: Final = 1024

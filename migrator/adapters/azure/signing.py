@@ -94,7 +94,7 @@ class KeySigner:
         """``constant``: the ``x-ms-`` headers of every request, which ``sign`` is not given."""
         self._account_name = account_name
         self._constant = constant
-        self._key = base64.b64decode(key)
+        self._keyed = hmac.new(base64.b64decode(key), digestmod="sha256")
         self._dates = _Dates()
 
     def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
@@ -123,7 +123,9 @@ class KeySigner:
         return "\n".join(lines)
 
     def signature(self, text: str) -> str:
-        return base64.b64encode(hmac.digest(self._key, text.encode("utf-8", "surrogateescape"), "sha256")).decode()
+        signature = self._keyed.copy()
+        signature.update(text.encode("utf-8", "surrogateescape"))
+        return base64.b64encode(signature.digest()).decode()
 
 
 _sort_keys: dict[str, str] = {}

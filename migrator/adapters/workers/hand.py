@@ -1,6 +1,6 @@
 """The inside of a worker's process: letters with batches come in, letters with answers go out.
 
-Rules: the end of the pipe from the engine ends the process at once, whatever is under way - a batch belongs to a claim that
+Rules: it yields to the engine's own process, which lists, decides and commits for all of them; the end of the pipe from the engine ends the process at once, whatever is under way - a batch belongs to a claim that
 only the engine keeps; signals that a terminal sends to the whole group are the engine's to judge; nothing but letters is
 written to the pipe, whoever prints. It imports what its accounts need and no more: its memory is counted.
 """
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Final
 
-from migrator.adapters.workers.inline import InlineExecutor
+from migrator.adapters.workers.inline import BATCHES, InlineExecutor
 from migrator.adapters.workers.letters import LENGTH_BYTES, answer_letter, framed, length_of, read_batch
 from migrator.model.schedule import Account
 from migrator.ports.clock import Clock
@@ -24,6 +24,9 @@ from migrator.ports.executor import CopyBatch
 from migrator.ports.object_store import ObjectStore
 
 OpenAccount = Callable[[Account, Mapping[str, str]], ObjectStore]
+AHEAD: Final = 4
+"""Batches that lie before a worker beside those it carries out, so that it goes on while the engine reads a page or commits."""
+NICENESS: Final = 5
 READY: Final = 0
 """The number of the letter that says that the accounts are open; batches are numbered from 1."""
 
@@ -44,11 +47,12 @@ async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccoun
         account = Account(**fields)
         stores[account.name] = open_account(account, order["cloud"])
         await stores[account.name].bind_run(order["token"])
-    executor = InlineExecutor(stores, clock)
+    executor, turn = InlineExecutor(stores, clock), asyncio.Semaphore(BATCHES)
     wanted: dict[int, asyncio.Task[None]] = {}
 
     async def carry_out(number: int, batch: CopyBatch) -> None:
-        answer = await executor.copy(batch, is_wanted=lambda: number in wanted)
+        async with turn:
+            answer = await executor.copy(batch, is_wanted=lambda: number in wanted)
         _write(outgoing, answer_letter(number, answer))
         wanted.pop(number, None)
 
@@ -66,6 +70,7 @@ async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccoun
 
 def main(open_account: OpenAccount, clock: Clock, run: Callable[[Any], Any]) -> None:
     """The whole life of the process; never returns. ``run`` runs a coroutine in the program's event loop."""
+    _yield_to_others()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
@@ -73,6 +78,12 @@ def main(open_account: OpenAccount, clock: Clock, run: Callable[[Any], Any]) -> 
     with contextlib.suppress(asyncio.IncompleteReadError, BrokenPipeError):
         run(serve(sys.stdin.buffer, outgoing, open_account, clock))
     os._exit(0)
+
+
+def _yield_to_others() -> None:
+    """With as many workers as cores, none may take the engine's turn: everybody would wait for the next batch."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.nice(NICENESS)
 
 
 async def _letter(reader: asyncio.StreamReader) -> bytes:

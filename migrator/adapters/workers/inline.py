@@ -36,6 +36,9 @@ class InlineExecutor:
     def bind_run(self, token: int) -> None:
         """Nothing: whoever opened the accounts bound them."""
 
+    def expect(self, copies: int) -> None:
+        """Nothing: this process is ready."""
+
     async def copy(self, batch: CopyBatch, *, is_wanted: Callable[[], bool] = lambda: True) -> BatchAnswer:
         """``is_wanted`` is asked before each copy: once it says no, the rest stays unsent."""
         job = _Job(batch, self._stores[batch.origin], self._stores[batch.destination], self._clock, is_wanted)

@@ -1,7 +1,7 @@
 """An executor of several processes, for jobs that one core cannot carry.
 
-A run that copies little never starts them: until ``SMALL`` copies have been asked for, and until a worker has opened its
-accounts, the copies are carried out in this process. Rules:
+A run that copies little never starts them: until ``SMALL`` copies have been asked for or are expected, and until a worker has
+opened its accounts, the copies are carried out in this process. Rules:
 
 - a batch is given to one worker once; of a worker that died nobody knows what it sent, so its batches are answered
   "unknown", and another worker takes its place, ``MAX_DEATHS`` times at most;
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from migrator.adapters.workers.hand import READY, opening_letter
+from migrator.adapters.workers.hand import AHEAD, READY, opening_letter
 from migrator.adapters.workers.inline import BATCHES, InlineExecutor
 from migrator.adapters.workers.letters import LENGTH_BYTES, batch_letter, length_of, read_answer, stop_letter
 from migrator.model.schedule import Account
@@ -26,8 +26,6 @@ SMALL: Final = 2_000
 """Copies of a run that are not worth a process: one costs as much to start as some thousand copies."""
 IDLE_SECONDS: Final = 60.0
 """Workers without work are let go after so long."""
-LENDS_A_HAND: Final = 1
-"""With so few workers this process goes on sending beside them: on two cores it has half of one to spare."""
 MAX_DEATHS: Final = 10
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 2.0
@@ -76,10 +74,16 @@ class WorkerPool:
 
     @property
     def batches_at_once(self) -> int:
-        return BATCHES * (self._count + (self._count <= LENDS_A_HAND))
+        return (BATCHES + AHEAD) * self._count
 
     def bind_run(self, token: int) -> None:
         self._token = token
+
+    def expect(self, copies: int) -> None:
+        """Start the workers that so many copies are worth; should none come, they are let go."""
+        if copies > self._small:
+            self._staff()
+            self._rest()
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
         self._asked += len(batch.units)
@@ -123,15 +127,14 @@ class WorkerPool:
         await asyncio.gather(*(worker.close() for worker in workers), *self._ending)
 
     async def _slot(self) -> InlineExecutor | _Worker:
-        """Who has room: a worker, or this process while no worker is ready, or where there are few. Slots of the dead are
-        thrown away."""
+        """Who has room: a worker, or this process while no worker is ready. Slots of the dead are thrown away."""
         while True:
             slot = await self._slots.get()
             if isinstance(slot, _Worker):
                 if slot.is_alive:
                     return slot
                 self._bury(slot)
-            elif self._count <= LENDS_A_HAND or not any(worker.is_alive for worker in self._workers):
+            elif not any(worker.is_alive for worker in self._workers):
                 return slot
             # else: the workers have taken over from this process
 
@@ -171,7 +174,7 @@ class WorkerPool:
             await worker.close()
             raise
         self._workers.append(worker)
-        for _ in range(BATCHES):
+        for _ in range(BATCHES + AHEAD):
             self._slots.put_nowait(worker)
 
     def _end(self, worker: _Worker) -> None:

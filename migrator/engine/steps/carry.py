@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import waited
+from migrator.engine.inventory_notes import known_inventory
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
@@ -28,6 +29,10 @@ LOOK_SECONDS = 1.0
 
 
 async def copy(mover: Mover) -> Event:
+    """The first pass, over everything there is: whoever copies is told how much that is."""
+    known = known_inventory(mover.plan, mover.world.state)
+    if known is not None and mover.shared.hands is not None:
+        mover.shared.hands.expect(known.objects)
     await one_pass(mover)
     return Event.COPIED
 

@@ -28,6 +28,9 @@ Body = bytes | bytearray | memoryview
 IDLE, HEAD, BODY, DONE = range(4)
 """Where the answer is: none expected, its head comes, its body comes, it is whole."""
 NO_BODY = frozenset({204, 304})
+FRESH_SECONDS = 0.05
+"""A connection whose last answer is not older than this is not looked at before it is used again: a server that hangs up right
+after an answer says so in it."""
 
 
 class Connection(asyncio.Protocol):
@@ -55,6 +58,7 @@ class Connection(asyncio.Protocol):
         "_poll",
         "_progress",
         "_reading_is_paused",
+        "_rested_at",
         "_state",
         "_status",
         "_stop",
@@ -83,6 +87,7 @@ class Connection(asyncio.Protocol):
         """When, by the loop's clock, this exchange has been still for too long; the pool looks now and then."""
         self._collected_by = inf
         self.exchanges = 0
+        self._rested_at = 0.0
         self.idle_until = inf
         self.is_reusable = False
         self._state = IDLE
@@ -108,9 +113,9 @@ class Connection(asyncio.Protocol):
     def is_alive(self, now: float) -> bool:
         """May a request go out here? Looks at the socket itself, for the loop may not have come to it yet: a write sent to
         a server that has hung up is a write whose outcome nobody knows."""
-        if not self.is_reusable or self._transport is None or self._transport.is_closing():
+        if not self.is_reusable or self._transport is None or self._transport.is_closing() or self.idle_until <= now:
             return False
-        return self.idle_until > now and not self._has_news()
+        return now - self._rested_at < FRESH_SECONDS or not self._has_news()
 
     def _has_news(self) -> bool:
         """Is there anything to read? On a connection where nothing is asked for that is its end, or nonsense."""
@@ -126,6 +131,7 @@ class Connection(asyncio.Protocol):
 
     def rest(self, now: float) -> None:
         """Be kept: until when is the server's word or ours, whichever is shorter."""
+        self._rested_at = now
         self.idle_until = now + self._timeouts.idle
         if b"keep-alive" in self._headers:
             self._obey_keep_alive(now, self._headers[b"keep-alive"])
