@@ -6,9 +6,11 @@ Decides where a range begins, ends and is split, and what is committed when. Wha
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from migrator.errors import CloudError
+from migrator.errors import CloudError, MigrateError
 from migrator.model.moves import EvidenceRange
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer import sweeping
@@ -29,6 +31,8 @@ SPLIT_AT = 10_000
 """Most names of one range (24 bytes of evidence each)."""
 PIECE = 5_000
 """Names of a piece split off a range that grew too large."""
+SAVED_EVERY_SECONDS = 1.0
+"""What is settled waits for the next range's commit no longer than this."""
 NAMES_IN_FLIGHT = 20_000
 """Names of ranges that are settled side by side: while one waits for its last answers, the next is handed out."""
 
@@ -48,6 +52,10 @@ class Walk:
     candidates: list[tuple[str, str]] = field(default_factory=list)
     under_way: dict[asyncio.Future[None], int] = field(default_factory=dict)
     """Ranges that are being settled, and how many names each has."""
+    unsaved: list[Change] = field(default_factory=list)
+    unsaved_tally: PassResult = field(default_factory=PassResult)
+    """What settled ranges leave to the next commit, and what the figures gain by it."""
+    saved_at: float = 0.0
 
     async def go(self) -> None:
         t = self.transfer
@@ -75,10 +83,28 @@ class Walk:
             await self._ranges(left, right)
             while self.under_way:
                 await self._some_settled()
+            self._save()
         finally:
             for one in self.under_way:
                 one.cancel()
             await asyncio.gather(*self.under_way, return_exceptions=True)
+            with suppress(MigrateError):  # else another run compares what this one had settled
+                self._save()
+
+    def _checkpoint(self, changes: Sequence[Change], tally: PassResult) -> None:
+        """Put a settled range on record: with the next range's announcement where ranges follow each other quickly, since a
+        commit stops everything else for the time of two or three writes to the disk."""
+        self.unsaved += changes
+        self.unsaved_tally.add(tally)
+        if self.transfer.clock.monotonic() - self.saved_at > SAVED_EVERY_SECONDS:
+            self._save()
+
+    def _save(self, *more: Change) -> None:
+        changes, tally = [*self.unsaved, *more], self.unsaved_tally
+        self.unsaved, self.unsaved_tally = [], PassResult()
+        if changes:
+            self.transfer.commit(changes, tally)
+        self.saved_at = self.transfer.clock.monotonic()
 
     async def _ranges(self, left: Batches, right: Batches) -> None:
         stored = self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
@@ -94,7 +120,7 @@ class Walk:
                 if len(held) >= SPLIT_AT:
                     cut = held[PIECE - 1].key
                     piece = evidence.split_off(one.name for one in held[:PIECE])
-                    self._split(above, cut, at.upper, piece, evidence)
+                    self.unsaved += self._split(above, cut, at.upper, piece, evidence)
                     await self._begin(above, cut, held[:PIECE], piece)
                     above, held = cut, held[PIECE:]
                 held.append(pair)
@@ -123,12 +149,13 @@ class Walk:
             del self.under_way[one]
             one.result()
 
-    def _split(self, above: bytes | None, cut: bytes, upper: bytes | None, piece: Evidence, rest: Evidence) -> None:
+    def _split(
+        self, above: bytes | None, cut: bytes, upper: bytes | None, piece: Evidence, rest: Evidence
+    ) -> list[Change]:
         if self.is_watch and not self.transfer.is_adopting:
-            return
+            return []
         ranges = (self._evidence_range(cut, piece), self._evidence_range(upper, rest))
-        change = ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, ranges)
-        self.transfer.commit([change], PassResult())
+        return [ReplaceRanges(self.transfer.move, self.container, self.prefix, above, upper, ranges)]
 
     async def _settle(
         self,
@@ -146,7 +173,7 @@ class Walk:
         if self.is_watch:
             if t.is_adopting and (adopted := await adopt_equal(t, self.container, cases, evidence)):
                 self.result.adopted += adopted
-                t.commit([self._range(above, upper, evidence)], PassResult())
+                self._save(self._range(above, upper, evidence))
                 cases = [self._case(pair, evidence) for pair in pairs]
             look(self, cases)
             return
@@ -174,7 +201,7 @@ class Walk:
             evidence.put(case.name, pending(case))
         if writes:
             staging = sweeping.begin(t, self.container, [case.origin for case in writes])
-            t.commit([self._range(above, upper, evidence), *staging, *inherited], PassResult())
+            self._save(self._range(above, upper, evidence), *staging, *inherited)
         else:
             changes += inherited
         tally = PassResult()
@@ -187,7 +214,7 @@ class Walk:
             changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case)])
         if writes or changes or kept.pack() != before:
             changes.append(self._range(above, upper, kept))
-            t.commit(changes, tally)
+            self._checkpoint(changes, tally)
         self.result.add(tally)
 
     def _range(self, above: bytes | None, upper: bytes | None, evidence: Evidence) -> ReplaceRanges:

@@ -33,6 +33,10 @@ SIGNED_HEADERS = (
 )
 """In the order in which their values are signed. Source: Azure "Authorize with Shared Key", Blob service."""
 
+EMPTY_BODY = ("Content-Length", "0")
+"""Signed as if it were not there."""
+MOST_LAYOUTS = 1000
+"""Kept in memory; metadata may have any names."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -96,6 +100,7 @@ class KeySigner:
         self._constant = constant
         self._keyed = hmac.new(base64.b64decode(key), digestmod="sha256")
         self._dates = _Dates()
+        self._layouts: dict[tuple[str, ...], str] = {}
 
     def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
         headers.append(("x-ms-date", self._dates.now()))
@@ -105,22 +110,15 @@ class KeySigner:
 
     def string_to_sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
         """Source: Azure "Authorize with Shared Key"."""
-        standard: dict[str, str] = {}
-        own = self._constant.copy()
-        for name, value in headers:
-            if name.startswith("x-ms-"):
-                own.append((name.lower(), value.strip()))
-            else:
-                standard[name] = value
-        if standard.get("Content-Length") == "0":
-            del standard["Content-Length"]
-        if len(own) > 1:
-            own.sort(key=_sort_key)
-        lines = [method, *[standard.get(name, "") for name in SIGNED_HEADERS]]
-        lines += [f"{name}:{value}" for name, value in own]
-        lines.append(f"/{self._account_name}{path}")
-        lines += [f"{name}:{value}" for name, value in query]
-        return "\n".join(lines)
+        names = tuple([name for name, _ in headers])
+        layout = self._layouts.get(names)
+        if layout is None:
+            layout = _layout(names, self._constant)
+            if len(self._layouts) < MOST_LAYOUTS:
+                self._layouts[names] = layout
+        values = ["" if pair == EMPTY_BODY else pair[1].strip() for pair in headers]
+        text = f"{method}\n{layout.format(*values)}\n/{self._account_name}{path}"
+        return "\n".join([text, *[f"{name}:{value}" for name, value in query]]) if query else text
 
     def signature(self, text: str) -> str:
         signature = self._keyed.copy()
@@ -128,18 +126,23 @@ class KeySigner:
         return base64.b64encode(signature.digest()).decode()
 
 
-_sort_keys: dict[str, str] = {}
+def _layout(names: Sequence[str], constant: HeaderPairs) -> str:
+    """The lines of all headers, with the place of each value of ``names``: few sets of names are ever sent."""
+    place = {name: f"{{{index}}}" for index, name in enumerate(names)}
+    own = [(name, _literal(value)) for name, value in constant]
+    own += [(name.lower(), place[name]) for name in names if name.startswith("x-ms-")]
+    lines = [place.get(name, "") for name in SIGNED_HEADERS]
+    return "\n".join([*lines, *[f"{_literal(name)}:{value}" for name, value in sorted(own, key=_sort_key)]])
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _sort_key(header: tuple[str, str]) -> str:
     """The service compares names by a language's rules: hyphens count last, an underscore comes before the digits."""
     name = header[0]
-    key = _sort_keys.get(name)
-    if key is None:
-        key = f"{name.replace('-', '').replace('_', '!')}\0{name}"
-        if len(_sort_keys) < 1000:
-            _sort_keys[name] = key
-    return key
+    return f"{name.replace('-', '').replace('_', '!')}\0{name}"
 
 
 class TokenSigner:

@@ -1,8 +1,9 @@
 """The inside of a worker's process: letters with batches come in, letters with answers go out.
 
-Rules: it yields to the engine's own process, which lists, decides and commits for all of them; the end of the pipe from the engine ends the process at once, whatever is under way - a batch belongs to a claim that
-only the engine keeps; signals that a terminal sends to the whole group are the engine's to judge; nothing but letters is
-written to the pipe, whoever prints. It imports what its accounts need and no more: its memory is counted.
+Rules: it yields to the engine's own process, which lists, decides and commits for all of them; the end of the pipe from the
+engine ends the process at once, whatever is under way - a batch belongs to a claim that only the engine keeps; signals that a
+terminal sends to the whole group are the engine's to judge; nothing but letters is written to the pipe, whoever prints.
+It imports what its accounts need and no more: its memory is counted.
 """
 
 from __future__ import annotations

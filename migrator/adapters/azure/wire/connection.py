@@ -28,9 +28,6 @@ Body = bytes | bytearray | memoryview
 IDLE, HEAD, BODY, DONE = range(4)
 """Where the answer is: none expected, its head comes, its body comes, it is whole."""
 NO_BODY = frozenset({204, 304})
-FRESH_SECONDS = 0.05
-"""A connection whose last answer is not older than this is not looked at before it is used again: a server that hangs up right
-after an answer says so in it."""
 
 
 class Connection(asyncio.Protocol):
@@ -44,8 +41,6 @@ class Connection(asyncio.Protocol):
         "_collected_by",
         "_collects",
         "_fed_bytes",
-        "_head_bytes",
-        "_header_count",
         "_headers",
         "_interim",
         "_is_head",
@@ -58,7 +53,6 @@ class Connection(asyncio.Protocol):
         "_poll",
         "_progress",
         "_reading_is_paused",
-        "_rested_at",
         "_state",
         "_status",
         "_stop",
@@ -87,7 +81,6 @@ class Connection(asyncio.Protocol):
         """When, by the loop's clock, this exchange has been still for too long; the pool looks now and then."""
         self._collected_by = inf
         self.exchanges = 0
-        self._rested_at = 0.0
         self.idle_until = inf
         self.is_reusable = False
         self._state = IDLE
@@ -96,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._writing_is_paused = self._reading_is_paused = False
         self.is_sent_whole = True
         self._streams = self._collects = self._is_head = False
-        self._status = self._fed_bytes = self._head_bytes = self._header_count = self._body_bytes = 0
+        self._status = self._fed_bytes = self._body_bytes = 0
         self._interim = self._most_bytes = self._waiting_bytes = 0
         self._headers: Headers = {}
         self._pairs: Pairs = []
@@ -115,7 +108,7 @@ class Connection(asyncio.Protocol):
         a server that has hung up is a write whose outcome nobody knows."""
         if not self.is_reusable or self._transport is None or self._transport.is_closing() or self.idle_until <= now:
             return False
-        return now - self._rested_at < FRESH_SECONDS or not self._has_news()
+        return not self._has_news()
 
     def _has_news(self) -> bool:
         """Is there anything to read? On a connection where nothing is asked for that is its end, or nonsense."""
@@ -131,7 +124,6 @@ class Connection(asyncio.Protocol):
 
     def rest(self, now: float) -> None:
         """Be kept: until when is the server's word or ours, whichever is shorter."""
-        self._rested_at = now
         self.idle_until = now + self._timeouts.idle
         if b"keep-alive" in self._headers:
             self._obey_keep_alive(now, self._headers[b"keep-alive"])
@@ -290,7 +282,7 @@ class Connection(asyncio.Protocol):
             self._stumble()
             return
         if self._state == HEAD:
-            if self._fed_bytes > self._limits.head_bytes:
+            if self._fed_bytes > self._limits.head_bytes or len(self._pairs) > self._limits.headers:
                 self._stumble()
         elif self._state == BODY and not self._reading_is_paused:
             self._set_body_deadline()
@@ -312,24 +304,29 @@ class Connection(asyncio.Protocol):
             raise _Broken
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._state != HEAD:
-            return  # a trailer: nothing of Azure's is said there
-        self._head_bytes += len(name) + len(value) + 4
-        self._header_count += 1
-        if self._header_count > self._limits.headers or self._head_bytes > self._limits.head_bytes:
+        if self._state == HEAD:  # else a trailer: nothing of Azure's is said there
+            self._pairs.append((name, value))
+
+    def _read_head(self) -> Headers:
+        """The headers by name, once they are all there. How many may come in one piece is bounded by what a read takes."""
+        pairs, limits = self._pairs, self._limits
+        is_long = self._fed_bytes > limits.head_bytes and _length(pairs) > limits.head_bytes
+        if is_long or len(pairs) > limits.headers:
             raise _Broken
-        self._pairs.append((name, value))
-        name = name.lower()
-        self._headers[name] = b"%b, %b" % (self._headers[name], value) if name in self._headers else value
+        headers = {name.lower(): value for name, value in pairs}
+        if len(headers) < len(pairs):
+            headers = _joined(pairs)
+        self._headers = headers
+        return headers
 
     def on_headers_complete(self) -> None:
+        headers = self._read_head()
         status = self._parser.get_status_code()
         if status < 200:
             if status == 101:
                 raise _Broken
             return  # interim: on_message_complete counts it
         self._status = status
-        headers = self._headers
         if self._is_head or status in NO_BODY:
             self._state = BODY
             if self._is_head:
@@ -427,8 +424,20 @@ class Connection(asyncio.Protocol):
     def _reset_head(self) -> None:
         self._headers = {}
         self._pairs = []
-        self._head_bytes = self._header_count = self._body_bytes = self._status = 0
+        self._body_bytes = self._status = 0
         self._collects = True
+
+
+def _length(pairs: Pairs) -> int:
+    return sum([len(name) + len(value) + 4 for name, value in pairs])
+
+
+def _joined(pairs: Pairs) -> Headers:
+    headers: Headers = {}
+    for name, value in pairs:
+        key = name.lower()
+        headers[key] = b"%b, %b" % (headers[key], value) if key in headers else value
+    return headers
 
 
 class _Broken(Exception):
