@@ -1,9 +1,8 @@
 """The inside of a worker's process: letters with batches come in, letters with answers go out.
 
-Rules: it yields to the engine's own process, which lists, decides and commits for all of them; the end of the pipe from the
-engine ends the process at once, whatever is under way - a batch belongs to a claim that only the engine keeps; signals that a
-terminal sends to the whole group are the engine's to judge; nothing but letters is written to the pipe, whoever prints.
-It imports what its accounts need and no more: its memory is counted.
+Rules: the end of the pipe from the engine ends the process at once, whatever is under way - a batch belongs to a claim that
+only the engine keeps; signals that a terminal sends to the whole group are the engine's to judge; nothing but letters is
+written to the pipe, whoever prints. It imports what its accounts need and no more: its memory is counted.
 """
 
 from __future__ import annotations
@@ -27,7 +26,6 @@ from migrator.ports.object_store import ObjectStore
 OpenAccount = Callable[[Account, Mapping[str, str]], ObjectStore]
 AHEAD: Final = 4
 """Batches that lie before a worker beside those it carries out, so that it goes on while the engine reads a page or commits."""
-NICENESS: Final = 5
 READY: Final = 0
 """The number of the letter that says that the accounts are open; batches are numbered from 1."""
 
@@ -71,7 +69,6 @@ async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccoun
 
 def main(open_account: OpenAccount, clock: Clock, run: Callable[[Any], Any]) -> None:
     """The whole life of the process; never returns. ``run`` runs a coroutine in the program's event loop."""
-    _yield_to_others()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
@@ -79,12 +76,6 @@ def main(open_account: OpenAccount, clock: Clock, run: Callable[[Any], Any]) -> 
     with contextlib.suppress(asyncio.IncompleteReadError, BrokenPipeError):
         run(serve(sys.stdin.buffer, outgoing, open_account, clock))
     os._exit(0)
-
-
-def _yield_to_others() -> None:
-    """With as many workers as cores, none may take the engine's turn: everybody would wait for the next batch."""
-    with contextlib.suppress(OSError, AttributeError):
-        os.nice(NICENESS)
 
 
 async def _letter(reader: asyncio.StreamReader) -> bytes:
