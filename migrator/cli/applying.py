@@ -7,7 +7,7 @@ and no listing of an estate may hold that up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,8 +75,10 @@ class Consent:
     notes: tuple[SetNote, ...] = ()
 
 
-def consent_to(request: Request, settings: Settings, *, yes: bool, as_json: bool) -> Consent | None:
-    """Check, show and ask. None if there is nothing to do.
+def consent_to(
+    request: Request, settings: Settings, *, yes: bool, as_json: bool, counted: Callable[[int], None] | None = None
+) -> Consent | None:
+    """Check, show and ask. None if there is nothing to do. ``counted`` is told how many objects were found so far.
 
     Raises:
         LockedError, StalePlanError, UsageError, FindingsError: see this module's rule.
@@ -96,14 +98,14 @@ def consent_to(request: Request, settings: Settings, *, yes: bool, as_json: bool
             if _has_arrived(request, store):
                 return None
             require_terminal(yes=yes, what="applying")
-            found = _look(request, store)
+            found = _look(request, store, counted)
         else:
             found = look(schedule, store, waves=None)
             _require_fresh(request, found)
             require_terminal(yes=yes, what="applying")
         consent = _consent(schedule, store, found)
     if not was_there and is_there(url):  # another run began meanwhile, so what was seen is its work: look again
-        return consent_to(request, settings, yes=yes, as_json=as_json)
+        return consent_to(request, settings, yes=yes, as_json=as_json, counted=counted)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
     require_consent(f"Apply plan {schedule.name}, {waves}?", yes=yes)
@@ -120,10 +122,12 @@ def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Conse
     )
 
 
-def _look(request: Request, store: StateStore) -> Look | None:
+def _look(request: Request, store: StateStore, counted: Callable[[int], None] | None) -> Look | None:
     schedule = request.loaded.schedule
     waves = waves_to_begin(schedule, store, request.wave)
-    return look(schedule, store, waves=waves, mode=mode_for(schedule, store, waves)) if waves else None
+    if not waves:
+        return None
+    return look(schedule, store, waves=waves, mode=mode_for(schedule, store, waves), counted=counted)
 
 
 def _has_arrived(request: Request, store: StateStore) -> bool:

@@ -1,7 +1,8 @@
 """How many processes a run copies with, and how they are started.
 
 Rule: processes are worth their memory only where the budget lets one core be too little. They are as many as the cores, though
-this process works too: it waits for the disk at every commit. Embedded accounts need none, for their writes queue up at one file anyway.
+this process works too: it waits for the disk at every commit. Embedded accounts need none, for their writes queue up at one
+file anyway.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from migrator.cli import exits, wiring
@@ -24,6 +25,7 @@ from migrator.engine.rollout import Rollout
 from migrator.engine.world import Outcome
 
 if TYPE_CHECKING:
+    from migrator.adapters.workers import Staff
     from migrator.plan import Loaded
     from migrator.ports.reporter import Reporter
     from migrator.ports.state_store import StateStore
@@ -39,18 +41,21 @@ def operate(
     resume: str,
     create: bool,
     as_json: bool = False,
-    workers: int | None = None,
+    staff: Staff | None = None,
 ) -> ExitCode:
     """Carry out ``operation`` and say how it ended.
 
     Args:
         resume: the command line that goes on after an interruption.
         create: may the state store be made?
-        workers: processes to copy with; None leaves it to the budget and the machine.
+        staff: processes to copy with, the caller's; None leaves it to the budget and the machine.
     """
-    with state_of(settings, loaded.schedule, create=create) as state:
+    with ExitStack() as stack:
+        state = stack.enter_context(state_of(settings, loaded.schedule, create=create))
+        if staff is None:
+            staff = stack.enter_context(closing(wiring.open_staff(loaded.schedule)))
         with Courier(_display(settings, as_json=as_json)) as courier:
-            work = _run(loaded, state, courier, operation, resume=resume, workers=workers)
+            work = _run(loaded, state, courier, operation, resume=resume, staff=staff)
             outcome = wiring.run_async(work)
             if as_json:
                 courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
@@ -73,7 +78,7 @@ async def _run(
     operation: Operation,
     *,
     resume: str,
-    workers: int | None,
+    staff: Staff,
 ) -> Outcome:
     stops: list[Callable[[], None]] = []
     asked = False
@@ -85,7 +90,7 @@ async def _run(
             one()
 
     async def work() -> Outcome:
-        async with wiring.world(loaded.schedule, state, reporter, workers=workers) as world:
+        async with wiring.world(loaded.schedule, state, reporter, staff=staff) as world:
             rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text)
             stops.append(rollout.stop)
             if asked:

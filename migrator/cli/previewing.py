@@ -7,11 +7,12 @@ preview makes nothing, no state store and no local account; into a store that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
 
 IN_MEMORY: Final = "sqlite://"
+COUNTING_SECONDS: Final = 10.0
 COUNTED_LATELY: Final = timedelta(days=1)
 MODES: Final[tuple[InventoryMode, ...]] = ("full", "sample", "cached")
 AT_REST: Final = frozenset({MoveState.SOAKED, MoveState.RETIRED})
@@ -51,6 +53,24 @@ class Look:
     @property
     def changes_pending(self) -> bool:
         return any(state.split()[-1] not in AT_REST for state in self.states.values())
+
+
+class Counting:
+    """A reporter of a count: a large estate takes hours, and nobody should wait in silence."""
+
+    def __init__(self, counted: Callable[[int], None] | None) -> None:
+        self._counted = counted
+        self._said_at = monotonic()
+
+    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None: ...
+
+    def progress(self, move: str, **figures: Any) -> None:
+        objects = figures["counted"]
+        if self._counted is not None:
+            self._counted(objects)
+        if monotonic() - self._said_at > COUNTING_SECONDS:
+            self._said_at = monotonic()
+            show_note(f"counting: {objects:,} objects of {move} so far")
 
 
 @contextmanager
@@ -70,9 +90,10 @@ def look(
     waves: Sequence[str] | None,
     mode: InventoryMode = "full",
     probe: bool = False,
+    counted: Callable[[int], None] | None = None,
 ) -> Look:
-    """Preview these waves (None: all); accounts that cannot be read are findings."""
-    found = wiring.run_async(_look(schedule, store, waves, mode, probe))
+    """Preview these waves (None: all); accounts that cannot be read are findings. ``counted`` is told of objects found so far."""
+    found = wiring.run_async(_look(schedule, store, waves, mode, probe, Counting(counted)))
     states = move_states(schedule, store)
     mark = None
     if waves is None:
@@ -88,9 +109,14 @@ def look(
 
 
 async def _look(
-    schedule: Schedule, store: StateStore, waves: Sequence[str] | None, mode: InventoryMode, probe: bool
+    schedule: Schedule,
+    store: StateStore,
+    waves: Sequence[str] | None,
+    mode: InventoryMode,
+    probe: bool,
+    reporter: Counting,
 ) -> Preview:
-    async with wiring.world_to_read(schedule, store) as world:
+    async with wiring.world_to_read(schedule, store, reporter) as world:
         found = await preview(schedule, world, waves=waves, mode=mode, with_probe=probe)
     with suppress(MigrateError):  # what the routes say is asked again by apply itself, which does not go on without
         async with wiring.router(schedule) as router:

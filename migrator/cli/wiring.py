@@ -22,6 +22,7 @@ from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
+    from migrator.adapters.workers import Staff
     from migrator.cli.settings import Settings
     from migrator.engine.guardian import Guardian
     from migrator.engine.world import World
@@ -133,13 +134,11 @@ async def router(schedule: Schedule) -> AsyncIterator[Router]:
 
 
 @asynccontextmanager
-async def world(
-    schedule: Schedule, state: StateStore, reporter: Reporter, *, workers: int | None = None
-) -> AsyncIterator[World]:
+async def world(schedule: Schedule, state: StateStore, reporter: Reporter, *, staff: Staff) -> AsyncIterator[World]:
     """Every door the engine may use; closed at the end, except ``state``, which belongs to the caller. Missing local
     *targets* of moves that have not begun (and the routing account) are made; a missing source is always an error, and so is
-    a target that copies or customers went to: an empty one in its place would look as if all had been deleted. ``workers``:
-    processes to copy with; None leaves it to ``crew``."""
+    a target that copies or customers went to: an empty one in its place would look as if all had been deleted. ``staff``:
+    the processes to copy with; stays the caller's."""
     kept = {move.source for move in schedule.moves} | {move.target for move in state.moves() if _may_hold_data(move)}
     async with AsyncExitStack() as stack:
         create = all_accounts(schedule) - kept
@@ -151,7 +150,7 @@ async def world(
             stack.push_async_callback(source.close)
         guardian = open_guardian(schedule)
         stack.push_async_callback(guardian.close)
-        executor = open_executor(schedule, stores, workers_for(schedule, workers))
+        executor = open_executor(schedule, stores, staff)
         stack.push_async_callback(executor.close)
         yield replace(await _world(stores, opened, state, metrics, reporter, guardian), executor=executor)
 
@@ -174,7 +173,9 @@ async def _world(
 
 
 @asynccontextmanager
-async def world_to_read(schedule: Schedule, state: StateStore) -> AsyncIterator[World]:
+async def world_to_read(
+    schedule: Schedule, state: StateStore, reporter: Reporter | None = None
+) -> AsyncIterator[World]:
     """The accounts and the state only, within the plan's budget: for commands that look and never write. No account is made,
     and accounts, routing and metrics that cannot be opened are no obstacle."""
     from migrator.adapters.clock import SystemClock
@@ -192,7 +193,7 @@ async def world_to_read(schedule: Schedule, state: StateStore) -> AsyncIterator[
             except CloudError as fault:
                 unopened[name] = fault
         nowhere = FileRouter(os.devnull)
-        yield World(paced(stores, schedule, clock), nowhere, state, {}, clock, Silent(), unopened=unopened)
+        yield World(paced(stores, schedule, clock), nowhere, state, {}, clock, reporter or Silent(), unopened=unopened)
 
 
 def _may_hold_data(move: MoveRecord) -> bool:
@@ -231,18 +232,25 @@ async def _write_bound(store: ObjectStore, now: datetime) -> float:
     return await store.credential_bound_seconds(now) if isinstance(store, AzureStore) else 0.0
 
 
-def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], workers: int) -> Executor:
-    """Who sends small copies: ``workers`` processes once there is much to copy, before that (or with 0) this one."""
+def open_staff(schedule: Schedule, workers: int | None = None) -> Staff:
+    """The processes that copy; none is started yet. ``workers``: how many; None leaves it to ``crew``."""
+    from migrator.adapters.workers import Staff
+
+    return Staff(command(), workers_for(schedule, workers))
+
+
+def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], staff: Staff) -> Executor:
+    """Who sends small copies: ``staff`` once there is much to copy, before that (or with nobody in it) this process."""
     from migrator.adapters.clock import SystemClock
     from migrator.adapters.workers import InlineExecutor
 
     inline = InlineExecutor(stores, SystemClock())
-    if workers == 0:
+    if staff.count == 0:
         return inline
     from migrator.adapters.workers import WorkerPool
 
     accounts = [schedule.accounts[name] for name in sorted(stores)]
-    return WorkerPool(command(), accounts, schedule.cloud, inline=inline, count=workers)
+    return WorkerPool(staff, accounts, schedule.cloud, inline=inline)
 
 
 def open_guardian(schedule: Schedule) -> Guardian:

@@ -32,12 +32,16 @@ DEEPEST: Final = 1024
 _NEXT: Final = tuple(chr(code) for code in range(0x20, 0x7F))
 
 
-async def survey(store: ObjectStore, container: str, prefix: str) -> tuple[Inventory, Features]:
-    """Every page: what there is to copy, and what a move of it cannot keep. Raises what ``store.survey`` raises."""
+async def survey(
+    store: ObjectStore, container: str, prefix: str, *, counted: Callable[[int], None]
+) -> tuple[Inventory, Features]:
+    """Every page: what there is to copy, and what a move of it cannot keep. ``counted`` is told of each page's objects.
+    Raises what ``store.survey`` raises."""
     found, features, marker = replace(NOTHING, prefixes=1), Features(), None
     while True:
         page = await store.survey(container, prefix=prefix, marker=marker)
         found, features, marker = found.with_objects(page.sizes, page.streamed), features + page.features, page.marker
+        counted(len(page.sizes))
         if marker is None:
             return found, features
 

@@ -7,6 +7,7 @@ finding, however many moves it has, and the others are looked at all the same; w
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -97,6 +98,7 @@ class _Watch:
     mode: InventoryMode
     seen: Seen
     there: Mapping[str, Sequence[ContainerInfo]]
+    counted: Counter[MoveId] = field(default_factory=Counter)
 
     @contextmanager
     def _reading(self, account: str) -> Iterator[None]:
@@ -127,7 +129,12 @@ class _Watch:
     async def _inventory(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str) -> Inventory:
         if self.mode != "full":
             return await sample(store, container, prefix, chance=self.world.clock.random)
-        found, features = await survey(store, container, prefix)
+
+        def counted(objects: int) -> None:
+            self.counted[move.id] += objects
+            self.world.reporter.progress(str(move.id), counted=self.counted[move.id])
+
+        found, features = await survey(store, container, prefix, counted=counted)
         self._unkept(move, store, container, prefix, features)
         return found
 

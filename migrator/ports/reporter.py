@@ -14,5 +14,5 @@ class Reporter(Protocol):
 
     def progress(self, move: str, **figures: Any) -> None:
         """Current figures of a move: ``state, objects_copied, bytes_copied, objects_deleted, lag_objects, scanned,
-        expected``; called often, may be dropped."""
+        expected``, or while its source is being counted ``counted`` (objects so far); called often, may be dropped."""
         ...

@@ -31,6 +31,8 @@ SPLIT_AT = 10_000
 """Most names of one range (24 bytes of evidence each)."""
 PIECE = 5_000
 """Names of a piece split off a range that grew too large."""
+FIRST_PIECE = 2_500
+"""Names of the first piece of a first copy: hands that wait get something before the second page is there."""
 SAVED_EVERY_SECONDS = 1.0
 """What is settled waits for the next range's commit no longer than this."""
 NAMES_IN_FLIGHT = 20_000
@@ -110,6 +112,7 @@ class Walk:
         stored = self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
         at = next(stored, EvidenceRange(self.container, self.prefix, None))
         above, evidence = None, Evidence.unpack(at.records)
+        most = FIRST_PIECE if at.upper is None and not evidence else SPLIT_AT
         held: list[Pair] = []
         async for batch in join(left, right):
             for pair in batch:
@@ -117,12 +120,13 @@ class Walk:
                     await self._begin(above, at.upper, held, evidence)
                     above, held, at = at.upper, [], next(stored)
                     evidence = Evidence.unpack(at.records)
-                if len(held) >= SPLIT_AT:
-                    cut = held[PIECE - 1].key
-                    piece = evidence.split_off(one.name for one in held[:PIECE])
+                if len(held) >= most:
+                    size = min(PIECE, most)
+                    cut = held[size - 1].key
+                    piece = evidence.split_off(one.name for one in held[:size])
                     self.unsaved += self._split(above, cut, at.upper, piece, evidence)
-                    await self._begin(above, cut, held[:PIECE], piece)
-                    above, held = cut, held[PIECE:]
+                    await self._begin(above, cut, held[:size], piece)
+                    above, held, most = cut, held[size:], SPLIT_AT
                 held.append(pair)
         await self._begin(above, at.upper, held, evidence)
         for rest in stored:

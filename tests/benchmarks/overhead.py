@@ -93,6 +93,7 @@ class InstantHands:
         self._target = target
 
     def bind_run(self, token: int) -> None: ...
+    def expect(self, copies: int) -> None: ...
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
         first = self._target.numbers(len(batch.units))

@@ -25,12 +25,12 @@ def plan(*, kind: str = "azure", per_minute: float | None = None) -> Schedule:
     return Schedule("s", "f", accounts, {"web": area}, (wave,), routing, Budget(per_minute), {}, {})
 
 
-def test_an_unlimited_plan_uses_every_core_but_the_one_of_the_engine() -> None:
-    assert crew.workers_for(plan(), None) == 7
+def test_an_unlimited_plan_uses_every_core() -> None:
+    assert crew.workers_for(plan(), None) == 8
 
 
 @pytest.mark.parametrize(
-    ("per_minute", "workers"), [(60_000, 0), (300_000, 0), (600_000, 1), (1_800_000, 3), (60e6, 7)]
+    ("per_minute", "workers"), [(60_000, 0), (300_000, 0), (600_000, 1), (1_800_000, 3), (60e6, 8)]
 )
 def test_no_more_workers_than_the_budget_can_use(per_minute: float, workers: int) -> None:
     assert crew.workers_for(plan(per_minute=per_minute), None) == workers

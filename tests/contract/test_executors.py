@@ -14,7 +14,7 @@ import pytest
 from migrator.adapters.azure import open_store
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
-from migrator.adapters.workers import InlineExecutor, WorkerPool
+from migrator.adapters.workers import InlineExecutor, Staff, WorkerPool
 from migrator.adapters.workers.letters import (
     LENGTH_BYTES,
     answer_letter,
@@ -201,7 +201,7 @@ class TestInline(ExecutorSuite):
 class TestWorkers(ExecutorSuite):
     @pytest.fixture
     async def executor(self, accounts, planned):
-        pool = WorkerPool(COMMAND, planned, {}, inline=InlineExecutor(accounts, SystemClock()), count=2, small=-1)
+        pool = WorkerPool(Staff(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()), small=-1)
         await pool.ready()
         yield pool
         await pool.close()
@@ -211,12 +211,36 @@ class TestWorkers(ExecutorSuite):
         assert os.getpid() not in executor.pids
 
     async def test_a_run_that_copies_little_starts_none(self, accounts, planned):
-        pool = WorkerPool(COMMAND, planned, {}, inline=InlineExecutor(accounts, SystemClock()), count=2)
+        pool = WorkerPool(Staff(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()))
         units = await fill(accounts["source"], NAMES)
         answer = await pool.copy(batch(units))
         await pool.close()
         assert all(isinstance(one, str) for one in answer.answers)
         assert pool.pids == ()
+
+    async def test_a_run_that_expects_many_has_them_ready_before_the_first_copy(self, accounts, planned):
+        staff = Staff(COMMAND, 2)
+        pool = WorkerPool(staff, planned, {}, inline=InlineExecutor(accounts, SystemClock()))
+        pool.expect(100)
+        assert not pool._starting
+        staff.expect(1_000_000)
+        pool.expect(1_000_000)
+
+        async def are_ready() -> bool:
+            return len(pool.pids) == 2
+
+        await until(are_ready)
+        await pool.close()
+
+    async def test_processes_that_nobody_took_are_ended(self):
+        staff = Staff(COMMAND, 2)
+        staff.expect(1_000_000)
+        started = [one.pid for one in staff._ready]
+        assert len(started) == 2
+        staff.close()
+        for pid in started:
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
 
     async def test_what_a_dead_worker_had_is_unknown_and_another_takes_its_place(self, executor, accounts):
         units = await fill(accounts["source"], [f"{n:05}" for n in range(2_000)])
@@ -260,12 +284,12 @@ class TestWorkers(ExecutorSuite):
         program = (
             "import asyncio, json, sys, time\n"
             "from migrator.adapters.clock import SystemClock\n"
-            "from migrator.adapters.workers import InlineExecutor, WorkerPool\n"
+            "from migrator.adapters.workers import InlineExecutor, Staff, WorkerPool\n"
             "from migrator.model.schedule import Account\n"
             "async def main():\n"
             "    accounts = [Account(n, 'local', path=p) for n, p in json.loads(sys.argv[1])]\n"
             "    command = (sys.executable, '-m', 'migrator.cli.hand')\n"
-            "    pool = WorkerPool(command, accounts, {}, inline=InlineExecutor({}, SystemClock()), count=2)\n"
+            "    pool = WorkerPool(Staff(command, 2), accounts, {}, inline=InlineExecutor({}, SystemClock()))\n"
             "    await pool.ready()\n"
             "    print(json.dumps(pool.pids), flush=True)\n"
             "    await asyncio.sleep(60)\n"
@@ -343,7 +367,7 @@ class TestWorkersOnAzurite(ExecutorSuite):
 
     @pytest.fixture
     async def executor(self, accounts, planned):
-        pool = WorkerPool(COMMAND, planned, {}, inline=InlineExecutor(accounts, SystemClock()), count=2, small=-1)
+        pool = WorkerPool(Staff(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()), small=-1)
         await pool.ready()
         assert len(pool.pids) == 2
         yield pool

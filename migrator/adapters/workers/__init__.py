@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from migrator.adapters.workers.inline import InlineExecutor
 from migrator.adapters.workers.pool import WorkerPool
+from migrator.adapters.workers.staff import Staff
 
-__all__ = ["InlineExecutor", "WorkerPool"]
+__all__ = ["InlineExecutor", "Staff", "WorkerPool"]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
@@ -19,11 +20,10 @@ from typing import Final
 from migrator.adapters.workers.hand import AHEAD, READY, opening_letter
 from migrator.adapters.workers.inline import BATCHES, InlineExecutor
 from migrator.adapters.workers.letters import LENGTH_BYTES, batch_letter, length_of, read_answer, stop_letter
+from migrator.adapters.workers.staff import SMALL, Staff, end
 from migrator.model.schedule import Account
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CutOff, Refusal
 
-SMALL: Final = 2_000
-"""Copies of a run that are not worth a process: one costs as much to start as some thousand copies."""
 IDLE_SECONDS: Final = 60.0
 """Workers without work are let go after so long."""
 MAX_DEATHS: Final = 10
@@ -37,28 +37,25 @@ class WorkerPool:
     """Implements ``Executor``.
 
     Args:
-        command: the command line of a worker, without secrets.
+        staff: where processes come from, and how many there may be; stays the caller's.
         inline: carries out what is not worth a process; its accounts stay the caller's.
-        count: workers at most.
         small: so many copies are carried out in this process first.
     """
 
     def __init__(
         self,
-        command: Sequence[str],
+        staff: Staff,
         accounts: Sequence[Account],
         cloud: Mapping[str, str],
         *,
         inline: InlineExecutor,
-        count: int,
         small: int = SMALL,
     ) -> None:
         self._token = 0
-        self._command = tuple(command)
+        self._staff = staff
         self._accounts = [{k: v for k, v in asdict(one).items() if v is not None} for one in accounts]
         self._cloud = dict(cloud)
         self._inline = inline
-        self._count = count
         self._small = small
         self._asked = 0
         self._deaths = 0
@@ -74,7 +71,7 @@ class WorkerPool:
 
     @property
     def batches_at_once(self) -> int:
-        return (BATCHES + AHEAD) * self._count
+        return (BATCHES + AHEAD) * self._staff.count
 
     def bind_run(self, token: int) -> None:
         self._token = token
@@ -82,13 +79,13 @@ class WorkerPool:
     def expect(self, copies: int) -> None:
         """Start the workers that so many copies are worth; should none come, they are let go."""
         if copies > self._small:
-            self._staff()
+            self._fill()
             self._rest()
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
         self._asked += len(batch.units)
         if self._asked > self._small:
-            self._staff()
+            self._fill()
         self._under_way += 1
         try:
             try:
@@ -113,7 +110,7 @@ class WorkerPool:
         """Start the workers now and wait until they are up, or have failed to be."""
         for worker in [one for one in self._workers if not one.is_alive]:
             self._bury(worker)
-        self._staff()
+        self._fill()
         await asyncio.gather(*self._starting, return_exceptions=True)
 
     async def close(self) -> None:
@@ -146,14 +143,14 @@ class WorkerPool:
             if not self._workers:
                 for _ in range(BATCHES):
                     self._slots.put_nowait(self._inline)
-            self._staff()
+            self._fill()
 
-    def _staff(self) -> None:
+    def _fill(self) -> None:
         """Start the workers that are missing, beside the work."""
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        missing = self._count - len(self._workers) - len(self._starting)
+        missing = self._staff.count - len(self._workers) - len(self._starting)
         if self._is_closed or self._deaths >= MAX_DEATHS:
             return
         for _ in range(missing):
@@ -162,10 +159,10 @@ class WorkerPool:
             task.add_done_callback(self._starting.discard)
 
     async def _start(self) -> None:
-        worker = _Worker(self._command)
+        worker = _Worker()
         try:
             async with asyncio.timeout(START_SECONDS):
-                await worker.open(opening_letter(self._accounts, self._cloud, self._token))
+                await worker.open(self._staff.take(), opening_letter(self._accounts, self._cloud, self._token))
         except (OSError, EOFError, ValueError, TimeoutError):
             self._deaths += 1  # this process goes on alone; its own accounts say what is wrong
             await worker.close()
@@ -204,9 +201,11 @@ class WorkerPool:
 class _Worker:
     """One process and what it has before it."""
 
-    def __init__(self, command: Sequence[str]) -> None:
-        self._command = command
-        self._process: asyncio.subprocess.Process | None = None
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader = asyncio.StreamReader(limit=_STREAM_LIMIT)
+        self._incoming: asyncio.ReadTransport | None = None
+        self._outgoing: asyncio.WriteTransport | None = None
         self._number = READY
         self._waiting: dict[int, asyncio.Future[BatchAnswer]] = {}
         self._listener: asyncio.Task[None] | None = None
@@ -216,29 +215,28 @@ class _Worker:
     def pid(self) -> int:
         return self._process.pid if self._process is not None else 0
 
-    async def open(self, opening: bytes) -> None:
-        """Start it - in a session of its own, for a terminal's Ctrl-C is the engine's to judge, also while it starts - and wait
-        until its accounts are open. OSError, EOFError or ValueError if it does not come up."""
-        pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=pipe, stdout=pipe, limit=_STREAM_LIMIT, start_new_session=True
+    async def open(self, process: subprocess.Popen[bytes], opening: bytes) -> None:
+        """Tell it which accounts to open, and wait until it has. OSError, EOFError or ValueError if it does not come up."""
+        self._process = process
+        loop = asyncio.get_running_loop()
+        self._incoming, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(self._reader), process.stdout
         )
-        assert self._process.stdin is not None
-        self._process.stdin.write(opening)
+        self._outgoing, _ = await loop.connect_write_pipe(asyncio.Protocol, process.stdin)
+        self._outgoing.write(opening)
         await self._letter()
         self.is_alive = True
         self._listener = asyncio.ensure_future(self._listen())
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
-        assert self._process is not None
-        assert self._process.stdin is not None
+        assert self._outgoing is not None
         self._number += 1
         number = self._number
         answer: asyncio.Future[BatchAnswer] = asyncio.get_running_loop().create_future()
         if not self.is_alive:
             return BatchAnswer((UNSENT,) * len(batch.units))
         self._waiting[number] = answer
-        self._process.stdin.write(batch_letter(number, batch))
+        self._outgoing.write(batch_letter(number, batch))
         try:
             return await asyncio.shield(answer)
         except EOFError:
@@ -250,10 +248,8 @@ class _Worker:
 
     async def _stop(self, number: int, answer: asyncio.Future[BatchAnswer]) -> BatchAnswer | None:
         """Whoever asked is going: let nothing more be sent, and wait for what is under way - not for long."""
-        assert self._process is not None
-        assert self._process.stdin is not None
-        if self.is_alive:
-            self._process.stdin.write(stop_letter(number))
+        if self.is_alive and self._outgoing is not None:
+            self._outgoing.write(stop_letter(number))
         with contextlib.suppress(EOFError, TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 return await answer
@@ -262,20 +258,18 @@ class _Worker:
     async def close(self) -> None:
         """End it and wait for that."""
         self.is_alive = False
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+        if self._outgoing is not None:
+            self._outgoing.abort()
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
+        if self._incoming is not None:
+            self._incoming.close()
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+            await asyncio.to_thread(end, self._process)
 
     async def _letter(self) -> bytes:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        reader = self._process.stdout
+        reader = self._reader
         return await reader.readexactly(length_of(await reader.readexactly(LENGTH_BYTES)))
 
     async def _listen(self) -> None:

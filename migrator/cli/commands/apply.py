@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,7 +33,7 @@ Workers = Annotated[
         metavar="N",
         min=0,
         max=MOST_WORKERS,
-        help="Processes that send copies; 0 is this one. By default as many as the budget can use, and one core left.",
+        help="Processes that send copies; 0 is this one. By default as many as the budget can use and the machine has cores.",
         show_default=False,
     ),
 ]
@@ -50,16 +51,18 @@ def apply(
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
     from migrator.cli.applying import consent_to, request_of
     from migrator.cli.operating import operate
+    from migrator.cli.wiring import open_staff
 
     settings = settings_of(context)
     request = request_of(plan, wave=wave)
-    consent = consent_to(request, settings, yes=yes, as_json=as_json)
-    if consent is None:
-        if not as_json:
-            typer.echo("Nothing to do: every move has soaked.")
-        return ExitCode.DONE
+    with closing(open_staff(request.loaded.schedule, workers)) as staff:
+        consent = consent_to(request, settings, yes=yes, as_json=as_json, counted=staff.expect)
+        if consent is None:
+            if not as_json:
+                typer.echo("Nothing to do: every move has soaked.")
+            return ExitCode.DONE
 
-    async def work(rollout: Rollout) -> Outcome:
-        return await rollout.apply(wave=wave, wait=not no_wait, forecasts=consent.forecasts, notes=consent.notes)
+        async def work(rollout: Rollout) -> Outcome:
+            return await rollout.apply(wave=wave, wait=not no_wait, forecasts=consent.forecasts, notes=consent.notes)
 
-    return operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json, workers=workers)
+        return operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json, staff=staff)

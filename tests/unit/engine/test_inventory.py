@@ -42,7 +42,9 @@ def shelf(names: Iterable[str]) -> tuple[ObjectStore, Shelf]:
 
 async def test_every_page_is_counted_and_our_own_names_are_not() -> None:
     store, _ = shelf([*(f"n/{index:05d}" for index in range(12_000)), ".migrate/canary"])
-    found, features = await survey(store, "c", "")
+    pages: list[int] = []
+    found, features = await survey(store, "c", "", counted=pages.append)
+    assert sum(pages) == found.objects
     assert features == Features(archived=3)
     assert (found.objects, found.bytes, found.prefixes, found.origin) == (12_000, 120_000, 1, "counted")
 

@@ -23,6 +23,7 @@ class Refusing:
         self.asked = 0
 
     def bind_run(self, token: int) -> None: ...
+    def expect(self, copies: int) -> None: ...
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
         self.asked += len(batch.units)
