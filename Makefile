@@ -25,7 +25,9 @@ $(VENV): constraints.txt pyproject.toml
 		{ rm -rf .venv; echo "cannot set up: $(PYTHON) has no venv module (Debian: python3-venv)" >&2; exit 1; }
 	@echo "installing the pinned packages into .venv"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r constraints.txt
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat -e .
+	@$(BIN)/python -m compileall -q migrator
 	@mkdir -p $(STAMPS) && touch $@
 
 $(AZURITE): $(VENV) tests/azurite/package-lock.json tests/azurite/constraints-node.txt
@@ -90,6 +92,7 @@ $(PEERS): $(AZURITE) tests/benchmarks/peers/package-lock.json tests/benchmarks/p
 
 .PHONY: bench-tools
 bench-tools: setup $(PEERS)
+	@$(BIN)/python -m compileall -q migrator # as pip does for a package that it installs
 	@if [ $$(id -u) = 0 ] && command -v apt-get >/dev/null; then \
 		if ! dpkg -s $(BENCH_PACKAGES) >/dev/null 2>&1; then \
 			echo "installing $(BENCH_PACKAGES)"; \
