@@ -25,6 +25,7 @@ from migrator.machine.waves import wave_state
 from migrator.model.moves import (
     Approval,
     Control,
+    Direction,
     ExceptionRow,
     LockRecord,
     MoveRecord,
@@ -266,7 +267,7 @@ def _waits_of_move(
         waits.append(Wait("retry"))
     if move.state in FENCE_STATES:
         waits.append(Wait("fence"))
-    if move.state in _NOT_SWITCHED:
+    if move.state in _NOT_SWITCHED and move.direction is Direction.FORWARD:
         waits += _holds(move.wave, planned, recorded)
     if move.state is MoveState.READY and recorded.store is not None and recorded.store.outstanding(move.id):
         waits.append(Wait("unanswered-writes"))
@@ -322,10 +323,11 @@ def _waits_at_work(
     now: datetime,
 ) -> tuple[Wait, ...]:
     states = {move.record.state for move in moves}
+    ahead = {move.record.state for move in moves if move.record.direction is Direction.FORWARD}
     waits: list[Wait] = []
     if MoveState.HALTED in states:
         waits.append(Wait("retry"))
-    if states & _NOT_SWITCHED:
+    if ahead & _NOT_SWITCHED:
         waits += _holds(name, planned, recorded)
         if planned is not None and schedule is not None:
             waits += waits_to_cut_over(planned, schedule.freeze, recorded.approvals, now)

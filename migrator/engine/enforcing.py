@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from migrator.engine.leftovers import sweep
 from migrator.engine.putting_back import put_back
 from migrator.errors import CloudError, JudgementError, NotFound
 from migrator.machine.agreement import live_account
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from migrator.engine.mover import Mover
 
 PROPAGATION_SECONDS = POLICY_PROPAGATION_SECONDS
+PROBES = f"{RESERVED_PREFIX}fence-"
+"""Names of writes that the service should refuse. One that it took, and whose run died then, is removed at the next fence."""
 PROBE_SECONDS = 60.0
 """How long a policy may go on being accepted before the fence is given up."""
 PROBE_PAUSE_SECONDS = 1.0
@@ -61,8 +64,10 @@ async def revoke(mover: Mover) -> float:
         )
     known = mover.record.revoked
     closed = {(one.account, one.container, one.policy.id) for one in known}
+    store = mover.store(account)
     changed: list[RevokedPolicy] = []
-    for container in await _containers(mover.store(account), mover.plan.area):
+    for container in await _containers(store, mover.plan.area):
+        await sweep(store, container, PROBES)
         for one in (await holder.policies(container)).policies:
             if can_write(one) and (account, container, one.id) not in closed:
                 changed.append(RevokedPolicy(account, container, one))
@@ -91,7 +96,7 @@ async def _until_refused(mover: Mover, holder: PolicyHolder, revoked: RevokedPol
     clock = mover.world.clock
     give_up = clock.monotonic() + PROBE_SECONDS
     while True:
-        name = f"{RESERVED_PREFIX}fence-{clock.nonce()}"
+        name = f"{PROBES}{clock.nonce()}"
         if not await holder.accepts(revoked.container, revoked.policy, name):
             return
         if clock.monotonic() >= give_up:

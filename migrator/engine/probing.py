@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from migrator.engine.steps.canary import send
+from migrator.engine.steps.canary import PROBES, send
 from migrator.engine.world import World
 from migrator.errors import CloudError, JudgementError, NotFound
 from migrator.model.findings import Finding
-from migrator.model.names import RESERVED_PREFIX
 from migrator.model.schedule import PlannedMove
 
 NOT_PROBED: Final = "not-probed"
@@ -56,7 +55,7 @@ async def _pair(world: World, move: PlannedMove) -> Finding:
 
 async def _probed(world: World, move: PlannedMove, container: str, *, made: str) -> Finding:
     source, target = world.stores[move.source], world.stores[move.target]
-    prefix = f"{RESERVED_PREFIX}probe/{move.id}/"
+    prefix = f"{PROBES}{move.id}/"
     ways = []
     for origin, destination in ((source, target), (target, source)):
         try:

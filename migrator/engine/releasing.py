@@ -44,7 +44,9 @@ async def release(mover: Mover, why: str) -> None:
         return
     standing, found = await _undo(mover, intent)
     if standing is Standing.SWITCHED:
-        finish_switch(mover, found, "found switched after an unanswered swap")
+        text = f"{mover.id}: the switch had happened, customers are at {found.account} ({why})"
+        mover.tell("fence", text, epoch=found.epoch)
+        finish_switch(mover, found, f"found so: {why}")
     else:
         f = mover.record.figures
         mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)

@@ -31,7 +31,12 @@ ROOT = Path(__file__).resolve().parents[2]
 REGION, AREA, BOX = "europe", "images", "images"
 HOT = 50
 """Of each writer; with four writers the hot set has 200 names."""
-PATIENCE_SECONDS = 400.0
+REST_SECONDS = 0.02
+"""Between two requests of a customer: several without a rest are all that one Azurite serves, and nothing is left for passes."""
+PATIENCE_SECONDS = 600.0
+SHORT_PATIENCE_SECONDS = 200.0
+ENDING_SECONDS = 120.0
+"""For a customer to end: its last request may have to be tried again."""
 EDGE_SECONDS = 3.0
 
 PLAN = """\
@@ -115,7 +120,7 @@ class Round:
         self.environ = {name.upper(): text for name, text in self.texts.items()}
         self.environ |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         folder.mkdir(parents=True, exist_ok=True)
-        self.rest_seconds, self.patience_seconds = (0.02, 200.0) if short else (0.0, PATIENCE_SECONDS)
+        self.patience_seconds = SHORT_PATIENCE_SECONDS if short else PATIENCE_SECONDS
         self._write_plan(objects, short=short)
         self.said: list[str] = []
         box = self.service("core").create_container(BOX)
@@ -154,7 +159,7 @@ class Round:
     def order(self, number: int, log: Path, seed: int) -> Order:
         credentials = {endpoint: name.upper() for name, endpoint in self.endpoints.items()}
         routes = f"{self.endpoints['core']}/routing/routes.json"
-        return Order(routes, "env:CORE", credentials, REGION, AREA, BOX, number, HOT, str(log), seed, self.rest_seconds)
+        return Order(routes, "env:CORE", credentials, REGION, AREA, BOX, number, HOT, str(log), seed, REST_SECONDS)
 
     @contextmanager
     def customers(self, leg: str) -> Iterator[list[Path]]:
@@ -177,7 +182,7 @@ class Round:
             for process in working:
                 process.send_signal(signal.SIGTERM)
             for process in working:
-                out, err = process.communicate(timeout=60)
+                out, err = process.communicate(timeout=ENDING_SECONDS)
                 assert process.returncode == 0, out + err
 
     def log(self, number: int) -> Path:

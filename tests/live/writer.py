@@ -34,7 +34,7 @@ TIERS = ("Hot", "Cool")
 @dataclass(frozen=True)
 class Order:
     """``credentials``: variable of the connection string by endpoint. ``number`` tells this writer's names from the others'.
-    ``rest_seconds``: between two requests; several writers without a rest are more than one Azurite serves."""
+    ``rest_seconds``: between two requests."""
 
     routes: str
     routes_credential: str

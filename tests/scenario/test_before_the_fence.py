@@ -113,10 +113,11 @@ async def test_a_way_back_that_is_refused_stops_the_move_before_its_fence(small)
     assert (await small.route()).epoch == 1, "nothing was fenced"
 
 
-async def test_the_next_canary_removes_what_a_dead_run_left(small):
+@pytest.mark.parametrize("kind", ["canary", "probe"])
+async def test_the_next_canary_removes_what_a_dead_run_left(small, kind):
     await small.fill(3)
     store = small.store("src")
-    left = f".migrate/canary/{ID}/0123456789abcdef"
+    left = f".migrate/{kind}/{ID}/0123456789abcdef"
     await store.put("web", left, b"left", shape(), condition=CREATE)
     await small.rollout().apply()
     assert (await store.page("web", prefix=".migrate/")).entries == ()

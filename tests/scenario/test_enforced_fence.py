@@ -211,6 +211,13 @@ async def test_writes_that_are_still_accepted_end_the_fence_and_nothing_is_switc
     assert fenced.policies() == before
 
 
+async def test_a_probe_that_a_dead_run_left_is_removed_by_the_next_fence(fenced):
+    web = fenced.client("src").get_container_client("web")
+    web.upload_blob(".migrate/fence-0123456789abcdef", b"")
+    assert (await fenced.rollout().apply()).code == "done"
+    assert [blob.name for blob in web.list_blobs()] == ["n1"]
+
+
 async def test_the_plan_says_what_the_fence_binds_and_what_it_does_not(fenced):
     found = {one.code: one for one in (await preview(fenced.small.schedule, fenced.world())).findings}
     assert "web: writers" in found["fence-binds"].text

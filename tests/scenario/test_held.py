@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -40,3 +41,20 @@ async def test_each_later_run_makes_one_pass(small):
     small.state().commit([SetControl(replace(hold, value={}))], token=None)
     assert (await small.rollout().apply()).code == "done"
     assert small.state().move(ID).state is MoveState.SOAKED
+
+
+@pytest.mark.parametrize("who", ["plan", "operator"])
+async def test_no_hold_keeps_the_way_back(small, who):
+    """It keeps cut-overs to the target; customers must be able to leave a failing one."""
+    await small.fill()
+    assert (await small.rollout().apply()).code == "done"
+    if who == "plan":
+        small.change_wave(cutover=replace(small.schedule.waves[0].cutover, hold=True))
+    else:
+        hold = Control("hold", "wave:first", {"on": True}, "ann", datetime.now(UTC))
+        small.state().commit([SetControl(hold)], token=None)
+    await small.write("dst", "n001", b"since")
+    outcome = await asyncio.wait_for(small.rollout().rollback(), 60)
+    assert outcome.code == "done"
+    assert (await small.route()).account == "src"
+    assert (await small.contents("src"))["n001"][0] == b"since"

@@ -2,7 +2,8 @@
 
 It climbs the same ladder as real copies, so it proves that both accounts take our writes, copies and deletes, and which rung
 they will use; above all that the way back works while it is not needed yet. Its names lie under ``.migrate/``, outside every
-comparison; what a dead run left of them is removed by the next canary of the same move.
+comparison; what a dead run left of them, or a dead ``plan --probe``, is
+removed by the next canary of the same move.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from migrator.engine.leftovers import remove, sweep
 from migrator.engine.mover import Mover
 from migrator.errors import (
     CloudError,
@@ -28,6 +30,8 @@ from migrator.ports.object_store import ObjectStore
 from migrator.transfer.copying import Copier, same_content
 
 ATTEMPTS = 5
+PROBES = f"{RESERVED_PREFIX}probe/"
+"""Where ``plan --probe`` sends its objects."""
 _SHAPE = Shape(BlobType.BLOCK, ContentHeaders(content_type="text/plain"), {"migrate": "canary"}, {}, None)
 
 
@@ -48,6 +52,8 @@ async def prove_ways(mover: Mover, container: str) -> None:
         JudgementError: what arrived is not what was sent.
     """
     source, target = mover.store(mover.plan.source), mover.store(mover.plan.target)
+    for store in (source, target):
+        await sweep(store, container, f"{PROBES}{mover.id}/")
     rungs = []
     for origin, destination in ((source, target), (target, source)):
         rungs.append(await _prove(mover, container, origin, destination))
@@ -89,7 +95,7 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
     """
     name = f"{prefix}{clock.nonce()}"
     for store in (origin, destination):
-        await _sweep(store, container, prefix)
+        await sweep(store, container, prefix)
     async with _removed(origin, container, name), _removed(destination, container, name):
         await origin.put(container, name, name.encode(), _SHAPE, condition=CREATE)
         copier = Copier(origin, destination, clock)
@@ -111,18 +117,6 @@ async def _removed(store: ObjectStore, container: str, name: str) -> AsyncIterat
         yield
     except BaseException:
         with contextlib.suppress(CloudError):  # the first error says more; the next canary sweeps
-            await _remove(store, container, name)
+            await remove(store, container, name)
         raise
-    await _remove(store, container, name)
-
-
-async def _sweep(store: ObjectStore, container: str, prefix: str) -> None:
-    for blob in (await store.page(container, prefix=prefix, limit=100)).entries:
-        await _remove(store, container, blob.name)
-
-
-async def _remove(store: ObjectStore, container: str, name: str) -> None:
-    try:
-        await store.delete(container, name, if_match=(await store.head(container, name)).etag)
-    except NotFound:
-        return
+    await remove(store, container, name)

@@ -211,6 +211,9 @@ async def _leave_warm(mover: Mover) -> None:
 
 
 def _held(mover: Mover) -> str | None:
+    """What a person or the calendar has against the cut-over; the way back waits for none of that."""
+    if mover.record.direction is not Direction.FORWARD:
+        return None
     if mover.wave.cutover.hold:
         return "the plan says hold"
     if mover.shared.is_wished("hold", mover.wave.name):

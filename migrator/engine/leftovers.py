@@ -1,0 +1,26 @@
+"""Objects of our own under ``.migrate/`` that a killed process left: swept by whoever uses their prefix next.
+
+Decides nothing; the prefixes are their makers'. Rule: a name is removed only in the generation that was seen a moment before.
+"""
+
+from __future__ import annotations
+
+from migrator.errors import NotFound
+from migrator.ports.object_store import ObjectStore
+
+MOST_AT_ONCE = 100
+"""Such objects are a handful; more of them go the next time."""
+
+
+async def sweep(store: ObjectStore, container: str, prefix: str) -> None:
+    """Remove what lies under ``prefix``. Raises the CloudError family."""
+    for blob in (await store.page(container, prefix=prefix, limit=MOST_AT_ONCE)).entries:
+        await remove(store, container, blob.name)
+
+
+async def remove(store: ObjectStore, container: str, name: str) -> None:
+    """Remove one, if it is there."""
+    try:
+        await store.delete(container, name, if_match=(await store.head(container, name)).etag)
+    except NotFound:
+        return
