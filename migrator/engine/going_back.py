@@ -127,6 +127,9 @@ async def _one_back(
     if mover.record.state is MoveState.HALTED:
         return Outcome("halted", (f"{move.id} is halted: {mover.record.reason}",))
     said = f"{move.id} is back at {move.source}" + (f"; {mover.record.dirty}" if mover.record.dirty else "")
+    if kept := mover.transfer().kept:
+        were = "objects were" if kept > 1 else "object was"
+        said += f"; {kept:,} {were} saved under .migrate/saved before losing, migrate history says where"
     return Outcome("done", (said,))
 
 

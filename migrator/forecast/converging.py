@@ -29,14 +29,17 @@ class Convergence:
     """Of append and page blobs that the last pass found changed and the service copied in its own time."""
     _begun: float | None = None
 
-    def take(self, *, begun: float, seconds: float, changes: int, lifted_bytes: int = 0) -> None:
-        """One pass. ``begun``: on a monotonic clock; ``changes``: objects that it carried over or must still carry;
+    def take(
+        self, *, begun: float, seconds: float, changes: int, carried: int | None = None, lifted_bytes: int = 0
+    ) -> None:
+        """One pass. ``begun``: on a monotonic clock; ``changes``: objects that it carried over or must still carry; ``carried``:
+        those that it did carry, without the ones that changed again under its hands (None: all);
         ``lifted_bytes``: 0 for a first copy, of which nobody knows what will change."""
         self.lifted_bytes = lifted_bytes
         if self._begun is not None and begun > self._begun:
             self.arrival_per_second = changes / (begun - self._begun)
-        if changes:
-            self.carrying_per_second = changes / max(seconds, 0.001)
+        if carried := changes if carried is None else carried:
+            self.carrying_per_second = carried / max(seconds, 0.001)
         self.scan_seconds = seconds if self._begun is None else min(self.scan_seconds, seconds)
         self.growing = self.growing + 1 if self.lag_objects is not None and changes >= self.lag_objects else 0
         self.lag_objects, self._begun = changes, begun

@@ -282,6 +282,7 @@ class Action:
             except OutcomeUnknown as fault:
                 if attempt == SAVE_ATTEMPTS - 1:
                     raise NotSaved(f"cannot keep {container}/{blob.name} of {holder.account}: no answer") from fault
+        t.kept += 1
         if t.note is not None:
             what = f"{t.move}: {container}/{blob.name} of {holder.account} (generation {blob.etag})"
             text = f"{what} is kept as {keeper.account}/{container}/{saved_name(t.move, blob)}"

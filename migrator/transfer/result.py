@@ -37,7 +37,12 @@ class PassResult:
     @property
     def changes(self) -> int:
         """Differences of this pass that were, or must still be, carried over: the lag it found."""
-        return self.copied + self.marked + self.adopted + self.deleted + self.superseded + self.waiting
+        return self.carried + self.superseded + self.waiting
+
+    @property
+    def carried(self) -> int:
+        """Of ``changes``, those that this pass settled."""
+        return self.copied + self.marked + self.adopted + self.deleted
 
     @property
     def is_proof(self) -> bool:

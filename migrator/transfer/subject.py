@@ -65,6 +65,8 @@ class Transfer:
     hands: Hands | None = None
     admit_until: Callable[[], Awaitable[float]] | None = None
     copier: Copier | None = None
+    kept: int = 0
+    """Objects that were saved before they lost."""
     staged: set[Place] = field(default_factory=set)
     """Names whose copy in blocks was begun and is not known to be whole."""
     exceptions: dict[tuple[str, str], ExceptionRow] = field(default_factory=dict)

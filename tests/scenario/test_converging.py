@@ -89,6 +89,13 @@ def test_rates_are_what_passes_found_over_the_time_in_which_it_came():
     assert found.fence_seconds(drain_seconds=96.0) == 2 * 4.0 + 5.0 * (96.0 + 4.0) / 25.0
 
 
+def test_what_changed_again_under_the_hands_of_a_pass_was_not_carried():
+    found = Convergence()
+    found.take(begun=0.0, seconds=10.0, changes=300)
+    found.take(begun=10.0, seconds=10.0, changes=150, carried=10)
+    assert found.in_words() == "15.0 objects/s are changed and 1.0 objects/s are carried over"
+
+
 def test_append_and_page_blobs_that_keep_changing_are_in_the_fence_with_all_their_bytes():
     found = Convergence()
     found.take(begun=0.0, seconds=10.0, changes=1000)

@@ -95,7 +95,9 @@ async def test_a_conflict_is_listed_and_nothing_is_overwritten_until_decided(sma
     outcome = await small.rollout().rollback()
     assert outcome.code == "halted"
     assert (await small.contents("src"))["n001"][0] == b"at the source"
-    assert (await small.rollout().rollback(on_conflict="target")).code == "done"
+    decided = await small.rollout().rollback(on_conflict="target")
+    assert decided.code == "done"
+    assert "1 object was saved under .migrate/saved before losing" in decided.reasons[0]
     assert (await small.contents("src"))["n001"][0] == b"at the target"
     saved = [b async for b in _saved(small)]
     assert saved == [b"at the source"]

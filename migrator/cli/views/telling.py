@@ -30,7 +30,12 @@ _SAID: Final[Mapping[str, str]] = {
     "adopted-source": "the route is taken for the truth, it names the source: catching up",
     "adopted-target": "the route is taken for the truth, it names the target: soaking from the beginning",
 }
-_PARTS: Final = (("copied", "copied"), ("marked", "retagged"), ("deleted", "deleted"))
+_PARTS: Final = (
+    ("copied", "copied"),
+    ("marked", "retagged"),
+    ("deleted", "deleted"),
+    ("superseded", "changed meanwhile and left for the next pass"),
+)
 
 
 def told(note: Note) -> str | None:

@@ -43,7 +43,9 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     result = await passes.run(mover.transfer(), in_fence=in_fence)
     if not in_fence:
         lifted = 0 if mover.record.state is MoveState.COPYING else result.lifted_bytes
-        mover.convergence.take(begun=begun, seconds=result.seconds, changes=result.changes, lifted_bytes=lifted)
+        mover.convergence.take(
+            begun=begun, seconds=result.seconds, changes=result.changes, carried=result.carried, lifted_bytes=lifted
+        )
     mover.passes_here += 1
     f = mover.record.figures
     record = mover.figures(
@@ -55,11 +57,13 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     mover.save(replace(record, is_adopted=record.is_adopted and result.foreign > 0))
     mover.tell(
         "pass",
-        f"{mover.id}: scanned {result.scanned:,}, copied {result.copied:,}, marked {result.marked:,}, deleted {result.deleted:,}",
+        f"{mover.id}: scanned {result.scanned:,}, copied {result.copied:,}, marked {result.marked:,}, deleted {result.deleted:,},"
+        f" changed meanwhile {result.superseded:,}",
         scanned=result.scanned,
         copied=result.copied,
         marked=result.marked,
         deleted=result.deleted,
+        superseded=result.superseded,
         seconds=round(result.seconds, 3),
     )
     if result.foreign:
