@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from migrator.engine.session import PROVEN_DEAD_SECONDS
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
 from migrator.machine.release import Standing, explain
@@ -345,11 +346,11 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         yield Finding("warning", "clock", "lock", text, "set both by NTP")
     if not facts.is_at_work:
         state = "is proven dead" if facts.is_proven_dead else "gave no sign of life"
-        wait = "30 s" if facts.is_proven_dead else f"{lock.bound_seconds:.0f} s"
+        wait = min(lock.bound_seconds, PROVEN_DEAD_SECONDS) if facts.is_proven_dead else lock.bound_seconds
         text = f"lock {lock.nonce} of {who} was not given back; it {state} for {age:.0f} s"
-        remedy = (
-            f"`migrate apply PLAN` takes over at once; its first fence waits {wait} for what the old run may have sent"
-        )
+        remedy = "`migrate apply PLAN` takes over at once"
+        if wait:
+            remedy += f"; its first fence waits {wait:.0f} s for what the old run may have sent"
         yield Finding("warning", "stale-lock", "lock", text, remedy)
 
 

@@ -203,7 +203,7 @@ class Rollout:
         wait = max(0.0, self._session.wait_until - self.world.clock.monotonic())
         text = (
             f"took over from {before.owner}@{before.host}, pid {before.pid}, which did not end in order"
-            f" (last sign of life {max(0.0, silent):.0f} s ago); no cut-over for {wait:.0f} s"
+            f" (last sign of life {max(0.0, silent):.0f} s ago)" + (f"; no cut-over for {wait:.0f} s" if wait else "")
         )
         self._fleet.commit(self._fleet.journal("takeover", text))
         self.world.reporter.event("recovery", None, text)

@@ -342,6 +342,16 @@ def test_each_move_says_what_it_waits_for_and_whom() -> None:
     assert [wait.kind for wait in look(running(MoveState.HALTED)).waves[0].moves[0].waits] == ["retry"]
 
 
+def test_an_open_fence_is_told_by_whether_its_run_is_at_work() -> None:
+    before = RouteRecord("core", "e", "read-write", 1, "l", "2026-12-01T11:59:00Z", "r")
+    fence = replace(before, mode="read-only", epoch=2, updated="2026-12-01T11:59:18Z")
+    for at_work, said in ((lock(5), "writers are paused for 42 s"), (None, "fenced 42 s ago, and no run is at work")):
+        situation = look(running(MoveState.DRAINING, move={"intent": RouteIntent(before, fence)}, lock_record=at_work))
+        out = io.StringIO()
+        status.write(Page(Settings(), out), situation, next_action="wait", rates={})
+        assert said in out.getvalue()
+
+
 def test_a_halt_with_its_fence_on_record_and_a_dirty_target_are_shown() -> None:
     before = RouteRecord("core", "e", "read-write", 1, "l", "2026-12-01T11:59:00Z", "r")
     intent = RouteIntent(before, replace(before, mode="read-only", epoch=2, updated="2026-12-01T11:59:18Z"))
@@ -353,7 +363,7 @@ def test_a_halt_with_its_fence_on_record_and_a_dirty_target_are_shown() -> None:
     situation = look(running(MoveState.HALTED, move=changed))
     out = io.StringIO()
     status.write(Page(Settings(), out), situation, next_action=next_action(situation, "p.yaml"), rates={})
-    assert "writers are paused for 42 s" in out.getvalue()
+    assert "fenced 42 s ago, and no run is at work: the guardian frees the writers" in out.getvalue()
     assert "web was left behind (it is gone)" in out.getvalue()
     first = status.document(situation)["waves"][0]["moves"][0]
     assert (first["is_fenced"], first["fence_seconds"], first["dirty"]) == (True, 42.0, changed["dirty"])

@@ -126,7 +126,7 @@ def write(page: Page, situation: Situation, *, next_action: str, rates: Mapping[
             page.line(f"  stopped: {wave.reason}", style="red")
         for wait in wave.waits:
             page.line(f"  waits for {words(wait)}")
-        _show_moves(page, wave, rates)
+        _show_moves(page, wave, rates, is_at_work=situation.is_at_work)
         if wave.outcome is not None and (said := told(wave.outcome)):
             page.line(f"  {said}", style="dim")
     if situation.outlook is not None and situation.outlook.waves:
@@ -147,7 +147,7 @@ def _run_line(situation: Situation) -> str:
     return f"Stopped without giving back its lock {lock.nonce}: {who}; last sign of life {duration(age)} ago."
 
 
-def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> None:
+def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, is_at_work: bool) -> None:
     headings = ("MOVE", "STATE", "COPIED", "SIZE", "RATE", "DELETED", "LAG", "FENCE", "SOAK LEFT")
     rows = [_row(move, rates.get(str(move.record.id))) for move in wave.moves]
     spare = ("RATE", "DELETED", "SIZE", "FENCE", "LAG")
@@ -158,7 +158,7 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float]) -> N
         if move.record.reason:
             page.line(f"  {move.record.id}: {move.record.reason}", style="red" if _is_halted(move) else None)
         if move.is_fenced:
-            page.line(f"  {move.record.id}: {_fence(move)}", style="yellow")
+            page.line(f"  {move.record.id}: {_fence(move, is_at_work=is_at_work)}", style="yellow")
         if move.record.dirty:
             page.line(f"  {move.record.id}: {move.record.dirty}", style="yellow")
         for line in (*_looked_lines(move), *_listed_lines(move)):
@@ -195,7 +195,13 @@ def _listed_lines(move: MoveStanding) -> Iterator[str]:
         yield f"  and {count(sum(counts.values()) - MOST_NAMED)} more; status --json names the first {MOST_LISTED}"
 
 
-def _fence(move: MoveStanding) -> str:
+def _fence(move: MoveStanding, *, is_at_work: bool) -> str:
+    if not is_at_work:
+        ago = f" {duration(move.fence_seconds)} ago" if move.fence_seconds is not None else ""
+        return (
+            f"fenced{ago}, and no run is at work: the guardian frees the writers if it lives; migrate routes shows whether they"
+            " wait, and the next apply or rollback frees them first"
+        )
     age = f" for {duration(move.fence_seconds)}" if move.fence_seconds is not None else ""
     last = move.record.figures.fence_seconds
     before = f" (the last fence took {duration(last)})" if last is not None else ""
