@@ -24,6 +24,8 @@ READY_PASS_SECONDS = 300.0
 """A move that waits to be let into its fence keeps up with a pass so often."""
 FRESH_SECONDS = 30.0
 """What was found out longer ago is too old to begin a fence with: one more pass first."""
+TOLD_FROM_SECONDS = 0.1
+"""What a fence streams in less is not worth a clause."""
 LOOK_SECONDS = 1.0
 """How long what the calendar says holds good: finding the next window is work."""
 
@@ -196,9 +198,9 @@ def _stream_rate(mover: Mover) -> float:
 def _streamed(mover: Mover) -> str:
     """What must go through this machine inside the fence, as a clause."""
     found = mover.convergence
-    if not found.lifted_bytes:
-        return ""
     seconds = found.streaming_seconds(_stream_rate(mover))
+    if seconds < TOLD_FROM_SECONDS:
+        return ""
     return f", {seconds:,.1f} s for {show_bytes(found.lifted_bytes)} of append and page blobs that keep changing"
 
 
