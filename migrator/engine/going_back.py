@@ -94,7 +94,8 @@ async def roll_back(
         if halted and not carry_on:
             break
     for move in scope:  # not before all customers are back who can be
-        halted += await left_behind.look(fleet.mover(move))
+        await left_behind.look(fleet.mover(move))
+    halted += left_behind.changed(fleet, scope)
     wishes = [one for one in fleet.world.state.controls() if one.kind == "rollback"]
     if wishes:
         fleet.commit(*(SetControl(replace(one, value={})) for one in wishes))

@@ -7,20 +7,25 @@ found is said by every run and by ``status`` until the move starts again, for th
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import Mover, Waiting
+from migrator.engine.mover import PAUSED, Mover, Waiting
 from migrator.errors import CloudError
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
 from migrator.model.names import MoveId
+from migrator.model.schedule import PlannedMove
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer import passes
 
 SHARE_OF_TIME: Final = 10
 """Between two looks passes ten times as long as the last one took, or ``straggler_interval`` if that is longer."""
+ROUND_SECONDS: Final = 60.0
+"""How often a run that stays at work sees whether a look is due."""
 MOST_ROWS: Final = 100_000
 NAMED: Final = 3
 
@@ -69,31 +74,40 @@ def in_words(record: MoveRecord, found: list[ExceptionRow]) -> str:
     )
 
 
-async def look_where_due(fleet: Fleet) -> list[str]:
-    """Look at every left target whose look is due; one sentence for each that changed, now or before."""
-    said = []
+def changed(fleet: Fleet, scope: Sequence[PlannedMove]) -> list[str]:
+    """One sentence for each target that was left and changed since; nothing is looked at."""
+    records = [fleet.mover(move).record for move in scope]
+    found = [(record, strays(fleet.world.state, record)) for record in records]
+    return [f"{record.id}: {in_words(record, rows)}" for record, rows in found if rows]
+
+
+async def look_where_due(fleet: Fleet) -> None:
+    """Look at every left target whose look is due."""
     for move in fleet.schedule.moves:
-        mover = fleet.mover(move)
-        if is_left(mover.record):
-            said += await look(mover)
-    return said
+        await look(fleet.mover(move))
 
 
-async def look(mover: Mover) -> list[str]:
-    """Look if it is due; a sentence if anything changed there, now or before. A target that cannot be read is said, and looked at
-    by the next run."""
-    state, record = mover.world.state, mover.record
-    if is_left(record) and _is_due(mover):
-        try:
-            await _look(mover)
-        except Waiting:
-            pass
-        except CloudError as fault:
-            mover.tell(
-                "warning", f"{mover.id}: cannot look whether {record.target} is still, which was left: {fault.message}"
-            )
-    found = strays(state, record)
-    return [f"{mover.id}: {in_words(record, found)}"] if found else []
+async def keep_looking(fleet: Fleet, first: asyncio.Task[None]) -> None:
+    """After the ``first`` round: as long as the run is at work, for it may be so for days."""
+    await asyncio.wait({first})
+    while True:
+        await fleet.world.clock.sleep(ROUND_SECONDS)
+        await look_where_due(fleet)
+
+
+async def look(mover: Mover) -> None:
+    """Look if it is due. A target that cannot be read is said, and looked at by the next run."""
+    record = mover.record
+    if not is_left(record) or not _is_due(mover):
+        return
+    try:
+        await _look(mover)
+    except Waiting:
+        return
+    except CloudError as fault:
+        mover.tell(
+            "warning", f"{mover.id}: cannot look whether {record.target} is still, which was left: {fault.message}"
+        )
 
 
 def _is_due(mover: Mover) -> bool:
@@ -106,7 +120,8 @@ def _is_due(mover: Mover) -> bool:
 
 async def _look(mover: Mover) -> None:
     async def admit() -> None:
-        await mover.unpaused()
+        if mover.shared.is_wished("pause", mover.wave.name):
+            raise Waiting(f"{mover.id}: {PAUSED}")  # no run stays for a look; the next one looks
         mover.shared.session.check()
 
     record, state = mover.record, mover.world.state

@@ -61,13 +61,16 @@ class _Applying:
 
     async def work(self) -> Outcome:
         watch = asyncio.ensure_future(going_back.wished(self.fleet))
-        looks = asyncio.ensure_future(left_behind.look_where_due(self.fleet))
+        look = asyncio.ensure_future(left_behind.look_where_due(self.fleet))
+        looks = asyncio.ensure_future(left_behind.keep_looking(self.fleet, look))
         try:
             outcome = await self._work(watch)
-            changed = [text for text in await looks if text not in outcome.reasons]
-            return Outcome("halted", (*outcome.reasons, *changed)) if changed else outcome
+            await look
+            said = left_behind.changed(self.fleet, self.fleet.schedule.moves)
+            said = [text for text in said if text not in outcome.reasons]
+            return Outcome("halted", (*outcome.reasons, *said)) if said else outcome
         finally:
-            await end([*self.at_work, watch, looks])
+            await end([*self.at_work, watch, look, looks])
 
     async def _work(self, watch: asyncio.Task[Control]) -> Outcome:
         while True:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from migrator.engine import left_behind
+from migrator.engine import left_behind, waves
+from migrator.engine.world import Outcome
 from migrator.errors import Unreachable
-from migrator.model.moves import MoveState
+from migrator.model.moves import Control, MoveState
 from migrator.model.schedule import Cutover
+from migrator.ports.state_store import SetControl
 from migrator.transfer import passes
+from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Small
 
 
@@ -122,6 +127,33 @@ async def test_looks_are_no_more_often_than_the_interval(small, monkeypatch):
     await there_and_back(small)
     monkeypatch.setattr(passes, "watch", None)
     assert (await small.rollout().rollback()).code == "done"
+
+
+async def test_a_run_that_stays_at_work_looks_again(small, monkeypatch):
+    """Another wave may soak for days."""
+    monkeypatch.setattr(left_behind, "ROUND_SECONDS", 0.02)
+    await there_and_back(small)
+
+    async def work(self, watch):
+        await asyncio.sleep(0.2)
+        await small.write("dst", "n001", b"late")
+        await until(lambda: listed(small))
+        return Outcome("done")
+
+    monkeypatch.setattr(waves._Applying, "_work", work)
+    outcome = await asyncio.wait_for(small.rollout().apply(), 60)
+    assert outcome.code == "halted"
+    assert "n001" in outcome.reasons[0]
+
+
+async def test_no_run_stays_for_a_look_while_everything_is_paused(small):
+    await there_and_back(small)
+    await small.write("dst", "n001", b"late")
+    pause = Control("pause", "", {"on": True}, "ann", datetime.now(UTC))
+    small.state().commit([SetControl(pause)], token=None)
+    assert "lease" not in str((await asyncio.wait_for(small.rollout().apply(wait=False), 30)).reasons)
+    small.state().commit([SetControl(replace(pause, value={}))], token=None)
+    assert "n001" in str((await small.rollout().apply(wait=False)).reasons)
 
 
 async def test_a_move_that_never_switched_left_nothing(small, monkeypatch):
