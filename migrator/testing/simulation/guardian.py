@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,6 +18,7 @@ from migrator.model.moves import RevokedPolicy
 from migrator.model.routes import RouteRecord
 from migrator.ports.clock import Clock
 from migrator.ports.router import Router
+from migrator.ports.write_policy import PolicyHolder
 from migrator.testing.simulation.loop import Node, NodeDead
 
 ANSWER_SECONDS = 25.0
@@ -26,7 +27,9 @@ ANSWER_SECONDS = 25.0
 class SimGuardian:
     """The engine's end; implements GuardianPort. The other end runs on ``post``."""
 
-    def __init__(self, engine: Node, post: Node, router: Router, clock: Clock) -> None:
+    def __init__(
+        self, engine: Node, post: Node, router: Router, clock: Clock, holders: Mapping[str, PolicyHolder]
+    ) -> None:
         self._engine = engine
         self._post = post
         self._orders: asyncio.Queue[bytes | None] = asyncio.Queue()
@@ -34,7 +37,7 @@ class SimGuardian:
         self._number = 0
         self._is_open = True
         engine.on_death.append(self._hang_up)
-        self.served = post.start(serve(router, _Lines(self._orders), self._answer, clock))
+        self.served = post.start(serve(router, _Lines(self._orders), self._answer, clock, holders=holders.get))
 
     async def watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
         answer = await self._ask(

@@ -427,7 +427,8 @@ class Scenario:
         post = self._node(name, engine.machine)
         sender = Sender(name, True)
         clock = self._clock(name, self._boot_of(engine.machine))
-        return SimGuardian(engine, post, self.board.as_seen_by(post, sender), clock)
+        stores = {name: wire.as_seen_by(post, sender) for name, wire in self.wires.items() if wire.policies is not None}
+        return SimGuardian(engine, post, self.board.as_seen_by(post, sender), clock, stores)
 
     def _committed_elsewhere(self, node: Node, changes: Any) -> None:
         self.note("committed to a copy", node.name, *(_short(change) for change in changes))

@@ -88,6 +88,8 @@ async def test_an_open_cut_over_is_released_or_found_switched_or_left_alone(wher
         assert after.state is (S.SOAKING if direction is FORWARD else S.REVERSED)
         assert (after.intent, after.resume_from, after.epoch) == (None, None, 8)
         assert now == found
+        assert any("the switch had happened" in text for _, text in mover.world.reporter.events)
+        assert "found so: an earlier run ended in the fence" in str([one.text for one in mover.world.state.journal()])
     else:
         assert after.state is (S.HALTED if state is S.HALTED else S.CATCHING_UP)
         assert after.resume_from is (S.CATCHING_UP if state is S.HALTED else None)
