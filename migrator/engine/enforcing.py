@@ -12,13 +12,14 @@ It binds signatures (SAS) that name such a policy and nothing else; the plan's f
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migrator.engine.leftovers import sweep
 from migrator.engine.putting_back import put_back
-from migrator.errors import CloudError, JudgementError, NotFound
+from migrator.errors import CloudError, JudgementError, NotFound, OutcomeUnknown
 from migrator.machine.agreement import live_account
 from migrator.machine.policies import can_write, without_writing
 from migrator.model.findings import Finding
@@ -78,7 +79,12 @@ async def revoke(mover: Mover) -> float:
     for container in sorted({one.container for one in changed}):
         found = await holder.policies(container)
         new = [without_writing(one) if can_write(one) else one for one in found.policies]
-        await holder.set_policies(container, new, public_access=found.public_access)
+        try:
+            await holder.set_policies(container, new, public_access=found.public_access)
+        except (OutcomeUnknown, asyncio.CancelledError):
+            bound = mover.world.write_bounds.get(account, 0.0)
+            mover.revoking_until = mover.world.clock.monotonic() + bound
+            raise
     revoked_at = mover.world.clock.monotonic()
     for revoked in changed:
         await _until_refused(mover, holder, revoked)
@@ -111,30 +117,46 @@ async def _until_refused(mover: Mover, holder: PolicyHolder, revoked: RevokedPol
 async def restore(mover: Mover) -> None:
     """Put back the policies of the account that the route names, if no fence is open. A second run finds nothing to do.
 
-    Never raises CloudError: what cannot be put back now stays on record, is said, and is tried by the next run.
+    A revocation that was not answered may be applied after they were put back: until it cannot be any more, they are put back
+    again and again. Never raises CloudError: what cannot be put back now stays on record, is said, and is tried by the next run.
     """
     if mover.record.intent is not None:
         return
-    live = live_account(mover.record)
+    live, clock = live_account(mover.record), mover.world.clock
     ours = [one for one in mover.record.revoked if one.account == live]
-    for container in sorted({one.container for one in ours}):
-        group = [one for one in ours if one.container == container]
-        for attempt in range(RESTORE_ATTEMPTS):
-            try:
-                left = await _restore_one(mover.store(live), container, group)
-            except NotFound:
-                left = [f"{live}/{container} is gone"]
-            except CloudError as fault:
-                if attempt == RESTORE_ATTEMPTS - 1:
-                    mover.tell("warning", f"{mover.id}: policies of {live}/{container} stay revoked: {fault.message}")
-                    return
-                await mover.world.clock.sleep(RESTORE_PAUSE_SECONDS)
-                continue
-            break
+    groups = {container: [one for one in ours if one.container == container] for container in _places(ours)}
+    while clock.monotonic() < mover.revoking_until:
+        for container, group in groups.items():
+            await _restored(mover, live, container, group)
+        if mover.is_leaving:
+            return  # they stay on record, and the next run looks again
+        await clock.sleep(RESTORE_PAUSE_SECONDS)
+    for container, group in groups.items():
+        left = await _restored(mover, live, container, group)
+        if left is None:
+            return
         for text in left:
             mover.tell("warning", f"{mover.id}: {text}")
         kept = tuple(one for one in mover.record.revoked if one not in group)
         mover.save(replace(mover.record, revoked=kept), _note(mover, "policies-restored", group))
+
+
+def _places(revoked: Sequence[RevokedPolicy]) -> list[str]:
+    return sorted({one.container for one in revoked})
+
+
+async def _restored(mover: Mover, live: str, container: str, group: Sequence[RevokedPolicy]) -> list[str] | None:
+    """What is left as somebody else made it; None if the service would not do it."""
+    for attempt in range(RESTORE_ATTEMPTS):
+        try:
+            return await _restore_one(mover.store(live), container, group)
+        except NotFound:
+            return [f"{live}/{container} is gone"]
+        except CloudError as fault:
+            if attempt == RESTORE_ATTEMPTS - 1:
+                mover.tell("warning", f"{mover.id}: policies of {live}/{container} stay revoked: {fault.message}")
+        await mover.world.clock.sleep(RESTORE_PAUSE_SECONDS)
+    return None
 
 
 async def _restore_one(store: ObjectStore, container: str, group: Sequence[RevokedPolicy]) -> list[str]:

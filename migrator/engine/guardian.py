@@ -47,6 +47,8 @@ from migrator.ports.write_policy import PolicyHolder
 
 RELEASE_SECONDS: Final = 600.0
 """How long a release is tried against a route document that does not answer."""
+SETTLE_SECONDS: Final = 30.0
+"""How long requests of an engine that is gone may still be under way. Source: ``session.PROVEN_DEAD_SECONDS``."""
 ATTEMPT_SECONDS: Final = 15.0
 """A read or swap that has not ended by then is given up and tried again."""
 ANSWER_SECONDS: Final = ATTEMPT_SECONDS + 10.0
@@ -188,36 +190,40 @@ class _Post:
         return False
 
     async def _put_back(self, key: str, fence: RouteRecord, why: str) -> None:
+        """Until it is done, and then for as long as a revocation of the engine's may still be under way."""
         revoked = self._revoked.pop(key, ())
-        give_up, attempt = self._clock.monotonic() + RELEASE_SECONDS, 0
+        begun, attempt, is_done = self._clock.monotonic(), 0, False
         while revoked:
             try:
                 async with asyncio.timeout(ATTEMPT_SECONDS):
                     said = await self._put_back_once(key, fence, revoked)
             except Exception as fault:  # as for a release
-                if self._clock.monotonic() >= give_up:
+                if self._clock.monotonic() >= begun + (SETTLE_SECONDS if is_done else RELEASE_SECONDS):
                     text = str(fault) or type(fault).__name__
                     self._say(
                         f"cannot put back access policies of {key}: {text}; migrate apply or migrate rollback does"
                     )
                     return
-                pause = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)]
-                await self._clock.sleep(pause * (0.5 + self._clock.random()))
-                attempt += 1
             else:
-                for text in said:
+                if said is None or self._clock.monotonic() >= begun + SETTLE_SECONDS:
+                    return
+                for text in [] if is_done else said:
                     self._say(f"{why}: {text}")
-                return
+                is_done = True
+            pause = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)]
+            await self._clock.sleep(pause * (0.5 + self._clock.random()))
+            attempt += 1
 
-    async def _put_back_once(self, key: str, fence: RouteRecord, revoked: Sequence[RevokedPolicy]) -> list[str]:
+    async def _put_back_once(self, key: str, fence: RouteRecord, revoked: Sequence[RevokedPolicy]) -> list[str] | None:
+        """Sentences for people; None if there is nothing of this fence to put back any more."""
         seen = await self._router.read()
         route = seen.document.routes.get(key) if seen.document else None
         if route is None or route.mode != READ_WRITE or route.epoch > fence.epoch + 1:
-            return []
+            return None
         mine = [one for one in revoked if one.account == route.account]
         holder = self._holders(route.account)
         if not mine or holder is None:
-            return []
+            return None
         said = []
         for container in sorted({one.container for one in mine}):
             said += await put_back(holder, container, [one for one in mine if one.container == container])

@@ -23,7 +23,7 @@ from migrator.adapters.state import open_store as open_state
 from migrator.engine import enforcing
 from migrator.engine.preview import preview
 from migrator.engine.rollout import Rollout, Run, World
-from migrator.errors import CloudError
+from migrator.errors import CloudError, OutcomeUnknown
 from migrator.model.moves import MoveState
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.schedule import Account, Cutover, PlannedMove
@@ -208,6 +208,36 @@ async def test_writes_that_are_still_accepted_end_the_fence_and_nothing_is_switc
     outcome = await rollout.apply()
     assert outcome.code == "halted"
     assert "still takes writes under policy writers" in outcome.reasons[0]
+    assert fenced.policies() == before
+
+
+async def test_a_revocation_that_was_not_answered_and_comes_late_leaves_nobody_closed_out(fenced, monkeypatch):
+    monkeypatch.setattr(enforcing, "RESTORE_PAUSE_SECONDS", 0.02)
+    before = fenced.policies()
+    rollout = fenced.rollout()
+    rollout.world.write_bounds = {"src": 1.0}
+    store = rollout._fleet.shared.stores["src"].inner
+    right, late = store.set_policies, []
+
+    async def set_policies(container, policies, *, public_access):
+        store.set_policies = right
+
+        async def apply_late():
+            await asyncio.sleep(0.5)
+            await right(container, policies, public_access=public_access)
+
+        late.append(asyncio.ensure_future(apply_late()))
+        raise OutcomeUnknown("cannot tell what became of it: no answer")
+
+    store.set_policies = set_policies
+    assert (await rollout.apply()).code == "done"
+    kinds = [entry.kind for entry in fenced.state().journal()]
+    assert kinds.index("policies-restored") > kinds.index("policies-revoked")
+    assert late[0].done()
+    first = next(entry for entry in fenced.state().journal() if entry.kind == "policies-restored")
+    released = next(entry for entry in fenced.state().journal() if entry.kind == "fence-released")
+    assert (first.at - released.at).total_seconds() >= 0.9, "it was watched until it could not come any more"
+    assert (await fenced.rollout().rollback()).code == "done"
     assert fenced.policies() == before
 
 

@@ -521,6 +521,22 @@ class TestPolicies:
         await desk.clock.pass_(5)
         assert core.letters["writers"] == "rw"
 
+    async def test_a_revocation_that_the_service_carries_out_late_is_put_back_too(
+        self, board: Board, desk: Desk, core: Shelf
+    ) -> None:
+        """The engine was killed while it was under way."""
+        core.held["writers"] = StoredPolicy("writers", "rw")
+        await desk.watch()
+        await desk.tell(keep(revoked()))
+        board.set(FENCE)
+        await desk.hang_up()
+        await desk.clock.pass_(3)
+        core.held["writers"] = StoredPolicy("writers", "r")
+        await desk.clock.pass_(6)
+        assert core.letters["writers"] == "rw"
+        await desk.clock.pass_(60)
+        assert desk.task.done()
+
     async def test_a_policy_that_somebody_changed_is_left_so_and_said(
         self, board: Board, desk: Desk, core: Shelf
     ) -> None:
