@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from migrator.ports.executor import CopyUnit, Refusal
 from migrator.ports.state_store import Change
 from migrator.transfer.actions import Action, leave_cut_off
+from migrator.transfer.copying import why_of
 from migrator.transfer.decide import Case, Decision, Verb
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.hands import fits_batch
@@ -78,8 +79,11 @@ async def _copy(
 
     def settle(index: int, answer: str | Refusal) -> None:
         case, decision = work[index]
-        if isinstance(answer, Refusal) and answer.kind == "unsupported":
+        if isinstance(answer, Refusal) and (
+            answer.kind == "unsupported" or (answer.kind == "access-refused" and not copier.has_copied_server_side)
+        ):
             left.append(work[index])
+            copier.leave_server_side(why_of(answer.as_error()))
             return
         if isinstance(answer, str):
             copier.has_copied_server_side = True
@@ -93,8 +97,6 @@ async def _copy(
     await t.hands.copy(
         t.origin, t.destination, walk.container, units, sizes, admit=t.admit_until, settle=settle, lost=lost
     )
-    if left:
-        copier.leave_server_side()
     return left
 
 

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from migrator.errors import CloudError, ConditionFailed, SourceChanged, Unsupported
+from migrator.errors import AccessRefused, CloudError, ConditionFailed, SourceChanged, Unsupported
 from migrator.model.objects import (
     BLOCK_BYTES,
     SYNC_COPY_LIMIT_BYTES,
@@ -68,6 +68,8 @@ class Copier:
         self._asynchronous = self._server_side
         self.has_copied_server_side = False
         """Has the destination's service copied from this origin before?"""
+        self.why_streamed = ""
+        """Why the destination's service does not copy by itself, for people; empty if it does, or was never asked."""
         self._streams = asyncio.Semaphore(STREAMS)
         self._held = Room(HELD_BYTES)
 
@@ -80,9 +82,16 @@ class Copier:
         """May the destination's service be asked to copy from the origin?"""
         return self._server_side
 
-    def leave_server_side(self) -> None:
-        """The service cannot do it for this pair: stream from now on."""
+    def leave_server_side(self, why: str = "") -> None:
+        """The service cannot do it for this pair, or may not: stream from now on."""
         self._server_side = False
+        self.why_streamed = why or self.why_streamed
+
+    def _judge(self, refusal: CloudError) -> None:
+        """Raise what is not this rung's trouble: a service that has copied for this pair before lost a right, or we did."""
+        if isinstance(refusal, AccessRefused) and self.has_copied_server_side:
+            raise refusal
+        self.leave_server_side(why_of(refusal))
 
     @staticmethod
     def may_be_in_blocks(blob: Listed) -> bool:
@@ -109,13 +118,17 @@ class Copier:
             )
         if blob.blob_type is BlobType.BLOCK and self._server_side:
             try:
-                return await self._server(origin, container, blob, shape, condition)
-            except Unsupported:
-                self._server_side = False
+                copied = await self._server(origin, container, blob, shape, condition)
+            except (Unsupported, AccessRefused) as refusal:
+                self._judge(refusal)
+            else:
+                self.has_copied_server_side = True
+                return copied
         if self.is_asynchronous(blob, in_fence=in_fence):
             try:
                 return await self._async(origin, container, blob, shape, condition)
-            except Unsupported:
+            except (Unsupported, AccessRefused) as refusal:
+                self._judge(refusal)
                 self._asynchronous = False
         async with self._held.of(blob.size) if blob.size <= SMALL_STREAM_BYTES else self._streams:
             return await self._stream(container, blob, shape, condition)
@@ -225,6 +238,18 @@ class Copier:
                 last = b"".join(parts)
         if _checked(last, got, container, blob):
             yield last
+
+
+def why_of(refusal: CloudError) -> str:
+    """In plain words. A refused right is taken for one of copying: its own to write the account says again, when it is written.
+
+    Source: "Restrict the source of copy operations" (AllowedCopyScope is answered with 403), "Copy Blob From URL" (a source
+    behind a firewall is 403 CannotVerifyCopySource).
+    """
+    code = f" ({refusal.code})" if refusal.code else ""
+    if isinstance(refusal, AccessRefused) or refusal.code == "CannotVerifyCopySource":
+        return f"the service may not copy between these accounts{code}: a firewall, or the scope allowed for copies"
+    return f"the service cannot copy between these accounts{code}"
 
 
 async def same_content(

@@ -62,3 +62,27 @@ def test_a_catch_up_without_changes_costs_the_two_listings(azurite: Azurite, tmp
     assert asked.pop("source GET list") <= 2  # of the account's containers
     assert asked.pop("target GET list") <= 2
     assert not asked, asked
+
+
+@pytest.mark.parametrize("code", ["AuthorizationFailure", "CannotVerifyCopySource", "CopyAcrossAccountsNotSupported"])
+def test_copies_that_the_service_may_not_make_go_through_this_machine(
+    azurite: Azurite, tmp_path: Path, code: str
+) -> None:
+    """A firewall, or the scope that the target allows copies from: one refusal, and all is there. Azurite refuses none itself."""
+    refused = proxy.Fault("may not copy", applied=False, status=403, code=code)
+    with proxy.running(azurite.ports["Blob"]) as faulty:
+        move = Move(tmp_path, azurite, faulty, hold=True)
+        fill(move, 40)
+
+        def judge(asked: proxy.Asked) -> proxy.Fault | None:
+            is_copy = f"/{move.target}/web/blob-" in asked.path and asked.kind == "PUT" and asked.times == 0
+            return refused if is_copy and not any(one.fault for one in faulty.log) else None
+
+        faulty.judge = judge
+        done = move.apply("--no-wait")
+        asked = kinds(faulty, move)
+    assert done.code == 3, done
+    assert sum(bool(one.fault) for one in faulty.log) == 1
+    assert asked["source GET"] >= 34  # the empty ones need no read
+    side = Side(move.target, azurite.endpoint(move.target), azurite.key(move.target))
+    assert len(filling.contents(side, "web")) == 40

@@ -12,6 +12,7 @@ from migrator.model.moves import Control
 from migrator.model.pace import NOTE, AccountPace, Pace, from_note, retuned, to_note
 from migrator.model.schedule import Budget
 from migrator.ports.state_store import SetControl, SetNote
+from migrator.transfer.limits import HEADROOM
 from tests.contract.state_store_suite import lock
 from tests.scenario.world import Small
 
@@ -29,7 +30,7 @@ async def test_a_running_apply_obeys_a_throttle_and_its_end(small):
     work = asyncio.ensure_future(small.rollout().apply())
     pace = await noted(small, work)
     assert (pace.accounts["dst"].brake, pace.accounts["src"].pace_per_second) == ("budget", None)
-    assert pace.accounts["dst"].pace_per_second == pytest.approx(0.96)
+    assert pace.accounts["dst"].pace_per_second == pytest.approx(HEADROOM)
     small.state().commit([SetControl(replace(WISH, value={}))], token=None)
     assert (await work).code == "done"
 

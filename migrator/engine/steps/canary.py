@@ -89,7 +89,7 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
     """One object under ``prefix``, one way, compared and removed; what is left there of others is swept first.
 
     Returns:
-        How it went, in words: "by the service" or "streamed through this machine".
+        How it went, in words: "by the service" or "streamed through this machine", and why.
     Raises:
         CloudError, JudgementError: as ``prove_ways``.
     """
@@ -107,7 +107,9 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
                 f"cannot trust copies {origin.account} -> {destination.account}: a canary arrived changed",
                 hint="something between the two accounts rewrites objects",
             )
-    return "by the service" if copier.is_server_side else "streamed through this machine"
+    if copier.is_server_side:
+        return "by the service"
+    return "streamed through this machine" + (f": {copier.why_streamed}" if copier.why_streamed else "")
 
 
 @asynccontextmanager

@@ -19,24 +19,33 @@ class Refusing:
 
     batches_at_once = 4
 
-    def __init__(self) -> None:
+    def __init__(self, refusal: Refusal) -> None:
         self.asked = 0
+        self.refusal = refusal
 
     def bind_run(self, token: int) -> None: ...
     def expect(self, copies: int) -> None: ...
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
         self.asked += len(batch.units)
-        return BatchAnswer([Refusal("unsupported", "cannot copy", code="CannotVerifyCopySource")] * len(batch.units))
+        return BatchAnswer([self.refusal] * len(batch.units))
 
     async def close(self) -> None: ...
 
 
-async def test_a_service_that_cannot_copy_is_asked_once():
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal("unsupported", "cannot copy", code="CannotVerifyCopySource"),
+        Refusal("access-refused", "not allowed", code="AuthorizationFailure"),
+    ],
+    ids=["cannot", "may not"],
+)
+async def test_a_service_that_cannot_or_may_not_copy_is_asked_once(refusal):
     lab = Lab()
     for number in range(300):
         lab.put(lab.source, f"n{number}", b"%d" % number)
-    executor = Refusing()
+    executor = Refusing(refusal)
 
     async def admit_until() -> float:
         return lab.clock.monotonic() + 60.0

@@ -189,3 +189,18 @@ def test_an_account_without_a_limit_never_waits_for_its_line():
 
     play(work, 1)
     assert sent == [pytest.approx(0.1)]
+
+
+def test_the_first_turns_of_a_run_make_up_for_nothing() -> None:
+    """An earlier run may have used every turn until it was killed."""
+    limits = []
+
+    async def work(loop: SimLoop, clock: SimClock) -> None:
+        account = AccountLimits(clock, requests_per_minute=PER_MINUTE)
+        begun = clock.monotonic()
+        for _ in range(10):
+            await account.grant()
+        limits.append(clock.monotonic() - begun)
+
+    play(work, 60.0)
+    assert limits == [pytest.approx(9 / PER_SECOND)]

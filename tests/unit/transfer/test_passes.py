@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown, Unreachable
+from migrator.errors import CloudError, JudgementError, OutcomeUnknown, Unreachable
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.objects import BlobType
 from migrator.ports.state_store import ReplaceRanges
@@ -185,12 +185,12 @@ async def test_a_failing_name_leaves_the_writes_beside_it_on_record(lab):
     async def copy(origin, container, name, *facts, **more):
         if name == "b":
             await asyncio.sleep(0.1)
-            raise AccessRefused("no right to write")
+            raise CloudError("refused for good")
         await asyncio.sleep(60.0)
         return await right(origin, container, name, *facts, **more)
 
     door.copy = copy
-    with pytest.raises(AccessRefused):
+    with pytest.raises(CloudError, match="refused for good"):
         await lab.run(bound_seconds=300.0)
     assert {write.name for write in lab.state.outstanding(MOVE)} == {"a", "c"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
-from migrator.errors import CloudError, NotFound, Unsupported
+from migrator.errors import AccessRefused, CloudError, NotFound, Unsupported
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.ports.object_store import Whole
 from migrator.transfer.copying import BLOCKS_AHEAD, Copier
@@ -56,12 +56,13 @@ class Refusing(Apart):
     def __init__(self, inner) -> None:
         super().__init__(inner)
         self.staged = set()
+        self.refusal = Unsupported("cannot copy: the source cannot be reached")
 
     def can_copy_from(self, other) -> bool:
         return True
 
     async def copy(self, origin, container, name, shape, *, condition):
-        raise Unsupported("cannot copy: the source cannot be reached")
+        raise self.refusal
 
     stage_block_from = copy
 
@@ -167,3 +168,39 @@ async def test_a_block_that_fails_leaves_nothing_visible(ends, block):
     with pytest.raises(NotFound):
         await target.head("box", "big")
     assert target.staging == 0
+
+
+@pytest.mark.parametrize(
+    ("refusal", "why"),
+    [
+        (
+            AccessRefused("no", code="AuthorizationFailure"),
+            "may not copy between these accounts (AuthorizationFailure)",
+        ),
+        (
+            Unsupported("no", code="CannotVerifyCopySource"),
+            "may not copy between these accounts (CannotVerifyCopySource)",
+        ),
+        (Unsupported("no", code="CopyAcrossAccountsNotSupported"), "cannot copy between these accounts"),
+    ],
+)
+async def test_a_service_that_may_not_copy_is_left_and_said_to_be(ends, refusal, why):
+    source, target = ends[0], Refusing(ends[1].inner)
+    target.refusal = refusal
+    await source.put("box", "small", b"small", SHAPE, condition=CREATE)
+    copier = Copier(source, target, SystemClock())
+    await copier.copy("box", await source.head("box", "small"), condition=CREATE, in_fence=False)
+    assert not copier.is_server_side
+    assert why in copier.why_streamed
+    assert (await target.whole("box", "small", most_bytes=100)).body == b"small"
+
+
+async def test_a_right_that_is_lost_in_the_middle_goes_up(ends):
+    """A service that has copied for this pair could: streaming would hide what happened."""
+    source, target = ends[0], Refusing(ends[1].inner)
+    target.refusal = AccessRefused("no", code="AuthorizationFailure")
+    await source.put("box", "small", b"small", SHAPE, condition=CREATE)
+    copier = Copier(source, target, SystemClock())
+    copier.has_copied_server_side = True
+    with pytest.raises(AccessRefused):
+        await copier.copy("box", await source.head("box", "small"), condition=CREATE, in_fence=False)
