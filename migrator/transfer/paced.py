@@ -99,7 +99,7 @@ class PacedStore:
                     raise
                 wait = await self.back_off(wait, refusal.retry_after_seconds)
             except Unreachable:
-                is_too_late = self._clock.monotonic() > until  # held up so long that it was not sent
+                is_too_late = until < inf and self._clock.monotonic() > until  # held up so long that it was not sent
                 if attempt == ATTEMPTS or (operation not in READS and not is_too_late):
                     raise
                 if not is_too_late:
