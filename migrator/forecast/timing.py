@@ -28,8 +28,8 @@ PASSES_BEFORE_READY: Final = 2
 FENCE_SCANS: Final = 2
 """One that may find differences, one that must find none."""
 UNLIMITED_REQUESTS_PER_SECOND: Final = 4_000.0
-"""Where the budget sets no pace: the 64 copies that one process has under way, of a service that takes 16 ms for each. Source: the
-process itself copies 15,000 a second from a server that answers at once (``make bench ROWS=copy`` on two cores)."""
+"""Where the budget sets no pace: the 64 copies that one process has under way, of a service that takes 16 ms for each. Source:
+the process itself copies 15,000 a second from a server that answers at once (``make bench ROWS=copy`` on two cores)."""
 LIST_LATENCY_SECONDS: Final = 0.2
 """A full page of a listing comes no faster than this; pages are counted one after the other, which errs on the long side."""
 TOLD_FROM_SECONDS: Final = 1.0

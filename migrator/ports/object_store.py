@@ -23,12 +23,14 @@ from migrator.model.values import value
 
 @value(frozen=True, slots=True)
 class Origin:
-    """A blob of another account to copy from: generation ``etag`` of ``container/name``."""
+    """A blob of another account to copy from: generation ``etag`` of ``container/name``. ``size``: its bytes, for the budgets of
+    who keeps them."""
 
     store: ObjectStore
     container: str
     name: str
     etag: str
+    size: int = 0
 
 
 @value(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Copier:
             ConditionFailed: the destination is not as ``condition`` says.
             OutcomeUnknown: the visible write was sent and not answered.
         """
-        origin = Origin(self._origin, container, blob.name, blob.etag)
+        origin = Origin(self._origin, container, blob.name, blob.etag, blob.size)
         shape = Shape.of(blob)
         if blob.is_archived:
             raise CloudError(

@@ -225,6 +225,7 @@ class PacedStore:
             "write",
             lambda: self.inner.copy(_unwrapped(origin), container, name, shape, condition=condition),
             origin=_paced(origin.store),
+            bytes=origin.size,
         )
 
     async def start_copy(
@@ -234,6 +235,7 @@ class PacedStore:
             "write",
             lambda: self.inner.start_copy(_unwrapped(origin), container, name, shape, condition=condition),
             origin=_paced(origin.store),
+            bytes=origin.size,
         )
 
     async def abort_copy(self, container: str, name: str, copy_id: str) -> None:

@@ -4,9 +4,11 @@ import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.errors import CloudError
-from migrator.model.objects import Listed, Page
+from migrator.model.objects import CREATE, Listed, Page
+from migrator.ports.object_store import Origin, Written
 from migrator.transfer.limits import AccountLimits
-from migrator.transfer.paced import PacedStore
+from migrator.transfer.paced import PacedStore, unclaimed
+from tests.unit.engine.board import Jumping
 
 
 class Ignorant:
@@ -29,3 +31,25 @@ async def test_names_that_were_not_asked_for_are_an_error_and_never_data():
     with pytest.raises(CloudError, match="names were listed that do not begin with"):
         await store.page("box", prefix=".migrate/canary/")
     assert len((await store.page("box")).entries) == 2
+
+
+class Copying:
+    """A service that copies at once."""
+
+    account = "new"
+
+    async def copy(self, origin, container, name, shape, *, condition) -> Written:
+        return Written("e2")
+
+    start_copy = copy
+
+
+@pytest.mark.parametrize("kind", ["copy", "start_copy"])
+async def test_a_copy_that_goes_alone_is_charged_its_bytes(kind):
+    clock = Jumping()
+    old = PacedStore(Ignorant(), AccountLimits(clock), Uncounted(), clock)
+    new = PacedStore(Copying(), AccountLimits(clock, bytes_per_second=1_000), Uncounted(), clock, unclaimed)
+    for number in range(4):
+        origin = Origin(old, "box", str(number), "e1", 5_000)
+        await getattr(new, kind)(origin, "box", str(number), None, condition=CREATE)
+    assert clock.monotonic() == pytest.approx(15.0, abs=1.0)
