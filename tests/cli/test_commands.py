@@ -377,3 +377,17 @@ def test_a_hostile_object_name_is_moved_and_shown_harmlessly(filled: Migrate, he
     done = filled("verify", "p.yaml")
     assert "\\x1b[2J\\x1b[31m[bold]\\n.html" in done.out
     assert "\x1b" not in done.out
+
+
+def test_a_second_rollback_looks_at_the_target_that_was_left_and_speaks_json_to_programs(applied: Migrate) -> None:
+    assert applied("rollback", "p.yaml", "--yes", "--area", "email-events").code == 0
+    done = applied("rollback", "p.yaml", "--yes", "--area", "email-events", "--json")
+    events = [json.loads(line) for line in done.out.splitlines()]
+    assert done.code == 0
+    assert [one["text"] for one in events if one["kind"] == "outcome"][0].startswith("Nothing to take back")
+    assert {one["facts"]["code"] for one in events if one["kind"] == "outcome"} == {"done"}
+
+
+def test_an_apply_with_nothing_to_do_speaks_json_to_programs(applied: Migrate) -> None:
+    done = applied("apply", "p.yaml", "--yes", "--json")
+    assert [json.loads(line)["facts"]["code"] for line in done.out.splitlines()] == ["done"]

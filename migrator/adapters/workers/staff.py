@@ -50,13 +50,15 @@ class Staff:
     def close(self) -> None:
         """End what nobody took; safe to repeat."""
         while self._ready:
-            end(self._ready.pop())
+            process = self._ready.pop()
+            end(process)
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it and wait for that: the end of its pipe is an order to end anyway."""
+    """Kill it and wait for that: the end of its pipe is an order to end anyway. The pipes stay their owner's: closed here as
+    well, their numbers might be somebody else's by then."""
     process.kill()
     process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()

@@ -51,6 +51,7 @@ def apply(
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
     from migrator.cli.applying import consent_to, request_of
     from migrator.cli.operating import operate
+    from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.wiring import open_staff
 
     settings = settings_of(context)
@@ -58,8 +59,11 @@ def apply(
     with closing(open_staff(request.loaded.schedule, workers)) as staff:
         consent = consent_to(request, settings, yes=yes, as_json=as_json, counted=staff.expect)
         if consent is None:
-            if not as_json:
-                typer.echo("Nothing to do: every move has soaked.")
+            text = "Nothing to do: every move has soaked."
+            if as_json:
+                show_nothing_to_do(text)
+            else:
+                typer.echo(text)
             return ExitCode.DONE
 
         async def work(rollout: Rollout) -> Outcome:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -13,6 +13,8 @@ from migrator.cli.settings import settings_of
 if TYPE_CHECKING:
     from migrator.engine.rollout import Rollout
     from migrator.engine.world import Outcome
+
+NOTHING: Final = "Nothing to take back: no move in this scope has begun, or all are back already."
 
 OnConflict = Annotated[
     Literal["source", "target"] | None,
@@ -58,7 +60,9 @@ def rollback(
     from migrator.cli.operating import operate
     from migrator.cli.rolling_back import go_back
     from migrator.cli.scope import Scope
+    from migrator.cli.views.lines import show_nothing_to_do
     from migrator.engine.going_back import Abandon
+    from migrator.engine.left_behind import is_left
     from migrator.errors import UsageError
     from migrator.model.moves import MoveState
     from migrator.plan import load
@@ -74,20 +78,22 @@ def rollback(
     scope = Scope(wave, region, area)
     names = {move.id for move in scope.moves(loaded.schedule)}
     with state_of(settings, loaded.schedule, create=False) as store:
-        begun = [
-            str(move.id)
-            for move in store.moves()
-            if move.id in names and move.state not in (MoveState.PENDING, MoveState.REVERSED)
-        ]
-        is_left_behind = store.lock() is not None
-    if not begun and not is_left_behind:
-        typer.echo("Nothing to take back: no move in this scope has begun, or all are back already.")
-        return ExitCode.DONE
-    require_terminal(yes=yes, what="going back")
-    question = f"Take {', '.join(begun)} back to the source?" if begun else "Clear away what a dead run left?"
-    if given_up:
-        question += " What was written at the target since its switch will be left behind."
-    require_consent(question, yes=yes)
+        moves = [move for move in store.moves() if move.id in names]
+        begun = [str(move.id) for move in moves if move.state not in (MoveState.PENDING, MoveState.REVERSED)]
+        has_dead_run = store.lock() is not None
+    if begun or has_dead_run:
+        require_terminal(yes=yes, what="going back")
+        question = f"Take {', '.join(begun)} back to the source?" if begun else "Clear away what a dead run left?"
+        if given_up:
+            question += " What was written at the target since its switch will be left behind."
+        require_consent(question, yes=yes)
+    else:
+        if as_json:
+            show_nothing_to_do(NOTHING)
+        else:
+            typer.echo(NOTHING)
+        if not any(is_left(move) for move in moves):
+            return ExitCode.DONE  # else this run looks whether the targets that were left are still
 
     async def work(rollout: Rollout) -> Outcome:
         abandon = Abandon(given_up, user()) if given_up else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
 from migrator.cli.views.documents import event_line
@@ -72,6 +72,13 @@ class PlainLines:
 
     def _line(self, note: Note, text: str) -> None:
         print(f"{note.at.astimezone(UTC):%H:%M:%S} {text}", file=self._stream, flush=True)
+
+
+def show_nothing_to_do(text: str) -> None:
+    """For programs: the outcome of a run that found nothing to do, as an event on standard output."""
+    facts = {"code": "done", "reasons": [text]}
+    body = {"at": stamp(datetime.now(UTC)), "kind": "outcome", "move": None, "text": text, "facts": facts}
+    print(event_line(body), flush=True)
 
 
 def figures_line(facts: Mapping[str, Any]) -> str:
