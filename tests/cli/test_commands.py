@@ -384,7 +384,8 @@ def test_a_second_rollback_looks_at_the_target_that_was_left_and_speaks_json_to_
     done = applied("rollback", "p.yaml", "--yes", "--area", "email-events", "--json")
     events = [json.loads(line) for line in done.out.splitlines()]
     assert done.code == 0
-    assert [one["text"] for one in events if one["kind"] == "outcome"][0].startswith("Nothing to take back")
+    first = next(one["text"] for one in events if one["kind"] == "outcome")
+    assert first.startswith("Nothing to take back")
     assert {one["facts"]["code"] for one in events if one["kind"] == "outcome"} == {"done"}
 
 
