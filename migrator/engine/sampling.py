@@ -44,6 +44,7 @@ async def sample(mover: Mover, gate: Gate, now: datetime, *, since: datetime) ->
         judgement.reason,
         clock=mover.shared.run.clock,
         tick=mover.world.clock.monotonic(),
+        epoch=mover.record.epoch,
     )
 
 

@@ -53,6 +53,8 @@ class Sample:
 
     ``clock``: whose clock made the times (a boot of a machine), "" where nobody knows; ``tick``: that machine's steady
     seconds at ``at``. Times of two clocks are never subtracted from each other.
+    ``epoch``: of the route while it was taken, so that another stay at the same account - on a clock that is ahead - is told
+    apart; 0 where nobody knows.
     """
 
     move: MoveId
@@ -65,3 +67,4 @@ class Sample:
     reason: str
     clock: str = ""
     tick: float = 0.0
+    epoch: int = 0

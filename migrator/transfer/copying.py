@@ -28,6 +28,7 @@ from migrator.model.objects import (
 )
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
+from migrator.transfer.evidence import generation_hash
 from migrator.transfer.room import Room
 
 SERVER_BLOCK_BYTES = 64 * 1024 * 1024
@@ -138,7 +139,7 @@ class Copier:
             written = await self._destination.copy(origin, container, blob.name, shape, condition=condition)
             return Copied(written.etag, blob.size)
         offsets = range(0, blob.size, SERVER_BLOCK_BYTES)
-        ids = [_block_id(index) for index in range(len(offsets))]
+        ids = [block_id(blob.name, blob.etag, index) for index in range(len(offsets))]
         turn = asyncio.Semaphore(PARALLEL_BLOCKS)
 
         async def stage(block_id: str, offset: int) -> None:
@@ -183,7 +184,7 @@ class Copier:
             async for piece in self._pieces(container, blob, piece_bytes):
                 if len(staging) == BLOCKS_AHEAD:
                     staging = await _until_one_is_done(staging)
-                ids.append(_block_id(len(ids)))
+                ids.append(block_id(blob.name, blob.etag, len(ids)))
                 staging.add(asyncio.ensure_future(self._destination.stage_block(container, blob.name, ids[-1], piece)))
             while staging:
                 staging = await _until_one_is_done(staging)
@@ -315,8 +316,10 @@ def same_headers(here: Listed, there: Listed) -> bool:
     return _without_md5(here) == _without_md5(there)
 
 
-def _block_id(index: int) -> str:
-    return f"migrate-{index:08d}"
+def block_id(name: str, etag: str, index: int) -> str:
+    """Names the generation as well as the place: a list that is committed late, or a block that comes late, never meets the
+    blocks of another generation. All of ours have one length, as the service wants of the blocks of one blob."""
+    return f"migrate-{generation_hash(name, etag).hex()}-{index:08d}"
 
 
 async def _until_one_is_done(work: set[asyncio.Future[None]]) -> set[asyncio.Future[None]]:

@@ -202,3 +202,12 @@ def test_stragglers_that_a_killed_look_listed_fail_the_next_one(weeks: Weeks) ->
     assert outcome.code == "halted"
     assert "gate no-stragglers of europe/web needs a person" in outcome.reasons[0]
     assert "n1" in outcome.reasons[0]
+
+
+def test_an_earlier_stay_counts_nothing_however_far_ahead_its_clock_was(weeks: Weeks) -> None:
+    assert weeks.apply(until=WORLD_BEGINS + timedelta(hours=30), host="ahead", skew_seconds=40 * HOURS) is None
+    weeks.run(weeks.rollout().rollback())
+    weeks.run(weeks.rollout().retry(reason="again", who="somebody"))
+    assert weeks.apply() is not None
+    assert weeks.record(WEB).state is MoveState.SOAKED
+    assert 96 < soaked_after(weeks) < 96.5

@@ -56,9 +56,9 @@ def etags_from_different_records():
     """A record joins the copy's ETag with whatever ETag the origin has by then."""
     right = actions.Action._record
 
-    def record(self, origin, destination_etag):
+    def record(self, origin, destination_etag, **more):
         now = self.walk.transfer.origin.inner._contents.peek(self.walk.container, origin.name)
-        right(self, now.listed if now is not None else origin, destination_etag)
+        right(self, now.listed if now is not None else origin, destination_etag, **more)
 
     return patched(actions.Action, "_record", record)
 

@@ -35,7 +35,6 @@ from migrator.ports.write_policy import ContainerPolicies
 
 XML = '<?xml version="1.0" encoding="utf-8"?>'
 BINARY, TEXT = ("Content-Type", "application/octet-stream"), ("Content-Type", "application/xml")
-WHOLE_BLOCK = "migrate-00000000"
 HASHED_BESIDE_BYTES = 512 * 1024
 """Some milliseconds of hashing would hold up every other request of the process."""
 
@@ -156,8 +155,9 @@ class AzureStore(AzureReadings):
         except CloudError as refusal:
             if refusal.code != "Md5Mismatch":
                 raise
-        await self.stage_block(container, name, WHOLE_BLOCK, body)
-        return await self.commit_blocks(container, name, [WHOLE_BLOCK], shape, condition=condition)
+        block_id = _whole_block(body)
+        await self.stage_block(container, name, block_id, body)
+        return await self.commit_blocks(container, name, [block_id], shape, condition=condition)
 
     async def stage_block(self, container: str, name: str, block_id: str, body: bytes) -> None:
         """With its MD5, so that the service refuses a block that changed on the way; a large one is hashed beside the loop."""
@@ -313,6 +313,12 @@ async def _signed_source(origin: Origin) -> str:
 
 def _md5(body: bytes) -> bytes:
     return hashlib.md5(body, usedforsecurity=False).digest()
+
+
+def _whole_block(body: bytes) -> str:
+    """A block that is a whole blob, named by its bytes and as long as all names of ours: one that comes late, or a list that is
+    committed late, meets no others."""
+    return f"migrate-{hashlib.md5(body, usedforsecurity=False).hexdigest()[:12]}-{0:08d}"
 
 
 def _coded(block_id: str) -> str:

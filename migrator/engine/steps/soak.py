@@ -116,7 +116,8 @@ class Book:
         since = mover.record.switched_at or mover.record.since
         assert since is not None
         self.since = since
-        self._last = {gate: one for gate, one in mover.world.state.last_samples(mover.id).items() if one.at >= since}
+        last = mover.world.state.last_samples(mover.id)
+        self._last = {gate: one for gate, one in last.items() if one.at >= since and self._is_ours(one)}
         """Of this soak only: an earlier one's say nothing of what is due."""
         self._looking = asyncio.Lock()
         self._clock = SoakClock(
@@ -128,7 +129,12 @@ class Book:
             occasional=[NO_STRAGGLERS],
             limits_since=mover.record.since,
         )
-        self._clock.take(mover.world.state.samples(mover.id, after=since))
+        samples = mover.world.state.samples(mover.id, after=since)
+        self._clock.take([one for one in samples if self._is_ours(one)])
+
+    def _is_ours(self, one: Sample) -> bool:
+        """Of this stay: the clock of whoever took an earlier stay's samples may have been ahead."""
+        return one.epoch in (0, self.mover.record.epoch)
 
     # When.
 
@@ -206,7 +212,19 @@ class Book:
 
     def _sample(self, gate: str, begin: datetime, now: datetime, verdict: Verdict, value: float, reason: str) -> Sample:
         clock, tick = self.mover.shared.run.clock, self.mover.world.clock.monotonic()
-        return Sample(self.mover.id, gate, now, min(begin, now), now, verdict, value, reason, clock=clock, tick=tick)
+        return Sample(
+            self.mover.id,
+            gate,
+            now,
+            min(begin, now),
+            now,
+            verdict,
+            value,
+            reason,
+            clock=clock,
+            tick=tick,
+            epoch=self.mover.record.epoch,
+        )
 
     def _record(self, samples: list[Sample], *more: Change) -> None:
         changes: list[Change] = [*(AddSample(one) for one in samples), *more]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
+from migrator.engine.mover import CLAIM_SECONDS
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import BlobType
@@ -525,6 +526,7 @@ class Oracle:
         if record.state is MoveState.SOAKING and record.is_adopted and not (before is not None and before.is_adopted):
             case.switched_at = self._loop.time()  # a hand switched it some time ago: the soak begins with the adoption
             case.soaks.clear()
+            self._excuse_deletes(case)
         if record.state in (MoveState.SOAKING, MoveState.SOAKED) and soak > 0:
             self._judge_soak(case, soak)
         if record.state is MoveState.SOAKED and (before is None or before.state is not MoveState.SOAKED):
@@ -532,6 +534,13 @@ class Oracle:
             if soak + 1e-6 < wave.soak_seconds:
                 self.break_("soak", f"{record.id} is soaked after {soak:.0f} s of {wave.soak_seconds:.0f} s")
             self._judge_lists(case)
+
+    def _excuse_deletes(self, case: _Case) -> None:
+        """Whoever adopts a route has lost the evidence: what is at the target alone may have been deleted at the source behind
+        everybody's back, or was never there. Only what still lies at the source can be compared."""
+        for (account, container, name), late in case.late.items():
+            if account == case.plan.source and self._accounts[account].peek(container, name) is None:
+                late.listed = True
 
     def _judge_lists(self, case: _Case) -> None:
         """Before ``soaked``, everything that happened at the old account behind our back is on the list."""
@@ -558,6 +567,8 @@ class Oracle:
         if case.switched_at is None:
             self.break_("soak", f"{case.plan.id} claims {claimed:.0f} s without a switch")
             return
+        if self._loop.time() - case.hand_at <= CLAIM_SECONDS:
+            return  # the soak that a hand ended just now, as far as it had come: the engine's claim is still good
         interval = self._schedule.wave_of(case.plan.id).interval_seconds
         most = self._loop.time() - case.switched_at
         totals = [soak.total for gate, soak in case.soaks.items() if gate not in OCCASIONAL]

@@ -436,7 +436,7 @@ class Scenario:
         self.oracle.kept(changes)
 
     def _boot_of(self, machine: str) -> str:
-        return f"{machine} boot {self.boots[machine]}"
+        return f"{machine}-boot-{self.boots[machine]} processes"
 
     def _is_proven_dead(self, asking: Node) -> Callable[[LockRecord], bool]:
         """A machine that was started again cannot say what left it before."""

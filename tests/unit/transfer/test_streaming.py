@@ -8,7 +8,7 @@ import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
-from migrator.errors import AccessRefused, CloudError, NotFound, Unsupported
+from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, Unsupported
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.ports.object_store import Whole
 from migrator.transfer.copying import BLOCKS_AHEAD, Copier
@@ -119,6 +119,37 @@ async def test_a_large_blob_arrives_whole_with_few_blocks_on_their_way_at_a_time
     async with target.read("box", "big", if_match=copied.etag) as chunks:
         assert b"".join([chunk async for chunk in chunks]) == body
     assert target.most == BLOCKS_AHEAD
+
+
+class Losing(Apart):
+    """Its lists of blocks are never answered, and committed late."""
+
+    def __init__(self, inner) -> None:
+        super().__init__(inner)
+        self.none_waits = True
+        self.late = []
+
+    async def commit_blocks(self, container, name, block_ids, shape, *, condition):
+        self.late.append(list(block_ids))
+        raise OutcomeUnknown("cannot tell whether it was committed: no answer")
+
+
+async def test_a_list_that_is_committed_late_never_meets_the_blocks_of_another_generation(ends):
+    source, target = ends
+    losing = Losing(target.inner)
+    blob, body = await large(source)
+    with pytest.raises(OutcomeUnknown):
+        await Copier(source, losing, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
+    await source.delete("box", "big", if_match=blob.etag)
+    newer, _ = await large(source)
+    with pytest.raises(OutcomeUnknown):
+        await Copier(source, losing, SystemClock()).copy("box", newer, condition=CREATE, in_fence=False)
+    first, second = losing.late
+    assert not set(first) & set(second)
+    assert len({len(one) for one in [*first, *second]}) == 1
+    late = await target.inner.commit_blocks("box", "big", first, SHAPE, condition=CREATE)
+    async with target.read("box", "big", if_match=late.etag) as chunks:
+        assert b"".join([chunk async for chunk in chunks]) == body
 
 
 async def test_a_blob_counts_as_one_in_blocks_before_the_service_refuses_to_copy_it_itself(ends):
