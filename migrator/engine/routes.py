@@ -130,12 +130,12 @@ class RouteDesk:
         )
 
     def _noted(self, seen: RouteSnapshot) -> RouteSnapshot:
-        if seen.document is not None:
-            self._seen = replace(
-                self._seen,
-                ttl_seconds=max(self._seen.ttl_seconds, seen.document.ttl_seconds),
-                max_write_seconds=max(self._seen.max_write_seconds, seen.document.max_write_seconds),
-            )
+        if seen.document is None:
+            return seen
+        ttl = max(self._seen.ttl_seconds, seen.document.ttl_seconds)
+        max_write = max(self._seen.max_write_seconds, seen.document.max_write_seconds)
+        if (ttl, max_write) != (self._seen.ttl_seconds, self._seen.max_write_seconds):
+            self._seen = replace(self._seen, ttl_seconds=ttl, max_write_seconds=max_write)
         return seen
 
     def first(self, account: str, endpoint: str) -> RouteRecord:

@@ -782,16 +782,16 @@ def _without_collector() -> Iterator[None]:
 def _small_ranges(seed: int) -> Iterator[None]:
     """In half of the worlds ranges split at a handful of names, so that several are settled side by side; in every fifth a few
     deletes are more than the tool carries out without being told."""
-    before = (walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT)
+    before = (walk_module.SPLIT_AT, walk_module.PIECE, walk_module.FIRST_PIECE, walk_module.NAMES_IN_FLIGHT)
     cap = subject_module.MIN_DELETE_CAP
     if seed % 2:
-        walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT = 6, 3, 9
+        walk_module.SPLIT_AT, walk_module.PIECE, walk_module.FIRST_PIECE, walk_module.NAMES_IN_FLIGHT = 6, 3, 2, 9
     if seed % 5 == 0:
         subject_module.MIN_DELETE_CAP = FEW_DELETES
     try:
         yield
     finally:
-        walk_module.SPLIT_AT, walk_module.PIECE, walk_module.NAMES_IN_FLIGHT = before
+        walk_module.SPLIT_AT, walk_module.PIECE, walk_module.FIRST_PIECE, walk_module.NAMES_IN_FLIGHT = before
         subject_module.MIN_DELETE_CAP = cap
 
 
