@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,7 +29,8 @@ class Order:
 
     ``when``: before or after the commit. ``group``: with the whole process group, so that no guardian is left.
     ``acts``: what happens directly after the commits of other rows: ``{"row": act}``. ``ready_pass_seconds``: how often a
-    waiting move looks again, instead of every five minutes.
+    waiting move looks again, instead of every five minutes. ``dead_run_seconds``: for how long requests of an earlier run may
+    still be under way, so that no fence begins.
     """
 
     row: str
@@ -36,6 +38,7 @@ class Order:
     group: bool = False
     acts: dict[str, str] = field(default_factory=dict)
     ready_pass_seconds: float | None = None
+    dead_run_seconds: float | None = None
 
     def text(self) -> str:
         return json.dumps(asdict(self))
@@ -112,8 +115,17 @@ def row_of(store: Any, changes: Sequence[Any]) -> str | None:
 
 def arm(order: Order) -> None:
     from migrator.adapters.state.store import SqlStateStore
+    from migrator.engine.session import Session
     from migrator.engine.steps import carry
 
+    if order.dead_run_seconds is not None:
+        wait_seconds, opened = order.dead_run_seconds, Session.open
+
+        def open_after_another(self: Session, is_dead: Callable[[Any], bool]) -> None:
+            opened(self, is_dead)
+            self.wait_until = time.monotonic() + wait_seconds
+
+        Session.open = open_after_another  # type: ignore[method-assign]
     if order.ready_pass_seconds is not None:
         carry.READY_PASS_SECONDS = order.ready_pass_seconds
     commit = SqlStateStore.commit

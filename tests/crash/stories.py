@@ -51,6 +51,7 @@ class Story:
     wrote: tuple[str, ...] = ()
     """Names that customers wrote while the run was at work."""
     ready_pass_seconds: float | None = None
+    dead_run_seconds: float | None = None
 
     @property
     def is_halt(self) -> bool:
@@ -70,7 +71,7 @@ class Story:
         return "web" if self.goal == SOAKED else "core"
 
     def order(self, when: str, group: bool) -> Order:
-        return Order(self.row, when, group, self.acts, self.ready_pass_seconds)
+        return Order(self.row, when, group, self.acts, self.ready_pass_seconds, self.dead_run_seconds)
 
 
 def run(*words: str, expect: int = 0) -> Act:
@@ -173,12 +174,12 @@ def _fell_behind() -> Iterator[Story]:
         "reverse ready fell-behind",
         ("rollback", "p.yaml", "--yes", "--area", "web-tracking"),
         "soaked",
-        first=(hold,),
         acts=acts,
-        on=(RELEASE, ROLLBACK),
+        on=(ROLLBACK,),
         goal=REVERSED,
         wrote=tuple(FLOOD),
         ready_pass_seconds=0.2,
+        dead_run_seconds=5.0,
     )
 
 

@@ -166,13 +166,15 @@ def rollout_document(desk):
     return RouteDocument(desk._routing.ttl_seconds, desk._routing.max_write_seconds)
 
 
+PASS_SECONDS = 400.0
 LATE_SECONDS = 300.0
 """An unanswered request may be applied at most so long after it was sent."""
 
 
 def read_instead_of_release():
     """After an unanswered switch the record is read; if it is still the fence, the switch is taken not to have happened, the
-    guardian is sent home, and what was read is believed for as long as a late switch may take."""
+    guardian is sent home, and what was read is believed for as long as a late switch may take. The pass that follows takes long:
+    the next fence would find out, for its guardian takes no fence for a predecessor."""
     right = releasing.release
 
     async def release(mover, why):
@@ -183,6 +185,7 @@ def read_instead_of_release():
                 mover.happen(Event.RELEASED, intent=None, epoch=found.epoch)
                 mover._claim_at = mover.world.clock.monotonic() + LATE_SECONDS
                 await mover.unwatch()
+                await mover.world.clock.sleep(PASS_SECONDS)
                 return
         await right(mover, why)
 

@@ -80,7 +80,7 @@ from migrator.transfer import walk as walk_module
 
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
-PREPARING = (0.0, 0.0, 0.1)
+PREPARING = (0.0, 0.1, 0.3)
 """How often a writer takes its lease well before it is ready to write."""
 BACK = ("rollback-source", "rollback-target", "rollback-abandon")
 LOOK_SECONDS = 5.0
@@ -88,6 +88,7 @@ BOOK_SECONDS = 60.0
 BLOCK_BYTES = 64
 """Objects of a few hundred bytes are large here, so that they are copied in blocks."""
 CALM_RUNS = 12
+ROUTE_STORM_CHANCE = 0.15
 SLOW_PER_MINUTE = (120.0, 1_200.0)
 """What a worried operator lets the tool send."""
 FEW_DELETES = 2
@@ -180,7 +181,7 @@ class Scenario:
         }
         self.oracle = Oracle(self.loop, self.schedule, self.accounts, self.writers)
         self.wires = {name: self._wire(name) for name in self.accounts}
-        self.board = RouteBoard(self.loop, self._weather(), f"routes {seed}")
+        self.board = RouteBoard(self.loop, self._route_weather(), f"routes {seed}")
         self.board.swapped = self._swapped
         self.state = MemoryStateStore("simulated", lineage=f"lineage-{seed}")
         self.metrics = self._metrics()
@@ -205,6 +206,13 @@ class Scenario:
     def _weather(self) -> Weather:
         weather = Weather.of(self.random, late_seconds=self.credential_seconds * 0.95)
         return replace(weather, bad_until=min(weather.bad_until, self.busy_seconds))
+
+    def _route_weather(self) -> Weather:
+        """In some stories the route document is the one that seldom answers."""
+        weather = self._weather()
+        if self.random.random() < ROUTE_STORM_CHANCE:
+            weather = replace(weather, unanswered_chance=self.random.uniform(0.1, 0.3))
+        return weather
 
     def _wire(self, name: str) -> Wire:
         account, random = self.accounts[name], self.random
@@ -302,7 +310,7 @@ class Scenario:
         pause = random.choice((0.0, routing.max_write_seconds, routing.drain_seconds * 2))
         verbs = random.choice((VERBS, VERBS, DELETING))
         far = self._far_weather()
-        for number in range(random.randint(1, 3)):
+        for number in range(random.randint(1, 4)):
             name = f"writer-{number}"
             think = random.choice((0.5, 2.0, 8.0))
             habits = Habits(
@@ -331,7 +339,7 @@ class Scenario:
     def _far_weather(self) -> Weather:
         """Customers' own way to the route document: in some stories a slow one."""
         weather = self._weather()
-        if self.random.random() < 0.3:
+        if self.random.random() < 0.5:
             weather = replace(weather, slow_chance=0.5, slow_seconds=20.0)
         return weather
 

@@ -52,7 +52,7 @@ class Weather:
             slow_seconds=random.choice([0.5, 3.0, 20.0]),
             very_slow_seconds=random.choice([0.0, 0.0, late_seconds]),
             throttled_chance=maybe(0.5, 0.1),
-            unanswered_chance=maybe(0.6, random.choice((0.03, 0.06, 0.2))),
+            unanswered_chance=maybe(0.6, random.choice((0.03, 0.06, 0.3))),
             unanswered_after_seconds=random.choice([1.0, 10.0, 30.0]),
             late_seconds=late_seconds,
             refused_chance=maybe(0.1, 0.01),
