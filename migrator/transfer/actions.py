@@ -298,8 +298,8 @@ class Action:
             self.case, origin_etag=origin.etag, destination_etag=destination_etag, marks=marks, is_proved=is_proved
         )
         self.evidence.put(self.case.name, record)
-        if place in t.outstanding and t.outstanding[place].kind != "create":
-            # Its ETag is gone, so it can never be applied. A create (or tags, or a tier) could, until its bound has passed.
+        if place in t.outstanding and t.outstanding[place].kind != "create" and place not in t.staged:
+            # Its ETag is gone, so it can never be applied. A create (or tags, a tier or a block) could, until its bound has passed.
             write = t.outstanding.pop(place)
             self.changes.append(DropOutstanding(t.move, write.side, write.container, write.name))
         if self.case.exception is not None:

@@ -75,8 +75,10 @@ class Copier:
         self._held = Room(HELD_BYTES)
 
     def is_asynchronous(self, blob: Listed, *, in_fence: bool) -> bool:
-        """Is it copied by the service, but in its own time? Inside a fence it is streamed instead."""
-        return blob.blob_type is not BlobType.BLOCK and self._asynchronous and not in_fence
+        """Is it copied by the service, but in its own time? Inside a fence it is streamed instead. So are page blobs always:
+        pages that somebody else writes directly after the service has finished leave size, headers and the copy's id as they
+        are, so that nothing would tell them from the copy."""
+        return blob.blob_type is BlobType.APPEND and self._asynchronous and not in_fence
 
     @property
     def is_server_side(self) -> bool:
@@ -158,8 +160,7 @@ class Copier:
         while written.pending:
             await self._clock.sleep(POLL_SECONDS)
             now = await self._destination.head(container, blob.name)
-            # Setting metadata keeps the copy's id: a HEAD after that shows success, and somebody else's generation. (Pages that
-            # were written in between would not show here; only `verify.level: content` finds those.)
+            # Setting metadata keeps the copy's id: a HEAD after that shows success, and somebody else's generation.
             is_another = not now.copy_pending and (now.size, dict(now.metadata)) != (blob.size, dict(blob.metadata))
             if now.copy_id != written.copy_id or is_another or not (now.copy_pending or same_headers(now, blob)):
                 raise ConditionFailed(f"cannot finish copying {container}/{blob.name}: another write came first")

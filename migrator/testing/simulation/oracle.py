@@ -158,7 +158,7 @@ class Oracle:
             if sender.is_tool:
                 self.break_("neighbour-touched", f"{sender.name} did {kind} to {account.name}/{container}/{name!r}")
             return
-        if after is not None and (before is None or after.content is not before.content or kind == "metadata"):
+        if after is not None and (before is None or after.listed.etag != before.listed.etag):
             case.bodies.setdefault((account.name, container, name), set()).add(after.body)
         if after is not None:
             self._generations[generation_hash(name, after.listed.etag)] = (_comparable(after), account.name)

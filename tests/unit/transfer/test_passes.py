@@ -370,7 +370,7 @@ async def test_a_tier_that_was_set_at_the_target_alone_goes_with_a_new_copy(lab)
 
 async def test_metadata_set_between_the_end_of_a_copy_and_the_look_at_it_is_not_taken_for_the_copy(lab):
     """The copy's id stays with the blob, so its HEAD shows success - under the ETag of a stranger's generation."""
-    lab.put(lab.source, "page", b"x" * 512, BlobType.PAGE)
+    lab.put(lab.source, "log", b"x" * 512, BlobType.APPEND)
     wire = lab.wires["dst"]
     wire.weather.async_pending_chance, wire.weather.async_seconds = 1.0, 0.1
     right = lab.target.wrote
@@ -384,8 +384,24 @@ async def test_metadata_set_between_the_end_of_a_copy_and_the_look_at_it_is_not_
     lab.target.wrote = wrote
     result = await lab.run()
     assert (result.copied, result.superseded) == (0, 1)
-    record = lab.records().get("page")
+    record = lab.records().get("log")
     assert record is None or record.is_pending
+
+
+async def test_a_page_blob_is_never_left_to_the_service_s_own_time(lab):
+    """Pages written directly after its end would look like the copy: same size, same headers, same id."""
+    lab.put(lab.source, "page", b"x" * 512, BlobType.PAGE)
+    kinds = []
+    right = lab.target.wrote
+
+    def wrote(account, sender, container, name, before, after, sent_at, kind):
+        right(account, sender, container, name, before, after, sent_at, kind)
+        kinds.append(kind)
+
+    lab.target.wrote = wrote
+    result = await lab.run()
+    assert result.copied == 1
+    assert kinds == ["create", "pages"]
 
 
 async def test_a_delete_is_not_sent_on_a_claim_that_was_lost_while_the_origin_was_asked(lab):
