@@ -299,7 +299,7 @@ class Action:
         )
         self.evidence.put(self.case.name, record)
         if place in t.outstanding and t.outstanding[place].kind != "create" and place not in t.staged:
-            # Its ETag is gone, so it can never be applied. A create (or tags, a tier or a block) could, until its bound has passed.
+            # Its ETag is gone, so it can never be applied. A create (or tags, a tier, a block) could, until its bound has passed.
             write = t.outstanding.pop(place)
             self.changes.append(DropOutstanding(t.move, write.side, write.container, write.name))
         if self.case.exception is not None:
