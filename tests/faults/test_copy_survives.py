@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from migrator.model.names import RESERVED_PREFIX
 from tests.azurite.server import Azurite
 from tests.faults import proxy
 from tests.faults.moving import Move
@@ -75,7 +76,7 @@ def test_after_lost_answers_nothing_is_doubled_or_torn_and_the_cut_over_waits(
     azurite: Azurite, tmp_path: Path, seed: str
 ) -> None:
     """What was not answered may still be applied as long as its signature holds: a quarter of an hour. Until then it may be
-    missing, if the last pass lost it too."""
+    missing, or a page blob unfinished, if the last pass lost it too."""
     with proxy.running(azurite.ports["Blob"]) as faulty:
         move = Move(tmp_path, azurite, faulty)
         fill(move.client(move.source), OBJECTS)
@@ -84,8 +85,11 @@ def test_after_lost_answers_nothing_is_doubled_or_torn_and_the_cut_over_waits(
     assert done.code == 3, done
     assert "unanswered writes may still be applied" in done.out
     here, there = everything(move.client(move.source)), everything(move.client(move.target))
-    assert len(there) >= len(here) - 10
-    assert there == {name: here[name] for name in there}
+    # The first part of a page blob, whose answer was lost, is saved before it is replaced: it could be a stranger's.
+    there = {name: one for name, one in there.items() if not name.startswith(RESERVED_PREFIX)}
+    unfinished = {name for name, one in there.items() if one != here[name]}
+    assert len(here) - len(there) + len(unfinished) <= 10
+    assert all(here[name][1] == "PageBlob" for name in unfinished), unfinished  # others are there whole or not at all
     assert not troubles(move)
     assert {one.name for one in (*REFUSED, *UNANSWERED, *READS)} <= set(failed(faulty, move))
 

@@ -107,14 +107,14 @@ def test_append_and_page_blobs_that_keep_changing_are_in_the_fence_with_all_thei
 
 
 async def test_a_fence_that_would_have_to_stream_for_too_long_never_begins(small, monkeypatch):
-    """A disk that is written all the time: the service copies it in its own time before the fence, and cannot inside of it."""
+    """A log that is written all the time: the service copies it in its own time before the fence, and cannot inside of it."""
     await small.fill(2)
     small.change_wave(cutover=Cutover(max_passes=3, fence_timeout_seconds=5.0))
     monkeypatch.setattr(converging, "STREAM_BYTES_PER_SECOND", 100.0)
     right = passes.run
 
     async def run(transfer, *, in_fence=False):
-        await write_disk(small)
+        await write_log(small)
         return await right(transfer, in_fence=in_fence)
 
     monkeypatch.setattr(passes, "run", run)
@@ -126,14 +126,15 @@ async def test_a_fence_that_would_have_to_stream_for_too_long_never_begins(small
     assert (await small.route()).epoch == 1
 
 
-async def write_disk(small):
+async def write_log(small):
     store = small.store("src")
     try:
-        condition = Condition(if_match=(await store.head("web", "disk")).etag)
+        condition = Condition(if_match=(await store.head("web", "log")).etag)
     except NotFound:
         condition = CREATE
-    disk = replace(shape(), blob_type=BlobType.PAGE)
-    await store.create_empty("web", "disk", 1024, disk, condition=condition)
+    log = replace(shape(), blob_type=BlobType.APPEND)
+    made = await store.create_empty("web", "log", 0, log, condition=condition)
+    await store.append("web", "log", bytes(1024), offset=0, if_match=made.etag)
     await store.close()
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.contract.prometheus_server import BINARY, Application, Server, prometheus
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 300
 PLAN = """\
 version: 1
 name: small
@@ -48,7 +48,7 @@ waves:
   - name: first
     moves: [{{region: europe, areas: [web]}}]
     soak: {soak}
-    interval: 1s
+    interval: 2s
     gates: [app-errors]
 """
 
@@ -200,10 +200,10 @@ async def test_a_soak_that_is_killed_goes_on_from_its_samples(tmp_path: Path) ->
         await asyncio.sleep(4)
         stood = await plan.move()
         assert stood["state"] == "soaking"
-        assert before <= stood["soak_seconds"] <= before + 3, "time without a process is not healthy time"
+        assert before <= stood["soak_seconds"] <= before + 5, "time without a process is not healthy time"
         before = stood["soak_seconds"]
     code, output = await plan.run("apply", "--yes")
     assert code == 0, output
     move = await plan.move()
     assert move["state"] == "soaked"
-    assert 12 <= move["soak_seconds"] < 16
+    assert 12 <= move["soak_seconds"] < 18
