@@ -155,6 +155,7 @@ async def _restored(mover: Mover, live: str, container: str, group: Sequence[Rev
         except CloudError as fault:
             if attempt == RESTORE_ATTEMPTS - 1:
                 mover.tell("warning", f"{mover.id}: policies of {live}/{container} stay revoked: {fault.message}")
+                return None
         await mover.world.clock.sleep(RESTORE_PAUSE_SECONDS)
     return None
 

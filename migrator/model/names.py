@@ -11,6 +11,15 @@ from functools import lru_cache
 
 RESERVED_PREFIX = ".migrate/"
 """Blob names that belong to the tool (canary, probes, saved bytes); outside every comparison."""
+OUR_BLOCKS = "migrate-"
+"""What the names of uncommitted blocks of ours begin with."""
+
+
+def block_name(content: bytes, index: int = 0) -> str:
+    """A block of ours: ``content`` are six bytes that name what it is a part of. All of them have one length, as the service
+    wants of the blocks of one blob; and a list that is committed late, or a block that comes late, never meets blocks of
+    other content."""
+    return f"{OUR_BLOCKS}{content.hex()}-{index:08d}"
 
 
 @dataclass(frozen=True, order=True, slots=True)

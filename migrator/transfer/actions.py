@@ -185,7 +185,6 @@ class Action:
         case, t = self.case, self.walk.transfer
         assert case.origin is not None
         assert t.copier is not None
-        await t.admit()  # contents may have been read for longer than a claim holds
         copied = await t.copier.copy(self.walk.container, case.origin, condition=condition, in_fence=self.walk.in_fence)
         self._copied(case.origin, copied.etag, copied.bytes)
         if t.copier.is_asynchronous(case.origin, in_fence=self.walk.in_fence):
@@ -214,7 +213,6 @@ class Action:
         if tier is None and case.destination.explicit_tier is not None:
             await self._copy(Condition(if_match=case.destination.etag))
             return False
-        await t.admit()  # as for a copy
         if dict(case.origin.tags) != dict(case.destination.tags):
             await t.destination.set_tags(self.walk.container, case.name, case.origin.tags)
         if tier is not None and tier != case.destination.explicit_tier:

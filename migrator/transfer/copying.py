@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, SourceChanged, Unsupported
+from migrator.model.names import block_name
 from migrator.model.objects import (
     BLOCK_BYTES,
     SYNC_COPY_LIMIT_BYTES,
@@ -141,7 +142,8 @@ class Copier:
             written = await self._destination.copy(origin, container, blob.name, shape, condition=condition)
             return Copied(written.etag, blob.size)
         offsets = range(0, blob.size, SERVER_BLOCK_BYTES)
-        ids = [block_id(blob.name, blob.etag, index) for index in range(len(offsets))]
+        generation = generation_hash(blob.name, blob.etag)
+        ids = [block_name(generation, index) for index in range(len(offsets))]
         turn = asyncio.Semaphore(PARALLEL_BLOCKS)
 
         async def stage(block_id: str, offset: int) -> None:
@@ -179,13 +181,14 @@ class Copier:
             body = await self._whole(container, blob) if blob.size else b""
             return (await self._destination.put(container, blob.name, body, shape, condition=condition)).etag
         piece_bytes = min(BLOCK_BYTES, max(STREAM_BLOCK_BYTES, -(-blob.size // MOST_BLOCKS)))
+        generation = generation_hash(blob.name, blob.etag)
         ids: list[str] = []
         staging: set[asyncio.Future[None]] = set()
         try:
             async for piece in self._pieces(container, blob, piece_bytes):
                 if len(staging) == BLOCKS_AHEAD:
                     staging = await _until_one_is_done(staging)
-                ids.append(block_id(blob.name, blob.etag, len(ids)))
+                ids.append(block_name(generation, len(ids)))
                 staging.add(asyncio.ensure_future(self._destination.stage_block(container, blob.name, ids[-1], piece)))
             while staging:
                 staging = await _until_one_is_done(staging)
@@ -315,12 +318,6 @@ def _without_md5(blob: Listed) -> tuple[str | None, ...]:
 
 def same_headers(here: Listed, there: Listed) -> bool:
     return _without_md5(here) == _without_md5(there)
-
-
-def block_id(name: str, etag: str, index: int) -> str:
-    """Names the generation as well as the place: a list that is committed late, or a block that comes late, never meets the
-    blocks of another generation. All of ours have one length, as the service wants of the blocks of one blob."""
-    return f"migrate-{generation_hash(name, etag).hex()}-{index:08d}"
 
 
 async def _until_one_is_done(work: set[asyncio.Future[None]]) -> set[asyncio.Future[None]]:

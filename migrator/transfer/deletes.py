@@ -80,7 +80,6 @@ async def _delete(t: Transfer, one: Candidate) -> bool:
     except NotFound as absence:
         if absence.what == "container" and one.is_at_origin:
             return False
-    await t.admit()  # asking the origin may have taken longer than a claim holds
     try:
         await t.destination.delete(one.container, one.name, if_match=one.etag)
         return True

@@ -77,7 +77,7 @@ def carried_marks_hash(tags: Mapping[str, str]) -> int:
 
 def knows_marks(record: Record, tags: Mapping[str, str], explicit_tier: str | None) -> bool:
     """Can the copy or comparison that wrote ``record`` have left these tags and this tier?"""
-    return record.marks in (marks_hash(tags, explicit_tier), carried_marks_hash(tags))
+    return record.marks == marks_hash(tags, explicit_tier) or record.marks == carried_marks_hash(tags)
 
 
 class Evidence:

@@ -169,8 +169,8 @@ class Walk:
         evidence: Evidence,
         is_out: asyncio.Future[None] | None = None,
     ) -> None:
-        """Decide and act for one range, then write it: the checkpoint. ``is_out`` is resolved when its copies
-        are in other hands."""
+        """Decide and act for one range, then write it: the checkpoint. ``is_out`` is resolved when it is announced and under
+        way."""
         t = self.transfer
         await t.admit()
         cases = [self._case(pair, evidence) for pair in pairs]
@@ -263,6 +263,8 @@ class Walk:
             (batched if goes_in_batch(self.transfer, *one) else rest).append(one)
         if batched:
             rest += await copy_in_batches(self, batched, evidence, changes, tally, is_out)
+        if is_out is not None:
+            _resolve(is_out)  # what goes one by one is under way from here on, beside the ranges that follow
         t = self.transfer
         queue = iter(rest)
 

@@ -85,17 +85,22 @@ async def test_a_store_restored_from_before_the_switch_learns_that_the_target_is
     assert (await small.contents("src"))["n002"][0] == b"a customer's, after the switch"
 
 
+async def put_back_and_adopted(small):
+    """The state store of the backup takes over, and adopts the route that was switched since."""
+    shutil.rmtree(small.folder / "state")
+    shutil.copytree(small.folder / "backup", small.folder / "state")
+    await small.rollout().apply()
+    await adopt(small)
+    assert (await small.rollout().apply()).code == "done"
+
+
 async def test_what_only_the_old_side_has_is_listed_once_and_fails_no_sample(small):
     await small.fill(5)
     await copied_and_held(small)
     shutil.copytree(small.folder / "state", small.folder / "backup")
     await small.rollout().apply()
     await small.write("src", "late", b"by a writer without a lease")
-    shutil.rmtree(small.folder / "state")
-    shutil.copytree(small.folder / "backup", small.folder / "state")
-    await small.rollout().apply()
-    await adopt(small)
-    assert (await small.rollout().apply()).code == "done"
+    await put_back_and_adopted(small)
     assert [(row.name, row.kind) for row in small.state().exceptions(ID)] == [("late", "foreign")]
     assert (await small.contents("src"))["late"][0] == b"by a writer without a lease"
 
@@ -107,11 +112,7 @@ async def test_what_only_the_old_side_had_and_somebody_deletes_there_is_a_stragg
     await small.rollout().apply()
     await small.write("src", "late", b"by a writer without a lease")
     await small.write("dst", "late", b"the truth")
-    shutil.rmtree(small.folder / "state")
-    shutil.copytree(small.folder / "backup", small.folder / "state")
-    await small.rollout().apply()
-    await adopt(small)
-    assert (await small.rollout().apply()).code == "done"
+    await put_back_and_adopted(small)
     assert [(row.name, row.kind) for row in small.state().exceptions(ID)] == [("late", "foreign")]
 
     small.change_wave(soak_seconds=30.0, cutover=Cutover(straggler_interval_seconds=0.1))

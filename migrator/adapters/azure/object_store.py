@@ -27,6 +27,7 @@ from migrator.adapters.azure.wire import Answer, Limits, Timeouts
 from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
 from migrator.errors import CloudError, ConditionFailed, Unsupported
 from migrator.model.moves import StoredPolicy
+from migrator.model.names import block_name
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Shape
 from migrator.model.schedule import Account
 from migrator.ports.diagnosis import Examination
@@ -155,7 +156,7 @@ class AzureStore(AzureReadings):
         except CloudError as refusal:
             if refusal.code != "Md5Mismatch":
                 raise
-        block_id = _whole_block(body)
+        block_id = block_name(_md5(body)[:6])
         await self.stage_block(container, name, block_id, body)
         return await self.commit_blocks(container, name, [block_id], shape, condition=condition)
 
@@ -313,12 +314,6 @@ async def _signed_source(origin: Origin) -> str:
 
 def _md5(body: bytes) -> bytes:
     return hashlib.md5(body, usedforsecurity=False).digest()
-
-
-def _whole_block(body: bytes) -> str:
-    """A block that is a whole blob, named by its bytes and as long as all names of ours: one that comes late, or a list that is
-    committed late, meets no others."""
-    return f"migrate-{hashlib.md5(body, usedforsecurity=False).hexdigest()[:12]}-{0:08d}"
 
 
 def _coded(block_id: str) -> str:

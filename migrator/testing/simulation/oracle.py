@@ -17,7 +17,7 @@ from typing import Any
 from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
 from migrator.engine.mover import CLAIM_SECONDS
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
-from migrator.model.names import RESERVED_PREFIX, MoveId
+from migrator.model.names import OUR_BLOCKS, RESERVED_PREFIX, MoveId
 from migrator.model.objects import BlobType, ContentHeaders
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.samples import Sample, Verdict
@@ -362,7 +362,7 @@ class Oracle:
             self._compare(case, here, there, container, name, what)
         for container, held in there.containers.items():
             for name, blocks in held.staged.items():
-                is_ours = any(one.startswith("migrate-") for one in blocks)
+                is_ours = any(one.startswith(OUR_BLOCKS) for one in blocks)
                 if is_ours and self.has_one_store and name not in held.blobs and case.plan.area.takes(container, name):
                     self.break_("blocks-left", f"{what}: blocks of ours lie uncommitted at {new}/{container}/{name!r}")
         if self._schedule.wave_of(case.plan.id).verify.level == "content" and self.has_one_store:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from migrator.ports.executor import BatchAnswer, CopyBatch, Refusal
+from migrator.transfer import walk
 from migrator.transfer.hands import Hands
 from tests.unit.transfer.lab import Lab, VirtualPolicy
 
@@ -54,3 +57,33 @@ async def test_a_service_that_cannot_or_may_not_copy_is_asked_once(refusal):
     assert result.copied == 300
     assert lab.contents(lab.target) == lab.contents(lab.source)
     assert executor.asked == 1
+
+
+async def test_ranges_that_go_one_by_one_are_under_way_side_by_side(monkeypatch):
+    monkeypatch.setattr(walk, "SPLIT_AT", 4)
+    monkeypatch.setattr(walk, "PIECE", 2)
+    monkeypatch.setattr(walk, "FIRST_PIECE", 2)
+    lab = Lab()
+    for number in range(20):
+        lab.put(lab.source, f"n{number:02}", b"%d" % number)
+    under_way = most = 0
+    door = lab.doors["dst"].inner
+    right = door.put
+
+    async def put(*what, **how):
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(5.0)
+        under_way -= 1
+        return await right(*what, **how)
+
+    async def admit_until() -> float:
+        return lab.clock.monotonic() + 60.0
+
+    monkeypatch.setattr(door, "put", put)
+    executor = Refusing(Refusal("unsupported", "cannot copy", code="CannotVerifyCopySource"))
+    result = await lab.run(hands=Hands(executor, lab.clock), admit_until=admit_until, parallel=1)
+    assert result.copied == 20
+    assert lab.contents(lab.target) == lab.contents(lab.source)
+    assert most > 2

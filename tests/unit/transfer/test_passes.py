@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import inf
 
 import pytest
 
@@ -416,11 +417,12 @@ async def test_a_delete_is_not_sent_on_a_claim_that_was_lost_while_the_origin_wa
         is_lost = True
         return await right(container, name)
 
-    async def admit():
+    async def claim():
         if is_lost:
             raise JudgementError("cannot go on: the claim is lost")
+        return inf
 
-    transfer.origin.head, transfer.admit = head, admit
+    transfer.origin.head, transfer.target = head, transfer.target.claimed(claim)
     with pytest.raises(JudgementError, match="the claim is lost"):
         await passes.run(transfer)
     assert lab.contents(lab.target) == {"gone": b"x"}
