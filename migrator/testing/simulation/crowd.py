@@ -1,0 +1,122 @@
+"""Who writes and reads in a story: customers on leases, writers that only an enforced fence binds, strangers, and a reader.
+
+Decides who there is and how they live. Leaves what each of them does to ``clients``, and nodes, clocks and the network to the
+world (``scenario``). Rule: chance is drawn from the world's own, in the same order for the same seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from migrator.testing.simulation.blobs import Sender
+from migrator.testing.simulation.clients import DELETING, VERBS, Bound, Habits, Reader, Rogue, Territory, Writer
+from migrator.testing.simulation.loop import Node, SimClock
+from migrator.testing.simulation.weather import Weather
+
+if TYPE_CHECKING:
+    from migrator.testing.simulation.scenario import Scenario
+
+W = TypeVar("W", bound=Writer)
+PREPARING = (0.0, 0.1, 0.3)
+"""How often a writer takes its lease well before it is ready to write."""
+
+
+class Crowd:
+    """Everybody but the tool and its operator."""
+
+    def __init__(self, world: Scenario) -> None:
+        self._world = world
+        self._ambush_chance = world.random.choice((0.0, 0.0, 0.0, 0.0, 0.1))
+
+    def start(self) -> None:
+        """Everybody who is there from the beginning."""
+        random = self._world.random
+        self._start_writers()
+        if random.random() < 0.35:
+            self._start_rogue()
+        self._start_bound()
+        self._start_reader()
+
+    def _start_writers(self) -> None:
+        world, random, routing = self._world, self._world.random, self._world.schedule.routing
+        pause = random.choice((0.0, routing.max_write_seconds, routing.drain_seconds * 2))
+        verbs = random.choice((VERBS, VERBS, DELETING))
+        far = self._far_weather()
+        for number in range(random.randint(1, 4)):
+            think = random.choice((0.5, 2.0, 8.0))
+            pause_chance = random.choice((0.0, 0.05))
+            habits = Habits(think, pause_chance, pause, world.busy_seconds, verbs, random.choice(PREPARING))
+            place = self._place(f"writer-{number}")
+            writer = self._writer(Writer, place, habits, far)
+            place[0].start(writer.work(world.terrain.territories))
+
+    def _far_weather(self) -> Weather:
+        """Customers' own way to the route document: in some stories a slow one."""
+        weather = self._world.weather()
+        if self._world.random.random() < 0.5:
+            weather = replace(weather, slow_chance=0.5, slow_seconds=20.0)
+        return weather
+
+    def _start_rogue(self) -> None:
+        """Somebody who asks no route, and writes to one account now and then."""
+        world, random = self._world, self._world.random
+        territory = random.choice(world.terrain.territories)
+        source, target = self._accounts_of(territory)
+        account = random.choice((source, source, source, target))
+        place = self._place("rogue")
+        habits = Habits(random.choice((5.0, 30.0, 200.0)), 0.0, 0.0, world.busy_seconds)
+        place[0].start(self._writer(Rogue, place, habits).raid((territory,), account))
+
+    def _start_bound(self) -> None:
+        """Writers that an enforced fence binds, one for each move that has one."""
+        world = self._world
+        for territory in world.terrain.territories:
+            move = world.schedule.move(territory.move)
+            if world.schedule.wave_of(move.id).cutover.fence != "access-policy":
+                continue
+            place = self._place(f"bound-{move.id.region}")
+            habits = Habits(world.random.choice((2.0, 8.0, 30.0)), 0.0, 0.0, world.busy_seconds)
+            bound = self._writer(Bound, place, habits)
+            bound.longest_seconds = lambda: world.schedule.routing.max_write_seconds
+            place[0].start(bound.raid((territory,), move.source))
+
+    def _start_reader(self) -> None:
+        world = self._world
+        node, clock = self._place("reader")
+        router = world.board.as_seen_by(node, Sender(node.name, False))
+        reader = Reader(node.name, node, clock, router, f"reader {world.seed}", world.oracle.break_)
+        node.start(reader.work(tuple(move.id for move in world.schedule.moves), world.busy_seconds, 10.0))
+
+    def ambush(self, account: str) -> None:
+        """In some stories somebody without a lease writes exactly when the tool has just looked."""
+        world = self._world
+        if world.random.random() >= self._ambush_chance or world.loop.time() >= world.busy_seconds:
+            return
+        near = [one for one in world.terrain.territories if account in self._accounts_of(one)]
+        place = self._place("ambusher")
+        habits = Habits(1.0, 0.0, 0.0, world.busy_seconds)
+        rogue = self._writer(Rogue, place, habits, seed=f"ambusher {world.seed} {world.loop.time()}")
+        place[0].start(rogue.strike(world.random.choice(near), account))
+
+    def _accounts_of(self, territory: Territory) -> tuple[str, str]:
+        move = self._world.schedule.move(territory.move)
+        return (move.source, move.target)
+
+    def _place(self, name: str) -> tuple[Node, SimClock]:
+        """A process of its own, with a clock of its own."""
+        return self._world.node(name), self._world.clock(name)
+
+    def _writer(
+        self,
+        kind: type[W],
+        place: tuple[Node, SimClock],
+        habits: Habits,
+        weather: Weather | None = None,
+        *,
+        seed: str = "",
+    ) -> W:
+        world, (node, clock) = self._world, place
+        router = world.board.as_seen_by(node, Sender(node.name, False), weather)
+        seed = seed or f"{node.name} {world.seed}"
+        return kind(node.name, node, clock, router, world.wires, world.writers, habits, world.numbers, seed)

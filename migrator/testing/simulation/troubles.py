@@ -1,0 +1,158 @@
+"""What goes wrong in a story, and what people do to it meanwhile: deaths, stalls, signals, edits, backups, second engines.
+
+Decides what happens and when. Leaves engines, machines and the plan to the world (``scenario``). Rule: chance is drawn from the
+world's own, in the same order for the same seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from migrator.model.moves import Control
+from migrator.model.routes import READ_WRITE, RouteDocument
+from migrator.ports.state_store import SetControl
+from migrator.testing.memory_state import MemoryStateStore
+from migrator.testing.simulation.blobs import Sender
+from migrator.testing.simulation.loop import WORLD_BEGINS
+
+if TYPE_CHECKING:
+    from migrator.testing.simulation.scenario import Scenario
+
+SLOW_PER_MINUTE = (120.0, 1_200.0)
+"""What a worried operator lets the tool send."""
+
+
+class Troubles:
+    """Machines, passers-by, and an operator who changes his mind."""
+
+    def __init__(self, world: Scenario) -> None:
+        self._world = world
+        self._older: list[object] = []
+        self._wipes_lock = world.random.random() < 0.5
+
+    async def work(self) -> None:
+        """What operators, machines and passers-by do meanwhile."""
+        random = self._world.random
+        calls = (
+            self._kill,
+            self._stall,
+            self._wish,
+            self._wish,
+            self._second_engine,
+            self._remember,
+            self._edit,
+            self._signal,
+            self._edit_plan,
+        )
+        rate = random.choice((60.0, 200.0, 600.0))
+        while True:
+            await asyncio.sleep(random.expovariate(1.0 / rate))
+            random.choice(calls)()
+
+    def _kill(self) -> None:
+        """One process dies; or its whole machine, its guardian with it."""
+        for process in self._world.living()[:1]:
+            machine = process.node.machine
+            is_whole = self._world.random.random() < 0.3
+            process.node.kill(with_machine=is_whole)
+            if is_whole:
+                self._world.oracle.excuse_fences()
+                self._world.boots[machine] += 1
+                for node in self._world.nodes:
+                    if node.machine == machine:
+                        node.kill(with_machine=True)
+
+    def _stall(self) -> None:
+        """A process stands still for a while, an engine's or a customer's; or its whole machine does."""
+        node = self._world.random.choice(self._world.nodes)
+        seconds = self._world.random.choice((5.0, 40.0, 200.0))
+        if not node.alive:
+            return
+        self._world.oracle.excuse_fences()
+        is_whole = self._world.random.random() < 0.3
+        for one in self._world.nodes:
+            if one is node or (is_whole and one.alive and one.machine == node.machine):
+                self._world.note("paused", one.name, seconds)
+                one.pause(seconds)
+
+    def _signal(self) -> None:
+        """Somebody presses Ctrl-C: the run ends in order, every fence released."""
+        for process in self._world.living()[:1]:
+            if process.node.on_signal is not None:
+                self._world.note("signal", process.node.name)
+                process.node.on_signal()
+
+    def _edit_plan(self) -> None:
+        """The plan says other durations from the next command on. Shorter ones are refused, and put back."""
+        routing = self._world.schedule.routing
+        ttl = self._world.random.choice((routing.ttl_seconds, 5.0, 30.0, 45.0))
+        self._world.plan_durations((ttl, self._world.random.choice((routing.max_write_seconds, 10.0, 60.0))))
+
+    def _wish(self) -> None:
+        kind = self._world.random.choice(("hold", "pause", "rollback", "throttle"))
+        now = WORLD_BEGINS + timedelta(seconds=self._world.loop.time())
+        known = [one for one in self._world.state.controls() if one.kind == kind]
+        value: dict[str, Any] = {"on": True} if not known else {}
+        if kind == "throttle" and value:
+            value = {"requests_per_minute": self._world.random.choice(SLOW_PER_MINUTE)}
+        if kind == "rollback":
+            if known or self._world.random.random() < 0.5:
+                return
+            value = {"wave": None, "region": None, "area": None, "on_conflict": None}
+        self._world.note("wish", kind, bool(value))
+        self._world.state.commit([SetControl(Control(kind, "", value, "operator", now))], token=None)
+
+    def _second_engine(self) -> None:
+        """Somebody starts another apply: beside the first, or on a copy of the state store."""
+        copied: MemoryStateStore | None = None
+        if self._world.random.random() < 0.5:
+            self._world.oracle.has_one_store = False
+            copied = MemoryStateStore("simulated", lineage=self._world.state.lineage)
+            copied.restore(self._world.random.choice([self._world.state.snapshot(), *self._older]))
+            self._wipe_lock(copied)
+            self._world.copies.append(copied)
+        self._world.start_engine("apply", state=copied)
+
+    def _remember(self) -> None:
+        """A backup is made; or one is put back, with everything stopped."""
+        if not self._older or self._world.random.random() < 0.6:
+            self._older.append(self._world.state.snapshot())
+            return
+        for node in self._world.nodes:
+            if node.name.startswith(("engine", "guardian")):
+                node.kill()
+        self._world.oracle.excuse_fences()
+        self._world.state.restore(self._world.random.choice(self._older))
+        self._wipe_lock(self._world.state)
+        self._world.oracle.has_one_store = False
+        self._world.note("restored")
+        self._world.oracle.restored(self._world.state)
+
+    def _wipe_lock(self, state: MemoryStateStore) -> None:
+        lock = state.lock()
+        if lock is not None and self._wipes_lock:
+            state.remove_lock(lock.nonce)
+
+    def _edit(self) -> None:
+        """A person edits the route document: new text, a new epoch, or (rarely) another account."""
+        keys = sorted(self._world.board.document.routes) if self._world.board.document else []
+        if not keys or self._world.random.random() < 0.4:
+            return
+        key, kind = self._world.random.choice(keys), self._world.random.choice(("text", "text", "epoch", "account"))
+
+        def change(document: RouteDocument) -> RouteDocument:
+            record = document.routes[key]
+            if kind == "text":
+                return document.with_record(key, replace(record, updated="by hand"))
+            new = replace(record, epoch=record.epoch + 1, mode=READ_WRITE)
+            if kind == "account":
+                move = next(one for one in self._world.schedule.moves if str(one.id) == key)
+                other = move.target if record.account == move.source else move.source
+                new = replace(new, account=other, endpoint=f"https://{other}.blob.example")
+            return document.with_record(key, new)
+
+        self._world.note("edited", key, kind)
+        self._world.board.edit(change, Sender("hand", False))
