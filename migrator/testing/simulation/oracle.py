@@ -16,9 +16,9 @@ from typing import Any
 
 from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
 from migrator.engine.mover import CLAIM_SECONDS
+from migrator.machine.transitions import live_side
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
 from migrator.model.names import OUR_BLOCKS, RESERVED_PREFIX, MoveId
-from migrator.model.objects import BlobType, ContentHeaders
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.samples import Sample, Verdict
 from migrator.model.schedule import PlannedMove, Routing, Schedule
@@ -34,7 +34,9 @@ from migrator.ports.state_store import (
 )
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Sender
+from migrator.testing.simulation.comparing import comparable, describe, difference, is_same
 from migrator.testing.simulation.loop import Node, SimLoop
+from migrator.testing.simulation.watched_soak import WatchedSoak
 from migrator.transfer.evidence import UNKNOWN, Evidence, generation_hash
 
 HAND_GRACE_SECONDS = 45.0
@@ -43,8 +45,6 @@ FENCE_SLACK_SECONDS = 120.0
 """Slow swaps at both ends of a fence, on top of its budget."""
 GUARDIAN_SECONDS = 10.0
 MOST_EXCEPTIONS = 1_000_000
-OCCASIONAL = ("no-stragglers",)
-"""Gates that are asked more rarely than once an interval: they reset the soak, they do not count it."""
 Place = tuple[str, str]
 
 
@@ -58,16 +58,6 @@ class Violation:
 
     def __str__(self) -> str:
         return f"{self.at:10.3f} {self.invariant}: {self.text}"
-
-
-@dataclass(slots=True)
-class _Soak:
-    """Healthy time of one gate of one move, as its recorded samples show it."""
-
-    total: float = 0.0
-    last_pass: float | None = None
-    last_sample: Sample | None = None
-    by: str = ""
 
 
 @dataclass(slots=True)
@@ -95,9 +85,7 @@ class _Case:
         self.fence_excused = False
         self.max_epoch = 0
         self.hand_at = -1e9
-        self.soaks: dict[str, _Soak] = {}
-        self.soaked_before = 0.0
-        """Healthy time that the store knew of when it was put back: it was observed, before what the store has forgotten."""
+        self.soak = WatchedSoak()
         self.decided = False
         self.bodies: dict[tuple[str, str, str], set[Any]] = {}
         self.scans: dict[tuple[str, str], float] = {}
@@ -161,7 +149,7 @@ class Oracle:
         if after is not None and (before is None or after.listed.etag != before.listed.etag):
             case.bodies.setdefault((account.name, container, name), set()).add(after.body)
         if after is not None:
-            self._generations[generation_hash(name, after.listed.etag)] = (_comparable(after), account.name)
+            self._generations[generation_hash(name, after.listed.etag)] = (comparable(after), account.name)
         if sender.is_tool:
             self._judge_tool(case, account, sender, container, name, before, after, kind, sent_at)
         elif isinstance(sender.act, Act):
@@ -260,7 +248,7 @@ class Oracle:
             after.stray = not is_live
         if is_live and (record is None or record.mode == READ_WRITE):
             case.late.pop((account.name, container, name), None)
-        elif not ((keeps_lease or self._is_bound(case, act)) and is_live) and not _is_same(before, after):
+        elif not ((keeps_lease or self._is_bound(case, act)) and is_live) and not is_same(before, after):
             # Under a lease for an account that the route does not name: a hand edit took the route away from under it.
             case.late[(account.name, container, name)] = _Late(now, str(act))
 
@@ -287,8 +275,7 @@ class Oracle:
             case.fence_excused = True
             if after is not None and (before is None or after.account != before.account):
                 case.switched_at, case.switched_from = now, before.account if before else ""
-                case.soaks.clear()
-                case.soaked_before = 0.0
+                case.soak = WatchedSoak()
                 if before is not None:
                     self._left_by_hand(case, before.account, after.account)
                 self._settle_in(case, after.account)
@@ -347,8 +334,7 @@ class Oracle:
         self.switches += 1
         case.switched_from = old
         case.switched_at = self._loop.time()
-        case.soaks.clear()
-        case.soaked_before = 0.0
+        case.soak = WatchedSoak()
         for who, until in self._writers.leases_for(old, str(case.plan.id)):
             if until > self._loop.time() + 1e-6 and not self._was_edited(case):
                 self.break_("lease-alive-at-switch", f"{what}: {who} may write to {old} until {until:.3f}")
@@ -398,7 +384,7 @@ class Oracle:
         lease had done it to the old account just then."""
         for container, name in self._places(case, old, new):
             here, there = self._accounts[old].peek(container, name), self._accounts[new].peek(container, name)
-            if _difference(here, there) is not None:
+            if difference(here, there) is not None:
                 text = f"{old}/{container}/{name!r}, left as it was when the route was edited by hand"
                 # What only the new account has is the truth now: there is nothing at the old one that could be listed.
                 case.late[(old, container, name)] = _Late(self._loop.time(), text, listed=here is None)
@@ -422,7 +408,7 @@ class Oracle:
 
     def _compare(self, case: _Case, old: Account, new: Account, container: str, name: str, what: str) -> None:
         here, there = old.peek(container, name), new.peek(container, name)
-        invariant = _difference(here, there)
+        invariant = difference(here, there)
         if invariant is None:
             case.late.pop((old.name, container, name), None)  # whoever wrote it, it came along
             return
@@ -444,7 +430,7 @@ class Oracle:
         late_there = case.late.get((new.name, container, name))
         if late_there is not None and late_there.at >= case.scans.get((new.name, container), 0.0):
             return  # as good as written just after the switch: nobody could have seen it
-        self.break_(invariant, f"{what}: {place} was {_describe(here)} and is {_describe(there)} (row {row})")
+        self.break_(invariant, f"{what}: {place} was {describe(here)} and is {describe(there)} (row {row})")
 
     def _in_grace(self, case: _Case) -> bool:
         return self._loop.time() - case.hand_at < HAND_GRACE_SECONDS
@@ -497,11 +483,9 @@ class Oracle:
             case.exceptions = {
                 (row.container, row.name): row for row in state.exceptions(record.id, limit=MOST_EXCEPTIONS)
             }
-            case.soaks.clear()
-            for gate, last in state.last_samples(record.id).items():
-                if last.verdict is Verdict.PASSED and last in self._sampled_at:
-                    case.soaks[gate] = _Soak(last_pass=self._sampled_at[last])
-            case.soaked_before = record.figures.soak_seconds
+            known = [one for one in state.last_samples(record.id).values() if one.verdict is Verdict.PASSED]
+            passes = {one.gate: self._sampled_at[one] for one in known if one in self._sampled_at}
+            case.soak = WatchedSoak(passes, record.figures.soak_seconds)
 
     def _excepted(self, move: MoveId, row: ExceptionRow) -> None:
         case = self._cases[str(move)]
@@ -525,7 +509,7 @@ class Oracle:
             return
         if record.state is MoveState.SOAKING and record.is_adopted and not (before is not None and before.is_adopted):
             case.switched_at = self._loop.time()  # a hand switched it some time ago: the soak begins with the adoption
-            case.soaks.clear()
+            case.soak.begin_again()
             self._excuse_deletes(case)
         if record.state in (MoveState.SOAKING, MoveState.SOAKED) and soak > 0:
             self._judge_soak(case, soak)
@@ -549,9 +533,9 @@ class Oracle:
             if account != case.plan.source or late.listed:
                 continue
             here, left = self._accounts[account].peek(container, name), case.left.get((account, container, name))
-            if here is left or _is_same(left, here):
+            if here is left or is_same(left, here):
                 continue  # there and back
-            if _difference(here, self._accounts[case.plan.target].peek(container, name)) is None:
+            if difference(here, self._accounts[case.plan.target].peek(container, name)) is None:
                 continue
             if here is not None and generation_hash(name, here.listed.etag) in case.carried:
                 continue  # it was carried over all the same, before the tool saw that the route had been edited
@@ -571,8 +555,7 @@ class Oracle:
             return  # the soak that a hand ended just now, as far as it had come: the engine's claim is still good
         interval = self._schedule.wave_of(case.plan.id).interval_seconds
         most = self._loop.time() - case.switched_at
-        totals = [soak.total for gate, soak in case.soaks.items() if gate not in OCCASIONAL]
-        most = min([most, *(total + case.soaked_before for total in totals)])
+        most = min(most, case.soak.seconds)
         if claimed > most + interval + 1.0:
             self.break_("soak", f"{case.plan.id} claims {claimed:.0f} s, {most:.0f} s were observed")
 
@@ -581,20 +564,8 @@ class Oracle:
         self._sampled_at[sample] = self._loop.time()
         case = self._cases[str(sample.move)]
         now = self._loop.time()
-        soak = case.soaks.setdefault(sample.gate, _Soak())
         interval = self._schedule.wave_of(sample.move).interval_seconds
-        if sample.verdict is Verdict.FAILED:
-            case.soaked_before = 0.0
-            for one in case.soaks.values():
-                one.total, one.last_pass, one.last_sample = 0.0, None, None
-        elif sample.verdict is Verdict.PASSED:
-            gap = now - soak.last_pass if soak.last_pass is not None else 0.0
-            if soak.last_sample is not None and soak.by == node.name:
-                # One clock made both: it says better than the commit when the round began.
-                gap = (sample.at - soak.last_sample.at).total_seconds()
-            if gap <= 2 * interval + 5.0:
-                soak.total += gap
-            soak.last_pass, soak.last_sample, soak.by = now, sample, node.name
+        case.soak.take(sample, by=node.name, now=now, interval_seconds=interval)
 
     def _evidenced(self, change: ReplaceRanges) -> None:
         """A record says "equal": both generations, as far as they are known, must have been so."""
@@ -630,7 +601,7 @@ class Oracle:
                 continue
             if route.mode == READ_ONLY:
                 self.break_("left-read-only", f"{record.id} is {record.state} and its route {_show(route)}")
-            wanted = record.source if _live_side(record) == "source" else record.target
+            wanted = record.source if live_side(record) == "source" else record.target
             # A record that was made, but whose making was never written down, is found again by the next preflight.
             epoch = record.epoch or route.epoch
             if knows_best and (route.account, route.epoch) != (wanted, epoch):
@@ -641,60 +612,6 @@ class Oracle:
 def _is_adoption(before: RouteRecord, after: RouteRecord) -> bool:
     """Writable at the same account before and after: its epoch steps over every one that the store or the document knew."""
     return before.mode == after.mode == READ_WRITE and before.account == after.account
-
-
-def _live_side(record: MoveRecord) -> str:
-    from migrator.machine.transitions import live_side
-
-    return str(live_side(record))
-
-
-def _comparable(blob: Blob) -> tuple[Any, ...]:
-    kind, content, headers, metadata = blob.body
-    return (kind, content, _but_md5(headers), metadata)
-
-
-def _but_md5(headers: ContentHeaders) -> tuple[str | None, ...]:
-    return (
-        headers.content_type,
-        headers.content_encoding,
-        headers.content_language,
-        headers.content_disposition,
-        headers.cache_control,
-    )
-
-
-def _difference(here: Blob | None, there: Blob | None) -> str | None:
-    """The invariant that is broken if ``there`` took the place of ``here``; None if they are equal."""
-    if here is None or there is None:
-        if here is there:
-            return None
-        return "lost-write" if there is None else "resurrected-delete"
-    if here.body != there.body:
-        return "lost-write"
-    if here.listed.tags != there.listed.tags:
-        return "lost-tags"
-    if here.listed.blob_type is BlobType.BLOCK and here.listed.explicit_tier != there.listed.explicit_tier:
-        return "lost-tier"
-    return None
-
-
-def _is_same(before: Blob | None, after: Blob | None) -> bool:
-    """Did an act leave everything as it was (the same tags, the same tier)?"""
-    return (
-        before is not None
-        and after is not None
-        and before.listed.etag == after.listed.etag
-        and before.listed.tags == after.listed.tags
-        and before.listed.explicit_tier == after.listed.explicit_tier
-    )
-
-
-def _describe(blob: Blob | None) -> str:
-    if blob is None:
-        return "absent"
-    one = blob.listed
-    return f"{one.etag} {blob.content[:40]!r} tags {dict(one.tags)} tier {one.explicit_tier} by {blob.author.name}"
 
 
 def _show(record: RouteRecord | None) -> str:
