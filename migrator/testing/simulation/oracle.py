@@ -507,7 +507,8 @@ class Oracle:
         if soak and before is not None and (before.state, record.state) == (MoveState.SWITCHING, MoveState.SOAKING):
             self.break_("soak-figure", f"{record.id} begins to soak with {soak:.0f} s of an earlier soak")
             return
-        if record.state is MoveState.SOAKING and record.is_adopted and not (before is not None and before.is_adopted):
+        was_soaking = before is not None and before.state is MoveState.SOAKING and before.is_adopted
+        if record.state is MoveState.SOAKING and record.is_adopted and not was_soaking:
             case.switched_at = self._loop.time()  # a hand switched it some time ago: the soak begins with the adoption
             case.soak.begin_again()
             self._excuse_deletes(case)
