@@ -17,34 +17,40 @@ from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import Features, Survey
 
 _TELLING: Final = (
-    re.compile(rb"<(?:Snapshot|VersionId|LegalHold|ImmutabilityPolicy|EncryptionScope|!)"),
+    re.compile(rb"<(?:Snapshot|VersionId|LegalHold|ImmutabilityPolicy|EncryptionScope|!|Name )"),
     re.compile(rb">(?:leased|Archive|AppendBlob|PageBlob|%b)" % re.escape(RESERVED_PREFIX.encode())),
 )
-"""What ``count_features`` looks for, blobs not made of blocks, names of ours, and sections: one pattern for elements, one for
-what they hold, since a search for words that begin alike is the quick one."""
+"""What ``count_features`` looks for, blobs not made of blocks, names of ours or written otherwise, and sections: one pattern for
+elements, one for what they hold, since a search for words that begin alike is the quick one."""
 _SIZE: Final = re.compile(rb"<Content-Length>([0-9]+)</Content-Length>")
 _ROOT: Final = b"<EnumerationResults"
-_HEAD_BYTES: Final = 1024
+_HEAD_BYTES: Final = 4096
+_TAIL_BYTES: Final = 4096
 _MARKER: Final = re.compile(rb"<NextMarker(?: ?/>|>([^<&]*)</NextMarker>)\s*</EnumerationResults>\s*\Z")
 
 
 def survey_of(document: bytes) -> Survey:
     """A page of List Blobs that includes everything. Raises NotUnderstood."""
-    ending = _MARKER.search(document, max(0, len(document) - 4096))
+    ending = _MARKER.search(document, max(0, len(document) - _TAIL_BYTES))
     if ending is None or _is_odd(document):
         return _by_entries(document)
     sizes = [int(size) for size in _SIZE.findall(document)]
-    if not len(sizes) == document.count(b"<Blob>") == document.count(b"</Blob>"):
+    if len(sizes) != _entries(document):
         return _by_entries(document)
     return Survey(sizes, Features(), (ending[1] or b"").decode() or None, [])
+
+
+def _entries(document: bytes) -> int:
+    """How many there are where one follows the other; some other number where they do not."""
+    first, last = document.find(b"<Blob>", 0, _HEAD_BYTES), document.rfind(b"</Blob>", -_TAIL_BYTES)
+    return document.count(b"</Blob><Blob>") + 1 if 0 <= first < last else 0
 
 
 def _is_odd(document: bytes) -> bool:
     """Must its entries be read one by one, to count them or to refuse it?"""
     if document.find(_ROOT, 0, _HEAD_BYTES) < 0 or any(words.search(document) for words in _TELLING):
         return True
-    is_written_otherwise = (b"#" in document and b"&#" in document) or b"Encoded=" in document
-    return is_written_otherwise or not _is_text(document)
+    return (b"#" in document and b"&#" in document) or not _is_text(document)
 
 
 def _is_text(document: bytes) -> bool:

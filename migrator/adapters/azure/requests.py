@@ -25,7 +25,7 @@ from migrator.adapters.azure.errors import (
     silence,
     unanswered,
 )
-from migrator.adapters.azure.signing import HeaderPairs, KeySigner, Query, SasSigner, Signer, TokenSigner, quoted
+from migrator.adapters.azure.signing import HeaderPairs, KeySigner, Query, SasSigner, Signer, TokenSigner, quoted, quoted_name
 from migrator.adapters.azure.tokens import Tokens
 from migrator.adapters.azure.trust import trust
 from migrator.adapters.azure.wire import Answer, Client, Limits, Stream, Timeouts, WireFailure
@@ -103,7 +103,7 @@ class Requests:
         if not name or name[-1] == "." or "./" in name:
             refuse_unsafe(name, f"{self.account}/{container}/{name}")
         try:
-            return f"{self._base}/{quoted(container, '$')}/{quoted(name, '~/')}"
+            return f"{self._base}/{quoted(container, '$')}/{quoted_name(name)}"
         except UnicodeEncodeError as surrogate:
             raise CloudError(
                 f"cannot address {self.account}/{container}/{name!r}: it holds half a character",

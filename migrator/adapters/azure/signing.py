@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import re
 import time
 from collections.abc import Sequence
 from functools import lru_cache
@@ -41,6 +42,9 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+_SAFE = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
+
+
 class Signer(Protocol):
     def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
         """Add what is missing to ``headers`` and return the request's target. ``path`` is quoted already."""
@@ -52,6 +56,11 @@ def quoted(text: str, safe: str = "") -> str:
     """As a part of an address. Kept, for containers, tags and the names of a copy's two sides come again and again.
     Raises UnicodeEncodeError for half a character."""
     return quote(text, safe=safe)
+
+
+def quoted_name(name: str) -> str:
+    """A blob's name as a part of an address; most hold nothing that must be quoted."""
+    return name if _SAFE(name) else quoted(name, "~/")
 
 
 def target_of(path: str, query: Query) -> str:
@@ -159,4 +168,4 @@ class TokenSigner:
         return target_of(path, query)
 
 
-__all__ = ["HeaderPairs", "KeySigner", "Query", "SasSigner", "Signer", "TokenSigner", "quoted", "target_of"]
+__all__ = ["HeaderPairs", "KeySigner", "Query", "SasSigner", "Signer", "TokenSigner", "quoted", "quoted_name", "target_of"]
