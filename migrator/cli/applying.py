@@ -8,7 +8,7 @@ and no listing of an estate may hold that up.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ from migrator.engine.preview import standing_of
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast.outlook import look_ahead, to_record
 from migrator.model.schedule import Schedule
+from migrator.model.values import value
 from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
 from migrator.ports.state_store import SetNote
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Request:
     """``call`` is the command line that does the same again, for messages."""
 
@@ -67,7 +68,7 @@ def request_of(path: Path, *, wave: str | None) -> Request:
     return Request(path, loaded, saved, wave, f"migrate apply {document}{option}")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Consent:
     """Leave to begin. ``forecasts``: by wave, to be kept with it; ``notes``: the inventories that were counted for them."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from migrator.cli.settings import Settings
 from migrator.cli.wiring import is_there, open_state, open_state_of, state_url, stored_plans
 from migrator.errors import PlanError, UsageError
 from migrator.model.schedule import Schedule
+from migrator.model.values import value
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
@@ -31,7 +31,7 @@ def state_of(settings: Settings, schedule: Schedule, *, create: bool) -> Iterato
         yield store
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Rollout:
     """What is known of one rollout. ``call``: how its plan is named on the command line."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +30,7 @@ from migrator.forecast.deadlines import MISSED
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Schedule
+from migrator.model.values import value
 from migrator.plan.saved import fingerprint
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ MODES: Final[tuple[InventoryMode, ...]] = ("full", "sample", "cached")
 AT_REST: Final = frozenset({MoveState.SOAKED, MoveState.RETIRED})
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Look:
     """A preview and what only the whole of it tells. ``fingerprint`` is None if not every wave was looked at."""
 

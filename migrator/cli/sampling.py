@@ -9,18 +9,18 @@ from __future__ import annotations
 import ipaddress
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from migrator.cli import wiring
 from migrator.errors import UsageError
 from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule
+from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
 from migrator.testing.sample import Tally, fill
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Filled:
     account: str
     move: MoveId

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from migrator.errors import UsageError
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Scope:
     """None is "all"."""
 

@@ -8,7 +8,7 @@ work while its heartbeat is younger than the lock's timeout and nothing proves i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -36,6 +36,7 @@ from migrator.model.moves import (
 from migrator.model.pace import FRESH_SECONDS, NOTE, Pace, from_note
 from migrator.model.samples import Sample
 from migrator.model.schedule import PlannedWave, Schedule
+from migrator.model.values import value
 from migrator.ports.state_store import StateStore
 
 LOCK_TIMEOUT_SECONDS: Final = 30.0
@@ -53,7 +54,7 @@ _NOT_SWITCHED: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MoveStanding:
     """``fence_seconds``: age of the open fence, else how long the last one kept writers waiting, None before the first.
     ``is_fenced``: writers wait, or may wait."""
@@ -74,7 +75,7 @@ class MoveStanding:
     """The last look at the target, if customers have left it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WaveStanding:
     name: str
     state: WaveState
@@ -85,7 +86,7 @@ class WaveStanding:
     """Forecast against actual so far; None before it begins."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Situation:
     plan: str
     lock: LockRecord | None
@@ -104,7 +105,7 @@ class Situation:
         return tuple(move for wave in self.waves for move in wave.moves)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Recorded:
     waves: Mapping[str, WaveRecord]
     moves: Mapping[str, MoveRecord]

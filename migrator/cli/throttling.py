@@ -7,7 +7,6 @@ one of the same scope as it was.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,11 @@ from migrator.errors import UsageError
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.pace import THROTTLE
 from migrator.model.units import parse_count, parse_size, show_bytes, show_count
+from migrator.model.values import value
 from migrator.ports.state_store import AddJournal, SetControl
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Wish:
     """``account`` None is every account; the figures are as typed."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from migrator.cli import wiring
@@ -12,6 +11,7 @@ from migrator.machine.transitions import live_side
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer.proofs import Proofs
 from migrator.transfer.verify import Comparison, Level, Proving, compare
@@ -21,7 +21,7 @@ KEEP_SECONDS: Final = 5.0
 NOT_BEGUN = frozenset({MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING})
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Compared:
     """``live``: the side that customers write to; what they wrote since the last pass shows as a difference."""
 

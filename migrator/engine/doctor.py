@@ -8,7 +8,7 @@ person should act on now, and it says how. ``PLAN`` in a remedy is the plan as i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from migrator.engine.session import PROVEN_DEAD_SECONDS
@@ -19,6 +19,7 @@ from migrator.model.findings import Finding
 from migrator.model.moves import LockRecord, MoveRecord, MoveState
 from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
 from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.values import value
 from migrator.ports.diagnosis import Examination
 from migrator.ports.state_store import StateStore
 
@@ -30,7 +31,7 @@ SAFE_SQLITE = (3, 51, 3)
 """Earlier releases have a rare corruption when several connections checkpoint a write-ahead log."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AccountFacts:
     """What one account answered. ``asked`` and ``answered``: this machine's wall clock around the request; ``containers``: all
     of its, None if that was not asked."""
@@ -55,7 +56,7 @@ class AccountFacts:
         return min(0.0, latest.total_seconds())
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Facts:
     """All that was read, in the order: state, routes, accounts, state again. ``lineage`` is None where there is no store."""
 
@@ -76,7 +77,7 @@ class Facts:
     """The version, where the store is SQLite."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MoveDiagnosis:
     move: PlannedMove
     record: MoveRecord
@@ -85,7 +86,7 @@ class MoveDiagnosis:
     """``agrees``, or a word for what is wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Diagnosis:
     """``findings``: the most urgent first."""
 

@@ -6,7 +6,7 @@ Rules: a move that has not switched only stops; a fence that is still on record 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -21,6 +21,7 @@ from migrator.machine.events import Event
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
+from migrator.model.values import value
 from migrator.ports.state_store import AddJournal, SetControl
 
 CONTROL_SECONDS = 0.5
@@ -28,7 +29,7 @@ GATE: Final = "gate"
 """In a recorded way back: the reason of the gate that asked for it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Abandon:
     """A person's word that the targets are given up."""
 

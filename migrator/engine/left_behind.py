@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from migrator.errors import CloudError
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
+from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer import passes
 
@@ -30,7 +31,7 @@ MOST_ROWS: Final = 100_000
 NAMED: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Looked:
     """The last look at a target that was left. ``found``: objects that changed there since the way back, in all."""
 

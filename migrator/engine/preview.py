@@ -8,7 +8,6 @@ says which. Leaves reading to ``looking``, load and time to ``forecast``, wordin
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from migrator.engine.enforcing import fence_findings
@@ -20,10 +19,11 @@ from migrator.forecast import Inventory, Outlook, Standing, look_ahead
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
+from migrator.model.values import value
 from migrator.ports.state_store import StateStore
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Preview:
     """``inventories``: what each move has to copy, where anybody knows; ``containers``: by source account, those the plan
     moves; ``features``: by ``account/container``, what a move cannot keep (kinds, no counts); ``steps``: one line each, in the

@@ -8,6 +8,7 @@ from typing import Literal
 
 from migrator.errors import CloudError
 from migrator.model.moves import LockRecord
+from migrator.model.values import value
 from migrator.ports.clock import Clock
 from migrator.ports.executor import Executor
 from migrator.ports.guardian import GuardianPort
@@ -39,7 +40,7 @@ class World:
     """Accounts that could not even be opened, and why: a preview tells it, a run has none."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Run:
     """Who runs: for the lock, the journal and the route records. ``id`` is fresh for every process."""
 
@@ -55,7 +56,7 @@ class Run:
         return self.boot_id.partition(" ")[0] or self.host
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outcome:
     """How a run ended. ``reasons``: one plain sentence each."""
 

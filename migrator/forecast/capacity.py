@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from migrator.model.findings import Finding
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.units import show_count, show_ratio
+from migrator.model.values import value
 
 COMFORT_RATIO: Final = 0.9
 """Above this share of its limit an account has no room for a busy day: a warning."""
@@ -21,7 +21,7 @@ PLAN_RATIO: Final = 0.85
 """The remedy fills each account no further than this, so that the split is not needed twice."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AccountLoad:
     """What the moves of the plan bring to ``account`` once all of them have switched.
 
@@ -58,7 +58,7 @@ class AccountLoad:
         return self.used_ratio is not None and self.used_ratio > 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Relief:
     """What of the plan's traffic is still at a source, in requests a minute: ``before`` the first wave, and ``after`` each
     wave that takes something away (its name, what is left). What no move takes away is not in it."""

@@ -8,7 +8,7 @@ and only what keeps the date is named. Rule: to blame is the wave of the critica
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,6 +18,7 @@ from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.units import show_duration
+from migrator.model.values import value
 
 MISSED: Final = "deadline-missed"
 EARLIEST_START: Final = timedelta(days=90)
@@ -27,7 +28,7 @@ SHORT_STEP_SECONDS: Final = 60.0
 """A remedy is named in whole hours; in minutes where all soaks are under two hours."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Stage:
     """The longest part of a wave: ``what`` is "copy", "wait for a change window", "fence" or "soak"."""
 
@@ -36,7 +37,7 @@ class Stage:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Case:
     schedule: Schedule
     forecasts: Mapping[MoveId, MoveForecast]

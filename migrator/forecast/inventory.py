@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from migrator.model.objects import SYNC_COPY_LIMIT_BYTES
 from migrator.model.schedule import Declared
+from migrator.model.values import value
 
 Origin = Literal["counted", "sampled", "kept", "declared"]
 
@@ -21,7 +22,7 @@ LARGE_ABOVE_BYTES: Final = SYNC_COPY_LIMIT_BYTES
 """Objects above this are copied in blocks: what ``large_objects`` counts."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Inventory:
     """``large_bytes`` is the part in objects above ``LARGE_ABOVE_BYTES``, ``large_objects`` how many those are;
     ``streamed_bytes`` and ``streamed_objects`` are the append and page blobs, which a fence streams; all are in ``objects`` and
@@ -82,7 +83,7 @@ def declared(said: Declared) -> Inventory:
     return Inventory(said.objects, int(said.bytes), origin="declared")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Descent:
     """One random way down the tree of names: ``weight`` is how many ways like it there are (the product of the branches at
     each fork), ``leaf`` what its last prefix holds."""

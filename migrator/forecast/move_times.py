@@ -17,6 +17,7 @@ from migrator.forecast.windows import next_open
 from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
+from migrator.model.values import value
 
 S = MoveState
 DONE: Final = frozenset({S.SOAKED, S.RETIRING, S.RETIRED})
@@ -24,7 +25,7 @@ BEFORE_COPY: Final = frozenset({S.PENDING, S.PREFLIGHT, S.PROVISIONING})
 _IN_FENCE: Final = frozenset({S.FENCING, S.DRAINING, S.VERIFYING, S.SWITCHING})
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MoveTimes:
     """Ascending. ``ready`` to ``cut`` waits for a window, ``cut`` to ``switched`` is the fence; None: it never opens."""
 

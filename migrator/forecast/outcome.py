@@ -7,11 +7,11 @@ since it began. Rule: what is not known yet, or was not forecast, is None - a co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.model.units import show_duration
+from migrator.model.values import value
 
 _NOT_COPIED: frozenset[MoveState] = frozenset(
     {MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING, MoveState.COPYING}
@@ -21,7 +21,7 @@ _NOT_COPIED: frozenset[MoveState] = frozenset(
 _KEYS = ("copy_seconds", "fence_seconds", "requests")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Figure:
     """``actual`` and ``forecast`` of one thing, in its unit."""
 
@@ -29,7 +29,7 @@ class Figure:
     forecast: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Comparison:
     """Seconds, seconds, requests. ``copy`` is time spent copying and catching up, by the move that took longest; ``fence`` the
     longest pause of writers."""

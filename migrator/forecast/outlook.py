@@ -7,7 +7,7 @@ Decides only how the parts come together. Rule: it is a pure function of plan, i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
@@ -20,6 +20,7 @@ from migrator.forecast.timing import MoveForecast, forecast_wave, timing_finding
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
+from migrator.model.values import value
 
 READY_PASS_SECONDS = 300.0
 """While it waits for its window a move keeps up with a pass so often. Source: ``engine.steps.carry`` (a test holds both
@@ -28,7 +29,7 @@ SCAN_REST = 10
 """A scan of the soak is followed by at least so many times its own length of rest. Source: ``engine.steps.soak``."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outlook:
     """``moves``: where an inventory is known. ``requests``: by wave, then by account, the soak's scans included. ``cost`` is
     None without prices or without any inventory."""

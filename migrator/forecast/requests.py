@@ -6,16 +6,17 @@ The classes are those by which own requests are counted and a provider bills: li
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Final
 
 from migrator.model.schedule import Prices
+from migrator.model.values import value
 
 _GIB: Final = 2**30
 _PRICED_TOGETHER: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Requests:
     """How many of each class."""
 
@@ -36,7 +37,7 @@ class Requests:
         return Requests(*(getattr(self, part.name) * number for part in fields(self)))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Cost:
     """In ``currency``, as the plan's ``prices`` have it. ``requests`` is by class, ``gib`` for the bytes copied."""
 

@@ -15,7 +15,7 @@ A move without an inventory is taken to copy in no time: ``is_lower_bound`` says
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from migrator.forecast.move_times import BEFORE_COPY, DONE, MoveTimes, Yard, stage_of
@@ -23,9 +23,10 @@ from migrator.forecast.timing import MoveForecast
 from migrator.model.moves import Direction, MoveRecord, MoveState, WaveRecord
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Standing:
     """Where the rollout stands at ``now`` (UTC): recorded moves and waves, waves with a valid approval, waves that an operator
     holds or pauses."""
@@ -37,7 +38,7 @@ class Standing:
     held: Collection[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WaveTimes:
     """``begins`` is recorded if ``is_begun``. None: not within 400 days, because no window opens, here or in a wave before.
 

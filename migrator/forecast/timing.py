@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from migrator.forecast.converging import STREAM_BYTES_PER_SECOND
@@ -22,6 +22,7 @@ from migrator.model.names import MoveId
 from migrator.model.objects import LIST_PAGE
 from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Schedule
 from migrator.model.units import show_bytes, show_duration
+from migrator.model.values import value
 
 PASSES_BEFORE_READY: Final = 2
 """The copy, and at least one pass over later changes."""
@@ -38,7 +39,7 @@ COPY_BLOCK_BYTES: Final = 64 * 1024 * 1024
 """One block of a large copy. Source: ``transfer.copying.SERVER_BLOCK_BYTES`` (a test holds both together)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MoveForecast:
     """Requests until ``ready`` on each side, the time that takes under the budget, and the writers' pause.
 

@@ -7,17 +7,17 @@ Decides passed, failed or inconclusive and words the reason. Rules: a bound itse
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from migrator.gates.units import figure, with_unit
 from migrator.model.samples import Verdict
 from migrator.model.schedule import Gate
+from migrator.model.values import value
 
 _BADNESS: Final = {Verdict.PASSED: 0, Verdict.INCONCLUSIVE: 1, Verdict.ERRORED: 2, Verdict.FAILED: 3}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Finding:
     verdict: Verdict
     reason: str

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -25,6 +24,7 @@ from migrator.gates.bounds import Finding, against_baseline, against_bounds, wor
 from migrator.gates.units import AVAILABILITY, RATE, RATIOS, WEIGHTED, with_unit
 from migrator.model.samples import Point, Reading, Verdict
 from migrator.model.schedule import Gate
+from migrator.model.values import value
 
 OWN_SHARE_LIMIT: Final = 0.10
 """Above this share of our own requests a figure says more about us than about the customers."""
@@ -32,7 +32,7 @@ OWN_SHARE_LIMIT: Final = 0.10
 _ON_NO_DATA: Final = {"fail": Verdict.FAILED, "inconclusive": Verdict.INCONCLUSIVE, "pass": Verdict.PASSED}
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Baseline:
     """What the source account showed before the switch, and migration's own requests in it as for ``judge``."""
 
@@ -40,7 +40,7 @@ class Baseline:
     own_requests: float | None = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Judgement:
     """``value``: the figure that was judged, in the metric's own unit; None where there was none."""
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
 from migrator.model.samples import Sample, Verdict
 from migrator.model.schedule import Gate
+from migrator.model.values import value
 
 SoakVerdict = Literal["soaking", "soaked", "failed", "halt"]
 
@@ -27,7 +27,7 @@ _ENDS: Final[Mapping[Verdict, tuple[Verdict, ...]]] = {
 """Verdict -> the rows it ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class GateLimits:
     """How much of a gate's doubt or failure is too much. ``min_samples`` counts passing samples with a value since the
     clock last began. ``on_failure`` "halt" for a gate whose failure needs a person whatever the wave says
@@ -44,7 +44,7 @@ class GateLimits:
         return cls(gate.min_samples, gate.failure_limit, gate.inconclusive_limit, gate.error_limit)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Broken:
     """The limit that was reached first."""
 

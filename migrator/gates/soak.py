@@ -23,13 +23,14 @@ never of the life of a process. Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
 
 from migrator.gates.rows import GateLimits, Rows, SoakVerdict
 from migrator.model.samples import Sample, Verdict
+from migrator.model.values import value
 
 __all__ = ["GateLimits", "SoakClock", "SoakState", "SoakVerdict", "soak"]
 
@@ -37,7 +38,7 @@ INTERVALS_APART: Final = 2
 """Passing rounds further apart than this many intervals have a gap between them."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SoakState:
     """What the samples say.
 

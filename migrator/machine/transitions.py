@@ -20,7 +20,7 @@ Which account is live is not stored; ``live_side`` reads it off (direction, stat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 from migrator.errors import InternalError
@@ -28,9 +28,10 @@ from migrator.machine.events import Event as E
 from migrator.model.moves import Direction as D
 from migrator.model.moves import MoveRecord
 from migrator.model.moves import MoveState as S
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Row:
     """One law: in ``direction`` and ``state``, ``event`` leads to ``to`` (in direction ``turn``). ``why`` where it could
     surprise."""

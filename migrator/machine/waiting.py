@@ -14,7 +14,6 @@ waiting itself to the engine. Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -23,9 +22,10 @@ from migrator.machine.waves import blocked_by
 from migrator.model.moves import Approval, WaveState
 from migrator.model.schedule import Freeze, PlannedWave, Schedule
 from migrator.model.units import show_duration
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Wait:
     """``kind``: wave, failed, approval, not-before, window, freeze, hold, pause, retry, soak; of one move also fence and
     unanswered-writes. ``who`` names the wave or the person; ``until`` is the earliest end, None where nobody knows one."""

@@ -6,13 +6,14 @@ Values only. Which state may follow which is the law's business (``migrator.mach
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
+from migrator.model.values import value
 
 
 class MoveState(StrEnum):
@@ -52,7 +53,7 @@ class WaveState(StrEnum):
     RETIRED = "retired"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RouteIntent:
     """What a cut-over is about to do to its record, committed before it is done: the record before the fence, the fence
     record, and (from ``switching`` on) the switched record."""
@@ -62,7 +63,7 @@ class RouteIntent:
     switched: RouteRecord | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class StoredPolicy:
     """A stored access policy of a container. ``permissions`` are the service's letters, empty if signatures bring their own;
     the times are the service's own text, or empty. No secret: it is what a signature refers to."""
@@ -73,7 +74,7 @@ class StoredPolicy:
     expiry: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RevokedPolicy:
     """A policy that an enforced fence takes the right to write from, as it was before."""
 
@@ -82,7 +83,7 @@ class RevokedPolicy:
     policy: StoredPolicy
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Figures:
     """Running totals of a move; they survive restarts because they are committed with checkpoints."""
 
@@ -107,7 +108,7 @@ class Figures:
     """Spent in ``copying`` and ``catching-up`` on the way forward, halts and absences of the engine included."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MoveRecord:
     """The record of a move: (direction, state, resume_from when halted) and what goes with it.
 
@@ -140,7 +141,7 @@ class MoveRecord:
     """Why the target holds writes that never came back; "" if it does not. One clause."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class WaveRecord:
     """``fingerprint`` binds approvals and detects edits; ``forecast`` is kept so that the outcome can be compared."""
 
@@ -154,7 +155,7 @@ class WaveRecord:
     forecast: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class EvidenceRange:
     """Evidence of the names in (previous upper, ``upper``] of one container and prefix, in listing order.
 
@@ -173,7 +174,7 @@ class EvidenceRange:
 ExceptionKind = Literal["foreign", "straggler", "conflict", "kept", "decided", "failed", "unproved"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ExceptionRow:
     """An object that is not simply equal on both sides. ``kept`` and ``decided`` rows are what the barrier compares
     with: both ETags (None: absent), tags and tier as they were judged. ``detail`` is one clause for people."""
@@ -189,7 +190,7 @@ class ExceptionRow:
     at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outstanding:
     """An unanswered write of ours: it may still be applied until ``until_monotonic_bound`` seconds after ``at``.
     ``kind`` create is settled only by the bound; replace and delete also by their ETag being gone."""
@@ -203,7 +204,7 @@ class Outstanding:
     bound_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class JournalEntry:
     """One line of the append-only journal. ``actor`` is ``engine`` or the user's login; ``evidence`` JSON values."""
 
@@ -219,7 +220,7 @@ class JournalEntry:
     """Given by the store, ascending from 1."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Control:
     """A wish of an operator that a running apply obeys. ``kind``: hold, pause, throttle, rollback; ``scope`` is "" (the
     plan), ``wave:NAME``, ``move:REGION/AREA`` or ``account:NAME``."""
@@ -231,7 +232,7 @@ class Control:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Approval:
     wave: str
     fingerprint: str
@@ -240,7 +241,7 @@ class Approval:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class LockRecord:
     """Who runs. ``nonce`` is the id that ``migrate unlock`` takes; ``token`` only grows; ``bound_seconds`` is how long
     the run's credentials may outlive it (the takeover waits that long before ``ready`` ends)."""
@@ -257,7 +258,7 @@ class LockRecord:
     bound_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PlanRecord:
     name: str
     fingerprint: str

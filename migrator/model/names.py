@@ -6,8 +6,9 @@ Decides membership only. Reading containers is the object store's work, wording 
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
 from functools import lru_cache
+
+from migrator.model.values import value
 
 RESERVED_PREFIX = ".migrate/"
 """Blob names that belong to the tool (canary, probes, saved bytes); outside every comparison."""
@@ -22,7 +23,7 @@ def block_name(content: bytes, index: int = 0) -> str:
     return f"{OUR_BLOCKS}{content.hex()}-{index:08d}"
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@value(frozen=True, order=True, slots=True)
 class MoveId:
     """One area in one region. ``str()`` is the key of its route record: ``region/area``."""
 
@@ -51,7 +52,7 @@ def _takes_container(selected: str, name: str) -> bool:
     return fnmatch.fnmatchcase(name, selected) if _is_glob(selected) else name == selected
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Selector:
     """Part of an area: a container name or glob, and the prefix of the blobs in it ("" is all)."""
 
@@ -70,7 +71,7 @@ class Selector:
         return self.takes_container(container) and name.startswith(self.prefix) and not name.startswith(RESERVED_PREFIX)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Area:
     """A logical part of the data whose traffic switches as one."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
@@ -68,7 +68,7 @@ class Listed:
         return None if self.tier_inferred else self.tier
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Page:
     """One listing page, in the order the service gave. ``marker`` continues it; None at the end. A page may be empty
     and still carry a marker."""
@@ -77,7 +77,7 @@ class Page:
     marker: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ContainerInfo:
     name: str
     metadata: Mapping[str, str] = field(default_factory=lambda: EMPTY)
@@ -118,7 +118,7 @@ class Condition:
 CREATE = Condition(create=True)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Features:
     """What an account or one blob carries that a move cannot keep; counts per container (``plan`` shows them)."""
 
@@ -133,7 +133,7 @@ class Features:
         return Features(*(getattr(self, name) + getattr(other, name) for name in Features.__dataclass_fields__))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Survey:
     """One page of everything that a container lists, in figures. ``sizes``: bytes of each live blob outside the reserved
     prefix; ``features``: of live blobs, snapshots and versions. ``marker`` continues it; None at the end."""

@@ -6,12 +6,13 @@ Decides the written form (JSON values under one note of the state store, NOTE) a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from migrator.model.moves import Control
 from migrator.model.schedule import Budget
+from migrator.model.values import value
 
 NOTE: Final = "pace"
 THROTTLE: Final = "throttle"
@@ -22,7 +23,7 @@ FRESH_SECONDS: Final = 20.0
 Brake = Literal["", "budget", "service"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AccountPace:
     """``rate_per_second``: requests that were granted; ``pace_per_second``: most that are granted now, None is unlimited.
     ``brake``: what holds requests back, the budget or the service's refusals."""
@@ -32,7 +33,7 @@ class AccountPace:
     brake: Brake = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Pace:
     """``moves``: objects a second by ``region/area``."""
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, Literal
+
+from migrator.model.values import value
 
 Mode = Literal["read-write", "read-only"]
 READ_WRITE: Final = "read-write"
@@ -18,7 +20,7 @@ MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 """A larger document is refused unread."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RouteRecord:
     """Where one area of one region lives. ``epoch`` only grows; ``run`` is the run that claimed it; ``updated`` is
     RFC 3339 UTC, for people."""
@@ -39,7 +41,7 @@ class RouteRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RouteDocument:
     """All records of one document, and the two durations clients obey."""
 

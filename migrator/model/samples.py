@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from migrator.model.names import MoveId
+from migrator.model.values import value
 
 
 class Verdict(StrEnum):
@@ -18,7 +18,7 @@ class Verdict(StrEnum):
     ERRORED = "errored"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Question:
     """``metric`` (of ``account``, a name in the plan) or ``query``; ``$``-substitutions are already made."""
 
@@ -28,7 +28,7 @@ class Question:
     query: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Point:
     """One minute (or one scrape). ``value`` in the metric's own unit; ``volume`` the customer requests behind it, or
     None where the source does not know."""
@@ -38,7 +38,7 @@ class Point:
     volume: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reading:
     """``includes_own``: migration's own requests are among the figures, so that they must be subtracted."""
 
@@ -47,7 +47,7 @@ class Reading:
     includes_own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Sample:
     """One judged sample of one gate for one move. ``begin``/``end`` bound the evaluated window.
 

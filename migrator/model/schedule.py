@@ -6,14 +6,15 @@ Durations are seconds, rates are requests a minute or bytes a second, times are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Literal
 
 from migrator.model.names import Area, MoveId
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Account:
     """``credential`` is a reference (``default``, ``cli``, ``managed-identity[:id]``, ``env:NAME``), never a secret."""
 
@@ -31,7 +32,7 @@ class Account:
     provision: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Budget:
     """What migration itself may use of one account; None is unlimited."""
 
@@ -39,7 +40,7 @@ class Budget:
     bytes_per_second: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Cutover:
     max_lag_objects: int = 1000
     max_passes: int = 50
@@ -50,7 +51,7 @@ class Cutover:
     straggler_interval_seconds: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Verify:
     level: Literal["attributes", "content"] = "attributes"
     sample: float | None = None
@@ -63,7 +64,7 @@ class Verify:
         return 1.0 if self.sample is None else self.sample
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Gate:
     """One gate. Exactly one of ``metric``, ``query``; bounds as in the plan document."""
 
@@ -92,7 +93,7 @@ class Gate:
     error_limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ChangeWindow:
     """``days`` 0 Monday to 6 Sunday; a window over midnight belongs to the day it begins. Minutes of the local day."""
 
@@ -102,13 +103,13 @@ class ChangeWindow:
     timezone: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Freeze:
     begin: datetime
     end: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Declared:
     """What the plan believes a source to hold of one move, before anybody counted."""
 
@@ -116,7 +117,7 @@ class Declared:
     bytes: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PlannedMove:
     """One move as planned: area in region from account to account (names); ``traffic`` is the forecast in requests a
     minute, or None; ``declared`` is None where the plan says nothing of the size."""
@@ -129,7 +130,7 @@ class PlannedMove:
     declared: Declared | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PlannedWave:
     name: str
     moves: tuple[PlannedMove, ...]
@@ -149,7 +150,7 @@ class PlannedWave:
     fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Routing:
     kind: Literal["file", "blob", "app-configuration", "command"]
     path: str | None = None
@@ -178,14 +179,14 @@ POLICY_PROPAGATION_SECONDS = 30.0
 """How long a front end may go by an access policy that was changed. Source: Azure "Define a stored access policy"."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Metric:
     name: str
     kind: Literal["azure-monitor", "prometheus", "local", "command"]
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Prices:
     """Per 10,000 requests by class of operation (the classes of ``ports.object_store``), and per GiB copied."""
 
@@ -198,7 +199,7 @@ class Prices:
     data_per_gib: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Schedule:
     """The whole compiled plan. ``not_built``: keys the document uses that this version validates but cannot apply."""
 

@@ -8,17 +8,17 @@ all other faults together, each as ``file:line:column``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from migrator.errors import PlanError
 from migrator.model.schedule import Schedule
+from migrator.model.values import value
 
 __all__ = ["Loaded", "json_schema", "load", "loads"]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Loaded:
     """A valid plan: its schedule, its text as read, and warnings as ``file:line:column: text``."""
 

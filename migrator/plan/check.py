@@ -8,8 +8,7 @@ quiet about parts that the shape of the document left out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from migrator.model.values import value
 from migrator.plan.check_accounts import check_accounts
 from migrator.plan.check_areas import check_areas
 from migrator.plan.check_gates import check_gates
@@ -19,7 +18,7 @@ from migrator.plan.shape import Shaped
 from migrator.plan.tree import Fault, Tree
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Found:
     faults: tuple[Fault, ...] = ()
     warnings: tuple[Fault, ...] = ()

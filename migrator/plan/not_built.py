@@ -7,9 +7,9 @@ ignored. Rule: ``NOT_BUILT`` is the only list; whoever builds one of these remov
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from migrator.model.values import value
 from migrator.plan.tree import Fault, Mark, Path, Scalar, Tree
 
 ANY: Final[frozenset[str]] = frozenset()
@@ -25,7 +25,7 @@ NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
 """Key (``*``: any name or list item) -> the values that are not built; ANY: the key itself is not."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class NotBuilt:
     """One use of such a key. ``key`` reads like ``waves.europe.approval: required``."""
 

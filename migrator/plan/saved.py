@@ -11,12 +11,13 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any, Final
 
 from migrator.errors import PlanError
 from migrator.model.findings import Finding
+from migrator.model.values import value
 from migrator.plan.compile import digest
 from migrator.plan.parse import MAX_TEXT_BYTES
 
@@ -26,7 +27,7 @@ MAX_FILE_BYTES: Final = 8 * MAX_TEXT_BYTES
 """A document's JSON is at most six times its text; the rest is small."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SavedPlan:
     """``plan_path`` is where the document was read, for messages; ``document`` is its whole text; ``findings`` counts the
     findings of the preview by severity."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from migrator.model.values import value
 from migrator.plan.schema import Document
 from migrator.plan.tree import Fault, Path, Tree
 
@@ -36,7 +36,7 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Shaped:
     """``document`` lacks the parts in ``left_out`` (paths of the tree). ``origins`` leads from a path of the document to
     the path of the tree."""

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from migrator.model.values import value
+
 Path = tuple[str | int, ...]
 """Keys and list indices from the top of the document; () is the document."""
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@value(frozen=True, order=True, slots=True)
 class Mark:
     """A place in the file, both counted from 1."""
 
@@ -22,7 +24,7 @@ class Mark:
     column: int
 
 
-@dataclass(frozen=True, order=True, slots=True)
+@value(frozen=True, order=True, slots=True)
 class Fault:
     """One fault, or one warning, of the plan. ``path`` is what it is about."""
 
@@ -35,26 +37,26 @@ class Fault:
         return f"{name}:{self.mark.line}:{self.mark.column}: {self.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Scalar:
     value: str | int | float | bool | None
     mark: Mark
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Items:
     items: tuple[Node, ...]
     mark: Mark
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Entry:
     key: str
     key_mark: Mark
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Table:
     entries: tuple[Entry, ...]
     mark: Mark

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from migrator.model.values import value
 
-@dataclass(frozen=True, slots=True)
+
+@value(frozen=True, slots=True)
 class Examination:
     """``credential`` is in words, never a secret; ``bound_seconds`` is how long a request of ours may still be accepted after
     we stop, infinite where nobody knows; ``service_time`` is the service's clock (whole seconds), None where it has none."""

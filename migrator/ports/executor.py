@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, NamedTuple, Protocol
 
 from migrator.errors import (
@@ -31,6 +31,7 @@ from migrator.errors import (
     Unreachable,
     Unsupported,
 )
+from migrator.model.values import value
 
 
 class CopyUnit(NamedTuple):
@@ -44,7 +45,7 @@ class CopyUnit(NamedTuple):
     tier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CopyBatch:
     """Copies inside one container between two accounts. ``until``: on the clock of this host that does not go back
     (``Clock.monotonic``), the last moment at which one of them may be sent."""
@@ -70,7 +71,7 @@ RefusalKind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Refusal:
     """Why a copy was not done, as a value: what an error of ``migrator.errors`` says, and ``as_error`` makes it again."""
 
@@ -125,7 +126,7 @@ UNSENT: Final = Refusal("unsent")
 """Nothing was sent: its time was over, or the service had asked for less."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class BatchAnswer:
     """``answers``: for each copy, in order, the new ETag (normalised) or why there is none. ``answered``: how many of them
     the service answered, by minute (Unix time // 60)."""

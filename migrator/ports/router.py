@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from migrator.model.routes import RouteDocument
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class RouteSnapshot:
     """The document and its version token; ``document`` None with ``etag`` None: there is none yet."""
 

@@ -8,7 +8,6 @@ is the order of the program (decisions/). Every method raises StateError if the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -26,24 +25,25 @@ from migrator.model.moves import (
 )
 from migrator.model.names import MoveId
 from migrator.model.samples import Sample
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SavePlan:
     plan: PlanRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SaveWave:
     wave: WaveRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SaveMove:
     move: MoveRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ReplaceRanges:
     """In (``above``, ``upper``] of a container and prefix, put ``ranges`` in place of what was there. ``above`` None is
     open below, ``upper`` None open above. The bounds of ``ranges`` tile exactly the replaced stretch."""
@@ -56,7 +56,7 @@ class ReplaceRanges:
     ranges: tuple[EvidenceRange, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PutException:
     """Insert or overwrite by (move, container, name)."""
 
@@ -64,20 +64,20 @@ class PutException:
     row: ExceptionRow
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DropException:
     move: MoveId
     container: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class PutOutstanding:
     move: MoveId
     write: Outstanding
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DropOutstanding:
     move: MoveId
     side: str
@@ -85,29 +85,29 @@ class DropOutstanding:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AddSample:
     sample: Sample
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AddJournal:
     entry: JournalEntry
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SetControl:
     """``control.value`` empty removes it."""
 
     control: Control
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AddApproval:
     approval: Approval
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class SetNote:
     """A small JSON value under a key (orders of containers, claims, published durations, inventory cache)."""
 
@@ -115,7 +115,7 @@ class SetNote:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class CountRequests:
     """Add to the counter of own answered requests. ``minute``: Unix time // 60, by the service's date."""
 

@@ -4,13 +4,13 @@ such policies and a credential that can prove a refusal."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from migrator.model.moves import StoredPolicy
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class ContainerPolicies:
     """All stored access policies of a container, in the service's order, and who may read it without a signature."""
 

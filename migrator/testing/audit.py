@@ -23,6 +23,7 @@ from typing import Any, Final
 from migrator.adapters.local import LocalStore, path_of
 from migrator.client import Routes
 from migrator.errors import MigrateError, NotFound, UsageError
+from migrator.model.values import value
 
 SHOWN: Final = 20
 """Most losses that are told one by one."""
@@ -49,7 +50,7 @@ class Replayed:
     """Endpoints that acknowledged writes, by epoch."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Report:
     """``lost``: one line for each object that is not as it must be; ``split``: one for each epoch of two accounts."""
 

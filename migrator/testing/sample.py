@@ -15,7 +15,6 @@ import gzip
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from random import Random
@@ -32,6 +31,7 @@ from migrator.model.objects import (
     ContentHeaders,
     Shape,
 )
+from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
 
 AT_ONCE: Final = 16
@@ -41,7 +41,7 @@ _EVENTS: Final = ("delivered", "opened", "clicked", "bounced", "unsubscribed")
 _CAMPAIGNS: Final = ("spring-sale", "welcome", "win-back", "newsletter 12")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tally:
     """What a filling did; ``bytes`` are those of the objects created."""
 
@@ -51,14 +51,14 @@ class Tally:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Object:
     name: str
     body: bytes
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Kind:
     """``words`` take the place of a glob's ``*``."""
 

@@ -29,6 +29,7 @@ from migrator.adapters.local import LocalStore, path_of
 from migrator.client import LeaseError, RouteFenced, Routes, WriteLease
 from migrator.errors import CloudError, ConditionFailed, MigrateError, NotFound, OutcomeUnknown
 from migrator.model.objects import CREATE, BlobType, Condition, ContentHeaders, Listed, Shape
+from migrator.model.values import value
 
 HOT_NAMES: Final = 20
 HOT_SHARE: Final = 0.3
@@ -39,7 +40,7 @@ LONGEST_LOG_BYTES: Final = 8_000
 POLL_SECONDS: Final = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Held:
     """An object as it must be now."""
 

@@ -15,7 +15,6 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, SourceChanged, Unsupported
 from migrator.model.names import block_name
@@ -27,6 +26,7 @@ from migrator.model.objects import (
     Listed,
     Shape,
 )
+from migrator.model.values import value
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.transfer.evidence import generation_hash
@@ -51,7 +51,7 @@ PAGE_WRITE_BYTES = 4 * 1024 * 1024
 POLL_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Copied:
     """``etag``: the destination's generation, equal to the origin's generation that was asked for."""
 

@@ -11,7 +11,7 @@ import base64
 import binascii
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from migrator.adapters.azure.endpoints import account_name_of, without_query
 from migrator.errors import AccessRefused
 from migrator.model.schedule import Account
+from migrator.model.values import value
 
 KEY_BOUND_SECONDS = 15 * 60.0
 """A request signed with the key is refused when its date is older. Source: Azure "Authorize with Shared Key"."""
@@ -27,7 +28,7 @@ OLDEST_KEY_BYTES = 16
 """Shorter base64 is a word, not a key: Azure's keys have 64 bytes, Azurite takes others."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Credential:
     """``account_name``: the storage account's own name; ``endpoint``: without query or slash at the end.
     Exactly one of ``key``, ``sas``, ``token_source`` is set."""
@@ -157,7 +158,7 @@ def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) 
     return Credential(kind, named or meant, endpoint, key=found.key, sas=found.sas)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Found:
     account_name: str = ""
     endpoint: str = ""

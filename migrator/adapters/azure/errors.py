@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from migrator.adapters.azure.wire import NotSent, TooLarge, UnsafeRequest, WireFailure
@@ -27,6 +26,7 @@ from migrator.errors import (
     Unreachable,
     Unsupported,
 )
+from migrator.model.values import value
 from migrator.ports.object_store import TOO_LARGE
 
 Effect = Literal["read", "write"]
@@ -72,7 +72,7 @@ class ServiceAnswer(Exception):
     """What the service said, without secrets: the cause of the errors we raise."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Target:
     """What a request was about, for its error: ``doing`` completes "cannot ...", ``account`` is the plan's name."""
 

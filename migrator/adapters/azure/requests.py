@@ -25,7 +25,16 @@ from migrator.adapters.azure.errors import (
     silence,
     unanswered,
 )
-from migrator.adapters.azure.signing import HeaderPairs, KeySigner, Query, SasSigner, Signer, TokenSigner, quoted, quoted_name
+from migrator.adapters.azure.signing import (
+    HeaderPairs,
+    KeySigner,
+    Query,
+    SasSigner,
+    Signer,
+    TokenSigner,
+    quoted,
+    quoted_name,
+)
 from migrator.adapters.azure.tokens import Tokens
 from migrator.adapters.azure.trust import trust
 from migrator.adapters.azure.wire import Answer, Client, Limits, Stream, Timeouts, WireFailure

@@ -11,11 +11,12 @@ import asyncio
 import base64
 import hmac
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from migrator.adapters.azure.credentials import Credential
+from migrator.model.values import value
 
 SAS_SECONDS = 5 * 60
 """Longest life of a signature minted here: a run that takes over waits it out."""
@@ -29,7 +30,7 @@ WITH_SCOPE, WITH_AGENT = "2020-12-06", "2020-02-10"
 """From these versions on the encryption scope is signed, and the agents of a user delegation."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class DelegationKey:
     """As "Get User Delegation Key" gives it; times are the service's own text."""
 
@@ -45,7 +46,7 @@ class DelegationKey:
 AskDelegationKey = Callable[[datetime, datetime], Awaitable[DelegationKey]]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Signature:
     text: str = field(repr=False)
     renew_at: float

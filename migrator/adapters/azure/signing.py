@@ -168,4 +168,14 @@ class TokenSigner:
         return target_of(path, query)
 
 
-__all__ = ["HeaderPairs", "KeySigner", "Query", "SasSigner", "Signer", "TokenSigner", "quoted", "quoted_name", "target_of"]
+__all__ = [
+    "HeaderPairs",
+    "KeySigner",
+    "Query",
+    "SasSigner",
+    "Signer",
+    "TokenSigner",
+    "quoted",
+    "quoted_name",
+    "target_of",
+]

@@ -12,7 +12,7 @@ import binascii
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,13 +31,14 @@ from migrator.model.objects import (
     Shape,
     Survey,
 )
+from migrator.model.values import value
 
 ARCHIVE: Final = "Archive"
 TIERS: Final = ("Hot", "Cool", "Cold", ARCHIVE)
 _SELECT: Final = "SELECT name, etag, size, type, content, headers, metadata, tags, tier, modified, copy_id FROM blobs"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Place:
     """One name of one account, and how to say it to people."""
 
@@ -53,7 +54,7 @@ class Place:
         return f"{self.account}/{self.container}/{shown(self.name)}"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Row:
     """A blob and where its bytes are."""
 

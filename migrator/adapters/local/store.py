@@ -17,7 +17,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -39,6 +39,7 @@ from migrator.model.objects import (
     Shape,
     Survey,
 )
+from migrator.model.values import value
 from migrator.ports.diagnosis import Examination
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Operation, Origin, Whole, Written
 
@@ -55,7 +56,7 @@ def path_of(endpoint: str) -> Path:
     return Path(endpoint.removeprefix(SCHEME))
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Fetched:
     """Bytes of an origin, here: small ones in ``body``, large ones in the content ``loose`` that no blob names yet."""
 

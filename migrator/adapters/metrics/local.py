@@ -13,7 +13,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -22,12 +21,13 @@ from migrator.adapters.local.counters import Status
 from migrator.adapters.local.file import AccountFile
 from migrator.errors import CloudError
 from migrator.model.samples import Point, Question, Reading
+from migrator.model.values import value
 
 CUTS: Final = 10
 """A window is cut into about so many points, of one second to one minute."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Cut:
     """One stretch of ``seconds``: requests by status, and sums over them."""
 

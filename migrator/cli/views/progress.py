@@ -12,9 +12,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
+
+from migrator.model.values import value
 
 QUEUE_NOTES: Final = 10_000
 """Notes in flight; at some 300 bytes each this is 3 MB."""
@@ -22,7 +23,7 @@ CLOSE_SECONDS: Final = 2.0
 """How long the end of a run waits for a display that does not take its notes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Note:
     """One event (``kind`` as in the reporter port) or, with kind ``progress``, the current figures of a move."""
 

@@ -7,13 +7,13 @@ never by its colour alone; a part too short for a cell still has one, so nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from migrator.cli.views.figures import duration, instant, stamp
 from migrator.cli.views.screen import Page
 from migrator.forecast import Outlook, WaveTimes
+from migrator.model.values import value
 
 NARROWEST: Final = 60
 """Columns below which a drawing says nothing; plain figures then."""
@@ -21,7 +21,7 @@ LONGEST_NAME: Final = 16
 _SHORT_SPAN: Final = timedelta(days=2)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Glyph:
     plain: str
     drawn: str

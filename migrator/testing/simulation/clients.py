@@ -18,6 +18,7 @@ from migrator.client.follower import Follower, Grant, Refresh
 from migrator.errors import AccessRefused, CloudError, MigrateError, OutcomeUnknown
 from migrator.model.names import MoveId
 from migrator.model.objects import BlobType, ContentHeaders, Shape
+from migrator.model.values import value
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Sender
 from migrator.testing.simulation.loop import Node, SimClock
@@ -34,7 +35,7 @@ DELETING = ("put", "delete", "delete", "delete", "tags")
 """What customers do in some stories: names come and go."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Territory:
     """The names of one move that its customers touch."""
 

@@ -5,12 +5,12 @@ The truth is kept beside the answers, so that the oracle can say how much health
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
 from migrator.errors import Unreachable
 from migrator.model.samples import Point, Question, Reading
+from migrator.model.values import value
 from migrator.testing.simulation.loop import Node
 
 GOOD = 0.0
@@ -18,7 +18,7 @@ BAD = 100.0
 """A gate with ``max`` between the two tells them apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Stretch:
     begin: datetime
     end: datetime

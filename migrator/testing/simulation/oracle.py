@@ -22,6 +22,7 @@ from migrator.model.names import OUR_BLOCKS, RESERVED_PREFIX, MoveId
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.samples import Sample, Verdict
 from migrator.model.schedule import PlannedMove, Routing, Schedule
+from migrator.model.values import value
 from migrator.ports.state_store import (
     AddJournal,
     AddSample,
@@ -48,7 +49,7 @@ MOST_EXCEPTIONS = 1_000_000
 Place = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Violation:
     """``invariant`` is a stable word; ``at`` virtual seconds; ``text`` says what was seen."""
 

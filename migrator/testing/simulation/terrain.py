@@ -6,7 +6,7 @@ milliseconds and a hot name is hit by several hands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import Literal
 
@@ -25,6 +25,7 @@ from migrator.model.schedule import (
     Schedule,
     Verify,
 )
+from migrator.model.values import value
 from migrator.testing.simulation.clients import Territory
 
 NAMES = (
@@ -48,7 +49,7 @@ WINDOW_SECONDS = 60.0
 ENFORCED_CHANCE = 0.3
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Terrain:
     """``neighbours``: (account, container, name) that lie beside the areas and must never be touched."""
 

@@ -10,18 +10,18 @@ import asyncio
 import os
 import socket
 import ssl
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from migrator.adapters.azure.wire import failures
 from migrator.adapters.azure.wire.connection import Connection
 from migrator.adapters.azure.wire.failures import NotSent
 from migrator.adapters.azure.wire.limits import Limits, Timeouts
+from migrator.model.values import value
 
 PROXY_ANSWER_BYTES = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Server:
     """``trust`` is None for plain text."""
 
@@ -36,7 +36,7 @@ class Server:
         return host if self.port == (443 if self.trust else 80) else f"{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Proxy:
     """``authorization``: the value of Proxy-Authorization, or empty; a secret, in no message."""
 

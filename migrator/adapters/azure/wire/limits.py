@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from migrator.model.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Timeouts:
     """Seconds. Each phase begins anew with every byte of progress."""
 
@@ -24,7 +24,7 @@ class Timeouts:
     """How long an unused connection is kept; less if the server says so."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Limits:
     connections: int = 256
     """Most connections at once, those of streams excepted, which their readers bound."""

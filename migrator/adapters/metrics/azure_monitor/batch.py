@@ -26,6 +26,7 @@ from migrator.adapters.azure.errors import Target
 from migrator.adapters.azure.sdk_errors import code_of, translate
 from migrator.adapters.azure.sdk_transport import OnceTransport
 from migrator.errors import AccessRefused, CloudError, MigrateError, Throttled, Unreachable
+from migrator.model.values import value
 
 PUBLIC: Final = "https://metrics.monitor.azure.com"
 """The endpoint is this with the region before it, the audience of its tokens this itself."""
@@ -36,7 +37,7 @@ GATHER_SECONDS: Final = 0.05
 """How long a first question waits for others to go with it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Asked:
     """What one request asks for. ``top`` goes with ``filter`` and only then."""
 
@@ -46,7 +47,7 @@ class Asked:
     top: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Resource:
     """``account``: the plan's name; ``path``: the resource's id below its subscription."""
 

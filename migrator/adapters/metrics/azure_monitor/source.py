@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from migrator.adapters.metrics.azure_monitor.batch import Asked, Batches, Connec
 from migrator.errors import CloudError
 from migrator.model.samples import Point, Question, Reading
 from migrator.model.schedule import Account
+from migrator.model.values import value
 
 MOST_SERIES: Final = 1_000
 """``top`` of a question with a filter: without it the service keeps 10 series a resource and says nothing of the rest."""
@@ -44,7 +44,7 @@ NO_ERROR: Final = THROTTLED | {"success", "clientothererror"}
 """ClientOtherError is what customers' programs expect: not found, a refused condition. All other values are errors."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Metric:
     """``name``: the platform metric that is the figure itself; None: a ratio over response types in or not in ``of``."""
 
@@ -169,10 +169,10 @@ def _by_response(series: Sequence[Any], account: str) -> dict[datetime, dict[str
         response = names.get("responsetype")
         if response is None:
             raise CloudError(f"cannot understand what Azure Monitor said of {account}: a series has no ResponseType")
-        for value in one.data:
-            if value.total is not None:
-                minute = found[value.timestamp.astimezone(UTC)]
-                minute[response] = minute.get(response, 0.0) + float(value.total)
+        for point in one.data:
+            if point.total is not None:
+                minute = found[point.timestamp.astimezone(UTC)]
+                minute[response] = minute.get(response, 0.0) + float(point.total)
     return found
 
 
