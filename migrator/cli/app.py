@@ -106,8 +106,10 @@ def main() -> int:
 
 def _prepare_process() -> None:
     """SIGTERM ends a command as SIGINT does; no text can be unprintable for the terminal's encoding; nobody looks for garbage
-    among modules that are being loaded (a tenth of the time until the first request) before work begins (``wiring``)."""
+    among modules that are being loaded (a tenth of the time until the first request) before work begins (``wiring``); no
+    other package's plugin reads plans."""
     gc.disable()
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):

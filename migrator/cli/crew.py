@@ -30,8 +30,16 @@ def workers_for(schedule: Schedule, wanted: int | None) -> int:
     if pace <= ONE_CORE_PER_SECOND:
         return 0
     useful = math.ceil(pace / WORKER_PER_SECOND) if math.isfinite(pace) else MOST_WORKERS
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(useful, cores)
+    return min(useful, _cores())
+
+
+def beginners() -> int:
+    """How many workers may begin at once: one for each core beside this process's own."""
+    return max(1, _cores() - 1)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _copies_per_second(schedule: Schedule, source: str, target: str) -> float:

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from migrator.cli.crew import command, workers_for
+from migrator.cli.crew import beginners, command, workers_for
 from migrator.errors import CloudError, FindingsError
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Account, Metric, Routing, Schedule
@@ -236,7 +236,7 @@ def open_staff(schedule: Schedule, workers: int | None = None) -> Staff:
     """The processes that copy; none is started yet. ``workers``: how many; None leaves it to ``crew``."""
     from migrator.adapters.workers import Staff
 
-    return Staff(command(), workers_for(schedule, workers))
+    return Staff(command(), workers_for(schedule, workers), at_once=beginners())
 
 
 def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], staff: Staff) -> Executor:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -241,6 +242,18 @@ class TestWorkers(ExecutorSuite):
         for pid in started:
             with pytest.raises(ProcessLookupError):
                 os.kill(pid, 0)
+
+    async def test_no_more_begin_at_once_than_the_caller_says(self):
+        with closing(Staff(COMMAND, 3, at_once=1)) as staff:
+            for copies in (10_000, 20_000):
+                staff.expect(copies)
+                assert len(staff._ready) == 1
+
+            async def have_all_begun() -> bool:
+                staff.expect(30_000)
+                return len(staff._ready) == 3
+
+            await until(have_all_begun)
 
     async def test_what_a_dead_worker_had_is_unknown_and_another_takes_its_place(self, executor, accounts):
         units = await fill(accounts["source"], [f"{n:05}" for n in range(2_000)])

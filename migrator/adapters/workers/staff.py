@@ -1,45 +1,52 @@
-"""Processes of workers, which may be started before there is an event loop to speak with them: each needs a tenth of a second
-to be ready, and other cores have nothing to do while an estate is counted.
+"""Processes of workers, which may be started before there is an event loop to speak with them: other cores have nothing to do
+while an estate is counted.
 
-Rule: who takes a process ends it; what nobody took ends with ``close``.
+Rules: no more begin at once than the caller says, since each takes a core for ``START_SECONDS`` and counting must not wait for
+them; who takes a process ends it; what nobody took ends with ``close``.
 """
 
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Sequence
+from math import inf
 from typing import Final
 
 SMALL: Final = 2_000
 """Copies of a run that are not worth a process: one costs as much to start as some thousand copies."""
+START_SECONDS: Final = 0.1
 
 
 class Staff:
     """Args:
     command: the command line of a worker, without secrets.
     count: workers at most.
+    at_once: so many may begin at the same moment before they are taken; None: all.
     """
 
-    def __init__(self, command: Sequence[str], count: int) -> None:
+    def __init__(self, command: Sequence[str], count: int, *, at_once: int | None = None) -> None:
         self.count = count
+        self._at_once = count if at_once is None else at_once
         self._command = tuple(command)
         self._ready: list[subprocess.Popen[bytes]] = []
-        self._is_called = False
+        self._next_at = 0.0
 
     def expect(self, copies: int) -> None:
-        """Start the processes that so many copies are worth, once. One that cannot be started is missed when it is taken."""
-        if copies <= SMALL or self._is_called:
+        """So many copies are known of: start some of the processes that they are worth. Said again and again while copies are
+        counted, until all have begun; one that cannot be started is missed when it is taken."""
+        if copies <= SMALL or time.monotonic() < self._next_at:
             return
-        self._is_called = True
+        self._next_at = time.monotonic() + START_SECONDS
         try:
-            while len(self._ready) < self.count:
+            for _ in range(min(self.count - len(self._ready), self._at_once)):
                 self._ready.append(self._start())
         except OSError:
-            return
+            self._next_at = inf
 
     def take(self) -> subprocess.Popen[bytes]:
         """A process that waits for its opening letter. OSError if it cannot be started."""
-        self._is_called = True
+        self._next_at = inf
         return self._ready.pop(0) if self._ready else self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
