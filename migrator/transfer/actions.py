@@ -289,19 +289,23 @@ class Action:
     def _record(
         self, origin: Listed, destination_etag: str, *, marks: int | None = None, is_proved: bool = False
     ) -> None:
-        t, place = self.walk.transfer, (self.walk.container, self.case.name)
+        case, t = self.case, self.walk.transfer
         if marks is None:
             marks = marks_hash(origin.tags, origin.explicit_tier)
-        record = record_of(
-            self.case, origin_etag=origin.etag, destination_etag=destination_etag, marks=marks, is_proved=is_proved
-        )
-        self.evidence.put(self.case.name, record)
-        if place in t.outstanding and t.outstanding[place].kind != "create" and place not in t.staged:
-            # Its ETag is gone, so it can never be applied. A create (or tags, a tier, a block) could, until its bound has passed.
-            write = t.outstanding.pop(place)
+        self.evidence.put(case.name, record_of(case, origin.etag, destination_etag, marks, is_proved))
+        if t.outstanding:
+            self._no_longer_outstanding()
+        if case.exception is not None:
+            self.changes.append(DropException(t.move, self.walk.container, case.name))
+
+    def _no_longer_outstanding(self) -> None:
+        """An unanswered write whose ETag is gone can never be applied. A create (or tags, a tier, a block) could, until its
+        bound has passed."""
+        t, place = self.walk.transfer, (self.walk.container, self.case.name)
+        write = t.outstanding.get(place)
+        if write is not None and write.kind != "create" and place not in t.staged:
+            del t.outstanding[place]
             self.changes.append(DropOutstanding(t.move, write.side, write.container, write.name))
-        if self.case.exception is not None:
-            self.changes.append(DropException(t.move, *place))
 
     def _except(self, kind: str, detail: str) -> None:
         case, t = self.case, self.walk.transfer

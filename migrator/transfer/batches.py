@@ -79,14 +79,12 @@ async def _copy(
 
     def settle(index: int, answer: str | Refusal) -> None:
         case, decision = work[index]
-        if isinstance(answer, Refusal) and (
-            answer.kind == "unsupported" or (answer.kind == "access-refused" and not copier.has_copied_server_side)
-        ):
+        if isinstance(answer, str):
+            copier.has_copied_server_side = True
+        elif answer.kind == "unsupported" or (answer.kind == "access-refused" and not copier.has_copied_server_side):
             left.append(work[index])
             copier.leave_server_side(why_of(answer.as_error()))
             return
-        if isinstance(answer, str):
-            copier.has_copied_server_side = True
         Action(walk, case, evidence, changes, tally).answered(decision.verb, answer)
 
     def lost(indexes: Sequence[int]) -> None:

@@ -68,6 +68,10 @@ class Decision:
     reason: str = ""
 
 
+_CREATE = Decision(Verb.CREATE)
+_EQUAL = {verb: Decision(verb) for verb in (Verb.SKIP, Verb.SEEN, Verb.MARK)}
+
+
 def decide(case: Case) -> Decision:
     """The one action for ``case``; see the rules above."""
     origin, destination, record = case.origin, case.destination, case.record
@@ -83,7 +87,7 @@ def decide(case: Case) -> Decision:
         if known and case.direction is Direction.REVERSE and _same_origin(case):
             # The source lost an object that the target still has unchanged: a writer without a lease deleted it there.
             return Decision(Verb.STRAGGLER, "deleted at the source after the switch")
-        return Decision(Verb.CREATE)
+        return _CREATE
     is_on_record = record is not None and _destination_hash(case) == _hash(case, destination)
     # A rollback may have left the target as it was judged then: going forward again, the source is the truth. It is ours to
     # replace, and equal to nothing.
@@ -102,7 +106,7 @@ def decide(case: Case) -> Decision:
             # ETags that once named equal generations now name unequal ones: trust nothing, read both.
             return Decision(Verb.COMPARE, "evidence and listing disagree")
         if _marks_agree(origin, destination):
-            return Decision(_when_equal(case))
+            return _EQUAL[_when_equal(case)]
         return _marks_decision(case)
     if ours:
         return Decision(Verb.REPLACE)
@@ -181,7 +185,7 @@ def marks_text(source: Listed | None, target: Listed | None) -> str:
     return "/".join(f"{marks_hash(side.tags, side.explicit_tier):08x}" if side else "-" for side in (source, target))
 
 
-def record_of(case: Case, *, origin_etag: str, destination_etag: str, marks: int, is_proved: bool = False) -> Record:
+def record_of(case: Case, origin_etag: str, destination_etag: str, marks: int, is_proved: bool = False) -> Record:
     """The record that says: these two generations of ``case.name`` are equal."""
     here, there = generation_hash(case.name, origin_etag), generation_hash(case.name, destination_etag)
     if case.direction is Direction.REVERSE:
