@@ -32,7 +32,7 @@ SPLIT_AT = 10_000
 PIECE = 5_000
 """Names of a piece split off a range that grew too large."""
 FIRST_PIECE = 2_500
-"""Names of the first piece of a first copy: hands that wait get something before the second page is there."""
+"""Names of the first piece of a first copy, which is cut as soon as a piece is there: hands wait for it."""
 SAVED_EVERY_SECONDS = 1.0
 """What is settled waits for the next range's commit no longer than this."""
 NAMES_IN_FLIGHT = 20_000
@@ -112,7 +112,7 @@ class Walk:
         stored = self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
         at = next(stored, EvidenceRange(self.container, self.prefix, None))
         above, evidence = None, Evidence.unpack(at.records)
-        most = FIRST_PIECE if at.upper is None and not evidence else SPLIT_AT
+        most, later = (FIRST_PIECE, PIECE) if at.upper is None and not evidence else (SPLIT_AT, SPLIT_AT)
         held: list[Pair] = []
         async for batch in join(left, right):
             for pair in batch:
@@ -126,7 +126,7 @@ class Walk:
                     piece = evidence.split_off(one.name for one in held[:size])
                     self.unsaved += self._split(above, cut, at.upper, piece, evidence)
                     await self._begin(above, cut, held[:size], piece)
-                    above, held, most = cut, held[size:], SPLIT_AT
+                    above, held, most = cut, held[size:], later
                 held.append(pair)
         await self._begin(above, at.upper, held, evidence)
         for rest in stored:
