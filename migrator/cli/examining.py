@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from platform import python_version
@@ -21,7 +20,7 @@ from migrator.cli.situation import assess, next_action
 from migrator.engine.doctor import AccountFacts, Diagnosis, Facts, diagnose
 from migrator.errors import MigrateError, StateError
 from migrator.model.schedule import Schedule
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.ports.diagnosis import Examinable
 from migrator.ports.state_store import StateStore
 

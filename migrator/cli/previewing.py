@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +29,7 @@ from migrator.forecast.deadlines import MISSED
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Schedule
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.plan.saved import fingerprint
 
 if TYPE_CHECKING:

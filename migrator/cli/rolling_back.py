@@ -7,7 +7,6 @@ it would meet the next apply.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,6 +16,7 @@ from migrator.engine.rollout import Abandon, Rollout
 from migrator.engine.world import Outcome
 from migrator.errors import LockedError
 from migrator.model.moves import Control
+from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 
 FOLLOW_SECONDS: Final = 0.5

@@ -11,7 +11,6 @@ import gc
 import os
 from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -20,6 +19,7 @@ from migrator.cli.crew import beginners, command, workers_for
 from migrator.errors import CloudError, FindingsError
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Account, Metric, Routing, Schedule
+from migrator.model.values import replace
 
 if TYPE_CHECKING:
     from migrator.adapters.workers import Staff

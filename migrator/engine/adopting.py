@@ -12,7 +12,7 @@ second run finds it and does the same again, and a fence, switch or claim of any
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
@@ -24,6 +24,7 @@ from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove
+from migrator.model.values import replace
 from migrator.ports.state_store import AddJournal
 
 ATTEMPTS = 10

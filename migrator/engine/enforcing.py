@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from migrator.engine.leftovers import sweep
@@ -26,6 +25,7 @@ from migrator.model.findings import Finding
 from migrator.model.moves import RevokedPolicy
 from migrator.model.names import RESERVED_PREFIX, Area
 from migrator.model.schedule import POLICY_PROPAGATION_SECONDS, PlannedMove, Schedule
+from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal
 from migrator.ports.write_policy import PolicyHolder

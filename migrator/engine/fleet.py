@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.engine.mover import Mover, Shared
@@ -19,6 +19,7 @@ from migrator.machine.waves import wave_state
 from migrator.model.moves import JournalEntry, MoveState, WaveRecord, WaveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
+from migrator.model.values import replace
 from migrator.ports.state_store import AddJournal, Change, SaveWave
 
 

@@ -6,7 +6,6 @@ Rules: a move that has not switched only stops; a fence that is still on record 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -21,7 +20,7 @@ from migrator.machine.events import Event
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.ports.state_store import AddJournal, SetControl
 
 CONTROL_SECONDS = 0.5

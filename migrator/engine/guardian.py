@@ -32,7 +32,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC
 from typing import Any, Final
 
@@ -41,6 +41,7 @@ from migrator.errors import CloudError, InternalError, MigrateError
 from migrator.machine.release import decide_release, is_fence_of
 from migrator.model.moves import RevokedPolicy, StoredPolicy
 from migrator.model.routes import READ_WRITE, RouteRecord
+from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.router import Router
 from migrator.ports.write_policy import PolicyHolder

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from migrator.forecast.inventory import NOTHING, Descent, Inventory, estimated, summed
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import BlobType, Features
+from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 
 LEAF_PAGES: Final = 2

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,7 +18,7 @@ from migrator.errors import CloudError
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer import passes
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.engine import enforcing, releasing
@@ -36,6 +36,7 @@ from migrator.model.moves import Approval, Control, Direction, Figures, JournalE
 from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
+from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal, Change, SaveMove
 from migrator.transfer.hands import Hands

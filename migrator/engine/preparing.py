@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from migrator.engine.basis import basis_of, key_of, require_same
 from migrator.engine.durations import NOTE, require_grown
 from migrator.engine.fleet import Fleet
 from migrator.errors import UsageError
 from migrator.model.moves import EvidenceRange, Figures, MoveRecord, MoveState, PlanRecord, WaveRecord
 from migrator.model.schedule import PlannedMove, PlannedWave
+from migrator.model.values import replace
 from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave, SetNote
 
 MOST_EXCEPTIONS = 1_000_000

@@ -4,7 +4,6 @@ then claim every record that was ever ours."""
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 
 from migrator.engine import enforcing
 from migrator.engine.fleet import Fleet
@@ -17,6 +16,7 @@ from migrator.machine.release import Standing, explain
 from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
+from migrator.model.values import replace
 
 
 async def recover(fleet: Fleet) -> None:

@@ -6,7 +6,6 @@ that the cut-over cannot have led to is left alone.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from migrator.machine.events import Event
 from migrator.machine.release import Standing, decide_release, explain
 from migrator.model.moves import Direction, MoveRecord, RouteIntent
 from migrator.model.routes import RouteRecord
+from migrator.model.values import replace
 
 if TYPE_CHECKING:
     from migrator.engine.mover import Mover

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC
 
 from migrator.errors import OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.model.names import MoveId
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
+from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.router import Router, RouteSnapshot
 

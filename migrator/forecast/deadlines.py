@@ -8,7 +8,6 @@ and only what keeps the date is named. Rule: to blame is the wave of the critica
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +17,7 @@ from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.units import show_duration
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 MISSED: Final = "deadline-missed"
 EARLIEST_START: Final = timedelta(days=90)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from migrator.model.objects import SYNC_COPY_LIMIT_BYTES
 from migrator.model.schedule import Declared
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 Origin = Literal["counted", "sampled", "kept", "declared"]
 

@@ -7,7 +7,6 @@ Decides only how the parts come together. Rule: it is a pure function of plan, i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
@@ -20,7 +19,7 @@ from migrator.forecast.timing import MoveForecast, forecast_wave, timing_finding
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 READY_PASS_SECONDS = 300.0
 """While it waits for its window a move keeps up with a pass so often. Source: ``engine.steps.carry`` (a test holds both

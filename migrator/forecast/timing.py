@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 from migrator.forecast.converging import STREAM_BYTES_PER_SECOND
@@ -22,7 +21,7 @@ from migrator.model.names import MoveId
 from migrator.model.objects import LIST_PAGE
 from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Schedule
 from migrator.model.units import show_bytes, show_duration
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 PASSES_BEFORE_READY: Final = 2
 """The copy, and at least one pass over later changes."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from migrator.model.moves import StoredPolicy
+from migrator.model.values import replace
 
 READING = frozenset("rlfi")
 """Read, list, find by tags; and the immutability letter, which lets nobody write. All others change something."""

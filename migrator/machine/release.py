@@ -7,11 +7,11 @@ alone. Trying again is always safe, because a release changes the epoch.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
 from migrator.model.moves import RouteIntent
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteRecord
+from migrator.model.values import replace
 
 
 def decide_release(current: RouteRecord | None, before: RouteRecord, fence: RouteRecord) -> RouteRecord | None:

@@ -20,7 +20,6 @@ Which account is live is not stored; ``live_side`` reads it off (direction, stat
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final, Literal
 
 from migrator.errors import InternalError
@@ -28,7 +27,7 @@ from migrator.machine.events import Event as E
 from migrator.model.moves import Direction as D
 from migrator.model.moves import MoveRecord
 from migrator.model.moves import MoveState as S
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 
 @value(frozen=True, slots=True)

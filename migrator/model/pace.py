@@ -6,13 +6,12 @@ Decides the written form (JSON values under one note of the state store, NOTE) a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from migrator.model.moves import Control
 from migrator.model.schedule import Budget
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 NOTE: Final = "pace"
 THROTTLE: Final = "throttle"

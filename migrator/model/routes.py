@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Final, Literal
 
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 Mode = Literal["read-write", "read-only"]
 READ_WRITE: Final = "read-write"

@@ -1,8 +1,9 @@
-"""``value``: a frozen dataclass for the type checker, a plain and cheap one at run time.
+"""``value``: a frozen dataclass for the type checker, a plain and cheap one at run time; ``replace`` likewise.
 
 The guard of a frozen dataclass triples the time to make one (2.3 us against 0.7 for a ``Listed``), and strict mypy already
 refuses every assignment. Of the methods of a dataclass only ``__init__`` is compiled for each class; the others are shared,
-since a command defines two hundred values before its first request.
+since a command defines two hundred values before its first request. ``replace`` asks a class for its fields once (3 us
+for a record of a move against 7).
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as value
+    from dataclasses import replace
 else:
     from collections.abc import Callable
     from dataclasses import dataclass, fields
+    from functools import cache
     from operator import attrgetter
 
     def value(*, frozen: bool, slots: bool = False, order: bool = False) -> Callable[[type], type]:
@@ -44,8 +47,19 @@ else:
 
         return {"__eq__": is_equal, "__hash__": hashed, "__repr__": shown_as}
 
+    def replace(one: Any, /, **changes: Any) -> Any:
+        """Another value that differs in ``changes``."""
+        cls = one.__class__
+        names, parts = _parts_of(cls)
+        return cls(**{**dict(zip(names, parts(one), strict=True)), **changes})
+
+    @cache
+    def _parts_of(cls: type) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
+        names = tuple(one.name for one in fields(cls))
+        return names, attrgetter(*names) if len(names) > 1 else lambda one: tuple(getattr(one, name) for name in names)
+
     def _getter(names: list[str]) -> Callable[[Any], Any]:
         return attrgetter(*names) if names else lambda _: ()
 
 
-__all__ = ["value"]
+__all__ = ["replace", "value"]

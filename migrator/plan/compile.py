@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from migrator.model.schedule import (
     Schedule,
     Verify,
 )
+from migrator.model.values import replace
 from migrator.plan.schema import (
     DAYS,
     AccountBudgetPart,

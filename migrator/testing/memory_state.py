@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, Literal
@@ -42,6 +42,7 @@ from migrator.model.moves import (
 )
 from migrator.model.names import MoveId
 from migrator.model.samples import Sample
+from migrator.model.values import replace
 from migrator.ports.state_store import (
     EXCEPTION_CAP,
     AddApproval,

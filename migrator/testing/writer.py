@@ -20,7 +20,7 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any, Final, TextIO
@@ -29,7 +29,7 @@ from migrator.adapters.local import LocalStore, path_of
 from migrator.client import LeaseError, RouteFenced, Routes, WriteLease
 from migrator.errors import CloudError, ConditionFailed, MigrateError, NotFound, OutcomeUnknown
 from migrator.model.objects import CREATE, BlobType, Condition, ContentHeaders, Listed, Shape
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 HOT_NAMES: Final = 20
 HOT_SHARE: Final = 0.3

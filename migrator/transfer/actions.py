@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from migrator.errors import (
@@ -24,6 +24,7 @@ from migrator.errors import (
 )
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import CREATE, BlobType, Condition, Listed
+from migrator.model.values import replace
 from migrator.ports.executor import Refusal
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding

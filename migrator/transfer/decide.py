@@ -15,12 +15,11 @@ The rules, in order:
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import Listed
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.transfer.evidence import UNKNOWN, Record, generation_hash, knows_marks, marks_hash
 
 

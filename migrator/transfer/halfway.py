@@ -6,10 +6,9 @@ these names. They are listed as ``unproved``, and their evidence no longer says 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from migrator.errors import NotFound
 from migrator.model.moves import EvidenceRange, ExceptionRow
+from migrator.model.values import replace
 from migrator.ports.state_store import Change, DropOutstanding, PutException, ReplaceRanges
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.result import PassResult

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from math import inf
 from typing import Final, TypeVar
 
 from migrator.errors import CloudError, InternalError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import Condition, ContainerInfo, Listed, Page, Shape, Survey
+from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import MAY_SEND, ObjectStore, Operation, Origin, RequestCounter, Whole, Written
 from migrator.transfer.limits import AccountLimits, grant_together

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from migrator.errors import ConditionFailed
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, Listed, Shape
+from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 
 

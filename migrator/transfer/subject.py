@@ -6,11 +6,12 @@ Decides nothing; passes.py, walk.py and the files beside them work on it.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from migrator.model.moves import Direction, ExceptionRow, Outstanding
 from migrator.model.names import Area, MoveId
 from migrator.model.objects import LIST_PAGE
+from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, PutOutstanding, StateStore

@@ -17,7 +17,6 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -39,7 +38,7 @@ from migrator.model.objects import (
     Shape,
     Survey,
 )
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.ports.diagnosis import Examination
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Operation, Origin, Whole, Written
 

@@ -7,13 +7,13 @@ rows and transactions to the stores. Rule: a broken promise of the caller is an 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
 from migrator.errors import InternalError, LockedError
 from migrator.model.moves import EvidenceRange, LockRecord
+from migrator.model.values import replace
 from migrator.ports.state_store import AddApproval, AddJournal, Change, ReplaceRanges, SetControl, SetNote
 
 RANGE_PAGE: Final = 32

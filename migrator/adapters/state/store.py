@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -49,6 +48,7 @@ from migrator.model.moves import (
 )
 from migrator.model.names import MoveId
 from migrator.model.samples import Sample
+from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, Change
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ only the changed pages are written, so marking a range open does not write its e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, select, update
@@ -21,6 +20,7 @@ from migrator.errors import InternalError
 from migrator.model.moves import ExceptionRow, JournalEntry
 from migrator.model.names import MoveId
 from migrator.model.samples import Sample
+from migrator.model.values import replace
 from migrator.ports.state_store import (
     AddApproval,
     AddJournal,

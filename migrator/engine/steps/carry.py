@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import timedelta
 
 from migrator.engine.durations import NOTE as DURATIONS
@@ -15,6 +14,7 @@ from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, words
 from migrator.model.moves import Direction, MoveState, RouteIntent
 from migrator.model.units import show_bytes
+from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
 from migrator.transfer import passes
 from migrator.transfer.halfway import list_halfway

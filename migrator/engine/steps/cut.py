@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from migrator.engine import enforcing
@@ -19,6 +18,7 @@ from migrator.machine.events import Event
 from migrator.machine.waiting import words
 from migrator.model.routes import READ_ONLY
 from migrator.model.units import show_ratio
+from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import AddJournal
 from migrator.transfer.halfway import list_halfway

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
 from migrator.engine.steps.canary import prove_ways
@@ -11,6 +9,7 @@ from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
 from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.values import replace
 
 CLAIM_ATTEMPTS = 5
 

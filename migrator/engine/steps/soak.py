@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,6 +19,7 @@ from migrator.gates.soak import GateLimits, SoakClock, SoakState
 from migrator.machine.events import Event
 from migrator.model.samples import Sample, Verdict
 from migrator.model.units import show_duration
+from migrator.model.values import replace
 from migrator.ports.state_store import AddSample, Change, SetNote
 from migrator.transfer import passes
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from migrator.model.objects import (
     Shape,
     Survey,
 )
+from migrator.model.values import replace
 
 NameOrder = Literal["utf-8", "utf-16"]
 DEFAULT_TIER = "Hot"

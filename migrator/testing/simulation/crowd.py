@@ -6,9 +6,9 @@ world (``scenario``). Rule: chance is drawn from the world's own, in the same or
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from migrator.model.values import replace
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.clients import DELETING, VERBS, Bound, Habits, Reader, Rogue, Territory, Writer
 from migrator.testing.simulation.loop import Node, SimClock

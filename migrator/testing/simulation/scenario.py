@@ -13,7 +13,7 @@ import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -26,6 +26,7 @@ from migrator.model.moves import Direction, LockRecord, MoveRecord, MoveState
 from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
+from migrator.model.values import replace
 from migrator.ports.state_store import SaveMove, SetControl
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers

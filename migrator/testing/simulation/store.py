@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
@@ -27,6 +26,7 @@ from migrator.errors import (
 )
 from migrator.model.moves import StoredPolicy
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
+from migrator.model.values import replace
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Origin, Whole, Written
 from migrator.ports.write_policy import ContainerPolicies
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender

@@ -6,7 +6,6 @@ milliseconds and a hot name is hit by several hands.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 from typing import Literal
 
@@ -25,7 +24,7 @@ from migrator.model.schedule import (
     Schedule,
     Verify,
 )
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.testing.simulation.clients import Territory
 
 NAMES = (

@@ -7,12 +7,12 @@ world's own, in the same order for the same seed.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from migrator.model.moves import Control
 from migrator.model.routes import READ_WRITE, RouteDocument
+from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.blobs import Sender
