@@ -62,7 +62,7 @@ class Node:
         """What SIGINT and SIGTERM ask of this process."""
         self.sockets_closed_at = float("inf")
         """When its machine closed what the dead process had open; a machine that lost its power closed nothing."""
-        self._deferred: list[Call] = []
+        self._deferred: list[Due] = []
         self._paused_until = 0.0
 
     def step(self) -> None:
@@ -101,8 +101,8 @@ class Node:
         self.runs = False
         self.loop.call_at(until, self._resume, context=self.loop.world)
 
-    def defer(self, call: Call) -> None:
-        self._deferred.append(call)
+    def defer(self, due: Due) -> None:
+        self._deferred.append(due)
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str = "") -> asyncio.Task[T]:
         """Run ``work`` as a task of this process."""
@@ -121,14 +121,11 @@ NODE: ContextVar[Node | None] = ContextVar("NODE", default=None)
 
 
 class Call:
-    """A callback to come; what asyncio knows as a handle, without all that a real loop needs of one."""
+    """What asyncio knows as a handle, without all that a real loop needs of one: whether a callback is still wanted."""
 
-    __slots__ = ("args", "callback", "context", "is_cancelled", "moment")
+    __slots__ = ("is_cancelled", "moment")
 
-    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context, moment: float) -> None:
-        self.callback = callback
-        self.args = args
-        self.context = context
+    def __init__(self, moment: float) -> None:
         self.moment = moment
         self.is_cancelled = False
 
@@ -140,6 +137,10 @@ class Call:
 
     def when(self) -> float:
         return self.moment
+
+
+Due = tuple[Callable[..., object], tuple[Any, ...], Context, Call | None]
+"""A callback to come, its arguments, its context, and the handle of whoever asked for it."""
 
 
 class SimTask(asyncio.Task[T]):
@@ -187,17 +188,21 @@ class SimLoop(asyncio.BaseEventLoop):
         return asyncio.Future(loop=self)
 
     def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
-        call = Call(callback, args, copy_context() if context is None else context, 0.0)
-        self._ready.append(call)
+        if context is not None:  # a task or a future, which never takes it back
+            self._ready.append((callback, args, context, None))
+            return None
+        call = Call(0.0)
+        self._ready.append((callback, args, copy_context(), call))
         return call
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment]
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
         """Calls at the same instant come in the order in which they were asked for."""
-        call = Call(callback, args, copy_context() if context is None else context, when)
+        call = Call(when)
         self._calls += 1
-        heapq.heappush(self._scheduled, (when, self._calls, call))
+        due = (callback, args, copy_context() if context is None else context, call)
+        heapq.heappush(self._scheduled, (when, self._calls, due))
         return call
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
@@ -217,8 +222,8 @@ class SimLoop(asyncio.BaseEventLoop):
             future.set_exception(fault)
         return future
 
-    def make_ready(self, calls: list[Call]) -> None:
-        self._ready.extend(calls)
+    def make_ready(self, dues: list[Due]) -> None:
+        self._ready.extend(dues)
 
     def discard(self) -> None:
         """End the world: no task runs again, and none is told, as after a power cut. Every node must be dead."""
@@ -250,24 +255,24 @@ class SimLoop(asyncio.BaseEventLoop):
             if self._turns > TURNS_WITHOUT_TIME:
                 raise BusyLoopError(f"no time goes by at {now:.3f}")
             for _ in range(len(ready)):
-                call = ready.popleft()
-                if call.is_cancelled:
+                due = ready.popleft()
+                callback, args, context, call = due
+                if call is not None and call.is_cancelled:
                     continue
-                context = call.context
                 node = context.get(NODE)
                 if node is None or node.runs:
                     try:
-                        context.run(call.callback, *call.args)
+                        context.run(callback, *args)
                     except (SystemExit, KeyboardInterrupt):
                         raise
                     except BaseException as fault:
-                        self.call_exception_handler({"message": f"failed: {call.callback}", "exception": fault})
+                        self.call_exception_handler({"message": f"failed: {callback}", "exception": fault})
                 elif node.alive:
-                    node.defer(call)
+                    node.defer(due)
 
     def _jump(self) -> None:
         scheduled = self._scheduled
-        while scheduled and scheduled[0][2].is_cancelled:
+        while scheduled and scheduled[0][2][3].is_cancelled:
             heapq.heappop(scheduled)
         if not scheduled:
             raise DeadlockError(f"nothing is ready and no timer is set at {self._virtual_now:.3f}")
