@@ -433,7 +433,7 @@ class Mover:
 
     async def _release_for(self, why: str) -> None:
         """Shielded: a cancelled run still frees its writers."""
-        await asyncio.shield(asyncio.ensure_future(releasing.release(self, why)))
+        await asyncio.shield(asyncio.create_task(releasing.release(self, why)))
 
 
 def _timed(before: MoveRecord, after: MoveRecord) -> MoveRecord:

@@ -157,7 +157,7 @@ class Rollout:
     # One run around each of them.
 
     async def _guarded(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        self._main = asyncio.ensure_future(self._with_lock(work))
+        self._main = asyncio.create_task(self._with_lock(work))
         try:
             return await asyncio.shield(self._main) if self._stopped else await self._main
         except asyncio.CancelledError:
@@ -167,7 +167,7 @@ class Rollout:
 
     async def _with_lock(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         self._session.open(self.world.is_dead)
-        keepers = [asyncio.ensure_future(self._keep_counts()), asyncio.ensure_future(self._pacing.keep())]
+        keepers = [asyncio.create_task(self._keep_counts()), asyncio.create_task(self._pacing.keep())]
         try:
             self._own_traffic.begin()
             self._pacing.begin()

@@ -65,7 +65,7 @@ class Session:
             bound = min(before.bound_seconds, PROVEN_DEAD_SECONDS) if gone else before.bound_seconds
             self.wait_until = self._good_at + bound
             self._remember_taken(before.run, bound)
-        self._beat = asyncio.ensure_future(self._beats())
+        self._beat = asyncio.create_task(self._beats())
 
     async def close(self) -> None:
         """Give the lock back, and write down that this run ended in order: nothing of it is under way but what is on record."""

@@ -60,9 +60,9 @@ class _Applying:
         self.waiting: list[str] = []
 
     async def work(self) -> Outcome:
-        watch = asyncio.ensure_future(going_back.wished(self.fleet))
-        look = asyncio.ensure_future(left_behind.look_where_due(self.fleet))
-        looks = asyncio.ensure_future(left_behind.keep_looking(self.fleet, look))
+        watch = asyncio.create_task(going_back.wished(self.fleet))
+        look = asyncio.create_task(left_behind.look_where_due(self.fleet))
+        looks = asyncio.create_task(left_behind.keep_looking(self.fleet, look))
         try:
             outcome = await self._work(watch)
             await look
@@ -79,7 +79,7 @@ class _Applying:
             date = self._seconds_to_a_date() if self.wait else None
             if not self.at_work and date is None:
                 return self._outcome()
-            look = asyncio.ensure_future(self.fleet.world.clock.sleep(date or LONGEST_LOOK_SECONDS))
+            look = asyncio.create_task(self.fleet.world.clock.sleep(date or LONGEST_LOOK_SECONDS))
             done, _ = await asyncio.wait({*self.at_work, watch, look}, return_when=asyncio.FIRST_COMPLETED)
             await end([look])
             if watch in done:
@@ -112,7 +112,7 @@ class _Applying:
                 continue
             self.begun.add(wave.name)
             self.waits.pop(wave.name, None)
-            task = asyncio.ensure_future(_wave(self.fleet, wave, self.wait))
+            task = asyncio.create_task(_wave(self.fleet, wave, self.wait))
             self.at_work[task] = wave
 
     def _has_switched(self, wave: PlannedWave) -> bool:
@@ -187,7 +187,7 @@ async def _wave(fleet: Fleet, wave: PlannedWave, wait: bool) -> Outcome:
             fences.give_back(mover.id)
         await mover.drive(steps.STEPS)
 
-    tasks = [asyncio.ensure_future(one_move(mover)) for mover in movers]
+    tasks = [asyncio.create_task(one_move(mover)) for mover in movers]
     try:
         return await _finish(fleet, wave, movers, tasks)
     finally:

@@ -26,7 +26,7 @@ async def adopt_equal(transfer: Transfer, container: str, cases: Sequence[Case],
             return await is_equal(transfer, container, case)
 
     unknown = [case for case in cases if case.origin and case.destination and not is_covered(case)]
-    asked = [asyncio.ensure_future(compare(case)) for case in unknown]
+    asked = [asyncio.create_task(compare(case)) for case in unknown]
     try:
         answers = await asyncio.gather(*asked)
     finally:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, SourceChanged, Unsupported
 from migrator.model.names import block_name
@@ -31,6 +32,8 @@ from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.transfer.evidence import generation_hash
 from migrator.transfer.room import Room
+
+T = TypeVar("T")
 
 SERVER_BLOCK_BYTES = 64 * 1024 * 1024
 """Bytes of one Put Block From URL: large enough for few requests, small enough that a lost answer costs little."""
@@ -189,7 +192,7 @@ class Copier:
                 if len(staging) == BLOCKS_AHEAD:
                     staging = await _until_one_is_done(staging)
                 ids.append(block_name(generation, len(ids)))
-                staging.add(asyncio.ensure_future(self._destination.stage_block(container, blob.name, ids[-1], piece)))
+                staging.add(asyncio.create_task(self._destination.stage_block(container, blob.name, ids[-1], piece)))
             while staging:
                 staging = await _until_one_is_done(staging)
         finally:
@@ -328,9 +331,9 @@ async def _until_one_is_done(work: set[asyncio.Future[None]]) -> set[asyncio.Fut
     return rest
 
 
-async def _all(*work: object) -> list[bytes]:
+async def _all(*work: Coroutine[Any, Any, T]) -> list[T]:
     """Run together; if one fails, the others are cancelled and awaited before its error goes up."""
-    tasks = [asyncio.ensure_future(one) for one in work]  # type: ignore[call-overload]
+    tasks = [asyncio.create_task(one) for one in work]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

@@ -78,7 +78,7 @@ class Hands:
             admit: waits while paused, raises when the run must stop; answers until when (monotonic) may be sent.
         """
         errand = _Errand(self, next(self._errands), origin, destination, container, units, sizes, admit, settle, lost)
-        carriers = [asyncio.ensure_future(errand.work()) for _ in range(min(self.executor.batches_at_once, len(units)))]
+        carriers = [asyncio.create_task(errand.work()) for _ in range(min(self.executor.batches_at_once, len(units)))]
         try:
             await asyncio.gather(*carriers)
         finally:

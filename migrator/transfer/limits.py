@@ -185,7 +185,7 @@ async def grant_together(accounts: Sequence[AccountLimits], *, requests: int = 1
     if not bounded:
         now = accounts[0].clock.monotonic()
         for one in accounts:
-            one._take(now, requests, bytes)
+            one._measure(now, requests)
         return
     async with AsyncExitStack() as lines:
         entered: list[AccountLimits] = []

@@ -88,7 +88,7 @@ class Stream:
     async def next(self) -> list[tuple[bytes, Listed]]:
         while not self._done:
             if self._ahead is None:
-                self._ahead = asyncio.ensure_future(self._fetch(None))
+                self._ahead = asyncio.create_task(self._fetch(None))
             try:
                 entries, marker = await self._ahead
             except MarkerRefused as refusal:
@@ -98,7 +98,7 @@ class Stream:
             if marker is None:
                 self._done = True
             else:
-                self._ahead = asyncio.ensure_future(self._fetch(marker))
+                self._ahead = asyncio.create_task(self._fetch(marker))
             batch = self._checked(entries)
             if batch:
                 return batch
@@ -109,7 +109,7 @@ class Stream:
         if self._restarts > RESTARTS:
             raise fault
         self._skip_to = self._last
-        self._ahead = asyncio.ensure_future(self._fetch(None))
+        self._ahead = asyncio.create_task(self._fetch(None))
 
     async def close(self) -> None:
         if self._ahead is not None:

@@ -55,8 +55,11 @@ class PassResult:
 
     def add(self, part: PassResult) -> None:
         """Count ``part`` in."""
-        for name in PassResult.__dataclass_fields__:
-            if name == "named":
-                self.named.extend(part.named[: MAX_NAMED - len(self.named)])
-            else:
-                setattr(self, name, getattr(self, name) + getattr(part, name))
+        for name in _COUNTS:
+            if more := getattr(part, name):
+                setattr(self, name, getattr(self, name) + more)
+        if part.named:
+            self.named.extend(part.named[: MAX_NAMED - len(self.named)])
+
+
+_COUNTS = tuple(name for name in PassResult.__dataclass_fields__ if name != "named")

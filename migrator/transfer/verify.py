@@ -169,7 +169,7 @@ async def _read(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> None:
         for pair in queue:
             await _prove(ends, pair, found)
 
-    readers = [asyncio.ensure_future(reader()) for _ in range(min(READERS, len(pairs)))]
+    readers = [asyncio.create_task(reader()) for _ in range(min(READERS, len(pairs)))]
     try:
         await asyncio.gather(*readers)
     finally:

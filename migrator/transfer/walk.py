@@ -87,9 +87,10 @@ class Walk:
                 await self._some_settled()
             self._save()
         finally:
-            for one in self.under_way:
-                one.cancel()
-            await asyncio.gather(*self.under_way, return_exceptions=True)
+            if self.under_way:
+                for one in self.under_way:
+                    one.cancel()
+                await asyncio.gather(*self.under_way, return_exceptions=True)
             with suppress(MigrateError):  # else another run compares what this one had settled
                 self._save()
 
@@ -142,7 +143,7 @@ class Walk:
         while self.under_way and sum(self.under_way.values()) + len(pairs) > NAMES_IN_FLIGHT:
             await self._some_settled()
         is_out = asyncio.get_running_loop().create_future()
-        work = asyncio.ensure_future(self._settle(above, upper, pairs, evidence, is_out))
+        work = asyncio.create_task(self._settle(above, upper, pairs, evidence, is_out))
         work.add_done_callback(lambda _: _resolve(is_out))
         self.under_way[work] = max(1, len(pairs))
         await is_out  # hands that have nothing to do come before the next page
@@ -273,7 +274,7 @@ class Walk:
                 await t.admit()
                 await Action(self, case, evidence, changes, tally).carry_out(decision)
 
-        workers = [asyncio.ensure_future(work()) for _ in range(min(t.parallel, len(rest)))]
+        workers = [asyncio.create_task(work()) for _ in range(min(t.parallel, len(rest)))]
         try:
             await asyncio.gather(*workers)
         finally:

@@ -20,6 +20,7 @@ from migrator.adapters.state.rules import check_aware
 from migrator.errors import InternalError, StateError
 
 T = TypeVar("T")
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 def time_text(at: datetime) -> str:
@@ -31,7 +32,7 @@ def time_text(at: datetime) -> str:
 def encode(value: Any) -> str:
     """JSON of a record, or of JSON values; InternalError where something in it is neither."""
     try:
-        return json.dumps(_plain(value), separators=(",", ":"))
+        return _JSON.encode(_plain(value))
     except (TypeError, ValueError) as fault:
         raise InternalError(f"cannot save a {type(value).__name__}: {fault}") from fault
 

@@ -42,7 +42,7 @@ class InlineExecutor:
     async def copy(self, batch: CopyBatch, *, is_wanted: Callable[[], bool] = lambda: True) -> BatchAnswer:
         """``is_wanted`` is asked before each copy: once it says no, the rest stays unsent."""
         job = _Job(batch, self._stores[batch.origin], self._stores[batch.destination], self._clock, is_wanted)
-        hands = [asyncio.ensure_future(job.work()) for _ in range(min(HANDS, len(batch.units)))]
+        hands = [asyncio.create_task(job.work()) for _ in range(min(HANDS, len(batch.units)))]
         try:
             await asyncio.gather(*hands)
         except asyncio.CancelledError:

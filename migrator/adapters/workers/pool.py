@@ -154,7 +154,7 @@ class WorkerPool:
         if self._is_closed or self._deaths >= MAX_DEATHS:
             return
         for _ in range(missing):
-            task = asyncio.ensure_future(self._start())
+            task = asyncio.create_task(self._start())
             self._starting.add(task)
             task.add_done_callback(self._starting.discard)
 
@@ -175,7 +175,7 @@ class WorkerPool:
             self._slots.put_nowait(worker)
 
     def _end(self, worker: _Worker) -> None:
-        ending = asyncio.ensure_future(worker.close())
+        ending = asyncio.create_task(worker.close())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
@@ -226,7 +226,7 @@ class _Worker:
         self._outgoing.write(opening)
         await self._letter()
         self.is_alive = True
-        self._listener = asyncio.ensure_future(self._listen())
+        self._listener = asyncio.create_task(self._listen())
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
         assert self._outgoing is not None

@@ -77,8 +77,8 @@ async def verify(mover: Mover) -> Event:
 async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T | None:
     """What ``work`` returns; None if it had not ended after ``seconds``: it is cut off then, and leaves a record of every write
     that nobody waits for any more."""
-    task = asyncio.ensure_future(work)
-    alarm = asyncio.ensure_future(clock.sleep(max(0.0, seconds)))
+    task = asyncio.create_task(work)
+    alarm = asyncio.create_task(clock.sleep(max(0.0, seconds)))
     try:
         await asyncio.wait({task, alarm}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else None

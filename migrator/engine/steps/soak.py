@@ -48,7 +48,7 @@ async def soaking(mover: Mover) -> Event:
     book = Book(mover)
     if not mover.is_patient:
         return await _what_is_due(book)
-    work = [asyncio.ensure_future(_rounds(book)), asyncio.ensure_future(_looks(book))]
+    work = [asyncio.create_task(_rounds(book)), asyncio.create_task(_looks(book))]
     try:
         done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         return next(iter(done)).result()

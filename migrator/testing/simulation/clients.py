@@ -68,7 +68,9 @@ class Customer:
         self._followers: dict[MoveId, Follower] = {}
 
     def follower(self, move: MoveId) -> Follower:
-        return self._followers.setdefault(move, Follower(str(move)))
+        if move not in self._followers:
+            self._followers[move] = Follower(str(move))
+        return self._followers[move]
 
     async def refresh(self, follower: Follower) -> None:
         """Read the route; a failed read takes nothing away and gives nothing."""

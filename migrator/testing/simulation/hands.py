@@ -28,7 +28,7 @@ class FrailHands(InlineExecutor):
         self._random = random
 
     async def copy(self, batch: CopyBatch, **options: object) -> BatchAnswer:
-        work = asyncio.ensure_future(super().copy(batch))
+        work = asyncio.create_task(super().copy(batch))
         try:
             if self._random.random() >= DEATH_CHANCE:
                 return await work

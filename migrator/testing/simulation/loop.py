@@ -170,15 +170,17 @@ class SimLoop(asyncio.BaseEventLoop):
         self.world: Context = copy_context()
         self.until = until
         self.faults: list[str] = []
-        self._virtual_now = 0.0
+        self.virtual_now = 0.0
+        """What ``time`` answers."""
         self._turns = 0
         self._calls = 0
         self._serial = 0
         self._tasks: list[SimTask[Any]] = []
         self.set_exception_handler(self._remember)
+        self.get_debug = False.__bool__  # type: ignore[method-assign]  # asked for each future and task
 
     def time(self) -> float:
-        return self._virtual_now
+        return self.virtual_now
 
     def next_serial(self) -> int:
         self._serial += 1
@@ -206,7 +208,7 @@ class SimLoop(asyncio.BaseEventLoop):
         return call
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
-        return self.call_at(self._virtual_now + delay, callback, *args, context=context)
+        return self.call_at(self.virtual_now + delay, callback, *args, context=context)
 
     def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> asyncio.Task[Any]:
         task: SimTask[Any] = SimTask(coro, loop=self, name=str(name or f"task-{self._serial}"), context=context)
@@ -248,7 +250,7 @@ class SimLoop(asyncio.BaseEventLoop):
         while not self._stopping:
             if not ready:
                 self._jump()
-            now = self._virtual_now
+            now = self.virtual_now
             while scheduled and scheduled[0][0] <= now:
                 ready.append(heapq.heappop(scheduled)[2])
             self._turns += 1
@@ -275,10 +277,10 @@ class SimLoop(asyncio.BaseEventLoop):
         while scheduled and scheduled[0][2][3].is_cancelled:
             heapq.heappop(scheduled)
         if not scheduled:
-            raise DeadlockError(f"nothing is ready and no timer is set at {self._virtual_now:.3f}")
+            raise DeadlockError(f"nothing is ready and no timer is set at {self.virtual_now:.3f}")
         when: float = scheduled[0][0]
-        if when > self._virtual_now:
-            self._virtual_now = when
+        if when > self.virtual_now:
+            self.virtual_now = when
             self._turns = 0
         if when > self.until:
             raise OutOfTimeError(f"virtual second {self.until:.0f} is over")
@@ -310,15 +312,15 @@ class SimClock:
         self._zero = monotonic_zero
 
     def now(self) -> datetime:
-        return self._begins + timedelta(seconds=self._loop.time())
+        return self._begins + timedelta(seconds=self._loop.virtual_now)
 
     def monotonic(self) -> float:
-        return self._loop.time() + self._zero
+        return self._loop.virtual_now + self._zero
 
     async def sleep(self, seconds: float) -> None:
         loop = self._loop
         future: asyncio.Future[None] = asyncio.Future(loop=loop)
-        call = loop.call_at(loop._virtual_now + max(0.0, seconds), _wake, future)
+        call = loop.call_at(loop.virtual_now + max(0.0, seconds), _wake, future)
         try:
             await future
         finally:
