@@ -174,6 +174,11 @@ class MemoryStateStore:
     def _write(self, change: Change, undo: _Undo) -> None:
         rows = self._rows
         match change:
+            case SetNote(name, value):
+                undo.put(rows.notes, name, encode(value))
+            case CountRequests(account, minute, operation, requests):
+                counter = (account, minute, operation)
+                undo.put(rows.requests, counter, rows.requests.get(counter, 0) + requests)
             case SavePlan(plan):
                 check_aware(plan.saved_at)
                 undo.put(rows.single, "plan", plan)
@@ -212,11 +217,6 @@ class MemoryStateStore:
             case AddApproval(approval):
                 check_aware(approval.at)
                 undo.put(rows.approvals, len(rows.approvals), approval)
-            case SetNote(name, value):
-                undo.put(rows.notes, name, encode(value))
-            case CountRequests(account, minute, operation, requests):
-                counter = (account, minute, operation)
-                undo.put(rows.requests, counter, rows.requests.get(counter, 0) + requests)
             case _:
                 raise InternalError(f"the state store was given a {type(change).__name__} to commit")
 
@@ -376,5 +376,11 @@ def _sort_key(name: str) -> bytes:
 
 
 def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
-    copied: dict[str, Any] = decode_value(encode(dict(value))) if value else {}
+    """What would be read after it was written; plain values are what they are."""
+    if all(type(one) in _PLAIN for one in value.values()):
+        return dict(value)
+    copied: dict[str, Any] = decode_value(encode(dict(value)))
     return copied
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})

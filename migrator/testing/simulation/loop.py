@@ -323,8 +323,9 @@ class SimClock:
         call = loop.call_at(loop.virtual_now + max(0.0, seconds), _wake, future)
         try:
             await future
-        finally:
+        except BaseException:
             call.cancel()
+            raise
 
     def random(self) -> float:
         return self._random.random()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 
 import pytest
 
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 
 @value(frozen=True, slots=True)
@@ -84,9 +84,19 @@ def test_a_class_keeps_what_it_says_itself() -> None:
 
 def test_it_is_a_dataclass_still() -> None:
     assert [one.name for one in fields(Deep)] == ["name", "secret", "seen", "depth"]
-    assert replace(Colour("red"), name="blue") == Colour("blue")
     assert asdict(Nothing()) == {}
     assert pickle.loads(pickle.dumps(Ranked(1, "a"))) == Ranked(1, "a")
+
+
+def test_a_value_with_other_fields_is_another_value() -> None:
+    red = Colour("red", "s", 3)
+    blue = replace(red, name="blue")
+    assert (blue.name, blue.secret, blue.seen) == ("blue", "s", 3)
+    assert red.name == "red"
+    assert replace(Own("a"), name="b") == Own("b")
+    assert replace(Nothing()) == Nothing()
+    with pytest.raises(KeyError):
+        replace(red, hue=1)  # type: ignore[call-arg]
 
 
 def test_slots_take_no_other_attribute() -> None:
