@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 
-from migrator.engine.session import PROVEN_DEAD_SECONDS
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
 from migrator.machine.release import Standing, explain
@@ -70,6 +69,8 @@ class Facts:
     lock: LockRecord | None = None
     is_at_work: bool = False
     is_proven_dead: bool = False
+    lingering_seconds: float = 0.0
+    """What runs that did not end in order left to be waited for (``session.lingering_seconds``)."""
     document: RouteDocument | None = None
     routes_error: MigrateError | None = None
     accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
@@ -337,8 +338,13 @@ def is_not_made_yet(facts: Facts, name: str, error: MigrateError | None) -> bool
 
 
 def _lock(facts: Facts) -> Iterator[Finding]:
-    lock = facts.lock
+    lock, wait = facts.lock, facts.lingering_seconds
     if lock is None:
+        if wait:
+            text = f"requests of a run that did not end in order may still be applied for {wait:.0f} s"
+            yield Finding(
+                "warning", "late-requests", "lock", text, "`migrate apply PLAN` keeps cut-overs back for so long"
+            )
         return
     age = (facts.now - lock.heartbeat).total_seconds()
     who = f"{lock.owner}@{lock.host}, pid {lock.pid}"
@@ -347,7 +353,7 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         yield Finding("warning", "clock", "lock", text, "set both by NTP")
     if not facts.is_at_work:
         state = "is proven dead" if facts.is_proven_dead else "gave no sign of life"
-        wait = min(lock.bound_seconds, PROVEN_DEAD_SECONDS) if facts.is_proven_dead else lock.bound_seconds
+        wait = max(wait, lock.linger_seconds(is_dead=facts.is_proven_dead))
         text = f"lock {lock.nonce} of {who} was not given back; it {state} for {age:.0f} s"
         remedy = "`migrate apply PLAN` takes over at once"
         if wait:

@@ -39,7 +39,7 @@ from typing import Any, Final
 from migrator.engine.putting_back import put_back
 from migrator.errors import CloudError, InternalError, MigrateError
 from migrator.machine.release import decide_release, is_fence_of
-from migrator.model.moves import RevokedPolicy, StoredPolicy
+from migrator.model.moves import PROVEN_DEAD_SECONDS, RevokedPolicy, StoredPolicy
 from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
@@ -48,8 +48,6 @@ from migrator.ports.write_policy import PolicyHolder
 
 RELEASE_SECONDS: Final = 600.0
 """How long a release is tried against a route document that does not answer."""
-SETTLE_SECONDS: Final = 30.0
-"""How long requests of an engine that is gone may still be under way. Source: ``session.PROVEN_DEAD_SECONDS``."""
 ATTEMPT_SECONDS: Final = 15.0
 """A read or swap that has not ended by then is given up and tried again."""
 ANSWER_SECONDS: Final = ATTEMPT_SECONDS + 10.0
@@ -199,14 +197,14 @@ class _Post:
                 async with asyncio.timeout(ATTEMPT_SECONDS):
                     said = await self._put_back_once(key, fence, revoked)
             except Exception as fault:  # as for a release
-                if self._clock.monotonic() >= begun + (SETTLE_SECONDS if is_done else RELEASE_SECONDS):
+                if self._clock.monotonic() >= begun + (PROVEN_DEAD_SECONDS if is_done else RELEASE_SECONDS):
                     text = str(fault) or type(fault).__name__
                     self._say(
                         f"cannot put back access policies of {key}: {text}; migrate apply or migrate rollback does"
                     )
                     return
             else:
-                if said is None or self._clock.monotonic() >= begun + SETTLE_SECONDS:
+                if said is None or self._clock.monotonic() >= begun + PROVEN_DEAD_SECONDS:
                     return
                 for text in [] if is_done else said:
                     self._say(f"{why}: {text}")

@@ -18,11 +18,29 @@ from migrator.ports.state_store import SetNote, StateStore
 
 LOCK_TIMEOUT_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
-ENDED = "runs-ended-in-order"
-TAKEN = "runs-taken-over"
-ENDED_RUNS = 200
-PROVEN_DEAD_SECONDS = 30.0
-"""How long the requests of a process that is proven gone may still be under way."""
+ACCOUNTED = "runs-accounted-for"
+"""Note: the latest runs of this store that ended in order, or whose lock was taken over: nothing of them comes later than what
+LINGERING says."""
+ACCOUNTED_RUNS = 200
+LINGERING = "requests-may-still-arrive"
+"""Note: ``seconds`` after the moment ``at`` of the monotonic clock of ``boot`` requests of runs that did not end in order may be
+applied."""
+
+
+def lingering_seconds(state: StateStore, boot_id: str, monotonic: float) -> float:
+    """What earlier runs left to be waited for. Only time that went by on the clock that was written down counts: of another
+    machine, or after it was started again, nobody can tell how much did."""
+    noted = state.note(LINGERING)
+    if not noted:
+        return 0.0
+    boot = _clock_of(boot_id)
+    gone = monotonic - noted["at"] if boot and boot == noted["boot"] else 0.0
+    return max(0.0, float(noted["seconds"]) - max(0.0, gone))
+
+
+def _clock_of(boot_id: str) -> str:
+    """Whose monotonic clock it is: a machine's from one start to the next, whatever container reads it."""
+    return boot_id.partition(" ")[0]
 
 
 class Session:
@@ -56,15 +74,17 @@ class Session:
         wanted = LockRecord(
             self._clock.nonce(), floor, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, self._bound
         )
-        gone = before is not None and is_dead(before)
-        got = self._state.acquire(wanted, is_dead=gone)
-        self.token = got.token
+        asked = self._clock.monotonic()
+        self.wait_until = asked + lingering_seconds(self._state, run.boot_id, asked)
+        dead, accounted = "", list[SetNote]()
+        if before is not None:
+            gone = is_dead(before)
+            dead = before.nonce if gone else ""
+            self.wait_until = max(self.wait_until, asked + before.linger_seconds(is_dead=gone))
+            accounted = self._account_for(before.run)
+        self.token = self._state.acquire(wanted, dead=dead, changes=accounted).token
         self._good_at = self._clock.monotonic()
         self.taken_over = before
-        if before is not None:
-            bound = min(before.bound_seconds, PROVEN_DEAD_SECONDS) if gone else before.bound_seconds
-            self.wait_until = self._good_at + bound
-            self._remember_taken(before.run, bound)
         self._beat = asyncio.create_task(self._beats())
 
     async def close(self) -> None:
@@ -73,31 +93,32 @@ class Session:
             self._beat.cancel()
             await asyncio.gather(self._beat, return_exceptions=True)
         with suppress(LockedError, StateError):
-            ended = [*self._ended(), self._run.id][-ENDED_RUNS:]
-            self._state.commit([SetNote(ENDED, ended)], token=self.token)
+            self._state.commit(self._account_for(self._run.id), token=self.token)
         self._state.release(self.token)
 
     def succeed(self, run: str) -> None:
-        """A record that ``run`` had claimed is claimed now. Unless this store knows that it ended in order, requests of it may
-        still be under way: a store that was put back or copied knows nothing of the runs of its own future. The run whose
-        lock was taken over is waited for already, as long as its credentials hold or its death was proven; one whose lock an
-        earlier run took over, and died before it claimed, is waited for as long as that run would have."""
-        if self.taken_over is not None and run == self.taken_over.run:
+        """A record that ``run`` had claimed is claimed now. Unless this store has accounted for that run, requests of it may
+        still be under way: a store that was put back or copied knows nothing of the runs of its own future."""
+        if not run or run == self._run.id or run in self._accounted():
             return
-        if run and run != self._run.id and run not in self._ended():
-            bound = self._taken().get(run, self._bound)
-            self.wait_until = max(self.wait_until, self._clock.monotonic() + bound)
+        until = self._clock.monotonic() + self._bound
+        if until <= self.wait_until or not self._bound:
+            return
+        self.wait_until = until
+        with suppress(StateError):  # a store that is full must not keep writers out: this run waits anyway
+            self._state.commit([self._lingering()], token=self.token)
 
-    def _remember_taken(self, run: str, bound_seconds: float) -> None:
-        taken = {**self._taken(), run: bound_seconds}
-        self._state.commit([SetNote(TAKEN, dict(list(taken.items())[-ENDED_RUNS:]))], token=self.token)
+    def _account_for(self, run: str) -> list[SetNote]:
+        return [SetNote(ACCOUNTED, [*self._accounted(), run][-ACCOUNTED_RUNS:]), self._lingering()]
 
-    def _taken(self) -> dict[str, float]:
-        """Runs whose lock was taken over in this store, and how long their requests may outlive that."""
-        return dict(self._state.note(TAKEN) or {})
+    def _accounted(self) -> list[str]:
+        return list(self._state.note(ACCOUNTED) or ())
 
-    def _ended(self) -> list[str]:
-        return list(self._state.note(ENDED) or ())
+    def _lingering(self) -> SetNote:
+        """What the runs after this one still have to wait for."""
+        now = self._clock.monotonic()
+        left = max(0.0, self.wait_until - now)
+        return SetNote(LINGERING, {"seconds": left, "boot": _clock_of(self._run.boot_id), "at": now} if left else None)
 
     @property
     def good_until(self) -> float:

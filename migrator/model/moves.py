@@ -241,6 +241,10 @@ class Approval:
     at: datetime
 
 
+PROVEN_DEAD_SECONDS = 30.0
+"""How long the requests of a process that is proven gone may still be under way."""
+
+
 @value(frozen=True, slots=True)
 class LockRecord:
     """Who runs. ``nonce`` is the id that ``migrate unlock`` takes; ``token`` only grows; ``bound_seconds`` is how long
@@ -256,6 +260,10 @@ class LockRecord:
     since: datetime
     heartbeat: datetime
     bound_seconds: float
+
+    def linger_seconds(self, *, is_dead: bool) -> float:
+        """For how long, from when its lock is taken, requests of this run may be applied. ``is_dead``: on proof."""
+        return min(self.bound_seconds, PROVEN_DEAD_SECONDS) if is_dead else self.bound_seconds
 
 
 @value(frozen=True, slots=True)

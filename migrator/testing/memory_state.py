@@ -156,13 +156,7 @@ class MemoryStateStore:
             check_operator_changes(changes)
         else:
             check_token(self.lock(), token)
-        undo = _Undo()
-        try:
-            for change in changes:
-                self._write(change, undo)
-        except BaseException:
-            undo.roll_back()
-            raise
+        self._write_all(changes)
         if self.on_commit is not None:
             self.on_commit(changes, "after")
 
@@ -170,6 +164,16 @@ class MemoryStateStore:
         """Nothing is open."""
 
     # Changes.
+
+    def _write_all(self, changes: Sequence[Change]) -> None:
+        """All of them or none."""
+        undo = _Undo()
+        try:
+            for change in changes:
+                self._write(change, undo)
+        except BaseException:
+            undo.roll_back()
+            raise
 
     def _write(self, change: Change, undo: _Undo) -> None:
         rows = self._rows
@@ -341,11 +345,12 @@ class MemoryStateStore:
         held: LockRecord | None = self._rows.single.get("lock")
         return held
 
-    def acquire(self, wanted: LockRecord, *, is_dead: bool) -> LockRecord:
+    def acquire(self, wanted: LockRecord, *, dead: str = "", changes: Sequence[Change] = ()) -> LockRecord:
         check_aware(wanted.since, wanted.heartbeat)
-        check_free(self.lock(), wanted, is_dead=is_dead)
+        check_free(self.lock(), wanted, dead=dead)
         token = max(self._rows.single.get("token", 0) + 1, wanted.token)
         taken = replace(wanted, token=token)
+        self._write_all(changes)
         self._rows.single |= {"token": token, "lock": taken}
         return taken
 

@@ -120,7 +120,7 @@ def open_state(folder: str) -> tuple[SqlStateStore, int]:
     now = datetime.now(UTC)
     state = open_store(f"sqlite:///{Path(folder) / 'migrator.db'}", "benchmark")
     lock = LockRecord("aa", 0, "run", "ann", "desk", 1, "boot", now, now, 300.0)
-    return state, state.acquire(lock, is_dead=False).token
+    return state, state.acquire(lock).token
 
 
 async def measure(objects: int, folder: str, profile: cProfile.Profile | None, *, one_by_one: bool) -> None:

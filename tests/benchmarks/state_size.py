@@ -74,7 +74,7 @@ def main(objects: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "migrator.db"
         store: SqlStateStore = open_store(f"sqlite:///{path}", "benchmark")
-        token = store.acquire(_lock(), is_dead=False).token
+        token = store.acquire(_lock()).token
         empty = path.stat().st_size
         begun = time.perf_counter()
         commits = fill(store, token, objects)
@@ -93,7 +93,7 @@ def main(objects: int) -> None:
         print(f"after all that: {size / objects:.2f} bytes an object")
         store.close()
     memory = MemoryStateStore("benchmark")
-    token = memory.acquire(_lock(), is_dead=False).token
+    token = memory.acquire(_lock()).token
     print(f"small commits: {small_commits(memory, token, 20_000):,.0f}/s in memory")
 
 

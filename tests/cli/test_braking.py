@@ -37,7 +37,7 @@ def test_wishes_are_told_with_who_and_since_when() -> None:
 
 def test_only_the_pace_of_a_run_at_work_is_of_now() -> None:
     store = MemoryStateStore("tiny")
-    token = store.acquire(lock(), is_dead=False).token
+    token = store.acquire(lock()).token
     store.commit([SetNote(NOTE, to_note(Pace(NOW, {"a": AccountPace(5.0)}, {"na/web": 3.0})))], token=token)
 
     def pace_at(seconds: float, *, is_dead: bool = False) -> Pace | None:

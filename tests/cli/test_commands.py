@@ -47,9 +47,7 @@ def hold_lock(url: str, *, pid: int, age_seconds: float = 0.0) -> LockRecord:
     store = open_store(url, "tiny")
     now = datetime.now(UTC)
     begun = datetime.fromtimestamp(now.timestamp() - age_seconds, UTC)
-    lock = store.acquire(
-        LockRecord("c0ffee", 0, "other", user(), "elsewhere", pid, boot_id(), begun, begun, 0.0), is_dead=False
-    )
+    lock = store.acquire(LockRecord("c0ffee", 0, "other", user(), "elsewhere", pid, boot_id(), begun, begun, 0.0))
     store.commit([SavePlan(PlanRecord("tiny", "f", PLAN, now))], token=lock.token)
     store.close()
     return lock

@@ -110,7 +110,7 @@ class StateStoreSuite:
 
     @pytest.fixture
     def token(self, store: StateStore) -> int:
-        return store.acquire(lock(), is_dead=False).token
+        return store.acquire(lock()).token
 
     # Values come back as they were written.
 
@@ -306,7 +306,7 @@ class StateStoreSuite:
         assert [row.name for row in store.exceptions(MOVE, limit=2)] == ["z", "B"]
 
     def test_beyond_the_cap_exceptions_are_counted_exactly(self, capped_store: StateStore) -> None:
-        token = capped_store.acquire(lock(), is_dead=False).token
+        token = capped_store.acquire(lock()).token
 
         def put(*rows: ExceptionRow) -> None:
             capped_store.commit([PutException(MOVE, row) for row in rows], token=token)
@@ -518,9 +518,9 @@ class StateStoreSuite:
 
         with pytest.raises(LockedError):
             try_with(1)
-        first = store.acquire(lock("aa"), is_dead=False).token
+        first = store.acquire(lock("aa")).token
         try_with(first)
-        second = store.acquire(lock("bb"), is_dead=True).token
+        second = store.acquire(lock("bb"), dead="aa").token
         with pytest.raises(LockedError, match="taken over"):
             try_with(first)
         try_with(second)
@@ -532,26 +532,36 @@ class StateStoreSuite:
         assert store.note("k") == second
 
     def test_the_second_is_told_who_holds_the_lock(self, store: StateStore) -> None:
-        taken = store.acquire(lock("aa"), is_dead=False)
+        taken = store.acquire(lock("aa"))
         assert store.lock() == taken == replace(lock("aa"), token=taken.token)
         with pytest.raises(LockedError) as refused:
-            store.acquire(lock("bb", 5), is_dead=False)
+            store.acquire(lock("bb", 5))
         for word in ("ann", "desk", "4242", "2026-03-01 12:00:00", "aa"):
             assert word in refused.value.message
         assert "migrate unlock aa" in refused.value.hint
         assert store.lock() == taken
 
+    def test_a_lock_that_another_took_meanwhile_is_not_the_dead_one(self, store: StateStore) -> None:
+        """Two who wait prove the same process gone; only one of them takes its lock."""
+        store.acquire(lock("aa"))
+        store.acquire(lock("bb", 5), dead="aa")
+        with pytest.raises(LockedError):
+            store.acquire(lock("cc", 6), dead="aa", changes=[SetNote("k", 1)])
+        assert store.note("k") is None
+        assert store.acquire(lock("cc", 7), dead="bb", changes=[SetNote("k", 2)]).nonce == "cc"
+        assert store.note("k") == 2
+
     def test_a_token_is_above_all_before_and_not_below_what_was_wanted(self, store: StateStore) -> None:
-        first = store.acquire(replace(lock("aa"), token=1_700_000_000_000), is_dead=False)
+        first = store.acquire(replace(lock("aa"), token=1_700_000_000_000))
         assert first.token >= 1_700_000_000_000
-        assert store.acquire(lock("bb"), is_dead=True).token > first.token
+        assert store.acquire(lock("bb"), dead="aa").token > first.token
 
     def test_a_lock_without_a_heartbeat_for_30_seconds_is_free(self, store: StateStore) -> None:
-        first = store.acquire(lock("aa"), is_dead=False)
+        first = store.acquire(lock("aa"))
         store.heartbeat(first.token, at(10))
         with pytest.raises(LockedError):
-            store.acquire(lock("bb", 40), is_dead=False)
-        second = store.acquire(lock("bb", 40.001), is_dead=False)
+            store.acquire(lock("bb", 40))
+        second = store.acquire(lock("bb", 40.001))
         assert second.token > first.token
         assert store.lock() == second
         with pytest.raises(LockedError):
@@ -559,29 +569,27 @@ class StateStoreSuite:
         assert store.lock() == second
 
     def test_heartbeats_show(self, store: StateStore) -> None:
-        taken = store.acquire(lock("aa"), is_dead=False)
+        taken = store.acquire(lock("aa"))
         store.heartbeat(taken.token, at(7))
         assert store.lock() == replace(taken, heartbeat=at(7))
 
     def test_tokens_only_grow_whatever_happened_to_the_lock(self, store: StateStore) -> None:
-        tokens = [store.acquire(lock("aa"), is_dead=False).token]
+        tokens = [store.acquire(lock("aa")).token]
         store.release(tokens[-1])
         assert store.lock() is None
-        tokens.append(store.acquire(lock("bb"), is_dead=False).token)
+        tokens.append(store.acquire(lock("bb")).token)
         assert store.remove_lock("aa") is False
         assert store.remove_lock("bb") is True
         assert store.remove_lock("bb") is False
         assert store.lock() is None
-        tokens.append(store.acquire(lock("cc"), is_dead=False).token)
-        tokens.append(
-            store.acquire(lock("cc"), is_dead=False).token
-        )  # the same run again: an answer may have been lost
+        tokens.append(store.acquire(lock("cc")).token)
+        tokens.append(store.acquire(lock("cc")).token)  # the same run again: an answer may have been lost
         assert tokens == sorted(set(tokens))
 
     def test_a_run_without_the_lock_has_no_heartbeat(self, store: StateStore) -> None:
         with pytest.raises(LockedError):
             store.heartbeat(1, NOW)
-        taken = store.acquire(lock(), is_dead=False)
+        taken = store.acquire(lock())
         store.remove_lock(taken.nonce)
         with pytest.raises(LockedError):
             store.heartbeat(taken.token, NOW)

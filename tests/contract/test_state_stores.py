@@ -82,8 +82,8 @@ class TestManyPlansInOneStore:
     def test_plans_do_not_see_each_other_but_share_the_lineage(self, store: SqlStateStore, path: Path) -> None:
         other = open_store(f"sqlite:///{path}", "q")
         token, other_token = (
-            store.acquire(lock("aa"), is_dead=False).token,
-            other.acquire(lock("bb"), is_dead=False).token,
+            store.acquire(lock("aa")).token,
+            other.acquire(lock("bb")).token,
         )
         store.commit([SaveMove(MoveRecord(MOVE, "w", "a", "b")), SetNote("k", 1), AddJournal(entry("p1"))], token=token)
         other.commit([replaced(None, None, piece(None)), AddJournal(entry("q1"))], token=other_token)
@@ -96,14 +96,12 @@ class TestManyPlansInOneStore:
     def test_the_plans_of_a_store_are_known_by_name(self, store: SqlStateStore, path: Path) -> None:
         for name in ("z", "a"):
             bound = open_store(f"sqlite:///{path}", name)
-            bound.commit(
-                [SavePlan(PlanRecord(name, "", "", NOW))], token=bound.acquire(lock(name), is_dead=False).token
-            )
+            bound.commit([SavePlan(PlanRecord(name, "", "", NOW))], token=bound.acquire(lock(name)).token)
             bound.close()
         assert stored_plans(f"sqlite:///{path}") == ("a", "z")
 
     def test_a_lock_is_removed_by_its_id_whatever_plan_it_belongs_to(self, store: SqlStateStore, path: Path) -> None:
-        store.acquire(lock("aa"), is_dead=False)
+        store.acquire(lock("aa"))
         nobody = open_store(f"sqlite:///{path}", "")
         assert nobody.remove_lock("aa")
         assert store.lock() is None
@@ -163,7 +161,7 @@ store = open_store(sys.argv[1], "p")
 print("ready", flush=True)
 sys.stdin.readline()
 try:
-    print(store.acquire(lock(sys.argv[2]), is_dead=False).token)
+    print(store.acquire(lock(sys.argv[2])).token)
 except LockedError:
     print("locked")
 """
@@ -188,7 +186,8 @@ from migrator.model.moves import JournalEntry
 from migrator.ports.state_store import AddJournal, SetNote
 from tests.contract.state_store_suite import lock, piece, replaced
 store = open_store(sys.argv[1], "p")
-token = store.acquire(lock(sys.argv[2]), is_dead=True).token
+before = store.lock()
+token = store.acquire(lock(sys.argv[2]), dead=before.nonce if before else "").token
 n = store.note("n") or 0
 while True:
     n += 1
@@ -259,7 +258,7 @@ class TestTheFile:
     def test_evidence_costs_at_most_26_bytes_an_object_also_after_rewriting(
         self, store: SqlStateStore, path: Path
     ) -> None:
-        token, empty = store.acquire(lock(), is_dead=False).token, path.stat().st_size
+        token, empty = store.acquire(lock()).token, path.stat().st_size
         uppers = [f"{n:06}".encode("utf-16-be") for n in range(9)]
         for is_open in (True, False, True, False):
             records = os.urandom(24 * 10_000)
@@ -325,7 +324,7 @@ class TestTheFile:
 
     def test_a_damaged_store_is_one_sentence(self, path: Path) -> None:
         store = open_store(f"sqlite:///{path}", "p")
-        token = store.acquire(lock(), is_dead=False).token
+        token = store.acquire(lock()).token
         store.commit([replaced(None, None, piece(None, b"x" * 500_000))], token=token)
         store.close()
         raw = bytearray(path.read_bytes())
@@ -404,7 +403,7 @@ except StateError as refused:
 
 class TestAFullDisk:
     def test_a_full_disk_is_one_sentence_and_what_was_committed_stays(self, store: SqlStateStore, path: Path) -> None:
-        token = store.acquire(lock(), is_dead=False).token
+        token = store.acquire(lock()).token
         store.commit([replaced(None, None, piece(None, b"first"))], token=token)
         with store._engine.connect() as connection:  # one pooled connection: the limit stays with it
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
@@ -421,7 +420,7 @@ from migrator.adapters.state import open_store
 from migrator.errors import StateError
 from tests.contract.state_store_suite import lock, piece, replaced
 store = open_store(sys.argv[1], "p")
-token = store.acquire(lock("bb"), is_dead=True).token
+token = store.acquire(lock("bb"), dead="aa").token
 resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
 try:
     store.commit([replaced(None, None, piece(None, b"x" * 1_000_000))], token=token)
@@ -432,7 +431,7 @@ except StateError as refused:
     def test_a_disk_that_refuses_is_one_sentence_and_what_was_committed_stays(
         self, store: SqlStateStore, path: Path
     ) -> None:
-        token = store.acquire(lock(), is_dead=False).token
+        token = store.acquire(lock()).token
         store.commit([replaced(None, None, piece(None, b"first"))], token=token)
         said = _run(self.LIMITED, f"sqlite:///{path}")
         assert said.startswith(f"refused cannot write the state store {path}: the disk")
@@ -465,7 +464,7 @@ class TestUrls:
 class TestMemoryExtras:
     def test_a_snapshot_can_be_restored_again_and_again_also_elsewhere(self) -> None:
         store = MemoryStateStore("p")
-        token = store.acquire(lock(), is_dead=False).token
+        token = store.acquire(lock()).token
         store.commit([SetNote("n", 1), AddJournal(entry("one")), replaced(None, None, piece(None, b"1"))], token=token)
         kept = store.snapshot()
         for _ in range(2):

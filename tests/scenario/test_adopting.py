@@ -118,7 +118,7 @@ async def test_what_only_the_old_side_had_and_somebody_deletes_there_is_a_stragg
     small.change_wave(soak_seconds=30.0, cutover=Cutover(straggler_interval_seconds=0.1))
     state = small.state()
     now = datetime.now(UTC)
-    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0), is_dead=True)
+    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0))
     state.commit([SaveMove(replace(state.move(ID), state=MoveState.SOAKING))], token=lock.token)
     state.release(lock.token)
     await small.erase("src", "late")
@@ -164,7 +164,7 @@ async def test_a_store_restored_from_before_its_first_look_at_the_route_adopts_i
     figures = replace(state.move(ID).figures, soak_seconds=0.0)
     restored = replace(state.move(ID), state=moment, ever_routed=False, epoch=0, switched_at=None, figures=figures)
     now = datetime.now(UTC)
-    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0), is_dead=True)
+    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0))
     state.commit([SaveMove(restored)], token=lock.token)
     state.release(lock.token)
 

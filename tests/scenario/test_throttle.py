@@ -48,7 +48,7 @@ async def noted(small, work) -> Pace:
 async def test_a_run_goes_on_at_the_pace_that_the_service_had_asked_for(small):
     before = Pace(datetime.now(UTC), {"dst": AccountPace(5.0, 7.0, "service"), "src": AccountPace(5.0, 7.0)}, {})
     store = small.state()
-    token = store.acquire(lock(), is_dead=False).token
+    token = store.acquire(lock()).token
     store.commit([SetNote(NOTE, to_note(before))], token=token)
     rollout = small.rollout(store)
     rollout._pacing.begin()

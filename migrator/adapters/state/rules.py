@@ -95,9 +95,10 @@ def _stretch(change: ReplaceRanges) -> str:
     return f"the stretch ({change.above!r}, {change.upper!r}] of {change.container}/{change.prefix} of {change.move}"
 
 
-def check_free(held: LockRecord | None, wanted: LockRecord, *, is_dead: bool) -> None:
-    """LockedError if a living run other than ``wanted`` holds the lock. ``is_dead``: the caller proved its processes gone."""
-    if held is None or held.nonce == wanted.nonce or is_dead:
+def check_free(held: LockRecord | None, wanted: LockRecord, *, dead: str) -> None:
+    """LockedError if a living run other than ``wanted`` holds the lock. ``dead``: the caller proved the process of this
+    lock gone; somebody else may have proved it too, and hold another lock by now."""
+    if held is None or held.nonce in (wanted.nonce, dead):
         return
     silence = (wanted.heartbeat - held.heartbeat).total_seconds()
     if silence > LOCK_TIMEOUT_SECONDS:

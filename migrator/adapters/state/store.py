@@ -204,11 +204,13 @@ class SqlStateStore:
     def lock(self) -> LockRecord | None:
         return self._one(LockRecord, t.LOCK, {})
 
-    def acquire(self, wanted: LockRecord, *, is_dead: bool) -> LockRecord:
+    def acquire(self, wanted: LockRecord, *, dead: str = "", changes: Sequence[Change] = ()) -> LockRecord:
         with self._writing() as (connection, writer):
-            check_free(self._held(connection), wanted, is_dead=is_dead)
+            check_free(self._held(connection), wanted, dead=dead)
             taken = replace(wanted, token=writer.next_number("token", at_least=wanted.token))
             _put_lock(writer, taken)
+            for change in changes:
+                writer.write(change)
         return taken
 
     def heartbeat(self, token: int, at: datetime) -> None:

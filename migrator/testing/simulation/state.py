@@ -106,9 +106,9 @@ class NodeState:
     def lock(self) -> LockRecord | None:
         return self._live.lock()
 
-    def acquire(self, wanted: LockRecord, *, is_dead: bool) -> LockRecord:
+    def acquire(self, wanted: LockRecord, *, dead: str = "", changes: Sequence[Change] = ()) -> LockRecord:
         self._node.step()
-        return self._inner.acquire(wanted, is_dead=is_dead)
+        return self._inner.acquire(wanted, dead=dead, changes=changes)
 
     def heartbeat(self, token: int, at: datetime) -> None:
         self._live.heartbeat(token, at)

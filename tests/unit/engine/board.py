@@ -123,7 +123,7 @@ def mover_of(record: MoveRecord, route: RouteRecord | None) -> tuple[Mover, Boar
     world = World({name: Bare(name) for name in ADDRESS}, board, state, {}, clock, Told())
     session = Session(state, clock, run, {})
     desk = RouteDesk(board, clock, routing, lineage=LINEAGE, run=run.id)
-    session.token = state.acquire(_lock(clock), is_dead=False).token  # no heart: time stands still between sleeps
+    session.token = state.acquire(_lock(clock)).token  # no heart: time stands still between sleeps
     state.commit([SaveMove(record)], token=session.token)
     own = OwnTraffic(state, clock, run.id, lambda *changes: None)
     return Mover(Shared(schedule, world, run, session, desk, world.stores, own), wave, move, record), board, clock

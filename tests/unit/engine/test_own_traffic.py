@@ -40,7 +40,7 @@ class World:
         self.clock = Clock()
         self.state = MemoryStateStore("p", lineage="l")
         lock = LockRecord("n", 0, "r", "o", "h", 1, "b", NOON, NOON, 0.0)
-        self.token = self.state.acquire(lock, is_dead=True).token
+        self.token = self.state.acquire(lock).token
         self.commits = 0
 
     def commit(self, *changes: Change) -> None:

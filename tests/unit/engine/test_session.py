@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, PROVEN_DEAD_SECONDS, Session
+from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, Session, lingering_seconds
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
+from migrator.model.moves import PROVEN_DEAD_SECONDS
 from migrator.testing.memory_state import MemoryStateStore
 
 RUN = Run("run-1", "me", "here", 1, "boot")
@@ -136,3 +137,89 @@ async def test_a_run_whose_successor_died_before_it_claimed_is_waited_for_no_lon
     third.succeed("a run that this store never saw")
     assert third.wait_until == clock.monotonic() + 300.0
     await third.close()
+
+
+BOUND = 300.0
+
+
+async def killed(state, clock, number, *, is_dead=False):
+    """A run that takes the lock and is heard of no more."""
+    session = Session(state, clock, Run(f"run-{number}", "me", "here", number, "boot"), {"src": BOUND})
+    session.open(lambda lock: is_dead)
+    session._beat.cancel()
+    clock.seconds += 2 * LOCK_TIMEOUT_SECONDS
+
+
+def last_run(boot="boot"):
+    return Run("run-9", "me", "here", 9, boot)
+
+
+async def test_what_a_dead_run_may_have_sent_is_waited_for_by_whoever_comes_next(clock):
+    """The first dies and nobody can prove it; the second takes over and ends in order before the first one's credentials do."""
+    state = MemoryStateStore("plan")
+    await killed(state, clock, 1)
+    taken_at = clock.seconds
+    second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": BOUND})
+    second.open(lambda lock: False)
+    clock.seconds += 40.0
+    await second.close()
+    clock.seconds += 10.0
+    third = Session(state, clock, last_run(), {"src": BOUND})
+    third.open(lambda lock: False)
+    third.succeed("run-1")
+    assert third.taken_over is None
+    assert third.wait_until == taken_at + BOUND
+    await third.close()
+
+
+async def test_time_that_nobody_can_have_measured_does_not_count(clock):
+    """The third runs on another machine, or on one that tells no boot: what the second left is waited for as it was left."""
+    state = MemoryStateStore("plan")
+    await killed(state, clock, 1)
+    second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": BOUND})
+    second.open(lambda lock: False)
+    clock.seconds += 40.0
+    await second.close()
+    assert lingering_seconds(state, "boot in a container", clock.seconds + 10.0) == BOUND - 50.0
+    assert lingering_seconds(state, "another-boot", clock.seconds + 1e6) == BOUND - 40.0
+    assert lingering_seconds(state, "", clock.seconds + 1e6) == BOUND - 40.0
+    assert lingering_seconds(state, "boot", 0.0) == BOUND - 40.0
+
+
+async def test_a_proven_death_shortens_no_wait_but_its_own(clock):
+    state = MemoryStateStore("plan")
+    await killed(state, clock, 1)
+    taken_at = clock.seconds
+    await killed(state, clock, 2)
+    third = Session(state, clock, last_run(), {"src": BOUND})
+    third.open(lambda lock: True)
+    assert third.wait_until == taken_at + BOUND
+    await third.close()
+
+
+async def test_what_was_waited_for_to_its_end_is_not_waited_for_again(clock):
+    state = MemoryStateStore("plan")
+    await killed(state, clock, 1)
+    second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": BOUND})
+    second.open(lambda lock: False)
+    clock.seconds += BOUND
+    await second.close()
+    for boot in ("boot", "another-boot"):
+        third = Session(state, clock, last_run(boot), {"src": BOUND})
+        third.open(lambda lock: False)
+        third.succeed("run-1")
+        third.succeed("run-2")
+        assert third.wait_until <= clock.monotonic()
+        await third.close()
+
+
+async def test_a_run_that_the_store_never_saw_is_waited_for_by_later_runs_too(clock):
+    state = MemoryStateStore("plan")
+    first = Session(state, clock, Run("run-1", "me", "here", 1, "boot"), {"src": BOUND})
+    first.open(lambda lock: False)
+    first.succeed("a run of another store")
+    await first.close()
+    second = Session(state, clock, last_run("another-boot"), {"src": BOUND})
+    second.open(lambda lock: False)
+    assert second.wait_until == clock.monotonic() + BOUND
+    await second.close()

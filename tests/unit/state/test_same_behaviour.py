@@ -158,9 +158,15 @@ class SameBehaviour(RuleBasedStateMachine):
     def commit_without_token(self, chosen: list[Change], other: Change | None) -> None:
         self.both("commit", chosen + ([] if other is None else [other]), token=None)
 
-    @rule(nonce=st.sampled_from(["aa", "bb"]), at=times, is_dead=st.booleans())
-    def acquire(self, nonce: str, at: datetime, is_dead: bool) -> None:
-        self.both("acquire", LockRecord(nonce, 0, "r", "ann", "desk", 1, "b", at, at, 1.5), is_dead=is_dead)
+    @rule(
+        nonce=st.sampled_from(["aa", "bb"]),
+        at=times,
+        dead=st.sampled_from(["", "aa", "bb"]),
+        chosen=st.lists(changes, max_size=2),
+    )
+    def acquire(self, nonce: str, at: datetime, dead: str, chosen: Sequence[Change]) -> None:
+        wanted = LockRecord(nonce, 0, "r", "ann", "desk", 1, "b", at, at, 1.5)
+        self.both("acquire", wanted, dead=dead, changes=chosen)
 
     @rule(token=st.integers(1, 3), at=times)
     def heartbeat(self, token: int, at: datetime) -> None:

@@ -92,9 +92,9 @@ def test_an_upgraded_store_goes_on_where_it_was(old: Path) -> None:
     assert dict(store.exception_counts(MOVE)) == {"foreign": 1}
     assert store.journal()[-1].number == 3
     with pytest.raises(LockedError):
-        store.acquire(LockRecord("bb", 0, "r", "o", "h", 1, "b", NOW, NOW, 1.0), is_dead=False)
+        store.acquire(LockRecord("bb", 0, "r", "o", "h", 1, "b", NOW, NOW, 1.0))
     store.release(held.token)
-    assert store.acquire(LockRecord("bb", 0, "r", "o", "h", 1, "b", NOW, NOW, 1.0), is_dead=False).token == 2
+    assert store.acquire(LockRecord("bb", 0, "r", "o", "h", 1, "b", NOW, NOW, 1.0)).token == 2
     store.close()
 
 

@@ -57,7 +57,7 @@ class Lab:
         self.state = MemoryStateStore("lab")
         now = self.clock.now()
         lock = LockRecord("n", 0, "run", "me", "here", 1, "boot", now, now, 0.0)
-        self.token = self.state.acquire(lock, is_dead=False).token
+        self.token = self.state.acquire(lock).token
 
     def transfer(self, direction=Direction.FORWARD, **options) -> Transfer:
         return Transfer(
