@@ -233,7 +233,7 @@ def _kept(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Iterat
         )
     live = route.account if route is not None and route.mode != READ_ONLY else ""
     if not facts.is_at_work and any(one.account == live for one in record.revoked):
-        text = f"access policies of {live} are still revoked by a fence that is over: their writers are refused"
+        text = f"access policies of {live} may still be revoked by a fence that is over: their writers would be refused"
         yield Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it puts them back first")
     counts = {kind: number for kind, number in facts.exceptions.get(key, {}).items() if number}
     if counts:

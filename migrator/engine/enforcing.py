@@ -82,8 +82,7 @@ async def revoke(mover: Mover) -> float:
         try:
             await holder.set_policies(container, new, public_access=found.public_access)
         except (OutcomeUnknown, asyncio.CancelledError):
-            bound = mover.world.write_bounds.get(account, 0.0)
-            mover.revoking_until = mover.world.clock.monotonic() + bound
+            _may_come_late(mover, account)
             raise
     revoked_at = mover.world.clock.monotonic()
     for revoked in changed:
@@ -117,44 +116,62 @@ async def _until_refused(mover: Mover, holder: PolicyHolder, revoked: RevokedPol
 async def restore(mover: Mover) -> None:
     """Put back the policies of the account that the route names, if no fence is open. A second run finds nothing to do.
 
-    A revocation that was not answered may be applied after they were put back: until it cannot be any more, they are put back
-    again and again. Never raises CloudError: what cannot be put back now stays on record, is said, and is tried by the next run.
+    A revocation that was not answered, or that a dead run had sent, may be applied after this. As long as such requests may
+    arrive (``Session.wait_until``) the policies stay on record, and whoever looks again - each step, each round of ``ready``,
+    the next run - puts them back again. Never raises CloudError: what cannot be put back now stays on record too, and is said.
     """
-    if mover.record.intent is not None:
+    clock = mover.world.clock
+    if mover.record.intent is not None or not (ours := _of_the_live_account(mover)):
         return
-    live, clock = live_account(mover.record), mover.world.clock
-    ours = [one for one in mover.record.revoked if one.account == live]
-    groups = {container: [one for one in ours if one.container == container] for container in _places(ours)}
-    while clock.monotonic() < mover.revoking_until:
-        for container, group in groups.items():
-            await _restored(mover, live, container, group)
-        if mover.is_leaving:
-            return  # they stay on record, and the next run looks again
-        await clock.sleep(RESTORE_PAUSE_SECONDS)
-    for container, group in groups.items():
-        left = await _restored(mover, live, container, group)
+    is_last = clock.monotonic() >= mover.shared.session.wait_until
+    if not is_last and clock.monotonic() < mover.restored_at + RESTORE_PAUSE_SECONDS:
+        return
+    for container in sorted({one.container for one in ours}):
+        group = [one for one in ours if one.container == container]
+        left = await _restored(mover, container, group)
         if left is None:
             return
-        for text in left:
-            mover.tell("warning", f"{mover.id}: {text}")
-        kept = tuple(one for one in mover.record.revoked if one not in group)
-        mover.save(replace(mover.record, revoked=kept), _note(mover, "policies-restored", group))
+        if is_last:
+            for text in left:
+                mover.tell("warning", f"{mover.id}: {text}")
+            kept = tuple(one for one in mover.record.revoked if one not in group)
+            mover.save(replace(mover.record, revoked=kept), _note(mover, "policies-restored", group))
+    mover.restored_at = clock.monotonic()
 
 
-def _places(revoked: Sequence[RevokedPolicy]) -> list[str]:
-    return sorted({one.container for one in revoked})
+async def keep_open(mover: Mover) -> None:
+    """Before a run leaves a move: until nothing can close its policies any more, unless it may not wait."""
+    while _of_the_live_account(mover) and mover.record.intent is None and mover.is_patient:
+        left = mover.shared.session.wait_until - mover.world.clock.monotonic()
+        await restore(mover)
+        if left <= 0:
+            return
+        await mover.world.clock.sleep(min(left, RESTORE_PAUSE_SECONDS))
 
 
-async def _restored(mover: Mover, live: str, container: str, group: Sequence[RevokedPolicy]) -> list[str] | None:
+def _of_the_live_account(mover: Mover) -> list[RevokedPolicy]:
+    live = live_account(mover.record)
+    return [one for one in mover.record.revoked if one.account == live]
+
+
+def _may_come_late(mover: Mover, account: str) -> None:
+    """A change of policies was not answered. It could shut writers out after the fence, or let them into the next one."""
+    mover.shared.session.linger(mover.world.write_bounds.get(account, 0.0))
+
+
+async def _restored(mover: Mover, container: str, group: Sequence[RevokedPolicy]) -> list[str] | None:
     """What is left as somebody else made it; None if the service would not do it."""
+    account = group[0].account
     for attempt in range(RESTORE_ATTEMPTS):
         try:
-            return await _restore_one(mover.store(live), container, group)
+            return await _restore_one(mover.store(account), container, group)
         except NotFound:
-            return [f"{live}/{container} is gone"]
+            return [f"{account}/{container} is gone"]
         except CloudError as fault:
+            if isinstance(fault, OutcomeUnknown):
+                _may_come_late(mover, account)
             if attempt == RESTORE_ATTEMPTS - 1:
-                mover.tell("warning", f"{mover.id}: policies of {live}/{container} stay revoked: {fault.message}")
+                mover.tell("warning", f"{mover.id}: policies of {account}/{container} stay revoked: {fault.message}")
                 return None
         await mover.world.clock.sleep(RESTORE_PAUSE_SECONDS)
     return None

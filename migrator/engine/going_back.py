@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from migrator.engine import adopting, left_behind, steps
+from migrator.engine import adopting, enforcing, left_behind, steps
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
@@ -95,6 +95,7 @@ async def roll_back(
             break
     for move in scope:  # not before all customers are back who can be
         await left_behind.look(fleet.mover(move))
+        await enforcing.keep_open(fleet.mover(move))
     halted += left_behind.changed(fleet, scope)
     wishes = [one for one in fleet.world.state.controls() if one.kind == "rollback"]
     if wishes:

@@ -150,10 +150,8 @@ class Mover:
     """Whose turn it is to cut over; None: anybody's."""
     is_patient: bool = True
     """False: do not wait for soaks and operators (``--no-wait``); raise Waiting instead."""
-    revoking_until: float = -1e9
-    """On the monotonic clock: until then a revocation that was not answered may still be applied."""
-    is_leaving: bool = False
-    """The run was interrupted: nothing is waited for any more."""
+    restored_at: float = -1e9
+    """When access policies that an enforced fence had revoked were last put back, on the monotonic clock."""
     fence_begun: float = 0.0
     """When the fence was sent, on the monotonic clock of this process."""
 
@@ -425,7 +423,6 @@ class Mover:
 
     async def _release_on_the_way_out(self) -> None:
         """An interrupted run ends in any case; what it could not release, the guardian and the next run find on record."""
-        self.is_leaving = True
         try:
             await self._released_or_halted("interrupted")
         except CloudError as fault:

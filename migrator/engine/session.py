@@ -101,8 +101,12 @@ class Session:
         still be under way: a store that was put back or copied knows nothing of the runs of its own future."""
         if not run or run == self._run.id or run in self._accounted():
             return
-        until = self._clock.monotonic() + self._bound
-        if until <= self.wait_until or not self._bound:
+        self.linger(self._bound)
+
+    def linger(self, seconds: float) -> None:
+        """A request may be applied for so long that nobody waits for the answer of: no cut-over of any move begins before."""
+        until = self._clock.monotonic() + seconds
+        if until <= self.wait_until or not seconds:
             return
         self.wait_until = until
         with suppress(StateError):  # a store that is full must not keep writers out: this run waits anyway

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from migrator.engine import going_back, left_behind, steps
+from migrator.engine import enforcing, going_back, left_behind, steps
 from migrator.engine.fleet import Fleet, end
 from migrator.engine.mover import Mover, Turns, Waiting
 from migrator.engine.steps import soak
@@ -186,6 +186,7 @@ async def _wave(fleet: Fleet, wave: PlannedWave, wait: bool) -> Outcome:
         finally:
             fences.give_back(mover.id)
         await mover.drive(steps.STEPS)
+        await enforcing.keep_open(mover)
 
     tasks = [asyncio.create_task(one_move(mover)) for mover in movers]
     try:

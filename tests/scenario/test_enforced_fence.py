@@ -24,6 +24,7 @@ from migrator.engine import enforcing
 from migrator.engine.preview import preview
 from migrator.engine.rollout import Rollout, Run, World
 from migrator.errors import CloudError, OutcomeUnknown
+from migrator.machine.transitions import AT_REST
 from migrator.model.moves import MoveState
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.schedule import Account, Cutover, PlannedMove
@@ -239,6 +240,68 @@ async def test_a_revocation_that_was_not_answered_and_comes_late_leaves_nobody_c
     assert (first.at - released.at).total_seconds() >= 0.9, "it was watched until it could not come any more"
     assert (await fenced.rollout().rollback()).code == "done"
     assert fenced.policies() == before
+
+
+async def dead_in_the_middle_of_its_revocation(fenced, bound_seconds: float):
+    """A run whose revocation is still on its way when it dies; call the result to let the service carry it out."""
+    world = fenced.world()
+    world.write_bounds = {"src": bound_seconds}
+    rollout = Rollout(fenced.small.schedule, world=world, run=Run("run-1", "tester", "here", os.getpid(), "boot"))
+    store = world.stores["src"]
+    right, sent = store.set_policies, []
+
+    async def set_policies(container, policies, *, public_access):
+        sent.append((container, policies, public_access))
+        await asyncio.Event().wait()
+
+    store.set_policies = set_policies
+    run = asyncio.create_task(rollout.apply())
+    await until(lambda: bool(sent))
+
+    def dead(*_, **__):
+        raise CloudError("cannot write: dead")
+
+    world.state.commit = world.state.release = dead
+    world.router.swap = world.router.read = dead
+    store.set_policies = dead
+    run.cancel()
+    with pytest.raises((asyncio.CancelledError, CloudError, TimeoutError)):
+        await asyncio.wait_for(run, 1)
+
+    async def arrive() -> None:
+        container, policies, access = sent[0]
+        await right(container, policies, public_access=access)
+
+    return arrive
+
+
+async def test_a_revocation_of_a_dead_run_that_comes_late_is_put_back_by_whoever_runs_next(fenced):
+    before = fenced.policies()
+    arrive = await dead_in_the_middle_of_its_revocation(fenced, 3.0)
+    fenced.small.change_wave(cutover=Cutover(fence="access-policy", hold=True))
+    assert (await fenced.rollout().apply(wait=False)).code == "waiting"
+    assert fenced.state().move(ID).revoked, "it could still be carried out"
+    await arrive()
+    assert fenced.policies() == {"writers": "r", "readers": "rl"}
+    assert (await fenced.rollout().apply(wait=False)).code == "waiting"
+    assert fenced.policies() == before
+    assert fenced.state().move(ID).revoked
+    await asyncio.sleep(3.0)
+    assert (await fenced.rollout().apply(wait=False)).code == "waiting"
+    assert fenced.state().move(ID).revoked == (), "nothing can come any more"
+    assert [one.kind for one in fenced.state().journal()].count("policies-restored") == 1
+
+
+async def test_a_rollback_leaves_nothing_that_could_close_its_writers_out(fenced):
+    before = fenced.policies()
+    arrive = await dead_in_the_middle_of_its_revocation(fenced, 2.0)
+    run = asyncio.create_task(fenced.rollout().rollback())
+    await until(lambda: fenced.state().move(ID).state in AT_REST)
+    assert fenced.state().move(ID).revoked
+    await arrive()
+    assert (await run).code == "done"
+    assert fenced.policies() == before
+    assert fenced.state().move(ID).revoked == ()
 
 
 async def test_a_probe_that_a_dead_run_left_is_removed_by_the_next_fence(fenced):

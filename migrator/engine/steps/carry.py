@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
+from migrator.engine import enforcing
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import waited
 from migrator.engine.inventory_notes import known_inventory
@@ -135,6 +136,7 @@ async def ready(mover: Mover) -> Event:
     clock, turns = mover.world.clock, mover.fences
     last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
     while True:
+        await enforcing.restore(mover)
         why = _forbids(mover)
         age = clock.monotonic() - last_pass
         if age > (FRESH_SECONDS if why is None else READY_PASS_SECONDS) and not mover.record.is_abandoning:
