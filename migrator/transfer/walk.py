@@ -6,9 +6,10 @@ Decides where a range begins, ends and is split, and what is committed when. Wha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 
 from migrator.errors import CloudError, MigrateError
 from migrator.model.moves import EvidenceRange
@@ -23,6 +24,7 @@ from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import Order
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
+from migrator.transfer.turns import Turns
 from migrator.transfer.watch import look
 
 ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
@@ -58,6 +60,12 @@ class Walk:
     unsaved_tally: PassResult = field(default_factory=PassResult)
     """What settled ranges leave to the next commit, and what the figures gain by it."""
     saved_at: float = 0.0
+    turns: Turns = field(init=False)
+    """At what goes one by one: ranges share them, and the oldest goes first."""
+    ranks: Iterator[int] = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.transfer.parallel)
 
     async def go(self) -> None:
         t = self.transfer
@@ -268,11 +276,13 @@ class Walk:
             _resolve(is_out)  # what goes one by one is under way from here on, beside the ranges that follow
         t = self.transfer
         queue = iter(rest)
+        rank = next(self.ranks)
 
         async def work() -> None:
             for case, decision in queue:
-                await t.admit()
-                await Action(self, case, evidence, changes, tally).carry_out(decision)
+                async with self.turns.turn(rank):
+                    await t.admit()
+                    await Action(self, case, evidence, changes, tally).carry_out(decision)
 
         workers = [asyncio.create_task(work()) for _ in range(min(t.parallel, len(rest)))]
         try:
