@@ -74,6 +74,8 @@ class Stream:
     order: Order
     seen: Seen
     page_size: int = LIST_PAGE
+    first_page: int = LIST_PAGE
+    """Names of the first page; a short one is there sooner."""
     _ahead: asyncio.Task[tuple[list[Listed], str | None]] | None = None
     _done: bool = False
     _last: bytes | None = None
@@ -118,8 +120,9 @@ class Stream:
             self._ahead = None
 
     async def _fetch(self, marker: str | None) -> tuple[list[Listed], str | None]:
+        limit = self.page_size if marker is not None else min(self.first_page, self.page_size)
         try:
-            page = await self.store.page(self.container, prefix=self.prefix, marker=marker, limit=self.page_size)
+            page = await self.store.page(self.container, prefix=self.prefix, marker=marker, limit=limit)
         except NotFound as absence:
             if absence.what != "container":
                 raise
@@ -225,11 +228,18 @@ def _thaw(frozen: bytes) -> Listed:
 
 
 def open_stream(
-    store: ObjectStore, container: str, prefix: str, order: Order, seen: Seen, *, page_size: int = LIST_PAGE
+    store: ObjectStore,
+    container: str,
+    prefix: str,
+    order: Order,
+    seen: Seen,
+    *,
+    page_size: int = LIST_PAGE,
+    first_page: int = LIST_PAGE,
 ) -> Batches:
     if order == "sorted":
         return SortedStream(store, container, prefix, seen, page_size=page_size)
-    return Stream(store, container, prefix, order, seen, page_size)
+    return Stream(store, container, prefix, order, seen, page_size, first_page)
 
 
 async def join(origin: Batches, destination: Batches) -> AsyncIterator[list[Pair]]:

@@ -33,6 +33,8 @@ SPLIT_AT = 10_000
 """Most names of one range (24 bytes of evidence each)."""
 PIECE = 5_000
 """Names of a piece split off a range that grew too large."""
+FIRST_PAGE = 500
+"""Names of the first page of a first copy."""
 FIRST_PIECE = 2_500
 """Names of the first piece of a first copy, which is cut as soon as a piece is there: hands wait for it."""
 SAVED_EVERY_SECONDS = 1.0
@@ -71,7 +73,10 @@ class Walk:
         t = self.transfer
         seen, seen_there = Seen(), Seen()
         await t.admit()
-        left = open_stream(t.origin, self.container, self.prefix, self.order, seen, page_size=t.page_size)
+        first_page = FIRST_PAGE if _is_new(next(self._stored(), None)) else t.page_size
+        left = open_stream(
+            t.origin, self.container, self.prefix, self.order, seen, page_size=t.page_size, first_page=first_page
+        )
         right = open_stream(t.destination, self.container, self.prefix, self.order, seen_there, page_size=t.page_size)
         try:
             await self._walk(left, right)
@@ -118,10 +123,10 @@ class Walk:
         self.saved_at = self.transfer.clock.monotonic()
 
     async def _ranges(self, left: Batches, right: Batches) -> None:
-        stored = self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
+        stored = self._stored()
         at = next(stored, EvidenceRange(self.container, self.prefix, None))
-        above, evidence = None, Evidence.unpack(at.records)
-        most, later = (FIRST_PIECE, PIECE) if at.upper is None and not evidence else (SPLIT_AT, SPLIT_AT)
+        above, evidence, is_new = None, Evidence.unpack(at.records), _is_new(at)
+        most, later = (FIRST_PIECE, PIECE) if is_new else (SPLIT_AT, SPLIT_AT)
         held: list[Pair] = []
         async for batch in join(left, right):
             for pair in batch:
@@ -131,16 +136,31 @@ class Walk:
                     evidence = Evidence.unpack(at.records)
                 if len(held) >= most:
                     size = min(PIECE, most)
-                    cut = held[size - 1].key
-                    piece = evidence.split_off(one.name for one in held[:size])
-                    self.unsaved += self._split(above, cut, at.upper, piece, evidence)
-                    await self._begin(above, cut, held[:size], piece)
-                    above, held, most = cut, held[size:], later
+                    above = await self._begin_piece(above, at.upper, held[:size], evidence)
+                    held, most = held[size:], later
                 held.append(pair)
+            if is_new and held and self._has_idle_hands():
+                above, held = await self._begin_piece(above, at.upper, held, evidence), []
         await self._begin(above, at.upper, held, evidence)
         for rest in stored:
             await self._begin(at.upper, rest.upper, [], Evidence.unpack(rest.records))
             at = rest
+
+    def _stored(self) -> Iterator[EvidenceRange]:
+        return self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
+
+    def _has_idle_hands(self) -> bool:
+        return self.transfer.hands is not None and not self.is_watch and not self.under_way
+
+    async def _begin_piece(
+        self, above: bytes | None, upper: bytes | None, pairs: list[Pair], evidence: Evidence
+    ) -> bytes:
+        """Settle ``pairs`` as a range of their own, split off the one that ends at ``upper``; where the rest of it begins."""
+        cut = pairs[-1].key
+        piece = evidence.split_off(one.name for one in pairs)
+        self.unsaved += self._split(above, cut, upper, piece, evidence)
+        await self._begin(above, cut, pairs, piece)
+        return cut
 
     async def _begin(self, above: bytes | None, upper: bytes | None, pairs: list[Pair], evidence: Evidence) -> None:
         """Settle a range: beside the ones that follow where there are hands to keep busy, else before them. Ranges have no
@@ -291,6 +311,11 @@ class Walk:
             for worker in workers:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _is_new(first: EvidenceRange | None) -> bool:
+    """Was nothing ever copied here? Then hands wait for the listing: what there is begins as soon as it is there."""
+    return first is None or (first.upper is None and not first.records)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
