@@ -1,10 +1,19 @@
 """Virtual time, pauses and deaths are exact, and nothing depends on memory addresses."""
 
 import asyncio
+import gc
 
 import pytest
 
-from migrator.testing.simulation.loop import BusyLoopError, DeadlockError, Node, NodeDead, OutOfTimeError, SimLoop
+from migrator.testing.simulation.loop import (
+    BusyLoopError,
+    DeadlockError,
+    Node,
+    NodeDead,
+    OutOfTimeError,
+    SimClock,
+    SimLoop,
+)
 
 
 def play(work, **options):
@@ -87,6 +96,31 @@ def test_a_killed_process_does_nothing_more_not_even_its_finally():
 
     play(work)
     assert seen == []
+
+
+def test_a_task_that_waits_on_its_way_out_leaves_nothing_to_the_garbage_collection(monkeypatch):
+    printed = []
+    monkeypatch.setattr("sys.unraisablehook", lambda fault: printed.append(repr(fault.exc_value)))
+
+    async def work(loop):
+        node, clock = Node("a", loop), SimClock(loop, "seed")
+
+        async def engine():
+            try:
+                try:
+                    await clock.sleep(100)
+                finally:
+                    await clock.sleep(1)
+            finally:
+                node.step()
+
+        node.start(engine())
+        await clock.sleep(5)
+        node.kill()
+
+    play(work)
+    gc.collect()
+    assert printed == []
 
 
 def test_a_process_dies_of_its_last_step():

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import heapq
+import inspect
 import warnings
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
@@ -25,6 +26,8 @@ WORLD_BEGINS = datetime(2026, 12, 1, tzinfo=UTC)
 """Wall time at virtual second 0, before skew."""
 TURNS_WITHOUT_TIME = 200_000
 """More turns of the loop than this at one virtual instant are a busy loop."""
+CLOSINGS = 100
+"""A coroutine that still waits after being closed so often never ends."""
 
 
 class NodeDead(BaseException):
@@ -232,11 +235,11 @@ class SimLoop(asyncio.BaseEventLoop):
         for task in self._tasks:
             if not task.done():
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
-                with contextlib.suppress(BaseException), warnings.catch_warnings():
+                with warnings.catch_warnings():
                     warnings.simplefilter("ignore", RuntimeWarning)  # of coroutines that never began
                     coroutine = task.get_coro()
                     if coroutine is not None:
-                        coroutine.close()
+                        _close(coroutine)
             elif not task.cancelled():
                 task.exception()  # seen: not reported again at garbage collection
         self._tasks.clear()
@@ -295,6 +298,16 @@ class SimLoop(asyncio.BaseEventLoop):
         fault = context.get("exception")
         if not isinstance(fault, NodeDead):
             self.faults.append(f"{context.get('message')}: {fault!r}")
+
+
+def _close(work: Any) -> None:
+    """Close a coroutine for good. One whose ``finally`` waits refuses the first time and stays suspended there; left so,
+    the rest of it would run at garbage collection, and Python would print what it raises."""
+    for _ in range(CLOSINGS):
+        if inspect.getcoroutinestate(work) == inspect.CORO_CLOSED:
+            return
+        with contextlib.suppress(BaseException):
+            work.close()
 
 
 def _wake(future: asyncio.Future[None]) -> None:
