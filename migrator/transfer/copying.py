@@ -40,9 +40,9 @@ SERVER_BLOCK_BYTES = 64 * 1024 * 1024
 PARALLEL_BLOCKS = 4
 STREAMS = 4
 """Larger blobs that are streamed at once."""
-STREAM_BLOCK_BYTES = 4 * 1024 * 1024
+STREAM_BLOCK_BYTES = 8 * 1024 * 1024
 """A block that goes through this machine, unless there would be more than MOST_BLOCKS of them."""
-BLOCKS_AHEAD = 3
+BLOCKS_AHEAD = 2
 MOST_BLOCKS = 50_000
 """Source: Azure "Put Block List"."""
 SMALL_STREAM_BYTES = 1024 * 1024
