@@ -163,7 +163,11 @@ class PacedStore:
         return page
 
     async def head(self, container: str, name: str) -> Listed:
-        return await self._send("read", lambda: self.inner.head(container, name))
+        found = await self._send("read", lambda: self.inner.head(container, name))
+        if found.tags:  # the tags of a blob are another request, made only where there are any
+            await self.limits.grant()
+            self._count("read", 1, None)
+        return found
 
     @asynccontextmanager
     async def read(

@@ -53,3 +53,28 @@ async def test_a_copy_that_goes_alone_is_charged_its_bytes(kind):
         origin = Origin(old, "box", str(number), "e1", 5_000)
         await getattr(new, kind)(origin, "box", str(number), None, condition=CREATE)
     assert clock.monotonic() == pytest.approx(15.0, abs=1.0)
+
+
+class Tagged:
+    """A service whose tags must be asked for by a request of their own."""
+
+    account = "old"
+
+    async def head(self, container, name) -> Listed:
+        return Listed(name, "e1", 1, tags={"a": "b"} if name == "tagged" else {})
+
+
+async def test_tags_are_a_request_of_their_own_in_the_budget_and_in_the_count():
+    counted = []
+
+    class Counting:
+        def count(self, account, operation, *, minute, requests=1) -> None:
+            counted.append((account, operation, requests))
+
+    clock = Jumping()
+    limits = AccountLimits(clock, requests_per_minute=60)
+    store = PacedStore(Tagged(), limits, Counting(), clock)
+    await store.head("box", "plain")
+    assert counted == [("old", "read", 1)]
+    await store.head("box", "tagged")
+    assert counted == [("old", "read", 1)] * 3
