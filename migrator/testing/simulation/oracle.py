@@ -77,6 +77,8 @@ class _Case:
         self.plan = plan
         self.record: MoveRecord | None = None
         self.exceptions: dict[Place, ExceptionRow] = {}
+        self.was_kept: set[tuple[str, str, str | None, str | None]] = set()
+        """Container, name and both generations of what some store's list said is kept as it is."""
         self.late: dict[tuple[str, str, str], _Late] = {}
         self.left: dict[tuple[str, str, str], Blob | None] = {}
         """What the old account held at the switch."""
@@ -418,7 +420,10 @@ class Oracle:
         row = case.exceptions.get((container, name))
         # A store put back from a backup has lost evidence: what it cannot explain it keeps, and lists. Nothing more is promised.
         is_excused = late is not None or case.decided or not self.has_one_store
-        if row is not None and row.kind in ("kept", "decided") and is_excused:
+        is_listed = (row is not None and row.kind in ("kept", "decided")) or self._is_kept_elsewhere(
+            case, container, name
+        )
+        if is_listed and is_excused:
             return
         late_here = case.late.get((old.name, container, name))
         if late_here is not None:
@@ -432,6 +437,14 @@ class Oracle:
         if late_there is not None and late_there.at >= case.scans.get((new.name, container), 0.0):
             return  # as good as written just after the switch: nobody could have seen it
         self.break_(invariant, f"{what}: {place} was {describe(here)} and is {describe(there)} (row {row})")
+
+    def _is_kept_elsewhere(self, case: _Case, container: str, name: str) -> bool:
+        """Does the list of another store, which may be older or newer than this one's, name just these generations?"""
+        if self.has_one_store:
+            return False
+        sides = [self._accounts[account].peek(container, name) for account in (case.plan.source, case.plan.target)]
+        source, target = [blob.listed.etag if blob else None for blob in sides]
+        return (container, name, source, target) in case.was_kept
 
     def _in_grace(self, case: _Case) -> bool:
         return self._loop.time() - case.hand_at < HAND_GRACE_SECONDS
@@ -457,8 +470,12 @@ class Oracle:
         self._drain_seconds = max(self._drain_seconds, routing.drain_seconds)
 
     def kept(self, changes: Sequence[Change]) -> None:
-        """What a journal says of losers that were saved; also of the journal of a copied store."""
+        """What a journal says of losers that were saved, and a list of what stays; also those of a copied store."""
         self._kept += [one.entry.text for one in changes if isinstance(one, AddJournal) and one.entry.kind == "kept"]
+        for row, move in [(one.row, one.move) for one in changes if isinstance(one, PutException)]:
+            if row.kind == "kept":
+                place = (row.container, row.name, row.source_etag, row.target_etag)
+                self._cases[str(move)].was_kept.add(place)
 
     def committed(self, node: Node, changes: Sequence[Change]) -> None:
         """The tool committed ``changes``."""
@@ -513,6 +530,8 @@ class Oracle:
             case.switched_at = self._loop.time()  # a hand switched it some time ago: the soak begins with the adoption
             case.soak.begin_again()
             self._excuse_deletes(case)
+        if record.state is MoveState.SOAKING and was_soaking and not record.is_adopted:
+            self._excuse_deletes(case)  # the comparison that follows an adoption has ended: it saw no evidence either
         if record.state in (MoveState.SOAKING, MoveState.SOAKED) and soak > 0:
             self._judge_soak(case, soak)
         if record.state is MoveState.SOAKED and (before is None or before.state is not MoveState.SOAKED):
