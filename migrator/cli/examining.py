@@ -19,7 +19,7 @@ from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.situation import assess, next_action
 from migrator.engine.doctor import AccountFacts, Diagnosis, Facts, diagnose
-from migrator.engine.session import lingering_seconds
+from migrator.engine.lingering import Moment, lingering
 from migrator.errors import MigrateError, StateError
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
@@ -84,7 +84,7 @@ async def _read(schedule: Schedule, store: StateStore | None) -> Facts:
             lock=lock,
             is_at_work=situation.is_at_work,
             is_proven_dead=lock is not None and is_proven_dead(lock),
-            lingering_seconds=lingering_seconds(store, boot_id(), SystemClock().monotonic()),
+            lingering=lingering(store, Moment.of(boot_id(), SystemClock().monotonic())),
         )
     try:
         async with wiring.router(schedule) as router:

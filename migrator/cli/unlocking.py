@@ -1,7 +1,8 @@
-"""Removing a lock by hand.
+"""Removing a lock by hand, or the wait that it left.
 
 Decides when that is refused: while its run gives signs of life. A lock whose run used credentials that outlive it by more
-than an hour is removed only after the person typed that the process is stopped, because nothing else can bound its writes.
+than an hour is removed only after the person typed that the process is stopped, because nothing else can bound its writes. Rule:
+what the run may have sent is waited for after that as if another run had taken the lock.
 """
 
 from __future__ import annotations
@@ -9,27 +10,30 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Final
 
-from migrator.cli.identity import user
+from migrator.adapters.clock import SystemClock
+from migrator.cli.identity import boot_id, new_run, user
 from migrator.cli.settings import Settings
 from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
 from migrator.cli.views.figures import duration
 from migrator.cli.wiring import open_state_of, state_url, stored_plans
+from migrator.engine.lingering import Lingering, Moment, account_for, left_by, lingering, longer, noted
 from migrator.errors import FindingsError, LockedError, UsageError
-from migrator.model.moves import JournalEntry, LockRecord
+from migrator.model.moves import PROVEN_DEAD_SECONDS, JournalEntry, LockRecord
 from migrator.ports.state_store import AddJournal, StateStore
 
 LONG_BOUND_SECONDS: Final = 3600.0
 SENTENCE: Final = "the old process is stopped"
 
 
-def remove_lock(settings: Settings, nonce: str) -> LockRecord:
-    """Remove the lock with this id from the state store; the removed lock.
+def remove_lock(settings: Settings, nonce: str) -> str:
+    """Remove the lock with this id from the state store, or what the run of that lock left to be waited for; what it was.
 
     Raises:
         UsageError: there is none, or a sentence must be typed and there is no terminal.
-        LockedError: its run is alive.
+        LockedError: its run is alive, or another is.
         FindingsError: the sentence was not typed.
     """
     url = state_url(settings)
@@ -38,36 +42,59 @@ def remove_lock(settings: Settings, nonce: str) -> LockRecord:
             lock = store.lock()
             if lock is not None and lock.nonce == nonce:
                 _remove(store, lock)
-                return lock
+                return f"lock {lock.nonce} of {_who(lock)}"
+            if (left := lingering(store, _now())).lock == nonce:
+                _stop_waiting(store, left)
+                return f"what was waited for because of lock {nonce}"
     raise UsageError(f"cannot remove lock {nonce}: {url} has no such lock", hint="see `migrate status`")
 
 
 def _remove(store: StateStore, lock: LockRecord) -> None:
+    """What its run may have sent is waited for all the same; of a process that is stopped nothing comes for long."""
     now = datetime.now(UTC)
     age = (now - lock.heartbeat).total_seconds()
-    who = f"{lock.owner}@{lock.host}, pid {lock.pid}"
     if age < LOCK_TIMEOUT_SECONDS:
         raise LockedError(
-            f"cannot remove lock {lock.nonce}: its run ({who}) gave a sign of life {duration(max(0.0, age))} ago",
+            f"cannot remove lock {lock.nonce}: its run ({_who(lock)}) gave a sign of life {duration(max(0.0, age))} ago",
             hint="stop that run first, with Ctrl-C where it runs",
         )
-    if lock.bound_seconds > LONG_BOUND_SECONDS:
-        _require_sentence(lock, who)
-    if store.remove_lock(lock.nonce):
-        text = f"lock {lock.nonce} of {who} removed"
+    is_stopped = lock.bound_seconds > LONG_BOUND_SECONDS
+    if is_stopped:
+        _require_sentence(f"cannot remove lock {lock.nonce}", _who(lock), lock.bound_seconds)
+    moment = _now()
+    left = longer(lingering(store, moment), left_by(lock, is_dead=is_stopped))
+    if store.remove_lock(lock.nonce, changes=[account_for(store, lock.run), noted(left, moment)]):
+        text = f"lock {lock.nonce} of {_who(lock)} removed"
         entry = JournalEntry(now, user(), "unlock", text, run=lock.run, evidence={"heartbeat_age_seconds": round(age)})
         store.commit([AddJournal(entry)], token=None)
 
 
-def _require_sentence(lock: LockRecord, who: str) -> None:
+def _stop_waiting(store: StateStore, left: Lingering) -> None:
+    """The lock itself is gone: another run took it, and ended since. The lock is taken for a moment, so that none begins."""
+    _require_sentence(f"cannot stop waiting for the run of lock {left.lock}", "that run", left.seconds)
+    now, moment, run = datetime.now(UTC), _now(), new_run()
+    shorter = Lingering(min(left.seconds, PROVEN_DEAD_SECONDS), left.lock)
+    mine = LockRecord(f"unlock-{run.id}", 0, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, 0.0)
+    taken = store.acquire(mine, changes=[noted(shorter, moment)])
+    text = f"nothing more is waited for because of lock {left.lock}: its process is stopped"
+    store.commit([AddJournal(JournalEntry(now, user(), "unlock", text))], token=taken.token)
+    store.release(taken.token)
+
+
+def _now() -> Moment:
+    return Moment.of(boot_id(), SystemClock().monotonic())
+
+
+def _who(lock: LockRecord) -> str:
+    return f"{lock.owner}@{lock.host}, pid {lock.pid}"
+
+
+def _require_sentence(refusal: str, who: str, seconds: float) -> None:
+    holds = f"hold for {duration(seconds)}" if isfinite(seconds) else "hold for as long as nobody revokes them"
     if not sys.stdin.isatty():
-        raise UsageError(
-            f"cannot remove lock {lock.nonce} without asking: its credentials hold for {duration(lock.bound_seconds)}",
-            hint="run this on a terminal",
-        )
+        raise UsageError(f"{refusal} without asking: its credentials {holds}", hint="run this on a terminal")
     print(
-        f"The credentials of {who} hold for {duration(lock.bound_seconds)}; if it still runs, it can still write.\n"
-        f"Type `{SENTENCE}` to go on: ",
+        f"The credentials of {who} {holds}; if it still runs, it can still write.\nType `{SENTENCE}` to go on: ",
         end="",
         file=sys.stderr,
         flush=True,

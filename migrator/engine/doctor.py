@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
+from math import isfinite
 
+from migrator.engine.lingering import Lingering, left_by, longer
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
 from migrator.machine.release import Standing, explain
@@ -69,8 +71,8 @@ class Facts:
     lock: LockRecord | None = None
     is_at_work: bool = False
     is_proven_dead: bool = False
-    lingering_seconds: float = 0.0
-    """What runs that did not end in order left to be waited for (``session.lingering_seconds``)."""
+    lingering: Lingering = Lingering()
+    """What runs that did not end in order left to be waited for."""
     document: RouteDocument | None = None
     routes_error: MigrateError | None = None
     accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
@@ -338,13 +340,14 @@ def is_not_made_yet(facts: Facts, name: str, error: MigrateError | None) -> bool
 
 
 def _lock(facts: Facts) -> Iterator[Finding]:
-    lock, wait = facts.lock, facts.lingering_seconds
+    lock, left = facts.lock, facts.lingering
     if lock is None:
-        if wait:
-            text = f"requests of a run that did not end in order may still be applied for {wait:.0f} s"
-            yield Finding(
-                "warning", "late-requests", "lock", text, "`migrate apply PLAN` keeps cut-overs back for so long"
+        if left.seconds:
+            text = f"requests of a run that did not end in order may still be applied {_for(left.seconds)}"
+            remedy = (
+                f"cut-overs are kept back for so long; if its process is surely stopped: `migrate unlock {left.lock}`"
             )
+            yield Finding("warning", "late-requests", "lock", text, remedy)
         return
     age = (facts.now - lock.heartbeat).total_seconds()
     who = f"{lock.owner}@{lock.host}, pid {lock.pid}"
@@ -353,12 +356,16 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         yield Finding("warning", "clock", "lock", text, "set both by NTP")
     if not facts.is_at_work:
         state = "is proven dead" if facts.is_proven_dead else "gave no sign of life"
-        wait = max(wait, lock.linger_seconds(is_dead=facts.is_proven_dead))
+        wait = longer(left, left_by(lock, is_dead=facts.is_proven_dead)).seconds
         text = f"lock {lock.nonce} of {who} was not given back; it {state} for {age:.0f} s"
         remedy = "`migrate apply PLAN` takes over at once"
         if wait:
-            remedy += f"; its first fence waits {wait:.0f} s for what the old run may have sent"
+            remedy += f"; its first fence waits {_for(wait).removeprefix('for ')} for what the old run may have sent"
         yield Finding("warning", "stale-lock", "lock", text, remedy)
+
+
+def _for(seconds: float) -> str:
+    return f"for {seconds:.0f} s" if isfinite(seconds) else "as long as its signature holds"
 
 
 def _versions(facts: Facts) -> Iterator[Finding]:

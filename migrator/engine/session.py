@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from migrator.engine.lingering import Lingering, Moment, account_for, accounted, left_by, lingering, longer, noted
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
 from migrator.model.moves import LockRecord
@@ -18,29 +19,6 @@ from migrator.ports.state_store import SetNote, StateStore
 
 LOCK_TIMEOUT_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
-ACCOUNTED = "runs-accounted-for"
-"""Note: the latest runs of this store that ended in order, or whose lock was taken over: nothing of them comes later than what
-LINGERING says."""
-ACCOUNTED_RUNS = 200
-LINGERING = "requests-may-still-arrive"
-"""Note: ``seconds`` after the moment ``at`` of the monotonic clock of ``boot`` requests of runs that did not end in order may be
-applied."""
-
-
-def lingering_seconds(state: StateStore, boot_id: str, monotonic: float) -> float:
-    """What earlier runs left to be waited for. Only time that went by on the clock that was written down counts: of another
-    machine, or after it was started again, nobody can tell how much did."""
-    noted = state.note(LINGERING)
-    if not noted:
-        return 0.0
-    boot = _clock_of(boot_id)
-    gone = monotonic - noted["at"] if boot and boot == noted["boot"] else 0.0
-    return max(0.0, float(noted["seconds"]) - max(0.0, gone))
-
-
-def _clock_of(boot_id: str) -> str:
-    """Whose monotonic clock it is: a machine's from one start to the next, whatever container reads it."""
-    return boot_id.partition(" ")[0]
 
 
 class Session:
@@ -57,6 +35,7 @@ class Session:
         self.token = 0
         self.wait_until = 0.0
         """On the monotonic clock: before it an earlier run's writes may still be applied, so ``ready`` does not end."""
+        self._waits_for = ""
         self.taken_over: LockRecord | None = None
         """The lock of the run before, which ended without giving it back."""
 
@@ -74,15 +53,15 @@ class Session:
         wanted = LockRecord(
             self._clock.nonce(), floor, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, self._bound
         )
-        asked = self._clock.monotonic()
-        self.wait_until = asked + lingering_seconds(self._state, run.boot_id, asked)
-        dead, accounted = "", list[SetNote]()
+        asked = self._moment()
+        left, dead, changes = lingering(self._state, asked), "", list[SetNote]()
         if before is not None:
             gone = is_dead(before)
             dead = before.nonce if gone else ""
-            self.wait_until = max(self.wait_until, asked + before.linger_seconds(is_dead=gone))
-            accounted = self._account_for(before.run)
-        self.token = self._state.acquire(wanted, dead=dead, changes=accounted).token
+            left = longer(left, left_by(before, is_dead=gone))
+            changes = [account_for(self._state, before.run), noted(left, asked)]
+        self.token = self._state.acquire(wanted, dead=dead, changes=changes).token
+        self.wait_until, self._waits_for = asked.monotonic + left.seconds, left.lock or wanted.nonce
         self._good_at = self._clock.monotonic()
         self.taken_over = before
         self._beat = asyncio.create_task(self._beats())
@@ -93,13 +72,13 @@ class Session:
             self._beat.cancel()
             await asyncio.gather(self._beat, return_exceptions=True)
         with suppress(LockedError, StateError):
-            self._state.commit(self._account_for(self._run.id), token=self.token)
+            self._state.commit([account_for(self._state, self._run.id), self._noted()], token=self.token)
         self._state.release(self.token)
 
     def succeed(self, run: str) -> None:
         """A record that ``run`` had claimed is claimed now. Unless this store has accounted for that run, requests of it may
         still be under way: a store that was put back or copied knows nothing of the runs of its own future."""
-        if not run or run == self._run.id or run in self._accounted():
+        if not run or run == self._run.id or run in accounted(self._state):
             return
         self.linger(self._bound)
 
@@ -110,19 +89,15 @@ class Session:
             return
         self.wait_until = until
         with suppress(StateError):  # a store that is full must not keep writers out: this run waits anyway
-            self._state.commit([self._lingering()], token=self.token)
+            self._state.commit([self._noted()], token=self.token)
 
-    def _account_for(self, run: str) -> list[SetNote]:
-        return [SetNote(ACCOUNTED, [*self._accounted(), run][-ACCOUNTED_RUNS:]), self._lingering()]
+    def _moment(self) -> Moment:
+        return Moment.of(self._run.boot_id, self._clock.monotonic())
 
-    def _accounted(self) -> list[str]:
-        return list(self._state.note(ACCOUNTED) or ())
-
-    def _lingering(self) -> SetNote:
+    def _noted(self) -> SetNote:
         """What the runs after this one still have to wait for."""
-        now = self._clock.monotonic()
-        left = max(0.0, self.wait_until - now)
-        return SetNote(LINGERING, {"seconds": left, "boot": _clock_of(self._run.boot_id), "at": now} if left else None)
+        now = self._moment()
+        return noted(Lingering(self.wait_until - now.monotonic, self._waits_for), now)
 
     @property
     def good_until(self) -> float:

@@ -205,8 +205,8 @@ class StateStore(Protocol):
         """Give the lock back; nothing happens if it is not ours."""
         ...
 
-    def remove_lock(self, nonce: str) -> bool:
-        """``migrate unlock``: remove the lock with this id; False if there is none with it."""
+    def remove_lock(self, nonce: str, *, changes: Sequence[Change] = ()) -> bool:
+        """``migrate unlock``: remove the lock with this id, and commit ``changes`` with it; False if there is none with it."""
         ...
 
     def close(self) -> None: ...

@@ -363,10 +363,11 @@ class MemoryStateStore:
         if held is not None and held.token == token:
             del self._rows.single["lock"]
 
-    def remove_lock(self, nonce: str) -> bool:
+    def remove_lock(self, nonce: str, *, changes: Sequence[Change] = ()) -> bool:
         held = self.lock()
         if held is None or held.nonce != nonce:
             return False
+        self._write_all(changes)
         del self._rows.single["lock"]
         return True
 

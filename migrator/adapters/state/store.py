@@ -221,10 +221,13 @@ class SqlStateStore:
         with self._writing() as (_, writer):
             writer.drop(t.LOCK, {"token": token})
 
-    def remove_lock(self, nonce: str) -> bool:
+    def remove_lock(self, nonce: str, *, changes: Sequence[Change] = ()) -> bool:
         """``migrate unlock``: also the lock of another plan of this store, for nonces are unique."""
-        with self._writing() as (connection, _):
-            return connection.execute(t.LOCK.delete().where(t.LOCK.c.nonce == nonce)).rowcount > 0
+        with self._writing() as (connection, writer):
+            is_removed = connection.execute(t.LOCK.delete().where(t.LOCK.c.nonce == nonce)).rowcount > 0
+            for change in changes if is_removed else ():
+                writer.write(change)
+            return is_removed
 
     def _held(self, connection: Connection) -> LockRecord | None:
         row = connection.execute(self._documents(t.LOCK)).first()

@@ -10,7 +10,10 @@ from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
 LockId = Annotated[
-    str, typer.Argument(metavar="LOCK_ID", help="The lock's id, as `migrate status` shows it.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="LOCK_ID", help="The lock's id: see `migrate status` or `migrate doctor`.", show_default=False
+    ),
 ]
 
 
@@ -20,6 +23,5 @@ def unlock(context: typer.Context, lock_id: LockId) -> int:
     from migrator.cli.views.screen import Page
 
     settings = settings_of(context)
-    lock = remove_lock(settings, lock_id)
-    Page(settings).line(f"Removed lock {lock.nonce} of {lock.owner}@{lock.host}, pid {lock.pid}.")
+    Page(settings).line(f"Removed {remove_lock(settings, lock_id)}.")
     return ExitCode.DONE

@@ -116,8 +116,8 @@ class NodeState:
     def release(self, token: int) -> None:
         self._live.release(token)
 
-    def remove_lock(self, nonce: str) -> bool:
-        return self._live.remove_lock(nonce)
+    def remove_lock(self, nonce: str, *, changes: Sequence[Change] = ()) -> bool:
+        return self._live.remove_lock(nonce, changes=changes)
 
     def close(self) -> None:
         """The store outlives the process."""

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, Session, lingering_seconds
+from migrator.engine.lingering import Moment, lingering
+from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, Session
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
 from migrator.model.moves import PROVEN_DEAD_SECONDS
@@ -180,10 +181,13 @@ async def test_time_that_nobody_can_have_measured_does_not_count(clock):
     second.open(lambda lock: False)
     clock.seconds += 40.0
     await second.close()
-    assert lingering_seconds(state, "boot in a container", clock.seconds + 10.0) == BOUND - 50.0
-    assert lingering_seconds(state, "another-boot", clock.seconds + 1e6) == BOUND - 40.0
-    assert lingering_seconds(state, "", clock.seconds + 1e6) == BOUND - 40.0
-    assert lingering_seconds(state, "boot", 0.0) == BOUND - 40.0
+    for boot, moment, left in (
+        ("boot in a container", clock.seconds + 10.0, BOUND - 50.0),
+        ("another-boot", clock.seconds + 1e6, BOUND - 40.0),
+        ("", clock.seconds + 1e6, BOUND - 40.0),
+        ("boot", 0.0, BOUND - 40.0),
+    ):
+        assert lingering(state, Moment.of(boot, moment)).seconds == left
 
 
 async def test_a_proven_death_shortens_no_wait_but_its_own(clock):

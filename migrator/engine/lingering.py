@@ -1,0 +1,73 @@
+"""What runs that did not end in order may have sent: for how long it is waited for, by whichever run comes.
+
+Kept as two notes of the state store, because the lock tells of one run only. Time counts only on the clock that was written down:
+of another machine, or after this one was started again, nobody can tell how much went by.
+"""
+
+from __future__ import annotations
+
+from migrator.model.moves import LockRecord
+from migrator.model.values import value
+from migrator.ports.state_store import SetNote, StateStore
+
+ACCOUNTED = "runs-accounted-for"
+"""The latest runs of this store that ended in order, or whose lock was taken: nothing of them comes later than LINGERING says."""
+ACCOUNTED_RUNS = 200
+LINGERING = "requests-may-still-arrive"
+"""``seconds`` after the moment ``at`` of the monotonic clock of ``boot`` requests of the run of ``lock`` may be applied."""
+
+
+@value(frozen=True, slots=True)
+class Lingering:
+    """``seconds`` may be infinite, where credentials have no end that we know. ``lock``: what ``migrate unlock`` takes."""
+
+    seconds: float = 0.0
+    lock: str = ""
+
+
+@value(frozen=True, slots=True)
+class Moment:
+    """Now, on a machine's monotonic clock. ``boot``: which machine, from one start to the next; empty if nobody can tell."""
+
+    boot: str
+    monotonic: float
+
+    @classmethod
+    def of(cls, boot_id: str, monotonic: float) -> Moment:
+        """``boot_id`` as a lock has it: whatever container reads it, the clock is the machine's."""
+        return cls(boot_id.partition(" ")[0], monotonic)
+
+
+def lingering(state: StateStore, now: Moment) -> Lingering:
+    """What earlier runs left to be waited for."""
+    noted = state.note(LINGERING)
+    if not noted:
+        return Lingering()
+    gone = now.monotonic - noted["at"] if now.boot and now.boot == noted["boot"] else 0.0
+    left = max(0.0, float(noted["seconds"]) - max(0.0, gone))
+    return Lingering(left, str(noted["lock"])) if left else Lingering()
+
+
+def noted(left: Lingering, now: Moment) -> SetNote:
+    """To be committed: ``left`` is to be waited for from now on."""
+    if left.seconds <= 0:
+        return SetNote(LINGERING, None)
+    return SetNote(LINGERING, {"seconds": left.seconds, "boot": now.boot, "at": now.monotonic, "lock": left.lock})
+
+
+def accounted(state: StateStore) -> list[str]:
+    return list(state.note(ACCOUNTED) or ())
+
+
+def account_for(state: StateStore, run: str) -> SetNote:
+    """To be committed with what ``run`` left to be waited for."""
+    return SetNote(ACCOUNTED, [*accounted(state), run][-ACCOUNTED_RUNS:])
+
+
+def left_by(lock: LockRecord, *, is_dead: bool) -> Lingering:
+    """What the run of a lock that is taken from it may have sent; ``is_dead``: on proof, or on a person's word."""
+    return Lingering(lock.linger_seconds(is_dead=is_dead), lock.nonce)
+
+
+def longer(one: Lingering, other: Lingering) -> Lingering:
+    return other if other.seconds > one.seconds else one

@@ -1,0 +1,98 @@
+"""``migrate unlock``: what a dead run may have sent is waited for after that too, and a person's word ends a wait without end."""
+
+from __future__ import annotations
+
+import io
+import sys
+from datetime import UTC, datetime, timedelta
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from migrator.adapters.clock import SystemClock
+from migrator.adapters.state import open_store
+from migrator.cli.identity import boot_id
+from migrator.cli.settings import Settings
+from migrator.cli.unlocking import SENTENCE, remove_lock
+from migrator.engine.lingering import Lingering, Moment, accounted, lingering, noted
+from migrator.errors import FindingsError, LockedError, UsageError
+from migrator.model.moves import PROVEN_DEAD_SECONDS, LockRecord, PlanRecord
+from migrator.ports.state_store import SavePlan
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(state=f"sqlite:///{tmp_path}/m.db")
+
+
+def dead_lock(settings: Settings, bound_seconds: float, *, silent_seconds: float = 120.0) -> LockRecord:
+    then = datetime.now(UTC) - timedelta(seconds=silent_seconds)
+    store = open_store(settings.state, "tiny")
+    lock = store.acquire(LockRecord("c0ffee", 0, "run-1", "ann", "elsewhere", 7, "boot", then, then, bound_seconds))
+    store.commit([SavePlan(PlanRecord("tiny", "f", "", then))], token=lock.token)
+    store.close()
+    return lock
+
+
+def left(settings: Settings) -> Lingering:
+    store = open_store(settings.state, "tiny")
+    found = lingering(store, Moment.of(boot_id(), SystemClock().monotonic()))
+    assert store.lock() is None
+    store.close()
+    return found
+
+
+def says(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal(words + "\n"))
+
+
+def test_what_the_run_may_have_sent_is_waited_for_after_its_lock_was_removed(settings: Settings) -> None:
+    lock = dead_lock(settings, 600.0)
+    assert "ann@elsewhere, pid 7" in remove_lock(settings, lock.nonce)
+    assert 590.0 < left(settings).seconds <= 600.0
+    store = open_store(settings.state, "tiny")
+    assert accounted(store) == ["run-1"]
+    store.close()
+
+
+def test_a_process_that_a_person_stopped_is_waited_for_as_one_proven_dead(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = dead_lock(settings, 7200.0)
+    with pytest.raises(UsageError, match="without asking"):
+        remove_lock(settings, lock.nonce)
+    says(monkeypatch, "yes")
+    with pytest.raises(FindingsError):
+        remove_lock(settings, lock.nonce)
+    says(monkeypatch, SENTENCE)
+    remove_lock(settings, lock.nonce)
+    assert 0.0 < left(settings).seconds <= PROVEN_DEAD_SECONDS
+
+
+def test_a_wait_without_end_that_a_later_run_inherited_ends_by_the_same_sentence(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dead run's signature has no end that anybody knows; another run took its lock, and ended."""
+    lock = dead_lock(settings, inf)
+    store = open_store(settings.state, "tiny")
+    now = datetime.now(UTC)
+    moment = Moment.of(boot_id(), SystemClock().monotonic())
+    later = LockRecord("beef", 0, "run-2", "ann", "here", 8, "boot", now, now, 0.0)
+    taken = store.acquire(later, changes=[noted(Lingering(inf, lock.nonce), moment)])
+    says(monkeypatch, SENTENCE)
+    with pytest.raises(LockedError):
+        remove_lock(settings, lock.nonce)
+    store.release(taken.token)
+    store.close()
+    assert left(settings).seconds == inf
+    with pytest.raises(UsageError, match="has no such lock"):
+        remove_lock(settings, "beef")
+    says(monkeypatch, SENTENCE)
+    assert lock.nonce in remove_lock(settings, lock.nonce)
+    assert 0.0 < left(settings).seconds <= PROVEN_DEAD_SECONDS
