@@ -179,7 +179,7 @@ class MemoryStateStore:
         rows = self._rows
         match change:
             case SetNote(name, value):
-                undo.put(rows.notes, name, encode(value))
+                undo.put(rows.notes, name, None if value is None else encode(value))
             case CountRequests(account, minute, operation, requests):
                 counter = (account, minute, operation)
                 undo.put(rows.requests, counter, rows.requests.get(counter, 0) + requests)

@@ -23,13 +23,14 @@ class Turns:
     @asynccontextmanager
     async def turn(self, rank: int) -> AsyncIterator[None]:
         """Wait for a turn and hold it; a lower ``rank`` goes first, within a rank who asked first."""
-        await self._take(rank)
+        await self.take(rank)
         try:
             yield
         finally:
-            self._give()
+            self.give()
 
-    async def _take(self, rank: int) -> None:
+    async def take(self, rank: int) -> None:
+        """Wait for a turn; whoever got it gives it back."""
         if self._free > 0:
             self._free -= 1
             return
@@ -39,10 +40,10 @@ class Turns:
             await mine
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():  # it was given at the last moment: somebody else takes it
-                self._give()
+                self.give()
             raise
 
-    def _give(self) -> None:
+    def give(self) -> None:
         while self._waiting:
             _, _, first = heapq.heappop(self._waiting)
             if not first.done():

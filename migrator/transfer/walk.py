@@ -300,9 +300,12 @@ class Walk:
 
         async def work() -> None:
             for case, decision in queue:
-                async with self.turns.turn(rank):
+                await self.turns.take(rank)
+                try:
                     await t.admit()
                     await Action(self, case, evidence, changes, tally).carry_out(decision)
+                finally:
+                    self.turns.give()
 
         workers = [asyncio.create_task(work()) for _ in range(min(t.parallel, len(rest)))]
         try:

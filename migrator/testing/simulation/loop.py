@@ -65,6 +65,9 @@ class Node:
         """What SIGINT and SIGTERM ask of this process."""
         self.sockets_closed_at = float("inf")
         """When its machine closed what the dead process had open; a machine that lost its power closed nothing."""
+        self.context = loop.world.copy()
+        """What its callbacks run in, beside the contexts of its tasks."""
+        self.context.run(NODE.set, self)
         self._deferred: list[Due] = []
         self._paused_until = 0.0
 
@@ -109,9 +112,7 @@ class Node:
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str = "") -> asyncio.Task[T]:
         """Run ``work`` as a task of this process."""
-        context = self.loop.world.copy()
-        context.run(NODE.set, self)
-        return self.loop.create_task(work, name=name or self.name, context=context)
+        return self.loop.create_task(work, name=name or self.name, context=self.context.copy())
 
     def _resume(self) -> None:
         if self.alive and self.loop.time() >= self._paused_until:
@@ -206,7 +207,10 @@ class SimLoop(asyncio.BaseEventLoop):
         """Calls at the same instant come in the order in which they were asked for."""
         call = Call(when)
         self._calls += 1
-        due = (callback, args, copy_context() if context is None else context, call)
+        if context is None:
+            node = NODE.get()
+            context = copy_context() if node is None else node.context
+        due = (callback, args, context, call)
         heapq.heappush(self._scheduled, (when, self._calls, due))
         return call
 
@@ -214,7 +218,7 @@ class SimLoop(asyncio.BaseEventLoop):
         return self.call_at(self.virtual_now + delay, callback, *args, context=context)
 
     def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> asyncio.Task[Any]:
-        task: SimTask[Any] = SimTask(coro, loop=self, name=str(name or f"task-{self._serial}"), context=context)
+        task: SimTask[Any] = SimTask(coro, loop=self, name=str(name or "task"), context=context)
         self._tasks.append(task)
         return task
 
