@@ -78,7 +78,7 @@ class Shared:
     def is_wished(self, kind: str, wave: str) -> bool:
         """What operators wish, read at most every CONTROL_SECONDS: this is asked before every object."""
         self._look()
-        return any(c.kind == kind and c.scope in ("", f"wave:{wave}") for c in self._controls)
+        return bool(self._controls) and any(c.kind == kind and c.scope in ("", f"wave:{wave}") for c in self._controls)
 
     def approvals(self) -> Sequence[Approval]:
         """As old as the wishes at most."""

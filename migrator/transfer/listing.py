@@ -89,10 +89,8 @@ class Stream:
 
     async def next(self) -> list[tuple[bytes, Listed]]:
         while not self._done:
-            if self._ahead is None:
-                self._ahead = asyncio.create_task(self._fetch(None))
             try:
-                entries, marker = await self._ahead
+                entries, marker = await (self._fetch(None) if self._ahead is None else self._ahead)
             except MarkerRefused as refusal:
                 self._begin_again(refusal.fault)
                 continue
@@ -111,7 +109,7 @@ class Stream:
         if self._restarts > RESTARTS:
             raise fault
         self._skip_to = self._last
-        self._ahead = asyncio.create_task(self._fetch(None))
+        self._ahead = None
 
     async def close(self) -> None:
         if self._ahead is not None:
