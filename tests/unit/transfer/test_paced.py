@@ -3,7 +3,7 @@
 import pytest
 
 from migrator.adapters.clock import SystemClock
-from migrator.errors import CloudError
+from migrator.errors import CloudError, Throttled
 from migrator.model.objects import CREATE, Listed, Page
 from migrator.ports.object_store import Origin, Written
 from migrator.transfer.limits import AccountLimits
@@ -53,6 +53,33 @@ async def test_a_copy_that_goes_alone_is_charged_its_bytes(kind):
         origin = Origin(old, "box", str(number), "e1", 5_000)
         await getattr(new, kind)(origin, "box", str(number), None, condition=CREATE)
     assert clock.monotonic() == pytest.approx(15.0, abs=1.0)
+
+
+class Refused(Copying):
+    """A service that could not copy the first time."""
+
+    def __init__(self, side) -> None:
+        self.sides = [side]
+
+    async def copy(self, *_, **__) -> Written:
+        if self.sides:
+            raise Throttled("busy", account_side=self.sides.pop())
+        return Written("e2")
+
+
+@pytest.mark.parametrize(("side", "reads"), [("origin", 2), ("self", 1)])
+async def test_an_origin_that_was_too_busy_to_be_copied_from_was_asked_all_the_same(side, reads):
+    counted = []
+
+    class Counting:
+        def count(self, account, operation, *, minute, requests=1) -> None:
+            counted.append((account, operation))
+
+    clock = Jumping()
+    old = PacedStore(Ignorant(), AccountLimits(clock), Counting(), clock)
+    new = PacedStore(Refused(side), AccountLimits(clock), Counting(), clock, unclaimed)
+    await new.copy(Origin(old, "box", "n", "e1", 5), "box", "n", None, condition=CREATE)
+    assert (counted.count(("new", "write")), counted.count(("odd", "read"))) == (2, reads)
 
 
 class Tagged:
