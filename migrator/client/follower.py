@@ -19,6 +19,7 @@ from enum import Enum
 
 from migrator.client.errors import RestartUpload, RouteFenced, RouteUnusable
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
+from migrator.model.values import value
 
 READ_ONLY_CACHE_SECONDS = 2.0
 """How long a reader keeps a read-only record: so stale reads end two seconds after a switch."""
@@ -78,7 +79,7 @@ class Resolved:
     stale: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Held:
     """The newest usable record, when its request was sent, and the document's durations at that time."""
 
@@ -88,13 +89,13 @@ class _Held:
     max_write_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Fault:
     why: str
     sent_at: float
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Seen:
     """All that is remembered, in one value: a thread that reads it meets no half-made change."""
 

@@ -70,15 +70,20 @@ ROUTE_STORM_CHANCE = 0.15
 
 @dataclass(slots=True)
 class Report:
-    """What came of one seed. ``history``: (virtual second, what, details...), every effect in order."""
+    """What came of one seed. ``notes``: every effect in order, as it was noted; put into words only for who reads them."""
 
     seed: int
     violations: tuple[Violation, ...]
-    history: list[tuple[Any, ...]]
+    notes: list[tuple[float, tuple[Any, ...]]]
     moves: tuple[MoveRecord, ...] = ()
     is_unfinished: bool = False
     """At the end of time something was still going on: no broken promise, but worth a look."""
     figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def history(self) -> list[tuple[Any, ...]]:
+        """(virtual second, what, details...)"""
+        return [(round(at, 6), *_in_words(facts)) for at, facts in self.notes]
 
     @property
     def digest(self) -> str:
@@ -120,7 +125,7 @@ class Scenario:
         self.credential_seconds = random.choice(CREDENTIAL_SECONDS)
         self.loop = SimLoop(until=self.busy_seconds + 4000.0)
         self.engine = engine
-        self.history: list[tuple[Any, ...]] = []
+        self.notes: list[tuple[float, tuple[Any, ...]]] = []
         self.writers = Writers()
         self.accounts = {
             name: Account(name, order=random.choice(("utf-8", "utf-16", "utf-16")))
@@ -182,7 +187,7 @@ class Scenario:
         return MetricWorld(name, tuple(bad), silent_chance=silent, error_chance=errors, calm_from=calm)
 
     def note(self, *facts: Any) -> None:
-        self.history.append((round(self.loop.time(), 6), *facts))
+        self.notes.append((self.loop.virtual_now, facts))
 
     def _wrote(
         self,
@@ -211,7 +216,7 @@ class Scenario:
         self.oracle.swapped(sender, before, after, sent_at)
 
     def _committed(self, node: Node, changes: Any) -> None:
-        self.note("committed", node.name, *(_short(change) for change in changes))
+        self.note("committed", node.name, *changes)
         self.oracle.committed(node, changes)
 
     def _fill(self) -> None:
@@ -301,7 +306,7 @@ class Scenario:
         return SimGuardian(engine, post, self.board.as_seen_by(post, sender), clock, stores)
 
     def _committed_elsewhere(self, node: Node, changes: Any) -> None:
-        self.note("committed to a copy", node.name, *(_short(change) for change in changes))
+        self.note("committed to a copy", node.name, *changes)
         self.oracle.directed(node, [change.move for change in changes if isinstance(change, SaveMove)])
         self.oracle.kept(changes)
 
@@ -408,7 +413,7 @@ class Scenario:
             return
         self.note("plan", *durations)
         self.longest = (max(self.longest[0], durations[0]), max(self.longest[1], durations[1]))
-        self.schedule = replace(self.schedule, routing=routing, fingerprint=f"print-{len(self.history)}")
+        self.schedule = replace(self.schedule, routing=routing, fingerprint=f"print-{len(self.notes)}")
         self.oracle.planned(routing)
 
     def _judge_policies(self, moves: Sequence[MoveRecord]) -> None:
@@ -455,7 +460,7 @@ class Scenario:
             node.on_death.clear()
             node.kill()
         self.loop.discard()
-        return Report(self.seed, tuple(self.oracle.violations), self.history, moves, is_unfinished, figures)
+        return Report(self.seed, tuple(self.oracle.violations), self.notes, moves, is_unfinished, figures)
 
 
 def _clear_controls(state: MemoryStateStore) -> None:
@@ -475,6 +480,11 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 def _number(node: Node) -> int:
     return int(node.name.rpartition("-")[2])
+
+
+def _in_words(facts: tuple[Any, ...]) -> tuple[Any, ...]:
+    what, *rest = facts
+    return (what, rest[0], *map(_short, rest[1:])) if str(what).startswith("committed") else facts
 
 
 def _short(change: Any) -> str:
