@@ -26,6 +26,8 @@ _ENDS: Final[Mapping[Verdict, tuple[Verdict, ...]]] = {
 }
 """Verdict -> the rows it ends."""
 
+_DEFAULTS = GateLimits()
+
 
 @value(frozen=True, slots=True)
 class GateLimits:
@@ -69,7 +71,7 @@ class Rows:
         return {gate: row[Verdict.FAILED] for gate, row in self._rows.items() if row[Verdict.FAILED]}
 
     def limit(self, gate: str) -> GateLimits:
-        return self._limits.get(gate, GateLimits())
+        return self._limits.get(gate, _DEFAULTS)
 
     def take(self, samples: Iterable[Sample]) -> None:
         """One round."""
