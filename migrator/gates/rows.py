@@ -26,8 +26,6 @@ _ENDS: Final[Mapping[Verdict, tuple[Verdict, ...]]] = {
 }
 """Verdict -> the rows it ends."""
 
-_DEFAULTS = GateLimits()
-
 
 @value(frozen=True, slots=True)
 class GateLimits:
@@ -44,6 +42,9 @@ class GateLimits:
     @classmethod
     def of(cls, gate: Gate) -> GateLimits:
         return cls(gate.min_samples, gate.failure_limit, gate.inconclusive_limit, gate.error_limit)
+
+
+_DEFAULTS = GateLimits()
 
 
 @value(frozen=True, slots=True)
