@@ -143,14 +143,15 @@ class World:
 
 
 class Operator(RuleBasedStateMachine):
-    """``wrote``: by move, what customers left behind. ``held``: no cut-over may start. ``unsure``: an engine died, so a
-    fence may be open until the next run."""
+    """``wrote``: by move, what customers left behind. ``held``: no cut-over may start. ``paused``: nothing may be sent.
+    ``unsure``: an engine died, so a fence may be open until the next run."""
 
     @initialize()
     def begin(self) -> None:
         self.world = World()
         self.wrote: dict[MoveId, dict[str, bytes]] = {WEB: {}, MAIL: {}}
         self.held = False
+        self.paused = False
         self.unsure = False
         self.epochs: dict[MoveId, int] = {WEB: 0, MAIL: 0}
         self.turn = 0
@@ -202,6 +203,28 @@ class Operator(RuleBasedStateMachine):
         self.held = False
 
     @rule()
+    def pause(self) -> None:
+        self.world.wish("pause", True)
+        self.paused = True
+
+    @rule()
+    def unpause(self) -> None:
+        self.world.wish("pause", False)
+        self.paused = False
+
+    @precondition(lambda self: self.paused)
+    @rule()
+    def apply_while_paused(self) -> None:
+        """What an engine that died had begun is put in order; apart from that nothing moves."""
+        before, held = self._states(), self._contents()
+        outcome = self._run("apply", wait=False)
+        assert outcome.code in ("waiting", "halted", "done"), outcome
+        if not self.unsure_before:
+            assert self._states() == before
+            assert self._contents() == held
+
+    @precondition(lambda self: not self.paused)
+    @rule()
     def apply_without_waiting(self) -> None:
         before = self._states()
         outcome = self._run("apply", wait=False)
@@ -218,7 +241,7 @@ class Operator(RuleBasedStateMachine):
             wanted = (S.READY, S.CATCHING_UP) if self.held and not is_switched else (S.SOAKING,)
             assert state in wanted, (state, self.held)
 
-    @precondition(lambda self: not self.held)
+    @precondition(lambda self: not self.held and not self.paused)
     @rule()
     def apply(self) -> None:
         before = self._states()
@@ -234,7 +257,7 @@ class Operator(RuleBasedStateMachine):
             self._has_arrived(WEB)
             self._has_arrived(MAIL)
 
-    @precondition(lambda self: not self.held)
+    @precondition(lambda self: not self.held and not self.paused)
     @rule(area=st.sampled_from([None, "web", "mail"]))
     def roll_back(self, area: str | None) -> None:
         before = self._states()
@@ -261,7 +284,7 @@ class Operator(RuleBasedStateMachine):
     @rule(steps=st.integers(1, 400), words=st.sampled_from(["apply", "apply", "rollback"]))
     def die(self, steps: int, words: str) -> None:
         """An engine is killed; no guardian is there, as when the whole machine is gone."""
-        if words == "rollback" and self.held:
+        if words == "rollback" and (self.held or self.paused):
             return
         options = {"wait": False} if words == "apply" else {}
         self.world.command(words, dies_after=steps, **options)
@@ -271,7 +294,7 @@ class Operator(RuleBasedStateMachine):
     def edit_the_target_of_a_move_that_has_begun(self) -> None:
         """Refused, and nothing happens."""
         world, target = self.world, "elsewhere"
-        if self.unsure or world.record(MAIL).state is S.PENDING:
+        if self.unsure or world.record(MAIL).state in (S.PENDING, S.REVERSED):  # one that is back may go elsewhere
             return
         good = world.schedule
         world.schedule = _with_target(good, target)
@@ -303,6 +326,12 @@ class Operator(RuleBasedStateMachine):
 
     def _states(self) -> dict[MoveId, tuple[Direction, MoveState]]:
         return {move: (self.world.record(move).direction, self.world.record(move).state) for move in (WEB, MAIL)}
+
+    def _contents(self) -> dict[str, dict[str, list[str]]]:
+        return {
+            name: {box: sorted(held.blobs) for box, held in account.containers.items()}
+            for name, account in self.world.accounts.items()
+        }
 
     def _first_unfinished(self, states: dict[MoveId, tuple[Direction, MoveState]]) -> MoveId | None:
         return next((move for move in (WEB, MAIL) if states[move][1] is not S.SOAKED), None)
@@ -366,7 +395,7 @@ def test_any_order_of_commands_edits_and_deaths_keeps_the_promises() -> None:
     run_state_machine_as_test(
         Operator,
         settings=settings(
-            max_examples=15,
+            max_examples=150,
             stateful_step_count=20,
             phases=(Phase.explicit, Phase.generate),  # a failing story is short enough to be read as it is
             deadline=None,
