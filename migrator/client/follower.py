@@ -19,7 +19,6 @@ from enum import Enum
 
 from migrator.client.errors import RestartUpload, RouteFenced, RouteUnusable
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
-from migrator.model.values import value
 
 READ_ONLY_CACHE_SECONDS = 2.0
 """How long a reader keeps a read-only record: so stale reads end two seconds after a switch."""
@@ -79,7 +78,7 @@ class Resolved:
     stale: bool
 
 
-@value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Held:
     """The newest usable record, when its request was sent, and the document's durations at that time."""
 
@@ -89,13 +88,13 @@ class _Held:
     max_write_seconds: float
 
 
-@value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Fault:
     why: str
     sent_at: float
 
 
-@value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Seen:
     """All that is remembered, in one value: a thread that reads it meets no half-made change."""
 
