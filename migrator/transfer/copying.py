@@ -42,7 +42,7 @@ STREAMS = 4
 """Larger blobs that are streamed at once."""
 STREAM_BLOCK_BYTES = 8 * 1024 * 1024
 """A block that goes through this machine, unless there would be more than MOST_BLOCKS of them."""
-BLOCKS_AHEAD = 3
+BLOCKS_AHEAD = 2
 MOST_BLOCKS = 50_000
 """Source: Azure "Put Block List"."""
 SMALL_STREAM_BYTES = 1024 * 1024
