@@ -43,7 +43,7 @@ def remove_lock(settings: Settings, nonce: str) -> str:
             if lock is not None and lock.nonce == nonce:
                 _remove(store, lock)
                 return f"lock {lock.nonce} of {_who(lock)}"
-            if (left := lingering(store, _now())).lock == nonce:
+            if (left := lingering(store, _now())).seconds and left.lock == nonce:
                 _stop_waiting(store, left)
                 return f"what was waited for because of lock {nonce}"
     raise UsageError(f"cannot remove lock {nonce}: {url} has no such lock", hint="see `migrate status`")
@@ -63,10 +63,9 @@ def _remove(store: StateStore, lock: LockRecord) -> None:
         _require_sentence(f"cannot remove lock {lock.nonce}", _who(lock), lock.bound_seconds)
     moment = _now()
     left = longer(lingering(store, moment), left_by(lock, is_dead=is_stopped))
-    if store.remove_lock(lock.nonce, changes=[account_for(store, lock.run), noted(left, moment)]):
-        text = f"lock {lock.nonce} of {_who(lock)} removed"
-        entry = JournalEntry(now, user(), "unlock", text, run=lock.run, evidence={"heartbeat_age_seconds": round(age)})
-        store.commit([AddJournal(entry)], token=None)
+    text = f"lock {lock.nonce} of {_who(lock)} removed"
+    entry = JournalEntry(now, user(), "unlock", text, run=lock.run, evidence={"heartbeat_age_seconds": round(age)})
+    store.remove_lock(lock.nonce, changes=[account_for(store, lock.run), noted(left, moment), AddJournal(entry)])
 
 
 def _stop_waiting(store: StateStore, left: Lingering) -> None:
@@ -75,10 +74,9 @@ def _stop_waiting(store: StateStore, left: Lingering) -> None:
     now, moment, run = datetime.now(UTC), _now(), new_run()
     shorter = Lingering(min(left.seconds, PROVEN_DEAD_SECONDS), left.lock)
     mine = LockRecord(f"unlock-{run.id}", 0, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, 0.0)
-    taken = store.acquire(mine, changes=[noted(shorter, moment)])
     text = f"nothing more is waited for because of lock {left.lock}: its process is stopped"
-    store.commit([AddJournal(JournalEntry(now, user(), "unlock", text))], token=taken.token)
-    store.release(taken.token)
+    entry = JournalEntry(now, user(), "unlock", text)
+    store.release(store.acquire(mine, changes=[noted(shorter, moment), AddJournal(entry)]).token)
 
 
 def _now() -> Moment:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
-from math import isfinite
 
 from migrator.engine.lingering import Lingering, left_by, longer
 from migrator.errors import MigrateError, NotFound
@@ -343,7 +342,7 @@ def _lock(facts: Facts) -> Iterator[Finding]:
     lock, left = facts.lock, facts.lingering
     if lock is None:
         if left.seconds:
-            text = f"requests of a run that did not end in order may still be applied {_for(left.seconds)}"
+            text = f"requests of a run that did not end in order may still be applied {left.in_words()}"
             remedy = (
                 f"cut-overs are kept back for so long; if its process is surely stopped: `migrate unlock {left.lock}`"
             )
@@ -356,16 +355,12 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         yield Finding("warning", "clock", "lock", text, "set both by NTP")
     if not facts.is_at_work:
         state = "is proven dead" if facts.is_proven_dead else "gave no sign of life"
-        wait = longer(left, left_by(lock, is_dead=facts.is_proven_dead)).seconds
+        left = longer(left, left_by(lock, is_dead=facts.is_proven_dead))
         text = f"lock {lock.nonce} of {who} was not given back; it {state} for {age:.0f} s"
         remedy = "`migrate apply PLAN` takes over at once"
-        if wait:
-            remedy += f"; its first fence waits {_for(wait).removeprefix('for ')} for what the old run may have sent"
+        if left.seconds:
+            remedy += f"; what the old run may have sent keeps its first fence back {left.in_words()}"
         yield Finding("warning", "stale-lock", "lock", text, remedy)
-
-
-def _for(seconds: float) -> str:
-    return f"for {seconds:.0f} s" if isfinite(seconds) else "as long as its signature holds"
 
 
 def _versions(facts: Facts) -> Iterator[Finding]:

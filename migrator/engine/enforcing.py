@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from migrator.engine.leftovers import sweep
@@ -140,11 +141,12 @@ async def restore(mover: Mover) -> None:
 
 
 async def keep_open(mover: Mover) -> None:
-    """Before a run leaves a move: until nothing can close its policies any more, unless it may not wait."""
+    """Before a run leaves a move: until nothing can close its policies any more, unless it may not wait or the wait has no end
+    that is known. Then they stay on record for the next run."""
     while _of_the_live_account(mover) and mover.record.intent is None and mover.is_patient:
-        left = mover.shared.session.wait_until - mover.world.clock.monotonic()
+        left = mover.shared.session.lingering.seconds
         await restore(mover)
-        if left <= 0:
+        if left <= 0 or not isfinite(left):
             return
         await mover.world.clock.sleep(min(left, RESTORE_PAUSE_SECONDS))
 

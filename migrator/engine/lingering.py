@@ -6,6 +6,8 @@ of another machine, or after this one was started again, nobody can tell how muc
 
 from __future__ import annotations
 
+from math import isfinite
+
 from migrator.model.moves import LockRecord
 from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
@@ -23,6 +25,9 @@ class Lingering:
 
     seconds: float = 0.0
     lock: str = ""
+
+    def in_words(self) -> str:
+        return f"for {self.seconds:.0f} s" if isfinite(self.seconds) else "for as long as its signature holds"
 
 
 @value(frozen=True, slots=True)

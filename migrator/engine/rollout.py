@@ -200,10 +200,11 @@ class Rollout:
         if before is None:
             return
         silent = (self.world.clock.now() - before.heartbeat).total_seconds()
-        wait = max(0.0, self._session.wait_until - self.world.clock.monotonic())
+        left = self._session.lingering
         text = (
             f"took over from {before.owner}@{before.host}, pid {before.pid}, which did not end in order"
-            f" (last sign of life {max(0.0, silent):.0f} s ago)" + (f"; no cut-over for {wait:.0f} s" if wait else "")
+            f" (last sign of life {max(0.0, silent):.0f} s ago)"
+            + (f"; no cut-over {left.in_words()}" if left.seconds else "")
         )
         self._fleet.commit(self._fleet.journal("takeover", text))
         self.world.reporter.event("recovery", None, text)

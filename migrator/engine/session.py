@@ -91,13 +91,17 @@ class Session:
         with suppress(StateError):  # a store that is full must not keep writers out: this run waits anyway
             self._state.commit([self._noted()], token=self.token)
 
+    @property
+    def lingering(self) -> Lingering:
+        """What is still to be waited for."""
+        return Lingering(max(0.0, self.wait_until - self._clock.monotonic()), self._waits_for)
+
     def _moment(self) -> Moment:
         return Moment.of(self._run.boot_id, self._clock.monotonic())
 
     def _noted(self) -> SetNote:
         """What the runs after this one still have to wait for."""
-        now = self._moment()
-        return noted(Lingering(self.wait_until - now.monotonic, self._waits_for), now)
+        return noted(self.lingering, self._moment())
 
     @property
     def good_until(self) -> float:

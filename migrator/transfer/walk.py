@@ -73,13 +73,15 @@ class Walk:
         t = self.transfer
         seen, seen_there = Seen(), Seen()
         await t.admit()
-        first_page = FIRST_PAGE if _is_new(next(self._stored(), None)) else t.page_size
+        stored = t.state.ranges(t.move, self.container, self.prefix)
+        first = next(stored, EvidenceRange(self.container, self.prefix, None))
+        first_page = FIRST_PAGE if _is_new(first) else t.page_size
         left = open_stream(
             t.origin, self.container, self.prefix, self.order, seen, page_size=t.page_size, first_page=first_page
         )
         right = open_stream(t.destination, self.container, self.prefix, self.order, seen_there, page_size=t.page_size)
         try:
-            await self._walk(left, right)
+            await self._walk(left, right, first, stored)
         finally:
             await left.close()
             await right.close()
@@ -92,10 +94,10 @@ class Walk:
                 hint="the next pass looks again",
             )
 
-    async def _walk(self, left: Batches, right: Batches) -> None:
+    async def _walk(self, left: Batches, right: Batches, first: EvidenceRange, stored: Iterator[EvidenceRange]) -> None:
         """Join both listings along the stored ranges."""
         try:
-            await self._ranges(left, right)
+            await self._ranges(left, right, first, stored)
             while self.under_way:
                 await self._some_settled()
             self._save()
@@ -122,9 +124,8 @@ class Walk:
             self.transfer.commit(changes, tally)
         self.saved_at = self.transfer.clock.monotonic()
 
-    async def _ranges(self, left: Batches, right: Batches) -> None:
-        stored = self._stored()
-        at = next(stored, EvidenceRange(self.container, self.prefix, None))
+    async def _ranges(self, left: Batches, right: Batches, at: EvidenceRange, stored: Iterator[EvidenceRange]) -> None:
+        """Begin range after range: ``at``, and those that are ``stored`` after it."""
         above, evidence, is_new = None, Evidence.unpack(at.records), _is_new(at)
         most, later = (FIRST_PIECE, PIECE) if is_new else (SPLIT_AT, SPLIT_AT)
         held: list[Pair] = []
@@ -145,9 +146,6 @@ class Walk:
         for rest in stored:
             await self._begin(at.upper, rest.upper, [], Evidence.unpack(rest.records))
             at = rest
-
-    def _stored(self) -> Iterator[EvidenceRange]:
-        return self.transfer.state.ranges(self.transfer.move, self.container, self.prefix)
 
     def _has_idle_hands(self) -> bool:
         return self.transfer.hands is not None and not self.is_watch and not self.under_way
@@ -316,9 +314,9 @@ class Walk:
             await asyncio.gather(*workers, return_exceptions=True)
 
 
-def _is_new(first: EvidenceRange | None) -> bool:
+def _is_new(first: EvidenceRange) -> bool:
     """Was nothing ever copied here? Then hands wait for the listing: what there is begins as soon as it is there."""
-    return first is None or (first.upper is None and not first.records)
+    return first.upper is None and not first.records
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -58,7 +58,17 @@ def test_what_the_run_may_have_sent_is_waited_for_after_its_lock_was_removed(set
     assert 590.0 < left(settings).seconds <= 600.0
     store = open_store(settings.state, "tiny")
     assert accounted(store) == ["run-1"]
+    assert [entry.kind for entry in store.journal()] == ["unlock"]
     store.close()
+
+
+def test_without_anything_to_wait_for_an_empty_id_is_no_lock(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove_lock(settings, dead_lock(settings, 0.0).nonce)
+    says(monkeypatch, SENTENCE)
+    with pytest.raises(UsageError, match="has no such lock"):
+        remove_lock(settings, "")
 
 
 def test_a_process_that_a_person_stopped_is_waited_for_as_one_proven_dead(
@@ -91,8 +101,9 @@ def test_a_wait_without_end_that_a_later_run_inherited_ends_by_the_same_sentence
     store.release(taken.token)
     store.close()
     assert left(settings).seconds == inf
-    with pytest.raises(UsageError, match="has no such lock"):
-        remove_lock(settings, "beef")
+    for nonce in ("beef", ""):
+        with pytest.raises(UsageError, match="has no such lock"):
+            remove_lock(settings, nonce)
     says(monkeypatch, SENTENCE)
     assert lock.nonce in remove_lock(settings, lock.nonce)
     assert 0.0 < left(settings).seconds <= PROVEN_DEAD_SECONDS

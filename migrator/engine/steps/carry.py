@@ -256,9 +256,9 @@ def _forbids(mover: Mover) -> str | None:
     if shared.is_wished("pause", mover.wave.name):
         return "paused by an operator: migrate unpause"
     clock = mover.world.clock
-    left = shared.session.wait_until - clock.monotonic()
-    if left > 0:
-        return f"an earlier run's requests may still be under way for {left:.0f} s"
+    if (lingering := shared.session.lingering).seconds > 0:
+        way = "" if math.isfinite(lingering.seconds) else "; migrate doctor says what ends that"
+        return f"an earlier run's requests may still be under way {lingering.in_words()}{way}"
     left = shared.fence_from - clock.monotonic()
     if left > 0:
         return f"clients may still follow the shorter durations of before for {left:.0f} s"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from math import inf
 
 import pytest
 
 from migrator.engine.doctor import AccountFacts, Facts, diagnose, with_routes
+from migrator.engine.lingering import Lingering
 from migrator.errors import AccessRefused, NotFound, Unreachable
 from migrator.model.findings import Finding
 from migrator.model.moves import LockRecord, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
@@ -202,6 +204,18 @@ def test_a_lock_that_was_not_given_back_says_how_long_a_takeover_waits():
     assert "900 s" in finding.remedy
     dead = diagnose(replace(found, is_proven_dead=True)).findings
     assert "30 s" in next(one.remedy for one in dead if one.code == "stale-lock")
+    behind = replace(found, is_proven_dead=True, lingering=Lingering(700.0, "older"))
+    assert "700 s" in next(one.remedy for one in diagnose(behind).findings if one.code == "stale-lock")
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(90.0, "for 90 s"), (inf, "for as long as its signature holds")])
+def test_what_an_older_run_left_to_be_waited_for_is_told_with_the_way_out(seconds, told):
+    quiet = facts(None, None)
+    assert not [one for one in diagnose(quiet).findings if one.code == "late-requests"]
+    left = replace(quiet, lingering=Lingering(seconds, "c0ffee"))
+    (finding,) = [one for one in diagnose(left).findings if one.code == "late-requests"]
+    assert told in finding.text
+    assert "`migrate unlock c0ffee`" in finding.remedy
 
 
 def test_halted_and_dirty_moves_and_listed_objects_are_named():

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 import pytest
 
-from migrator.engine.lingering import Moment, lingering
+from migrator.engine.lingering import Lingering, Moment, lingering
 from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, Session
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
@@ -44,10 +45,14 @@ async def clock():
     return HandClock()
 
 
-async def opened(state, clock, run=RUN):
-    session = Session(state, clock, run, {})
-    session.open(lambda lock: False)
+async def opened(state, clock, run=RUN, *, bound=0.0, is_dead=False):
+    session = Session(state, clock, run, {"src": bound})
+    session.open(lambda lock: is_dead)
     return session
+
+
+def a_run(number, boot="boot"):
+    return Run(f"run-{number}", "me", "here", number, boot)
 
 
 async def test_a_machine_that_stood_still_goes_on_if_nobody_took_its_lock(clock):
@@ -145,14 +150,16 @@ BOUND = 300.0
 
 async def killed(state, clock, number, *, is_dead=False):
     """A run that takes the lock and is heard of no more."""
-    session = Session(state, clock, Run(f"run-{number}", "me", "here", number, "boot"), {"src": BOUND})
-    session.open(lambda lock: is_dead)
+    session = await opened(state, clock, a_run(number), bound=BOUND, is_dead=is_dead)
     session._beat.cancel()
     clock.seconds += 2 * LOCK_TIMEOUT_SECONDS
 
 
-def last_run(boot="boot"):
-    return Run("run-9", "me", "here", 9, boot)
+async def succeeded(state, clock, *, after_seconds):
+    """A run that takes the lock of a killed one, and ends in order after a while."""
+    session = await opened(state, clock, a_run(2), bound=BOUND)
+    clock.seconds += after_seconds
+    await session.close()
 
 
 async def test_what_a_dead_run_may_have_sent_is_waited_for_by_whoever_comes_next(clock):
@@ -160,13 +167,9 @@ async def test_what_a_dead_run_may_have_sent_is_waited_for_by_whoever_comes_next
     state = MemoryStateStore("plan")
     await killed(state, clock, 1)
     taken_at = clock.seconds
-    second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": BOUND})
-    second.open(lambda lock: False)
-    clock.seconds += 40.0
-    await second.close()
+    await succeeded(state, clock, after_seconds=40.0)
     clock.seconds += 10.0
-    third = Session(state, clock, last_run(), {"src": BOUND})
-    third.open(lambda lock: False)
+    third = await opened(state, clock, a_run(3), bound=BOUND)
     third.succeed("run-1")
     assert third.taken_over is None
     assert third.wait_until == taken_at + BOUND
@@ -177,10 +180,7 @@ async def test_time_that_nobody_can_have_measured_does_not_count(clock):
     """The third runs on another machine, or on one that tells no boot: what the second left is waited for as it was left."""
     state = MemoryStateStore("plan")
     await killed(state, clock, 1)
-    second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": BOUND})
-    second.open(lambda lock: False)
-    clock.seconds += 40.0
-    await second.close()
+    await succeeded(state, clock, after_seconds=40.0)
     for boot, moment, left in (
         ("boot in a container", clock.seconds + 10.0, BOUND - 50.0),
         ("another-boot", clock.seconds + 1e6, BOUND - 40.0),
@@ -195,8 +195,7 @@ async def test_a_proven_death_shortens_no_wait_but_its_own(clock):
     await killed(state, clock, 1)
     taken_at = clock.seconds
     await killed(state, clock, 2)
-    third = Session(state, clock, last_run(), {"src": BOUND})
-    third.open(lambda lock: True)
+    third = await opened(state, clock, a_run(3), bound=BOUND, is_dead=True)
     assert third.wait_until == taken_at + BOUND
     await third.close()
 
@@ -204,13 +203,9 @@ async def test_a_proven_death_shortens_no_wait_but_its_own(clock):
 async def test_what_was_waited_for_to_its_end_is_not_waited_for_again(clock):
     state = MemoryStateStore("plan")
     await killed(state, clock, 1)
-    second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": BOUND})
-    second.open(lambda lock: False)
-    clock.seconds += BOUND
-    await second.close()
+    await succeeded(state, clock, after_seconds=BOUND)
     for boot in ("boot", "another-boot"):
-        third = Session(state, clock, last_run(boot), {"src": BOUND})
-        third.open(lambda lock: False)
+        third = await opened(state, clock, a_run(3, boot), bound=BOUND)
         third.succeed("run-1")
         third.succeed("run-2")
         assert third.wait_until <= clock.monotonic()
@@ -219,11 +214,22 @@ async def test_what_was_waited_for_to_its_end_is_not_waited_for_again(clock):
 
 async def test_a_run_that_the_store_never_saw_is_waited_for_by_later_runs_too(clock):
     state = MemoryStateStore("plan")
-    first = Session(state, clock, Run("run-1", "me", "here", 1, "boot"), {"src": BOUND})
-    first.open(lambda lock: False)
+    first = await opened(state, clock, bound=BOUND)
     first.succeed("a run of another store")
     await first.close()
-    second = Session(state, clock, last_run("another-boot"), {"src": BOUND})
-    second.open(lambda lock: False)
+    second = await opened(state, clock, a_run(2, "another-boot"), bound=BOUND)
     assert second.wait_until == clock.monotonic() + BOUND
     await second.close()
+
+
+async def test_a_wait_without_end_is_carried_and_says_whose_it_is(clock):
+    state = MemoryStateStore("plan")
+    first = await opened(state, clock, bound=inf)
+    nonce = state.lock().nonce
+    first._beat.cancel()
+    clock.seconds += 2 * LOCK_TIMEOUT_SECONDS
+    await succeeded(state, clock, after_seconds=1e6)
+    third = await opened(state, clock, a_run(3))
+    assert third.lingering == Lingering(inf, nonce)
+    assert third.lingering.in_words() == "for as long as its signature holds"
+    await third.close()
