@@ -40,7 +40,7 @@ async def adopt(fleet: Fleet, scope: Sequence[PlannedMove], *, reason: str, who:
     adopted = []
     for move in scope:
         mover = fleet.mover(move)
-        if (why := await disagreement(mover)) is not None:
+        if (why := disagreement(mover, await mover.shared.desk.record(move.id))) is not None:
             if not is_allowed(mover.record, Event.ADOPTED_SOURCE):
                 # It was put back to a moment before it first looked at the route, where no run has halted it for this.
                 mover.happen(Event.HALTED, reason=why)
@@ -54,10 +54,10 @@ def told(fleet: Fleet, adopted: Sequence[PlannedMove]) -> tuple[str, ...]:
     return tuple(f"{one.id} goes on from {one.state}: the route names {live_account(one)}" for one in records)
 
 
-async def disagreement(mover: Mover) -> str | None:
-    """Why the route does not let the move go on, and what to do; None if it does. An unresolved cut-over counts:
-    ``recovering`` has just tried to explain it."""
-    record, found = mover.record, await mover.shared.desk.record(mover.id)
+def disagreement(mover: Mover, found: RouteRecord | None) -> str | None:
+    """Why the route, which was ``found`` just now, does not let the move go on, and what to do; None if it does. An unresolved
+    cut-over counts: ``recovering`` has just tried to explain it."""
+    record = mover.record
     if record.intent is not None:
         return f"its last cut-over is unresolved (the route says {said(found)}); {ADOPT_HINT}"
     agreement = judge_route(record, found, lineage=mover.world.state.lineage)

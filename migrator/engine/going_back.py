@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from migrator.engine import adopting, enforcing, left_behind, steps
+from migrator.engine import adopting, enforcing, left_behind, stays, steps
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
@@ -26,6 +26,7 @@ from migrator.ports.state_store import AddJournal, SetControl
 CONTROL_SECONDS = 0.5
 GATE: Final = "gate"
 """In a recorded way back: the reason of the gate that asked for it."""
+STAYS_ANEW: Final = " with a soak of 0: its route was, or may have been, elsewhere"
 
 
 @value(frozen=True, slots=True)
@@ -169,15 +170,19 @@ async def retry(
         mover = fleet.mover(move)
         if mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
             continue
-        if (why := await adopting.disagreement(mover)) is not None:
+        found = await fleet.shared.desk.record(move.id)
+        if (why := adopting.disagreement(mover, found)) is not None:
             refused.append(f"cannot retry {move.id}: {why}")
             continue
-        figures = replace(mover.record.figures, passes=0, cancelled_fences=0)
+        record = mover.record
+        again = found is not None and stays.is_another(record, found.epoch)
+        fields = stays.begun(record, fleet.world.clock.now()) if again else {"figures": record.figures}
+        fields["figures"] = replace(fields["figures"], passes=0, cancelled_fences=0)
         if accept_deletes is not None:
-            figures = replace(figures, deletes_accepted=accept_deletes)
+            fields["figures"] = replace(fields["figures"], deletes_accepted=accept_deletes)
         text = f"{move.id}: retry asked for: {reason}"
-        mover.happen(Event.RETRIED, fleet.journal("retry", text, wave=mover.wave.name, actor=who), figures=figures)
-        reasons.append(f"{move.id} goes on from {mover.record.state}")
+        mover.happen(Event.RETRIED, fleet.journal("retry", text, wave=mover.wave.name, actor=who), **fields)
+        reasons.append(f"{move.id} goes on from {mover.record.state}" + (STAYS_ANEW if again else ""))
     fleet.forget_reasons(scope)
     fleet.save_waves_of(scope)
     if refused:

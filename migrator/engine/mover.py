@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrator.engine import enforcing, releasing
+from migrator.engine import enforcing, releasing, stays
 from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.releasing import ADOPT_HINT, said
 from migrator.engine.routes import RouteDesk
@@ -373,7 +373,7 @@ class Mover:
         except Halt as halt:
             await self._stop(halt.reason)
         except RouteDisagreement as fault:
-            self.happen(Event.HALTED, reason=str(fault))
+            self.happen(Event.HALTED, reason=str(fault), **stays.ended(self.record))
         except JudgementError as fault:
             await self._stop(str(fault))
         except MigrateError as fault:

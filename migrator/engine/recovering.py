@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from migrator.engine import enforcing
+from migrator.engine import enforcing, stays
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import release
@@ -27,7 +27,10 @@ async def recover(fleet: Fleet) -> None:
             mover.tell("recovery", f"{move.id}: an earlier run ended in its fence; resolving that first")
             await resolve(mover)
         if mover.record.ever_routed and mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
+            before = mover.record.state
             await _claim(mover)
+            if mover.record.state is not before:
+                fleet.save_waves_of([move])
         await _put_back(mover)
 
 
@@ -62,7 +65,7 @@ async def _claim(mover: Mover) -> None:
     except Halt as halt:
         if not is_allowed(mover.record, Event.HALTED):
             raise JudgementError(halt.reason) from halt
-        mover.happen(Event.HALTED, reason=halt.reason)
+        mover.happen(Event.HALTED, reason=halt.reason, **stays.ended(mover.record))
 
 
 async def resolve(mover: Mover) -> None:

@@ -32,6 +32,8 @@ class Event(StrEnum):
     RELEASED = "released"
     """The fence is undone: the same account is writable again."""
     SOAKED = "soaked"
+    LOST_SIGHT = "lost-sight"
+    """The route went on without us and names the target: it may have been elsewhere, and what soaked was another stay."""
     HALTED = "halted"
     """A person must look; the reason is committed with it."""
     RETRIED = "retried"

@@ -11,7 +11,8 @@ resume is the ordinary loop run again. Three facts give the table its form:
    the fence (fencing, draining, verifying, switching) all fall back to catching-up and never to each other.
 2. The switch is the only step that moves the truth (an adoption finds out that it had moved already). After it nothing
    falls back: the way back is a new cut-over in the other direction, from catching-up on, with the same rows.
-3. A halt remembers where to go on. Out of the fence that is always catching-up: a fence is never resumed. A halt that kept
+3. A halt remembers where to go on. Out of the fence that is always catching-up: a fence is never resumed. Out of soaked it is
+   soaking: nothing halts a move at rest but a route that was elsewhere, and nobody watched the source since. A halt that kept
    its fence on record, because the route could not be explained, may learn later what became of it: released, and it stays
    halted; switched, and nothing is left that a person would have to decide.
 
@@ -75,6 +76,7 @@ def _rows() -> tuple[Row, ...]:
         row(way, S.SWITCHING, E.SWITCHED, after)
 
     row(D.FORWARD, S.SOAKING, E.SOAKED, S.SOAKED)
+    row(D.FORWARD, S.SOAKED, E.LOST_SIGHT, S.SOAKING, "a soak is of one stay at the target, and this is another")
 
     for state in (S.PREFLIGHT, S.PROVISIONING, S.COPYING, S.CATCHING_UP, S.READY, *FENCE_STATES, S.SOAKING, S.SOAKED):
         row(D.FORWARD, state, E.HALTED, S.HALTED)
@@ -101,6 +103,8 @@ _TABLE: Final = {(row.direction, row.state, row.event): row for row in ROWS}
 
 def resume_state(state: S) -> S:
     """Where a move halted in ``state`` goes on."""
+    if state is S.SOAKED:
+        return S.SOAKING
     return S.CATCHING_UP if state in FENCE_STATES else state
 
 
@@ -143,7 +147,7 @@ def follow(move: MoveRecord, event: E, *, reason: str = "") -> MoveRecord:
 
 
 def _leave_halted(move: MoveRecord, event: E) -> MoveRecord:
-    resume = move.resume_from or S.CATCHING_UP
+    resume = resume_state(move.resume_from or S.CATCHING_UP)
     if event is E.RETRIED:
         return replace(move, state=resume, resume_from=None, reason="")
     if event is E.ROLLED_BACK:

@@ -12,7 +12,7 @@ import pytest
 from migrator.adapters.routing import FileRouter
 from migrator.adapters.state import open_store
 from migrator.errors import JudgementError, UsageError
-from migrator.model.moves import Direction, LockRecord, MoveState
+from migrator.model.moves import Direction, LockRecord, MoveState, WaveState
 from migrator.model.routes import READ_ONLY
 from migrator.model.schedule import Cutover
 from migrator.ports.state_store import SaveMove
@@ -38,6 +38,23 @@ async def forget(small: Small) -> None:
     router = FileRouter(str(small.folder / "routes.json"))
     seen = await router.read()
     await router.swap(replace(seen.document, routes={}), expected_etag=seen.etag)
+
+
+async def to(small: Small, account: str) -> None:
+    """A hand sends the customers to ``account``, in a way that they follow."""
+    await edit(small, account=account, endpoint=small.store(account).endpoint, epoch=(await small.route()).epoch + 1)
+
+
+def put(small: Small, *, soak_seconds: float | None = None, **changes) -> None:
+    """Put the move's record as a run would have left it."""
+    state = small.state()
+    record = replace(state.move(ID), **changes)
+    if soak_seconds is not None:
+        record = replace(record, figures=replace(record.figures, soak_seconds=soak_seconds))
+    now = datetime.now(UTC)
+    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0))
+    state.commit([SaveMove(record)], token=lock.token)
+    state.release(lock.token)
 
 
 def adopt(small: Small, **scope):
@@ -116,11 +133,7 @@ async def test_what_only_the_old_side_had_and_somebody_deletes_there_is_a_stragg
     assert [(row.name, row.kind) for row in small.state().exceptions(ID)] == [("late", "foreign")]
 
     small.change_wave(soak_seconds=30.0, cutover=Cutover(straggler_interval_seconds=0.1))
-    state = small.state()
-    now = datetime.now(UTC)
-    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0))
-    state.commit([SaveMove(replace(state.move(ID), state=MoveState.SOAKING))], token=lock.token)
-    state.release(lock.token)
+    put(small, state=MoveState.SOAKING)
     await small.erase("src", "late")
     outcome = await small.rollout().apply()
     assert outcome.code == "halted"
@@ -160,13 +173,7 @@ async def test_a_store_restored_from_before_its_first_look_at_the_route_adopts_i
     await small.fill(3)
     await small.rollout().apply()
     lineage = small.state().lineage
-    state = small.state()
-    figures = replace(state.move(ID).figures, soak_seconds=0.0)
-    restored = replace(state.move(ID), state=moment, ever_routed=False, epoch=0, switched_at=None, figures=figures)
-    now = datetime.now(UTC)
-    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0))
-    state.commit([SaveMove(restored)], token=lock.token)
-    state.release(lock.token)
+    put(small, state=moment, ever_routed=False, epoch=0, switched_at=None, soak_seconds=0.0)
 
     assert (await adopt(small)).code == "done"
     record = small.state().move(ID)
@@ -335,13 +342,132 @@ async def test_a_route_that_went_on_without_us_during_the_soak_begins_the_soak_a
     assert after.figures.soak_seconds < 1.0
 
 
-async def test_healthy_time_of_an_earlier_stay_is_not_claimed_for_one_that_began_without_us(small):
+async def written_while_a_hand_had_them_at_the_source(small: Small) -> None:
+    """Customers who follow the route: a new object, a newer one, one that is deleted. Acknowledged, every one."""
+    await small.write("src", "new", b"a customer's, at the source")
+    await small.write("src", "n001", b"a customer's, at the source")
+    await small.erase("src", "n002")
+
+
+ALL_THREE = {"new", "n001", "n002"}
+
+
+async def soaks_once_more_and_names_what_was_written(small: Small) -> None:
+    """The next apply looks at the source before it calls the move soaked again, and asks a person about what it found."""
+    state = small.state()
+    assert (state.move(ID).state, state.move(ID).figures.soak_seconds) == (MoveState.SOAKING, 0.0)
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert all(f"{name}: " in outcome.reasons[0] for name in ALL_THREE)
+    assert {(row.name, row.kind) for row in state.exceptions(ID)} == {(name, "straggler") for name in ALL_THREE}
+    assert (await small.rollout().retry(reason="brought over by hand", who="me")).code == "done"
+    assert (await small.rollout().apply()).code == "done"
+    assert state.move(ID).state is MoveState.SOAKED
+    assert state.move(ID).figures.soak_seconds >= small.schedule.waves[0].soak_seconds
+
+
+async def test_what_customers_wrote_at_the_source_while_a_hand_had_them_there_is_listed_after_a_retry(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    await to(small, "src")
+    assert (await small.rollout().apply()).code == "halted"
+    await written_while_a_hand_had_them_at_the_source(small)
+    await to(small, "dst")
+    assert (await small.rollout().retry(reason="the hand put it back", who="me")).code == "done"
+    await soaks_once_more_and_names_what_was_written(small)
+
+
+async def test_so_it_is_where_no_run_saw_the_route_away(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    await to(small, "src")
+    await written_while_a_hand_had_them_at_the_source(small)
+    await to(small, "dst")
+    assert (await small.rollout().apply(wait=False)).code in ("halted", "waiting")
+    rows = {row.name for row in small.state().exceptions(ID)}
+    assert rows == ALL_THREE
+
+
+async def test_so_it_is_where_the_hand_put_back_the_very_record_it_had_found(small):
+    await small.fill(5)
+    await small.rollout().apply()
+    route = await small.route()
+    await to(small, "src")
+    assert (await small.rollout().apply()).code == "halted"
+    await written_while_a_hand_had_them_at_the_source(small)
+    await edit(small, account=route.account, endpoint=route.endpoint, epoch=route.epoch)
+    assert (await small.rollout().retry(reason="the hand put it back", who="me")).code == "done"
+    await soaks_once_more_and_names_what_was_written(small)
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+async def test_a_soak_that_halts_because_the_route_is_away_begins_again_when_it_is_back(small, is_same):
+    await small.fill(3)
+    small.change_wave(soak_seconds=60.0)
+    run = asyncio.ensure_future(small.rollout().apply())
+    await until(lambda: small.state().move(ID).figures.soak_seconds > 0.0)
+    route = await small.route()
+    await to(small, "src")
+    assert (await asyncio.wait_for(run, 20)).code == "halted"
+    before = small.state().move(ID)
+    await to(small, "dst")
+    if is_same:
+        await edit(small, epoch=route.epoch, run=route.run)
+    assert (await small.rollout().retry(reason="it is back", who="me")).code == "done"
+    record = small.state().move(ID)
+    assert (record.state, record.figures.soak_seconds) == (MoveState.SOAKING, 0.0)
+    assert record.switched_at > before.since, "no sample of before counts"
+
+
+async def test_a_soak_that_halted_for_a_gate_keeps_its_healthy_time(small):
+    await small.fill(3)
+    small.change_wave(soak_seconds=60.0)
+    assert (await small.rollout().apply(wait=False)).code == "waiting"
+    put(small, state=MoveState.HALTED, resume_from=MoveState.SOAKING, soak_seconds=7.0)
+    before = small.state().move(ID)
+    assert (await small.rollout().retry(reason="the gate is right again", who="me")).code == "done"
+    after = small.state().move(ID)
+    assert (after.figures.soak_seconds, after.switched_at) == (7.0, before.switched_at)
+    put(small, state=MoveState.HALTED, resume_from=MoveState.SOAKING)
+    await edit(small, epoch=after.epoch + 2)
+    assert (await small.rollout().retry(reason="and this time the route was away", who="me")).code == "done"
+    after = small.state().move(ID)
+    assert (after.figures.soak_seconds, after.switched_at > before.switched_at) == (0.0, True)
+
+
+async def test_a_move_that_an_earlier_version_halted_when_it_was_soaked_soaks_again(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    put(small, state=MoveState.HALTED, resume_from=MoveState.SOAKED)
+    assert (await small.rollout().retry(reason="go on", who="me")).code == "done"
+    record = small.state().move(ID)
+    assert (record.state, record.figures.soak_seconds) == (MoveState.SOAKING, 0.0)
+
+
+async def test_a_soaked_move_whose_route_went_on_without_us_soaks_again(small):
     """The backup says soaked; since then the move went back and came again, which the route's epoch shows."""
     await small.fill(3)
     await small.rollout().apply()
     before = small.state().move(ID)
     assert (before.state, before.figures.soak_seconds > 0.0) == (MoveState.SOAKED, True)
     await edit(small, epoch=before.epoch + 4)
-    await small.rollout().apply()
+    small.change_wave(soak_seconds=60.0)
+    assert (await small.rollout().apply(wait=False)).code == "waiting"
     after = small.state().move(ID)
-    assert (after.state, after.epoch, after.figures.soak_seconds) == (MoveState.SOAKED, before.epoch + 4, 0.0)
+    assert (after.state, after.epoch) == (MoveState.SOAKING, before.epoch + 4)
+    assert after.figures.soak_seconds < 1.0
+    assert after.switched_at > before.switched_at
+    assert [one.state for one in small.state().waves()] == [WaveState.SOAKING]
+    assert any(one.kind == "soak-restarted" for one in small.state().journal())
+    small.change_wave(soak_seconds=0.1)
+    assert (await small.rollout().apply()).code == "done"
+    assert small.state().move(ID).state is MoveState.SOAKED
+
+
+async def test_the_wave_of_a_move_that_soaks_again_says_so_whatever_command_found_out(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    await edit(small, epoch=small.state().move(ID).epoch + 4)
+    with pytest.raises(UsageError, match="no move in that scope is halted"):
+        await small.rollout().retry(reason="nothing to retry", who="me")
+    assert [one.state for one in small.state().waves()] == [WaveState.SOAKING]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from migrator.engine import stays
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
 from migrator.engine.steps.canary import prove_ways
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
-from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.moves import MoveState
+from migrator.model.units import show_duration
 from migrator.model.values import replace
 
 CLAIM_ATTEMPTS = 5
@@ -61,19 +65,25 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
                     raise
                 continue  # read again: it may be ours already
         if not record.ever_routed or record.epoch != claimed.epoch:
-            mover.save(_known_by(mover, claimed.epoch))
+            _learn(mover, claimed.epoch)
         return
 
 
-def _known_by(mover: Mover, epoch: int) -> MoveRecord:
-    """The record once it knows ``epoch``. Nobody changes the epoch of a move that soaks but another store's engine or a hand:
-    the route may have been elsewhere and come back, so the healthy time before says nothing of this stay."""
-    record = replace(mover.record, ever_routed=True, epoch=epoch)
+def _learn(mover: Mover, epoch: int) -> None:
+    """Write down an epoch that is new to this store. Nobody changes the epoch of a move that soaks but another store's engine
+    or a hand: the route may have been elsewhere and come back."""
+    record = mover.record
+    known: dict[str, Any] = {"ever_routed": True, "epoch": epoch}
     if record.state not in (MoveState.SOAKING, MoveState.SOAKED):
-        return record
-    again = "the soak starts again" if record.state is MoveState.SOAKING else "its soak was of an earlier stay"
-    mover.tell("warning", f"{mover.id}: the route went on to epoch {epoch} without us; {again}")
-    figures = replace(record.figures, soak_seconds=0.0)
+        mover.save(replace(record, **known))
+        return
+    known |= stays.begun(record, mover.world.clock.now())
+    soaked = record.figures.soak_seconds
+    lost = f", {show_duration(soaked)} of healthy time are lost" if soaked else ""
+    text = f"{mover.id}: the route went on to epoch {epoch} without us; the soak starts again{lost}"
+    note = mover.note("soak-restarted", text, epoch=epoch, known=record.epoch)
+    mover.tell("warning", text)
     if record.state is MoveState.SOAKED:
-        return replace(record, figures=figures)
-    return replace(record, switched_at=mover.world.clock.now(), figures=figures)
+        mover.happen(Event.LOST_SIGHT, note, **known)
+    else:
+        mover.save(replace(record, **known), note)

@@ -1,0 +1,33 @@
+"""A stay at the target: from where the route came to name it, to where it named, or may have named, something else.
+
+Leaves to the soak what is healthy. Rules: a soak is of one stay, and nothing of it is claimed for the next, because customers may
+have written at the source in between, which only another look finds; a stay ends with a route that disagrees, or with an epoch
+that this store did not write; where nobody knows when a stay began, it began when it was seen.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from migrator.machine.transitions import resume_state
+from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.values import replace
+
+
+def begun(record: MoveRecord, at: datetime | None) -> dict[str, Any]:
+    """The fields of a record whose stay was first seen at ``at``; None: it has ended, and no other one was seen yet."""
+    return {"switched_at": at, "figures": replace(record.figures, soak_seconds=0.0)}
+
+
+def ended(record: MoveRecord) -> dict[str, Any]:
+    """The fields that a halt changes because the route disagrees: none where customers had not come yet."""
+    return begun(record, None) if record.state in (MoveState.SOAKING, MoveState.SOAKED) else {}
+
+
+def is_another(record: MoveRecord, epoch: int) -> bool:
+    """Is the stay of a halted move, whose route names the target with ``epoch``, another one than it soaked in? False also
+    where it goes on before its switch or on its way back, which claim no soak."""
+    if record.resume_from is None or resume_state(record.resume_from) is not MoveState.SOAKING:
+        return False
+    return record.resume_from is MoveState.SOAKED or record.switched_at is None or record.epoch != epoch
