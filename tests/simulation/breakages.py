@@ -9,10 +9,11 @@ from dataclasses import replace
 from unittest import mock
 
 from migrator.engine import mover as mover_module
-from migrator.engine import recovering, releasing, steps
+from migrator.engine import recovering, releasing, stays, steps
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import cut, preflight
 from migrator.errors import CloudError
+from migrator.machine import transitions
 from migrator.machine.events import Event
 from migrator.model.moves import Direction, MoveState
 from migrator.model.routes import RouteDocument
@@ -251,6 +252,23 @@ def tags_ignored_in_catch_up():
     return patched(decide, "_marks_agree", lambda origin, destination: True)
 
 
+def soak_of_an_earlier_stay():
+    """A move that was soaked is so for good, wherever its route has been since."""
+
+    def resume_state(state):
+        return MoveState.CATCHING_UP if state in transitions.FENCE_STATES else state
+
+    def learn(mover, epoch):
+        mover.save(replace(mover.record, ever_routed=True, epoch=epoch))
+
+    return all_of(
+        patched(transitions, "resume_state", resume_state),
+        patched(stays, "ended", lambda record: {}),
+        patched(stays, "is_another", lambda record, epoch: False),
+        patched(preflight, "_learn", learn),
+    )
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -269,5 +287,6 @@ BREAKAGES = {
         lease_age_from_receipt,
         ranges_with_a_gap,
         tags_ignored_in_catch_up,
+        soak_of_an_earlier_stay,
     )
 }

@@ -29,6 +29,7 @@ FOUND_BY = {
     "lease-age-from-receipt": {"lease-alive-at-switch", "two-accounts-accept"},
     "ranges-with-a-gap": LOST,
     "tags-ignored-in-catch-up": {"lost-tags", "lost-tier"},
+    "soak-of-an-earlier-stay": {"soak"},
 }
 
 

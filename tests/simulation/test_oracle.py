@@ -3,16 +3,16 @@ looks like a loss at one instant may have been carried over before."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
 
-from migrator.model.moves import EvidenceRange
+from migrator.model.moves import EvidenceRange, Figures, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.objects import BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
-from migrator.ports.state_store import ReplaceRanges
+from migrator.ports.state_store import ReplaceRanges, SaveMove
 from migrator.testing.simulation import run
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
@@ -99,3 +99,23 @@ def test_a_stranger_s_object_may_be_replaced_only_if_it_was_carried_over_before_
     court.stranger_puts("web", b"the truth now")
     court.copied("web", "core", over=first)  # the way back
     assert ("foreign-destroyed" in court.found) is not is_carried
+
+
+@pytest.mark.parametrize(
+    ("before", "epoch", "is_told"),
+    [
+        (MoveState.SOAKING, 3, False),
+        (MoveState.SOAKED, 3, False),
+        (MoveState.HALTED, 3, True),
+        (MoveState.SOAKING, 5, True),
+        (MoveState.SOAKED, 5, True),
+    ],
+)
+def test_soaked_is_only_what_soaked_in_this_stay(before, epoch, is_told):
+    court = Court()
+    record = MoveRecord(WEB, "wave-web", "core", "web", state=before, epoch=3, figures=Figures(soak_seconds=60.0))
+    soaked = replace(record, state=MoveState.SOAKED, epoch=epoch)
+    for one in (record, soaked):
+        court.oracle.committed(Node("engine-1", court.loop), [SaveMove(one)])
+    said = [one.text for one in court.oracle.violations if "did not soak there" in one.text]
+    assert bool(said) is is_told

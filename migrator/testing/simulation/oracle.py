@@ -534,11 +534,19 @@ class Oracle:
             self._excuse_deletes(case)  # the comparison that follows an adoption has ended: it saw no evidence either
         if record.state in (MoveState.SOAKING, MoveState.SOAKED) and soak > 0:
             self._judge_soak(case, soak)
+        if record.state is MoveState.SOAKED and before is not None:
+            self._judge_stay(before, record)
         if record.state is MoveState.SOAKED and (before is None or before.state is not MoveState.SOAKED):
             wave = self._schedule.wave_of(record.id)
             if soak + 1e-6 < wave.soak_seconds:
                 self.break_("soak", f"{record.id} is soaked after {soak:.0f} s of {wave.soak_seconds:.0f} s")
             self._judge_lists(case)
+
+    def _judge_stay(self, before: MoveRecord, soaked: MoveRecord) -> None:
+        """Between two stays at the target customers may have been at the source, where nobody has looked since."""
+        if (before.state, before.epoch) not in ((MoveState.SOAKING, soaked.epoch), (MoveState.SOAKED, soaked.epoch)):
+            was = f"it was {before.state} at epoch {before.epoch}"
+            self.break_("soak", f"{soaked.id} is called soaked at epoch {soaked.epoch}, and did not soak there: {was}")
 
     def _excuse_deletes(self, case: _Case) -> None:
         """Whoever adopts a route has lost the evidence: what is at the target alone may have been deleted at the source behind
