@@ -22,6 +22,7 @@ from migrator.cli.previewing import (
     move_states,
     recorded_state,
     require_free,
+    routes_as_left,
     waves_to_begin,
 )
 from migrator.cli.scope import wave_of
@@ -132,12 +133,13 @@ def _look(request: Request, store: StateStore, counted: Callable[[int], None] | 
 
 
 def _has_arrived(request: Request, store: StateStore) -> bool:
-    """Every move asked for has soaked, and no dead run's lock is left to be cleared away."""
+    """Every move asked for has soaked, customers are where it left them, and no dead run's lock is left to be cleared away."""
     if store.lock() is not None:
         return False
     schedule, states = request.loaded.schedule, move_states(request.loaded.schedule, store)
-    waves = schedule.waves if request.wave is None else (schedule.wave(request.wave),)
-    return all(states[str(move.id)].split()[-1] in AT_REST for wave in waves for move in wave.moves)
+    moves = schedule.moves if request.wave is None else schedule.wave(request.wave).moves
+    have_soaked = all(states[str(move.id)].split()[-1] in AT_REST for move in moves)
+    return have_soaked and routes_as_left(schedule, store, moves)
 
 
 def _has_open_fence(store: StateStore) -> bool:

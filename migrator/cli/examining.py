@@ -18,9 +18,10 @@ from migrator.cli import wiring
 from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.situation import assess, next_action
-from migrator.engine.doctor import AccountFacts, Diagnosis, Facts, diagnose
+from migrator.engine.doctor import WENT_ON, AccountFacts, Diagnosis, Facts, diagnose
 from migrator.engine.lingering import Moment, lingering
 from migrator.errors import MigrateError, StateError
+from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
 from migrator.ports.diagnosis import Examinable
@@ -51,7 +52,7 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
         diagnosis = diagnose(facts)
         situation = assess(schedule.name, schedule=schedule, store=store, now=facts.now, is_dead=is_proven_dead)
         action = next_action(situation, str(path))
-    urgent = next((one for one in diagnosis.findings if one.severity == "error" and one.remedy), None)
+    urgent = next((one for one in diagnosis.findings if one.remedy and _is_urgent(one, facts)), None)
     if urgent is not None:
         action = f"{urgent.subject}: {urgent.remedy.replace('PLAN', str(path))}"
     elif trouble is not None:
@@ -59,6 +60,11 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
     versions = {"migrate": __version__, "Python": python_version(), "SQLite": sqlite3.sqlite_version}
     where = wiring.shown_url(url) if trouble is None else str(trouble)
     return Examined(facts, diagnosis, action, versions, where)
+
+
+def _is_urgent(finding: Finding, facts: Facts) -> bool:
+    """An error; or what only another run can find out, where none is at work."""
+    return finding.severity == "error" or (finding.code == WENT_ON and not facts.is_at_work)
 
 
 def _open(url: str, schedule: Schedule) -> tuple[StateStore | None, StateError | None]:

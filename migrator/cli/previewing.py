@@ -26,9 +26,11 @@ from migrator.engine.preview import Preview, preview
 from migrator.errors import LockedError, MigrateError, StateError, UsageError
 from migrator.forecast import Outlook, Standing, look_ahead
 from migrator.forecast.deadlines import MISSED
+from migrator.machine.agreement import is_as_left
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
-from migrator.model.schedule import Schedule
+from migrator.model.routes import RouteDocument
+from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import replace, value
 from migrator.plan.saved import fingerprint
 
@@ -123,6 +125,26 @@ async def _look(
             document = (await router.read()).document
         return replace(found, findings=with_routes(schedule, store, document, found.findings))
     return found
+
+
+def routes_as_left(schedule: Schedule, store: StateStore, moves: Sequence[PlannedMove]) -> bool:
+    """Does the route document say of ``moves`` what the store knew last? False also where it cannot be read: the engine asks
+    again, and says why."""
+
+    async def read() -> RouteDocument | None:
+        async with wiring.router(schedule) as router:
+            return (await router.read()).document
+
+    try:
+        document = wiring.run_async(read())
+    except MigrateError:
+        return False
+    routes = document.routes if document is not None else {}
+    known = {record.id: record for record in store.moves()}
+    return all(
+        move.id in known and is_as_left(known[move.id], routes.get(str(move.id)), lineage=store.lineage)
+        for move in moves
+    )
 
 
 def forecast_of_document(schedule: Schedule) -> tuple[Outlook, tuple[Finding, ...]]:

@@ -101,6 +101,7 @@ class Diagnosis:
 
 
 _EARLY = (MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING)
+WENT_ON = "route-went-on"
 _URGENCY = ("writers-blocked", "two-engines", "route-disagrees", "routes-unreadable", "wrong-address", "two-lineages")
 
 
@@ -178,7 +179,7 @@ def _disagreement(facts: Facts, record: MoveRecord, route: RouteRecord | None) -
         text = f"writers are blocked: the route is read-only at {route.account if route else ''}, and no cut-over is on record"
         return Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it frees them first")
     if not agreement.is_disagreement:
-        return None
+        return _went_on(record, route)
     text = in_words(record, route, agreement)
     if agreement is Agreement.GONE:
         remedy = (
@@ -191,6 +192,20 @@ def _disagreement(facts: Facts, record: MoveRecord, route: RouteRecord | None) -
             " record back; until then nothing is copied"
         )
     return Finding("error", "route-disagrees", key, text, remedy)
+
+
+def _went_on(record: MoveRecord, route: RouteRecord | None) -> Finding | None:
+    """The route agrees, under an epoch that this store did not write: a soak of before is not one of now."""
+    has_soaked = (record.resume_from or record.state) in (MoveState.SOAKING, MoveState.SOAKED)
+    if route is None or not has_soaked or route.epoch == record.epoch:
+        return None
+    text = (
+        f"the route went on to epoch {route.epoch} without this store, which knows epoch {record.epoch}: it may have been"
+        " elsewhere, and customers with it"
+    )
+    first = "`migrate retry PLAN --reason TEXT`, then " if record.state is MoveState.HALTED else ""
+    remedy = f"{first}`migrate apply PLAN`: it soaks again, and names what was written at {record.source} meanwhile"
+    return Finding("warning", WENT_ON, str(record.id), text, remedy)
 
 
 def _cut_over(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Finding | None:

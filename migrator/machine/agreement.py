@@ -47,6 +47,13 @@ def judge_route(move: MoveRecord, found: RouteRecord | None, *, lineage: str) ->
     return Agreement.STALE_FENCE if found.mode == READ_ONLY else Agreement.AGREES
 
 
+def is_as_left(move: MoveRecord, found: RouteRecord | None, *, lineage: str) -> bool:
+    """Is ``found`` what this store knew last? Where it agrees under a later epoch, the route may have been elsewhere since."""
+    if found is None or judge_route(move, found, lineage=lineage) is not Agreement.AGREES:
+        return False
+    return found.epoch == move.epoch
+
+
 def in_words(move: MoveRecord, found: RouteRecord | None, agreement: Agreement) -> str:
     """A disagreement as one clause."""
     match agreement:

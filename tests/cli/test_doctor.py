@@ -70,6 +70,32 @@ def test_blocked_writers_come_first_and_apply_frees_them(applied: Migrate, here:
     assert sick.code == 4
     assert "writers are blocked" in sick.out
     assert "`migrate apply p.yaml` now: it frees them first" in sick.out.splitlines()[1]
+    freed = applied("apply", "p.yaml", "--yes")
+    assert freed.code == 0, freed.err
+    assert "Nothing to do" not in freed.out
+    assert json.loads((here / "state/routes.json").read_text())["routes"][KEY]["mode"] == "read-write"
+
+
+def test_a_route_that_left_a_soaked_move_is_told_by_apply_too(applied: Migrate, here: Path) -> None:
+    core = json.loads((here / "state/routes.json").read_text())["routes"][KEY]["endpoint"].replace("web.db", "core.db")
+    edit(here, account="core", endpoint=core, epoch=9)
+    halted = applied("apply", "p.yaml", "--yes")
+    assert halted.code == 4
+    assert "route and state disagree" in halted.out
+    (here / "state/routes.json").write_text("not json")
+    assert applied("apply", "p.yaml", "--yes").code == 1
+
+
+def test_a_route_that_was_away_and_came_back_is_told_and_the_move_soaks_again(applied: Migrate, here: Path) -> None:
+    edit(here, epoch=9)
+    told = applied("doctor", "p.yaml")
+    assert told.code == 0
+    assert "the route went on to epoch 9 without this store, which knows epoch 3" in told.out
+    again = applied("apply", "p.yaml", "--yes")
+    assert again.code == 0, again.err
+    assert "the soak starts again" in again.out + again.err
+    assert applied("apply", "p.yaml", "--yes").out == "Nothing to do: every move has soaked.\n"
+    assert "went on" not in applied("doctor", "p.yaml").out
 
 
 def test_a_lost_state_store_is_told_by_apply_and_doctor_before_anything_is_emptied(

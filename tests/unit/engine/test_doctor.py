@@ -72,6 +72,24 @@ def test_what_agrees_is_healthy(move, route):
     assert found.moves[0].verdict in ("agrees", "no record yet")
 
 
+@pytest.mark.parametrize(
+    ("move", "way"),
+    [
+        (record(S.SOAKING, epoch=8), "`migrate apply PLAN`"),
+        (record(S.SOAKED, epoch=8), "`migrate apply PLAN`"),
+        (
+            record(S.HALTED, resume_from=S.SOAKED, epoch=8),
+            "`migrate retry PLAN --reason TEXT`, then `migrate apply PLAN`",
+        ),
+        (record(S.READY, epoch=4), ""),
+    ],
+)
+def test_a_route_that_may_have_been_away_from_a_move_that_soaked_is_told(move, way):
+    route = replace(before(), epoch=10) if move.state is S.READY else replace(switched(), epoch=10)
+    found = [one for one in diagnose(facts(move, route)).findings if one.code == "route-went-on"]
+    assert [one.remedy.partition(":")[0] for one in found] == ([way] if way else [])
+
+
 INTENT = RouteIntent(before(), fence(), switched())
 DISAGREEMENTS = {
     "gone": (record(S.COPYING), None, "route-disagrees", "put the record back: account src, epoch 7 or more"),
