@@ -7,11 +7,13 @@ world's own, in the same order for the same seed.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from migrator.model.moves import Control
-from migrator.model.routes import READ_WRITE, RouteDocument
+from migrator.model.routes import READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 SLOW_PER_MINUTE = (120.0, 1_200.0)
 """What a worried operator lets the tool send."""
+PUT_BACK_CHANCE = 0.7
+"""How often somebody who sent customers elsewhere by hand thinks better of it, if nothing else happened to the route."""
+PUT_BACK_SECONDS = (5.0, 40.0, 200.0)
 
 
 class Troubles:
@@ -32,6 +37,7 @@ class Troubles:
         self._world = world
         self._older: list[object] = []
         self._wipes_lock = world.random.random() < 0.5
+        self._hand = Random(f"hand {world.seed}")
 
     async def work(self) -> None:
         """What operators, machines and passers-by do meanwhile."""
@@ -148,11 +154,30 @@ class Troubles:
             if kind == "text":
                 return document.with_record(key, replace(record, updated="by hand"))
             new = replace(record, epoch=record.epoch + 1, mode=READ_WRITE)
-            if kind == "account":
-                move = next(one for one in self._world.schedule.moves if str(one.id) == key)
-                other = move.target if record.account == move.source else move.source
-                new = replace(new, account=other, endpoint=f"https://{other}.blob.example")
-            return document.with_record(key, new)
+            return document.with_record(key, self._elsewhere(key, new) if kind == "account" else new)
 
+        self._edit_as(key, kind, change)
+        if kind == "account" and self._hand.random() < PUT_BACK_CHANCE:
+            loop = self._world.loop
+            loop.create_task(self._put_back(key), name="second thoughts", context=loop.world)
+
+    async def _put_back(self, key: str) -> None:
+        """Customers are sent back by hand to where they were, unless somebody else had the route meanwhile."""
+        board = self._world.board
+        left = board.document.routes.get(key) if board.document else None
+        await asyncio.sleep(self._hand.choice(PUT_BACK_SECONDS))
+        found = board.document.routes.get(key) if board.document else None
+        if found is None or found != left or self._world.loop.time() >= self._world.busy_seconds:
+            return
+        back = self._elsewhere(key, replace(found, epoch=found.epoch + 1))
+        self._edit_as(key, "back", lambda document: document.with_record(key, back))
+
+    def _edit_as(self, key: str, kind: str, change: Callable[[RouteDocument], RouteDocument]) -> None:
         self._world.note("edited", key, kind)
         self._world.board.edit(change, Sender("hand", False))
+
+    def _elsewhere(self, key: str, record: RouteRecord) -> RouteRecord:
+        """``record`` with the other account of the move."""
+        move = next(one for one in self._world.schedule.moves if str(one.id) == key)
+        other = move.target if record.account == move.source else move.source
+        return replace(record, account=other, endpoint=f"https://{other}.blob.example")
