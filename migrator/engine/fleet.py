@@ -30,15 +30,15 @@ class Fleet:
     """Writes down the requests that were counted and not kept yet."""
     forecasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By wave, what to keep with it when it begins."""
+    world: World = field(init=False)
     _movers: dict[MoveId, Mover] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.world = self.shared.world
 
     @property
     def schedule(self) -> Schedule:
         return self.shared.schedule
-
-    @property
-    def world(self) -> World:
-        return self.shared.world
 
     @property
     def movers(self) -> Collection[Mover]:

@@ -133,6 +133,7 @@ class Mover:
     plan: PlannedMove
     record: MoveRecord
     on_conflict: str | None = None
+    world: World = field(init=False)
     _transfer: Transfer | None = None
     _stores: dict[str, ObjectStore] = field(default_factory=dict)
     _claim_at: float = -1e9
@@ -155,15 +156,14 @@ class Mover:
     fence_begun: float = 0.0
     """When the fence was sent, on the monotonic clock of this process."""
 
+    def __post_init__(self) -> None:
+        self.world = self.shared.world
+
     # What steps ask for.
 
     @property
     def id(self) -> MoveId:
         return self.plan.id
-
-    @property
-    def world(self) -> World:
-        return self.shared.world
 
     @property
     def routing(self) -> Routing:

@@ -1,8 +1,8 @@
 """A state store in plain dicts: the same promises as the one in a database, for simulations that commit all the time.
 
 Decides nothing that ``migrator.adapters.state.rules`` decides; it keeps rows, and undoes a commit that fails half way.
-Rules: values are frozen, so copies are shallow; JSON is written and read back as text, so nobody can change what is recorded by
-holding on to it, and what is not JSON is refused here too.
+Rules: values are frozen, so copies are shallow; what becomes JSON in a database is kept as it would be read back, so nobody
+can change what is recorded by holding on to it, and what is not JSON is refused here too.
 
 Beside the port it has what a simulation needs: ``snapshot`` and ``restore``, and a hook before and after each commit.
 """
@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final, Literal
 
-from migrator.adapters.state.codec import decode_value, encode
+from migrator.adapters.state.codec import as_read
 from migrator.adapters.state.rules import (
     BEFORE_ALL,
     RANGE_PAGE,
@@ -64,6 +65,7 @@ from migrator.ports.state_store import (
 
 CommitHook = Callable[[Sequence[Change], Literal["before", "after"]], None]
 _MISSING: Final = object()
+_BY_ID: Final = attrgetter("id.region", "id.area")
 _NO_RANGES: Final[tuple[tuple[bytes, ...], tuple[EvidenceRange, ...]]] = ((), ())
 
 
@@ -88,7 +90,7 @@ class _Rows:
     journal: dict[int, JournalEntry] = field(default_factory=dict)
     controls: dict[tuple[str, str], Control] = field(default_factory=dict)
     approvals: dict[int, Approval] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
     requests: dict[tuple[str, int, str], int] = field(default_factory=dict)
 
     def copy(self) -> _Rows:
@@ -179,7 +181,7 @@ class MemoryStateStore:
         rows = self._rows
         match change:
             case SetNote(name, value):
-                undo.put(rows.notes, name, None if value is None else encode(value))
+                undo.put(rows.notes, name, None if value is None else as_read(value))
             case CountRequests(account, minute, operation, requests):
                 counter = (account, minute, operation)
                 undo.put(rows.requests, counter, rows.requests.get(counter, 0) + requests)
@@ -188,7 +190,7 @@ class MemoryStateStore:
                 undo.put(rows.single, "plan", plan)
             case SaveWave(wave):
                 check_aware(wave.begun_at, wave.ended_at)
-                undo.put(rows.waves, wave.name, replace(wave, forecast=_json_copy(wave.forecast)))
+                undo.put(rows.waves, wave.name, replace(wave, forecast=as_read(wave.forecast)))
             case SaveMove(move):
                 check_aware(move.since, move.switched_at)
                 undo.put(rows.moves, move.id, move)
@@ -210,12 +212,12 @@ class MemoryStateStore:
             case AddJournal(entry):
                 check_aware(entry.at)
                 number = len(rows.journal) + 1
-                undo.put(rows.journal, number, replace(entry, number=number, evidence=_json_copy(entry.evidence)))
+                undo.put(rows.journal, number, replace(entry, number=number, evidence=as_read(entry.evidence)))
             case SetControl(control):
                 check_aware(control.at)
                 key = (control.kind, control.scope)
                 if control.value:
-                    undo.put(rows.controls, key, replace(control, value=_json_copy(control.value)))
+                    undo.put(rows.controls, key, replace(control, value=as_read(control.value)))
                 else:
                     undo.drop(rows.controls, key)
             case AddApproval(approval):
@@ -268,7 +270,7 @@ class MemoryStateStore:
         return sorted(self._rows.waves.values(), key=lambda wave: (wave.position, wave.name))
 
     def moves(self) -> Sequence[MoveRecord]:
-        return [self._rows.moves[move] for move in sorted(self._rows.moves)]
+        return sorted(self._rows.moves.values(), key=_BY_ID)
 
     def move(self, move: MoveId) -> MoveRecord | None:
         return self._rows.moves.get(move)
@@ -329,8 +331,7 @@ class MemoryStateStore:
         return list(self._rows.approvals.values())
 
     def note(self, key: str) -> Any:
-        text = self._rows.notes.get(key)
-        return None if text is None else decode_value(text)
+        return as_read(self._rows.notes.get(key))
 
     def requests(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[str, int]:
         sums: dict[str, int] = {}
@@ -379,14 +380,3 @@ def _has(sorted_keys: Sequence[bytes], key: bytes) -> bool:
 
 def _sort_key(name: str) -> bytes:
     return name.encode("utf-8", "surrogatepass")
-
-
-def _json_copy(value: Mapping[str, Any]) -> dict[str, Any]:
-    """What would be read after it was written; plain values are what they are."""
-    if all(type(one) in _PLAIN for one in value.values()):
-        return dict(value)
-    copied: dict[str, Any] = decode_value(encode(dict(value)))
-    return copied
-
-
-_PLAIN = frozenset({str, int, bool, type(None)})

@@ -14,6 +14,7 @@ from migrator.transfer.copying import same_content
 from migrator.transfer.decide import Case, is_covered, marks_text, record_of
 from migrator.transfer.evidence import Evidence, marks_hash
 from migrator.transfer.subject import Transfer
+from migrator.transfer.together import together
 
 
 async def adopt_equal(transfer: Transfer, container: str, cases: Sequence[Case], evidence: Evidence) -> int:
@@ -26,13 +27,7 @@ async def adopt_equal(transfer: Transfer, container: str, cases: Sequence[Case],
             return await is_equal(transfer, container, case)
 
     unknown = [case for case in cases if case.origin and case.destination and not is_covered(case)]
-    asked = [asyncio.create_task(compare(case)) for case in unknown]
-    try:
-        answers = await asyncio.gather(*asked)
-    finally:
-        for one in asked:
-            one.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+    answers = await together(*(compare(case) for case in unknown))
     for case, answer in zip(unknown, answers, strict=True):
         if answer and case.origin and case.destination:
             marks, here, there = marks_hash(case.origin.tags, case.origin.explicit_tier), case.origin, case.destination

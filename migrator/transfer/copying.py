@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, SourceChanged, Unsupported
 from migrator.model.names import block_name
@@ -32,6 +32,7 @@ from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.transfer.evidence import generation_hash
 from migrator.transfer.room import Room
+from migrator.transfer.together import together
 
 T = TypeVar("T")
 
@@ -156,7 +157,7 @@ class Copier:
                     origin, container, blob.name, block_id, offset=offset, length=length
                 )
 
-        await _all(*(stage(block_id, offset) for block_id, offset in zip(ids, offsets, strict=True)))
+        await together(*(stage(block_id, offset) for block_id, offset in zip(ids, offsets, strict=True)))
         written = await self._destination.commit_blocks(container, blob.name, ids, shape, condition=condition)
         return Copied(written.etag, blob.size)
 
@@ -273,7 +274,7 @@ async def same_content(
         return False
     if here.size == 0:
         return True
-    first, second = await _all(_digest(origin, container, here), _digest(destination, container, there))
+    first, second = await together(_digest(origin, container, here), _digest(destination, container, there))
     return first == second
 
 
@@ -329,14 +330,3 @@ async def _until_one_is_done(work: set[asyncio.Future[None]]) -> set[asyncio.Fut
     for one in done:
         one.result()
     return rest
-
-
-async def _all(*work: Coroutine[Any, Any, T]) -> list[T]:
-    """Run together; if one fails, the others are cancelled and awaited before its error goes up."""
-    tasks = [asyncio.create_task(one) for one in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

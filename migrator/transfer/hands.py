@@ -12,7 +12,6 @@ Rules, for each batch:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count as counting
 from typing import Final
@@ -22,6 +21,7 @@ from migrator.ports.clock import Clock
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, Refusal
 from migrator.transfer.limits import grant_together
 from migrator.transfer.paced import ATTEMPTS, PacedStore
+from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 
 BATCH: Final = 256
@@ -78,13 +78,7 @@ class Hands:
             admit: waits while paused, raises when the run must stop; answers until when (monotonic) may be sent.
         """
         errand = _Errand(self, next(self._errands), origin, destination, container, units, sizes, admit, settle, lost)
-        carriers = [asyncio.create_task(errand.work()) for _ in range(min(self.executor.batches_at_once, len(units)))]
-        try:
-            await asyncio.gather(*carriers)
-        finally:
-            for carrier in carriers:
-                carrier.cancel()
-            await asyncio.gather(*carriers, return_exceptions=True)
+        await together(*(errand.work() for _ in range(min(self.executor.batches_at_once, len(units)))))
 
 
 class _Errand:

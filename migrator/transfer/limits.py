@@ -142,10 +142,10 @@ class AccountLimits:
             self._reduced_per_second = max(pace_per_second, FLOOR_PER_SECOND)
             self._reduced_at = self.clock.monotonic() - age_seconds
 
-    def _is_bounded(self, bytes: int) -> bool:
+    def _is_bounded(self, now: float, bytes: int) -> bool:
         if self.requests_per_minute or self._reduced_per_second is not None or (bytes and self.bytes_per_second):
             return True
-        return self._not_before > self.clock.monotonic()
+        return self._not_before > now
 
     def _wait_seconds(self, now: float, requests: int, bytes: int) -> float:
         wait, pace = 0.0, self.pace_per_second
@@ -181,9 +181,9 @@ async def grant_together(accounts: Sequence[AccountLimits], *, requests: int = 1
     """
     if len(accounts) == 2 and accounts[0] is accounts[1]:
         accounts, requests, bytes = accounts[:1], 2 * requests, 2 * bytes
-    bounded = [one for one in accounts if one._is_bounded(bytes)]
+    now = accounts[0].clock.monotonic()
+    bounded = [one for one in accounts if one._is_bounded(now, bytes)]
     if not bounded:
-        now = accounts[0].clock.monotonic()
         for one in accounts:
             one._measure(now, requests)
         return

@@ -8,7 +8,6 @@ chunks as there are readers.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -22,6 +21,7 @@ from migrator.transfer.evidence import in_sample
 from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken
 from migrator.transfer.proofs import Proofs, digest_of, ends_group
+from migrator.transfer.together import together
 
 Level = Literal["attributes", "content"]
 MAX_NAMED = 100
@@ -169,13 +169,7 @@ async def _read(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> None:
         for pair in queue:
             await _prove(ends, pair, found)
 
-    readers = [asyncio.create_task(reader()) for _ in range(min(READERS, len(pairs)))]
-    try:
-        await asyncio.gather(*readers)
-    finally:
-        for one in readers:
-            one.cancel()
-        await asyncio.gather(*readers, return_exceptions=True)
+    await together(*(reader() for _ in range(min(READERS, len(pairs)))))
 
 
 async def _prove(ends: _Ends, pair: Pair, found: Comparison) -> None:

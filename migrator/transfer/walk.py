@@ -24,6 +24,7 @@ from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import Order
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
+from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 from migrator.transfer.watch import look
 
@@ -305,13 +306,7 @@ class Walk:
                 finally:
                     self.turns.give()
 
-        workers = [asyncio.create_task(work()) for _ in range(min(t.parallel, len(rest)))]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+        await together(*(work() for _ in range(min(t.parallel, len(rest)))))
 
 
 def _is_new(first: EvidenceRange) -> bool:

@@ -123,6 +123,81 @@ def test_a_task_that_waits_on_its_way_out_leaves_nothing_to_the_garbage_collecti
     assert printed == []
 
 
+@pytest.mark.parametrize("when", [0.5, 1.0, 3.0, 5.0])
+def test_a_task_that_sleeps_is_woken_once_by_cancelling_it(when):
+    """In between, and at the very instant at which it would have gone on by itself."""
+    seen = []
+
+    async def sleeper(loop, clock):
+        try:
+            await clock.sleep(5.0)
+            seen.append(("woken", loop.time()))
+        except asyncio.CancelledError:
+            seen.append(("cancelled", loop.time()))
+            await clock.sleep(2.0)
+            seen.append(("ended", loop.time()))
+
+    async def work(loop):
+        node, clock = Node("a", loop), SimClock(loop, "seed")
+        loop.call_at(when, lambda: (task.cancel(), task.cancel()))  # asked for first: it comes first
+        await asyncio.sleep(0)
+        task = node.start(sleeper(loop, clock))
+        await asyncio.sleep(0)
+        await asyncio.wait([task])
+
+    play(work)
+    assert seen == [("cancelled", when), ("ended", when + 2.0)]
+
+
+def test_a_sleeper_cancelled_while_its_process_is_paused_hears_of_it_afterwards():
+    seen = []
+
+    async def sleeper(loop, clock):
+        try:
+            await clock.sleep(5.0)
+        finally:
+            seen.append(loop.time())
+
+    async def work(loop):
+        node, clock = Node("a", loop), SimClock(loop, "seed")
+        task = node.start(sleeper(loop, clock))
+        await asyncio.sleep(1.0)
+        node.pause(30.0)
+        await asyncio.sleep(9.0)  # by now it should have gone on by itself
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    play(work)
+    assert seen == [31.0]
+
+
+def test_a_sleep_within_a_timeout_is_ended_by_it():
+    async def work(loop):
+        clock = SimClock(loop, "seed")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3.0):
+                await clock.sleep(5.0)
+        return loop.time()
+
+    assert play(work) == 3.0
+
+
+def test_what_the_world_does_at_an_instant_comes_in_the_order_it_was_asked_for():
+    seen = []
+
+    async def work(loop):
+        clock = SimClock(loop, "seed")
+        loop.happen(2.0, seen.append, "world")
+        task = loop.create_task(clock.sleep(2.0))
+        task.add_done_callback(lambda _: seen.append("sleeper"))
+        loop.call_at(2.0, seen.append, "timer")
+        await clock.sleep(2.0)
+
+    play(work)
+    assert seen == ["world", "timer", "sleeper"]
+
+
 def test_a_process_dies_of_its_last_step():
     async def work(loop):
         node = Node("a", loop)

@@ -37,6 +37,15 @@ def encode(value: Any) -> str:
         raise InternalError(f"cannot save a {type(value).__name__}: {fault}") from fault
 
 
+def as_read(value: Any) -> Any:
+    """What ``decode_value`` would read of what ``encode`` would write, without the text: a copy that shares nothing that can be
+    changed. InternalError as ``encode``."""
+    try:
+        return _plain(value)
+    except (TypeError, ValueError) as fault:
+        raise InternalError(f"cannot save a {type(value).__name__}: {fault}") from fault
+
+
 def decode(kind: type[T], document: str) -> T:
     """Read a record; StateError where the document is not one of ``kind``."""
     try:
@@ -77,7 +86,9 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    return value
+    if isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"a {kind.__name__} is no value of JSON")
 
 
 @cache

@@ -21,6 +21,7 @@ from migrator.model.objects import BlobType, ContentHeaders, Shape
 from migrator.model.values import value
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Sender
+from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import Node, SimClock
 from migrator.testing.simulation.policies import WRITERS
 from migrator.testing.simulation.router import SimRouter
@@ -63,14 +64,15 @@ class Customer:
         self.name = name
         self.node = node
         self.clock = clock
-        self.random = Random(seed)
+        self.random = Chance(seed)
         self._router = router
         self._followers: dict[MoveId, Follower] = {}
 
     def follower(self, move: MoveId) -> Follower:
-        if move not in self._followers:
-            self._followers[move] = Follower(str(move))
-        return self._followers[move]
+        found = self._followers.get(move)
+        if found is None:
+            found = self._followers[move] = Follower(str(move))
+        return found
 
     async def refresh(self, follower: Follower) -> None:
         """Read the route; a failed read takes nothing away and gives nothing."""

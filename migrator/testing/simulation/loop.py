@@ -14,7 +14,7 @@ import contextlib
 import heapq
 import inspect
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -105,7 +105,7 @@ class Node:
             return
         self._paused_until = until
         self.runs = False
-        self.loop.call_at(until, self._resume, context=self.loop.world)
+        self.loop.happen(until, self._resume)
 
     def defer(self, due: Due) -> None:
         self._deferred.append(due)
@@ -143,8 +143,35 @@ class Call:
         return self.moment
 
 
-Due = tuple[Callable[..., object], tuple[Any, ...], Context, Call | None]
-"""A callback to come, its arguments, its context, and the handle of whoever asked for it."""
+class Nap(Call):
+    """Awaited by a task that goes on at ``moment`` (virtual second), unless it is cancelled before. No future is made for it, and
+    the loop is asked once instead of twice: a task that waits for nothing (a bare ``yield``) wants its next step to be called
+    soon, and the loop calls it at ``moment``.
+    """
+
+    __slots__ = ("context", "loop", "step")
+
+    step: Callable[..., object] | None
+    """None before and after."""
+    context: Context
+
+    def __init__(self, loop: SimLoop, moment: float) -> None:
+        self.loop = loop
+        self.moment = moment
+        self.is_cancelled = False
+        self.step = None
+
+    def __await__(self) -> Generator[None, None, None]:
+        self.loop.nap = self
+        try:
+            yield
+        finally:
+            self.step = None  # the step knows the task, and the task this: no circle for the collector
+
+
+Due = tuple[float, int, Callable[..., object], tuple[Any, ...], Context | None, Call | None]
+"""A callback to come: virtual second and number (0, 0: now), what is called with what, the context (None: the world's own),
+and the handle of whoever asked for it, if it can be taken back."""
 
 
 class SimTask(asyncio.Task[T]):
@@ -152,10 +179,19 @@ class SimTask(asyncio.Task[T]):
 
     def __init__(self, work: Coroutine[Any, Any, T], *, loop: SimLoop, name: str, context: Context | None) -> None:
         self.serial = loop.next_serial()
+        self.nap: Nap | None = None
         super().__init__(work, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
         return self.serial
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """A task that sleeps is woken for it."""
+        is_asked, nap = super().cancel(msg), self.nap
+        if is_asked and nap is not None and nap.step is not None and not nap.is_cancelled:
+            nap.cancel()
+            self.get_loop().call_soon(nap.step, context=nap.context)
+        return is_asked
 
 
 class SimLoop(asyncio.BaseEventLoop):
@@ -180,6 +216,8 @@ class SimLoop(asyncio.BaseEventLoop):
         self._calls = 0
         self._serial = 0
         self._tasks: list[SimTask[Any]] = []
+        self.nap: Nap | None = None
+        """What the running task begins to wait for; until its loop knows, at once."""
         self.set_exception_handler(self._remember)
         self.get_debug = False.__bool__  # type: ignore[method-assign]  # asked for each future and task
 
@@ -195,10 +233,17 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
         if context is not None:  # a task or a future, which never takes it back
-            self._ready.append((callback, args, context, None))
+            nap = self.nap
+            if nap is None:
+                self._ready.append((0.0, 0, callback, args, context, None))
+            else:
+                self.nap, callback.__self__.nap = None, nap
+                nap.step, nap.context = callback, context
+                self._calls += 1
+                heapq.heappush(self._scheduled, (nap.moment, self._calls, callback, args, context, nap))
             return None
         call = Call(0.0)
-        self._ready.append((callback, args, copy_context(), call))
+        self._ready.append((0.0, 0, callback, args, copy_context(), call))
         return call
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment]
@@ -210,9 +255,13 @@ class SimLoop(asyncio.BaseEventLoop):
         if context is None:
             node = NODE.get()
             context = copy_context() if node is None else node.context
-        due = (callback, args, context, call)
-        heapq.heappush(self._scheduled, (when, self._calls, due))
+        heapq.heappush(self._scheduled, (when, self._calls, callback, args, context, call))
         return call
+
+    def happen(self, when: float, callback: Callable[..., object], *args: Any) -> None:
+        """The world itself calls back at ``when``: whatever becomes of any node, and nobody takes it back."""
+        self._calls += 1
+        heapq.heappush(self._scheduled, (when, self._calls, callback, args, None, None))
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
         return self.call_at(self.virtual_now + delay, callback, *args, context=context)
@@ -259,29 +308,33 @@ class SimLoop(asyncio.BaseEventLoop):
                 self._jump()
             now = self.virtual_now
             while scheduled and scheduled[0][0] <= now:
-                ready.append(heapq.heappop(scheduled)[2])
+                ready.append(heapq.heappop(scheduled))
             self._turns += 1
             if self._turns > TURNS_WITHOUT_TIME:
                 raise BusyLoopError(f"no time goes by at {now:.3f}")
             for _ in range(len(ready)):
                 due = ready.popleft()
-                callback, args, context, call = due
+                _, _, callback, args, context, call = due
                 if call is not None and call.is_cancelled:
                     continue
-                node = context.get(NODE)
-                if node is None or node.runs:
-                    try:
+                node = None if context is None else context.get(NODE)
+                if node is not None and not node.runs:
+                    if node.alive:
+                        node.defer(due)
+                    continue
+                try:
+                    if context is None:
+                        callback(*args)
+                    else:
                         context.run(callback, *args)
-                    except (SystemExit, KeyboardInterrupt):
-                        raise
-                    except BaseException as fault:
-                        self.call_exception_handler({"message": f"failed: {callback}", "exception": fault})
-                elif node.alive:
-                    node.defer(due)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as fault:
+                    self.call_exception_handler({"message": f"failed: {callback}", "exception": fault})
 
     def _jump(self) -> None:
         scheduled = self._scheduled
-        while scheduled and scheduled[0][2][3].is_cancelled:
+        while scheduled and (call := scheduled[0][5]) is not None and call.is_cancelled:
             heapq.heappop(scheduled)
         if not scheduled:
             raise DeadlockError(f"nothing is ready and no timer is set at {self.virtual_now:.3f}")
@@ -314,11 +367,6 @@ def _close(work: Any) -> None:
             work.close()
 
 
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
 class SimClock:
     """A node's clock: wall time with a skew, a monotonic clock with its own zero, seeded chance."""
 
@@ -336,13 +384,7 @@ class SimClock:
 
     async def sleep(self, seconds: float) -> None:
         loop = self._loop
-        future: asyncio.Future[None] = asyncio.Future(loop=loop)
-        call = loop.call_at(loop.virtual_now + max(0.0, seconds), _wake, future)
-        try:
-            await future
-        except BaseException:
-            call.cancel()
-            raise
+        await Nap(loop, loop.virtual_now + seconds if seconds > 0.0 else loop.virtual_now)
 
     def random(self) -> float:
         return self._random.random()

@@ -6,11 +6,11 @@ The truth is kept beside the answers, so that the oracle can say how much health
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from random import Random
 
 from migrator.errors import Unreachable
 from migrator.model.samples import Point, Question, Reading
 from migrator.model.values import value
+from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import Node
 
 GOOD = 0.0
@@ -38,7 +38,7 @@ class MetricWorld:
     ) -> None:
         """``calm_from``: virtual second from which on every question is answered."""
         self.calm_from = calm_from
-        self.random = Random(seed)
+        self.random = Chance(seed)
         self.bad = bad
         self.silent_chance = silent_chance
         self.error_chance = error_chance

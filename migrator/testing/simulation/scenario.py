@@ -31,6 +31,7 @@ from migrator.ports.state_store import SaveMove, SetControl
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, Container, Sender
+from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.clients import (
     initial,
     numbers,
@@ -117,7 +118,7 @@ class Scenario:
 
     def __init__(self, seed: int, engine: Engine) -> None:
         self.seed = seed
-        self.random = random = Random(f"scenario {seed}")
+        self.random = random = Chance(f"scenario {seed}")
         self.terrain: Terrain = make_terrain(random)
         self.schedule = self.terrain.schedule
         self.busy_seconds = random.choice([200.0, 600.0, 1200.0])

@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from random import Random
 from typing import Any, TypeVar
 
 from migrator.errors import (
@@ -30,7 +29,8 @@ from migrator.model.values import replace
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Origin, Whole, Written
 from migrator.ports.write_policy import ContainerPolicies
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
-from migrator.testing.simulation.loop import WORLD_BEGINS, Node, SimLoop
+from migrator.testing.simulation.chance import Chance
+from migrator.testing.simulation.loop import WORLD_BEGINS, Nap, Node, SimLoop
 from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.weather import Weather
 
@@ -41,6 +41,31 @@ its machine lost power, or cannot be asked, within the life of its credential.""
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
+class Answer:
+    """What a service made of one request; nobody may ever read it."""
+
+    __slots__ = ("outcome",)
+
+    outcome: Any
+    """What is answered, or the refusal. Set when the request is applied."""
+
+    def write(self, act: Callable[..., Any], *facts: Any) -> None:
+        try:
+            self.outcome = act(*facts)
+        except MigrateError as refusal:
+            self.outcome = refusal
+
+    def opened(self) -> Any:
+        """Once: raises the refusal, if it is one, and forgets it, since it knows everybody whom it passes."""
+        outcome, self.outcome = self.outcome, None
+        if not isinstance(outcome, MigrateError):
+            return outcome
+        try:
+            raise outcome
+        finally:
+            del outcome
+
+
 class Wire:
     """What all doors of one account share: its contents, its weather, its chance, and what it is able to do."""
 
@@ -48,7 +73,7 @@ class Wire:
         self.loop = loop
         self.account = account
         self.weather = weather
-        self.random = Random(seed)
+        self.random = Chance(seed)
         self.copies_from: set[str] | None = None
         """Accounts that server-side copies can read; None: every one."""
         self.async_copies = True
@@ -96,28 +121,29 @@ class SimStore:
         node.step()
         wire.sent += 1
         loop, weather = wire.loop, wire.weather
-        now = loop.time()
+        now = loop.virtual_now
         delay = wire.delay(is_write=is_write)
-        answer: asyncio.Future[T] = loop.create_future()
         fault = self._fault(is_write=is_write) if weather.bad_from <= now < weather.bad_until else ""
         if limit_seconds is not None and delay > limit_seconds and not fault:
             fault = "never"
+        answer = Answer()
         if fault in ("throttled", "refused"):
-            loop.call_at(now + delay, _answer, answer, self._refusal(fault))
-        elif fault == "unread":
-            loop.call_at(now + weather.unanswered_after_seconds, _answer, answer, self._unreachable())
-        elif fault:
+            answer.outcome = self._refusal(fault)
+            await Nap(loop, now + delay)
+            return answer.opened()  # type: ignore[no-any-return]
+        if fault:
             if fault == "late":
                 most = weather.late_seconds if limit_seconds is None else min(limit_seconds, weather.late_seconds)
-                loop.call_at(now + wire.random.uniform(0.0, most), self._apply, None, effect, now, context=loop.world)
+                loop.happen(now + wire.random.uniform(0.0, most), self._apply, answer, effect, now)
             elif fault == "lost":
-                loop.call_at(now + delay, self._apply, None, effect, now, context=loop.world)
-            loop.call_at(now + weather.unanswered_after_seconds, _answer, answer, self._unknown())
-        else:
-            # A slow request may be applied long before its answer comes back.
-            applied = delay if delay <= 2 * weather.fast_seconds else delay * wire.random.random()
-            loop.call_at(now + applied, self._apply, answer, effect, now, now + delay, context=loop.world)
-        return await answer
+                loop.happen(now + delay, self._apply, answer, effect, now)
+            await Nap(loop, now + weather.unanswered_after_seconds)
+            raise self._unreachable() if fault == "unread" else self._unknown()
+        # A slow request may be applied long before its answer comes back.
+        applied = delay if delay <= 2 * weather.fast_seconds else delay * wire.random.random()
+        loop.happen(now + applied, self._apply, answer, effect, now)
+        await Nap(loop, now + delay)
+        return answer.opened()  # type: ignore[no-any-return]
 
     def _fault(self, *, is_write: bool) -> str:
         draw, weather = self.wire.random.random(), self.wire.weather
@@ -131,33 +157,17 @@ class SimStore:
             return "refused"
         return ""
 
-    def _apply(
-        self,
-        answer: asyncio.Future[Any] | None,
-        effect: Callable[[float], Any],
-        sent_at: float,
-        answered_at: float = 0.0,
-    ) -> None:
-        """In the world's own time: the sender may be dead or paused by now."""
+    def _apply(self, answer: Answer, effect: Callable[[float], Any], sent_at: float) -> None:
+        """In the world's own time: the sender may be dead or paused by now, or believe that there is no answer."""
         node = self.node
         if not node.alive:
             if self.wire.random.random() < 0.5:
                 return  # it had not left the machine
             if self.wire.loop.time() > node.sockets_closed_at + ORPHAN_SECONDS:
                 return
-        outcome: Any
-        try:
-            outcome = effect(sent_at)
-        except MigrateError as refusal:
-            outcome = refusal
+        answer.write(effect, sent_at)
         if node.alive:
             node.tick()
-        if answer is None or not node.alive:
-            return
-        if answered_at > self.wire.loop.time():
-            self.wire.loop.call_at(answered_at, _answer, answer, outcome)
-        else:
-            _answer(answer, outcome)
 
     def _refusal(self, fault: str) -> CloudError:
         if fault == "refused":
@@ -277,7 +287,7 @@ class SimStore:
                 container, name, b"", whole, condition, sent_at, "copy-pending", copy_id=copy_id, copy_pending=True
             )
             when = loop.time() + random.uniform(0.0, self.wire.weather.async_seconds)
-            loop.call_at(when, self._end_copy, origin, container, name, copy_id, context=loop.world)
+            loop.happen(when, self._end_copy, origin, container, name, copy_id)
             return Written(begun.etag, copy_id, pending=True)
 
         return await self.send(effect, is_write=True)
@@ -449,18 +459,9 @@ def _wrong_offset(name: str) -> CloudError:
     return ConditionFailed(f"cannot append to {name!r}: it has another length", code="AppendPositionConditionNotMet")
 
 
-def _answer(future: asyncio.Future[Any], outcome: Any) -> None:
-    if future.done():
-        return
-    if isinstance(outcome, MigrateError):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
-
-
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:
     for begin in range(0, len(content), CHUNK_BYTES):
         yield content[begin : begin + CHUNK_BYTES]
 
 
-__all__ = ["SimStore", "Wire"]
+__all__ = ["Answer", "SimStore", "Wire"]
