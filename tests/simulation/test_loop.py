@@ -123,6 +123,34 @@ def test_a_task_that_waits_on_its_way_out_leaves_nothing_to_the_garbage_collecti
     assert printed == []
 
 
+def test_what_is_dropped_by_something_that_is_closed_has_no_last_word_either(monkeypatch):
+    printed = []
+    monkeypatch.setattr("sys.unraisablehook", lambda fault: printed.append(repr(fault.exc_value)))
+
+    async def work(loop):
+        node, clock = Node("a", loop), SimClock(loop, "seed")
+
+        async def inner():
+            try:
+                await clock.sleep(100)
+            finally:
+                try:
+                    await clock.sleep(1)
+                finally:
+                    node.step()
+
+        async def engine():
+            await inner()
+
+        node.start(engine())
+        await clock.sleep(5)
+        node.kill()
+
+    play(work)
+    gc.collect()
+    assert printed == []
+
+
 @pytest.mark.parametrize("when", [0.5, 1.0, 3.0, 5.0])
 def test_a_task_that_sleeps_is_woken_once_by_cancelling_it(when):
     """In between, and at the very instant at which it would have gone on by itself."""

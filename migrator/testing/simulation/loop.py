@@ -13,8 +13,9 @@ import asyncio
 import contextlib
 import heapq
 import inspect
+import sys
 import warnings
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -285,16 +286,15 @@ class SimLoop(asyncio.BaseEventLoop):
 
     def discard(self) -> None:
         """End the world: no task runs again, and none is told, as after a power cut. Every node must be dead."""
-        for task in self._tasks:
-            if not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", RuntimeWarning)  # of coroutines that never began
+        with _without_last_words():
+            for task in self._tasks:
+                if not task.done():
+                    task._log_destroy_pending = False  # type: ignore[attr-defined]
                     coroutine = task.get_coro()
                     if coroutine is not None:
                         _close(coroutine)
-            elif not task.cancelled():
-                task.exception()  # seen: not reported again at garbage collection
+                elif not task.cancelled():
+                    task.exception()  # seen: not reported again at garbage collection
         self._tasks.clear()
         self._ready.clear()  # what the coroutines asked for on their way out is never carried out
         self._scheduled.clear()
@@ -355,6 +355,25 @@ class SimLoop(asyncio.BaseEventLoop):
         fault = context.get("exception")
         if not isinstance(fault, NodeDead):
             self.faults.append(f"{context.get('message')}: {fault!r}")
+
+
+@contextlib.contextmanager
+def _without_last_words() -> Iterator[None]:
+    """Coroutines that never began are no news, nor is what a dead process tries on its way out: closing one coroutine can drop
+    another that waits on its way out, and Python closes that one, and tells of what it raises, by itself."""
+    before = sys.unraisablehook
+
+    def tell(fault: Any) -> None:
+        if not isinstance(fault.exc_value, NodeDead):
+            before(fault)
+
+    sys.unraisablehook = tell
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _close(work: Any) -> None:
