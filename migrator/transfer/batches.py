@@ -27,15 +27,18 @@ if TYPE_CHECKING:
 Work = tuple[Case, Decision]
 
 
+def has_batches(transfer: Transfer) -> bool:
+    """Are there hands for copies that the destination's service makes?"""
+    return transfer.hands is not None and transfer.copier is not None and transfer.copier.is_server_side
+
+
 def goes_in_batch(transfer: Transfer, case: Case, decision: Decision) -> bool:
     """Is this a copy that one request makes, and are there hands for it?"""
     return (
-        transfer.hands is not None
-        and decision.verb in (Verb.CREATE, Verb.REPLACE)
+        decision.verb in (Verb.CREATE, Verb.REPLACE)
         and case.origin is not None
         and fits_batch(case.origin)
-        and transfer.copier is not None
-        and transfer.copier.is_server_side
+        and has_batches(transfer)
     )
 
 

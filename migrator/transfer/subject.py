@@ -22,7 +22,7 @@ from migrator.transfer.waits import Waits
 
 Place = tuple[str, str]
 """(container, name)"""
-PARALLEL = 64
+PARALLEL = 128
 """Actions under way at once in one range of names."""
 MIN_DELETE_CAP = 1_000
 

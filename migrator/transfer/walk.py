@@ -17,7 +17,7 @@ from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer import sweeping
 from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
-from migrator.transfer.batches import copy_in_batches, goes_in_batch
+from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
 from migrator.transfer.decide import Case, Decision, Verb, decide, pending
 from migrator.transfer.evidence import Evidence, in_sample
 from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
@@ -35,7 +35,7 @@ SPLIT_AT = 10_000
 PIECE = 5_000
 """Names of a piece split off a range that grew too large."""
 FIRST_PAGE = 500
-"""Names of the first page of a first copy."""
+"""Names of the first page of a first copy, where hands wait for it. One that goes one by one is held up by nothing less."""
 FIRST_PIECE = 2_500
 """Names of the first piece of a first copy, which is cut as soon as a piece is there: hands wait for it."""
 SAVED_EVERY_SECONDS = 1.0
@@ -76,7 +76,7 @@ class Walk:
         await t.admit()
         stored = t.state.ranges(t.move, self.container, self.prefix)
         first = next(stored, EvidenceRange(self.container, self.prefix, None))
-        first_page = FIRST_PAGE if _is_new(first) else t.page_size
+        first_page = FIRST_PAGE if _is_new(first) and has_batches(t) else t.page_size
         left = open_stream(
             t.origin, self.container, self.prefix, self.order, seen, page_size=t.page_size, first_page=first_page
         )
