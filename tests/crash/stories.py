@@ -100,6 +100,12 @@ def edit_route(folder: Folder) -> None:
     )
 
 
+def raise_epoch(folder: Folder) -> None:
+    """By hand: the same account, but who knows what the epochs in between named."""
+    record = folder.routes()["routes"][str(MOVE)]
+    folder.set_route({**record, "epoch": record["epoch"] + 5})
+
+
 def put_route_back(folder: Folder) -> None:
     """As it was before somebody wrote into it."""
     folder.set_route(json.loads((folder.path / "routes.before").read_text())["routes"][str(MOVE)])
@@ -161,6 +167,7 @@ def _straight() -> Iterator[Story]:
     for row in ("catching-up caught-up", "ready admitted", "fencing fenced", "draining drained", "verifying proved"):
         yield Story(f"reverse {row}", ROLLBACK, "soaked", goal=REVERSED)
     yield Story("reverse switching switched", ROLLBACK, "soaked", goal=REVERSED)
+    yield Story("forward soaked lost-sight", world="soaked", first=(raise_epoch,))
 
 
 def _fell_behind() -> Iterator[Story]:
