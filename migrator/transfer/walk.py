@@ -35,7 +35,7 @@ SPLIT_AT = 10_000
 PIECE = 5_000
 """Names of a piece split off a range that grew too large."""
 FIRST_PAGE = 500
-"""Names of the first page of a first copy, where hands wait for it: some services take as long for a short page as for a whole one."""
+"""Names of the first page of a first copy, where hands wait for it: a short page can cost a service as much as a whole one."""
 FIRST_PIECE = 2_500
 """Names of the first piece of a first copy, which is cut as soon as a piece is there: hands wait for it."""
 SAVED_EVERY_SECONDS = 1.0
