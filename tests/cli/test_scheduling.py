@@ -10,6 +10,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="t
 
 PROGRAM = """
 import os
+os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # whatever it was started under
 from migrator.cli.wiring import run_async
 
 async def look():

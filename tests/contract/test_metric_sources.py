@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from aiohttp import web
 
 from migrator.adapters.metrics.command import CommandSource
@@ -340,6 +341,25 @@ async def test_an_executable_that_does_not_read_its_question_is_fine(tmp_path: P
 
 async def test_nothing_printed_is_no_points(tmp_path: Path) -> None:
     assert await ask(CommandSource(script(tmp_path, ""))) == Reading(())
+
+
+class Late(CommandSource):
+    """This process is held up: the command has ended before it is written to."""
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        process = await super()._start()
+        await process.wait()
+        await asyncio.sleep(0.05)
+        return process
+
+
+@pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_command_that_has_ended_before_it_was_asked_has_answered(
+    tmp_path: Path, new_loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    source = Late(script(tmp_path, """print('{"at": "2026-12-01T12:00:00Z", "value": 1}')"""))
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert [one.value for one in runner.run(ask(source)).points] == [1.0]
 
 
 LINES = [

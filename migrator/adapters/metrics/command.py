@@ -165,11 +165,12 @@ def _moment(found: Any) -> datetime:
 
 
 async def _write(process: asyncio.subprocess.Process, asked: bytes) -> None:
-    """It need not read the question."""
+    """It need not read the question, and may have ended without it."""
     assert process.stdin is not None
     with suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(asked)
-        await process.stdin.drain()
+        if not process.stdin.is_closing():  # uvloop takes no write after the end of the pipe was seen
+            process.stdin.write(asked)
+            await process.stdin.drain()
     process.stdin.close()
 
 

@@ -26,6 +26,7 @@ _SAID: Final[Mapping[str, str]] = {
     "proved": "both sides are proved equal: switching",
     "released": "catching up again",
     "soaked": "soaked: healthy for long enough, done",
+    "lost-sight": "soaking again: its route was, or may have been, elsewhere",
     "retried": "goes on, as asked",
     "adopted-source": "the route is taken for the truth, it names the source: catching up",
     "adopted-target": "the route is taken for the truth, it names the target: soaking from the beginning",
