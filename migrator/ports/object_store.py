@@ -19,6 +19,7 @@ from typing import Final, Literal, Protocol
 
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.model.values import value
+from migrator.ports.clock import Clock
 
 
 @value(frozen=True, slots=True)
@@ -75,6 +76,12 @@ class ObjectStore(Protocol):
     @property
     def endpoint(self) -> str:
         """What a route record tells clients; for a local account ``local:`` and the absolute path."""
+        ...
+
+    @property
+    def answered_at(self) -> float | None:
+        """Unix time of the newest answer, by the service's own clock; None where it says none, or nothing was answered yet. What
+        was asked is counted by it, since the service's metrics are."""
         ...
 
     async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
@@ -203,3 +210,8 @@ __all__ = [
     "Whole",
     "Written",
 ]
+
+
+def minute_of_answer(store: ObjectStore, clock: Clock) -> int:
+    """Unix time // 60 of the answer that ``store`` has just got: by the service's own clock, else by ours."""
+    return int(store.answered_at or clock.now().timestamp()) // 60

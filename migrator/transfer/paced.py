@@ -18,7 +18,16 @@ from migrator.errors import CloudError, InternalError, OutcomeUnknown, Throttled
 from migrator.model.objects import Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
-from migrator.ports.object_store import MAY_SEND, ObjectStore, Operation, Origin, RequestCounter, Whole, Written
+from migrator.ports.object_store import (
+    MAY_SEND,
+    ObjectStore,
+    Operation,
+    Origin,
+    RequestCounter,
+    Whole,
+    Written,
+    minute_of_answer,
+)
 from migrator.transfer.limits import AccountLimits, grant_together
 
 T = TypeVar("T")
@@ -63,6 +72,10 @@ class PacedStore:
     @property
     def endpoint(self) -> str:
         return self.inner.endpoint
+
+    @property
+    def answered_at(self) -> float | None:
+        return self.inner.answered_at
 
     def claimed(self, claim: Claim) -> PacedStore:
         """The same account, pace and counter, for writes under ``claim``."""
@@ -129,7 +142,7 @@ class PacedStore:
         return min(wait * 2, LONGEST_WAIT_SECONDS)
 
     def _count(self, operation: Operation, requests: int, origin: PacedStore | None) -> None:
-        minute = int(self._clock.now().timestamp()) // 60
+        minute = minute_of_answer(self.inner, self._clock)
         self._counter.count(self.account, operation, minute=minute, requests=requests)
         if origin is not None:
             self._counter.count(origin.account, "read", minute=minute, requests=requests)

@@ -47,6 +47,8 @@ METADATA = {"customer": "c-17", "kind": "open"}
 class InstantStore:
     """An account that answers at once: pages from a prepared list, copies that only give a new ETag."""
 
+    answered_at: float | None = None
+
     def __init__(self, account: str, names: Sequence[str]) -> None:
         self.account = account
         self.endpoint = f"instant:{account}"

@@ -28,7 +28,7 @@ from migrator.errors import ConditionFailed, NotFound, SourceChanged, Throttled,
 from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.model.schedule import Account
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, Refusal
-from migrator.ports.object_store import MAY_SEND
+from migrator.ports.object_store import MAY_SEND, Written
 from tests.contract.object_store_suite import NAMES, PLAIN
 
 COMMAND = (sys.executable, "-m", "migrator.cli.hand")
@@ -133,6 +133,7 @@ class TestInline(ExecutorSuite):
     async def test_after_a_throttled_answer_the_rest_of_the_batch_is_unsent(self, accounts):
         class Busy:
             account = "target"
+            answered_at = None
             sent = 0
 
             async def copy(self, *arguments, **options):
@@ -147,12 +148,25 @@ class TestInline(ExecutorSuite):
         assert all(one.kind == "unsent" for one in answers if one not in refused)
         assert (refused[0].retry_after_seconds, refused[0].is_origin) == (3.0, True)
 
+    async def test_what_was_answered_is_counted_in_the_service_s_minute(self, accounts):
+        class Dated:
+            account = "target"
+            answered_at = 1795608059.0
+
+            async def copy(self, *arguments, **options):
+                return Written("e2")
+
+        executor = InlineExecutor({"source": accounts["source"], "target": Dated()}, SystemClock())
+        answer = await executor.copy(batch([CopyUnit(f"{n:03}", "e") for n in range(20)]))
+        assert answer.answered == {29926800: 20}
+
     async def test_what_was_held_up_until_the_batch_s_time_was_over_is_unsent(self, accounts):
         """For a connection, say: the store asks once more before the request leaves."""
         clock, sent = SystemClock(), []
 
         class HeldUp:
             account = "target"
+            answered_at = None
 
             async def copy(self, origin, container, name, shape, *, condition):
                 await asyncio.sleep(0.2)
@@ -171,6 +185,7 @@ class TestInline(ExecutorSuite):
 
         class Slow:
             account = "target"
+            answered_at = None
 
             async def copy(self, origin, container, name, shape, *, condition):
                 sent.append(name)

@@ -65,6 +65,10 @@ class AzureStore(AzureReadings):
     def endpoint(self) -> str:
         return self._credential.endpoint
 
+    @property
+    def answered_at(self) -> float | None:
+        return self._requests.dates.newest
+
     # Containers and copies
 
     async def create_container(self, like: ContainerInfo) -> None:

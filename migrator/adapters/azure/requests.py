@@ -25,6 +25,7 @@ from migrator.adapters.azure.errors import (
     silence,
     unanswered,
 )
+from migrator.adapters.azure.shapes import parsed_date
 from migrator.adapters.azure.signing import (
     HeaderPairs,
     KeySigner,
@@ -52,6 +53,23 @@ SMALL_ANSWER_BYTES = 1024 * 1024
 Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
 
 
+class Dates:
+    """The service's clock, as its answers tell it. ``newest``: Unix time, to the second."""
+
+    def __init__(self) -> None:
+        self.newest: float | None = None
+        self._text: bytes | None = None
+
+    def saw(self, text: bytes | None) -> None:
+        """The Date of an answer; what is none, is passed over."""
+        if text == self._text or text is None:
+            return
+        self._text = text
+        moment = parsed_date(text.decode("ascii", "replace"))
+        if moment is not None:
+            self.newest = moment.timestamp()
+
+
 class Requests:
     """``path_of`` gives an address; ``send`` and ``open`` send one request and raise the CloudError family."""
 
@@ -72,6 +90,7 @@ class Requests:
         self._base = urlsplit(credential.endpoint).path.rstrip("/")
         self._root = credential.endpoint.rstrip("/").removesuffix(self._base)
         self._tokens: Tokens | None = None
+        self.dates = Dates()
         self._token_signer = TokenSigner()
         self._signer = self._signer_of(account, credential)
         secure = credential.endpoint.startswith("https://") or "ca_file" in cloud
@@ -148,6 +167,7 @@ class Requests:
         except WireFailure as failure:
             # Not chained: its causes may hold what was sent.
             raise silence(failure, self.about(method, doing, container, name, effect)) from None
+        self.dates.saw(answer.headers.get(b"date"))
         if 200 <= answer.status < 300:
             return answer
         raise self._refused(answer, self.about(method, doing, container, name, effect))
@@ -163,6 +183,7 @@ class Requests:
             answer = await self._client.stream("GET", target, headers)
         except WireFailure as failure:
             raise silence(failure, about) from None
+        self.dates.saw(answer.headers.get(b"date"))
         if isinstance(answer, Stream):
             return answer
         raise self._refused(answer, about)

@@ -100,6 +100,11 @@ class LocalStore:
         return f"{SCHEME}{self._file.path}"
 
     @property
+    def answered_at(self) -> float | None:
+        """Counted here by the clock of whoever asks."""
+        return None
+
+    @property
     def path(self) -> Path:
         return self._file.path
 

@@ -13,7 +13,7 @@ from migrator.errors import CloudError, Unreachable
 from migrator.model.objects import CREATE, BlobType, Condition, ContentHeaders, Shape
 from migrator.ports.clock import Clock
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, Refusal
-from migrator.ports.object_store import MAY_SEND, ObjectStore, Origin
+from migrator.ports.object_store import MAY_SEND, ObjectStore, Origin, minute_of_answer
 
 HANDS: Final = 16
 """Copies of one batch under way at once."""
@@ -47,10 +47,15 @@ class InlineExecutor:
             await asyncio.gather(*hands)
         except asyncio.CancelledError:
             await _end(hands)
-            raise CutOff(BatchAnswer(tuple(job.answers), _by_minute(job.answers, self._clock))) from None
+            raise CutOff(BatchAnswer(tuple(job.answers), self._by_minute(batch, job.answers))) from None
         finally:
             await _end(hands)
-        return BatchAnswer(tuple(job.answers), _by_minute(job.answers, self._clock))
+        return BatchAnswer(tuple(job.answers), self._by_minute(batch, job.answers))
+
+    def _by_minute(self, batch: CopyBatch, answers: list[str | Refusal]) -> dict[int, int]:
+        """All in the minute of the last one: a batch takes some ten milliseconds."""
+        answered = sum(isinstance(one, str) or one.kind not in _UNANSWERED for one in answers)
+        return {minute_of_answer(self._stores[batch.destination], self._clock): answered} if answered else {}
 
     async def close(self) -> None:
         """Nothing: each call of ``copy`` ends what it began."""
@@ -109,8 +114,3 @@ async def _end(hands: Sequence[asyncio.Task[None]]) -> None:
     for hand in hands:
         hand.cancel()
     await asyncio.gather(*hands, return_exceptions=True)
-
-
-def _by_minute(answers: list[str | Refusal], clock: Clock) -> dict[int, int]:
-    answered = sum(isinstance(one, str) or one.kind not in _UNANSWERED for one in answers)
-    return {int(clock.now().timestamp()) // 60: answered} if answered else {}

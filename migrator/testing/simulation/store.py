@@ -112,6 +112,11 @@ class SimStore:
     def endpoint(self) -> str:
         return f"https://{self.account}.blob.example"
 
+    @property
+    def answered_at(self) -> float | None:
+        """The engine's own clock is as good, skewed as it may be: no gate here subtracts our requests."""
+        return None
+
     async def send(self, effect: Callable[[float], T], *, is_write: bool, limit_seconds: float | None = None) -> T:
         """Send one request; ``effect`` is called with the time it was sent, at the instant it is applied.
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 
 import pytest
@@ -265,6 +265,40 @@ async def test_what_a_server_calls_an_error_commands_no_terminal() -> None:
             assert shown.isprintable()
             assert "Evil" not in str(refusal.value)
             await store.close()
+
+
+DATES = [
+    (b"Date: Wed, 25 Nov 2026 12:00:59 GMT\r\n", 1795608059.0),
+    (b"date: Wed, 25 Nov 2026 12:01:00 GMT\r\n", 1795608060.0),
+    (b"Date: Wed, 25 Nov 2026 12:01:00 GMT\r\nX: y\r\n", 1795608060.0),
+    (b"Date: yesterday\r\n", 1795608060.0),
+    (b"Date: \xff\xfe\r\n", 1795608060.0),
+    (b"", 1795608060.0),
+]
+
+
+async def test_the_services_clock_is_what_its_newest_answer_said() -> None:
+    """Of a success, a refusal and a stream alike; what is no date changes nothing."""
+    for status in (b"201 Created", b"409 Conflict"):
+        head = b"HTTP/1.1 " + status + b'\r\nContent-Length: 0\r\nETag: "0x1"\r\n'
+        async with peer(answering(*(head + date + b"\r\n" for date, _ in DATES))) as server:
+            store = opened(server)
+            assert store.answered_at is None
+            for _, moment in DATES:
+                with suppress(CloudError):
+                    await put(store)
+                assert store.answered_at == moment
+            await store.close()
+
+
+async def test_a_stream_tells_the_services_clock_when_it_begins() -> None:
+    head = b'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nETag: "0x1"\r\n' + DATES[0][0] + b"\r\nx"
+    async with peer(answering(head)) as server:
+        store = opened(server)
+        async with store.read("box", "n", if_match="0x1") as chunks:
+            assert [chunk async for chunk in chunks] == [b"x"]
+        assert store.answered_at == DATES[0][1]
+        await store.close()
 
 
 async def test_an_error_of_our_own_making_is_not_mistaken_for_the_clouds() -> None:

@@ -30,7 +30,7 @@ class Account:
     """One large blob to read; notes when it is written to, and how old the newest look at the routes was then."""
 
     def __init__(self, name, clock, looks) -> None:
-        self.account, self.endpoint = name, f"https://{name}"
+        self.account, self.endpoint, self.answered_at = name, f"https://{name}", None
         self.clock, self.looks = clock, looks
         self.writes = []
         self.before_write = lambda: None

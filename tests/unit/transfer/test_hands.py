@@ -20,6 +20,8 @@ CLAIM_SECONDS = 5.0
 class Account:
     """As much of an object store as pacing asks for."""
 
+    answered_at = None
+
     def __init__(self, name) -> None:
         self.account = name
 

@@ -15,6 +15,7 @@ class Ignorant:
     """A service that does not know what a prefix is."""
 
     account = "odd"
+    answered_at = None
 
     async def page(self, container, *, prefix="", marker=None, limit=5000) -> Page:
         return Page((Listed(".migrate/canary/a", "e1", 1), Listed("customer.json", "e2", 1)), None)
@@ -37,6 +38,7 @@ class Copying:
     """A service that copies at once."""
 
     account = "new"
+    answered_at = None
 
     async def copy(self, origin, container, name, shape, *, condition) -> Written:
         return Written("e2")
@@ -86,6 +88,7 @@ class Tagged:
     """A service whose tags must be asked for by a request of their own."""
 
     account = "old"
+    answered_at = None
 
     async def head(self, container, name) -> Listed:
         return Listed(name, "e1", 1, tags={"a": "b"} if name == "tagged" else {})
@@ -105,3 +108,21 @@ async def test_tags_are_a_request_of_their_own_in_the_budget_and_in_the_count():
     assert counted == [("old", "read", 1)]
     await store.head("box", "tagged")
     assert counted == [("old", "read", 1)] * 3
+
+
+@pytest.mark.parametrize(("answered_at", "minute"), [(1795608059.0, 29926800), (1795608060.0, 29926801), (None, None)])
+async def test_an_answer_is_counted_in_the_services_minute(answered_at, minute):
+    """A metric has the service's minutes, whatever the clock of this machine says; without them ours must do."""
+    counted = []
+
+    class Counting:
+        def count(self, account, operation, *, minute, requests=1) -> None:
+            counted.append(minute)
+
+    class Dated(Tagged):
+        pass
+
+    Dated.answered_at = answered_at
+    clock = Jumping()
+    await PacedStore(Dated(), AccountLimits(clock), Counting(), clock).head("box", "plain")
+    assert counted == [minute if minute is not None else int(clock.now().timestamp()) // 60]
