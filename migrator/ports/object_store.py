@@ -199,6 +199,11 @@ class RequestCounter(Protocol):
     def count(self, account: str, operation: Operation, *, minute: int, requests: int = 1) -> None: ...
 
 
+def minute_of_answer(store: ObjectStore, clock: Clock) -> int:
+    """Unix time // 60 of the answer that ``store`` has just got: by the service's own clock, else by ours."""
+    return int(store.answered_at or clock.now().timestamp()) // 60
+
+
 __all__ = [
     "MAY_SEND",
     "TOO_LARGE",
@@ -209,9 +214,5 @@ __all__ = [
     "RequestCounter",
     "Whole",
     "Written",
+    "minute_of_answer",
 ]
-
-
-def minute_of_answer(store: ObjectStore, clock: Clock) -> int:
-    """Unix time // 60 of the answer that ``store`` has just got: by the service's own clock, else by ours."""
-    return int(store.answered_at or clock.now().timestamp()) // 60

@@ -107,9 +107,8 @@ class PacedStore:
             except Throttled as refusal:
                 side = origin if origin is not None and refusal.account_side == "origin" else self
                 side.limits.give_way(refusal.retry_after_seconds)
-                self._count(
-                    operation, requests, None if side is self else origin
-                )  # it was asked, if it was it who refused
+                asked = None if side is self else origin  # it was, if it was it who refused
+                self._count(operation, requests, asked)
                 if attempt == ATTEMPTS:
                     raise
                 wait = await self.back_off(wait, refusal.retry_after_seconds)

@@ -42,7 +42,6 @@ def test_a_machine_that_forbids_it_is_no_obstacle() -> None:
         [
             "def refuse(*anything):",
             "    raise PermissionError",
-            "kept = os.sched_setscheduler",
             "os.sched_setscheduler = refuse",
         ]
     )

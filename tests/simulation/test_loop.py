@@ -98,10 +98,15 @@ def test_a_killed_process_does_nothing_more_not_even_its_finally():
     assert seen == []
 
 
-def test_a_task_that_waits_on_its_way_out_leaves_nothing_to_the_garbage_collection(monkeypatch):
-    printed = []
-    monkeypatch.setattr("sys.unraisablehook", lambda fault: printed.append(repr(fault.exc_value)))
+@pytest.fixture
+def printed(monkeypatch):
+    """What Python would print of errors that reach nobody."""
+    said = []
+    monkeypatch.setattr("sys.unraisablehook", lambda fault: said.append(repr(fault.exc_value)))
+    return said
 
+
+def test_a_task_that_waits_on_its_way_out_leaves_nothing_to_the_garbage_collection(printed):
     async def work(loop):
         node, clock = Node("a", loop), SimClock(loop, "seed")
 
@@ -123,10 +128,7 @@ def test_a_task_that_waits_on_its_way_out_leaves_nothing_to_the_garbage_collecti
     assert printed == []
 
 
-def test_what_is_dropped_by_something_that_is_closed_has_no_last_word_either(monkeypatch):
-    printed = []
-    monkeypatch.setattr("sys.unraisablehook", lambda fault: printed.append(repr(fault.exc_value)))
-
+def test_what_is_dropped_by_something_that_is_closed_has_no_last_word_either(printed):
     async def work(loop):
         node, clock = Node("a", loop), SimClock(loop, "seed")
 

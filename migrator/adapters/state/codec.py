@@ -31,10 +31,7 @@ def time_text(at: datetime) -> str:
 
 def encode(value: Any) -> str:
     """JSON of a record, or of JSON values; InternalError where something in it is neither."""
-    try:
-        return _JSON.encode(_plain(value))
-    except (TypeError, ValueError) as fault:
-        raise InternalError(f"cannot save a {type(value).__name__}: {fault}") from fault
+    return _JSON.encode(as_read(value))
 
 
 def as_read(value: Any) -> Any:
