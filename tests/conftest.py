@@ -10,6 +10,8 @@ import pytest
 from tests.azurite import server
 from tests.azurite.server import Azurite
 
+pytest_plugins = ("tests.children",)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:

@@ -7,8 +7,11 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
+
+from tests.children import Start
 
 CHILD = """
 import asyncio, sys
@@ -30,20 +33,22 @@ asyncio.run(main())
 """
 
 
-def child(mode: str, grace_seconds: float) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", CHILD, mode, str(grace_seconds)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "working\n"
-    return process
+Child = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def child(start: Start) -> Child:
+    def begin(mode: str, grace_seconds: float, before: str = "") -> subprocess.Popen[str]:
+        process = start([sys.executable, "-c", before + CHILD, mode, str(grace_seconds)])
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        return process
+
+    return begin
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_first_signal_lets_the_engine_end_in_order(number: signal.Signals) -> None:
+def test_the_first_signal_lets_the_engine_end_in_order(child: Child, number: signal.Signals) -> None:
     process = child("obeys", 60)
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
@@ -51,7 +56,7 @@ def test_the_first_signal_lets_the_engine_end_in_order(number: signal.Signals) -
     assert err.startswith("stopping: ")
 
 
-def test_the_second_signal_ends_at_once_and_names_the_command_that_frees_writers() -> None:
+def test_the_second_signal_ends_at_once_and_names_the_command_that_frees_writers(child: Child) -> None:
     process = child("hangs", 60)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
@@ -63,7 +68,7 @@ def test_the_second_signal_ends_at_once_and_names_the_command_that_frees_writers
     assert "`migrate apply p.yaml`" in err
 
 
-def test_an_engine_that_does_not_stop_is_ended() -> None:
+def test_an_engine_that_does_not_stop_is_ended(child: Child) -> None:
     process = child("hangs", 0.2)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
@@ -71,11 +76,8 @@ def test_an_engine_that_does_not_stop_is_ended() -> None:
     assert "writes may stay blocked" in err
 
 
-def test_nohup_is_respected() -> None:
-    command = [sys.executable, "-c", f"import signal; signal.signal(1, signal.SIG_IGN)\n{CHILD}", "obeys", "60"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "working\n"
+def test_nohup_is_respected(child: Child) -> None:
+    process = child("obeys", 60, "import signal; signal.signal(1, signal.SIG_IGN)\n")
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)

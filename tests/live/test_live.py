@@ -26,6 +26,7 @@ def check(leg: Leg, minimum: int) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.timeout(1800 * max(1, ROUNDS))
 def test_no_acknowledged_write_is_lost_through_apply_and_rollback(azurite: Azurite, tmp_path: Path) -> None:
     total = 0
     for number in range(max(1, ROUNDS)):
