@@ -27,6 +27,11 @@ from migrator.ports.object_store import ObjectStore
 InventoryMode = Literal["full", "sample", "cached"]
 UNREADABLE: Final = "unreadable"
 
+WEBSITE = "$web"
+OWN_CONTAINERS = frozenset({"$logs", "$blobchangefeed"})
+"""What the service itself writes; ``$web`` and ``$root`` hold customers' objects.
+Source: Azure "Storage Analytics logging", "Change feed support"."""
+
 
 @dataclass(slots=True)
 class Seen:
@@ -161,6 +166,10 @@ class _Watch:
                 self.seen.findings.append(Finding("error", "archived", str(move.id), text, remedy))
             else:
                 remedy = "keep the source until they are not needed"
+                if kind == "leased":
+                    remedy = (
+                        "end those leases before a way back: nobody else may write a blob of the source that is leased"
+                    )
                 self.seen.findings.append(Finding("warning", f"not-kept-{kind}", str(move.id), text, remedy))
 
     async def target_of(self, move: PlannedMove) -> None:
@@ -188,7 +197,7 @@ class _Watch:
         with self._reading(source):
             for info in self.there.get(source, ()):
                 is_whole = any("" in area.prefixes_in(info.name) for area in areas)
-                if is_whole or (source, info.name) == routing or info.name.startswith("$"):
+                if is_whole or (source, info.name) == routing or info.name in OWN_CONTAINERS:
                     continue
                 objects, size = await _left_behind(self.world.stores[source], info.name, areas)
                 if objects:
@@ -196,6 +205,8 @@ class _Watch:
                         f"{source}/{info.name} has {objects:,} objects ({size:,} bytes) that are in no area; they stay"
                     )
                     remedy = "add them to an area if they belong to one"
+                    if info.name == WEBSITE:
+                        remedy = "a static website stays behind; move it, and its settings, by other means if it belongs here"
                     self.seen.findings.append(Finding("warning", "in-no-area", source, text, remedy))
 
 

@@ -102,6 +102,10 @@ class Shape:
         return cls(blob.blob_type, blob.headers, blob.metadata, blob.tags, blob.explicit_tier)
 
 
+NOTHING = Shape(BlobType.BLOCK, ContentHeaders(), EMPTY, EMPTY, None)
+"""Of an object that only throws uncommitted blocks away."""
+
+
 @value(frozen=True, slots=True)
 class Condition:
     """The condition of a write: exactly one of create (``if_none_match``) or replace (``if_match``)."""

@@ -20,18 +20,27 @@ from migrator.errors import (
     NotFound,
     OutcomeUnknown,
     SourceChanged,
-    Unsupported,
 )
 from migrator.model.moves import Direction, ExceptionRow
-from migrator.model.objects import CREATE, BlobType, Condition, Listed
+from migrator.model.objects import CREATE, NOTHING, BlobType, Condition, Listed
 from migrator.model.values import replace
 from migrator.ports.executor import Refusal
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding
+from migrator.ports.troubles import OTHERS_BLOCKS, Whose, whose
 from migrator.transfer.adopt import is_equal
-from migrator.transfer.copying import same_content
-from migrator.transfer.decide import Case, Decision, Verb, marks_text, pending, record_of
-from migrator.transfer.evidence import Evidence, carried_marks_hash, marks_hash
+from migrator.transfer.copying import Copied, same_content
+from migrator.transfer.decide import (
+    Case,
+    Decision,
+    Verb,
+    half_made,
+    marks_text,
+    must_be_recreated,
+    pending,
+    record_of,
+)
+from migrator.transfer.evidence import Evidence, carried_marks_hash, generation_hash, marks_hash
 from migrator.transfer.result import PassResult
 from migrator.transfer.saving import save_loser, saved_name
 
@@ -40,34 +49,38 @@ if TYPE_CHECKING:
 
 
 SAVE_ATTEMPTS = 3
+ALONE = 20
+"""Names that a credential may be refused for, beside others that it writes, before it is the credential's trouble."""
 
 
 class NotSaved(CloudError):
     """What would lose could not be saved now; a later pass tries again. Nothing was written to the name itself."""
 
 
-WRITING = frozenset({Verb.CREATE, Verb.REPLACE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
+WRITING = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
 """Verbs that may send a write to the name itself."""
 
 
-def outstanding(walk: Walk, case: Case, verb: Verb) -> Change:
+def outstanding(walk: Walk, case: Case, verb: Verb, sent: Condition | None = None) -> Change:
     """Put an unanswered write on record until it cannot be applied any more. Only a replacement is over when its ETag is
-    gone; tags and tiers carry no condition, so they count like a create."""
+    gone; tags and tiers carry no condition, so they count like a create. ``sent``: the condition of the newest write, where
+    one name takes several."""
     t, place = walk.transfer, (walk.container, case.name)
     known = t.outstanding.get(place)
-    is_conditional = verb is Verb.REPLACE and not (known is not None and known.kind == "create")
-    etag = case.destination.etag if is_conditional and case.destination else None
+    is_conditional = verb in (Verb.REPLACE, Verb.RECREATE) and not (known is not None and known.kind == "create")
+    replaced = sent.if_match if sent is not None else case.destination.etag if case.destination else None
+    etag = replaced if is_conditional else None
     write = t.unanswered(walk.container, case.name, "replace" if etag else "create", etag)
     t.outstanding[place] = write
     return PutOutstanding(t.move, write)
 
 
-def leave_cut_off(walk: Walk, cut_off: Iterable[tuple[Case, Verb]]) -> None:
+def leave_cut_off(walk: Walk, cut_off: Iterable[tuple[Case, Verb]], sent: Condition | None = None) -> None:
     """Writes that were cut off in the middle - a signal, a rollback, another name's failure - may have been sent: nobody waits
     for their answers any more, and they can be applied as late as any unanswered write.
 
     A store that refuses to write it down belongs to another run, which waits for this run's credentials anyway."""
-    changes = [outstanding(walk, case, verb) for case, verb in cut_off]
+    changes = [outstanding(walk, case, verb, sent) for case, verb in cut_off]
     if not changes:
         return
     with suppress(MigrateError):
@@ -83,6 +96,10 @@ class Action:
     evidence: Evidence
     changes: list[Change]
     tally: PassResult
+    sent: Condition | None = None
+    """Of the newest write, where it is not the one that was decided."""
+    is_gone: bool = False
+    """What lay at the destination was deleted, to be created again."""
 
     async def carry_out(self, decision: Decision) -> None:
         case = self.case
@@ -90,7 +107,7 @@ class Action:
             match decision.verb:
                 case Verb.CREATE:
                     await self._copy(CREATE)
-                case Verb.REPLACE:
+                case Verb.REPLACE | Verb.RECREATE:
                     assert case.destination is not None
                     await self._copy(Condition(if_match=case.destination.etag))
                 case Verb.MARK:
@@ -124,7 +141,7 @@ class Action:
             self._refused(decision.verb, fault)
         except asyncio.CancelledError:
             if decision.verb in WRITING:
-                leave_cut_off(self.walk, [(case, decision.verb)])
+                leave_cut_off(self.walk, [(case, decision.verb)], self.sent)
             raise
 
     def answered(self, verb: Verb, answer: str | Refusal) -> None:
@@ -138,17 +155,33 @@ class Action:
 
     def _refused(self, verb: Verb, fault: CloudError) -> None:
         if isinstance(fault, SourceChanged | ConditionFailed | NotFound | NotSaved):
+            if verb is Verb.CREATE and isinstance(fault, ConditionFailed):
+                self.walk.transfer.refused_creates.add((self.walk.container, self.case.name))
             self.tally.superseded += 1
             self._nothing_written()
         elif isinstance(fault, OutcomeUnknown):
             self.tally.superseded += 1
             self._leave_outstanding(verb)
-        elif fault.code == "BlobArchived" and not isinstance(fault, AccessRefused | Unsupported):
+        elif whose(fault) is Whose.PASSING:
+            self.tally.waiting += 1
+            self.tally.name(self.walk.container, self.case.name, fault.message)
+            self._nothing_written()
+        elif whose(fault) is Whose.NAME or self._is_alone_in_it(fault):
             self.tally.failed += 1
-            self._except("failed", fault.message)
+            self._except("failed", str(fault))
             self._nothing_written()
         else:
             raise fault
+
+    def _is_alone_in_it(self, fault: CloudError) -> bool:
+        """A right is the account's, but a credential that has just written others has it: then it is this name that the
+        service does not take. Of a few names only: a right can be lost in the middle of a pass."""
+        known = self.tally.refused_alone + self.walk.result.refused_alone
+        has_right = isinstance(fault, AccessRefused) and self.tally.copied + self.walk.result.copied > 0
+        if not has_right or known >= ALONE:
+            return False
+        self.tally.refused_alone += 1
+        return True
 
     def _nothing_written(self) -> None:
         """A refused write of a block blob wrote nothing, so the name is not pending; of the others a part may lie there.
@@ -173,23 +206,63 @@ class Action:
         self.tally.name(self.walk.container, case.name, "its content differs although evidence said that it is equal")
 
     def _put_back(self) -> None:
-        if self.case.record is None:
+        if self.sent is not None and self.sent.if_match is not None and not self.is_gone:
+            self.evidence.put(self.case.name, half_made(self.case, generation_hash(self.case.name, self.sent.if_match)))
+        elif self.case.record is None or self.is_gone:
             self.evidence.drop(self.case.name)
         else:
             self.evidence.put(self.case.name, self.case.record)
 
     def _leave_outstanding(self, verb: Verb) -> None:
         t = self.walk.transfer
-        t.commit([outstanding(self.walk, self.case, verb)], PassResult())
+        t.commit([outstanding(self.walk, self.case, verb, self.sent)], PassResult())
 
     async def _copy(self, condition: Condition) -> None:
         case, t = self.case, self.walk.transfer
         assert case.origin is not None
         assert t.copier is not None
-        copied = await t.copier.copy(self.walk.container, case.origin, condition=condition, in_fence=self.walk.in_fence)
+        if condition.if_match is not None and must_be_recreated(case):
+            await t.destination.delete(self.walk.container, case.name, if_match=condition.if_match)
+            self.is_gone, condition = True, CREATE
+            self.sent = condition
+        if condition.create and await self._has_others_blocks():
+            condition = await self._without_others_blocks(condition)
+        try:
+            copied = await self._attempt(condition)
+        except CloudError as fault:
+            if fault.code != OTHERS_BLOCKS:
+                raise
+            copied = await self._attempt(await self._without_others_blocks(condition))
         self._copied(case.origin, copied.etag, copied.bytes)
         if t.copier.is_asynchronous(case.origin, in_fence=self.walk.in_fence):
             self.tally.lifted_bytes += copied.bytes
+
+    async def _attempt(self, condition: Condition) -> Copied:
+        case, t = self.case, self.walk.transfer
+        assert case.origin is not None
+        assert t.copier is not None
+        return await t.copier.copy(self.walk.container, case.origin, condition=condition, in_fence=self.walk.in_fence)
+
+    async def _has_others_blocks(self) -> bool:
+        """Some services take a name that has uncommitted blocks alone for one that exists, and list no such object."""
+        t, place = self.walk.transfer, (self.walk.container, self.case.name)
+        if place not in t.refused_creates:
+            return False
+        t.refused_creates.discard(place)
+        return self.case.name in await t.destination.uncommitted(self.walk.container, prefix=self.case.name)
+
+    async def _without_others_blocks(self, condition: Condition) -> Condition:
+        """Somebody's blocks lie uncommitted where ours must go: of another tool, or of an upload that a fence cut off. The side
+        that is copied to is nobody's live account, so nothing can become of them: an empty object of ours throws them away,
+        and is what the copy then replaces.
+
+        Source: Azure "Put Block List" (uncommitted blocks that it does not name are removed).
+        """
+        t, name = self.walk.transfer, self.case.name
+        self.sent = condition if self.is_gone else None
+        empty = await t.destination.commit_blocks(self.walk.container, name, [], NOTHING, condition=condition)
+        self.is_gone, self.sent = False, Condition(if_match=empty.etag)
+        return self.sent
 
     def _copied(self, origin: Listed, etag: str, bytes: int) -> None:
         # Going forward the target's tier is set right by whatever pass finds it different; going back, one that we do not

@@ -32,12 +32,13 @@ def has_batches(transfer: Transfer) -> bool:
     return transfer.hands is not None and transfer.copier is not None and transfer.copier.is_server_side
 
 
-def goes_in_batch(transfer: Transfer, case: Case, decision: Decision) -> bool:
+def goes_in_batch(transfer: Transfer, container: str, case: Case, decision: Decision) -> bool:
     """Is this a copy that one request makes, and are there hands for it?"""
     return (
         decision.verb in (Verb.CREATE, Verb.REPLACE)
         and case.origin is not None
         and fits_batch(case.origin)
+        and (container, case.name) not in transfer.refused_creates
         and has_batches(transfer)
     )
 

@@ -27,6 +27,8 @@ class Verb(StrEnum):
     SKIP = "skip"
     CREATE = "create"
     REPLACE = "replace"
+    RECREATE = "recreate"
+    """Delete, then create: the service lets nobody write over what lies there (see ``must_be_recreated``)."""
     MARK = "mark"
     """Set tags or tier at the destination; the content is equal."""
     COMPARE = "compare"
@@ -106,9 +108,10 @@ def decide(case: Case) -> Decision:
             return Decision(Verb.COMPARE, "evidence and listing disagree")
         if _marks_agree(origin, destination):
             return _EQUAL[_when_equal(case)]
-        return _marks_decision(case)
+        found = _marks_decision(case)
+        return Decision(Verb.RECREATE) if found.verb is Verb.MARK and must_be_recreated(case) else found
     if ours:
-        return Decision(Verb.REPLACE)
+        return Decision(Verb.RECREATE if must_be_recreated(case) else Verb.REPLACE)
     if case.may_be_ours:
         return Decision(Verb.COMPARE, "an unrecorded write of ours may lie here")
     return _not_ours(case)
@@ -192,12 +195,32 @@ def record_of(case: Case, origin_etag: str, destination_etag: str, marks: int, i
     return Record(here, there, marks, is_proved)
 
 
+def must_be_recreated(case: Case) -> bool:
+    """Can the origin be written only where nothing is? A service writes neither over a blob of another type nor over an archived
+    one. Source: Azure error codes InvalidBlobType, BlobArchived."""
+    origin, destination = case.origin, case.destination
+    if origin is None or destination is None or origin.is_archived:
+        return False
+    return destination.is_archived or origin.blob_type is not destination.blob_type
+
+
 def pending(case: Case) -> Record:
-    """The record to commit before a write of ours to ``case.name``: what was known, and that a write is under way."""
+    """The record to commit before a write of ours to ``case.name``: what was known, and that a write is under way.
+
+    What is deleted to be created again must not look, should we die in between, like an object that somebody else deleted:
+    the record then names no generation of the origin."""
     if case.record is not None:
+        if must_be_recreated(case):
+            return half_made(case, _destination_hash(case))
         return replace(case.record, is_pending=True)
     here = generation_hash(case.name, case.origin.etag) if case.origin else UNKNOWN
     source, target = (here, UNKNOWN) if case.direction is Direction.FORWARD else (UNKNOWN, here)
+    return Record(source, target, 0, is_pending=True)
+
+
+def half_made(case: Case, destination: bytes) -> Record:
+    """The generation at the destination is ours to replace, and is equal to nothing."""
+    source, target = (UNKNOWN, destination) if case.direction is Direction.FORWARD else (destination, UNKNOWN)
     return Record(source, target, 0, is_pending=True)
 
 

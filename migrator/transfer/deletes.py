@@ -12,8 +12,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from migrator.errors import ConditionFailed, JudgementError, MigrateError, NotFound, OutcomeUnknown
-from migrator.ports.state_store import PutOutstanding
+from migrator.errors import CloudError, ConditionFailed, JudgementError, MigrateError, NotFound, OutcomeUnknown
+from migrator.model.moves import Direction, ExceptionRow
+from migrator.ports.state_store import Change, DropException, PutException, PutOutstanding
+from migrator.ports.troubles import Whose, whose
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 
@@ -59,16 +61,28 @@ async def delete_candidates(t: Transfer, candidates: Candidates, result: PassRes
             hint=f"look at the source, then: migrate retry --accept-deletes {total}",
         )
     tally = PassResult(superseded=candidates.count - len(candidates.held))
+    told: list[Change] = []
     try:
         for candidate in candidates.held:
             await t.admit()
-            if await _delete(t, candidate):
+            try:
+                is_deleted = await _delete(t, candidate)
+            except CloudError as fault:
+                if whose(fault) is not Whose.NAME:
+                    raise
+                tally.failed += 1
+                tally.name(candidate.container, candidate.name, str(fault))
+                told.append(_refused(t, candidate, fault))
+                continue
+            if is_deleted:
                 tally.deleted += 1
                 t.deletes_counted += 1
+                if (candidate.container, candidate.name) in t.exceptions:
+                    told.append(DropException(t.move, candidate.container, candidate.name))
             else:
                 tally.superseded += 1
     finally:
-        t.commit([], tally)
+        t.commit(told, tally)
         result.add(tally)
 
 
@@ -92,6 +106,13 @@ async def _delete(t: Transfer, one: Candidate) -> bool:
         with suppress(MigrateError):
             _leave_outstanding(t, one)
         raise
+
+
+def _refused(t: Transfer, one: Candidate, fault: CloudError) -> PutException:
+    """Its own trouble: it is leased, or protected."""
+    source, target = (None, one.etag) if t.direction is Direction.FORWARD else (one.etag, None)
+    row = ExceptionRow(one.container, one.name, "failed", source, target, str(fault), "", t.clock.now())
+    return PutException(t.move, row)
 
 
 def _leave_outstanding(t: Transfer, one: Candidate) -> None:

@@ -29,6 +29,9 @@ class PassResult:
     foreign: int = 0
     conflicts: int = 0
     failed: int = 0
+    """Names that cannot be carried over, each for its own sake; they are named."""
+    refused_alone: int = 0
+    """Of these, the ones for which a credential was refused that writes others."""
     stragglers_new: int = 0
     held: int = 0
     seconds: float = 0.0

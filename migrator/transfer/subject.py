@@ -70,6 +70,8 @@ class Transfer:
     """Objects that were saved before they lost."""
     staged: set[Place] = field(default_factory=set)
     """Names whose copy in blocks was begun and is not known to be whole."""
+    refused_creates: set[Place] = field(default_factory=set)
+    """Names that the destination did not list and yet did not let us create: uncommitted blocks may lie there."""
     exceptions: dict[tuple[str, str], ExceptionRow] = field(default_factory=dict)
     outstanding: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
 

@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from migrator.errors import ConditionFailed, NotFound, OutcomeUnknown
-from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed, Shape
+from migrator.model.objects import CREATE, NOTHING, Listed
 from migrator.ports.state_store import PutOutstanding, SetNote
 from migrator.transfer.copying import Copier
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Place, Transfer
-
-_NOTHING = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 
 
 def begin(t: Transfer, container: str, blobs: Iterable[Listed | None]) -> list[SetNote]:
@@ -62,7 +60,7 @@ async def _is_swept(t: Transfer, place: Place) -> bool:
             return True
         if await _is_at_origin(t, place):
             return False  # the next pass finishes it
-        written = await t.destination.commit_blocks(container, name, [], _NOTHING, condition=CREATE)
+        written = await t.destination.commit_blocks(container, name, [], NOTHING, condition=CREATE)
         await t.destination.delete(container, name, if_match=written.etag)
         return True
     except (NotFound, ConditionFailed):

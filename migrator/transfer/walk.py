@@ -28,7 +28,7 @@ from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 from migrator.transfer.watch import look
 
-ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
+ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
 """Verbs that may write to the name: it is committed as pending first."""
 SPLIT_AT = 10_000
 """Most names of one range (24 bytes of evidence each)."""
@@ -288,7 +288,7 @@ class Walk:
         batched: list[tuple[Case, Decision]] = []
         rest: list[tuple[Case, Decision]] = []
         for one in todo:
-            (batched if goes_in_batch(self.transfer, *one) else rest).append(one)
+            (batched if goes_in_batch(self.transfer, self.container, *one) else rest).append(one)
         if batched:
             rest += await copy_in_batches(self, batched, evidence, changes, tally, is_out)
         if is_out is not None:

@@ -12,7 +12,8 @@ import pytest
 
 from migrator.adapters.local import LocalStore, path_of
 from migrator.errors import AccessRefused, CloudError, LeaseError, NotFound, Throttled
-from migrator.model.objects import BLOCK_BYTES, CREATE, Condition, ContainerInfo
+from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, Condition, ContainerInfo
+from migrator.model.values import replace
 from migrator.ports.object_store import Origin
 from tests.contract.object_store_suite import PLAIN, ObjectStoreSuite, content, listed
 
@@ -349,3 +350,18 @@ def _count(store: LocalStore, table: str) -> int:
         return rows.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
     finally:
         rows.close()
+
+
+async def test_nothing_is_written_over_another_type_or_an_archived_blob(lab):
+    """As the service does: who wants that deletes first."""
+    etag = (await lab.put("box", "a", b"one", PLAIN, condition=CREATE)).etag
+    append = replace(PLAIN, blob_type=BlobType.APPEND)
+    with pytest.raises(CloudError) as refusal:
+        await lab.create_empty("box", "a", 0, append, condition=Condition(if_match=etag))
+    assert refusal.value.code == "InvalidBlobType"
+    await lab.set_tier("box", "a", "Archive")
+    with pytest.raises(CloudError) as refusal:
+        await lab.put("box", "a", b"two", PLAIN, condition=Condition(if_match=etag))
+    assert refusal.value.code == "BlobArchived"
+    await lab.delete("box", "a", if_match=etag)
+    await lab.create_empty("box", "a", 0, append, condition=CREATE)

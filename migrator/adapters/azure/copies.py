@@ -11,7 +11,7 @@ from migrator.ports.object_store import Origin
 PLAIN = (AccessRefused, OutcomeUnknown, Throttled, Unreachable)
 """Errors that say by themselves what happened."""
 UNVERIFIED = "CannotVerifyCopySource"
-PLAIN_CODES = frozenset({"BlobAlreadyExists", "BlobArchived", "NotImplemented", "UnsafeValue"})
+PLAIN_CODES = frozenset({"BlobAlreadyExists", "NotImplemented", "UnsafeValue"})
 
 
 async def look_again(origin: Origin, refusal: CloudError) -> None:

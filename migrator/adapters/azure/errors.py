@@ -28,6 +28,7 @@ from migrator.errors import (
 )
 from migrator.model.values import value
 from migrator.ports.object_store import TOO_LARGE
+from migrator.ports.troubles import TROUBLES
 
 Effect = Literal["read", "write"]
 
@@ -115,6 +116,8 @@ def _word(code: str) -> str:
 
 def _denied(status: int, code: str, target: Target) -> MigrateError:
     cannot, because = f"cannot {target.doing} {target.place}", f" ({code})" if code else f" (HTTP {status})"
+    if (known := TROUBLES.get(code or str(status))) is not None:
+        return CloudError(f"{cannot}: {known.why}{because}", hint=known.hint, code=code or str(status))
     if code in SOURCE_CONDITION:
         return SourceChanged(f"{cannot}: its source changed meanwhile", code=code)
     if code in REFUSED_CONDITION or status in (304, 412):
@@ -127,8 +130,6 @@ def _denied(status: int, code: str, target: Target) -> MigrateError:
         return NotFound(f"{cannot}: there is no such blob{because}", what="blob", code=code)
     if status in (401, 403) or code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
         return _access(cannot, code, because, target)
-    if code == "BlobArchived":
-        return CloudError(f"{cannot}: it is archived and cannot be read", hint="rehydrate it first", code=code)
     return CloudError(f"{cannot}: the service refused{because}", code=code or str(status))
 
 
@@ -163,6 +164,8 @@ def _source_refusal(status: str, code: str, header: GetHeader, target: Target) -
         return NotFound(f"{cannot}: its source's container is gone ({code})", what="container", code=code)
     if code in NO_BLOB:
         return NotFound(f"{cannot}: its source is gone ({code})", what="blob", code=code)
+    if (known := TROUBLES.get(code)) is not None:
+        return CloudError(f"{cannot}: of its source, {known.why} ({code})", hint=known.hint, code=code)
     return None
 
 

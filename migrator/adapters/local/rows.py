@@ -32,6 +32,7 @@ from migrator.model.objects import (
     Survey,
 )
 from migrator.model.values import value
+from migrator.ports.troubles import TROUBLES
 
 ARCHIVE: Final = "Archive"
 TIERS: Final = ("Hot", "Cool", "Cold", ARCHIVE)
@@ -173,9 +174,14 @@ def publish(
     modified: int,
     copy_id: str | None = None,
 ) -> str:
-    """Put a whole blob in the place of ``old``; the new ETag."""
+    """Put a whole blob in the place of ``old``; the new ETag. As the service, never over another type or an archived one."""
     check_tier(place, shape.tier)
     if old is not None:
+        check_type(place, old, shape.blob_type)
+        if old.listed.is_archived:
+            raise CloudError(
+                f"cannot write {place}: it is archived", hint=TROUBLES["BlobArchived"].hint, code="BlobArchived"
+            )
         contents.drop(connection, old.content)
     drop_staged(connection, place)
     number = next_number(connection)

@@ -89,7 +89,10 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
             f" who writes to {source}, take those objects out of it, then migrate rollback again"
         )
     if result.failed:
-        raise Halt(f"cannot move {mover.id}: {result.failed:,} objects cannot be copied ({_some(result)})")
+        raise Halt(
+            f"cannot move {mover.id}: {result.failed:,} objects cannot be carried over, all others were ({_some(result)});"
+            " help them, then migrate retry"
+        )
     return result
 
 

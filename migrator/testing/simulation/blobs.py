@@ -26,6 +26,7 @@ from migrator.model.objects import (
     Survey,
 )
 from migrator.model.values import replace
+from migrator.ports.troubles import TROUBLES
 
 NameOrder = Literal["utf-8", "utf-16"]
 DEFAULT_TIER = "Hot"
@@ -102,6 +103,8 @@ class Account:
         self.carries_tiers = carries_tiers
         self.containers: dict[str, Container] = {}
         self.wrote: WroteHook = lambda *facts: None
+        self.leases: set[tuple[str, str]] = set()
+        """(container, name) of blobs that a customer holds a lease of: nobody writes those without its id."""
         self._etags = 0
         self._codec = "utf-8" if order == "utf-8" else "utf-16-be"
 
@@ -171,7 +174,28 @@ class Account:
                 raise ConditionFailed(f"cannot replace {name!r}: it is another generation", code="ConditionNotMet")
         if before is not None and before.listed.copy_pending:
             raise ConditionFailed(f"cannot write {name!r}: a copy into it is pending", code="PendingCopyOperation")
+        self._unleased(container, name)
         return before
+
+    def changeable(self, container: str, name: str) -> Blob:
+        """The blob there, if its bytes or its metadata may be changed as they are."""
+        before = self.get(container, name)
+        if before.listed.copy_pending:
+            raise ConditionFailed(f"cannot write {name!r}: a copy into it is pending", code="PendingCopyOperation")
+        if before.listed.is_archived:
+            raise self.refused(name, "BlobArchived")
+        self._unleased(container, name)
+        return before
+
+    def refused(self, name: str, code: str) -> CloudError:
+        """For the sake of that name alone, as the service does."""
+        return CloudError(
+            f"cannot write {self.name}/{name!r}: {TROUBLES[code].why}", hint=TROUBLES[code].hint, code=code
+        )
+
+    def _unleased(self, container: str, name: str) -> None:
+        if (container, name) in self.leases:
+            raise self.refused(name, "LeaseIdMissing")
 
     def put(
         self,
@@ -191,6 +215,10 @@ class Account:
     ) -> Blob:
         """A whole new generation, in place of whatever ``condition`` allows."""
         before = self.check(container, name, condition)
+        if before is not None and before.listed.blob_type is not shape.blob_type:
+            raise self.refused(name, "InvalidBlobType")
+        if before is not None and before.listed.is_archived:
+            raise self.refused(name, "BlobArchived")
         has_tier = self.tiers and shape.blob_type is BlobType.BLOCK
         listed = Listed(
             name=name,
@@ -224,9 +252,7 @@ class Account:
         kind: str,
     ) -> Blob:
         """The same blob with other bytes: a new generation that keeps headers, metadata and tags."""
-        before = self.get(container, name)
-        if before.listed.copy_pending:
-            raise ConditionFailed(f"cannot write {name!r}: a copy into it is pending", code="PendingCopyOperation")
+        before = self.changeable(container, name)
         listed = replace(before.listed, etag=self.next_etag(), size=len(content), last_modified=modified)
         return self._regenerate(sender, container, name, before, listed, content, sent_at, kind)
 
@@ -240,9 +266,7 @@ class Account:
         sent_at: float,
         modified: datetime,
     ) -> Blob:
-        before = self.get(container, name)
-        if before.listed.copy_pending:
-            raise ConditionFailed(f"cannot write {name!r}: a copy into it is pending", code="PendingCopyOperation")
+        before = self.changeable(container, name)
         listed = replace(before.listed, etag=self.next_etag(), metadata=dict(metadata), last_modified=modified)
         return self._regenerate(sender, container, name, before, listed, before.content, sent_at, "metadata")
 
@@ -282,14 +306,13 @@ class Account:
         before = self.get(container, name) if if_match is None else self.matched(container, name, if_match)
         if before.listed.copy_pending:
             raise ConditionFailed(f"cannot delete {name!r}: a copy into it is pending", code="PendingCopyOperation")
+        self._unleased(container, name)
         self._store(sender, container, name, before, None, sent_at, "delete")
 
     def stage(self, container: str, name: str, block_id: str, body: bytes) -> None:
         staged = self.open(container).staged.setdefault(name, {})
         if any(len(known) != len(block_id) for known in staged):
-            raise CloudError(
-                f"cannot stage a block of {name!r}: ids of another length are staged", code="InvalidBlobOrBlock"
-            )
+            raise self.refused(name, "InvalidBlobOrBlock")
         staged[block_id] = body
 
     def joined(self, container: str, name: str, block_ids: Sequence[str]) -> dict[str, bytes]:
@@ -348,6 +371,7 @@ class Account:
             insort(held.keys, (self.key(name), name))
         if after is None:
             del held.blobs[name]
+            self.leases.discard((container, name))
             held.staged.pop(name, None)  # believed of the service: a blob's uncommitted blocks go with it
             del held.keys[bisect_right(held.keys, (self.key(name), name)) - 1]
         else:

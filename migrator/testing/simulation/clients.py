@@ -255,7 +255,9 @@ def effect_of(act: Act, wire: Wire, random: Random, sender: Sender) -> Callable[
         text *= 5 + act.number % 37  # large enough for blocks
 
     def put(sent_at: float, shape: Shape, content: bytes, kind: str) -> Any:
-        modified = wire.modified(sent_at)
+        modified, before = wire.modified(sent_at), account.peek(container, name)
+        if before is not None and (before.listed.blob_type is not shape.blob_type or before.listed.is_archived):
+            account.delete(sender, container, name, if_match=None, sent_at=sent_at)  # else the service refuses it
         return account.put(
             sender, container, name, content, shape, condition=None, sent_at=sent_at, modified=modified, kind=kind
         )

@@ -13,7 +13,8 @@ from azure.identity import CredentialUnavailableError
 
 from migrator.adapters.azure import open_store
 from migrator.adapters.azure.credentials import Credential
-from migrator.adapters.azure.errors import redacted
+from migrator.adapters.azure.errors import Target, redacted
+from migrator.adapters.azure.errors import refusal as meant
 from migrator.adapters.azure.object_store import AzureStore
 from migrator.errors import (
     AccessRefused,
@@ -29,6 +30,7 @@ from migrator.errors import (
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
 from migrator.model.schedule import Account
 from migrator.ports.object_store import Origin
+from migrator.ports.troubles import Whose, whose
 
 KEY = "c2VjcmV0IGtleSB0aGF0IG5vYm9keSBtYXkgc2VlIQ=="
 PLAIN = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
@@ -323,3 +325,34 @@ async def test_of_a_whole_copy_whose_source_was_slow_nobody_knows_the_outcome(
     server.answers = [answer(500, "CannotVerifyCopySource")]
     error = await refusal(store.copy(Origin(source, "box", "n", "0x1"), "box", "n", PLAIN, condition=CREATE))
     assert type(error) is OutcomeUnknown
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (412, "LeaseIdMissing"),
+        (412, "LeaseLost"),
+        (412, "LeaseIdMismatchWithBlobOperation"),
+        (409, "InvalidBlobType"),
+        (409, "BlobArchived"),
+        (400, "InvalidBlobOrBlock"),
+        (409, "BlockCountExceedsLimit"),
+        (409, "BlobImmutableDueToPolicy"),
+        (400, "OutOfRangeInput"),
+        (414, ""),
+    ],
+)
+def test_what_one_name_is_refused_for_is_no_change_and_nobody_elses_trouble(status: int, code: str) -> None:
+    target = Target("dst", "https://dst", "write", "write", "box", "one")
+    fault = meant(status, code, lambda name: "", target)
+    assert type(fault) is CloudError
+    assert whose(fault) is Whose.NAME
+    assert "dst/box/one" in fault.message
+
+
+@pytest.mark.parametrize("code", ["BlobUsesCustomerSpecifiedEncryption", "BlobArchived"])
+def test_what_a_copys_source_is_refused_for_says_nothing_of_the_two_accounts(code: str) -> None:
+    said = {"x-ms-copy-source-error-code": code, "x-ms-copy-source-status-code": "409"}
+    target = Target("dst", "https://dst", "copy into", "write", "box", "one")
+    fault = meant(409, "CannotVerifyCopySource", lambda name: said.get(name, ""), target)
+    assert whose(fault) is Whose.NAME  # type: ignore[arg-type]

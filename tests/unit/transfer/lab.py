@@ -48,7 +48,9 @@ class Lab:
             for name in ("web", "web2"):
                 account.containers[name] = Container(ContainerInfo(name))
         self.wires = {a.name: Wire(loop, a, Weather.calm(), a.name) for a in (self.source, self.target)}
+        self.move = MOVE
         node, tool = Node("tool", loop), Sender("tool", True)
+        self.tool = tool
         limits = Limits(self.clock)
         self.doors = {
             name: PacedStore(wire.as_seen_by(node, tool), limits.account(name), Uncounted(), self.clock, unclaimed)
@@ -103,6 +105,9 @@ class Lab:
         for one in self.state.ranges(MOVE, "web", ""):
             found.absorb(Evidence.unpack(one.records))
         return found
+
+    def outstanding(self):
+        return list(self.state.outstanding(MOVE))
 
     def journal(self) -> list[str]:
         return [entry.text for entry in self.state.journal()]

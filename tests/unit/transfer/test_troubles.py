@@ -1,0 +1,289 @@
+"""What one name is refused for: mended where it can be, else counted and named, and the others are carried over all the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrator.errors import AccessRefused, CloudError, ConditionFailed, OutcomeUnknown
+from migrator.model.moves import Direction
+from migrator.model.objects import BlobType
+from migrator.ports.troubles import TROUBLES, Whose, whose
+from migrator.testing.simulation.blobs import Account
+from migrator.testing.simulation.store import SimStore
+from migrator.transfer import copying, passes
+from tests.unit.transfer.lab import CUSTOMER, Lab, VirtualPolicy
+
+BOTH_WAYS = pytest.mark.parametrize("direction", list(Direction))
+
+
+@pytest.fixture
+def event_loop_policy():
+    return VirtualPolicy()
+
+
+@pytest.fixture
+async def lab(monkeypatch):
+    for name in ("BLOCK_BYTES", "SERVER_BLOCK_BYTES", "SYNC_COPY_LIMIT_BYTES"):
+        monkeypatch.setattr(copying, name, 64)
+    return Lab()
+
+
+async def ends_of(lab, direction):
+    """Both sides equal, and (origin, destination)."""
+    lab.put(lab.source, "one", b"first")
+    lab.put(lab.source, "other", b"first")
+    await lab.run()
+    assert (await lab.run(direction)).is_proof
+    return (lab.source, lab.target) if direction is Direction.FORWARD else (lab.target, lab.source)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def dies_after(monkeypatch, method):
+    """The process dies right after its next ``method`` was applied."""
+    right = getattr(SimStore, method)
+
+    async def die(self, *facts, **more):
+        await right(self, *facts, **more)
+        monkeypatch.setattr(SimStore, method, right)
+        raise Killed
+
+    monkeypatch.setattr(SimStore, method, die)
+
+
+@BOTH_WAYS
+async def test_an_object_that_changed_its_type_is_deleted_and_created_again(lab, direction):
+    origin, destination = await ends_of(lab, direction)
+    lab.erase(origin, "one")
+    lab.put(origin, "one", b"a log", BlobType.APPEND)
+    assert (await lab.run(direction)).copied == 1
+    there = destination.peek("web", "one")
+    assert (there.content, there.listed.blob_type) == (b"a log", BlobType.APPEND)
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("content", [b"same", b"other"])
+async def test_an_archived_copy_gives_way_to_what_can_be_read(lab, direction, content):
+    origin, destination = await ends_of(lab, direction)
+    lab.put(origin, "one", b"same", tier="Cool")
+    await lab.run(direction)
+    origin.set_tier(CUSTOMER, "web", "one", "Archive", sent_at=0.0)
+    await lab.run(direction)
+    assert destination.peek("web", "one").listed.is_archived
+    etag = destination.peek("web", "one").listed.etag
+    lab.erase(origin, "one")
+    lab.put(origin, "one", content, tier="Cool")
+    await lab.run(direction)
+    there = destination.peek("web", "one")
+    assert (there.content, there.listed.tier) == (content, "Cool")
+    assert there.listed.etag != etag
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+async def test_a_run_killed_between_the_delete_and_the_create_is_followed_by_one_that_creates(
+    lab, direction, monkeypatch
+):
+    """Going back, what lies nowhere at the source must not be taken for what a customer deleted there."""
+    origin, destination = await ends_of(lab, direction)
+    lab.erase(origin, "one")
+    lab.put(origin, "one", b"a log", BlobType.APPEND)
+    dies_after(monkeypatch, "delete")
+    with pytest.raises(Killed):
+        await lab.run(direction)
+    assert destination.peek("web", "one") is None
+    await lab.run(direction)
+    assert destination.peek("web", "one").content == b"a log"
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+async def test_an_unanswered_delete_of_a_recreation_is_over_when_its_generation_is_gone(lab, direction, monkeypatch):
+    origin, destination = await ends_of(lab, direction)
+    lab.erase(origin, "one")
+    lab.put(origin, "one", b"a log", BlobType.APPEND)
+    right = Account.delete
+
+    def unanswered(self, *facts, **more):
+        right(self, *facts, **more)
+        monkeypatch.setattr(Account, "delete", right)
+        raise OutcomeUnknown("no answer")
+
+    monkeypatch.setattr(Account, "delete", unanswered)
+    assert (await lab.run(direction)).superseded == 1
+    assert [one.kind for one in lab.outstanding()] == ["replace"]
+    await lab.run(direction)
+    assert lab.outstanding() == []
+    assert destination.peek("web", "one").content == b"a log"
+
+
+@BOTH_WAYS
+async def test_an_origin_that_goes_after_the_delete_leaves_nothing_behind(lab, direction, monkeypatch):
+    origin, destination = await ends_of(lab, direction)
+    lab.erase(origin, "one")
+    lab.put(origin, "one", b"a log", BlobType.APPEND)
+    right = Account.delete
+
+    def delete(self, *facts, **more):
+        right(self, *facts, **more)
+        monkeypatch.setattr(Account, "delete", right)
+        lab.erase(origin, "one")
+
+    monkeypatch.setattr(Account, "delete", delete)
+    await lab.run(direction)
+    await lab.run(direction)
+    assert destination.peek("web", "one") is None
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("streams", [True, False])
+async def test_blocks_that_somebody_left_are_thrown_away(lab, direction, is_there, streams):
+    origin, destination = await ends_of(lab, direction)
+    if streams:
+        lab.wires[destination.name].copies_from = set()
+    name = "one" if is_there else "new"
+    destination.stage("web", name, "AAAA", b"half an upload")
+    lab.put(origin, name, b"large" * 100)
+    result = await lab.run(direction)
+    assert (result.copied, result.failed) == (1, 0)
+    assert destination.peek("web", name).content == b"large" * 100
+    assert not destination.containers["web"].staged
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_a_run_killed_after_it_threw_blocks_away_is_followed_by_one_that_copies(
+    lab, direction, is_there, monkeypatch
+):
+    origin, destination = await ends_of(lab, direction)
+    name = "one" if is_there else "new"
+    destination.stage("web", name, "AAAA", b"half an upload")
+    lab.put(origin, name, b"large" * 100)
+    dies_after(monkeypatch, "commit_blocks")
+    with pytest.raises(Killed):
+        await lab.run(direction)
+    assert destination.peek("web", name).content == b""
+    await lab.run(direction)
+    assert destination.peek("web", name).content == b"large" * 100
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+async def test_an_origin_that_changes_after_blocks_were_thrown_away_is_copied_by_the_next_pass(
+    lab, direction, monkeypatch
+):
+    origin, destination = await ends_of(lab, direction)
+    destination.stage("web", "one", "AAAA", b"half an upload")
+    lab.put(origin, "one", b"large" * 100)
+    right = Account.put
+
+    def put(self, sender, *facts, **more):
+        found = right(self, sender, *facts, **more)
+        if sender.is_tool:
+            monkeypatch.setattr(Account, "put", right)
+            lab.put(origin, "one", b"changed")
+        return found
+
+    monkeypatch.setattr(Account, "put", put)
+    assert (await lab.run(direction)).superseded == 1
+    await lab.run(direction)
+    assert destination.peek("web", "one").content == b"changed"
+    assert not [name for name in lab.contents(destination, with_kept=True) if name.startswith(".migrate/saved")]
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("act", ["overwrite", "delete", "recreate"])
+async def test_a_leased_object_is_named_and_the_others_go_on(lab, direction, act):
+    origin, destination = await ends_of(lab, direction)
+    destination.leases.add(("web", "one"))
+    if act != "overwrite":
+        lab.erase(origin, "one")
+    if act != "delete":
+        lab.put(origin, "one", b"changed", BlobType.APPEND if act == "recreate" else BlobType.BLOCK)
+    lab.put(origin, "other", b"changed")
+    result = await lab.run(direction)
+    assert (result.copied, result.failed, result.superseded) == (1, 1, 0)
+    assert "web/one" in result.named[0]
+    assert "leased" in result.named[0]
+    assert [(row.name, row.kind) for row in lab.state.exceptions(lab.move, limit=9)] == [("one", "failed")]
+    destination.leases.clear()
+    assert (await lab.run(direction)).failed == 0
+    assert (await lab.run(direction)).is_proof
+    assert list(lab.state.exceptions(lab.move, limit=9)) == []
+
+
+async def test_what_passes_by_itself_waits(lab, monkeypatch):
+    lab.put(lab.source, "one", b"large" * 100)
+    right = Account.joined
+
+    def joined(self, *facts):
+        monkeypatch.setattr(Account, "joined", right)
+        raise self.refused("one", "InvalidBlockList")
+
+    monkeypatch.setattr(Account, "joined", joined)
+    result = await lab.run()
+    assert result.waiting
+    assert result.failed == 0
+    assert (await lab.run()).copied == 1
+
+
+async def test_a_credential_that_writes_the_others_has_the_right(lab, monkeypatch):
+    """The service does not take this name, whatever it calls that."""
+    for number in range(3):
+        lab.put(lab.source, f"n{number}", b"x")
+    right = Account.check
+
+    def check(self, container, name, condition):
+        if name == "n2":
+            raise AccessRefused("cannot write n2: the signature was not accepted", code="AuthenticationFailed")
+        return right(self, container, name, condition)
+
+    monkeypatch.setattr(Account, "check", check)
+    result = await lab.run(parallel=1)
+    assert (result.copied, result.failed) == (2, 1)
+
+
+async def test_a_credential_that_writes_nothing_stops_the_pass(lab, monkeypatch):
+    lab.put(lab.source, "one", b"x")
+
+    def check(self, container, name, condition):
+        raise AccessRefused("cannot write: refused", code="AuthorizationFailure")
+
+    monkeypatch.setattr(Account, "check", check)
+    with pytest.raises(AccessRefused):
+        await lab.run()
+
+
+def test_a_code_that_nobody_knows_is_the_accounts():
+    assert whose(CloudError("cannot", code="AccountIsDisabled")) is Whose.ACCOUNT
+    assert whose(CloudError("cannot", code="LeaseIdMissing")) is Whose.NAME
+    assert whose(AccessRefused("cannot", code="LeaseIdMissing")) is Whose.ACCOUNT
+    assert all(one.why for one in TROUBLES.values())
+
+
+@BOTH_WAYS
+async def test_a_service_that_takes_blocks_alone_for_an_object_is_helped_too(lab, direction, monkeypatch):
+    """Azurite lists nothing there, and yet refuses to create it."""
+    origin, destination = await ends_of(lab, direction)
+    destination.stage("web", "new", "AAAA", b"half an upload")
+    lab.put(origin, "new", b"small")
+    right = SimStore._put
+
+    def put(self, container, name, *facts, **more):
+        if name in self._contents.open(container).staged and facts[-1] == "copy":
+            raise ConditionFailed("it exists", code="BlobAlreadyExists")
+        return right(self, container, name, *facts, **more)
+
+    monkeypatch.setattr(SimStore, "_put", put)
+    transfer = lab.transfer(direction)
+    assert (await passes.run(transfer)).superseded == 1
+    assert (await passes.run(transfer)).copied == 1
+    assert destination.peek("web", "new").content == b"small"
+    assert (await lab.run(direction)).is_proof
