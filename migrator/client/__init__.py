@@ -2,8 +2,8 @@
 
     async with Routes.from_url("file:///srv/routing/routes.json") as routes:
         lease = await routes.writable("europe", "email-events", timeout=300)
-        request = lease.request()
-        ...  # write to lease.endpoint; let it end within request.timeout_seconds
+        times = lease.request().times()
+        ...  # write to lease.endpoint; give the service times.timeout_seconds, end the connection after times.end_seconds
 
 ``PROTOCOL.md`` beside this file says the same for other languages. The policies for azure-storage-blob clients are loaded
 when they are first asked for, so that a reader of a file needs nothing but the standard library.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.client.errors import LeaseError, OutcomeUnknown, RestartUpload, RouteFenced, RouteMoved, RouteUnusable
 from migrator.client.follower import Follower, Grant, Resolved, UploadToken
-from migrator.client.lease import WriteLease, WriteRequest
+from migrator.client.lease import TryTimes, WriteLease, WriteRequest
 from migrator.client.routes import Routes, Upload
 from migrator.client.sync import SyncRoutes, SyncUpload
 
@@ -46,6 +46,7 @@ __all__ = [
     "SyncLeasePolicy",
     "SyncRoutes",
     "SyncUpload",
+    "TryTimes",
     "Upload",
     "UploadToken",
     "WriteLease",

@@ -17,12 +17,44 @@ Clock = Callable[[], float]
 ROUNDING_SECONDS = 0.05
 """The service's ``timeout=`` is in whole seconds: so little is rounded up, everything else down. Far inside the engine's
 ``clock_margin``; without it a ``max_write`` of one second would leave no whole second to any request."""
+CONNECT_SHARE = 0.25
+CONNECT_SECONDS = 10.0
+"""A try may spend a quarter of what is left, and at most ten seconds, before its request leaves: on a signature, a place in the
+pool, a name, a connection, TLS. The service counts ``timeout=`` from the arrival, so it is given only the rest."""
 
 
 def monotonic() -> float:
     """Seconds since some fixed moment, sleep of the machine included; never goes back."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+@dataclass(frozen=True, slots=True)
+class TryTimes:
+    """What one try may take, in seconds from now: ``connect_seconds + timeout_seconds`` is at most ``end_seconds``, but for
+    ``ROUNDING_SECONDS``.
+
+    >>> TryTimes.of(60.0)
+    TryTimes(connect_seconds=10.0, timeout_seconds=50, end_seconds=60.0)
+    >>> TryTimes.of(6.0)
+    TryTimes(connect_seconds=1.5, timeout_seconds=4, end_seconds=6.0)
+    """
+
+    connect_seconds: float
+    """The request must have begun to leave by then; if it has not, it is not sent."""
+    timeout_seconds: int
+    """For the service's ``timeout=``, which it counts from the arrival."""
+    end_seconds: float
+    """The connection is ended then, whatever it does."""
+
+    @classmethod
+    def of(cls, left: float) -> TryTimes | None:
+        """The times of a try for which ``left`` seconds are left; None: too few, send nothing."""
+        if left + ROUNDING_SECONDS < 1:
+            return None
+        connect = min(CONNECT_SECONDS, left * CONNECT_SHARE)
+        timeout = max(1, int(left - connect + ROUNDING_SECONDS))
+        return cls(min(connect, left + ROUNDING_SECONDS - timeout), timeout, left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +68,25 @@ class WriteRequest:
         """Seconds left for all tries together; 0 when there are none."""
         return max(0.0, self.deadline - self.lease.clock())
 
-    @property
-    def timeout_seconds(self) -> int:
-        """What to give the service as ``timeout=`` for a try sent now.
+    def times(self) -> TryTimes:
+        """How long a try that begins now may take to connect, at the service, and altogether.
 
         Raises:
             RouteFenced: less than a second is left; do not send.
         """
-        left = int(self.remaining() + ROUNDING_SECONDS)
-        if left < 1:
+        times = TryTimes.of(self.remaining())
+        if times is None:
             raise self._late()
-        return left
+        return times
+
+    @property
+    def timeout_seconds(self) -> int:
+        """What to give the service as ``timeout=`` for a try that begins now and connects within ``times().connect_seconds``.
+
+        Raises:
+            RouteFenced: less than a second is left; do not send.
+        """
+        return self.times().timeout_seconds
 
     def check(self) -> None:
         """Before every try: RouteFenced if the lease is over or the time is used up."""

@@ -7,8 +7,8 @@
 A policy takes the place of the client's *retry policy*: that is the one place which sees every try and still comes before the
 signature, so that ``timeout=`` is signed. Decides nothing itself: ``writes.Attempt`` does. Reads and staged blocks get the SDK's
 own retries. A write whose signature names a stored access policy, and that is refused (403), may have met an enforced fence: the
-route is read again, and the write begins anew under a new lease. Weakness, of the sync one: a body that trickles is ended by the
-service's ``timeout=`` only.
+route is read again, and the write begins anew under a new lease. Each try is ended in time, whatever its connection does
+(``ending``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from azure.core.exceptions import AzureError
 from azure.storage.blob import ExponentialRetry
 from azure.storage.blob.aio import ExponentialRetry as AsyncExponentialRetry
 
+from migrator.client.ending import ended_in_time, ended_in_time_async
 from migrator.client.errors import LeaseError
-from migrator.client.lease import WriteLease
+from migrator.client.lease import TryTimes, WriteLease
 from migrator.client.routes import Routes
 from migrator.client.sync import SyncRoutes
 from migrator.client.writes import Attempt, WriteKind, is_signed_by_policy, kind_of, with_timeout
@@ -29,7 +30,14 @@ from migrator.client.writes import Attempt, WriteKind, is_signed_by_policy, kind
 RETRIES = 3
 """After about 2, 4 and 8 seconds: the SDK's own first pause of 15 s would use up a quarter of a ``max_write``."""
 _NEVER_SENT = frozenset(
-    {"ClientConnectorError", "ConnectionTimeoutError", "ConnectTimeout", "ConnectTimeoutError", "NewConnectionError"}
+    {
+        "ClientConnectorError",
+        "ConnectionTimeoutError",
+        "ConnectTimeout",
+        "ConnectTimeoutError",
+        "NewConnectionError",
+        "NotSent",
+    }
 )
 """Only these prove that nothing was sent. The SDK's ServiceRequestError does not: the async transport also raises it for
 a connection that was cut after the request."""
@@ -56,16 +64,15 @@ class LeasePolicy(AsyncExponentialRetry):
         http = request.http_request
         if kind_of(http.method, http.url) in (WriteKind.READ, WriteKind.STAGED):
             return await super().send(request)  # type: ignore[no-untyped-call]
-        await _forbid_silent_repeats(request.context.transport)
         settings = self.configure_retries(request)
         attempt, may_wait = self._begin(http), True
         while True:
-            seconds = await self._admit(attempt, may_wait=may_wait)
-            _bound(request, seconds)
+            times = await self._admit(attempt, may_wait=may_wait)
+            _bound(request, times)
             response: Any = None
             fault: Exception | None = None
             try:
-                async with asyncio.timeout(seconds):
+                async with ended_in_time_async(request.context.transport, times):
                     response = await self.next.send(request)  # type: ignore[misc]
                 again = _judge(attempt, response, http.url)
             except TimeoutError as cut:
@@ -94,7 +101,7 @@ class LeasePolicy(AsyncExponentialRetry):
             return 0.0
         return pause
 
-    async def _admit(self, attempt: Attempt, *, may_wait: bool) -> int:
+    async def _admit(self, attempt: Attempt, *, may_wait: bool) -> TryTimes:
         try:
             return attempt.admit(await self._lease(may_wait=may_wait))
         except LeaseError as fault:
@@ -123,14 +130,20 @@ class SyncLeasePolicy(ExponentialRetry):
         settings = self.configure_retries(request)
         attempt, may_wait = self._begin(http), True
         while True:
-            _bound(request, self._admit(attempt, may_wait=may_wait))
+            times = self._admit(attempt, may_wait=may_wait)
+            _bound(request, times)
             response: Any = None
             fault: Exception | None = None
             try:
-                response = self.next.send(request)
+                with ended_in_time(request.context.transport, times) as each:
+                    response = self.next.send(request)
                 again = _judge(attempt, response, http.url)
             except AzureError as failed:
                 fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
+            except OSError as failed:  # of a socket that was ended under the transport
+                if not each.was_cut:
+                    raise
+                fault, again = failed, attempt.unanswered()
             pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
             if pause is None:
                 return _end(attempt, settings, response, fault)
@@ -152,7 +165,7 @@ class SyncLeasePolicy(ExponentialRetry):
             return 0.0
         return pause
 
-    def _admit(self, attempt: Attempt, *, may_wait: bool) -> int:
+    def _admit(self, attempt: Attempt, *, may_wait: bool) -> TryTimes:
         try:
             return attempt.admit(self._lease(may_wait=may_wait))
         except LeaseError as fault:
@@ -164,20 +177,6 @@ class SyncLeasePolicy(ExponentialRetry):
         return self._routes.write(self._region, self._area)
 
 
-async def _forbid_silent_repeats(transport: Any) -> None:
-    """Keep aiohttp from sending a PUT or DELETE a second time by itself when a connection is cut: an append would be there
-    twice, a create would be refused by its own success. It has no public switch; the tests notice if this one goes.
-    Source: aiohttp 3.14, ``ClientSession._request``.
-    """
-    while hasattr(transport, "_transport"):  # clients made from a client wrap its transport
-        transport = transport._transport
-    if hasattr(transport, "session") and transport.session is None:
-        await transport.open()
-    session: Any = getattr(transport, "session", None)
-    if hasattr(session, "_retry_connection"):
-        session._retry_connection = False
-
-
 def _options(given: dict[str, Any]) -> dict[str, Any]:
     return {
         "initial_backoff": 0,
@@ -187,11 +186,11 @@ def _options(given: dict[str, Any]) -> dict[str, Any]:
     } | given
 
 
-def _bound(request: Any, seconds: int) -> None:
-    """End the try within ``seconds``, at the service and at the socket."""
-    request.http_request.url = with_timeout(request.http_request.url, seconds)
+def _bound(request: Any, times: TryTimes) -> None:
+    """What the service and the transport themselves can be told of ``times``."""
+    request.http_request.url = with_timeout(request.http_request.url, times.timeout_seconds)
     options = request.context.options
-    for name in ("connection_timeout", "read_timeout"):
+    for name, seconds in (("connection_timeout", times.connect_seconds), ("read_timeout", times.end_seconds)):
         given = options.get(name)
         options[name] = min(given, seconds) if isinstance(given, (int, float)) else seconds
 

@@ -28,8 +28,9 @@ class Routes:
     >>> async def store_event(body: bytes) -> None:
     ...     async with Routes.from_url("https://control.blob.core.windows.net/routing/routes.json") as routes:
     ...         lease = await routes.writable("europe", "email-events", timeout=300)
-    ...         request = lease.request()
-    ...         await put(lease.endpoint, body, timeout=request.timeout_seconds)
+    ...         times = lease.request().times()
+    ...         async with asyncio.timeout(times.end_seconds):
+    ...             await put(lease.endpoint, body, timeout=times.timeout_seconds)
 
     One object serves all areas and all tasks of one event loop; it reads the document again every half ``ttl`` while it
     is used, and not at all while it is not.

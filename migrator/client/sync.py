@@ -26,8 +26,8 @@ class SyncRoutes:
 
     >>> def store_event(body: bytes) -> None:
     ...     with SyncRoutes.from_url("file:///srv/routing/routes.json") as routes:
-    ...         lease = routes.writable("europe", "email-events", timeout=300)
-    ...         put(lease.endpoint, body, timeout=lease.request().timeout_seconds)
+    ...         times = (lease := routes.writable("europe", "email-events", timeout=300)).request().times()
+    ...         put(lease.endpoint, body, timeout=times.timeout_seconds, end_after=times.end_seconds)
 
     One object serves all areas and all threads of a process; make a new one after a fork.
     """

@@ -17,7 +17,7 @@ from typing import NoReturn
 from urllib.parse import parse_qs, urlsplit
 
 from migrator.client.errors import LeaseError, OutcomeUnknown, RestartUpload, RouteFenced, RouteMoved
-from migrator.client.lease import WriteLease, WriteRequest
+from migrator.client.lease import TryTimes, WriteLease, WriteRequest
 
 _READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _READ_POSTS = frozenset({"query", "userdelegationkey"})
@@ -101,8 +101,8 @@ class Attempt:
         self._epoch = 0
         self._request: WriteRequest | None = None
 
-    def admit(self, lease: WriteLease) -> int:
-        """May a try be sent now, under ``lease`` (renewed if need be)? The seconds it has.
+    def admit(self, lease: WriteLease) -> TryTimes:
+        """May a try be sent now, under ``lease`` (renewed if need be)? The time it has.
 
         Raises:
             RestartUpload: a commit of blocks that lie in an account the route has left.
@@ -122,7 +122,7 @@ class Attempt:
                     hint="begin the write again",
                 )
             lease.check()
-            return self._request.timeout_seconds
+            return self._request.times()
         except LeaseError as refused:
             self.refused(refused)
 

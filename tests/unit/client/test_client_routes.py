@@ -178,7 +178,7 @@ async def test_a_lease_in_hand_ends_by_itself(start: Start) -> None:
 async def test_a_request_ends_within_max_write(start: Start) -> None:
     shell = start((0, RW7))
     request = (await shell.write()).request()
-    assert (request.deadline, request.timeout_seconds) == (160.0, 60)
+    assert (request.deadline, request.timeout_seconds) == (160.0, 50)
     shell.world.now = 158.5
     assert request.timeout_seconds == 1
     shell.world.now = 159.2

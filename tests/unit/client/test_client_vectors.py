@@ -11,7 +11,7 @@ import pytest
 
 from migrator.client.errors import LeaseError, OutcomeUnknown, RestartUpload, RouteFenced, RouteUnusable
 from migrator.client.follower import Follower, Grant, UploadToken
-from migrator.client.lease import WriteLease
+from migrator.client.lease import TryTimes, WriteLease
 from migrator.client.writes import Attempt, is_repeatable, kind_of
 from migrator.model.routes import RouteDocument
 
@@ -108,6 +108,15 @@ def outcome(tries: list[dict[str, Any]], *, signed_by_policy: bool) -> str:
     if attempt.is_fenced:
         return "fenced"
     return "applied" if last is not None and last < 300 else "refused"
+
+
+@pytest.mark.parametrize("case", VECTORS["requests.json"]["times"], ids=lambda c: c["name"])
+def test_a_try_has_the_published_times(case: Any) -> None:
+    times = TryTimes.of(case["left"])
+    if times is None:
+        assert case["refused"] == "late"
+    else:
+        assert asdict(times) == pytest.approx({f"{name}_seconds": case[name] for name in ("connect", "timeout", "end")})
 
 
 def test_the_page_names_every_file_of_vectors() -> None:
