@@ -12,12 +12,13 @@ from migrator.engine import mover as mover_module
 from migrator.engine import recovering, releasing, stays, steps
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import cut, preflight
-from migrator.errors import CloudError
+from migrator.errors import CloudError, ConditionFailed
 from migrator.machine import transitions
 from migrator.machine.events import Event
 from migrator.model.moves import Direction, MoveState
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import Routing
+from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES
 from migrator.testing.simulation import store as sim_store
 from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.clients import Customer
@@ -269,6 +270,31 @@ def soak_of_an_earlier_stay():
     )
 
 
+def another_type_is_written_over():
+    """What lies at the destination is replaced as it is, whatever the service says of its type."""
+    never = lambda case: False  # noqa: E731
+    return all_of(patched(decide, "must_be_recreated", never), patched(actions, "must_be_recreated", never))
+
+
+def blocks_of_others_are_in_the_way():
+    """Nobody throws away what an upload left."""
+
+    async def refused(self, condition):
+        raise CloudError(f"cannot: {TROUBLES[OTHERS_BLOCKS].why}", code=OTHERS_BLOCKS)
+
+    return patched(actions.Action, "_without_others_blocks", refused)
+
+
+def a_lease_is_a_change_meanwhile():
+    """Every 412 is a refused condition."""
+
+    def unleased(self, container, name):
+        if (container, name) in self.leases:
+            raise ConditionFailed(f"cannot write {name!r}: it is not as expected any more", code="LeaseIdMissing")
+
+    return patched(Account, "_unleased", unleased)
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -288,5 +314,8 @@ BREAKAGES = {
         ranges_with_a_gap,
         tags_ignored_in_catch_up,
         soak_of_an_earlier_stay,
+        another_type_is_written_over,
+        blocks_of_others_are_in_the_way,
+        a_lease_is_a_change_meanwhile,
     )
 }

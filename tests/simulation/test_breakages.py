@@ -6,8 +6,9 @@ from migrator.testing.simulation import run
 from tests.simulation.breakages import BREAKAGES
 
 SEEDS = 500
-FIRST = {"soak-of-an-earlier-stay": 600}
-"""Where the search begins that needs a rare story: a hand that edits the route of a move which has soaked."""
+FIRST = {"soak-of-an-earlier-stay": 600, "blocks-of-others-are-in-the-way": 300}
+"""Where the search begins that needs a rare story: a hand that edits the route of a move which has soaked; half an upload that
+still lies under a large object when everything else is calm."""
 LOST = {"lost-write", "lost-tags", "lost-tier", "resurrected-delete"}
 FOUND_BY = {
     "times-instead-of-evidence": LOST,
@@ -32,6 +33,9 @@ FOUND_BY = {
     "ranges-with-a-gap": LOST,
     "tags-ignored-in-catch-up": {"lost-tags", "lost-tier"},
     "soak-of-an-earlier-stay": {"soak"},
+    "another-type-is-written-over": {"halted-for-a-name"},
+    "blocks-of-others-are-in-the-way": {"halted-for-a-name"},
+    "a-lease-is-a-change-meanwhile": {"halted-for-a-name"},
 }
 
 

@@ -103,8 +103,14 @@ class Account:
         self.carries_tiers = carries_tiers
         self.containers: dict[str, Container] = {}
         self.wrote: WroteHook = lambda *facts: None
-        self.leases: set[tuple[str, str]] = set()
-        """(container, name) of blobs that a customer holds a lease of: nobody writes those without its id."""
+        self.leases: dict[tuple[str, str], float] = {}
+        """(container, name) of blobs that a customer holds a lease of, and until when: nobody writes those without its id."""
+        self.archives = False
+        """Do customers archive blobs now and then?"""
+        self.uploads = False
+        """Are most of what customers write large objects?"""
+        self.rehydrates: Callable[[Account, str, str, str], None] | None = None
+        """Called with (account, container, name, tier) when a blob begins to leave the archive; None: that takes no time."""
         self._etags = 0
         self._codec = "utf-8" if order == "utf-8" else "utf-16-be"
 
@@ -279,10 +285,26 @@ class Account:
         before = self.get(container, name)
         if not self.tiers or before.listed.blob_type is not BlobType.BLOCK:
             raise CloudError(f"cannot set the tier of {name!r}: this blob has none", code="InvalidBlobType")
-        after = before.marked(
-            replace(before.listed, tier=tier, tier_inferred=False, is_archived=tier == "Archive"), sender, sent_at
+        if before.listed.rehydrating:
+            raise self.refused(name, "BlobBeingRehydrated")
+        if before.listed.is_archived and tier != "Archive" and self.rehydrates is not None:
+            after = before.marked(replace(before.listed, rehydrating=True), sender, sent_at)
+            self._store(sender, container, name, before, after, sent_at, "rehydrating")
+            self.rehydrates(self, container, name, tier)
+            return
+        self._set_tier(sender, container, name, before, tier, sent_at)
+
+    def end_rehydration(self, container: str, name: str, tier: str, at: float) -> None:
+        """A blob has left the archive, if nobody deleted it meanwhile."""
+        before = self.peek(container, name)
+        if before is not None and before.listed.rehydrating:
+            self._set_tier(before.marked_by, container, name, before, tier, at)
+
+    def _set_tier(self, sender: Sender, container: str, name: str, before: Blob, tier: str, at: float) -> None:
+        listed = replace(
+            before.listed, tier=tier, tier_inferred=False, is_archived=tier == "Archive", rehydrating=False
         )
-        self._store(sender, container, name, before, after, sent_at, "tier")
+        self._store(sender, container, name, before, before.marked(listed, sender, at), at, "tier")
 
     def end_copy(
         self, sender: Sender, container: str, name: str, copy_id: str, content: bytes | None, at: float
@@ -371,7 +393,7 @@ class Account:
             insort(held.keys, (self.key(name), name))
         if after is None:
             del held.blobs[name]
-            self.leases.discard((container, name))
+            self.leases.pop((container, name), None)
             held.staged.pop(name, None)  # believed of the service: a blob's uncommitted blocks go with it
             del held.keys[bisect_right(held.keys, (self.key(name), name)) - 1]
         else:

@@ -28,6 +28,8 @@ from migrator.testing.simulation.router import SimRouter
 from migrator.testing.simulation.store import Wire
 
 TIERS = ("Hot", "Cool", "Cold")
+ARCHIVING = 2
+"""Where customers archive at all, every such act that sets a tier does."""
 VERBS = ("put", "put", "put", "delete", "tags", "tags", "tier", "append", "pages", "metadata", "replace", "recreate")
 
 AMBUSH_SECONDS = 0.02
@@ -251,7 +253,7 @@ def effect_of(act: Act, wire: Wire, random: Random, sender: Sender) -> Callable[
     """What ``act`` does to its account when it is applied. Customers write without conditions."""
     account, container, name = wire.account, act.container, act.name
     text = f"act {act.number}".encode()
-    if act.number % 5 == 0:
+    if act.number % (2 if account.uploads else 5) == 0:
         text *= 5 + act.number % 37  # large enough for blocks
 
     def put(sent_at: float, shape: Shape, content: bytes, kind: str) -> Any:
@@ -274,6 +276,8 @@ def effect_of(act: Act, wire: Wire, random: Random, sender: Sender) -> Callable[
         return lambda sent_at: account.set_tags(sender, container, name, tags, sent_at=sent_at)
     if kind == "tier":
         tier = random.choice(TIERS)
+        if account.archives and act.number % ARCHIVING == 0:
+            tier = "Archive"
         return lambda sent_at: account.set_tier(sender, container, name, tier, sent_at=sent_at)
     shape = shape_of(random, act.number)
     type_ = random.choice((BlobType.BLOCK, BlobType.BLOCK, BlobType.APPEND, BlobType.PAGE))

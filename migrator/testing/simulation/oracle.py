@@ -33,6 +33,7 @@ from migrator.ports.state_store import (
     SaveMove,
     StateStore,
 )
+from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Sender
 from migrator.testing.simulation.comparing import comparable, describe, difference, is_same
@@ -46,6 +47,8 @@ FENCE_SLACK_SECONDS = 120.0
 """Slow swaps at both ends of a fence, on top of its budget."""
 GUARDIAN_SECONDS = 10.0
 MOST_EXCEPTIONS = 1_000_000
+NO_REASONS = (TROUBLES["InvalidBlobType"].why, TROUBLES[OTHERS_BLOCKS].why, "every pass found new differences")
+"""What no move may be halted for in calm weather: the tool mends it, or says which name it is about."""
 Place = tuple[str, str]
 
 
@@ -628,6 +631,8 @@ class Oracle:
             route = self._routes.get(str(record.id))
             if not is_settled or route is None or "disagree" in record.reason or self._was_edited(case):
                 continue
+            if record.state is MoveState.HALTED and any(words in record.reason for words in NO_REASONS):
+                self.break_("halted-for-a-name", f"{record.id} is halted, and nobody can help it: {record.reason}")
             if route.mode == READ_ONLY:
                 self.break_("left-read-only", f"{record.id} is {record.state} and its route {_show(route)}")
             wanted = record.source if live_side(record) == "source" else record.target

@@ -52,6 +52,7 @@ from migrator.testing.simulation.loop import (
     SimLoop,
 )
 from migrator.testing.simulation.metrics import MetricWorld, Stretch
+from migrator.testing.simulation.oddities import Oddities
 from migrator.testing.simulation.oracle import Oracle, Violation
 from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.router import RouteBoard
@@ -152,6 +153,7 @@ class Scenario:
         self.numbers = numbers()
         self.troubles = Troubles(self)
         self.crowd = Crowd(self)
+        self.oddities = Oddities(self)
 
     # The world.
 
@@ -348,13 +350,17 @@ class Scenario:
                 break
             if _is_refused(process):
                 await asyncio.sleep(LOCK_TIMEOUT_SECONDS)  # the lock of a run that is gone
+            self.oddities.help(self.state.moves())
             command = self._advised(command) if process.node.alive else "apply"
 
     async def _calm_down(self) -> None:
         """Trouble until the busy time is over; then nobody holds, pauses or breaks anything any more."""
         trouble = self.loop.create_task(self.troubles.work(), name="trouble", context=self.loop.world)
+        oddities = self.loop.create_task(self.oddities.work(), name="oddities", context=self.loop.world)
         await asyncio.sleep(self.busy_seconds)
         trouble.cancel()
+        oddities.cancel()
+        self.oddities.end()
         for state in (self.state, *self.copies):
             _clear_controls(state)
 

@@ -202,7 +202,7 @@ async def test_an_origin_that_changes_after_blocks_were_thrown_away_is_copied_by
 @pytest.mark.parametrize("act", ["overwrite", "delete", "recreate"])
 async def test_a_leased_object_is_named_and_the_others_go_on(lab, direction, act):
     origin, destination = await ends_of(lab, direction)
-    destination.leases.add(("web", "one"))
+    destination.leases["web", "one"] = 1e9
     if act != "overwrite":
         lab.erase(origin, "one")
     if act != "delete":
