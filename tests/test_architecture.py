@@ -40,7 +40,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         "migrator.errors",
     ),
     "migrator.adapters": ("migrator.adapters", "migrator.ports", "migrator.model", "migrator.errors"),
-    "migrator.client": ("migrator.client", "migrator.model.routes", "migrator.errors"),
+    "migrator.client": ("migrator.client", "migrator.model.hosts", "migrator.model.routes", "migrator.errors"),
     "migrator.testing": ("migrator",),
     "migrator.cli": ("migrator",),
 }

@@ -6,7 +6,7 @@ Decides how an address and a credential become a client. Rule: one request, no r
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -30,9 +30,9 @@ _READ: dict[str, Any] = {
 class BlobAddress:
     """``place`` is for people and holds no query; ``secret`` is what the SDK takes: a key, a SAS, a credential or None."""
 
-    url: str
+    url: str = field(repr=False)
     place: str
-    secret: Any
+    secret: Any = field(repr=False)
 
     @classmethod
     def parse(cls, url: str, credential: Any) -> BlobAddress:
@@ -55,6 +55,7 @@ class BlobAddress:
             "retry_total": 0,
             "connection_timeout": timeout_seconds,
             "read_timeout": timeout_seconds,
+            "permit_redirects": False,
         }
         try:
             secret = self.secret

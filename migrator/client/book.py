@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from migrator.client.errors import RouteFenced, RouteUnusable
 from migrator.client.follower import RETRY_SECONDS, Follower, Grant, Refresh, Resolved
+from migrator.model.hosts import Hosts
 from migrator.model.routes import RouteDocument
 
 READER_PATIENCE_SECONDS = 1.0
@@ -25,8 +26,9 @@ class _Failure:
 class Book:
     """Followers by ``region/area``. Not locked: one thread or task at a time calls ``take`` and ``fail``."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, hosts: Hosts) -> None:
         self.place = place
+        self.hosts = hosts
         self._followers: dict[str, Follower] = {}
         self._last: tuple[RouteDocument | None, float] | None = None
         self._failure: _Failure | None = None
@@ -36,7 +38,7 @@ class Book:
         key = f"{region}/{area}"
         found = self._followers.get(key)
         if found is None:
-            found = Follower(key)
+            found = Follower(key, self.hosts)
             if self._last is not None:
                 found.observe(*self._last)
             found = self._followers.setdefault(key, found)

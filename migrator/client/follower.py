@@ -5,8 +5,9 @@ and how urgent a refresh is. Leaves fetching, waiting and the clock to the shell
 
 - a grant ends ``ttl`` after the request that brought the record was *sent*, never after its answer came;
 - only the newest usable observation grants anything; a read-only record grants nothing;
-- an epoch never goes back and never changes its account, endpoint or mode; a record never vanishes. An observation that
-  says so is refused, and nothing is granted until a later one is usable again;
+- an epoch never goes back and never changes its account, endpoint or mode; a record never vanishes; an endpoint is one that
+  may be given credentials. An observation that says otherwise is refused, and nothing is granted until a later one is usable;
+- whoever writes the document must not get a lease of a day: durations have a bound of the client's own;
 - readers are never stopped: they go on with the last record, marked stale.
 
 Times are seconds of one clock that never goes back and that the caller passes in. No I/O, no clock, nothing foreign.
@@ -18,12 +19,19 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from migrator.client.errors import RestartUpload, RouteFenced, RouteUnusable
+from migrator.model.hosts import Hosts
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
 
 READ_ONLY_CACHE_SECONDS = 2.0
 """How long a reader keeps a read-only record: so stale reads end two seconds after a switch."""
 RETRY_SECONDS = 0.2
 """A writer asks again for a read-only or refused record no sooner than this."""
+
+MAX_TTL_SECONDS = 300.0
+MAX_WRITE_SECONDS = 3600.0
+"""Longer durations of a document are taken for these. Shorter than the engine waits for is always safe."""
+MAX_EPOCH = 2**53 - 1
+"""The last whole number that every JSON reader keeps exactly."""
 
 
 class Refresh(Enum):
@@ -112,10 +120,13 @@ class Follower:
     True
     >>> follower.lease(now=129.0).expires
     130.0
+
+    ``hosts`` None: endpoints are not looked at (simulations, which send nothing); the shells always give some.
     """
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, hosts: Hosts | None = None) -> None:
         self.key = key
+        self._hosts = hosts
         self._seen = _Seen()
 
     @property
@@ -141,7 +152,8 @@ class Follower:
         if held is not None and held.record.epoch == document.routes[self.key].epoch and sent_at <= held.sent_at:
             return True
         cured = fault is None or sent_at >= fault.sent_at
-        fresh = _Held(_normal(document.routes[self.key]), sent_at, document.ttl_seconds, document.max_write_seconds)
+        ttl, max_write = min(document.ttl_seconds, MAX_TTL_SECONDS), min(document.max_write_seconds, MAX_WRITE_SECONDS)
+        fresh = _Held(_normal(document.routes[self.key]), sent_at, ttl, max_write)
         self._seen = _Seen(fresh, None if cured else fault)
         return True
 
@@ -219,6 +231,10 @@ class Follower:
         record = document.routes.get(self.key)
         if record is None:
             return "the route document has no record of it"
+        if record.epoch > MAX_EPOCH:
+            return f"its epoch is beyond {MAX_EPOCH}"
+        if self._hosts is not None and (why := self._hosts.objection(record.account, record.endpoint)):
+            return why
         held = self._seen.held
         if held is None or record.epoch > held.record.epoch:
             return None
@@ -232,7 +248,7 @@ class Follower:
     def _unusable(self, why: str) -> RouteUnusable:
         return RouteUnusable(
             f"cannot follow the route of {self.key}: {why}",
-            hint="the operator finds the cause with migrate doctor",
+            hint="the operator finds the cause with migrate doctor; hosts= names addresses that are yours",
         )
 
 

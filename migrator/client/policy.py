@@ -21,12 +21,15 @@ from azure.storage.blob import ExponentialRetry
 from azure.storage.blob.aio import ExponentialRetry as AsyncExponentialRetry
 
 from migrator.client.ending import ended_in_time, ended_in_time_async
-from migrator.client.errors import LeaseError
+from migrator.client.errors import LeaseError, RouteUnusable
 from migrator.client.lease import TryTimes, WriteLease
 from migrator.client.routes import Routes
 from migrator.client.sync import SyncRoutes
-from migrator.client.writes import Attempt, WriteKind, is_signed_by_policy, kind_of, with_timeout
+from migrator.client.writes import Attempt, WriteKind, is_signed_by_policy, kind_of, whole_seconds, with_timeout
+from migrator.model.hosts import Hosts
 
+_WAS_HERE = "migrate_was_here"
+"""In the context of a request that came by before."""
 RETRIES = 3
 """After about 2, 4 and 8 seconds: the SDK's own first pause of 15 s would use up a quarter of a ``max_write``."""
 _NEVER_SENT = frozenset(
@@ -62,6 +65,7 @@ class LeasePolicy(AsyncExponentialRetry):
 
     async def send(self, request: Any) -> Any:  # type: ignore[override]
         http = request.http_request
+        _check_address(request, self._routes.hosts)
         if kind_of(http.method, http.url) in (WriteKind.READ, WriteKind.STAGED):
             return await super().send(request)  # type: ignore[no-untyped-call]
         settings = self.configure_retries(request)
@@ -125,6 +129,7 @@ class SyncLeasePolicy(ExponentialRetry):
 
     def send(self, request: Any) -> Any:
         http = request.http_request
+        _check_address(request, self._routes.hosts)
         if kind_of(http.method, http.url) in (WriteKind.READ, WriteKind.STAGED):
             return super().send(request)  # type: ignore[no-untyped-call]
         settings = self.configure_retries(request)
@@ -177,6 +182,19 @@ class SyncLeasePolicy(ExponentialRetry):
         return self._routes.write(self._region, self._area)
 
 
+def _check_address(request: Any, hosts: Hosts) -> None:
+    """Before a credential is added, for reads too: the client may have been made for any host, and the SDK follows redirects,
+    which no blob service sends, with whatever it signs. RouteUnusable."""
+    why = hosts.objection_to_url(request.http_request.url)
+    if why is not None:
+        raise RouteUnusable(
+            f"cannot send a request: {why}", hint="hosts= of Routes.from_url names addresses that are yours"
+        )
+    if request.context.get(_WAS_HERE):
+        raise RouteUnusable("cannot send a request on to where the service redirects it", hint="nothing was sent there")
+    request.context[_WAS_HERE] = True
+
+
 def _options(given: dict[str, Any]) -> dict[str, Any]:
     return {
         "initial_backoff": 0,
@@ -208,8 +226,8 @@ def _next_pause(
     answer = None if response is None else response.http_response
     if not policy.increment(settings, request=request.http_request, response=answer, error=error):
         return None
-    wish = "" if answer is None else str(answer.headers.get("Retry-After", ""))
-    pause = max(float(policy.get_backoff_time(settings) or 0), float(wish) if wish.isdigit() else 0.0)
+    wish = None if answer is None else whole_seconds(str(answer.headers.get("Retry-After", "")))
+    pause = max(float(policy.get_backoff_time(settings) or 0), float(wish or 0))
     return pause if attempt.has_time_for(pause) else None
 
 

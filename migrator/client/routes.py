@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -18,8 +18,9 @@ from migrator.client.book import Book
 from migrator.client.errors import RouteFenced, Unfetched
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
-from migrator.client.sources import AsyncSource, async_source
+from migrator.client.sources import AsyncSource, async_source, trusted_hosts
 from migrator.client.waiting import FETCH_SECONDS, Wait
+from migrator.model.hosts import Hosts
 
 
 class Routes:
@@ -40,13 +41,14 @@ class Routes:
         self,
         source: AsyncSource,
         *,
+        hosts: Hosts | None = None,
         clock: Clock = monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
         timeout_seconds: float = FETCH_SECONDS,
     ) -> None:
         self._source = source
-        self._book = Book(source.place)
+        self._book = Book(source.place, Hosts.of() if hosts is None else hosts)
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
@@ -54,7 +56,15 @@ class Routes:
         self._flight: asyncio.Task[None] | None = None
 
     @classmethod
-    def from_url(cls, url: str, *, credential: Any = None, timeout_seconds: float = FETCH_SECONDS) -> Routes:
+    def from_url(
+        cls,
+        url: str,
+        *,
+        credential: Any = None,
+        hosts: Iterable[str] | None = None,
+        accounts: Mapping[str, str] | None = None,
+        timeout_seconds: float = FETCH_SECONDS,
+    ) -> Routes:
         """Follow the document at ``url``.
 
         Args:
@@ -63,12 +73,21 @@ class Routes:
             credential: for a blob without SAS: a connection string, an account key, a SAS, ``env:NAME`` of a variable
                 that holds one of them, or a credential object of azure-identity (the async kind). None: without SAS,
                 ``DefaultAzureCredential``.
+            hosts: what records of the document may name: ``name.blob.core.windows.net``, ``*.blob.example.org`` (a star is one
+                label), ``127.0.0.1:8443``, ``local:`` for embedded accounts. None: Azure's public and sovereign blob services; if
+                the document lies on this machine, also embedded accounts and ``http`` on loopback.
+            accounts: instead, the address of each account by the name that the plan gives it. Nothing else is followed.
             timeout_seconds: of one read of the document.
         Raises:
-            UsageError: the address or the credential cannot be used.
+            UsageError: the address, the credential, or a host cannot be used.
         """
         source = async_source(url, credential=credential, timeout_seconds=timeout_seconds)
-        return cls(source, timeout_seconds=timeout_seconds)
+        return cls(source, hosts=trusted_hosts(url, hosts, accounts), timeout_seconds=timeout_seconds)
+
+    @property
+    def hosts(self) -> Hosts:
+        """What may be given credentials."""
+        return self._book.hosts
 
     @property
     def place(self) -> str:
@@ -99,7 +118,8 @@ class Routes:
 
         Raises:
             RouteFenced: the route is read-only or could not be read in time; nothing was sent. See ``writable``.
-            RouteUnusable: the document contradicts what was seen, or has no record of the area.
+            RouteUnusable: the document contradicts what was seen, has no record of the area, or names a host that may not be
+                given credentials.
         """
         follower = self._book.follower(region, area)
         match self._book.write_refresh(follower, self._clock()):

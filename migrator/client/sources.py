@@ -7,11 +7,13 @@ none), decoding and patience to the callers. Rule: one ``fetch`` is one read of 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from migrator.client.errors import Unfetched
 from migrator.errors import UsageError
+from migrator.model.hosts import LOOPBACK, Address, Hosts
 from migrator.model.routes import MAX_DOCUMENT_BYTES
 
 
@@ -64,6 +66,21 @@ def file_path(url: str) -> str | None:
     if parts.scheme in ("http", "https") or "://" in url:
         return None
     return os.path.abspath(url)
+
+
+def trusted_hosts(url: str, hosts: Iterable[str] | None, accounts: Mapping[str, str] | None) -> Hosts:
+    """What the records of the document at ``url`` may name. Raises UsageError."""
+    try:
+        if accounts is not None:
+            if hosts is not None:
+                raise ValueError("give hosts or accounts, not both")
+            return Hosts.of_accounts(accounts)
+        address = None if file_path(url) is not None else Address.read("/".join(url.split("/", 3)[:3]))
+        return Hosts.of(
+            hosts, is_local=file_path(url) is not None or (address is not None and address.host in LOOPBACK)
+        )
+    except ValueError as fault:
+        raise UsageError(f"cannot follow the routes: {fault}") from fault
 
 
 def sync_source(url: str, *, credential: Any, timeout_seconds: float) -> SyncSource:

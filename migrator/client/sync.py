@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -17,8 +17,9 @@ from migrator.client.book import Book
 from migrator.client.errors import RouteFenced, Unfetched
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
-from migrator.client.sources import SyncSource, sync_source
+from migrator.client.sources import SyncSource, sync_source, trusted_hosts
 from migrator.client.waiting import FETCH_SECONDS, Wait
+from migrator.model.hosts import Hosts
 
 
 class SyncRoutes:
@@ -36,21 +37,36 @@ class SyncRoutes:
         self,
         source: SyncSource,
         *,
+        hosts: Hosts | None = None,
         clock: Clock = monotonic,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._source = source
-        self._book = Book(source.place)
+        self._book = Book(source.place, Hosts.of() if hosts is None else hosts)
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
         self._fetching = threading.Lock()
 
     @classmethod
-    def from_url(cls, url: str, *, credential: Any = None, timeout_seconds: float = FETCH_SECONDS) -> SyncRoutes:
+    def from_url(
+        cls,
+        url: str,
+        *,
+        credential: Any = None,
+        hosts: Iterable[str] | None = None,
+        accounts: Mapping[str, str] | None = None,
+        timeout_seconds: float = FETCH_SECONDS,
+    ) -> SyncRoutes:
         """As ``Routes.from_url``; credential objects are the sync kind."""
-        return cls(sync_source(url, credential=credential, timeout_seconds=timeout_seconds))
+        source = sync_source(url, credential=credential, timeout_seconds=timeout_seconds)
+        return cls(source, hosts=trusted_hosts(url, hosts, accounts))
+
+    @property
+    def hosts(self) -> Hosts:
+        """What may be given credentials."""
+        return self._book.hosts
 
     @property
     def place(self) -> str:

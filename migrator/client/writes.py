@@ -73,9 +73,14 @@ def with_timeout(url: str, seconds: int) -> str:
         name, _, value = part.partition("=")
         if name.lower() != "timeout":
             kept.append(part)
-        elif value.isdigit():
-            seconds = min(seconds, int(value))
+        elif (given := whole_seconds(value)) is not None:
+            seconds = min(seconds, given)
     return f"{path}?{'&'.join([*kept, f'timeout={seconds}'])}"
+
+
+def whole_seconds(text: str) -> int | None:
+    """A number of seconds of a header or query. None for anything else: ``isdigit`` alone takes signs that ``int`` refuses."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def is_within(url: str, endpoint: str) -> bool:

@@ -38,7 +38,7 @@ OK = "ok"
 
 
 class Service:
-    """Answers from a script: a status, ``(status, error code)``, "cut" (hang up unanswered), or a call made first."""
+    """Answers from a script: a status, ``(status, error code[, headers])``, "cut" (hang up unanswered), or a call made first."""
 
     def __init__(self) -> None:
         self.script: list[Any] = []
@@ -66,9 +66,10 @@ class Service:
             return web.Response()
         if step == OK:
             step = STATUS.get(request.method, 200 if request.query.get("comp") == "metadata" else 201)
-        status, code = step if isinstance(step, tuple) else (step, "")
+        status, code, *more = step if isinstance(step, tuple) else (step, "")
         headers = {"ETag": '"0x8D"', "Last-Modified": "Tue, 24 Nov 2026 00:00:00 GMT", "x-ms-blob-append-offset": "0"}
-        return web.Response(status=status, headers=headers | ({"x-ms-error-code": code} if code else {}))
+        headers |= ({"x-ms-error-code": code} if code else {}) | (more[0] if more else {})
+        return web.Response(status=status, headers=headers)
 
 
 def is_signed(request: web.Request) -> bool:
@@ -198,12 +199,12 @@ async def test_staged_blocks_and_reads_pass_a_fence_and_the_commit_does_not(benc
 
 
 async def test_after_a_switch_a_commit_begins_again_and_other_writes_move(bench: Bench) -> None:
-    bench.route(READ_WRITE, 9, url="https://new.example")
+    bench.route(READ_WRITE, 9, url="https://new.blob.core.windows.net")
     with pytest.raises(RestartUpload) as restart:
         await bench.call("commit_block_list", ["0001"])
     with pytest.raises(RouteMoved) as moved:
         await put(bench)
-    assert (restart.value.endpoint, moved.value.endpoint) == ("https://new.example",) * 2
+    assert (restart.value.endpoint, moved.value.endpoint) == ("https://new.blob.core.windows.net",) * 2
     assert bench.service.seen == []
 
 
@@ -217,6 +218,13 @@ async def test_a_busy_service_is_tried_again_with_less_time(bench: Bench) -> Non
     bench.service.script = [bench.later(5, (503, "ServerBusy")), OK]
     await put(bench)
     assert bench.service.timeouts == [50, 45]
+
+
+@pytest.mark.parametrize("wish", ["\u00b2", "9" * 5000, "-1", "soon", "1e9", ""])
+async def test_a_wish_that_is_no_number_of_seconds_is_no_wish(bench: Bench, wish: str) -> None:
+    bench.service.script = [(503, "ServerBusy", {"Retry-After": wish}), OK]
+    await put(bench)
+    assert len(bench.service.seen) == 2
 
 
 async def test_tries_end_with_max_write(bench: Bench) -> None:
@@ -367,13 +375,13 @@ async def test_after_a_switch_such_a_write_is_told_where_to_go(bench: Bench) -> 
     bench.credential = POLICY[0]
 
     def closed() -> Any:
-        bench.route(READ_WRITE, 9, url="https://new.example")
+        bench.route(READ_WRITE, 9, url="https://new.blob.core.windows.net")
         return REFUSED
 
     bench.service.script = [closed]
     with pytest.raises(RouteMoved) as caught:
         await put(bench)
-    assert caught.value.endpoint == "https://new.example"
+    assert caught.value.endpoint == "https://new.blob.core.windows.net"
 
 
 async def test_a_refusal_that_stays_is_the_services_answer(bench: Bench) -> None:
@@ -403,7 +411,7 @@ async def test_a_long_upload_commits_under_its_own_lease(bench: Bench) -> None:
     """The SDK's upload of many blocks: each goes unhindered, the commit is checked."""
 
     def during() -> str:
-        bench.route(READ_WRITE, 9, url="https://new.example")
+        bench.route(READ_WRITE, 9, url="https://new.blob.core.windows.net")
         bench.now += 40
         return OK
 

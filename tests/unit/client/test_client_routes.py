@@ -27,7 +27,7 @@ REGION, AREA = "europe", "images"
 
 
 def document(account: str, mode: Mode, epoch: int) -> bytes:
-    record = RouteRecord(account, f"https://{account}.example", mode, epoch, "lineage", "", "")
+    record = RouteRecord(account, f"https://{account}.blob.core.windows.net", mode, epoch, "lineage", "", "")
     return RouteDocument(30, 60, {f"{REGION}/{AREA}": record}).encode()
 
 
@@ -126,7 +126,12 @@ async def test_a_lease_counts_from_the_sending(start: Start) -> None:
     shell = start((0, RW7))
     shell.world.delay = 10
     lease = await shell.write()
-    assert (lease.expires, lease.remaining(), lease.epoch, lease.endpoint) == (130.0, 20.0, 7, "https://old.example")
+    assert (lease.expires, lease.remaining(), lease.epoch, lease.endpoint) == (
+        130.0,
+        20.0,
+        7,
+        "https://old.blob.core.windows.net",
+    )
 
 
 async def test_an_answer_slower_than_ttl_grants_nothing(start: Start) -> None:
@@ -276,11 +281,11 @@ async def test_an_upload_is_committed_where_its_blocks_are(start: Start) -> None
 async def test_an_upload_begins_again_after_a_switch(start: Start) -> None:
     shell = start((0, RW7), (110, RO8), (150, NEW9))
     upload = await shell("upload", REGION, AREA)
-    assert (upload.endpoint, upload.account) == ("https://old.example", "old")
+    assert (upload.endpoint, upload.account) == ("https://old.blob.core.windows.net", "old")
     shell.world.now = 131
     with pytest.raises(RestartUpload) as caught:
         await shell.commit(upload)
-    assert caught.value.endpoint == "https://new.example"
+    assert caught.value.endpoint == "https://new.blob.core.windows.net"
 
 
 async def test_a_source_that_breaks_in_an_unforeseen_way_stops_no_reader(start: Start) -> None:

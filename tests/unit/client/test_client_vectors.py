@@ -13,7 +13,8 @@ from migrator.client.errors import LeaseError, OutcomeUnknown, RestartUpload, Ro
 from migrator.client.follower import Follower, Grant, UploadToken
 from migrator.client.lease import TryTimes, WriteLease
 from migrator.client.writes import Attempt, is_repeatable, kind_of
-from migrator.model.routes import RouteDocument
+from migrator.model.hosts import Hosts
+from migrator.model.routes import RouteDocument, RouteRecord
 
 VECTORS = {
     entry.name: json.loads(entry.read_text())
@@ -117,6 +118,17 @@ def test_a_try_has_the_published_times(case: Any) -> None:
         assert case["refused"] == "late"
     else:
         assert asdict(times) == pytest.approx({f"{name}_seconds": case[name] for name in ("connect", "timeout", "end")})
+
+
+@pytest.mark.parametrize("case", VECTORS["hosts.json"]["endpoints"], ids=lambda c: c["name"])
+def test_only_trusted_endpoints_are_followed_as_published(case: Any) -> None:
+    if "accounts" in case:
+        hosts = Hosts.of_accounts(case["accounts"])
+    else:
+        hosts = Hosts.of(case.get("hosts"), is_local=case.get("local", False))
+    record = RouteRecord(case.get("account", "eu-core"), case["endpoint"], "read-write", 1, "lineage", "", "")
+    follower = Follower("europe/images", hosts)
+    assert follower.observe(RouteDocument(30, 60, {"europe/images": record}), sent_at=1.0) is case["allowed"]
 
 
 def test_the_page_names_every_file_of_vectors() -> None:

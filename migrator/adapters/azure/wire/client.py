@@ -28,7 +28,7 @@ class Client:
 
     Args:
         endpoint: ``http(s)://host[:port]``; a path is not looked at. ValueError if it names no host.
-        trust: for https; verification is the context's own.
+        trust: for https, which is refused without; verification is the context's own.
         constant: headers of every request, beside Host.
     """
 

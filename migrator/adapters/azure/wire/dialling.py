@@ -10,6 +10,7 @@ import asyncio
 import os
 import socket
 import ssl
+from dataclasses import field
 from urllib.parse import unquote, urlsplit
 
 from migrator.adapters.azure.wire import failures
@@ -42,15 +43,17 @@ class Proxy:
 
     host: str
     port: int
-    authorization: str
+    authorization: str = field(repr=False)
 
 
 def server_of(endpoint: str, trust: ssl.SSLContext | None) -> Server:
-    """``endpoint`` is an http or https URL. Raises ValueError if it names no host."""
+    """``endpoint`` is an http or https URL. Raises ValueError if it names no host, or https that nothing verifies."""
     parts = urlsplit(endpoint)
     secure = parts.scheme == "https"
     if parts.scheme not in ("http", "https") or not parts.hostname or not parts.hostname.isprintable():
         raise ValueError("not the address of a server")
+    if secure and trust is None:
+        raise ValueError("https without a context that verifies it would be plain text")
     return Server(parts.hostname, parts.port or (443 if secure else 80), trust if secure else None)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from migrator.adapters.azure.wire import Answer, Client, Limits, NoAnswer, NotSent, Stream, Timeouts, UnsafeRequest
+from migrator.adapters.azure.wire.dialling import Proxy
 from migrator.adapters.azure.wire.heads import head_of
 from migrator.ports.object_store import MAY_SEND
 from tests.certificates import make_certificate
@@ -680,3 +681,12 @@ class TestProxies:
             with pytest.raises(NotSent, match="the proxy does not connect to it"):
                 await put(client)
             client.close()
+
+
+def test_https_without_a_context_is_refused_instead_of_plain_text() -> None:
+    with pytest.raises(ValueError, match="plain text"):
+        Client("https://127.0.0.1:1", trust=None)
+
+
+def test_a_proxy_is_shown_without_its_password() -> None:
+    assert "c2VjcmV0" not in repr(Proxy("proxy", 3128, "Basic c2VjcmV0"))
