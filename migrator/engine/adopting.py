@@ -98,7 +98,7 @@ async def _swap(mover: Mover) -> tuple[RouteRecord, RouteRecord]:
                 " or more (migrate doctor shows the last one known), then the same command again",
             )
         _require_explicable(mover, found)
-        adopted = desk.adopted(found, epoch=_highest(mover.record))
+        adopted = desk.adopted(mover.id, found, epoch=_highest(mover.record))
         try:
             await desk.change(mover.id, found, adopted)
             return found, adopted
@@ -128,7 +128,8 @@ def _require_explicable(mover: Mover, found: RouteRecord) -> None:
 def _highest(record: MoveRecord) -> int:
     """The highest epoch that this store, and so any follower of its routes, may have seen."""
     intent = record.intent
-    return max(record.epoch, intent.fence.epoch + 1 if intent is not None else 0)
+    switched = intent.switched.epoch if intent is not None and intent.switched is not None else 0
+    return max(record.epoch, intent.fence.epoch + 1 if intent is not None else 0, switched)
 
 
 def _known(record: MoveRecord) -> dict[str, object]:

@@ -29,6 +29,7 @@ from migrator.errors import (
     Unreachable,
 )
 from migrator.forecast.converging import Convergence
+from migrator.machine.agreement import is_own_old_fence
 from migrator.machine.events import Event
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
 from migrator.machine.waiting import Wait
@@ -259,14 +260,19 @@ class Mover:
             await self.world.guardian.done(str(self.id))
 
     async def check_claim(self) -> RouteRecord:
-        """Read the route record; RouteDisagreement unless it is ours and names the account we do not write to."""
+        """Read the route record; RouteDisagreement unless it is ours and names the account we do not write to. RouteChanged if
+        somebody else wrote the document since our fence: a release is due then, whatever the record says now."""
         asked = self.world.clock.monotonic()
         found = await self.shared.desk.record(self.id)
         intent = self.record.intent
+        if intent is not None:
+            self.shared.desk.require_closed(self.id)
+        elif found is not None and is_own_old_fence(self.record, found, run=self.shared.run.id):
+            return await self._free_again(found, asked)
         live = self.plan.source if live_side(self.record) == "source" else self.plan.target
         epochs = {self.record.epoch}
         if intent is not None:
-            epochs |= {intent.fence.epoch, intent.fence.epoch + 1}
+            epochs |= {intent.fence.epoch} | ({intent.switched.epoch} if intent.switched is not None else set())
         if (
             found is None
             or found.account != live
@@ -281,6 +287,16 @@ class Mover:
             )
         self._claim_at = asked
         return found
+
+    async def _free_again(self, found: RouteRecord, asked: float) -> RouteRecord:
+        """Somebody put a fence of this run back that had been released: nobody else would ever open it."""
+        released = self.shared.desk.released(self.id, found, above=self.record.epoch)
+        await self.shared.desk.change(self.id, found, released)
+        text = f"{self.id}: an old fence (epoch {found.epoch}) was put back by hand; writes go on at {found.account}"
+        stays.learn(self, released.epoch, self.note("fence-released", text, epoch=released.epoch))
+        self.tell("warning", text)
+        self._claim_at = asked
+        return released
 
     def note(self, kind: str, text: str, **evidence: Any) -> AddJournal:
         entry = JournalEntry(

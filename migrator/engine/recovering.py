@@ -43,11 +43,12 @@ async def _free_writers(fleet: Fleet) -> None:
     routes = document.routes if document else {}
     for move in fleet.schedule.moves:
         found, intent = routes.get(str(move.id)), fleet.mover(move).record.intent
+        record = fleet.mover(move).record
         is_ours = found is not None and found.mode == READ_ONLY and found.lineage == lineage
         if not is_ours or found is None or (intent and explain(found, intent) is not Standing.UNEXPLAINED):
             continue
         with suppress(RouteChanged):  # somebody released it first
-            await desk.change(move.id, found, desk.released(found))
+            await desk.change(move.id, found, desk.released(move.id, found, above=record.epoch))
             text = f"{move.id}: writers go on at {found.account}: its fence (epoch {found.epoch}) is on no record"
             fleet.commit(fleet.journal("fence-released", text))
             fleet.world.reporter.event("recovery", str(move.id), text)

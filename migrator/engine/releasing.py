@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from migrator.engine import enforcing
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event
-from migrator.machine.release import Standing, decide_release, explain
+from migrator.machine.release import Standing, explain
 from migrator.model.moves import Direction, MoveRecord, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
@@ -58,6 +58,8 @@ async def release(mover: Mover, why: str) -> None:
             epoch=found.epoch,
             figures=replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent)),
         )
+        if not mover.fence_begun:
+            mover.shared.desk.doubt(mover.id)
     mover._claim_at = -1e9
     if mover.record.revoked:
         await enforcing.restore(mover)
@@ -79,11 +81,12 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
                     f" the fence of epoch {intent.fence.epoch} nor what came before or after it)",
                     hint=ADOPT_HINT,
                 )
-            if standing is not Standing.FENCED:
+            # Of a broken fence followers may have seen its epoch, or the next one, say something else: they obey a later one. A
+            # record that another run has claimed since is that run's.
+            is_in_doubt = desk.is_broken(mover.id) and found.run == intent.fence.run
+            if standing is not Standing.FENCED and not (standing is Standing.RELEASED and is_in_doubt):
                 return standing, found
-            released = decide_release(found, intent.before, intent.fence)
-            assert released is not None
-            released = desk.stamped(released)
+            released = desk.released(mover.id, found)
             await desk.change(mover.id, found, released)
             return Standing.RELEASED, released
         except (RouteChanged, CloudError) as fault:

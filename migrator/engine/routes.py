@@ -1,7 +1,14 @@
 """The one hand that writes the route document: records changed by compare-and-swap, one swap at a time.
 
-A swap refused because another record changed is tried again; one refused because *this* record changed goes up as
-RouteChanged. An unanswered swap goes up as OutcomeUnknown: the fence's answer to it is a release, never a guess.
+Rules:
+
+- a swap refused because another record changed is tried again; one refused because *this* record changed goes up as
+  RouteChanged. An unanswered swap goes up as OutcomeUnknown: the fence's answer to it is a release, never a guess;
+- every version of the document is known by its ETag: this desk wrote it, or somebody else did. While a fence of this desk is
+  open, one that somebody else wrote breaks that fence, whatever it says: there may have been another before it, and leases
+  under that;
+- an epoch that this desk writes is above every epoch that it ever saw in that record, and above those that a version which nobody
+  saw may have had.
 """
 
 from __future__ import annotations
@@ -23,6 +30,8 @@ ATTEMPTS = 20
 READ_SECONDS = 60.0
 """How long a document that does not answer is asked again before the error goes up. Meanwhile nothing is written."""
 READ_AGAIN_SECONDS = 1.0
+UNSEEN_EPOCHS = 1
+"""So many epochs are stepped over once a fence is broken: a version that came and went unseen may have used the next one."""
 
 
 class RouteDesk:
@@ -47,6 +56,14 @@ class RouteDesk:
         self._run = run
         self._turn = asyncio.Lock()
         self._seen = routing
+        self._known: set[str | None] = set()
+        """ETags of all versions that this desk wrote or looked at."""
+        self._open: set[str] = set()
+        """Records that a fence of this desk closed."""
+        self._broken: set[str] = set()
+        """Records whose fence somebody else may have opened meanwhile; until this desk writes a later epoch."""
+        self._epochs: dict[str, int] = {}
+        """The highest epoch of each record that was ever seen."""
 
     @property
     def drain_seconds(self) -> float:
@@ -63,7 +80,7 @@ class RouteDesk:
                 if document is None or document == self._with_durations(document):
                     return None
                 try:
-                    await self._router.swap(self._with_durations(document), expected_etag=seen.etag)
+                    self._known.add(await self._router.swap(self._with_durations(document), expected_etag=seen.etag))
                 except (RouteChanged, OutcomeUnknown):
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -86,7 +103,7 @@ class RouteDesk:
 
     async def record(self, move: MoveId, *, is_patient: bool = True) -> RouteRecord | None:
         """The record now; None if there is none. ``is_patient`` False: no second try, the caller has its own."""
-        document = (await (self._read() if is_patient else self._router.read())).document
+        document = (await self._read() if is_patient else self._noted(await self._router.read())).document
         return document.routes.get(str(move)) if document else None
 
     async def _read(self) -> RouteSnapshot:
@@ -99,39 +116,69 @@ class RouteDesk:
                     raise
             await self._clock.sleep(READ_AGAIN_SECONDS * (0.5 + self._clock.random()))
 
+    def is_broken(self, move: MoveId) -> bool:
+        """Is the fence of ``move`` one that somebody else may have opened for a moment? By all that was seen up to now."""
+        return str(move) in self._broken
+
+    def doubt(self, move: MoveId) -> None:
+        """Its last fence was another process's, and nobody knows which versions came and went under it."""
+        self._broken.add(str(move))
+
+    def require_closed(self, move: MoveId) -> None:
+        """RouteChanged if somebody else wrote the document since the fence of ``move``: writers may have got leases."""
+        if self.is_broken(move):
+            raise RouteChanged(
+                f"cannot go on in the fence of {move}: somebody else wrote the route document meanwhile, and may have let writers"
+                " in for a moment",
+                hint="writers go on at once; find out who writes it: while a fence is open nobody but this run may",
+            )
+
     async def change(self, move: MoveId, expected: RouteRecord | None, new: RouteRecord) -> None:
         """Put ``new`` in place of exactly ``expected`` (None: there must be no record).
 
         Raises:
-            RouteChanged: the record is another one; nothing was written.
+            RouteChanged: the record is another one, or this would be a switch out of a broken fence; nothing was written.
             OutcomeUnknown: the swap was not answered.
         """
+        key = str(move)
+        is_switch = expected is not None and new.account != expected.account
         if expected is not None and expected.run != self._run:
             self._succeed(expected.run)
         async with self._turn:
             for _ in range(ATTEMPTS):
                 seen = self._noted(await self._router.read())
                 document = seen.document or RouteDocument(self._routing.ttl_seconds, self._routing.max_write_seconds)
-                found = document.routes.get(str(move))
+                found = document.routes.get(key)
+                if is_switch:
+                    self.require_closed(move)
                 if found != expected:
                     raise RouteChanged(
                         f"cannot change the route of {move}: it changed under us ({_show(found)}, expected {_show(expected)})",
                         hint="run migrate doctor or migrate routes to see who wrote it",
                     )
                 try:
-                    document = self._with_durations(document).with_record(str(move), new)
-                    await self._router.swap(document, expected_etag=seen.etag)
+                    document = self._with_durations(document).with_record(key, new)
+                    self._known.add(await self._router.swap(document, expected_etag=seen.etag))
                 except RouteChanged:
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
+                if expected is None or new.epoch > expected.epoch:
+                    self._broken.discard(key)
+                (self._open.add if new.mode == READ_ONLY else self._open.discard)(key)
+                self._epochs[key] = max(self._epochs.get(key, 0), new.epoch)
                 return
         raise RouteChanged(
             f"cannot change the route of {move}: other writers were faster {ATTEMPTS} times", hint="try again"
         )
 
     def _noted(self, seen: RouteSnapshot) -> RouteSnapshot:
+        if seen.etag not in self._known:
+            self._known.add(seen.etag)
+            self._broken |= self._open
         if seen.document is None:
             return seen
+        for key, record in seen.document.routes.items():
+            self._epochs[key] = max(self._epochs.get(key, 0), record.epoch)
         ttl = max(self._seen.ttl_seconds, seen.document.ttl_seconds)
         max_write = max(self._seen.max_write_seconds, seen.document.max_write_seconds)
         if (ttl, max_write) != (self._seen.ttl_seconds, self._seen.max_write_seconds):
@@ -141,25 +188,32 @@ class RouteDesk:
     def first(self, account: str, endpoint: str) -> RouteRecord:
         return RouteRecord(account, endpoint, READ_WRITE, 1, self._lineage, self._now(), self._run)
 
-    def fenced(self, record: RouteRecord) -> RouteRecord:
-        return replace(record, mode=READ_ONLY, epoch=record.epoch + 1, run=self._run, updated=self._now())
+    def fenced(self, move: MoveId, record: RouteRecord) -> RouteRecord:
+        return replace(record, mode=READ_ONLY, epoch=self.next_epoch(move, record), run=self._run, updated=self._now())
 
     def stamped(self, record: RouteRecord) -> RouteRecord:
         """As it is, in the name of this run."""
         return replace(record, run=self._run, updated=self._now())
 
-    def released(self, record: RouteRecord) -> RouteRecord:
-        return replace(record, mode=READ_WRITE, epoch=record.epoch + 1, run=self._run, updated=self._now())
+    def released(self, move: MoveId, record: RouteRecord, *, above: int = 0) -> RouteRecord:
+        """Writable at the same account. ``above``: an epoch that the store knows."""
+        epoch = self.next_epoch(move, record, above=above)
+        return replace(record, mode=READ_WRITE, epoch=epoch, run=self._run, updated=self._now())
 
-    def adopted(self, record: RouteRecord, *, epoch: int) -> RouteRecord:
+    def adopted(self, move: MoveId, record: RouteRecord, *, epoch: int) -> RouteRecord:
         """This store's own from now on, writable, under an epoch that no follower and no store has seen."""
-        released = self.released(record)
-        return replace(released, epoch=max(record.epoch, epoch) + 1, lineage=self._lineage)
+        return replace(self.released(move, record, above=epoch), lineage=self._lineage)
 
-    def switched(self, fence: RouteRecord, account: str, endpoint: str) -> RouteRecord:
+    def switched(self, move: MoveId, fence: RouteRecord, account: str, endpoint: str) -> RouteRecord:
+        epoch = self.next_epoch(move, fence)
         return replace(
-            fence, account=account, endpoint=endpoint, mode=READ_WRITE, epoch=fence.epoch + 1, updated=self._now()
+            fence, account=account, endpoint=endpoint, mode=READ_WRITE, epoch=epoch, run=self._run, updated=self._now()
         )
+
+    def next_epoch(self, move: MoveId, record: RouteRecord, *, above: int = 0) -> int:
+        """An epoch that no follower can have seen, as far as anybody knows."""
+        unseen = UNSEEN_EPOCHS if self.is_broken(move) else 0
+        return max(record.epoch, self._epochs.get(str(move), 0), above) + 1 + unseen
 
     def _now(self) -> str:
         return self._clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -8,11 +8,17 @@ that this store did not write; where nobody knows when a stay began, it began wh
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from migrator.machine.events import Event
 from migrator.machine.transitions import resume_state
 from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.units import show_duration
 from migrator.model.values import replace
+from migrator.ports.state_store import Change
+
+if TYPE_CHECKING:
+    from migrator.engine.mover import Mover
 
 
 def begun(record: MoveRecord, at: datetime | None) -> dict[str, Any]:
@@ -31,3 +37,23 @@ def is_another(record: MoveRecord, epoch: int) -> bool:
     if record.resume_from is None or resume_state(record.resume_from) is not MoveState.SOAKING:
         return False
     return record.resume_from is MoveState.SOAKED or record.switched_at is None or record.epoch != epoch
+
+
+def learn(mover: Mover, epoch: int, *changes: Change) -> None:
+    """Write down an epoch that is new to this store. Nobody changes the epoch of a move that soaks but another store's engine
+    or a hand: the route may have been elsewhere and come back."""
+    record = mover.record
+    known: dict[str, Any] = {"ever_routed": True, "epoch": epoch}
+    if record.state not in (MoveState.SOAKING, MoveState.SOAKED):
+        mover.save(replace(record, **known), *changes)
+        return
+    known |= begun(record, mover.world.clock.now())
+    soaked = record.figures.soak_seconds
+    lost = f", {show_duration(soaked)} of healthy time are lost" if soaked else ""
+    text = f"{mover.id}: the route went on to epoch {epoch} without us; the soak starts again{lost}"
+    note = mover.note("soak-restarted", text, epoch=epoch, known=record.epoch)
+    mover.tell("warning", text)
+    if record.state is MoveState.SOAKED:
+        mover.happen(Event.LOST_SIGHT, note, *changes, **known)
+    else:
+        mover.save(replace(record, **known), note, *changes)

@@ -54,6 +54,13 @@ def is_as_left(move: MoveRecord, found: RouteRecord | None, *, lineage: str) -> 
     return found.epoch == move.epoch
 
 
+def is_own_old_fence(move: MoveRecord, found: RouteRecord, *, run: str) -> bool:
+    """Is ``found`` a fence that ``run`` had released before, put back by somebody (a copy of the document, say)? ``run`` holds
+    the lock and has no cut-over on record, so nobody waits for that fence."""
+    is_ours = (found.run, found.account, found.mode) == (run, live_account(move), READ_ONLY)
+    return is_ours and found.epoch <= move.epoch
+
+
 def in_words(move: MoveRecord, found: RouteRecord | None, agreement: Agreement) -> str:
     """A disagreement as one clause."""
     match agreement:

@@ -49,6 +49,17 @@ class TestLocalStore(ObjectStoreSuite):
         return True
 
 
+async def test_the_folder_that_an_account_makes_is_of_its_own_user_alone(open_store, tmp_path):
+    before = os.umask(0)
+    try:
+        store = open_store(path=tmp_path / "state" / "accounts" / "lab.db")
+        await store.create_container(ContainerInfo("box"))
+    finally:
+        os.umask(before)
+    for folder in (tmp_path / "state", tmp_path / "state" / "accounts"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
 class TestProcesses:
     """Several processes use one file."""
 

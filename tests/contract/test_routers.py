@@ -55,6 +55,41 @@ class TestFileRouter(SharedRouterSuite):
             os.umask(before)
         assert stat.S_IMODE(self.path.stat().st_mode) == 0o644
 
+    async def test_an_edit_there_and_back_is_noticed_although_bytes_and_times_are_the_same_again(self) -> None:
+        """``cp -p`` of a copy made before: same file, same bytes, same time of writing."""
+        router = self.open()
+        etag = await router.swap(EMPTY, expected_etag=None)
+        was, times = self.path.read_bytes(), self.path.stat()
+        await asyncio.sleep(0.02)
+        self.path.write_bytes(b"{}")
+        self.path.write_bytes(was)
+        os.utime(self.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert self.path.stat().st_mtime_ns == times.st_mtime_ns
+        assert (await router.read()).etag != etag
+        with pytest.raises(RouteChanged):
+            await router.swap(EMPTY, expected_etag=etag)
+
+    @pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
+    async def test_its_lock_and_the_folder_it_makes_are_of_its_own_user_alone(self, umask: int) -> None:
+        """Who may read a lock may hold it, and who may write into the folder may put another document there."""
+        before = os.umask(umask)
+        try:
+            self.path = self.path.parent / "deeper" / "routes.json"
+            await self.open().swap(EMPTY, expected_etag=None)
+        finally:
+            os.umask(before)
+        assert stat.S_IMODE(self.path.with_name(".routes.json.lock").stat().st_mode) == 0o600
+        assert stat.S_IMODE(self.path.parent.stat().st_mode) == 0o700
+        assert stat.S_IMODE(self.path.parent.parent.stat().st_mode) == 0o700
+
+    async def test_the_lock_of_an_earlier_version_is_made_private(self) -> None:
+        self.path.parent.mkdir()
+        lock = self.path.with_name(".routes.json.lock")
+        lock.touch()
+        lock.chmod(0o644)
+        await self.open().swap(EMPTY, expected_etag=None)
+        assert stat.S_IMODE(lock.stat().st_mode) == 0o600
+
     async def test_a_failed_write_leaves_the_old_document_and_no_rubbish(self, monkeypatch: pytest.MonkeyPatch) -> None:
         router = self.open()
         etag = await router.swap(EMPTY, expected_etag=None)

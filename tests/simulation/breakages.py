@@ -220,6 +220,18 @@ def writing_without_a_claim():
     )
 
 
+def hand_edits_unseen():
+    """A record that is the fence again is the fence still, whoever opened it meanwhile."""
+    return all_of(
+        patched(RouteDesk, "is_broken", lambda self, move: False),
+        patched(
+            RouteDesk,
+            "next_epoch",
+            lambda self, move, record, *, above=0: max(record.epoch, above) + 1,
+        ),
+    )
+
+
 def drain_shorter_than_max_write():
     """The drain waits for the leases to end, not for the writes under them."""
     return patched(Routing, "drain_seconds", property(lambda self: self.ttl_seconds))
@@ -259,14 +271,14 @@ def soak_of_an_earlier_stay():
     def resume_state(state):
         return MoveState.CATCHING_UP if state in transitions.FENCE_STATES else state
 
-    def learn(mover, epoch):
-        mover.save(replace(mover.record, ever_routed=True, epoch=epoch))
+    def learn(mover, epoch, *changes):
+        mover.save(replace(mover.record, ever_routed=True, epoch=epoch), *changes)
 
     return all_of(
         patched(transitions, "resume_state", resume_state),
         patched(stays, "ended", lambda record: {}),
         patched(stays, "is_another", lambda record, epoch: False),
-        patched(preflight, "_learn", learn),
+        patched(stays, "learn", learn),
     )
 
 
@@ -309,6 +321,7 @@ BREAKAGES = {
         switch_without_compare_and_swap,
         read_instead_of_release,
         writing_without_a_claim,
+        hand_edits_unseen,
         drain_shorter_than_max_write,
         lease_age_from_receipt,
         ranges_with_a_gap,

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
+from migrator.adapters.folders import make_private
 from migrator.errors import AccessRefused, CloudError, MigrateError, NotFound, OutcomeUnknown, Throttled
 
 T = TypeVar("T")
@@ -152,7 +153,7 @@ class AccountFile:
         """Make the empty file ourselves: SQLite would make it readable for others."""
         try:
             if self._create:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                make_private(self.path.parent)
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             elif not self.path.exists():
                 raise NotFound(

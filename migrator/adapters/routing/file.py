@@ -3,10 +3,11 @@
 Decides how a compare-and-swap is made of POSIX pieces: an advisory lock beside the file, a temporary file that is
 synced, and an atomic rename. Leaves the document's meaning to ``migrator.model.routes``. Rules: readers never see half a
 document; a swap that returned survives a power cut; the version token changes with every write, even one that brings
-back old bytes, so a hand edit there and back is noticed.
+back old bytes and old times (``cp -p``), so a hand edit there and back is noticed.
 
-The file is world-readable (0644): applications of other users follow it, and it holds no secret. The lock is advisory: an
-editor does not ask for it, but a swap after such an edit is refused like any other. Needs ``fcntl``, thus not Windows.
+The file is world-readable (0644): applications of other users follow it, and it holds no secret. The lock is the engine's user's
+alone (0600), because whoever may read a lock file may hold it, a release waiting. It is advisory: an editor does not ask for
+it, but a swap after such an edit is refused like any other. Needs ``fcntl``, thus not Windows.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from migrator.adapters.folders import make_private
 from migrator.errors import AccessRefused, CloudError, OutcomeUnknown, RouteChanged
 from migrator.model.routes import MAX_DOCUMENT_BYTES, RouteDocument
 from migrator.ports.router import RouteSnapshot
 
 FILE_MODE = 0o644
+LOCK_MODE = 0o600
 LOCK_ATTEMPTS = 500
 LOCK_POLL_SECONDS = 0.02
 """Together ten seconds; a swap holds the lock for two syncs of a small file."""
 
 
 class FileRouter:
-    """A ``Router`` on the file ``path``; its directory is created with the first swap."""
+    """A ``Router`` on the file ``path``. Its directory is made with the first swap, for this user alone (0700): where
+    applications of other users follow the file, make it before, with rights to look into it."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
@@ -57,7 +61,7 @@ class FileRouter:
     async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
         body = document.encode()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self._path.parent)
         except OSError as fault:
             raise self._refused("write", fault) from fault
         async with self._locked():
@@ -89,9 +93,9 @@ class FileRouter:
                 file.flush()
                 os.fchmod(file.fileno(), FILE_MODE)
                 os.fsync(file.fileno())
-                etag = _token(body, os.fstat(file.fileno()))
-            os.replace(temporary, self._path)
-            temporary = None
+                os.replace(temporary, self._path)
+                temporary = None
+                etag = _token(body, os.fstat(file.fileno()))  # the rename has set its time of change
         except OSError as fault:
             raise self._refused("write", fault) from fault
         finally:
@@ -125,9 +129,11 @@ class FileRouter:
     async def _take_lock(self) -> int:
         for _ in range(LOCK_ATTEMPTS):
             try:
-                descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+                descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE)
             except OSError as fault:
                 raise self._refused("lock", fault) from fault
+            with contextlib.suppress(PermissionError):  # another user's, who keeps it as it is
+                os.fchmod(descriptor, LOCK_MODE)  # an earlier version made it readable
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_current(descriptor):
@@ -160,5 +166,7 @@ class FileRouter:
 
 
 def _token(raw: bytes, status: os.stat_result) -> str:
-    """Content, and the inode and time of the write: equal bytes written twice have two tokens."""
-    return f"{hashlib.sha256(raw).hexdigest()[:32]}-{status.st_ino:x}-{status.st_mtime_ns:x}"
+    """Content, the inode, and the time of the last change, which nobody can set: equal bytes written twice have two tokens.
+
+    Known weakness: two writes in place within one tick of the file system's clock (4 ms and less) may have the same time."""
+    return f"{hashlib.sha256(raw).hexdigest()[:32]}-{status.st_ino:x}-{status.st_ctime_ns:x}"

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
+from migrator.adapters.folders import make_private
 from migrator.adapters.state.faults import place_of
 from migrator.adapters.state.store import SqlStateStore, transaction
 from migrator.adapters.state.tables import SCHEMA_VERSION
@@ -101,7 +102,7 @@ def _prepare(url: URL, place: str, *, create: bool) -> None:
             return
         if not create:
             raise _none(place)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as fault:
         cause = (fault.strerror or type(fault).__name__).lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 
-from migrator.engine import enforcing
+from migrator.engine import enforcing, stays
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import waited
 from migrator.engine.inventory_notes import known_inventory
@@ -14,6 +14,7 @@ from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, words
 from migrator.model.moves import Direction, MoveState, RouteIntent
+from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.units import show_bytes
 from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
@@ -163,11 +164,23 @@ async def ready(mover: Mover) -> Event:
     mover.waiting_for = ""
     if mover.record.direction is Direction.FORWARD:
         await prove_way_back(mover)
-    found = await mover.check_claim()
-    intent = RouteIntent(found, mover.shared.desk.fenced(found))
+    found = await _raised(mover, await mover.check_claim())
+    intent = RouteIntent(found, mover.shared.desk.fenced(mover.id, found))
     note = waited(mover.world.state.note(DURATIONS))
     mover.with_event(*([note] if note else []), _forecast(mover), intent=intent)
     return Event.ADMITTED
+
+
+async def _raised(mover: Mover, found: RouteRecord) -> RouteRecord:
+    """The record under an epoch that no follower has seen a later one of: whoever did (a hand raised it and put it back) would
+    refuse the fence, and go on."""
+    desk = mover.shared.desk
+    if found.mode != READ_WRITE or desk.next_epoch(mover.id, found) == found.epoch + 1:
+        return found
+    raised = desk.released(mover.id, found)
+    await desk.change(mover.id, found, raised)
+    stays.learn(mover, raised.epoch)
+    return raised
 
 
 def _without_figures(text: str) -> str:

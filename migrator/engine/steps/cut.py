@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from migrator.engine import enforcing
 from migrator.engine.mover import Mover
 from migrator.engine.releasing import after_switch
 from migrator.engine.steps.carry import cut_over_waits, one_pass
-from migrator.errors import CloudError, JudgementError, OutcomeUnknown, RouteChanged
+from migrator.errors import CloudError, JudgementError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
 from migrator.model.routes import READ_ONLY
@@ -25,6 +26,8 @@ from migrator.transfer.halfway import list_halfway
 from migrator.transfer.result import PassResult
 
 T = TypeVar("T")
+LOOK_SECONDS = 1.0
+"""How often a drain looks at the route document: what breaks the fence gives the writers back at once, not after the drain."""
 MAX_BARRIER_PASSES = 20
 
 
@@ -44,7 +47,11 @@ async def drain(mover: Mover) -> Event:
     clock = mover.world.clock
     drained_at = clock.monotonic() + mover.shared.desk.drain_seconds
     drained_at = max(drained_at, await enforcing.revoke(mover))
-    await clock.sleep(max(0.0, drained_at - clock.monotonic()))
+    while (left := drained_at - clock.monotonic()) > 0:
+        await clock.sleep(min(left, LOOK_SECONDS))
+        with suppress(Unreachable, Throttled):  # the claim asks again, patiently, before anything is written
+            await mover.shared.desk.record(mover.id, is_patient=False)
+        mover.shared.desk.require_closed(mover.id)
     return Event.DRAINED
 
 
@@ -111,7 +118,7 @@ async def _proved(mover: Mover, barrier: AddJournal) -> Event:
     if route.mode != READ_ONLY or not route.same_authority(intent.fence):
         raise RouteChanged(f"cannot switch {mover.id}: its fence is gone from the route")
     account = mover.destination_name
-    switched = mover.shared.desk.switched(route, account, mover.store(account).endpoint)
+    switched = mover.shared.desk.switched(mover.id, route, account, mover.store(account).endpoint)
     mover.with_event(
         barrier,
         intent=replace(intent, fence=route, switched=switched),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from migrator.engine import stays
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
@@ -11,9 +9,6 @@ from migrator.engine.steps.canary import prove_ways
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
-from migrator.model.moves import MoveState
-from migrator.model.units import show_duration
-from migrator.model.values import replace
 
 CLAIM_ATTEMPTS = 5
 
@@ -54,9 +49,11 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
             claimed = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
         elif agreement is Agreement.STALE_FENCE:
             mover.tell("recovery", f"{mover.id}: a fence that no record explains is released")
-            claimed = desk.released(found)
+            claimed = desk.released(mover.id, found, above=record.epoch)
         else:
             claimed = found if found.run == mover.shared.run.id else desk.stamped(found)
+            if desk.is_broken(mover.id):  # followers may have seen this epoch, or the next one, say something else
+                claimed = desk.released(mover.id, found)
         if claimed != found:
             try:
                 await desk.change(mover.id, found, claimed)
@@ -65,25 +62,5 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
                     raise
                 continue  # read again: it may be ours already
         if not record.ever_routed or record.epoch != claimed.epoch:
-            _learn(mover, claimed.epoch)
+            stays.learn(mover, claimed.epoch)
         return
-
-
-def _learn(mover: Mover, epoch: int) -> None:
-    """Write down an epoch that is new to this store. Nobody changes the epoch of a move that soaks but another store's engine
-    or a hand: the route may have been elsewhere and come back."""
-    record = mover.record
-    known: dict[str, Any] = {"ever_routed": True, "epoch": epoch}
-    if record.state not in (MoveState.SOAKING, MoveState.SOAKED):
-        mover.save(replace(record, **known))
-        return
-    known |= stays.begun(record, mover.world.clock.now())
-    soaked = record.figures.soak_seconds
-    lost = f", {show_duration(soaked)} of healthy time are lost" if soaked else ""
-    text = f"{mover.id}: the route went on to epoch {epoch} without us; the soak starts again{lost}"
-    note = mover.note("soak-restarted", text, epoch=epoch, known=record.epoch)
-    mover.tell("warning", text)
-    if record.state is MoveState.SOAKED:
-        mover.happen(Event.LOST_SIGHT, note, **known)
-    else:
-        mover.save(replace(record, **known), note)

@@ -46,6 +46,8 @@ HAND_GRACE_SECONDS = 45.0
 FENCE_SLACK_SECONDS = 120.0
 """Slow swaps at both ends of a fence, on top of its budget."""
 GUARDIAN_SECONDS = 10.0
+MOST_EPOCHS = 2
+"""A tool's step of the epoch, above all that were ever said: one more where somebody else may have written unseen."""
 MOST_EXCEPTIONS = 1_000_000
 NO_REASONS = (TROUBLES["InvalidBlobType"].why, TROUBLES[OTHERS_BLOCKS].why, "every pass found new differences")
 """What no move may be halted for in calm weather: the tool mends it, or says which name it is about."""
@@ -90,6 +92,8 @@ class _Case:
         self.fenced_at: float | None = None
         self.fence_excused = False
         self.max_epoch = 0
+        self.said: dict[int, tuple[str, str, str]] = {}
+        """What each epoch said, whoever wrote it."""
         self.hand_at = -1e9
         self.soak = WatchedSoak()
         self.decided = False
@@ -100,6 +104,11 @@ class _Case:
         """Generations of either side that committed evidence says were on both."""
         self.proved: set[tuple[bytes, bytes]] = set()
         """Pairs of generations that evidence says were read on both sides."""
+
+    def hear(self, route: RouteRecord) -> None:
+        """The document says so from now on."""
+        self.max_epoch = max(self.max_epoch, route.epoch)
+        self.said.setdefault(route.epoch, _authority(route))
 
 
 class Oracle:
@@ -277,15 +286,17 @@ class Oracle:
     def _judge_route(self, case: _Case, sender: Sender, before: RouteRecord | None, after: RouteRecord | None) -> None:
         key, now = str(case.plan.id), self._loop.time()
         if not sender.is_tool:
-            case.hand_at = now
             case.fence_excused = True
+            if before is None or after is None or after.account != before.account:
+                case.hand_at = now
             if after is not None and (before is None or after.account != before.account):
                 case.switched_at, case.switched_from = now, before.account if before else ""
                 case.soak = WatchedSoak()
                 if before is not None:
                     self._left_by_hand(case, before.account, after.account)
                 self._settle_in(case, after.account)
-            case.max_epoch = max(case.max_epoch, after.epoch if after else 0)
+            if after is not None:
+                case.hear(after)
             return
         what = f"{sender.name} changed {key}: {_show(before)} -> {_show(after)}"
         if after is None:
@@ -296,9 +307,11 @@ class Oracle:
                 self.break_("route-made-again", what)
         elif after.same_authority(before):
             return
-        elif after.epoch <= case.max_epoch or (after.epoch != before.epoch + 1 and not _is_adoption(before, after)):
+        elif after.epoch <= before.epoch or self._is_said_otherwise(case, after):
             self.break_("epoch", what)
-        case.max_epoch = max(case.max_epoch, after.epoch)
+        elif after.epoch > case.max_epoch + MOST_EPOCHS and not _is_adoption(before, after):
+            self.break_("epoch", f"{what}: the highest before was {case.max_epoch}")
+        case.hear(after)
         if before is None:
             return
         if before.mode == READ_WRITE and after.account != before.account:
@@ -317,6 +330,11 @@ class Oracle:
         if after.mode == READ_WRITE:
             for place in [one for one in case.late if one[0] == after.account]:
                 del case.late[place]  # the account is the truth again, with all that happened to it
+
+    def _is_said_otherwise(self, case: _Case, after: RouteRecord) -> bool:
+        """Clients obey one account, address and mode within an epoch, and none that is lower than one they saw. What came and
+        went by hand nobody else may have seen: to say just that again is no harm."""
+        return after.epoch <= case.max_epoch and case.said.get(after.epoch) != _authority(after)
 
     def _end_fence(self, case: _Case, what: str) -> None:
         if case.fenced_at is None:
@@ -646,6 +664,10 @@ class Oracle:
 def _is_adoption(before: RouteRecord, after: RouteRecord) -> bool:
     """Writable at the same account before and after: its epoch steps over every one that the store or the document knew."""
     return before.mode == after.mode == READ_WRITE and before.account == after.account
+
+
+def _authority(record: RouteRecord) -> tuple[str, str, str]:
+    return record.account, record.endpoint, record.mode
 
 
 def _show(record: RouteRecord | None) -> str:

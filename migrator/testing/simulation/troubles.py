@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from migrator.model.moves import Control
-from migrator.model.routes import READ_WRITE, RouteDocument, RouteRecord
+from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
@@ -28,6 +28,9 @@ SLOW_PER_MINUTE = (120.0, 1_200.0)
 PUT_BACK_CHANCE = 0.7
 """How often somebody who sent customers elsewhere by hand thinks better of it, if nothing else happened to the route."""
 PUT_BACK_SECONDS = (5.0, 40.0, 200.0)
+THERE_AND_BACK_CHANCE = 0.2
+"""In so many stories somebody opens fences by hand for a moment, and puts the very same record back."""
+THERE_AND_BACK_SECONDS = (0.2, 1.0, 5.0, 20.0)
 
 
 class Troubles:
@@ -38,6 +41,7 @@ class Troubles:
         self._older: list[object] = []
         self._wipes_lock = world.random.random() < 0.5
         self._hand = Random(f"hand {world.seed}")
+        self._passing = Random(f"{world.seed}/there and back")
 
     async def work(self) -> None:
         """What operators, machines and passers-by do meanwhile."""
@@ -54,6 +58,10 @@ class Troubles:
             self._edit_plan,
         )
         rate = random.choice((60.0, 200.0, 600.0))
+        passing = self._there_and_back() if self._passing.random() < THERE_AND_BACK_CHANCE else None
+        loop = self._world.loop
+        if passing is not None:
+            loop.create_task(passing, name="passing hand", context=loop.world)
         while True:
             await asyncio.sleep(random.expovariate(1.0 / rate))
             random.choice(calls)()
@@ -172,6 +180,29 @@ class Troubles:
         back = self._elsewhere(key, replace(found, epoch=found.epoch + 1))
         self._edit_as(key, "back", lambda document: document.with_record(key, back))
 
+    async def _there_and_back(self) -> None:
+        """Now and then: a fence is opened by hand - in its own epoch, or in the next one - and the very same record is put back;
+        or the document is only written again as it is, which looks the same from outside."""
+        chance, world = self._passing, self._world
+        while world.loop.time() < world.busy_seconds:
+            await asyncio.sleep(chance.uniform(2.0, 30.0))
+            routes = world.board.document.routes if world.board.document else {}
+            fenced = [key for key, route in sorted(routes.items()) if route.mode == READ_ONLY]
+            if not fenced:
+                continue
+            key, more = chance.choice(fenced), chance.choice((0, 1))
+            was = routes[key]
+            there = replace(was, mode=READ_WRITE, epoch=was.epoch + more) if chance.random() < 0.8 else was
+            self._edit_as(key, "there", _set(key, there))
+            await asyncio.sleep(chance.choice(THERE_AND_BACK_SECONDS))
+            # A careful person looks first; whoever copies the old file back does not.
+            if chance.random() < 0.3 or self._found(key) == there:
+                self._edit_as(key, "back again", _set(key, was))
+
+    def _found(self, key: str) -> RouteRecord | None:
+        document = self._world.board.document
+        return document.routes.get(key) if document else None
+
     def _edit_as(self, key: str, kind: str, change: Callable[[RouteDocument], RouteDocument]) -> None:
         self._world.note("edited", key, kind)
         self._world.board.edit(change, Sender("hand", False))
@@ -181,3 +212,7 @@ class Troubles:
         move = next(one for one in self._world.schedule.moves if str(one.id) == key)
         other = move.target if record.account == move.source else move.source
         return replace(record, account=other, endpoint=f"https://{other}.blob.example")
+
+
+def _set(key: str, record: RouteRecord) -> Callable[[RouteDocument], RouteDocument]:
+    return lambda document: document.with_record(key, record)
