@@ -102,7 +102,7 @@ def consent_to(
             require_terminal(yes=yes, what="applying")
             found = _look(request, store, counted)
         else:
-            found = look(schedule, store, waves=None)
+            found = look(schedule, store, waves=None, ask=True)
             _require_fresh(request, found)
             require_terminal(yes=yes, what="applying")
         consent = _consent(schedule, store, found)
@@ -129,7 +129,7 @@ def _look(request: Request, store: StateStore, counted: Callable[[int], None] | 
     waves = waves_to_begin(schedule, store, request.wave)
     if not waves:
         return None
-    return look(schedule, store, waves=waves, mode=mode_for(schedule, store, waves), counted=counted)
+    return look(schedule, store, waves=waves, mode=mode_for(schedule, store, waves), ask=True, counted=counted)
 
 
 def _has_arrived(request: Request, store: StateStore) -> bool:

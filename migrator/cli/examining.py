@@ -87,6 +87,7 @@ async def _read(schedule: Schedule, store: StateStore | None) -> Facts:
             lineage=store.lineage,
             moves=moves,
             exceptions={str(one.id): store.exception_counts(one.id) for one in moves},
+            soaks={str(one.record.id): one.soak_waits for one in situation.moves if one.soak_waits is not None},
             lock=lock,
             is_at_work=situation.is_at_work,
             is_proven_dead=lock is not None and is_proven_dead(lock),

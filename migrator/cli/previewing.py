@@ -92,10 +92,12 @@ def look(
     waves: Sequence[str] | None,
     mode: InventoryMode = "full",
     probe: bool = False,
+    ask: bool = False,
     counted: Callable[[int], None] | None = None,
 ) -> Look:
-    """Preview these waves (None: all); accounts that cannot be read are findings. ``counted`` is told of objects found so far."""
-    found = wiring.run_async(_look(schedule, store, waves, mode, probe, Counting(counted)))
+    """Preview these waves (None: all); accounts that cannot be read are findings. ``ask``: ask their gates, too, as a probe
+    does. ``counted`` is told of objects found so far."""
+    found = wiring.run_async(_look(schedule, store, waves, mode, probe, ask or probe, Counting(counted)))
     states = move_states(schedule, store)
     mark = None
     if waves is None:
@@ -116,10 +118,11 @@ async def _look(
     waves: Sequence[str] | None,
     mode: InventoryMode,
     probe: bool,
+    ask: bool,
     reporter: Counting,
 ) -> Preview:
-    async with wiring.world_to_read(schedule, store, reporter) as world:
-        found = await preview(schedule, world, waves=waves, mode=mode, with_probe=probe)
+    async with wiring.world_to_read(schedule, store, reporter, ask=ask) as world:
+        found = await preview(schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask)
     with suppress(MigrateError):  # what the routes say is asked again by apply itself, which does not go on without
         async with wiring.router(schedule) as router:
             document = (await router.read()).document

@@ -16,6 +16,7 @@ from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
 from migrator.engine.preview import standing_of
+from migrator.engine.soak_waits import SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.outcome import Comparison
@@ -73,6 +74,10 @@ class MoveStanding:
     """All of them, by kind."""
     looked: Looked | None = None
     """The last look at the target, if customers have left it."""
+    soak_waits: SoakWaits | None = None
+    """What its soak waits for, as the last round saw it."""
+    remedy: str = ""
+    """What would let a soak go on that stands still."""
 
 
 @value(frozen=True, slots=True)
@@ -224,7 +229,7 @@ def _wave(
         state = WaveState.WAITING if any(one.kind in _KEEP_FROM_BEGINNING for one in waits) else state
     else:
         waits = _waits_at_work(schedule, name, standings, planned, recorded, now)
-        is_waiting = any(one.kind not in ("retry", "soak") for one in waits)
+        is_waiting = any(one.kind not in ("retry", "soak", "gate") for one in waits)
         state = wave_state(moves, is_waiting=is_waiting)
     outcome = compared(recorded.store, record, moves, now) if recorded.store and record else None
     return WaveStanding(name, state, waits, standings, record.reason if record else "", outcome)
@@ -236,18 +241,26 @@ def _move(move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, no
     if move.state is MoveState.SOAKING and planned is not None:
         soak_left = max(0.0, planned.soak_seconds - move.figures.soak_seconds)
     fence_seconds = _fence_age(move, now) if is_fenced else move.figures.fence_seconds
+    soak = _soak_waits(move, recorded) if soak_left is not None else None
+    stands = soak is not None and planned is not None and soak.stands_still(now, planned.interval_seconds)
     return MoveStanding(
         move,
         is_fenced,
         fence_seconds,
         soak_left,
-        _waits_of_move(move, planned, recorded, soak_left, now),
+        _waits_of_move(move, planned, recorded, soak_left, soak, now),
         planned.soak_seconds if soak_left is not None and planned is not None else None,
         _gates(move, planned, recorded.store),
         tuple(recorded.store.exceptions(move.id, limit=MOST_LISTED)) if recorded.store else (),
         recorded.store.exception_counts(move.id) if recorded.store else {},
         last_look(recorded.store, move) if recorded.store else None,
+        soak,
+        soak.gates[0].remedy if soak is not None and stands else "",
     )
+
+
+def _soak_waits(move: MoveRecord, recorded: _Recorded) -> SoakWaits | None:
+    return read(move, recorded.store.note(note_of(move.id))) if recorded.store else None
 
 
 def _gates(move: MoveRecord, planned: PlannedWave | None, store: StateStore | None) -> tuple[Sample, ...]:
@@ -260,7 +273,12 @@ def _gates(move: MoveRecord, planned: PlannedWave | None, store: StateStore | No
 
 
 def _waits_of_move(
-    move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, soak_left: float | None, now: datetime
+    move: MoveRecord,
+    planned: PlannedWave | None,
+    recorded: _Recorded,
+    soak_left: float | None,
+    soak: SoakWaits | None,
+    now: datetime,
 ) -> tuple[Wait, ...]:
     """What keeps this move, and whom: an operator's wish, a person's decision, or only time."""
     waits: list[Wait] = []
@@ -275,8 +293,17 @@ def _waits_of_move(
     if move.state not in (*FENCE_STATES, *_RESTING):
         waits += _pauses(recorded)
     if soak_left is not None:
-        waits.append(Wait("soak", until=now + timedelta(seconds=soak_left)))
+        waits += _soak(soak_left, soak, now)
     return tuple(waits)
+
+
+def _soak(left: float, soak: SoakWaits | None, now: datetime) -> list[Wait]:
+    """Time, as far as only time is missing; a gate that keeps the soak makes every date a guess, so there is none."""
+    kept_by = soak.gates if soak else ()
+    gates = [Wait("gate", who=f"gate {one.gate} ({one.verdict}): {one.reason}") for one in kept_by]
+    if gates and left <= 0:
+        return gates
+    return [Wait("soak", until=None if gates else now + timedelta(seconds=left)), *gates]
 
 
 def _holds(wave: str, planned: PlannedWave | None, recorded: _Recorded) -> list[Wait]:
@@ -334,10 +361,12 @@ def _waits_at_work(
             waits += waits_to_cut_over(planned, schedule.freeze, recorded.approvals, now)
     if states - {MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRED}:
         waits += _pauses(recorded)
-    left = [move.soak_left_seconds for move in moves if move.soak_left_seconds is not None]
-    if left:
-        waits.append(Wait("soak", until=now + timedelta(seconds=max(left))))
-    return tuple(waits)
+    soaks = [wait for move in moves for wait in move.waits if wait.kind in ("soak", "gate")]
+    times = [wait.until for wait in soaks if wait.kind == "soak" and wait.until is not None]
+    gates = list(dict.fromkeys(wait for wait in soaks if wait.kind == "gate"))
+    if any(wait.kind == "soak" for wait in soaks):
+        waits.append(Wait("soak", until=max(times) if times and not gates else None))
+    return (*waits, *gates)
 
 
 def next_action(situation: Situation, plan: str) -> str:
@@ -349,6 +378,8 @@ def next_action(situation: Situation, plan: str) -> str:
             return f"`migrate release {plan}` lets cut-overs start again (a run is at work: {where})"
         if any(wait.kind == "pause" for wave in situation.waves for wait in wave.waits):
             return f"`migrate unpause {plan}` lets requests flow again (a run is at work: {where})"
+        if stands := _standing_soaks(situation):
+            return f"{stands} (a run is at work: {where})"
         return f"nothing: a run is at work ({where})"
     fenced = [str(move.record.id) for move in situation.moves if move.is_fenced]
     if fenced:
@@ -367,4 +398,16 @@ def next_action(situation: Situation, plan: str) -> str:
         return "nothing: every move has soaked"
     if all(state is MoveState.PENDING for state in states):
         return f"`migrate plan {plan}`, then `migrate apply {plan}`"
+    if stands := _standing_soaks(situation):
+        return f"{stands}; then `migrate apply {plan}` goes on from here"
     return f"`migrate apply {plan}` goes on from here"
+
+
+def _standing_soaks(situation: Situation) -> str:
+    """What to mend where soaks stand still, the first cause in full."""
+    stuck = [move for move in situation.moves if move.remedy]
+    if not stuck:
+        return ""
+    alike = [str(move.record.id) for move in stuck if move.remedy == stuck[0].remedy]
+    of = ", ".join(alike[:2]) + (f" and {len(alike) - 2} more" if len(alike) > 2 else "")
+    return f"the soak of {of} stands still: {stuck[0].remedy}"

@@ -175,9 +175,10 @@ async def _world(
 
 @asynccontextmanager
 async def world_to_read(
-    schedule: Schedule, state: StateStore, reporter: Reporter | None = None
+    schedule: Schedule, state: StateStore, reporter: Reporter | None = None, *, ask: bool = False
 ) -> AsyncIterator[World]:
-    """The accounts and the state only, within the plan's budget: for commands that look and never write. No account is made,
+    """The accounts and the state, within the plan's budget, and with ``ask`` the sources of the gates: for commands that look
+    and never write. No account is made,
     and accounts, routing and metrics that cannot be opened are no obstacle."""
     from migrator.adapters.clock import SystemClock
     from migrator.adapters.routing import FileRouter
@@ -193,8 +194,26 @@ async def world_to_read(
                 stores.update(await stack.enter_async_context(accounts(schedule, [name])))
             except CloudError as fault:
                 unopened[name] = fault
+        metrics: dict[str, MetricSource] = {}
+        unasked: dict[str, CloudError] = {}
+        for name, metric in schedule.metrics.items() if ask else ():
+            try:
+                metrics[name] = open_metrics(metric, schedule)
+            except CloudError as fault:
+                unasked[name] = fault
+                continue
+            stack.push_async_callback(metrics[name].close)
         nowhere = FileRouter(os.devnull)
-        yield World(paced(stores, schedule, clock), nowhere, state, {}, clock, reporter or Silent(), unopened=unopened)
+        yield World(
+            paced(stores, schedule, clock),
+            nowhere,
+            state,
+            metrics,
+            clock,
+            reporter or Silent(),
+            unopened=unopened,
+            unasked=unasked,
+        )
 
 
 def _may_hold_data(move: MoveRecord) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 
 from migrator.engine.lingering import Lingering, left_by, longer
+from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
 from migrator.machine.release import Standing, explain
@@ -67,6 +68,8 @@ class Facts:
     moves_after: Sequence[MoveRecord] = ()
     exceptions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """By ``region/area``: objects by kind of exception."""
+    soaks: Mapping[str, SoakWaits] = field(default_factory=dict)
+    """By ``region/area``: what a soak that goes on waits for."""
     lock: LockRecord | None = None
     is_at_work: bool = False
     is_proven_dead: bool = False
@@ -243,6 +246,14 @@ def _kept(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Iterat
         if "--adopt-route" in record.reason:
             remedy = "see its route below"
         yield Finding("warning", "halted", key, f"halted: {record.reason}", remedy)
+    soak = facts.soaks.get(key)
+    interval = facts.schedule.wave_of(record.id).interval_seconds
+    if soak is not None and soak.stands_still(facts.now, interval):
+        cause = soak.gates[0]
+        text = (
+            f"the soak stands still since {soak.still_since:%Y-%m-%d %H:%M} UTC: gate {cause.gate} is {cause.verdict}"
+        )
+        yield Finding("warning", "soak-stands", key, text, cause.remedy)
     if record.dirty:
         yield Finding(
             "warning", "dirty-target", key, record.dirty, "fetch or delete it before the move goes forward again"
@@ -382,7 +393,7 @@ def _versions(facts: Facts) -> Iterator[Finding]:
     if facts.sqlite is not None and facts.sqlite < SAFE_SQLITE:
         version = ".".join(map(str, facts.sqlite))
         text = f"SQLite {version} can corrupt a database in WAL mode, rarely; this store uses a rollback journal and is safe"
-        yield Finding("warning", "sqlite", "state", text, "do not switch the file to WAL; SQLite 3.51.3 has the cure")
+        yield Finding("info", "sqlite", "state", text, "do not switch the file to WAL; SQLite 3.51.3 has the cure")
 
 
 def _show(route: RouteRecord | None) -> str:

@@ -154,6 +154,10 @@ class Mover:
     """False: do not wait for soaks and operators (``--no-wait``); raise Waiting instead."""
     restored_at: float = -1e9
     """When access policies that an enforced fence had revoked were last put back, on the monotonic clock."""
+    gates_asked_at: float = -1e9
+    """When its gates were asked before the switch, on the monotonic clock; ``gates_silent`` is who did not answer then."""
+    gates_silent: str = ""
+    have_gates_answered: bool = False
     fence_begun: float = 0.0
     """When the fence was sent, on the monotonic clock of this process."""
 
@@ -324,7 +328,11 @@ class Mover:
     def save(self, record: MoveRecord, *changes: Change) -> None:
         self.commit(SaveMove(record), *changes)
         self.record = record
-        self.world.reporter.progress(str(self.id), **progress_of(record))
+        self.show()
+
+    def show(self, **more: Any) -> None:
+        """The move's figures for whoever watches, with what a step knows beyond them."""
+        self.world.reporter.progress(str(self.id), **progress_of(self.record), **more)
 
     def happen(self, event: Event, *changes: Change, reason: str = "", **fields: Any) -> None:
         """Follow the law and commit the new state with what belongs to it."""

@@ -7,15 +7,17 @@ says which. Leaves reading to ``looking``, load and time to ``forecast``, wordin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from migrator.engine.asking import Asked, ask_gates, gate_answers
 from migrator.engine.enforcing import fence_findings
 from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.looking import InventoryMode, Seen, look
 from migrator.engine.probing import probe
 from migrator.engine.world import World
 from migrator.forecast import Inventory, Outlook, Standing, look_ahead
+from migrator.gates.reach import gate_findings
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
@@ -48,9 +50,10 @@ async def preview(
     waves: Collection[str] | None = None,
     mode: InventoryMode = "full",
     with_probe: bool = False,
+    with_gates: bool = False,
 ) -> Preview:
     """Read both sides of every move of ``waves`` (None: all), and forecast the whole rollout. Nothing is written, unless a
-    probe is asked for."""
+    probe is asked for. ``with_gates``: also ask each gate once."""
     chosen = [wave for wave in schedule.waves if waves is None or wave.name in waves]
     moves = [move for wave in chosen for move in wave.moves]
     seen = await look(schedule, world, moves, mode)
@@ -58,11 +61,13 @@ async def preview(
     inventories = {**known_inventories(schedule, world.state), **seen.inventories}
     outlook = look_ahead(schedule, inventories, standing_of(schedule, world.state, world.clock.now()))
     fences = await fence_findings(schedule, moves, world.stores)
+    asked = await ask_gates(world, [(wave, move) for wave in chosen for move in wave.moves]) if with_gates else []
     findings = (
         *outlook.findings,
         *seen.findings,
         *probed,
         *fences,
+        *gates_findings(schedule, asked),
         *not_built_findings(schedule),
         *_unread(moves, seen, inventories),
     )
@@ -89,6 +94,14 @@ def standing_of(schedule: Schedule, state: StateStore | None, now: datetime) -> 
         held=frozenset(wave.name for wave in schedule.waves if wishes & {"", f"wave:{wave.name}"}),
         approved=frozenset(one.wave for one in state.approvals() if fingerprints.get(one.wave) == one.fingerprint),
     )
+
+
+def gates_findings(schedule: Schedule, asked: Sequence[Asked]) -> Iterator[Finding]:
+    """What the plan alone shows of its gates, and what asking showed beyond that."""
+    found = gate_findings(schedule)
+    yield from found
+    known = {one.subject for one in found}
+    yield from gate_answers([one for one in asked if one.account not in known])
 
 
 def not_built_findings(schedule: Schedule) -> tuple[Finding, ...]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 from migrator.engine.mover import Halt, Mover
 from migrator.errors import MigrateError
 from migrator.gates.judge import Baseline, Judgement, could_not_ask, judge
+from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question, Reading, Sample
 from migrator.model.schedule import Gate
 from migrator.ports.metric_source import MetricSource
@@ -68,7 +69,7 @@ async def _judged(mover: Mover, gate: Gate, begin: datetime, end: datetime, now:
         raise Halt(f"cannot judge {gate.name}: its metric source {gate.source} is not there")
     account = mover.plan.target if gate.account == "target" else mover.plan.source
     try:
-        reading = await source.ask(question(mover, gate, account), begin=begin, end=end)
+        reading = await source.ask(question(gate, mover.id, account), begin=begin, end=end)
         baseline = await _baseline(mover, gate, source) if gate.relative_to is not None else None
     except MigrateError as fault:
         return could_not_ask(fault)
@@ -76,12 +77,12 @@ async def _judged(mover: Mover, gate: Gate, begin: datetime, end: datetime, now:
     return judge(gate, reading, baseline=baseline, own_requests=own, begin=begin, end=end, now=now)
 
 
-def question(mover: Mover, gate: Gate, account: str) -> Question:
+def question(gate: Gate, move: MoveId, account: str) -> Question:
     """The gate's question about ``account``, its ``$``-words replaced."""
     query = gate.query
-    for name, value in (("$region", mover.id.region), ("$area", mover.id.area), ("$account", account)):
+    for name, value in (("$region", move.region), ("$area", move.area), ("$account", account)):
         query = query.replace(name, value) if query else query
-    return Question(mover.id, account, gate.metric, query)
+    return Question(move, account, gate.metric, query)
 
 
 def _own(mover: Mover, reading: Reading, account: str, begin: datetime, end: datetime) -> float | None:
@@ -99,7 +100,7 @@ async def _baseline(mover: Mover, gate: Gate, source: MetricSource) -> Baseline 
     if kept and kept["asked"] == asked:
         return _from_json(kept)
     begin, end = window(gate, _paused_at(mover, switched_at) + timedelta(seconds=gate.settle_seconds))
-    reading = await source.ask(question(mover, gate, mover.plan.source), begin=begin, end=end)
+    reading = await source.ask(question(gate, mover.id, mover.plan.source), begin=begin, end=end)
     baseline = Baseline(reading, _own(mover, reading, mover.plan.source, begin, end))
     mover.commit(SetNote(key, {"asked": asked, **_to_json(baseline)}))
     return baseline

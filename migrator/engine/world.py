@@ -38,6 +38,8 @@ class World:
     """Sends small copies in batches; without one they go one by one."""
     unopened: Mapping[str, CloudError] = field(default_factory=dict)
     """Accounts that could not even be opened, and why: a preview tells it, a run has none."""
+    unasked: Mapping[str, CloudError] = field(default_factory=dict)
+    """Metric sources that could not be opened, and why."""
 
 
 @value(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from migrator.model.values import value
 
 @value(frozen=True, slots=True)
 class Wait:
-    """``kind``: wave, failed, approval, not-before, window, freeze, hold, pause, retry, soak; of one move also fence and
+    """``kind``: wave, failed, approval, not-before, window, freeze, hold, pause, retry, soak, gate; of one move also fence and
     unanswered-writes. ``who`` names the wave or the person; ``until`` is the earliest end, None where nobody knows one."""
 
     kind: str
@@ -46,6 +46,7 @@ _WORDS: Final = {
     "pause": "the pause of {who} to end",
     "retry": "a person: it is halted",
     "soak": "the soak, if all samples are good",
+    "gate": "{who}",
     "fence": "its fence to end",
     "unanswered-writes": "unanswered writes of its own, which may still be applied",
 }

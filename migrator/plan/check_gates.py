@@ -50,6 +50,8 @@ def check_gates(report: Report) -> None:
         _question(report, ("gates", name), gate)
         if not report.is_partial(("gates", name)):
             _bounds(report, ("gates", name), gate)
+    for name, gate in report.document.gates.items():
+        _silence(report, ("gates", name), gate)
     _uses(report)
     _sources(report)
 
@@ -88,6 +90,19 @@ def _bounds(report: Report, path: Path, gate: GatePart) -> None:
     if gate.min is not None and gate.max is not None and gate.min > gate.max:
         report.fault((*path, "min"), f"gate {name} has a min above its max, so nothing passes")
     _band(report, path, gate)
+
+
+def _silence(report: Report, path: Path, gate: GatePart) -> None:
+    """Silence that passes is no real sample, and a soak that wants one of them never ends where nobody asks anything."""
+    if gate.on_no_data == "pass" and gate.min_samples > 0:
+        wanted = (
+            f"min_samples{'' if 'min_samples' in gate.model_fields_set else ' (by default)'} wants {gate.min_samples}"
+        )
+        text = (
+            f"gate {path[-1]} passes on silence, but {wanted} with a value: where nothing is asked its soak does not end;"
+            " write min_samples: 0 to soak on silence alone"
+        )
+        report.warn((*path, "on_no_data"), text)
 
 
 def _together(report: Report, path: Path, gate: GatePart, one: str, other: str) -> None:

@@ -324,6 +324,7 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
             "reason": None,
             "soak_seconds": 600,
             "soak_left_seconds": 3000,
+            "soak_waits_for": None,
             "listed": {"counts": {}, "objects": []},
             "left_target": None,
             "gates": [],

@@ -317,6 +317,21 @@ async def test_the_plan_says_what_the_fence_binds_and_what_it_does_not(fenced):
     assert "does not bind account keys" in found["fence-binds"].text
 
 
+async def test_policies_that_bind_nobody_or_cannot_be_read_are_said(fenced):
+    world = fenced.world()
+    fenced.client("src").get_container_client("web").set_container_access_policy({})
+    codes = {one.code: one.severity for one in (await preview(fenced.small.schedule, world)).findings}
+    assert codes["fence-unbound"] == "warning"
+    fenced.client("src").delete_container("web")
+
+    async def gone(*words, **options):
+        raise CloudError("cannot list containers of src: it is away")
+
+    world.stores["src"].containers = gone
+    codes = {one.code: one.severity for one in (await preview(fenced.small.schedule, world)).findings}
+    assert codes["fence-unreadable"] == "error"
+
+
 async def test_a_container_of_two_areas_is_an_error_finding(fenced):
     schedule = fenced.small.schedule
     other = Area("mail", (Selector("web", "mail/"),))

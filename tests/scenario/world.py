@@ -16,7 +16,18 @@ from migrator.errors import NotFound
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.samples import Point, Reading
-from migrator.model.schedule import Account, Budget, Cutover, Gate, PlannedMove, PlannedWave, Routing, Schedule, Verify
+from migrator.model.schedule import (
+    Account,
+    Budget,
+    Cutover,
+    Gate,
+    Metric,
+    PlannedMove,
+    PlannedWave,
+    Routing,
+    Schedule,
+    Verify,
+)
 
 ID = MoveId("europe", "web")
 
@@ -71,7 +82,9 @@ class Small:
             max_write_seconds=0.05,
             clock_margin_seconds=0.01,
         )
-        self.schedule = Schedule("s", "f", accounts, {"web": move.area}, (wave,), routing, Budget(), {}, {})
+        self.schedule = Schedule(
+            "s", "f", accounts, {"web": move.area}, (wave,), routing, Budget(), {}, {"m": Metric("m", "local", {})}
+        )
 
     def change_wave(self, **changes) -> None:
         self.schedule = replace(self.schedule, waves=(replace(self.schedule.waves[0], **changes),))

@@ -23,7 +23,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from migrator.errors import CloudError
+from migrator.errors import CloudError, Unreachable
 from migrator.model.samples import Point, Question, Reading
 
 MOST_BYTES: Final = 1024 * 1024
@@ -50,7 +50,8 @@ class CommandSource:
         """What it printed of [begin, end), ascending.
 
         Raises:
-            CloudError: it cannot be started, takes too long, says too much, fails, or prints something else.
+            Unreachable: it takes too long.
+            CloudError: it cannot be started, says too much, fails, or prints something else.
         """
         output = await self._run(_asked(question, begin, end))
         points = [
@@ -70,7 +71,7 @@ class CommandSource:
                 output, _ = await asyncio.gather(self._read(process), _write(process, asked))
                 code = await process.wait()
         except TimeoutError:
-            raise CloudError(
+            raise Unreachable(
                 f"cannot ask the command {self._name}: it did not end within {self._timeout:g} s",
                 hint="make it quicker, or give this source a longer timeout in the plan",
             ) from None

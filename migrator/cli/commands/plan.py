@@ -27,7 +27,9 @@ Mode = Annotated[
 Probe = Annotated[
     bool,
     typer.Option(
-        "--probe", metavar="", help="Also write, copy and remove one reserved object between each two accounts."
+        "--probe",
+        metavar="",
+        help="Also write, copy and remove one reserved object between each two accounts, and ask each gate once.",
     ),
 ]
 Detailed = Annotated[

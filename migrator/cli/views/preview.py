@@ -128,6 +128,13 @@ def _show_waves(page: Page, schedule: Schedule, look: Look) -> None:
         )
 
 
+def first_sample(wave: PlannedWave) -> str:
+    """How long after the switch the slowest gate can first be asked: its window, and what its source needs to settle. A soak
+    takes that much longer than it says."""
+    seconds = max((gate.window_seconds + gate.settle_seconds for gate in wave.gates), default=0.0)
+    return f"after {duration(seconds)}" if seconds else "—"
+
+
 def _conditions(wave: PlannedWave) -> str:
     parts = [f"after {', '.join(wave.after)}"] if wave.after else []
     if wave.not_before is not None:
@@ -137,7 +144,8 @@ def _conditions(wave: PlannedWave) -> str:
     if wave.change_windows:
         parts.append("in its change windows")
     if wave.soak_seconds:
-        parts.append(f"soak {duration(wave.soak_seconds)}")
+        first = first_sample(wave)
+        parts.append(f"soak {duration(wave.soak_seconds)}" + (f" (first sample {first})" if wave.gates else ""))
     return ": " + ", ".join(parts) if parts else ""
 
 

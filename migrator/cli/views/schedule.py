@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migrator.cli.settings import Settings
 from migrator.cli.views.figures import duration, many
-from migrator.cli.views.preview import show_findings, show_forecast
+from migrator.cli.views.preview import first_sample, show_findings, show_forecast
 from migrator.cli.views.screen import Page
 from migrator.forecast import Outlook
 from migrator.model.findings import Finding
@@ -22,12 +22,13 @@ def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ..
         f"{many(len(schedule.accounts), 'account')}."
     )
     page.table(
-        ("WAVE", "AFTER", "SOAK", "MOVES"),
+        ("WAVE", "AFTER", "SOAK", "FIRST SAMPLE", "MOVES"),
         [
             (
                 wave.name,
                 ", ".join(wave.after) or "—",
                 duration(wave.soak_seconds),
+                first_sample(wave),
                 ", ".join(str(move.id) for move in wave.moves),
             )
             for wave in schedule.waves

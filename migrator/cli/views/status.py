@@ -14,6 +14,7 @@ from migrator.cli.views import timeline
 from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.cli.views.figures import brief, count, duration, instant, size, stamp
 from migrator.cli.views.screen import Page
+from migrator.engine.soak_waits import SoakWaits
 from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
@@ -83,6 +84,7 @@ def _move(move: MoveStanding) -> dict[str, Any]:
         "reason": record.reason or None,
         "soak_seconds": record.figures.soak_seconds,
         "soak_left_seconds": move.soak_left_seconds,
+        "soak_waits_for": _soak_document(move.soak_waits, move.remedy),
         "listed": {
             "counts": {kind: number for kind, number in sorted(move.listed_counts.items()) if number},
             "objects": [
@@ -101,6 +103,18 @@ def _move(move: MoveStanding) -> dict[str, Any]:
             }
             for one in move.gates
         ],
+    }
+
+
+def _soak_document(waits: SoakWaits | None, remedy: str) -> dict[str, Any] | None:
+    """``remedy`` is null while the soak comes on, or waits for nothing but time."""
+    if waits is None:
+        return None
+    return {
+        "lacks": list(waits.lacks),
+        "gates": [{"name": one.gate, "verdict": one.verdict, "reason": one.reason} for one in waits.gates],
+        "still_since": stamp(waits.still_since),
+        "remedy": remedy or None,
     }
 
 
@@ -172,6 +186,8 @@ def _soak_lines(move: MoveStanding) -> Iterator[str]:
     if move.soak_wanted_seconds is not None:
         healthy = duration(move.record.figures.soak_seconds)
         yield f"healthy for {healthy} of {duration(move.soak_wanted_seconds)}"
+    if move.soak_waits is not None and move.soak_waits.lacks:
+        yield f"waits for {'; '.join(move.soak_waits.lacks)}"
     for one in move.gates:
         yield f"gate {one.gate} {one.verdict} at {instant(one.at)}: {one.reason}"
 

@@ -6,6 +6,7 @@ import math
 from datetime import timedelta
 
 from migrator.engine import enforcing, stays
+from migrator.engine.asking import keeps_back
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import waited
 from migrator.engine.inventory_notes import known_inventory
@@ -151,6 +152,8 @@ async def ready(mover: Mover) -> Event:
             continue
         if why is None and turns is not None and not turns.take(mover.id):
             why = "other moves of its wave cut over first (max_moves)"
+        if why is None and mover.record.direction is Direction.FORWARD:
+            why = await keeps_back(mover)
         if why is None:
             break
         if turns is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrator.engine import stays
+from migrator.engine.asking import keeps_back
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
 from migrator.engine.steps.canary import prove_ways
@@ -18,7 +19,9 @@ async def begin(mover: Mover) -> Event:
 
 
 async def preflight(mover: Mover) -> Event:
-    """Reach both accounts, prove both ways with a canary, and own the record."""
+    """Ask the gates, reach both accounts, prove both ways with a canary, and own the record."""
+    if (silent := await keeps_back(mover)) is not None:
+        mover.tell("warning", f"{mover.id}: {silent}; the copy begins, and no cut-over before it answers")
     source, target = mover.store(mover.plan.source), mover.store(mover.plan.target)
     containers = [info for info in await source.containers() if mover.plan.area.prefixes_in(info.name)]
     for selector in mover.plan.area.selectors:

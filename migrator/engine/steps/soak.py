@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from migrator.engine.mover import Halt, Mover, Waiting
-from migrator.engine.sampling import first_at, sample
-from migrator.gates.soak import GateLimits, SoakClock, SoakState
+from migrator.engine.sampling import sample
+from migrator.engine.soak_waits import SoakWaits, kept, note_of, progress_key, read, soak_waits
+from migrator.gates.soak import GateLimits, SoakClock
 from migrator.machine.events import Event
 from migrator.model.samples import Sample, Verdict
 from migrator.model.units import show_duration
@@ -131,6 +132,10 @@ class Book:
         )
         samples = mover.world.state.samples(mover.id, after=since)
         self._clock.take([one for one in samples if self._is_ours(one)])
+        kept = read(mover.record, mover.world.state.note(note_of(mover.id)))
+        self._still_since = kept.still_since if kept else mover.world.clock.now()
+        self._progress = progress_key(self._clock.state())
+        self._kept: SetNote | None = None
 
     def _is_ours(self, one: Sample) -> bool:
         """Of this stay: the clock of whoever took an earlier stay's samples may have been ahead."""
@@ -239,11 +244,23 @@ class Book:
         self.mover.commit(*changes)
         self._last.update({one.gate: one for one in samples})
         self._clock.take(samples)
-        self._keep_figure()
+        self._keep_reading()
 
-    def _keep_figure(self) -> None:
-        """The healthy time so far goes into the move's figures; healthy time that was lost, into the journal."""
-        before, now = self.mover.record.figures.soak_seconds, self._clock.state().healthy_seconds
+    def waits(self) -> SoakWaits:
+        """What the soak waits for now."""
+        return soak_waits(
+            self._clock.state(), self.mover.wave, self._last, since=self.since, still_since=self._still_since
+        )
+
+    def _keep_reading(self) -> None:
+        """The healthy time so far goes into the move's figures, what the soak waits for into a note; healthy time that was
+        lost, into the journal."""
+        state = self._clock.state()
+        if progress_key(state) != self._progress:
+            self._progress, self._still_since = progress_key(state), self.mover.world.clock.now()
+        waits = self.waits()
+        reading = kept(self.mover.record, waits)
+        before, now = self.mover.record.figures.soak_seconds, state.healthy_seconds
         changes: list[Change] = []
         if now < before:
             failed = ", ".join(one.gate for one in self._last.values() if one.verdict is Verdict.FAILED)
@@ -251,7 +268,11 @@ class Book:
             changes.append(self.mover.note("soak-restarted", f"{text} (gate {failed} failed)" if failed else text))
             self.mover.tell("sample", text)
         if now != before:
-            self.mover.save(self.mover.figures(soak_seconds=now), *changes)
+            self.mover.save(self.mover.figures(soak_seconds=now), reading, *changes)
+        elif reading != self._kept:
+            self.mover.commit(reading)
+        self._kept = reading
+        self.mover.show(soak_left_seconds=waits.left_seconds, waits="; ".join(waits.lacks))
 
     # What it comes to.
 
@@ -268,22 +289,8 @@ class Book:
             raise Halt(f"gate {state.gate} of {self.mover.id} needs a person: {state.reason}")
         if state.verdict == "soaked":
             return Event.SOAKED
-        self.mover.waiting_for = "; ".join(self._waits(state))
+        self.mover.waiting_for = "; ".join(self.waits().clauses)
         return None
-
-    def _waits(self, state: SoakState) -> list[str]:
-        """What is missing, and what stands in the way, one clause each."""
-        until = f", {state.until:%Y-%m-%d %H:%M} UTC at the earliest" if state.until else ""
-        waits = [f"soak: {show_duration(state.remaining_seconds)} of healthy time left{until}"]
-        waits += [one for one in state.waiting_for if one != "healthy time"]
-        for gate in self.mover.wave.gates:
-            last = self._last.get(gate.name)
-            if last is None:
-                first = first_at(gate, self.since)
-                waits.append(f"gate {gate.name} is first asked at {first:%Y-%m-%d %H:%M:%S} UTC")
-            elif last.verdict is not Verdict.PASSED:
-                waits.append(f"gate {gate.name} {last.verdict}: {last.reason}")
-        return waits
 
 
 def limits_of(mover: Mover) -> Mapping[str, GateLimits]:

@@ -10,6 +10,7 @@ import pytest
 
 from migrator.engine.doctor import AccountFacts, Facts, diagnose, with_routes
 from migrator.engine.lingering import Lingering
+from migrator.engine.soak_waits import SoakWaits, Standstill
 from migrator.errors import AccessRefused, NotFound, Unreachable
 from migrator.model.findings import Finding
 from migrator.model.moves import LockRecord, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
@@ -271,5 +272,37 @@ def test_blocked_writers_come_first():
 
 
 @pytest.mark.parametrize(("version", "warned"), [((3, 40, 1), True), ((3, 51, 3), False), (None, False)])
-def test_an_old_sqlite_is_warned_of(version, warned):
-    assert ("sqlite" in codes(facts(record(S.SOAKED), switched(), sqlite=version), "warning")) is warned
+def test_an_old_sqlite_is_good_to_know(version, warned):
+    assert ("sqlite" in codes(facts(record(S.SOAKED), switched(), sqlite=version), "info")) is warned
+
+
+def test_a_credential_that_never_ends_is_warned_of():
+    found = facts(record(S.SOAKED), switched())
+    endless = replace(found.accounts["dst"], examination=Examination("a signature", inf))
+    late = replace(found, accounts={**found.accounts, "dst": endless})
+    assert codes(found, "warning") == []
+    assert codes(late, "warning") == ["long-credential"]
+
+
+def test_an_address_that_is_not_the_account_s_is_an_error():
+    assert codes(facts(record(S.SOAKED), replace(switched(), endpoint="https://elsewhere"))) == ["wrong-address"]
+
+
+def test_a_target_that_apply_makes_is_no_fault():
+    found = facts(record(S.PENDING), None)
+    gone = replace(found.accounts["dst"], error=NotFound("not there", what="account"), containers=None)
+    new = replace(found, accounts={**found.accounts, "dst": gone})
+    assert codes(new, "error", "info") == ["not-made-yet"]
+
+
+def test_a_soak_that_stands_still_is_named_with_what_to_mend():
+    found = facts(record(S.SOAKING), switched())
+    gate = Standstill("errors", "errored", "nobody answers", "mend gate errors: nobody answers")
+    interval = found.schedule.waves[0].interval_seconds
+    for intervals, told in ((2, []), (4, ["soak-stands"])):
+        since = found.now - timedelta(seconds=intervals * interval)
+        waits = SoakWaits(60.0, None, (), (gate,), since)
+        stuck = replace(found, soaks={str(ID): waits})
+        assert codes(stuck, "warning") == told
+    (finding,) = [one for one in diagnose(stuck).findings if one.code == "soak-stands"]
+    assert finding.remedy == "mend gate errors: nobody answers"

@@ -89,3 +89,10 @@ def test_an_account_without_a_limit_has_no_headroom_figure() -> None:
     load = AccountLoad("new", 5.0, None, (PlannedMove(MoveId("eu", "a"), Area("a", (Selector("a"),)), "s", "new"),))
     assert (load.headroom_per_minute, load.used_ratio, load.limit_per_second, load.is_over) == (None, None, None, False)
     assert replace(load, limit_per_minute=4.0).is_over
+
+
+def test_an_account_near_its_limit_or_without_one_is_said_and_refuses_nothing() -> None:
+    (near,) = capacity_findings(schedule({"web": ("new", 2_000_000)}, limit=2_100_000))
+    assert (near.code, near.severity) == ("account-near-limit", "warning")
+    (unknown,) = capacity_findings(schedule({"web": ("new", 2_000_000)}, limit=None))
+    assert (unknown.code, unknown.severity) == ("account-limit-unknown", "info")

@@ -33,7 +33,7 @@ routing: {kind: file, path: state/routes.json}
 metrics:
   counters: {kind: local}
 gates:
-  calm: {source: counters, metric: throttled_ratio, max: 0.001, on_no_data: pass}
+  calm: {source: counters, metric: throttled_ratio, max: 0.001, on_no_data: pass, min_samples: 0}
 waves:
   - name: first
     moves: [{region: america, areas: [web]}]

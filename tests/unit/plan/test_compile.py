@@ -170,7 +170,7 @@ def test_fingerprints_change_with_what_they_are_about(
 
 def test_fingerprints_are_the_same_in_every_process() -> None:
     schedule = loads(SMALL, "plan.yaml").schedule
-    assert schedule.fingerprint == "0e913782b1e1e753f6f8a82417730c3ada7ca7e94e23a070388c6ef84d01c277"
+    assert schedule.fingerprint == "2e84cef31c4d17fa708e402bafa89aaf540a9f867b1c362e3cf69c2cf68f5866"
     assert len(schedule.waves[0].fingerprint) == 64
 
 
@@ -272,7 +272,7 @@ WARNINGS = [
     ),
     (
         "a gate for nothing",
-        ("waves:", "  idle: {source: counters, metric: error_ratio, max: 1, on_no_data: pass}\nwaves:"),
+        ("waves:", "  idle: {source: counters, metric: error_ratio, max: 1, on_no_data: pass, min_samples: 0}\nwaves:"),
         "idle",
         "gate idle is not used",
     ),

@@ -9,7 +9,7 @@ from migrator.plan import loads
 from tests.unit.plan.samples import SMALL, changed, faults_of, place, warnings_of
 
 ROUTING = "routing: {kind: file, path: state/routes.json}"
-GATE = "{source: counters, metric: throttled_ratio, max: 0.001, on_no_data: pass}"
+GATE = "{source: counters, metric: throttled_ratio, max: 0.001, on_no_data: pass, min_samples: 0}"
 FIRST = "  - name: first\n"
 THIRD = "  - name: third\n"
 EU_WEB = "    endpoint: https://euweb.blob.core.windows.net\n"
@@ -47,7 +47,7 @@ SHAPE = [
     ("missing key of the plan", "name: small\n", "", "version", "the plan lacks the key name"),
     ("missing routing", ROUTING, "", "version", "the plan lacks the key routing"),
     ("missing key of a wave", "    soak: 96h\n", "", "name: first", "waves[0] lacks the key soak"),
-    ("missing on_no_data", ", on_no_data: pass", "", "calm: {", "gates.calm lacks the key on_no_data"),
+    ("missing on_no_data", ", on_no_data: pass, min_samples: 0", "", "calm: {", "gates.calm lacks the key on_no_data"),
     ("version 2", "version: 1", "version: 2", "2", "version: one of 1 is wanted here"),
     ("a number for a name", "name: small", "name: 5", "5", "name: text is wanted here, and this is a number"),
     (
@@ -555,3 +555,13 @@ def test_a_part_that_does_not_fit_makes_no_second_fault() -> None:
 def test_the_message_counts_the_faults() -> None:
     with pytest.raises(PlanError, match=r"cannot use plan plan\.yaml: it has 1 fault$"):
         loads(changed(("source: na-core", "source: na-cor")), "plan.yaml")
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [("", "min_samples (by default) wants 1"), (", min_samples: 3", "min_samples wants 3"), (", min_samples: 0", "")],
+)
+def test_a_gate_that_passes_on_silence_and_wants_a_value_is_warned_of(words: str, wanted: str) -> None:
+    text = changed(("on_no_data: pass, min_samples: 0", f"on_no_data: pass{words}"))
+    said = f"{place(text, 'on_no_data')}: gate calm passes on silence, but {wanted} with a value"
+    assert [one.startswith(said) for one in warnings_of(text)] == ([True] if wanted else [])

@@ -1,0 +1,185 @@
+"""What is written must be reached: modules and functions that nobody calls, findings that no test produces.
+
+A check that is dropped by accident turns no other test red: nobody misses what it would have found. So these tests count.
+They read the sources; the last ones show that each of them can fail.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from migrator.model import finding_codes
+from migrator.model.finding_codes import CODES
+from migrator.model.objects import Features
+from tests.test_architecture import PROJECT, ROOT, all_imports
+from tests.test_architecture import sources as read_sources
+
+DOORS = {
+    "migrator.cli.app.main": "the console script",
+    "migrator.testing.sample.containers_of": "tests of the sample data",
+}
+"""Functions that something else than Python code of the product calls, and what."""
+
+
+@cache
+def sources() -> Mapping[str, str]:
+    return read_sources()
+
+
+@cache
+def parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+def orphans(texts: Mapping[str, str]) -> list[str]:
+    """Modules that no other one imports and nobody starts."""
+    imported = {one.imported for one in all_imports(texts) if one.imported != one.importer}
+    packages = {name.rpartition(".")[0] for name in texts}
+    return [
+        name
+        for name, text in texts.items()
+        if name not in imported and name not in packages and '__name__ == "__main__"' not in text
+    ]
+
+
+def unused(texts: Mapping[str, str]) -> list[str]:
+    """Public functions and classes at the top of a module whose name occurs nowhere else in the product."""
+    trees = {module: parsed(text) for module, text in texts.items()}
+    named: dict[str, set[str]] = {}
+    for module, tree in trees.items():
+        for name in _names(tree):
+            named.setdefault(name, set()).add(module)
+    found = []
+    for module, tree in trees.items():
+        for node in tree.body:
+            is_definition = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            if is_definition and not node.name.startswith("_") and not node.decorator_list and node.name not in named:
+                found.append(f"{module}.{node.name}")
+    return [one for one in found if one not in DOORS]
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    """Every name that is used; a package that hands a name on does not use it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isidentifier():
+            yield node.value  # __all__, getattr, a type in quotes
+
+
+def codes_made(texts: Mapping[str, str]) -> dict[str, str]:
+    """Every code of a finding that the sources make -> where."""
+    trees = {module: parsed(text) for module, text in texts.items() if "model.findings import" in text}
+    words = {
+        target.id: node.value.value
+        for module in texts
+        for node in parsed(texts[module]).body
+        if isinstance(node, (ast.AnnAssign, ast.Assign))
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        for target in ([node.target] if isinstance(node, ast.AnnAssign) else node.targets)
+        if isinstance(target, ast.Name)
+    }
+    found: dict[str, str] = {}
+    for module, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding":
+                given = node.args[1] if len(node.args) > 1 else _keyword(node, "code")
+                for code in _codes(given, tree, words):
+                    found[code] = f"{module}:{node.lineno}"
+    return found
+
+
+def _keyword(call: ast.Call, name: str) -> ast.expr | None:
+    return next((one.value for one in call.keywords if one.arg == name), None)
+
+
+def _codes(node: ast.expr | None, tree: ast.Module, words: Mapping[str, str]) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _codes(node.body, tree, words)
+        yield from _codes(node.orelse, tree, words)
+    elif isinstance(node, ast.Name) and node.id in words:
+        yield words[node.id]
+    elif isinstance(node, ast.Name) and (given := list(_assigned(node.id, tree))):
+        for one in given:
+            yield from _codes(one, tree, words)
+    elif isinstance(node, ast.JoinedStr) and ast.unparse(node) == "f'not-kept-{kind}'":
+        yield from (f"not-kept-{name}" for name in Features.__dataclass_fields__ if name != "archived")
+    elif isinstance(node, ast.Attribute) and node.attr == "code":
+        return  # a finding made of another one
+    else:
+        raise AssertionError(f"cannot read a code out of {ast.unparse(node) if node else 'nothing'}: write it plainly")
+
+
+def _assigned(name: str, tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
+            yield node.value
+
+
+def codes_tested() -> set[str]:
+    """Every code that a test names, in its body or its parameters."""
+    found = set()
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        if "node_modules" in path.parts or path == Path(__file__):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name.startswith("test_"):
+                found |= {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)} & CODES.keys()
+    return found
+
+
+def test_no_module_is_an_orphan() -> None:
+    assert orphans(sources()) == []
+
+
+def test_no_public_function_is_unused() -> None:
+    assert unused(sources()) == []
+
+
+def test_every_finding_has_a_listed_code() -> None:
+    made = codes_made(sources())
+    assert {code: where for code, where in made.items() if code not in CODES} == {}
+
+
+def test_every_listed_code_is_made_somewhere() -> None:
+    assert CODES.keys() - codes_made(sources()).keys() == set()
+
+
+def test_every_listed_code_is_produced_by_a_test() -> None:
+    assert CODES.keys() - codes_tested() == set()
+
+
+def test_the_page_of_findings_is_printed_from_the_list() -> None:
+    assert (ROOT / "docs" / "findings.md").read_text() == finding_codes.page()
+
+
+def test_an_orphan_is_found() -> None:
+    texts = {f"{PROJECT}.a": f"import {PROJECT}.b", f"{PROJECT}.b": "", f"{PROJECT}.c": "", PROJECT: ""}
+    assert orphans(texts) == [f"{PROJECT}.a", f"{PROJECT}.c"]
+
+
+def test_a_check_that_is_not_called_any_more_is_found() -> None:
+    texts = dict(sources())
+    whole = texts["migrator.engine.preview"]
+    assert "found = gate_findings(schedule)" in whole
+    texts["migrator.engine.preview"] = whole.replace("found = gate_findings(schedule)", "found = ()")
+    assert unused(texts) == ["migrator.gates.reach.gate_findings"]
+
+
+@pytest.mark.parametrize("code", ["'no-such-code'", "WORD", "'no-such-code' if found else 'halted'"])
+def test_a_code_that_is_not_listed_is_found(code: str) -> None:
+    text = (
+        "from migrator.model.findings import Finding\nWORD = 'no-such-code'\ndef look(found):\n"
+        f"    return Finding('error', {code}, 'a', 'b')"
+    )
+    assert "no-such-code" in codes_made({"migrator.engine.new": text}).keys() - CODES.keys()
