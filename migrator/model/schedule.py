@@ -160,6 +160,7 @@ class Routing:
     endpoint: str | None = None
     credential: str | None = None
     argv: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     ttl_seconds: float = 30.0
     max_write_seconds: float = 60.0
     clock_margin_seconds: float = 5.0

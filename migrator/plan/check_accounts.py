@@ -10,6 +10,7 @@ from os.path import normpath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from migrator.model.hosts import KNOWN, LOOPBACK, Hosts
 from migrator.model.names import Selector
 from migrator.plan.compile import account_values
 from migrator.plan.report import Report
@@ -21,7 +22,7 @@ ROUTING_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "app-configuration": (("endpoint",), ("credential", "name")),
     "command": (("argv",), ()),
 }
-"""Kind -> the keys it needs, and those it may have; ``kind`` and ``ttl`` aside."""
+"""Kind -> the keys it needs, and those it may have; ``kind``, ``ttl`` and ``hosts`` aside."""
 _OF_LOCAL: Final = ("path",)
 _OF_AZURE: Final = (
     "endpoint",
@@ -42,6 +43,7 @@ def check_accounts(report: Report) -> None:
         for name in report.document.accounts:
             _account(report, name)
     _same_place(report)
+    _hosts(report)
     _routing(report)
     for name in report.document.budget.accounts:
         report.refer(("budget", "accounts", name), name, "accounts", at_key=True)
@@ -100,6 +102,24 @@ def _same_place(report: Report) -> None:
         place = normpath(part.path) if part.path is not None else (part.endpoint or "").lower()
         if place and (first := seen.setdefault(place, name)) != name:
             report.fault(("accounts", name, key), f"account {name} is the same as account {first}: name it once")
+
+
+def _hosts(report: Report) -> None:
+    """An account's host gets tokens and data: one letter wrong (``windows.com``) and they are somebody else's. Hosts that are not
+    Azure's must be named once more."""
+    named = []
+    for index, host in enumerate(report.document.routing.hosts or ()):
+        try:
+            Hosts.of([host])
+            named.append(host)
+        except ValueError as fault:
+            report.fault(("routing", "hosts", index), str(fault))
+    trusted = Hosts.of((*KNOWN, *LOOPBACK, *named))
+    for name, part in report.document.accounts.items():
+        why = None if part.endpoint is None else trusted.objection(name, part.endpoint)
+        if why is not None:
+            text = f"account {name} is at none of Azure's blob services: {why}; if it is yours, name it under `routing.hosts`"
+            report.fault(("accounts", name, "endpoint"), text)
 
 
 def _routing(report: Report) -> None:

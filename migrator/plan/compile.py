@@ -143,8 +143,9 @@ def _gate(name: str, part: GatePart) -> Gate:
 def _routing(document: Document) -> Routing:
     part = document.routing
     return Routing(
-        **part.model_dump(exclude={"ttl", "argv"}),
+        **part.model_dump(exclude={"ttl", "argv", "hosts"}),
         argv=tuple(part.argv or ()),
+        hosts=tuple(part.hosts or ()),
         ttl_seconds=part.ttl,
         max_write_seconds=document.cutover.max_write,
         clock_margin_seconds=document.cutover.clock_margin,

@@ -150,6 +150,9 @@ class RoutingPart(Part):
     credential: Credential | None = None
     argv: Words | None = None
     ttl: ShortDuration = Field(default=30.0, description="how long clients may go on without a refresh")
+    hosts: Words | None = Field(
+        default=None, description="hosts of accounts beside Azure's own, such as *.blob.example.org"
+    )
 
 
 class AccountBudgetPart(Part):

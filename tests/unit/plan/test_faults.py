@@ -180,6 +180,27 @@ ACCOUNTS = [
         "https://EUCORE",
         "is the same as account eu-core",
     ),
+    (
+        "com for net",
+        "https://euweb.blob.core.windows.net",
+        "https://euweb.blob.core.windows.com",
+        "https://euweb",
+        "windows.com",
+    ),
+    (
+        "another service",
+        "https://euweb.blob.core",
+        "https://euweb.dfs.core",
+        "https://euweb",
+        "name it under `routing.hosts`",
+    ),
+    (
+        "a host in front",
+        "https://euweb.blob",
+        "https://euweb.evil.blob",
+        "https://euweb",
+        "none of Azure's blob services",
+    ),
     ("one file twice", "state/na-web.db", "./state/na-core.db", "./state/na-core", "is the same as account na-core"),
     (
         "blob routing without a name",
@@ -565,3 +586,13 @@ def test_a_gate_that_passes_on_silence_and_wants_a_value_is_warned_of(words: str
     text = changed(("on_no_data: pass, min_samples: 0", f"on_no_data: pass{words}"))
     said = f"{place(text, 'on_no_data')}: gate calm passes on silence, but {wanted} with a value"
     assert [one.startswith(said) for one in warnings_of(text)] == ([True] if wanted else [])
+
+
+def test_hosts_that_are_not_azures_are_acknowledged_in_routing() -> None:
+    far = changed(("https://euweb.blob.core.windows.net", "https://euweb.blob.contoso.example"))
+    assert any("euweb.blob.contoso.example" in fault for fault in faults_of(far))
+    for host in ("euweb.blob.contoso.example", "*.blob.contoso.example"):
+        named = far.replace(ROUTING, ROUTING.replace("}", f", hosts: ['{host}']}}"))
+        assert loads(named, "plan.yaml").schedule.routing.hosts == (host,)
+    for host in ("*", "*.example", "user@host.example", "http://host.example", "a b"):
+        assert faults_of(far.replace(ROUTING, ROUTING.replace("}", f", hosts: ['{host}']}}")))
