@@ -7,7 +7,7 @@ account without a limit or an area without a forecast is said to be unknown, nev
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from migrator.model.findings import Finding
@@ -71,25 +71,30 @@ class Relief:
 
 def reliefs(schedule: Schedule) -> tuple[Relief, ...]:
     """Every source whose moves have a traffic forecast, by name."""
-    sources = sorted({move.source for move in schedule.moves if move.traffic_per_minute})
-    return tuple(_relief(schedule, account) for account in sources)
-
-
-def _relief(schedule: Schedule, account: str) -> Relief:
-    before = left = sum(move.traffic_per_minute or 0.0 for move in schedule.moves if move.source == account)
-    after = []
+    leaving: dict[str, dict[str, float]] = {}
     for wave in schedule.waves:
-        leaves = sum(move.traffic_per_minute or 0.0 for move in wave.moves if move.source == account)
-        if leaves:
-            left -= leaves
-            after.append((wave.name, max(0.0, left)))
+        for move in wave.moves:
+            if move.traffic_per_minute:
+                by_wave = leaving.setdefault(move.source, {})
+                by_wave[wave.name] = by_wave.get(wave.name, 0.0) + move.traffic_per_minute
+    return tuple(_relief(schedule, account, leaving[account]) for account in sorted(leaving))
+
+
+def _relief(schedule: Schedule, account: str, leaving: Mapping[str, float]) -> Relief:
+    before = left = sum(leaving.values())
+    after = []
+    for wave, leaves in leaving.items():
+        left -= leaves
+        after.append((wave, max(0.0, left)))
     return Relief(account, before, tuple(after), schedule.accounts[account].requests_per_minute)
 
 
 def loads(schedule: Schedule) -> tuple[AccountLoad, ...]:
     """The load of every target account, by name."""
-    targets = sorted({move.target for move in schedule.moves})
-    return tuple(_load(schedule, account) for account in targets)
+    arriving: dict[str, list[PlannedMove]] = {}
+    for move in schedule.moves:
+        arriving.setdefault(move.target, []).append(move)
+    return tuple(_load(schedule, account, tuple(arriving[account])) for account in sorted(arriving))
 
 
 def accounts_needed(load_per_minute: float, limit_per_minute: float) -> int:
@@ -102,8 +107,7 @@ def capacity_findings(schedule: Schedule) -> tuple[Finding, ...]:
     return tuple(finding for load in loads(schedule) for finding in _judge(load))
 
 
-def _load(schedule: Schedule, account: str) -> AccountLoad:
-    moves = tuple(move for move in schedule.moves if move.target == account)
+def _load(schedule: Schedule, account: str, moves: tuple[PlannedMove, ...]) -> AccountLoad:
     return AccountLoad(
         account=account,
         load_per_minute=sum(move.traffic_per_minute or 0.0 for move in moves),

@@ -12,8 +12,10 @@ whether a cut-over fits its window to the callers (``room``, ``needed``). Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -24,14 +26,18 @@ HORIZON: Final = timedelta(days=400)
 """What stays open longer than this never closes; what does not open within it never opens."""
 _WEEKS_AHEAD: Final = timedelta(days=22)
 """A weekly window lost in a clock change is back a week later; three weeks are plenty."""
+_BLOCK_DAYS: Final = 32
+"""Stretches are worked out for so many days at a time, and kept."""
+_LAST_DAY: Final = date.max.toordinal() - 3
 _LAST_YEAR: Final = 9000
 """Moments after this are "never" (datetime ends in 9999)."""
+
+_Stretch = tuple[datetime, datetime]
 
 
 def is_open(windows: Sequence[ChangeWindow], freezes: Sequence[Freeze], at: datetime) -> bool:
     """May a cut-over start at this (aware) moment?"""
-    frozen = any(freeze.begin <= at < freeze.end for freeze in freezes)
-    return not frozen and (not windows or _window_end(windows, at) is not None)
+    return _freeze_end(freezes, at) is None and (not windows or _window_end(windows, at) is not None)
 
 
 def next_open(
@@ -52,11 +58,11 @@ def next_open(
     moment = at.astimezone(UTC) if not_before is None else max(at, not_before).astimezone(UTC)
     limit = moment + HORIZON
     while moment <= limit:
-        frozen_until = max((one.end for one in freezes if one.begin <= moment < one.end), default=None)
+        frozen_until = _freeze_end(freezes, moment)
         if frozen_until is not None:
             if frozen_until.year > _LAST_YEAR:
                 return None
-            moment = frozen_until.astimezone(UTC)
+            moment = frozen_until
             limit = moment + HORIZON
             continue
         opens = _window_from(windows, moment)
@@ -76,7 +82,8 @@ def closes_at(windows: Sequence[ChangeWindow], freezes: Sequence[Freeze], at: da
     """When the open stretch around ``at`` ends, UTC: ``at`` itself if it is closed, None if it never ends."""
     if not is_open(windows, freezes, at):
         return at.astimezone(UTC)
-    freeze = min((one.begin.astimezone(UTC) for one in freezes if one.begin > at), default=None)
+    after = bisect_right(_frozen(tuple(freezes)), at.astimezone(UTC), key=_begin)
+    freeze = next((begin for begin, _ in _frozen(tuple(freezes))[after:]), None)
     window = _joined_end(windows, at) if windows else None
     return min((end for end in (freeze, window) if end is not None), default=None)
 
@@ -102,19 +109,27 @@ def stretch(window: ChangeWindow, day: date) -> tuple[datetime, datetime] | None
     return (begin, end) if begin < end else None
 
 
+def _freeze_end(freezes: Sequence[Freeze], at: datetime) -> datetime | None:
+    """When the freeze around ``at`` ends, UTC, and those that follow without a gap; None if there is none."""
+    return _end_around(_frozen(tuple(freezes)), at.astimezone(UTC))
+
+
 def _window_from(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
     """``at`` if a window is open then, else the begin of the next one."""
     if not windows:
         return at
-    begins = (begin for window in windows for begin, end in _stretches(window, at, _WEEKS_AHEAD) if end > at)
-    earliest = min(begins, default=None)
-    return None if earliest is None else max(at, earliest)
+    for block in _blocks(at, _WEEKS_AHEAD):
+        stretches = _opened(tuple(windows), block)
+        number = bisect_right(stretches, at, key=_end)
+        if number < len(stretches):
+            return max(at, stretches[number][0])
+    return None
 
 
 def _window_end(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
-    """The latest end of the windows open at ``at``; None if none is."""
-    ends = (end for window in windows for begin, end in _stretches(window, at, timedelta(days=1)) if begin <= at < end)
-    return max(ends, default=None)
+    """An end of the windows open at ``at``, and of those that follow within the same block of days; None if none is."""
+    ends = (_end_around(_opened(tuple(windows), block), at) for block in _blocks(at, timedelta()))
+    return max((end for end in ends if end is not None), default=None)
 
 
 def _joined_end(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
@@ -128,12 +143,48 @@ def _joined_end(windows: Sequence[ChangeWindow], at: datetime) -> datetime | Non
     return None
 
 
-def _stretches(window: ChangeWindow, at: datetime, ahead: timedelta) -> Iterator[tuple[datetime, datetime]]:
-    """The window's stretches around and after ``at``: those which begin from two days before it on."""
-    today = at.astimezone(_zone(window.timezone)).date()
-    for days in range(-2, ahead.days + 1):
-        if (found := stretch(window, today + timedelta(days=days))) is not None:
-            yield found
+def _blocks(at: datetime, ahead: timedelta) -> range:
+    """The blocks of days that hold every stretch around ``at``, and those that begin up to ``ahead`` later."""
+    today = at.astimezone(UTC).toordinal()
+    return range((today - 3) // _BLOCK_DAYS, (today + ahead.days + 2) // _BLOCK_DAYS + 1)
+
+
+@lru_cache(maxsize=256)
+def _opened(windows: tuple[ChangeWindow, ...], block: int) -> tuple[_Stretch, ...]:
+    """The stretches that begin on the local days of a block, UTC, joined."""
+    ordinals = range(max(1, block * _BLOCK_DAYS), min(_LAST_DAY, (block + 1) * _BLOCK_DAYS))
+    days = [date.fromordinal(ordinal) for ordinal in ordinals]
+    return _joined(found for window in windows for day in days if (found := stretch(window, day)) is not None)
+
+
+@lru_cache(maxsize=16)
+def _frozen(freezes: tuple[Freeze, ...]) -> tuple[_Stretch, ...]:
+    return _joined((one.begin.astimezone(UTC), one.end.astimezone(UTC)) for one in freezes)
+
+
+def _joined(stretches: Iterable[_Stretch]) -> tuple[_Stretch, ...]:
+    """In order, those that overlap or touch as one."""
+    found: list[_Stretch] = []
+    for begin, end in sorted(stretches):
+        if found and begin <= found[-1][1]:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((begin, end))
+    return tuple(found)
+
+
+def _end_around(stretches: Sequence[_Stretch], at: datetime) -> datetime | None:
+    """The end of the stretch that holds ``at``."""
+    number = bisect_right(stretches, at, key=_end)
+    return stretches[number][1] if number < len(stretches) and stretches[number][0] <= at else None
+
+
+def _begin(stretch: _Stretch) -> datetime:
+    return stretch[0]
+
+
+def _end(stretch: _Stretch) -> datetime:
+    return stretch[1]
 
 
 def _moment(zone: ZoneInfo, day: date, minutes: int) -> datetime:

@@ -6,7 +6,8 @@ Decides membership only. Reading containers is the object store's work, wording 
 from __future__ import annotations
 
 import fnmatch
-from functools import lru_cache
+from bisect import bisect_right
+from functools import cached_property, lru_cache
 
 from migrator.model.values import value
 
@@ -71,16 +72,51 @@ class Selector:
         return self.takes_container(container) and name.startswith(self.prefix) and not name.startswith(RESERVED_PREFIX)
 
 
-@value(frozen=True, slots=True)
+@value(frozen=True)
 class Area:
-    """A logical part of the data whose traffic switches as one."""
+    """A logical part of the data whose traffic switches as one.
+
+    Asked for every blob, and areas may name thousands of containers: what it has in a container is worked out once.
+    """
 
     name: str
     selectors: tuple[Selector, ...]
 
     def takes(self, container: str, name: str) -> bool:
-        return any(s.takes(container, name) for s in self.selectors)
+        """Is the blob ``name`` of ``container`` mine? Reserved names are nobody's."""
+        prefixes = self._known(container)[1]
+        at = bisect_right(prefixes, name)
+        return at > 0 and name.startswith(prefixes[at - 1]) and not name.startswith(RESERVED_PREFIX)
 
     def prefixes_in(self, container: str) -> tuple[str, ...]:
         """The prefixes to list in ``container``, ascending; empty where the area has no part in it."""
-        return tuple(sorted({s.prefix for s in self.selectors if s.takes_container(container)}))
+        return self._known(container)[0]
+
+    def _known(self, container: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Its prefixes there, and those of them that none of the others begins."""
+        if container not in self._places:
+            named = self._named.get(container, set())
+            globs = {one.prefix for one in self._globs if one.takes_container(container)}
+            prefixes = tuple(sorted(named | globs))
+            widest: list[str] = []
+            for prefix in prefixes:
+                if not widest or not prefix.startswith(widest[-1]):
+                    widest.append(prefix)
+            self._places[container] = (prefixes, tuple(widest))
+        return self._places[container]
+
+    @cached_property
+    def _places(self) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+        return {}
+
+    @cached_property
+    def _named(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for one in self.selectors:
+            if not one.is_glob:
+                found.setdefault(one.container, set()).add(one.prefix)
+        return found
+
+    @cached_property
+    def _globs(self) -> tuple[Selector, ...]:
+        return tuple(one for one in self.selectors if one.is_glob)

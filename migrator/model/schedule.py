@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from migrator.model.names import Area, MoveId
@@ -200,7 +201,7 @@ class Prices:
     data_per_gib: float = 0.0
 
 
-@value(frozen=True, slots=True)
+@value(frozen=True)
 class Schedule:
     """The whole compiled plan. ``not_built``: keys the document uses that this version validates but cannot apply."""
 
@@ -219,18 +220,26 @@ class Schedule:
     not_built: tuple[str, ...] = ()
     cloud: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def moves(self) -> tuple[PlannedMove, ...]:
         return tuple(move for wave in self.waves for move in wave.moves)
 
     def move(self, id: MoveId) -> PlannedMove:
-        return next(move for move in self.moves if move.id == id)
+        return self._planned[id][1]
 
     def wave(self, name: str) -> PlannedWave:
-        return next(wave for wave in self.waves if wave.name == name)
+        return self._waves[name]
 
     def wave_of(self, id: MoveId) -> PlannedWave:
-        return next(wave for wave in self.waves if any(move.id == id for move in wave.moves))
+        return self._planned[id][0]
+
+    @cached_property
+    def _planned(self) -> dict[MoveId, tuple[PlannedWave, PlannedMove]]:
+        return {move.id: (wave, move) for wave in self.waves for move in wave.moves}
+
+    @cached_property
+    def _waves(self) -> dict[str, PlannedWave]:
+        return {wave.name: wave for wave in self.waves}
 
     def budget(self, account: str) -> Budget:
         return self.budgets.get(account, self.default_budget)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from migrator.model.values import value
 from migrator.plan.check_accounts import keys_of_kind
 from migrator.plan.check_waves import planned
 from migrator.plan.compile import account_values
@@ -35,6 +36,8 @@ LOCAL_METRICS: Final = frozenset(
 _FIGURES: Final = {"local": "local figures", "azure-monitor": "Azure Monitor's figures"}
 SHORTEST_AZURE_WINDOW_SECONDS: Final = 60.0
 """Azure Monitor's points are minutes."""
+MAX_SAID: Final = 20
+"""Accounts named for one gate of one wave."""
 SUBSTITUTIONS: Final = ("$region", "$area", "$account")
 
 
@@ -127,10 +130,12 @@ def _band(report: Report, path: Path, gate: GatePart) -> None:
 def _uses(report: Report) -> None:
     used: set[str] = set()
     for position, wave in enumerate(report.document.waves):
+        seen: set[str] = set()
         for index, name in enumerate(wave.gates):
             report.refer(("waves", position, "gates", index), name, "gates")
-            if name in wave.gates[:index]:
+            if name in seen:
                 report.fault(("waves", position, "gates", index), f"wave {wave.name} names gate {name} twice")
+            seen.add(name)
         used |= set(wave.gates)
     retire = report.document.retire
     for index, name in enumerate(retire.gates if retire else ()):
@@ -148,23 +153,37 @@ def _sources(report: Report) -> None:
     document = report.document
     if report.is_partial(("defaults",)):
         return
-    for position, _, region_name, area in planned(report):
-        region = document.regions.get(region_name)
+    values = {name: account_values(name, document) for name in document.accounts}
+    for position, sides in _sides(report).items():
+        known: dict[tuple[str, str, bool], _Unable] = {}
         for index, name in enumerate(document.waves[position].gates):
             gate = document.gates.get(name)
             source = document.metrics.get(gate.source) if gate else None
-            if region is None or gate is None or source is None:
+            if gate is None or source is None:
                 continue
-            asked = {region.source} if gate.account == "source" else {region.targets.get(area, "")}
-            if gate.relative_to:
-                asked.add(region.source)
-            for account in sorted(asked & set(document.accounts)):
-                why = _cannot_tell(source.kind, account_values(account, document))
-                if why:
-                    text = f"gate {name} asks {_FIGURES[source.kind]} of account {account}, {why}"
-                    report.fault(("waves", position, "gates", index), text)
-                elif source.kind == "azure-monitor":
-                    _place(report, ("waves", position, "gates", index), name, account)
+            asked = (source.kind, gate.account, gate.relative_to is not None)
+            if asked not in known:
+                both = sides[gate.account] | (sides["source"] if gate.relative_to else set())
+                known[asked] = _unable(source.kind, {one: values[one] for one in sorted(both)})
+            for account, why in known[asked].never:
+                text = f"gate {name} asks {_FIGURES[source.kind]} of account {account}, {why}"
+                report.fault(("waves", position, "gates", index), text)
+            for account, words in known[asked].lacking:
+                text = f"gate {name} asks Azure Monitor of account {account}, whose {words} the plan does not say"
+                report.warn(("waves", position, "gates", index), text)
+
+
+def _sides(report: Report) -> dict[int, dict[str, set[str]]]:
+    """Wave -> the known accounts at which its moves begin and end."""
+    found: dict[int, dict[str, set[str]]] = {}
+    known = report.document.accounts
+    for position, _, region_name, area in planned(report):
+        region = report.document.regions.get(region_name)
+        if region is not None:
+            sides = found.setdefault(position, {"source": set(), "target": set()})
+            sides["source"] |= {region.source} & known.keys()
+            sides["target"] |= {region.targets.get(area, "")} & known.keys()
+    return found
 
 
 def _cannot_tell(kind: str, account: Mapping[str, Any]) -> str | None:
@@ -176,10 +195,22 @@ def _cannot_tell(kind: str, account: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _place(report: Report, path: Path, gate: str, account: str) -> None:
-    """Only a warning here: a plan may be written before its accounts exist. ``apply`` refuses it."""
-    values = account_values(account, report.document)
-    missing = [key for key in ("subscription", "resource_group", "location") if not values[key]]
-    if missing:
-        words = " and ".join(missing)
-        report.warn(path, f"gate {gate} asks Azure Monitor of account {account}, whose {words} the plan does not say")
+@value(frozen=True, slots=True)
+class _Unable:
+    """Accounts of which a kind of source cannot tell, and why; and those of which the plan says too little. The second
+    is a warning only: a plan may be written before its accounts exist. ``apply`` refuses it."""
+
+    never: tuple[tuple[str, str], ...]
+    lacking: tuple[tuple[str, str], ...]
+
+
+def _unable(kind: str, accounts: Mapping[str, Mapping[str, Any]]) -> _Unable:
+    never = [(name, why) for name, values in accounts.items() if (why := _cannot_tell(kind, values))]
+    lacking = []
+    if kind == "azure-monitor":
+        wrong = {name for name, _ in never}
+        for name, values in accounts.items():
+            missing = [key for key in ("subscription", "resource_group", "location") if not values[key]]
+            if missing and name not in wrong:
+                lacking.append((name, " and ".join(missing)))
+    return _Unable(tuple(never[:MAX_SAID]), tuple(lacking[:MAX_SAID]))

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Final
 
+from migrator.plan.circles import circles
 from migrator.plan.compile import after_of, areas_of
 from migrator.plan.report import Report
 from migrator.plan.schema import VerifyPart, WavePart
 from migrator.plan.tree import Path
+
+MAX_MOVES: Final = 25_000
+"""A hundred areas in each of 250 regions; state, previews and displays are made for thousands."""
+MAX_WINDOWS: Final = 1_000
+MAX_CIRCLE: Final = 8
+"""Waves named of a longer circle."""
 
 
 def check_waves(report: Report) -> None:
@@ -23,17 +32,39 @@ def check_waves(report: Report) -> None:
         _soak(report, ("waves", position), wave)
         _verify(report, ("waves", position, "verify"), wave.verify)
     _verify(report, ("verify",), report.document.verify)
+    _many(report)
     for index, freeze in enumerate(report.document.freeze):
         if freeze.end <= freeze.begin:
             report.fault(("freeze", index, "to"), "a freeze must end after it begins")
 
 
+def _many(report: Report) -> None:
+    """The forecast asks every window of a wave for every move."""
+    windows = {
+        (frozenset(one.days), one.begin, one.end, one.timezone)
+        for wave in report.document.waves
+        for one in wave.change_windows
+    }
+    if len(windows) > MAX_WINDOWS:
+        text = f"the waves have more than {MAX_WINDOWS:,} different change windows: join some"
+        report.fault(("waves",), text, at_key=True)
+    if len({(one.begin, one.end) for one in report.document.freeze}) > MAX_WINDOWS:
+        report.fault(("freeze",), f"there are more than {MAX_WINDOWS:,} different freezes: join some", at_key=True)
+
+
 def planned(report: Report) -> Iterator[tuple[int, Path, str, str]]:
-    """Every move the waves name: position of the wave, path of its areas, region, area. Unknown names included."""
+    """The moves that the waves name, at most ``MAX_MOVES``: position of the wave, path of the area's name (of the whole
+    key where it is written for all of them), region, area. Unknown names included."""
+    return islice(_planned(report), MAX_MOVES)
+
+
+def _planned(report: Report) -> Iterator[tuple[int, Path, str, str]]:
     for position, wave in enumerate(report.document.waves):
         for index, moves in enumerate(wave.moves):
-            for area in areas_of(report.document, moves):
-                yield position, ("waves", position, "moves", index, "areas"), moves.region, area
+            path: Path = ("waves", position, "moves", index, "areas")
+            for number, area in enumerate(areas_of(report.document, moves)):
+                item = (*path, number)
+                yield position, item if report.tree.has(report.shaped.origin(item)) else path, moves.region, area
 
 
 def _names(report: Report) -> None:
@@ -52,40 +83,27 @@ def _wave_names(report: Report) -> tuple[str, ...]:
 
 
 def _after(report: Report) -> None:
+    names = dict.fromkeys(_wave_names(report))
     for position, wave in enumerate(report.document.waves):
         for index, name in enumerate(wave.after or ()):
             path = ("waves", position, "after", index)
             # `after: NAME` is short for a list of one: then the value itself is the place
             place = path if report.tree.has(report.shaped.origin(path)) else path[:-1]
-            report.one_of(place, name, _wave_names(report), "wave")
+            report.one_of(place, name, names, "wave")
 
 
 def _cycles(report: Report) -> None:
-    after = {wave.name: after_of(report.document, number) for number, wave in enumerate(report.document.waves)}
-    positions = {wave.name: number for number, wave in enumerate(report.document.waves)}
-    reported: set[frozenset[str]] = set()
-    for name in after:
-        cycle = _cycle_from(name, after)
-        if cycle and frozenset(cycle) not in reported:
-            reported.add(frozenset(cycle))
-            written = next((n for n in cycle if report.document.waves[positions[n]].after is not None), name)
-            path = ("waves", positions[written], "after")
-            report.fault(path, f"waves wait for each other in a circle: {' after '.join([*cycle, cycle[0]])}")
-
-
-def _cycle_from(name: str, after: dict[str, tuple[str, ...]]) -> list[str]:
-    """The shortest circle through ``name``, beginning with it; empty if there is none."""
-    trails = [[name]]
-    seen = {name}
-    while trails:
-        trail = trails.pop(0)
-        for earlier in after.get(trail[-1], ()):
-            if earlier == name:
-                return trail
-            if earlier not in seen:
-                seen.add(earlier)
-                trails.append([*trail, earlier])
-    return []
+    """One circle for each set of waves that wait for each other; a name that two waves have is known already."""
+    after: dict[str, tuple[str, ...]] = {}
+    positions: dict[str, int] = {}
+    for number, wave in enumerate(report.document.waves):
+        after.setdefault(wave.name, after_of(report.document, number))
+        positions.setdefault(wave.name, number)
+    for circle in circles(after):
+        written = next((name for name in circle if report.document.waves[positions[name]].after is not None), circle[0])
+        shown = circle if len(circle) <= MAX_CIRCLE else [*circle[: MAX_CIRCLE - 1], "...", circle[-1]]
+        text = f"waves wait for each other in a circle: {' after '.join([*shown, circle[0]])}"
+        report.fault(("waves", positions[written], "after"), text)
 
 
 def _moves(report: Report) -> None:
@@ -94,23 +112,19 @@ def _moves(report: Report) -> None:
             report.fault(("waves", position, "moves"), f"wave {wave.name} moves nothing")
         for index, moves in enumerate(wave.moves):
             report.refer(("waves", position, "moves", index, "region"), moves.region, "regions")
+    if next(islice(_planned(report), MAX_MOVES, None), None) is not None:
+        report.fault(("waves",), f"the waves name more than {MAX_MOVES:,} moves: split the plan", at_key=True)
     first: dict[tuple[str, str], str] = {}
     for position, path, region, area in planned(report):
-        item = _item(report, path, area)
-        if not report.refer(item, area, "areas"):
+        if not report.refer(path, area, "areas"):
             continue
         known = report.document.regions.get(region)
         if known is not None and area not in known.targets:
-            report.fault(item, f"area {area} has no target in region {region}")
+            report.fault(path, f"area {area} has no target in region {region}")
         if (region, area) in first:
-            report.fault(item, f"{region}/{area} is moved by wave {first[region, area]} already")
+            report.fault(path, f"{region}/{area} is moved by wave {first[region, area]} already")
         first.setdefault((region, area), report.document.waves[position].name)
     _never_moved(report, set(first))
-
-
-def _item(report: Report, path: Path, area: str) -> Path:
-    areas = report.tree.value(report.shaped.origin(path))
-    return (*path, areas.index(area)) if isinstance(areas, list) and area in areas else path
 
 
 def _never_moved(report: Report, moved: set[tuple[str, str]]) -> None:
@@ -124,16 +138,18 @@ def _never_moved(report: Report, moved: set[tuple[str, str]]) -> None:
 
 def _pairs(report: Report) -> None:
     """Two regions that back each other up are never at risk together."""
-    regions = report.document.regions
-    pairs = {frozenset((name, region.pair)) for name, region in regions.items() if region.pair}
+    partners: dict[str, set[str]] = {}
+    for name, region in report.document.regions.items():
+        if region.pair and region.pair != name:
+            partners.setdefault(name, set()).add(region.pair)
+            partners.setdefault(region.pair, set()).add(name)
     for position, wave in enumerate(report.document.waves):
-        seen: list[str] = []
+        seen: dict[str, None] = {}
         for index, moves in enumerate(wave.moves):
-            for other in seen:
-                if other != moves.region and frozenset((other, moves.region)) in pairs:
-                    text = f"regions {other} and {moves.region} are a pair and cannot be in one wave"
-                    report.fault(("waves", position, "moves", index, "region"), text)
-            seen.append(moves.region)
+            for other in sorted(partners.get(moves.region, set()) & seen.keys()) if moves.region not in seen else ():
+                text = f"regions {other} and {moves.region} are a pair and cannot be in one wave"
+                report.fault(("waves", position, "moves", index, "region"), text)
+            seen[moves.region] = None
 
 
 def _times(report: Report, path: Path, wave: WavePart) -> None:

@@ -63,8 +63,9 @@ def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built:
         for name, part in document.metrics.items()
     }
     routing = _routing(document)
+    digests = {name: digest([[one.container, one.prefix] for one in area.selectors]) for name, area in areas.items()}
     waves = tuple(
-        _with_fingerprint(_wave(document, position, areas, gates), accounts, routing, metrics)
+        _with_fingerprint(_wave(document, position, areas, gates), digests, accounts, routing, metrics)
         for position in range(len(document.waves))
     )
     default = _budget(document.budget)
@@ -78,7 +79,7 @@ def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built:
         default_budget=default,
         budgets={name: _budget(part, default) for name, part in document.budget.accounts.items()},
         metrics=metrics,
-        freeze=tuple(Freeze(part.begin, part.end) for part in document.freeze),
+        freeze=tuple(dict.fromkeys(Freeze(part.begin, part.end) for part in document.freeze)),
         prices=Prices(**document.prices.model_dump()) if document.prices else None,
         state_url=document.state,
         not_built=not_built,
@@ -167,8 +168,10 @@ def _wave(document: Document, position: int, areas: Mapping[str, Area], gates: M
         verify=_verify(document.verify, part.verify),
         approval_required=part.approval == "required",
         change_windows=tuple(
-            ChangeWindow(frozenset(DAYS.index(day) for day in one.days), one.begin, one.end, one.timezone)
-            for one in part.change_windows
+            dict.fromkeys(
+                ChangeWindow(frozenset(DAYS.index(day) for day in one.days), one.begin, one.end, one.timezone)
+                for one in part.change_windows
+            )
         ),
         not_before=part.not_before,
         complete_by=part.complete_by,
@@ -221,17 +224,30 @@ def _verify(document: VerifyPart, wave: VerifyPart | None) -> Verify:
 
 
 def _with_fingerprint(
-    wave: PlannedWave, accounts: Mapping[str, Account], routing: Routing, metrics: Mapping[str, Metric]
+    wave: PlannedWave,
+    areas: Mapping[str, str],
+    accounts: Mapping[str, Account],
+    routing: Routing,
+    metrics: Mapping[str, Metric],
 ) -> PlannedWave:
-    """Bind the wave to all that an approval is about: itself, its accounts, its gates' sources, the routing."""
+    """Bind the wave to all that an approval is about: itself, its accounts, its gates' sources, the routing.
+
+    Args:
+        areas: name -> digest of its containers: an area of thousands moves in many regions.
+    """
     names = sorted({name for move in wave.moves for name in (move.source, move.target)})
     body = {
-        "wave": asdict(wave),
+        "wave": asdict(replace(wave, moves=())),
+        "moves": [asdict(replace(move, area=_NO_AREA)) for move in wave.moves],
+        "areas": {move.area.name: areas[move.area.name] for move in wave.moves},
         "accounts": {name: asdict(accounts[name]) for name in names},
         "metrics": {gate.source: asdict(metrics[gate.source]) for gate in wave.gates},
         "routing": asdict(routing),
     }
     return replace(wave, fingerprint=digest(body))
+
+
+_NO_AREA = Area("", ())
 
 
 def _as_json(value: Any) -> Any:

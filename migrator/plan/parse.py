@@ -29,10 +29,10 @@ from ruamel.yaml.reader import ReaderError
 from migrator.errors import PlanError
 from migrator.plan.tree import Entry, Fault, Items, Mark, Node, Scalar, Table, Tree
 
-MAX_TEXT_BYTES: Final = 512 * 1024
-"""A plan for 250 accounts in each of three regions has about 100 KiB."""
-MAX_PARTS: Final = 50_000
-"""Keys and values, aliases expanded."""
+MAX_TEXT_BYTES: Final = 1024 * 1024
+"""A plan for 250 accounts in each of three regions has about 100 KiB; one that names 10,000 areas about 500 KiB."""
+MAX_PARTS: Final = 100_000
+"""Keys and values, aliases expanded. About 20 microseconds each, so that no plan takes many seconds."""
 MAX_DEPTH: Final = 24
 """The deepest key of the format lies 7 deep."""
 MAX_DIGITS: Final = 18
@@ -178,7 +178,7 @@ def parse(text: str, name: str) -> tuple[Tree, tuple[Fault, ...]]:
 
 
 def too_large(name: str) -> PlanError:
-    return PlanError(f"cannot read plan {name}: it is larger than {MAX_TEXT_BYTES // 1024} KiB")
+    return PlanError(f"cannot read plan {name}: it is larger than {MAX_TEXT_BYTES // 1024:,} KiB")
 
 
 def _events(text: str, composer: _Composer) -> Iterator[Any]:

@@ -8,7 +8,8 @@ whoever checks it knows what was left out and keeps quiet about that.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -28,6 +29,10 @@ _STAND_INS: Final[Mapping[str, Any]] = {
 }
 """What stands for a required key of the document that is missing or does not fit."""
 _ROUNDS: Final = 12
+MAX_HINTS: Final = 20
+MAX_COMPARED: Final = 50_000
+"""Words that unknown ones are compared with, all together; about 5 microseconds each."""
+LONGEST_WORD: Final = 100
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "max_write": "it stands under the document's `cutover`, never in a wave",
     "clock_margin": "it stands under the document's `cutover`, never in a wave",
@@ -45,6 +50,15 @@ class Shaped:
     faults: tuple[Fault, ...]
     left_out: frozenset[Path]
     origins: Mapping[Path, Path]
+    partial: frozenset[Path]
+    """What holds a part that was left out, and those parts themselves."""
+
+    @classmethod
+    def of(
+        cls, document: Document, faults: tuple[Fault, ...], left_out: frozenset[Path], origins: Mapping[Path, Path]
+    ) -> Shaped:
+        partial = frozenset(out[:length] for out in left_out for length in range(len(out) + 1))
+        return cls(document, faults, left_out, origins, partial)
 
     def origin(self, path: Path) -> Path:
         """Where the part at ``path`` of the document is in the tree."""
@@ -55,46 +69,58 @@ class Shaped:
 
     def is_about_left_out(self, path: Path) -> bool:
         """Would a fault at ``path`` (of the tree) only repeat one that is known?"""
-        return any(out[: len(path)] == path or path[: len(out)] == out for out in self.left_out)
+        return self.is_partial(path) or any(path[:length] in self.left_out for length in range(len(path)))
 
     def is_partial(self, path: Path) -> bool:
         """Was something inside the part at ``path`` (of the tree) left out?"""
-        return any(out[: len(path)] == path for out in self.left_out)
+        return path in self.partial
 
 
 def shape(tree: Tree) -> Shaped:
     """Fit the tree into the schema; every part that does not fit is one fault."""
     faults: tuple[Fault, ...] = ()
     left_out: frozenset[Path] = frozenset()
+    nearness = Nearness()
     for number in range(_ROUNDS):
         value, origins = tree.plain(left_out)
         for key in _STAND_INS:
             if (key,) in left_out:
                 value[key] = _STAND_INS[key]
         try:
-            return Shaped(Document.model_validate(value), faults, left_out, origins)
+            return Shaped.of(Document.model_validate(value), faults, left_out, origins)
         except ValidationError as error:
-            known = Shaped(_NOTHING, (), left_out, origins)
+            known = Shaped.of(_NOTHING, (), left_out, origins)
             errors = error.errors(include_url=False, include_context=True, include_input=False)
-            found = [_fault(tree, known, one) for one in errors]
+            found = [_fault(tree, known, one, nearness) for one in errors]
             if number == 0:
                 faults = tuple(dict.fromkeys(fault for fault, _ in found))
             left_out |= {path for _, path in found}
-    return Shaped(_NOTHING, faults, frozenset({()}), {(): ()})
+    return Shaped.of(_NOTHING, faults, frozenset({()}), {(): ()})
 
 
-def near(word: str, words: Any) -> str:
-    """``; did you mean X?``, or nothing."""
-    found = difflib.get_close_matches(word, sorted({str(one) for one in words} - {word}), n=1, cutoff=0.6)
-    return f"; did you mean {found[0]}?" if found else ""
+@dataclass(slots=True)
+class Nearness:
+    """Says which known word an unknown one is near to, for the first faults only: it costs a comparison with each."""
+
+    words_left: int = MAX_COMPARED
+    faults_left: int = MAX_HINTS
+
+    def hint(self, word: str, words: Collection[str]) -> str:
+        """``; did you mean X?``, or nothing."""
+        if not self.faults_left or len(words) > self.words_left or len(word) > LONGEST_WORD:
+            return ""
+        self.faults_left -= 1
+        self.words_left -= len(words)
+        found = difflib.get_close_matches(word, sorted({str(one) for one in words} - {word}), n=1, cutoff=0.6)
+        return f"; did you mean {found[0]}?" if found else ""
 
 
-def _fault(tree: Tree, shaped: Shaped, error: Any) -> tuple[Fault, Path]:
+def _fault(tree: Tree, shaped: Shaped, error: Any, nearness: Nearness) -> tuple[Fault, Path]:
     """The fault for people, and the part of the tree to leave out."""
     path = shaped.origin(tuple(step for step in error["loc"] if step != "[key]"))
     kind, context = error["type"], error.get("ctx") or {}
     if kind == "extra_forbidden":
-        return tree.at_key(path, _unknown(path)), path
+        return tree.at_key(path, _unknown(path, nearness)), path
     if kind == "missing":
         parent = path[:-1]
         text = f"{_name(parent)} lacks the key {path[-1]}"
@@ -120,10 +146,10 @@ def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def _unknown(path: Path) -> str:
+def _unknown(path: Path, nearness: Nearness) -> str:
     key, owner = str(path[-1]), _owner(path[:-1])
     words = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
-    hint = f"; {_ELSEWHERE[key]}" if key in _ELSEWHERE else near(key, words)
+    hint = f"; {_ELSEWHERE[key]}" if key in _ELSEWHERE else nearness.hint(key, words)
     if not hint and words:
         hint = f"; its keys are {', '.join(words)}"
     return f"unknown key {key} in {_name(path[:-1])}{hint}"

@@ -71,16 +71,17 @@ class Tree:
 
     root: Node
     _keys: dict[Path, Mark] = field(default_factory=dict)
-    _values: dict[Path, Mark] = field(default_factory=dict)
+    _nodes: dict[Path, Node] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for path, node, key_mark in self.walk():
-            self._values[path] = node.mark
+        for path, node, key_mark in _walk((), self.root, None):
+            self._nodes[path] = node
             self._keys[path] = key_mark or node.mark
 
     def walk(self) -> Iterator[tuple[Path, Node, Mark | None]]:
         """Every node, top down: path, node, and the mark of its key (None for list items and the document)."""
-        yield from _walk((), self.root, None)
+        for path, node in self._nodes.items():
+            yield path, node, self._keys[path] if path and isinstance(path[-1], str) else None
 
     def texts(self) -> Iterator[tuple[Path, str]]:
         """Every string value."""
@@ -89,7 +90,7 @@ class Tree:
                 yield path, node.value
 
     def has(self, path: Path) -> bool:
-        return path in self._values
+        return path in self._nodes
 
     def key_mark(self, path: Path) -> Mark:
         """Where the key of ``path`` stands; of the nearest part above it that is there."""
@@ -97,7 +98,7 @@ class Tree:
 
     def value_mark(self, path: Path) -> Mark:
         """Where the value of ``path`` begins; the key of the nearest part above if it is not there."""
-        return self._values[path] if path in self._values else self.key_mark(path)
+        return self._nodes[path].mark if path in self._nodes else self.key_mark(path)
 
     def at_key(self, path: Path, text: str) -> Fault:
         return Fault(self.key_mark(path), text, path)
@@ -111,7 +112,7 @@ class Tree:
 
     def keys(self, path: Path) -> tuple[str, ...]:
         """The keys of the mapping at ``path``; none if it is not one."""
-        node = self._node(path)
+        node = self._nodes.get(path)
         return tuple(entry.key for entry in node.entries) if isinstance(node, Table) else ()
 
     def plain(self, without: frozenset[Path], path: Path = ()) -> tuple[Any, dict[Path, Path]]:
@@ -120,15 +121,9 @@ class Tree:
         Returns:
             The value, and for every path in it the path in the document (list indices move when an item is left out).
         """
-        node = self._node(path)
+        node = self._nodes.get(path)
         origins: dict[Path, Path] = {}
         return (None if node is None else _plain(node, path, (), without, origins)), origins
-
-    def _node(self, path: Path) -> Node | None:
-        node: Node | None = self.root
-        for step in path:
-            node = _child(node, step)
-        return node
 
     def _nearest(self, path: Path, marks: dict[Path, Mark]) -> Mark:
         while path not in marks:
@@ -144,14 +139,6 @@ def _walk(path: Path, node: Node, key_mark: Mark | None) -> Iterator[tuple[Path,
     elif isinstance(node, Items):
         for index, item in enumerate(node.items):
             yield from _walk((*path, index), item, None)
-
-
-def _child(node: Node | None, step: str | int) -> Node | None:
-    if isinstance(node, Table):
-        return next((entry.node for entry in node.entries if entry.key == step), None)
-    if isinstance(node, Items) and isinstance(step, int) and step < len(node.items):
-        return node.items[step]
-    return None
 
 
 def _plain(node: Node, path: Path, new: Path, without: frozenset[Path], origins: dict[Path, Path]) -> Any:

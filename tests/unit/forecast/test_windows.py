@@ -249,3 +249,26 @@ def test_what_opens_next_is_open_and_nothing_before_it_is(
         assert closes > opens
         assert is_open(windows, freezes, closes - timedelta(microseconds=1))
         assert not is_open(windows, freezes, closes)
+
+
+@given(
+    st.lists(
+        st.builds(
+            ChangeWindow,
+            st.frozensets(st.integers(0, 6), min_size=1),
+            st.integers(0, 1439),
+            st.integers(1, 1440),
+            st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Kiritimati"]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.datetimes(datetime(2026, 3, 20), datetime(2026, 11, 5), timezones=st.just(UTC)),
+)
+def test_a_moment_is_open_exactly_if_a_stretch_of_a_window_holds_it(windows: list[ChangeWindow], at: datetime) -> None:
+    """However the stretches are kept: those of every window on each day around the moment are asked."""
+    days = [at.date() + timedelta(days=number) for number in range(-3, 25)]
+    stretches = [found for window in windows for day in days if (found := stretch(window, day))]
+    assert is_open(windows, (), at) is any(begin <= at < end for begin, end in stretches)
+    begins = [max(at, begin) for begin, end in stretches if end > at]
+    assert next_open(windows, (), at) == min(begins, default=None)

@@ -29,7 +29,7 @@ FILES = [
     ("binary", bytes(range(256)) * 8, "it is not text in UTF-8"),
     ("UTF-16", SMALL.encode("utf-16"), "it is not text in UTF-8"),
     ("zeros", b"\0" * 100, "it is not text in UTF-8"),
-    ("too large", b"a" * (MAX_TEXT_BYTES + 1), "it is larger than 512 KiB"),
+    ("too large", b"a" * (MAX_TEXT_BYTES + 1), "it is larger than 1,024 KiB"),
 ]
 
 
@@ -77,7 +77,7 @@ SYNTAX = [
         f"plan.yaml:{MAX_DEPTH + 1}:{MAX_DEPTH + 1}",
         "24 levels",
     ),
-    ("many parts", "a: [" + "x," * 60_000 + "]", "plan.yaml:1:", "more than 50,000 keys and values"),
+    ("many parts", "a: [" + "x," * 110_000 + "]", "plan.yaml:1:", "more than 100,000 keys and values"),
 ]
 
 
@@ -99,8 +99,8 @@ def test_a_bomb_of_aliases_is_refused_before_it_is_expanded() -> None:
     """Nine to the twelfth strings would be written in thirteen lines."""
     faults = faults_of(_bomb(12))
     assert len(faults) == 1
-    assert "more than 50,000 keys and values, aliases expanded" in faults[0]
-    assert faults[0].startswith("plan.yaml:5:")
+    assert "more than 100,000 keys and values, aliases expanded" in faults[0]
+    assert faults[0].startswith("plan.yaml:6:")
 
 
 def test_a_ladder_of_aliases_is_refused_by_its_depth() -> None:
