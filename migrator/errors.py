@@ -8,7 +8,8 @@
       FindingsError         the operator: error findings, or a declined prompt                  exit 1
       JudgementError        the operator decides: halted, gate, difference, conflict            exit 4
         RouteDisagreement   route and state disagree: put the record back
-      StateError            the state store: missing, read-only, full, newer than the program   exit 1
+      StateError            the state store: missing, busy, full; a run that is at work tries again  exit 1
+        StateUnusable       it is damaged, newer than the program, or may not be written
       CloudError            the service, after its retries; then the operator                   exit 1
         AccessRefused       credentials or rights (401, 403)
         Unreachable         no answer at all, name or connection
@@ -79,15 +80,21 @@ class RouteDisagreement(JudgementError):
 
 
 class StateError(MigrateError):
-    """The state store cannot be read or written."""
+    """The state store cannot be read or written now; nothing was written."""
+
+
+class StateUnusable(StateError):
+    """Another try changes nothing: it is damaged, another program's, newer than this one, or may not be read or written."""
 
 
 class CloudError(MigrateError):
-    """A service refused or failed. ``code`` is the service's error code, or empty."""
+    """A service refused or failed. ``code`` is the service's error code, or empty; ``account`` names the account of the plan
+    that a run gave up asking, or is empty."""
 
     def __init__(self, message: str, *, hint: str = "", code: str = "") -> None:
         super().__init__(message, hint=hint)
         self.code = code
+        self.account = ""
 
 
 class AccessRefused(CloudError):

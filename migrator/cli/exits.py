@@ -58,6 +58,7 @@ _OUTCOMES: Final = {
     "waiting": ExitCode.WAITING,
     "halted": ExitCode.STOPPED,
     "failed": ExitCode.STOPPED,
+    "error": ExitCode.ERROR,
     "interrupted": ExitCode.INTERRUPTED,
 }
 

@@ -15,6 +15,7 @@ from typing import Final
 from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
+from migrator.engine.patience import key as waits_out
 from migrator.engine.preview import standing_of
 from migrator.engine.soak_waits import SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
@@ -284,6 +285,9 @@ def _waits_of_move(
     waits: list[Wait] = []
     if move.state is MoveState.HALTED:
         waits.append(Wait("retry"))
+    away = recorded.store.note(waits_out(move.id)) if recorded.store is not None else None
+    if away is not None and move.state not in _RESTING:
+        waits.append(Wait("away", who=away))
     if move.state in FENCE_STATES:
         waits.append(Wait("fence"))
     if move.state in _NOT_SWITCHED and move.direction is Direction.FORWARD:

@@ -6,12 +6,14 @@ Leaves every decision to those rooms. Rule: one mover for each move of the plan,
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.engine.mover import Mover, Shared
 from migrator.engine.outcome import OUTCOME, compared
+from migrator.engine.patience import surely
 from migrator.engine.world import World
 from migrator.errors import InternalError, UsageError
 from migrator.forecast.outcome import to_evidence, told
@@ -70,6 +72,10 @@ class Fleet:
                 "cannot do that: no move of the plan is in that scope", hint="see migrate status for their names"
             )
         return chosen
+
+    async def surely(self, act: Callable[[], None], *, within: float = math.inf) -> None:
+        """``act`` commits; again while the state store is busy."""
+        await surely(self.world.clock, act, within=within)
 
     def commit(self, *changes: Change) -> None:
         self.world.state.commit(list(changes), token=self.shared.session.token)

@@ -6,6 +6,7 @@ Rules: a move that has not switched only stops; a fence that is still on record 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +16,7 @@ from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
 from migrator.engine.steps import preflight
 from migrator.engine.world import Outcome
-from migrator.errors import UsageError
+from migrator.errors import StateError, UsageError
 from migrator.machine.events import Event
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
@@ -40,9 +41,10 @@ class Abandon:
 async def wished(fleet: Fleet) -> Control:
     """Wait until an operator asks the running apply to go back."""
     while True:
-        control = recorded(fleet)
-        if control is not None:
-            return control
+        with suppress(StateError):  # a busy store is asked again
+            control = recorded(fleet)
+            if control is not None:
+                return control
         await fleet.world.clock.sleep(CONTROL_SECONDS)
 
 
@@ -58,18 +60,23 @@ def decided(fleet: Fleet, wave: str, move: MoveId | None, why: str, *, at: datet
     return Control("rollback", f"wave:{wave}", value, "engine", at)
 
 
+def scope_of(fleet: Fleet, control: Control) -> list[PlannedMove]:
+    """The moves that a recorded way back is about, in its order."""
+    value = control.value
+    return fleet.in_scope(value.get("wave"), value.get("region"), value.get("area"))
+
+
 async def steered(fleet: Fleet, control: Control) -> Outcome:
     """Carry out a recorded way back; it stays on record until it is done, or until a person is needed for it."""
-    value = control.value
+    value, scope = control.value, scope_of(fleet, control)
     why = value.get(GATE)
     if why is not None:
-        scope = fleet.in_scope(value.get("wave"), value.get("region"), value.get("area"))
-        outcome = await roll_back(fleet, scope, None, why, carry_on=True)
+        outcome = await roll_back(fleet, scope, None, why, carry_on=True, wish=control)
         return Outcome("halted", (why, *outcome.reasons))
-    scope = fleet.in_scope(value.get("wave"), value.get("region"), value.get("area"))
     reason = value.get("abandon")
     abandon = Abandon(reason, control.who) if reason else None
-    return await roll_back(fleet, scope, value.get("on_conflict"), f"asked for by {control.who}", abandon=abandon)
+    who = f"asked for by {control.who}"
+    return await roll_back(fleet, scope, value.get("on_conflict"), who, abandon=abandon, wish=control)
 
 
 async def roll_back(
@@ -80,12 +87,14 @@ async def roll_back(
     *,
     abandon: Abandon | None = None,
     carry_on: bool = False,
+    wish: Control | None = None,
 ) -> Outcome:
     """Take the moves of ``scope`` back, one after the other; the first that needs a person ends it.
 
     Args:
         abandon: leave behind what was written at the targets since their switch; nothing is read from them.
         carry_on: go on with the others when one needs a person.
+        wish: the recorded way back that this carries out, which is done with it; None: all are.
     """
     reasons: list[str] = []
     halted: list[str] = []
@@ -98,11 +107,15 @@ async def roll_back(
         await left_behind.look(fleet.mover(move))
         await enforcing.keep_open(fleet.mover(move))
     halted += left_behind.changed(fleet, scope)
-    wishes = [one for one in fleet.world.state.controls() if one.kind == "rollback"]
+    await fleet.surely(lambda: _done_with(fleet, wish))
+    await fleet.surely(lambda: fleet.save_waves_of(scope))
+    return Outcome("halted", (*reasons, *halted)) if halted else Outcome("done", tuple(reasons))
+
+
+def _done_with(fleet: Fleet, wish: Control | None) -> None:
+    wishes = [one for one in fleet.world.state.controls() if one.kind == "rollback" and wish in (None, one)]
     if wishes:
         fleet.commit(*(SetControl(replace(one, value={})) for one in wishes))
-    fleet.save_waves_of(scope)
-    return Outcome("halted", (*reasons, *halted)) if halted else Outcome("done", tuple(reasons))
 
 
 async def _one_back(

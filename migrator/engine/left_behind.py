@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import PAUSED, Mover, Waiting
-from migrator.errors import CloudError
+from migrator.errors import CloudError, StateError
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
@@ -104,7 +104,7 @@ async def look(mover: Mover) -> None:
         await _look(mover)
     except Waiting:
         return
-    except CloudError as fault:
+    except (CloudError, StateError) as fault:
         mover.tell(
             "warning", f"{mover.id}: cannot look whether {record.target} is still, which was left: {fault.message}"
         )

@@ -7,13 +7,15 @@ the intent and the journal entry that belong to it, before the next step begins.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from migrator.engine import enforcing, releasing, stays
 from migrator.engine.own_traffic import OwnTraffic
+from migrator.engine.patience import Patience
 from migrator.engine.releasing import ADOPT_HINT, said
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
@@ -26,6 +28,8 @@ from migrator.errors import (
     MigrateError,
     NotFound,
     RouteDisagreement,
+    StateError,
+    StateUnusable,
     Unreachable,
 )
 from migrator.forecast.converging import Convergence
@@ -49,6 +53,10 @@ from migrator.transfer.waits import Waits
 CLAIM_SECONDS = 5.0
 """The route record was read at most so long ago whenever something is written."""
 MAX_CANCELLED_FENCES = 3
+HURRIED: Final = frozenset({MoveState.FENCING, MoveState.DRAINING, MoveState.VERIFYING})
+"""Writers wait until the next step."""
+IMPATIENT_COMMIT_SECONDS: Final = 20.0
+"""How long a run that may not wait, or that ends, tries to write something down."""
 GUARDIAN_MARGIN_SECONDS = 10.0
 """After drain and fence_timeout, until the guardian stops believing in the engine."""
 CONTROL_SECONDS = 0.2
@@ -102,6 +110,10 @@ class Halt(Exception):
 
 class Waiting(Exception):
     """An impatient move met something that takes time; the text says what."""
+
+
+class Stalled(Waiting):
+    """An impatient move met what passes by itself: it stays as it is, and another run goes on with it."""
 
 
 class Turns:
@@ -160,9 +172,13 @@ class Mover:
     have_gates_answered: bool = False
     fence_begun: float = 0.0
     """When the fence was sent, on the monotonic clock of this process."""
+    patience: Patience = field(init=False)
+    _is_leaving: bool = False
+    """The run ends: nothing is waited for any more but a release."""
 
     def __post_init__(self) -> None:
         self.world = self.shared.world
+        self.patience = Patience(self)
 
     # What steps ask for.
 
@@ -182,7 +198,9 @@ class Mover:
         """The account, written to on this move's claim alone."""
         if account not in self._stores:
             found = self.shared.stores[account]
-            self._stores[account] = found.claimed(self.may_write) if isinstance(found, PacedStore) else found
+            if isinstance(found, PacedStore):
+                found = found.claimed(self.may_write, self.patience)
+            self._stores[account] = found
         return self._stores[account]
 
     def transfer(self) -> Transfer:
@@ -379,7 +397,10 @@ class Mover:
             changes, self._pending = self._pending, []
             fields = self._fields
             self._fields = {}
-            self.happen(event, *changes, **fields)
+            # Inside a fence writers wait for it, so no longer than the session is good; a switch that was made stays made.
+            within = self._session_seconds() if self.record.state in HURRIED else self.no_longer_than()
+            await self.surely(lambda: self.happen(event, *changes, **fields), within=within)
+            self.patience.over()
             if self.record.revoked:
                 await enforcing.restore(self)
             if event is Event.SWITCHED:
@@ -397,7 +418,7 @@ class Mover:
         except Halt as halt:
             await self._stop(halt.reason)
         except RouteDisagreement as fault:
-            self.happen(Event.HALTED, reason=str(fault), **stays.ended(self.record))
+            await self._halt(str(fault), **stays.ended(self.record))
         except JudgementError as fault:
             await self._stop(str(fault))
         except MigrateError as fault:
@@ -413,19 +434,42 @@ class Mover:
     async def _stop(self, reason: str) -> None:
         if self.record.intent is not None and not await self._released_or_halted(reason):
             return
-        self.happen(Event.HALTED, reason=reason)
+        await self._halt(reason)
+
+    async def _halt(self, reason: str, **fields: Any) -> None:
+        await self.surely(lambda: self.happen(Event.HALTED, reason=reason, **fields), within=self.no_longer_than())
+
+    async def surely(self, act: Callable[[], None], *, within: float = math.inf) -> None:
+        """``act`` commits; again while the state store is busy. StateError if it is so for longer than ``within`` seconds."""
+        await self.patience.surely(act, within=within)
+
+    def _session_seconds(self) -> float:
+        return max(0.0, self.shared.session.good_until - self.world.clock.monotonic())
+
+    def no_longer_than(self) -> float:
+        """How long this run tries to write something down outside a fence."""
+        return math.inf if self.is_patient and not self._is_leaving else IMPATIENT_COMMIT_SECONDS
 
     async def _fail(self, fault: MigrateError) -> None:
-        """An error is undone by a release while a fence is open; elsewhere the move halts and says why."""
+        """An error is undone by a release while a fence is open. Elsewhere what passes by itself is waited out, and what needs
+        a person halts the move and says why."""
         self._pending, self._fields = [], {}
+        if isinstance(fault, StateError):
+            self._transfer = None  # what it knows may not be on record
         if self.record.intent is None:
-            self.happen(Event.HALTED, reason=str(fault) + self._way_without_target(fault))
+            if self.patience.ends_in_halt(fault):
+                if isinstance(fault, StateUnusable):
+                    raise fault  # no halt could be written down
+                await self._halt(str(fault) + self._way_without_target(fault))
+            elif not self.is_patient:
+                raise Stalled(f"{self.id}: {fault}") from fault
+            else:
+                await self.patience.wait_out(fault)
             return
         if not await self._released_or_halted(fault.message):
             return
         if self.record.figures.cancelled_fences >= MAX_CANCELLED_FENCES:
-            text = f"{MAX_CANCELLED_FENCES} fences in a row were cancelled; the last: {fault.message}"
-            self.happen(Event.HALTED, reason=text)
+            await self._halt(f"{MAX_CANCELLED_FENCES} fences in a row were cancelled; the last: {fault.message}")
 
     def _way_without_target(self, fault: MigrateError) -> str:
         is_out_of_reach = isinstance(fault, (Unreachable, AccessRefused, NotFound))
@@ -441,15 +485,16 @@ class Mover:
         try:
             await self._release_for(why)
         except RouteDisagreement as fault:
-            self.happen(Event.HALTED, reason=str(fault))
+            await self._halt(str(fault))
             return False
         return True
 
     async def _release_on_the_way_out(self) -> None:
         """An interrupted run ends in any case; what it could not release, the guardian and the next run find on record."""
+        self._is_leaving = True
         try:
             await self._released_or_halted("interrupted")
-        except CloudError as fault:
+        except (CloudError, StateError) as fault:
             self.tell("warning", str(fault))
 
     async def _release_for(self, why: str) -> None:

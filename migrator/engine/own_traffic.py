@@ -51,18 +51,20 @@ class OwnTraffic:
             gaps = [*(self._state.note(GAPS) or []), [_minute(until), _minute(end)]]
             changes.append(SetNote(GAPS, gaps[-MOST_GAPS:]))
         self._commit(*changes, self._mark(now))
+        self._marked_at = self._clock.monotonic()
 
     def end(self) -> None:
         """The run ends by itself: everything it sent is counted."""
-        self._commit(*self._drained(), SetNote(COUNTING, None))
+        self._write(SetNote(COUNTING, None))
 
     def count(self, account: str, operation: str, *, minute: int, requests: int = 1) -> None:
         key = (account, minute, operation)
         self._counts[key] = self._counts.get(key, 0) + requests
 
     def flush(self) -> None:
+        """Nothing is lost where the store refuses: what was counted stays for the next time."""
         if self._counts or self._clock.monotonic() - self._marked_at >= MARK_SECONDS:
-            self._commit(*self._drained(), self._mark(self._clock.now()))
+            self._write(self._mark(self._clock.now()))
 
     def within(self, account: str, begin: datetime, end: datetime) -> float | None:
         """Own answered requests in the minutes of [begin, end), or None if some of them may not have been counted."""
@@ -72,12 +74,13 @@ class OwnTraffic:
             return None
         return float(sum(self._state.requests(account, first_minute=first, last_minute=last).values()))
 
-    def _drained(self) -> list[Change]:
-        counts, self._counts = self._counts, {}
-        return [CountRequests(account, minute, kind, number) for (account, minute, kind), number in counts.items()]
+    def _write(self, mark: SetNote) -> None:
+        counts = self._counts
+        changes = [CountRequests(account, minute, kind, number) for (account, minute, kind), number in counts.items()]
+        self._commit(*changes, mark)
+        self._counts, self._marked_at = {}, self._clock.monotonic()
 
     def _mark(self, now: datetime) -> SetNote:
-        self._marked_at = self._clock.monotonic()
         mark: dict[str, Any] = {"run": self._run, "until": now.isoformat()}
         return SetNote(COUNTING, mark)
 

@@ -13,7 +13,7 @@ from migrator.engine import enforcing
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event
 from migrator.machine.release import Standing, explain
-from migrator.model.moves import Direction, MoveRecord, RouteIntent
+from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
 
@@ -46,24 +46,29 @@ async def release(mover: Mover, why: str) -> None:
     if standing is Standing.SWITCHED:
         text = f"{mover.id}: the switch had happened, customers are at {found.account} ({why})"
         mover.tell("fence", text, epoch=found.epoch)
-        finish_switch(mover, found, f"found so: {why}")
+        await mover.surely(lambda: finish_switch(mover, found, f"found so: {why}"), within=mover.no_longer_than())
     else:
         f = mover.record.figures
         mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)
-        mover.happen(
-            Event.RELEASED,
-            mover.note("fence-released", f"{mover.id}: released at {found.account}: {why}", epoch=found.epoch),
-            reason=mover.record.reason,
-            intent=None,
-            epoch=found.epoch,
-            figures=replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent)),
-        )
+        figures = replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent))
+        await mover.surely(lambda: _released(mover, found, why, figures), within=mover.no_longer_than())
         if not mover.fence_begun:
             mover.shared.desk.doubt(mover.id)
     mover._claim_at = -1e9
     if mover.record.revoked:
         await enforcing.restore(mover)
     await mover.unwatch()  # last: should this process die before, its guardian puts the policies back
+
+
+def _released(mover: Mover, found: RouteRecord, why: str, figures: Figures) -> None:
+    mover.happen(
+        Event.RELEASED,
+        mover.note("fence-released", f"{mover.id}: released at {found.account}: {why}", epoch=found.epoch),
+        reason=mover.record.reason,
+        intent=None,
+        epoch=found.epoch,
+        figures=figures,
+    )
 
 
 async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecord]:

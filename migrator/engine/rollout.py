@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from migrator.engine import durations, going_back, waves
@@ -18,12 +19,13 @@ from migrator.engine.going_back import Abandon
 from migrator.engine.mover import Shared
 from migrator.engine.own_traffic import COUNTER_SECONDS, OwnTraffic
 from migrator.engine.pacing import Pacing
+from migrator.engine.patience import surely
 from migrator.engine.preparing import prepare
 from migrator.engine.recovering import recover
 from migrator.engine.routes import RouteDesk
-from migrator.engine.session import Session
+from migrator.engine.session import CLOSING_SECONDS, Session
 from migrator.engine.world import Outcome, Run, World
-from migrator.errors import CloudError
+from migrator.errors import CloudError, StateError
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import AddJournal, Change, SetControl, SetNote
@@ -183,8 +185,17 @@ class Rollout:
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
-            self._own_traffic.end()
-            await self._session.close()
+            try:
+                await self._end_counting()
+            finally:
+                await self._session.close()
+
+    async def _end_counting(self) -> None:
+        """A store that refuses the last counts keeps the mark of a run that did not end: the next one knows of a gap then."""
+        try:
+            await surely(self.world.clock, self._own_traffic.end, within=CLOSING_SECONDS)
+        except StateError as fault:
+            self.world.reporter.event("warning", None, f"the last requests were not counted: {fault.message}")
 
     async def _bind(self) -> None:
         for name, store in self._fleet.shared.stores.items():
@@ -212,7 +223,8 @@ class Rollout:
     async def _keep_counts(self) -> None:
         while True:
             await self.world.clock.sleep(COUNTER_SECONDS)
-            self._own_traffic.flush()
+            with suppress(StateError):  # they are written with the next ones
+                self._own_traffic.flush()
 
     def _commit(self, *changes: Change) -> None:
         self.world.state.commit(list(changes), token=self._session.token)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from migrator.engine.lingering import Lingering, Moment, account_for, accounted, left_by, lingering, longer, noted
+from migrator.engine.patience import surely
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
 from migrator.model.moves import LockRecord
@@ -19,6 +20,8 @@ from migrator.ports.state_store import SetNote, StateStore
 
 LOCK_TIMEOUT_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
+CLOSING_SECONDS = 20.0
+"""How long a run that ends tries to give its lock back to a busy store."""
 
 
 class Session:
@@ -72,8 +75,11 @@ class Session:
             self._beat.cancel()
             await asyncio.gather(self._beat, return_exceptions=True)
         with suppress(LockedError, StateError):
-            self._state.commit([account_for(self._state, self._run.id), self._noted()], token=self.token)
-        self._state.release(self.token)
+            await surely(self._clock, self._account, within=CLOSING_SECONDS)
+        await surely(self._clock, lambda: self._state.release(self.token), within=CLOSING_SECONDS)
+
+    def _account(self) -> None:
+        self._state.commit([account_for(self._state, self._run.id), self._noted()], token=self.token)
 
     def succeed(self, run: str) -> None:
         """A record that ``run`` had claimed is claimed now. Unless this store has accounted for that run, requests of it may
@@ -109,26 +115,39 @@ class Session:
         return self._good_at + LOCK_TIMEOUT_SECONDS / 2
 
     def check(self) -> None:
-        """Raises LockedError if this run may not send anything any more."""
-        age = self._clock.monotonic() - self._good_at
-        if not self._lost and age > LOCK_TIMEOUT_SECONDS / 2:
-            self._beat_now()
-            age = self._clock.monotonic() - self._good_at
-        if self._lost or age > LOCK_TIMEOUT_SECONDS / 2:
+        """May this run send something?
+
+        Raises:
+            LockedError: not any more.
+            StateError: not now: the store refuses the heartbeat, so nobody can say whose lock it is.
+        """
+        busy: StateError | None = None
+        if not self._lost and self._age() > LOCK_TIMEOUT_SECONDS / 2:
+            busy = self._beat_now()
+        if busy is not None:
+            raise type(busy)(
+                f"cannot go on: the last heartbeat is {self._age():.0f} s old; {busy.message}", hint=busy.hint
+            ) from busy
+        if self._lost or self._age() > LOCK_TIMEOUT_SECONDS / 2:
             raise LockedError(
-                f"cannot go on: {self._lost or f'the last heartbeat is {age:.0f} s old'}",
+                f"cannot go on: {self._lost or f'the last heartbeat is {self._age():.0f} s old'}",
                 hint="look at migrate status, then run migrate apply again",
             )
 
-    def _beat_now(self) -> None:
+    def _age(self) -> float:
+        return self._clock.monotonic() - self._good_at
+
+    def _beat_now(self) -> StateError | None:
+        """The store's refusal, if it did not take the heartbeat: the age of the last good one says when to stop."""
         asked = self._clock.monotonic()
         try:
             self._state.heartbeat(self.token, self._clock.now())
             self._good_at = asked
         except LockedError as loss:
             self._lost = loss.message
-        except StateError:
-            return  # the age of the last good one says when to stop
+        except StateError as busy:
+            return busy
+        return None
 
     async def _beats(self) -> None:
         while True:

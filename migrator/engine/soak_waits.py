@@ -69,6 +69,10 @@ def soak_waits(
             lacks.append(f"gate {gate.name} is first asked at {first_at(gate, since):%Y-%m-%d %H:%M:%S} UTC")
         elif said.verdict is not Verdict.PASSED:
             lacks.append(f"gate {gate.name} {said.verdict}: {said.reason}")
+    planned = {gate.name for gate in wave.gates}
+    for name, said in sorted(last.items()):  # built-in ones
+        if name not in planned and said.verdict is Verdict.ERRORED:
+            lacks.append(f"gate {name} {said.verdict}: {said.reason}")
     gates = tuple(_keeping(state, wave.gates, last))
     return SoakWaits(state.remaining_seconds, state.until, tuple(lacks), gates, still_since)
 

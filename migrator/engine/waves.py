@@ -1,35 +1,35 @@
-"""Applying: every wave that may begin, side by side with the others; the moves of a wave side by side.
+"""Applying: every wave that may begin, side by side with the others.
 
-Leaves each move to its mover, and what a wave waits for to the law (``machine.waiting``). Rules: a failed gate anywhere in a wave
-stops it and every later one; its way back is on record before its first step, so that a run which dies in it is followed by one
-that goes on with it; an automatic rollback is never followed by an automatic retry.
+Leaves one wave's moves to ``wave_at_work``, and what a wave waits for to the law (``machine.waiting``). Rules: a halt, a failed
+gate or a way back stops what *begins*, in this run and in later ones, until a person has seen to it; what is live at its target
+is sampled on by every run, with its own automatic way back, and the last lines name what is left. A failed gate's way back is on
+record before its first step, so that a run which dies in it is followed by one that goes on with it; an automatic rollback is
+never followed by an automatic retry.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal
 
-from migrator.engine import enforcing, going_back, left_behind, steps
+from migrator.engine import going_back, left_behind
 from migrator.engine.fleet import Fleet, end
-from migrator.engine.mover import Mover, Turns, Waiting
-from migrator.engine.steps import soak
+from migrator.engine.mover import Mover
+from migrator.engine.patience import surely
+from migrator.engine.wave_at_work import WaveAtWork, is_live
 from migrator.engine.world import Outcome
-from migrator.machine.events import Event
-from migrator.machine.transitions import AT_REST, FENCE_STATES
+from migrator.machine.transitions import AT_REST
 from migrator.machine.waiting import Wait, lateness, waits_to_begin, words
 from migrator.model.moves import Control, Direction, MoveState, WaveState
+from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
-from migrator.ports.state_store import SetControl, SetNote
+from migrator.ports.state_store import SetNote
 
 LONGEST_LOOK_SECONDS: Final = 60.0
 """How long a run sleeps at most before it looks for dates that have come and dates that were missed."""
 _ARRIVED: Final = (WaveState.SOAKED, WaveState.RETIRED)
 _STOPPED: Final = (MoveState.HALTED, MoveState.REVERSED)
-_COPIED: Final = frozenset({MoveState.READY, MoveState.SOAKING})
-_NOT_READY: Final = frozenset(MoveState) - {MoveState.READY}
-_NOT_FENCED: Final = frozenset(MoveState) - frozenset(FENCE_STATES)
 
 
 async def apply(fleet: Fleet, only: str | None, *, wait: bool) -> Outcome:
@@ -38,9 +38,6 @@ async def apply(fleet: Fleet, only: str | None, *, wait: bool) -> Outcome:
     A wave that stopped before needs a person, so the run does not wait either: the others take what is due, and the outcome
     is halted.
     """
-    control = going_back.recorded(fleet)
-    if control is not None:
-        return await going_back.steered(fleet, control)
     return await _Applying(fleet, only, wait).work()
 
 
@@ -51,48 +48,101 @@ class _Applying:
         self.fleet = fleet
         self.waves = [one for one in fleet.schedule.waves if only in (None, one.name)]
         self.is_alone = only is not None
-        self.stuck = [text for wave in self.waves if (text := self._stuck(wave)) is not None]
+        self.stuck = {wave.name: text for wave in self.waves if (text := self._stuck(wave)) is not None}
+        self.may_wait = wait
         self.wait = wait and not self.stuck
-        self.at_work: dict[asyncio.Task[Outcome], PlannedWave] = {}
+        self.at_work: dict[asyncio.Task[Outcome], WaveAtWork | None] = {}
+        """None: a way back."""
         self.begun: set[str] = set()
+        self.watched: dict[str, set[MoveId]] = {}
+        """Live moves of waves that may not go on."""
+        self.going_back: set[MoveId] = set()
         self.waits: dict[str, tuple[Wait, ...]] = {}
         self.reasons: list[str] = []
         self.waiting: list[str] = []
+        self.halted: list[str] = []
+        self.stalled: list[str] = []
+        self.is_stopped = False
+        """A move halted, a gate failed or somebody asked for a way back: nothing begins any more, what is live is watched."""
+        self._alarm = asyncio.Event()
 
     async def work(self) -> Outcome:
-        watch = asyncio.create_task(going_back.wished(self.fleet))
         look = asyncio.create_task(left_behind.look_where_due(self.fleet))
         looks = asyncio.create_task(left_behind.keep_looking(self.fleet, look))
         try:
-            outcome = await self._work(watch)
+            outcome = await self._work()
             await look
             said = left_behind.changed(self.fleet, self.fleet.schedule.moves)
             said = [text for text in said if text not in outcome.reasons]
             return Outcome("halted", (*outcome.reasons, *said)) if said else outcome
         finally:
-            await end([*self.at_work, watch, look, looks])
+            await end([*self.at_work, look, looks])
 
-    async def _work(self, watch: asyncio.Task[Control]) -> Outcome:
-        while True:
-            self._begin()
-            self._say_late()
-            date = self._seconds_to_a_date() if self.wait else None
-            if not self.at_work and date is None:
-                return self._outcome()
-            look = asyncio.create_task(self.fleet.world.clock.sleep(date or LONGEST_LOOK_SECONDS))
-            done, _ = await asyncio.wait({*self.at_work, watch, look}, return_when=asyncio.FIRST_COMPLETED)
-            await end([look])
-            if watch in done:
-                await end(list(self.at_work))
-                return await going_back.steered(self.fleet, watch.result())
-            for task in [one for one in self.at_work if one in done]:
-                outcome, _ = task.result(), self.at_work.pop(task)
-                if outcome.code == "halted":
-                    await end(list(self.at_work))
-                    if (control := going_back.recorded(self.fleet)) is not None:
-                        outcome = await going_back.steered(self.fleet, control)
-                    return Outcome("halted", (*outcome.reasons, *self.stuck))
-                (self.waiting if outcome.code == "waiting" else self.reasons).extend(outcome.reasons)
+    async def _work(self) -> Outcome:
+        watch: asyncio.Task[Control] | None = None
+        try:
+            while True:
+                await self._go_back_if_wanted()
+                self._begin()
+                await self.fleet.surely(self._say_late)
+                date = self._seconds_to_a_date() if self.wait and not self.is_stopped else None
+                if not self.at_work and date is None:
+                    return self._outcome()
+                if watch is None and None not in self.at_work.values():
+                    watch = asyncio.create_task(going_back.wished(self.fleet))
+                self._alarm.clear()
+                look = asyncio.create_task(self.fleet.world.clock.sleep(date or LONGEST_LOOK_SECONDS))
+                alarm = asyncio.create_task(self._alarm.wait())
+                waited = {*self.at_work, look, alarm, *([watch] if watch else [])}
+                done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                await end([look, alarm])
+                if watch is not None and watch in done:
+                    watch = None
+                for task in [one for one in self.at_work if one in done]:
+                    self._ended(task.result(), self.at_work.pop(task))
+        finally:
+            if watch is not None:
+                await end([watch])
+
+    def _ended(self, outcome: Outcome, wave: WaveAtWork | None) -> None:
+        if outcome.code == "halted":
+            self._stop(wave)
+        into = {"waiting": self.waiting, "halted": self.halted, "error": self.stalled}.get(outcome.code, self.reasons)
+        into.extend(text for text in outcome.reasons if text not in into)
+
+    def _stop(self, by: WaveAtWork | None) -> None:
+        """Nothing begins any more in this run. What is live is watched on, and named."""
+        self._alarm.set()
+        if self.is_stopped:
+            return
+        self.is_stopped = True
+        for wave in self.at_work.values():
+            if wave is not None and wave is not by:
+                wave.stop_beginning()
+        live = [str(mover.id) for mover in self._live()]
+        if live and self.may_wait:
+            self.fleet.world.reporter.event("waiting", None, f"nothing begins any more; watched on: {', '.join(live)}")
+
+    async def _go_back_if_wanted(self) -> None:
+        """Carry out a recorded way back - an operator's, a failed gate's, or of a run that died in it - beside the moves that are
+        live and not in its scope."""
+        if None in self.at_work.values():
+            return
+        control = await surely(self.fleet.world.clock, lambda: going_back.recorded(self.fleet))
+        if control is None:
+            return
+        self._stop(None)
+        for move in going_back.scope_of(self.fleet, control):
+            self.stuck.pop(self.fleet.schedule.wave_of(move.id).name, None)
+        scope = {move.id for move in going_back.scope_of(self.fleet, control)}
+        self.going_back |= scope
+        for wave in self.at_work.values():
+            if wave is not None:
+                await wave.leave(scope)
+        self.at_work[asyncio.create_task(going_back.steered(self.fleet, control))] = None
+
+    def _live(self) -> list[Mover]:
+        return [one for wave in self.waves for move in wave.moves if is_live(one := self.fleet.mover(move))]
 
     # Which waves.
 
@@ -100,7 +150,10 @@ class _Applying:
         """Set every wave to work that may be; say of the others what they wait for."""
         states, now = self.fleet.wave_states(), self.fleet.world.clock.now()
         for wave in self.waves:
-            if wave.name in self.begun or states[wave.name] in _ARRIVED or self._stuck(wave) is not None:
+            if wave.name in self.begun or states[wave.name] in _ARRIVED:
+                continue
+            if self.is_stopped or self._stuck(wave) is not None:
+                self._watch(wave)
                 continue
             waits = waits_to_begin(self.fleet.schedule, wave, states, now)
             if self.is_alone:  # named by the operator: earlier waves that it does not come after are no obstacle
@@ -109,11 +162,32 @@ class _Applying:
                 waits = tuple(one for one in waits if one.kind != "not-before")
             if waits and not self._has_switched(wave):
                 self._say(wave, waits)
+                self._watch(wave)
                 continue
+            self._start(wave, only_live=False)
+
+    def _watch(self, wave: PlannedWave) -> None:
+        """Whatever keeps the wave from going on: those of its moves that are live are sampled."""
+        live = {move.id for move in wave.moves if is_live(self.fleet.mover(move))} - self.going_back
+        if wave.name not in self.watched and live:
+            self.watched[wave.name] = live
+            self._start(wave, only_live=True)
+
+    def _start(self, wave: PlannedWave, *, only_live: bool) -> None:
+        without = set(self.going_back)
+        if not only_live:
             self.begun.add(wave.name)
             self.waits.pop(wave.name, None)
-            task = asyncio.create_task(_wave(self.fleet, wave, self.wait))
-            self.at_work[task] = wave
+            without |= self.watched.get(wave.name, set())
+        is_live_already = any(is_live(self.fleet.mover(move)) for move in wave.moves)
+        wait = self.may_wait if only_live or is_live_already else self.wait
+        at_work: WaveAtWork
+
+        def stopped() -> None:
+            self._stop(at_work)
+
+        at_work = WaveAtWork(self.fleet, wave, wait=wait, only_live=only_live, without=without, stopped=stopped)
+        self.at_work[asyncio.create_task(at_work.work())] = at_work
 
     def _has_switched(self, wave: PlannedWave) -> bool:
         """Whatever stopped other waves, moves that have switched are watched on: their soak is their customers'."""
@@ -158,85 +232,31 @@ class _Applying:
 
     def _outcome(self) -> Outcome:
         self.waiting += [_text(self.fleet.schedule.wave(name), waits) for name, waits in self.waits.items()]
-        if self.stuck:
-            return Outcome("halted", (*self.stuck, *self.waiting))
+        if self.stalled:
+            return Outcome("error", (*self.stalled, *self.stuck.values(), *self.halted, *self.waiting, *self._left()))
+        if self.stuck or self.halted or self.is_stopped:
+            code: Literal["halted", "done"] = "halted" if self.stuck or self.halted else "done"
+            return Outcome(code, (*self.stuck.values(), *self.halted, *self.reasons, *self.waiting, *self._left()))
         return Outcome("waiting", tuple(self.waiting)) if self.waiting else Outcome("done", tuple(self.reasons))
+
+    def _left(self) -> list[str]:
+        """What a run that stopped leaves behind, one sentence each: live moves first."""
+        movers = [self.fleet.mover(move) for wave in self.waves for move in wave.moves]
+        live = [
+            f"{one.id} is live at {one.plan.target} and nobody watches it now: migrate apply goes on with its soak"
+            for one in movers
+            if is_live(one)
+        ]
+        begun = [
+            f"{one.id} was left in {one.record.state}: the next apply goes on with it"
+            for one in movers
+            if one.record.state not in (*AT_REST, MoveState.PENDING, MoveState.SOAKING)
+        ]
+        return live + begun
 
 
 def _text(wave: PlannedWave, waits: Sequence[Wait]) -> str:
     return f"wave {wave.name} waits for {', and for '.join(words(one) for one in waits)}"
-
-
-async def _wave(fleet: Fleet, wave: PlannedWave, wait: bool) -> Outcome:
-    movers = [fleet.mover(move) for move in wave.moves]
-    fleet.begin_wave(wave)
-    at_once = wave.max_moves or len(movers)
-    places, fences = asyncio.Semaphore(at_once), Turns(at_once)
-
-    async def one_move(mover: Mover) -> None:
-        mover.is_patient, mover.fences = wait, fences
-        try:
-            while mover.record.state not in (MoveState.SOAKING, *AT_REST):
-                async with places:  # a move that soaks needs neither budget nor fence: the next one may begin
-                    await mover.drive(steps.STEPS, until=_COPIED)
-                # `ready` waits without a place, for days if it must, and takes its turn for the fence by itself.
-                await mover.drive(steps.STEPS, until=_NOT_READY)
-                await mover.drive(steps.STEPS, until=_NOT_FENCED)
-                fences.give_back(mover.id)
-        finally:
-            fences.give_back(mover.id)
-        await mover.drive(steps.STEPS)
-        await enforcing.keep_open(mover)
-
-    tasks = [asyncio.create_task(one_move(mover)) for mover in movers]
-    try:
-        return await _finish(fleet, wave, movers, tasks)
-    finally:
-        await end(tasks)
-        fleet.save_wave(wave)
-
-
-async def _finish(fleet: Fleet, wave: PlannedWave, movers: Sequence[Mover], tasks: list[asyncio.Task[None]]) -> Outcome:
-    running: set[asyncio.Task[None]] = set(tasks)
-    waiting: list[str] = []
-    while running:
-        done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            running.discard(task)
-            fault = task.exception()
-            if isinstance(fault, Waiting):
-                waiting.append(str(fault))
-            elif isinstance(fault, soak.GateFailed):
-                return await _gate_failed(fleet, wave, movers, tasks, fault)
-            elif fault is not None:
-                raise fault
-    halted = [mover.record for mover in movers if mover.record.state is MoveState.HALTED]
-    if halted:
-        return Outcome("halted", tuple(f"{one.id} is halted: {one.reason}" for one in halted))
-    return Outcome("waiting", tuple(waiting)) if waiting else Outcome("done")
-
-
-async def _gate_failed(
-    fleet: Fleet,
-    wave: PlannedWave,
-    movers: Sequence[Mover],
-    tasks: list[asyncio.Task[None]],
-    fault: soak.GateFailed,
-) -> Outcome:
-    """``on_failure``: halt the move, or put on record that the scope is to go back; the caller carries that out."""
-    fleet.world.reporter.event("gate-failed", str(fault.mover.id), fault.reason)
-    entry = fleet.journal("gate-failed", fault.reason, wave=wave.name)
-    if wave.on_failure == "halt":
-        fault.mover.happen(Event.HALTED, entry, reason=fault.reason)
-        await end(tasks)
-        return Outcome("halted", (fault.reason,))
-    is_narrow = wave.rollback_scope == "move"
-    control = going_back.decided(
-        fleet, wave.name, fault.mover.id if is_narrow else None, fault.reason, at=fleet.world.clock.now()
-    )
-    fleet.commit(entry, SetControl(control), fleet.with_reason(wave, fault.reason))
-    await end(tasks)
-    return Outcome("halted", (fault.reason,))
 
 
 __all__ = ["apply"]

@@ -62,5 +62,6 @@ class Run:
 class Outcome:
     """How a run ended. ``reasons``: one plain sentence each."""
 
-    code: Literal["done", "waiting", "halted", "interrupted"]
+    code: Literal["done", "waiting", "halted", "error", "interrupted"]
+    """"error": what passes by itself stood in the way of a run that may not wait."""
     reasons: tuple[str, ...] = ()

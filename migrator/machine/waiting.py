@@ -27,8 +27,9 @@ from migrator.model.values import value
 
 @value(frozen=True, slots=True)
 class Wait:
-    """``kind``: wave, failed, approval, not-before, window, freeze, hold, pause, retry, soak, gate; of one move also fence and
-    unanswered-writes. ``who`` names the wave or the person; ``until`` is the earliest end, None where nobody knows one."""
+    """``kind``: wave, failed, approval, not-before, window, freeze, hold, pause, retry, soak, gate; of one move also fence, away
+    and unanswered-writes. ``who`` names the wave or the person, or says what is away; ``until`` is the earliest end, None where
+    nobody knows one."""
 
     kind: str
     until: datetime | None = None
@@ -48,6 +49,7 @@ _WORDS: Final = {
     "soak": "the soak, if all samples are good",
     "gate": "{who}",
     "fence": "its fence to end",
+    "away": "{who}",
     "unanswered-writes": "unanswered writes of its own, which may still be applied",
 }
 

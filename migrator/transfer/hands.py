@@ -20,7 +20,7 @@ from migrator.model.objects import SYNC_COPY_LIMIT_BYTES, BlobType, Listed
 from migrator.ports.clock import Clock
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, Refusal
 from migrator.transfer.limits import grant_together
-from migrator.transfer.paced import ATTEMPTS, PacedStore
+from migrator.transfer.paced import ATTEMPTS, SLOWING, PacedStore
 from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 
@@ -133,6 +133,7 @@ class _Errand:
     async def _carry(self, indexes: list[int]) -> None:
         """Hand these copies out until each is settled."""
         wait, fruitless = FIRST_WAIT_SECONDS, 0
+        refused: Refusal | None = None
         clock = self._hands.clock
         progress_at = clock.monotonic()
         while indexes:
@@ -145,17 +146,22 @@ class _Errand:
                 self._destination.count_copies(minute, answered, origin=self._origin)
             rest, refusal = self._settled(indexes, answer.answers)
             if len(rest) < len(indexes):
-                fruitless, progress_at = 0, clock.monotonic()
+                if refused is not None:
+                    self._side(refused).tried(fruitless + 1)
+                fruitless, progress_at, refused = 0, clock.monotonic(), None
+                wait = FIRST_WAIT_SECONDS
             elif refusal is not None:
                 fruitless += 1
-            if fruitless == ATTEMPTS or clock.monotonic() - progress_at > STANDSTILL_SECONDS:
+            refused = refusal or refused
+            stands = clock.monotonic() - progress_at > STANDSTILL_SECONDS and refused is None
+            if rest and (stands or not await self._keeps_trying(refused, fruitless)):
                 idle = f"cannot copy into {self._destination.account}: for {STANDSTILL_SECONDS:.0f} s nothing was sent"
                 for index in rest:
-                    self._settle(index, refusal or Refusal("unreachable", idle))
+                    self._settle(index, refused or Refusal("unreachable", idle))
                 return
             indexes = rest
             if refusal is not None and indexes:
-                wait = await self._give_way(refusal, wait)
+                wait = await self._give_way(refusal, wait, fruitless)
 
     async def _send(self, indexes: Sequence[int], until: float) -> BatchAnswer:
         """What both accounts have granted. Of what is cut off, only copies that may have been sent are lost."""
@@ -182,18 +188,28 @@ class _Errand:
         """Settle what is answered for good; what is left, and the refusal that says why (None: only unsent)."""
         rest: list[int] = []
         refusal: Refusal | None = None
-        settle = self._settle
+        settle, slow = self._settle, False
         for index, answer in zip(indexes, answers, strict=True):
             if isinstance(answer, str) or answer.kind not in ("unsent", "throttled", "unreachable"):
+                slow = slow or (not isinstance(answer, str) and answer.code in SLOWING)
                 settle(index, answer)
                 continue
             rest.append(index)
             if answer.kind != "unsent":
                 refusal = answer
+        if slow:
+            self._destination.limits.give_way()
         return rest, refusal
 
-    async def _give_way(self, refusal: Refusal, wait: float) -> float:
+    async def _keeps_trying(self, refusal: Refusal | None, fruitless: int) -> bool:
+        if refusal is None or fruitless < ATTEMPTS:
+            return True
+        return await self._side(refusal).keeps_trying(refusal.as_error(), fruitless)
+
+    def _side(self, refusal: Refusal) -> PacedStore:
+        return self._origin if refusal.is_origin else self._destination
+
+    async def _give_way(self, refusal: Refusal, wait: float, fruitless: int) -> float:
         if refusal.kind == "throttled":
-            side = self._origin if refusal.is_origin else self._destination
-            side.limits.give_way(refusal.retry_after_seconds)
-        return await self._destination.back_off(wait, refusal.retry_after_seconds)
+            self._side(refusal).limits.give_way(refusal.retry_after_seconds)
+        return await self._destination.back_off(wait, refusal.retry_after_seconds, fruitless)

@@ -126,8 +126,9 @@ class Stream:
                 raise
             if marker is not None:
                 # It vanished between two pages: this listing never completed, so nothing may be concluded from it.
-                raise CloudError(
+                raise NotFound(
                     f"cannot finish listing {self.container} of {self.store.account}: it vanished meanwhile",
+                    what="container",
                     hint="run the command again",
                 ) from absence
             self.seen.container_missing = True

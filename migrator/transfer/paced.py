@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import count as counting
 from math import inf
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from migrator.errors import CloudError, InternalError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import Condition, ContainerInfo, Listed, Page, Shape, Survey
@@ -33,9 +34,16 @@ from migrator.transfer.limits import AccountLimits, grant_together
 T = TypeVar("T")
 
 ATTEMPTS = 8
-"""How often a throttled request (or an unanswered read) is sent before the error goes up."""
+"""How often a throttled request (or an unanswered read) is sent before its patience is asked for more, or the error goes up."""
 FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
+LONGEST_PATIENT_WAIT_SECONDS = 120.0
+"""Between tries of a request that was tried more than ATTEMPTS times."""
+SLOWING: Final = frozenset({"OperationTimedOut", "ServerBusy"})
+"""Codes with which a write is not answered for good, by an account that has too much to do. Source: Azure "Blob service error
+codes"."""
+SLOW_ORIGIN: Final = frozenset({"CannotVerifyCopySource"})
+"""Of an unanswered copy: the destination's service could not read the origin in time."""
 PAST_THE_END = "InvalidRange"
 """The code of a read that begins where the blob ends. Source: Azure "Blob service error codes"."""
 
@@ -44,6 +52,18 @@ Claim = Callable[[], Awaitable[float]]
 """Awaited before each write: waits while nothing may be sent, raises if nothing may be sent any more, and answers until when
 (monotonic) what was asked for may be sent."""
 READS: Final = frozenset({"list", "read"})
+
+
+class Patience(Protocol):
+    """How long whoever owns the requests goes on trying."""
+
+    async def keep_trying(self, account: str, fault: CloudError, attempt: int) -> bool:
+        """After ``attempt`` fruitless tries: once more? May wait, and raises what ends everything."""
+        ...
+
+    def answered(self, account: str) -> None:
+        """A request that was tried beyond ATTEMPTS has its answer."""
+        ...
 
 
 async def unclaimed() -> float:
@@ -61,9 +81,11 @@ class PacedStore:
         counter: RequestCounter,
         clock: Clock,
         claim: Claim | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.inner = inner
         self._claim = claim
+        self._patience = patience
         self.account = inner.account
         self.limits = limits
         self._counter = counter
@@ -77,9 +99,9 @@ class PacedStore:
     def answered_at(self) -> float | None:
         return self.inner.answered_at
 
-    def claimed(self, claim: Claim) -> PacedStore:
-        """The same account, pace and counter, for writes under ``claim``."""
-        return PacedStore(self.inner, self.limits, self._counter, self._clock, claim)
+    def claimed(self, claim: Claim, patience: Patience | None = None) -> PacedStore:
+        """The same account, pace and counter, for writes under ``claim``; ``patience`` says when a request is given up."""
+        return PacedStore(self.inner, self.limits, self._counter, self._clock, claim, patience)
 
     async def _may_send_until(self, operation: Operation) -> float:
         if operation in READS:
@@ -98,7 +120,7 @@ class PacedStore:
         requests: int = 1,
     ) -> T:
         wait = FIRST_WAIT_SECONDS
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in counting(1):
             sides = (self.limits,) if origin is None else (self.limits, origin.limits)
             await grant_together(sides, requests=requests, bytes=bytes)
             until = await self._may_send_until(operation)
@@ -109,19 +131,43 @@ class PacedStore:
                 side.limits.give_way(refusal.retry_after_seconds)
                 asked = None if side is self else origin  # it was, if it was it who refused
                 self._count(operation, requests, asked)
-                if attempt == ATTEMPTS:
+                if not await side.keeps_trying(refusal, attempt, self._patience):
                     raise
-                wait = await self.back_off(wait, refusal.retry_after_seconds)
-            except Unreachable:
+                wait = await self.back_off(wait, refusal.retry_after_seconds, attempt)
+            except Unreachable as fault:
                 is_too_late = until < inf and self._clock.monotonic() > until  # held up so long that it was not sent
-                if attempt == ATTEMPTS or (operation not in READS and not is_too_late):
+                # A write that was never sent is tried again by whoever has the time for it; a fence has not.
+                free = ATTEMPTS if operation in READS or is_too_late else 1
+                if not await self.keeps_trying(fault, attempt, self._patience, free=free):
                     raise
                 if not is_too_late:
-                    wait = await self.back_off(wait, None)
+                    wait = await self.back_off(wait, None, attempt)
+            except OutcomeUnknown as fault:
+                if fault.code in SLOWING:
+                    self.limits.give_way()
+                if fault.code in SLOW_ORIGIN and origin is not None:
+                    origin.limits.give_way()
+                raise
             else:
                 self._count(operation, requests, origin)
+                self.tried(attempt)
                 return answer
         raise AssertionError("unreachable")
+
+    async def keeps_trying(
+        self, fault: CloudError, attempt: int, patience: Patience | None = None, *, free: int = ATTEMPTS
+    ) -> bool:
+        """Is a request that this account did not serve sent again? ``free`` tries are nobody's business."""
+        patience = patience or self._patience
+        if attempt < free:
+            return True
+        fault.account = self.account
+        return patience is not None and await patience.keep_trying(self.account, fault, attempt)
+
+    def tried(self, attempts: int) -> None:
+        """A request was answered after so many tries."""
+        if attempts > ATTEMPTS and self._patience is not None:
+            self._patience.answered(self.account)
 
     async def _in_time(self, call: Callable[[], Awaitable[T]], until: float) -> T:
         """Not sent after ``until``, even if it is held up on its last step, by a connection or a token."""
@@ -134,11 +180,12 @@ class PacedStore:
         finally:
             MAY_SEND.set(before)  # no reset by token: a task of a loop that is gone ends outside its context
 
-    async def back_off(self, wait: float, retry_after: float | None) -> float:
+    async def back_off(self, wait: float, retry_after: float | None, attempt: int = 1) -> float:
         """Sleep before another try; the wait that comes next."""
+        longest = LONGEST_WAIT_SECONDS if attempt <= ATTEMPTS else LONGEST_PATIENT_WAIT_SECONDS
         pause = retry_after if retry_after is not None else wait * (0.5 + self._clock.random())
-        await self._clock.sleep(min(pause, LONGEST_WAIT_SECONDS))
-        return min(wait * 2, LONGEST_WAIT_SECONDS)
+        await self._clock.sleep(min(pause, longest))
+        return min(wait * 2, longest)
 
     def _count(self, operation: Operation, requests: int, origin: PacedStore | None) -> None:
         minute = minute_of_answer(self.inner, self._clock)
@@ -211,17 +258,19 @@ class PacedStore:
                     async for chunk in chunks:
                         await self.limits.grant(requests=0, bytes=len(chunk))
                         got += len(chunk)
+                        self.tried(attempt)
                         wait, attempt = FIRST_WAIT_SECONDS, 0
                         yield chunk
                 return
             except (Throttled, Unreachable) as fault:
                 if isinstance(fault, Throttled):
                     self.limits.give_way()
-                if attempt >= ATTEMPTS:
-                    raise
                 if got == length:
                     return
-                wait = await self.back_off(wait, fault.retry_after_seconds if isinstance(fault, Throttled) else None)
+                if not await self.keeps_trying(fault, attempt):
+                    raise
+                after = fault.retry_after_seconds if isinstance(fault, Throttled) else None
+                wait = await self.back_off(wait, after, attempt)
             except CloudError as fault:
                 if got and fault.code == PAST_THE_END:
                     return  # it broke off after its last byte

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
-from migrator.errors import CloudError, MigrateError
+from migrator.errors import MigrateError, NotFound
 from migrator.model.moves import EvidenceRange
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer import sweeping
@@ -90,8 +90,9 @@ class Walk:
         self.result.scanned_bytes += seen.bytes
         self.result.destination_objects += seen_there.objects
         if self.is_at_origin and seen.container_missing:
-            raise CloudError(
+            raise NotFound(
                 f"cannot finish a pass over {self.container}: it vanished from {t.origin.account} meanwhile",
+                what="container",
                 hint="the next pass looks again",
             )
 

@@ -134,7 +134,7 @@ async def test_a_run_that_stays_at_work_looks_again(small, monkeypatch):
     monkeypatch.setattr(left_behind, "ROUND_SECONDS", 0.02)
     await there_and_back(small)
 
-    async def work(self, watch):
+    async def work(self):
         await asyncio.sleep(0.2)
         await small.write("dst", "n001", b"late")
         await until(lambda: listed(small))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from migrator.engine.world import Outcome
-from migrator.model.moves import Approval, MoveState, WaveState
+from migrator.model.moves import Approval, Control, MoveState, WaveState
 from migrator.model.samples import Question
 from migrator.model.schedule import ChangeWindow, Cutover, Freeze
 from migrator.ports.state_store import AddApproval, SetControl
@@ -234,19 +234,74 @@ class TestFailure:
         assert "na/web is reversed: gate app-errors of na/web failed" in again[0].reasons[0]
         assert two.record("eu/web").state is MoveState.PENDING
 
-    def test_with_the_scope_of_a_move_the_others_stay(self, two: Weeks) -> None:
+    def test_with_the_scope_of_a_move_the_others_stay_and_are_watched_on(self, two: Weeks) -> None:
         self.only_web_is_bad(two)
         two.change_wave("first", rollback_scope="move")
         assert apply(two).code == "halted"
         assert two.record("na/web").state is MoveState.REVERSED
-        assert two.record("na/mail").state is MoveState.SOAKING
+        assert two.record("na/mail").state is MoveState.SOAKED
+        assert two.record("eu/web").state is MoveState.PENDING
 
-    def test_on_failure_halt_moves_nothing(self, two: Weeks) -> None:
+    def test_on_failure_halt_moves_nothing_and_what_is_live_is_watched_by_the_same_run(self, two: Weeks) -> None:
         self.only_web_is_bad(two)
         two.change_wave("first", on_failure="halt")
-        assert apply(two).code == "halted"
+        outcome = apply(two)
+        assert outcome.code == "halted"
+        assert "gate app-errors of na/web failed" in outcome.reasons[0]
         assert two.record("na/web").state is MoveState.HALTED
-        assert two.record("na/mail").state is MoveState.SOAKING
+        assert two.record("na/mail").state is MoveState.SOAKED
+        assert two.record("eu/web").state is MoveState.PENDING
+        assert "nothing begins any more; watched on: na/mail" in two.teller.said
+
+    @pytest.mark.parametrize("scope", ["halt", "move"])
+    def test_cron_goes_on_watching_what_is_live_and_names_it(self, two: Weeks, scope: str) -> None:
+        self.only_web_is_bad(two)
+        how = {"on_failure": "halt"} if scope == "halt" else {"rollback_scope": "move"}
+        two.change_wave("first", soak_seconds=10 * HOURS, **how)
+        two.cron(times=30)
+        assert two.record("na/web").state in (MoveState.HALTED, MoveState.REVERSED)
+        taken = len(two.samples("na/mail", "app-errors"))
+        outcomes = two.cron(times=20)
+        assert {one.code for one in outcomes} == {"halted"}
+        assert len(two.samples("na/mail", "app-errors")) >= taken + 19
+        assert "na/mail is live at dst-na-mail" in outcomes[0].reasons[-1]
+        assert two.record("eu/web").state is MoveState.PENDING
+
+    @pytest.mark.parametrize("wait", [True, False])
+    def test_what_is_watched_beside_a_halt_goes_back_by_itself_too(self, two: Weeks, wait: bool) -> None:
+        self.only_web_is_bad(two)
+        two.change_wave("first", on_failure="halt", soak_seconds=10 * HOURS)
+        two.cron(times=30)
+        assert two.record("na/web").state is MoveState.HALTED
+        two.change_wave("first", on_failure="rollback", rollback_scope="move")
+        two.app.ask = type(two.app).ask.__get__(two.app)  # type: ignore[method-assign]
+        two.app.figure = lambda at: 9.0
+        codes = {apply(two).code} if wait else {one.code for one in two.cron(times=20)}
+        assert codes == {"halted"}
+        assert two.record("na/mail").state is MoveState.REVERSED
+        assert two.record("na/web").state is MoveState.HALTED
+
+    def test_a_move_that_has_not_switched_goes_no_further(self, weeks: Weeks) -> None:
+        weeks.wave("first", "na/web", "na/mail", **SOAK)
+        weeks.wave("second", "eu/web", approval_required=True, **SOAK)
+        weeks.fill()
+        self.only_web_is_bad(weeks)
+        weeks.change_wave("first", on_failure="halt", max_moves=1)
+        weeks.loop.call_later(1.5 * HOURS, lambda: TestApproval().approve(weeks, "second"))
+        outcome = apply(weeks)
+        assert outcome.code == "halted"
+        assert weeks.record("na/mail").state is MoveState.SOAKED
+        assert weeks.record("eu/web").switched_at is None, "it was approved after the halt"
+        assert "eu/web was left in ready" in outcome.reasons[-1]
+
+    def test_what_is_live_is_watched_beside_a_way_back_that_somebody_asked_for(self, two: Weeks) -> None:
+        area = {"wave": "first", "region": "na", "area": "web", "on_conflict": None}
+        wish = Control("rollback", "", area, "anna", WORLD_BEGINS)
+        two.loop.call_later(1.0 * HOURS, lambda: two.state.commit([SetControl(wish)], token=None))
+        assert apply(two).code == "done"
+        assert two.record("na/web").state is MoveState.REVERSED
+        assert two.record("na/mail").state is MoveState.SOAKED
+        assert two.record("eu/web").state is MoveState.PENDING
 
     def test_a_run_that_dies_in_the_way_back_is_followed_by_one_that_goes_on_with_it(self, two: Weeks) -> None:
         """It dies in the first move's fence; the other was not touched yet, and soaks with a gate that looks fine by now."""
@@ -286,7 +341,8 @@ class TestFailure:
         weeks.wave("third", "ap/web", not_before=WORLD_BEGINS + 3 * HOUR, **SOAK)
         weeks.fill()
         weeks.app.figure = lambda at: 9.0 if bad <= at < bad + HOUR else 0.0
-        assert apply(weeks).code == "halted"
+        weeks.cron(times=20)
+        assert weeks.record("na/web").state is MoveState.REVERSED
         assert weeks.record("eu/web").state is MoveState.SOAKING
         taken = len(weeks.samples("eu/web", "app-errors"))
         weeks.pass_time(3 * HOURS)

@@ -98,7 +98,7 @@ def refusal(status: int, code: str, header: GetHeader, target: Target) -> Migrat
         from_source = _source_refusal(source_status, source_code, header, target)
         if from_source is not None:
             return from_source
-    if (status == 503 and (code in THROTTLED or (target.effect == "read" and not code))) or code in THROTTLED:
+    if code in THROTTLED or status == 429 or (status == 503 and target.effect == "read" and not code):
         return _throttled(code, header, target, "self")
     if code == "OperationTimedOut" and target.effect == "read":
         return _throttled(code, header, target, "self")

@@ -17,7 +17,7 @@ from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from migrator.adapters.state.rules import check_aware
-from migrator.errors import InternalError, StateError
+from migrator.errors import InternalError, StateUnusable
 
 T = TypeVar("T")
 _JSON = json.JSONEncoder(separators=(",", ":"))
@@ -48,7 +48,7 @@ def decode(kind: type[T], document: str) -> T:
     try:
         return kind(**_arguments(kind, json.loads(document)))
     except (TypeError, ValueError, KeyError, AttributeError, RecursionError) as fault:
-        raise StateError(
+        raise StateUnusable(
             f"cannot read the state store: a {kind.__name__} in it is damaged", hint="restore the store from a copy"
         ) from fault
 
@@ -58,7 +58,7 @@ def decode_value(document: str) -> Any:
     try:
         return json.loads(document)
     except (ValueError, RecursionError) as fault:
-        raise StateError(
+        raise StateUnusable(
             "cannot read the state store: a note in it is damaged", hint="restore the store from a copy"
         ) from fault
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
-from migrator.errors import StateError
+from migrator.errors import StateError, StateUnusable
 
 Verb = Literal["read", "write", "open"]
 DatabaseFault: Final = (DBAPIError, sqlite3.Error)
@@ -50,13 +50,13 @@ def _explain_sqlite(cause: sqlite3.Error, what: str, place: str, verb: Verb) -> 
     if code == sqlite3.SQLITE_FULL:
         return StateError(f"{what}: the disk is full", hint="free some space, then run the same command again")
     if code in _FOREIGN:
-        return StateError(
+        return StateUnusable(
             f"{what}: it is damaged or not a state store",
             hint="name another file with --state, or restore this one from a backup",
         )
     if code in _DENIED:
         may = "read" if verb == "read" else "written"
-        return StateError(
+        return StateUnusable(
             f"{what}: the file or its directory may not be {may}",
             hint="give yourself the right to the file and its directory, or name another place with --state",
         )

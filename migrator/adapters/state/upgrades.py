@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, insert, inspect, select, update
 
 from migrator.adapters.state.tables import EVERY_PLAN, META, SCHEMA_VERSION, TABLES
-from migrator.errors import StateError
+from migrator.errors import StateUnusable
 
 Step = Callable[[Connection], None]
 
@@ -46,7 +46,7 @@ def version_of(connection: Connection, place: str) -> int | None:
         return None
     meta = _meta(connection) if META.name in tables else {}
     if "lineage" not in meta or not meta.get("schema_version", "").isdecimal():
-        raise StateError(
+        raise StateUnusable(
             f"cannot use the state store {place}: it is another program's database",
             hint="name another place with --state",
         )
@@ -82,8 +82,8 @@ def lineage_of(connection: Connection) -> str:
     return _meta(connection)["lineage"]
 
 
-def _newer(place: str, version: int) -> StateError:
-    return StateError(
+def _newer(place: str, version: int) -> StateUnusable:
+    return StateUnusable(
         f"cannot use the state store {place}: its schema {version} is newer than this program's {SCHEMA_VERSION}",
         hint="use the newer program that wrote it",
     )

@@ -14,9 +14,10 @@ _TITLES: Final = {
     "waiting": "Waiting.",
     "halted": "Halted: a person must look.",
     "failed": "Stopped: a gate failed.",
+    "error": "Could not go on now; nothing is lost.",
     "interrupted": "Interrupted; state is saved.",
 }
-_STYLES: Final = {"done": "green", "waiting": "yellow", "halted": "bold red", "failed": "bold red"}
+_STYLES: Final = {"done": "green", "waiting": "yellow", "halted": "bold red", "failed": "bold red", "error": "bold red"}
 
 
 def show_outcome(outcome: Outcome, settings: Settings) -> None:
@@ -29,7 +30,7 @@ def show_outcome(outcome: Outcome, settings: Settings) -> None:
 
 def show_next(outcome: Outcome, *, resume: str) -> None:
     """What to do next, on standard error, also where standard output is JSON."""
-    if outcome.code in ("waiting", "interrupted"):
+    if outcome.code in ("waiting", "interrupted", "error"):
         show_note(f"  next: `{resume}` goes on from here")
     elif outcome.code in ("halted", "failed"):
         show_note("  next: see `migrate status`, then `migrate retry` or `migrate rollback`")

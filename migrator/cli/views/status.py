@@ -177,6 +177,9 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, i
             page.line(f"  {move.record.id}: {move.record.dirty}", style="yellow")
         for line in (*_looked_lines(move), *_listed_lines(move)):
             page.line(f"  {move.record.id}: {line}", style="yellow")
+        for wait in move.waits:
+            if wait.kind == "away":
+                page.line(f"  {move.record.id}: waits for {words(wait)}", style="yellow")
         if any(wait.kind == "unanswered-writes" for wait in move.waits):
             page.line(f"  {move.record.id}: waits for unanswered writes of its own, which may still be applied")
 

@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from migrator.engine.mover import Halt, Mover, Waiting
+from migrator.engine.patience import passes_by_itself
 from migrator.engine.sampling import sample
 from migrator.engine.soak_waits import SoakWaits, kept, note_of, progress_key, read, soak_waits
+from migrator.errors import CloudError
 from migrator.gates.soak import GateLimits, SoakClock
 from migrator.machine.events import Event
 from migrator.model.samples import Sample, Verdict
@@ -31,6 +33,8 @@ DUE_SHARE: Final = 0.9
 ALIGNED_SECONDS: Final = 60.0
 """Rounds of intervals from here on are taken at whole multiples of the interval, by the wall clock."""
 SHORTEST_SLEEP_SECONDS: Final = 0.01
+LOOK_AGAIN_SECONDS: Final = 60.0
+"""After a look that could not be made."""
 MOST_UNSAID: Final = 10_000
 
 
@@ -160,6 +164,9 @@ class Book:
     def seconds_to_look(self) -> float:
         last = self._last.get(NO_STRAGGLERS)
         took = (last.end - last.begin).total_seconds() if last else 0.0
+        if last is not None and last.verdict is Verdict.ERRORED:
+            soon = min(LOOK_AGAIN_SECONDS, self.mover.wave.cutover.straggler_interval_seconds)
+            return self._left(NO_STRAGGLERS, max(soon, took))
         return self._left(NO_STRAGGLERS, max(self.mover.wave.cutover.straggler_interval_seconds, 10 * took))
 
     @property
@@ -179,12 +186,19 @@ class Book:
     # What.
 
     async def round(self) -> None:
-        """Ask every gate, and record the round in one commit with what it changes."""
+        """Ask every gate, and record the round in one commit with what it changes. A route that cannot be read makes a round
+        that says nothing of the soak; the gates are asked all the same, for the customers are there."""
         mover = self.mover
-        await mover.admit()
+        verdict, why = Verdict.PASSED, "the engine is watching"
+        try:
+            await mover.admit()
+        except CloudError as fault:
+            if not passes_by_itself(fault):
+                raise
+            verdict, why = Verdict.ERRORED, f"the route cannot be read: {fault.message}"
         now = mover.world.clock.now()
         begin = max(now - timedelta(seconds=mover.wave.interval_seconds), self.since)
-        alive = self._sample(ALIVE, begin, now, Verdict.PASSED, 1.0, "the engine is watching")
+        alive = self._sample(ALIVE, begin, now, verdict, 1.0, why)
         asked = await asyncio.gather(*(sample(mover, gate, now, since=self.since) for gate in mover.wave.gates))
         self._record([alive, *(one for one in asked if one is not None)])
 
@@ -193,25 +207,44 @@ class Book:
         mover, clock = self.mover, self.mover.world.clock
         async with self._looking:
             begin, unsaid = clock.now(), self._unsaid()
-            mover.commit(SetNote(self._looking_since, begin.isoformat()))
-            result = await passes.watch(mover.transfer())
+            if self._begun_look() is None:
+                mover.commit(SetNote(self._looking_since, begin.isoformat()))
+            try:
+                result = await passes.watch(mover.transfer())
+            except CloudError as fault:
+                if not passes_by_itself(fault):
+                    raise
+                # What it listed before it broke off stays unsaid: the note is left for the look that comes to its end.
+                self._note_errored(begin, fault)
+                return
             found = result.stragglers_new + len(unsaid)
             verdict = Verdict.FAILED if found else Verdict.PASSED
             why = ", ".join([*result.named, *unsaid][:3]) if found else "the old side is still"
             sample = self._sample(NO_STRAGGLERS, begin, clock.now(), verdict, float(found), why)
             self._record([sample], SetNote(self._looking_since, None))
 
+    def _note_errored(self, begin: datetime, fault: CloudError) -> None:
+        """A look that could not be made: a sample under a limit of its own, and another try soon."""
+        now = self.mover.world.clock.now()
+        why = f"{self.mover.plan.source} and {self.mover.plan.target} cannot be compared: {fault.message}"
+        self._record([self._sample(NO_STRAGGLERS, begin, now, Verdict.ERRORED, 0.0, why)])
+
     @property
     def _looking_since(self) -> str:
         """The note that says when a look began which has not been recorded yet."""
         return f"looking {self.mover.id}"
 
+    def _begun_look(self) -> datetime | None:
+        """When the oldest look of this stay began that no sample speaks of."""
+        begun = self.mover.world.state.note(self._looking_since)
+        after = datetime.fromisoformat(begun) if begun is not None else None
+        return after if after is not None and after >= self.since else None
+
     def _unsaid(self) -> list[str]:
         """Stragglers that an earlier look listed, and that no sample speaks of: its process died in between."""
-        begun = self.mover.world.state.note(self._looking_since)
-        if begun is None or datetime.fromisoformat(begun) < self.since:
+        after = self._begun_look()
+        if after is None:
             return []
-        after = datetime.fromisoformat(begun)
         rows = self.mover.world.state.exceptions(self.mover.id, limit=MOST_UNSAID)
         return [row.name for row in rows if row.kind == "straggler" and row.at is not None and row.at >= after]
 

@@ -152,6 +152,7 @@ async def test_a_write_says_whether_it_can_have_been_applied(
         (answer(404, "BlobNotFound"), NotFound),
         (answer(500, "OperationTimedOut"), Throttled),
         (answer(503), Throttled),
+        (answer(429), Throttled),
         (answer(500, "InternalError"), Unreachable),
         (HANG_UP, Unreachable),
     ],

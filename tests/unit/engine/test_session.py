@@ -88,7 +88,7 @@ async def test_a_store_that_cannot_be_written_stops_the_run_after_half_of_the_ti
     clock.seconds = LOCK_TIMEOUT_SECONDS / 2
     session.check()
     clock.seconds += HEARTBEAT_SECONDS
-    with pytest.raises(LockedError, match="the last heartbeat is 20 s old"):
+    with pytest.raises(StateError, match="the last heartbeat is 20 s old; the disk is full"):
         session.check()
     await session.close()
 

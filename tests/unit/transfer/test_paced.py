@@ -1,13 +1,15 @@
 """Every request of a run goes through a paced store; what it lets pass and what not."""
 
+from math import inf
+
 import pytest
 
 from migrator.adapters.clock import SystemClock
-from migrator.errors import CloudError, Throttled
+from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import CREATE, Listed, Page
 from migrator.ports.object_store import Origin, Written
 from migrator.transfer.limits import AccountLimits
-from migrator.transfer.paced import PacedStore, unclaimed
+from migrator.transfer.paced import ATTEMPTS, PacedStore, unclaimed
 from tests.unit.engine.board import Jumping
 
 
@@ -126,3 +128,82 @@ async def test_an_answer_is_counted_in_the_services_minute(answered_at, minute):
     clock = Jumping()
     await PacedStore(Dated(), AccountLimits(clock), Counting(), clock).head("box", "plain")
     assert counted == [minute if minute is not None else int(clock.now().timestamp()) // 60]
+
+
+class Away:
+    """A service that serves nothing for so many tries."""
+
+    account = "old"
+    answered_at = None
+
+    def __init__(self, tries: int, fault: CloudError) -> None:
+        self.left, self.fault = tries, fault
+
+    async def head(self, container, name) -> Listed:
+        if self.left:
+            self.left -= 1
+            raise self.fault
+        return Listed(name, "e1", 1)
+
+    async def delete(self, container, name, *, if_match) -> None:
+        await self.head(container, name)
+
+
+class Wait:
+    """Patience that is written down."""
+
+    def __init__(self, most: float = inf) -> None:
+        self.most = most
+        self.asked: list[int] = []
+        self.over: list[str] = []
+
+    async def keep_trying(self, account, fault, attempt) -> bool:
+        assert (account, fault.account) == ("old", "old")
+        self.asked.append(attempt)
+        return attempt < self.most
+
+    def answered(self, account) -> None:
+        self.over.append(account)
+
+
+@pytest.mark.parametrize("fault", [Throttled("busy"), Unreachable("gone")])
+async def test_who_is_patient_is_served_whenever_the_service_is_back(fault):
+    clock, wait = Jumping(), Wait()
+    store = PacedStore(Away(100, fault), AccountLimits(clock), Uncounted(), clock).claimed(unclaimed, wait)
+    assert (await store.head("box", "n")).name == "n"
+    assert wait.asked == list(range(ATTEMPTS, 101))
+    assert wait.over == ["old"]
+
+
+@pytest.mark.parametrize("fault", [Throttled("busy"), Unreachable("gone")])
+async def test_whose_patience_ends_gets_the_fault_with_the_account_in_it(fault):
+    clock, wait = Jumping(), Wait(20)
+    store = PacedStore(Away(100, fault), AccountLimits(clock), Uncounted(), clock).claimed(unclaimed, wait)
+    with pytest.raises(type(fault)) as caught:
+        await store.head("box", "n")
+    assert caught.value.account == "old"
+    assert store.inner.left == 100 - 20
+    assert not wait.over
+
+
+async def test_a_write_that_was_never_sent_is_sent_by_whoever_has_the_time_and_nobody_repeats_an_unanswered_one():
+    clock = Jumping()
+    plain = PacedStore(Away(1, Unreachable("gone")), AccountLimits(clock), Uncounted(), clock, unclaimed)
+    with pytest.raises(Unreachable):
+        await plain.delete("box", "n", if_match="e1")
+    patient = PacedStore(Away(1, Unreachable("gone")), AccountLimits(clock), Uncounted(), clock)
+    await patient.claimed(unclaimed, Wait()).delete("box", "n", if_match="e1")
+    lost = PacedStore(Away(1, OutcomeUnknown("?")), AccountLimits(clock), Uncounted(), clock).claimed(unclaimed, Wait())
+    with pytest.raises(OutcomeUnknown):
+        await lost.delete("box", "n", if_match="e1")
+
+
+@pytest.mark.parametrize(("code", "is_slower"), [("OperationTimedOut", True), ("", False)])
+async def test_a_write_that_timed_out_at_the_service_slows_down(code, is_slower):
+    clock = Jumping()
+    limits = AccountLimits(clock, requests_per_minute=6000)
+    before = limits.pace_per_second
+    store = PacedStore(Away(1, OutcomeUnknown("?", code=code)), limits, Uncounted(), clock, unclaimed)
+    with pytest.raises(OutcomeUnknown):
+        await store.delete("box", "n", if_match="e1")
+    assert (limits.pace_per_second < before) is is_slower

@@ -1,0 +1,224 @@
+"""What passes by itself is waited out and said: an account that does not answer or asks for less, a state store that is busy, a
+container that vanished while it was listed.
+
+Decides by *who acts next* whether a fault needs a person, how long to wait before another try, and how often to speak of it.
+Rules:
+
+- outside a fence there is no count of tries: a wait ends when the service answers, or when somebody stops the run;
+- inside a fence writers wait, so nothing here is patient: the fence is cancelled, and the waiting is done after it. Only a
+  throttled barrier tries on, because its time is bounded anyway (``fence_timeout``);
+- a run that may not wait (``--no-wait``) leaves the move as it is (``Stalled``), and says why;
+- on the way back a target that stays away is a person's question, for there is another way (``--abandon-target-writes``): its
+  requests are tried for some minutes, then the move halts;
+- a soak does not stand still for a look that cannot be made: that is a sample like any other (``steps.soak``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from math import inf
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from migrator.errors import (
+    CloudError,
+    MigrateError,
+    NotFound,
+    OutcomeUnknown,
+    StateError,
+    StateUnusable,
+    Throttled,
+    Unreachable,
+)
+from migrator.machine.transitions import FENCE_STATES
+from migrator.model.moves import Direction, MoveState
+from migrator.ports.clock import Clock
+from migrator.ports.state_store import Change, SetNote
+
+if TYPE_CHECKING:
+    from migrator.engine.mover import Mover
+
+T = TypeVar("T")
+FIRST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 120.0
+FIRST_COMMIT_PAUSE_SECONDS: Final = 0.2
+LONGEST_COMMIT_PAUSE_SECONDS: Final = 10.0
+SAY_AGAIN_SECONDS: Final = 600.0
+"""The same trouble is journaled once in so long, however often it comes back meanwhile."""
+MOST_MISSED: Final = 5
+"""A container that is missing so often in a row does not come back by itself."""
+THROTTLED_ATTEMPTS: Final = 20
+"""How often a run that may not wait sends a request that is refused with "too much"."""
+WAY_BACK_ATTEMPTS: Final = 14
+"""How often a way back asks its target: some five minutes."""
+_WORKING: Final = frozenset(
+    {
+        MoveState.PREFLIGHT,
+        MoveState.PROVISIONING,
+        MoveState.COPYING,
+        MoveState.CATCHING_UP,
+        MoveState.READY,
+    }
+)
+"""States whose requests are tried until they are answered."""
+STORE: Final = "the state store"
+ROUTE: Final = "the route document"
+
+
+def key(move: object) -> str:
+    """The note that says what a move waits out; its value is a clause for people."""
+    return f"waits out {move}"
+
+
+def passes_by_itself(fault: MigrateError) -> bool:
+    """Does the fault end without a person?"""
+    if isinstance(fault, StateError):
+        return not isinstance(fault, StateUnusable)
+    if isinstance(fault, NotFound):
+        return fault.what == "container"
+    return isinstance(fault, Unreachable | Throttled | OutcomeUnknown)
+
+
+async def surely(
+    clock: Clock, act: Callable[[], T], *, within: float = inf, say: Callable[[StateError], None] = lambda fault: None
+) -> T:
+    """Commit; again while the store refuses, for ``within`` seconds. LockedError, StateUnusable and the last refusal go up."""
+    give_up, pause = clock.monotonic() + within, FIRST_COMMIT_PAUSE_SECONDS
+    while True:
+        try:
+            return act()
+        except StateUnusable:
+            raise
+        except StateError as fault:
+            left = give_up - clock.monotonic()
+            if left <= 0:
+                raise
+            say(fault)
+        await clock.sleep(min(left, pause * (0.5 + clock.random())))
+        pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)
+
+
+class Patience:
+    """Of one move; implements ``transfer.paced.Patience``."""
+
+    def __init__(self, mover: Mover) -> None:
+        self._mover = mover
+        self._since: datetime | None = None
+        self._about = ""
+        self._tries = 0
+        self._missed = 0
+        self._journaled: dict[str, float] = {}
+        self._is_noted = mover.world.state.note(key(mover.id)) is not None
+        """A sentence is, or may be, on record: an earlier run's, too."""
+
+    # Requests (transfer.paced).
+
+    async def keep_trying(self, account: str, fault: CloudError, attempt: int) -> bool:
+        mover = self._mover
+        state, is_throttled = mover.record.state, isinstance(fault, Throttled)
+        if state in FENCE_STATES:
+            return is_throttled and state is MoveState.VERIFYING
+        if state not in _WORKING:
+            return is_throttled and attempt < THROTTLED_ATTEMPTS
+        if self._is_given_up(account):
+            return attempt < WAY_BACK_ATTEMPTS
+        if not mover.is_patient:
+            return is_throttled and attempt < THROTTLED_ATTEMPTS
+        self._say(f"account {account}", fault)
+        await mover.unpaused()
+        mover.shared.session.check()
+        return True
+
+    def _is_given_up(self, account: str) -> bool:
+        mover = self._mover
+        return mover.record.direction is Direction.REVERSE and account == mover.plan.target
+
+    def answered(self, account: str) -> None:
+        if self._about == f"account {account}":
+            self.over()
+
+    # Steps.
+
+    def ends_in_halt(self, fault: MigrateError) -> bool:
+        """Must a person look at what ended a step outside a fence?"""
+        is_missing = isinstance(fault, NotFound) and fault.what == "container"
+        self._missed = self._missed + 1 if is_missing else 0
+        if not passes_by_itself(fault) or self._missed > MOST_MISSED:
+            return True
+        return isinstance(fault, CloudError) and self._is_given_up(fault.account)
+
+    async def wait_out(self, fault: MigrateError) -> None:
+        """Until another try of the step is worth while."""
+        clock = self._mover.world.clock
+        self._say(_about(fault), fault)
+        pause = min(FIRST_PAUSE_SECONDS * 2.0**self._tries, LONGEST_PAUSE_SECONDS)
+        self._tries = min(self._tries + 1, 20)
+        await clock.sleep(pause * (0.5 + clock.random()))
+
+    def over(self) -> None:
+        """Something went well: the next trouble is another one."""
+        self._tries = self._missed = 0
+        mover, about, was_away = self._mover, self._about, self._since is not None
+        if not self._is_noted:
+            return
+        self._since, self._about = None, ""
+        if was_away:
+            mover.waiting_for = ""
+            mover.tell("waiting", f"{mover.id}: {about} answers again")
+        self._is_noted = not self._note(SetNote(key(mover.id), None))
+
+    async def surely(self, act: Callable[[], T], *, within: float = inf) -> T:
+        """``act`` commits; again while the store is busy."""
+        done = await surely(self._mover.world.clock, act, within=within, say=lambda fault: self._say(STORE, fault))
+        if self._about == STORE:
+            self.over()
+        return done
+
+    # Words.
+
+    def in_words(self, about: str, fault: MigrateError) -> str:
+        since = f"{self._since:%Y-%m-%d %H:%M:%S} UTC" if self._since else "now"
+        return f"{about}, {_word(fault)} since {since} ({fault.message})"
+
+    def _say(self, about: str, fault: MigrateError) -> None:
+        """Once for each trouble; into the journal at most every SAY_AGAIN_SECONDS."""
+        mover = self._mover
+        if self._since is not None and self._about == about:
+            return
+        self._since, self._about, self._is_noted = mover.world.clock.now(), about, True
+        text = self.in_words(about, fault)
+        mover.waiting_for = f"waiting for {text}"
+        mover.tell("waiting", f"{mover.id}: waiting for {text}")
+        now = mover.world.clock.monotonic()
+        if now - self._journaled.get(about, -inf) >= SAY_AGAIN_SECONDS:
+            if self._note(
+                SetNote(key(mover.id), text), mover.note("waiting", f"{mover.id}: waiting for {text}", about=about)
+            ):
+                self._journaled[about] = now
+        else:
+            self._note(SetNote(key(mover.id), text))
+
+    def _note(self, *changes: Change) -> bool:
+        try:
+            self._mover.commit(*changes)
+        except StateError:
+            return False  # what cannot be written down now was told at least
+        return True
+
+
+def _about(fault: MigrateError) -> str:
+    if isinstance(fault, StateError):
+        return STORE
+    if isinstance(fault, CloudError) and fault.account:
+        return f"account {fault.account}"
+    if isinstance(fault, NotFound):
+        return "a whole listing"
+    return ROUTE if isinstance(fault, Unreachable | Throttled) else "an answer"
+
+
+def _word(fault: MigrateError) -> str:
+    if isinstance(fault, Throttled):
+        return "throttled"
+    if isinstance(fault, StateError):
+        return "busy"
+    return "unreachable" if isinstance(fault, Unreachable) else "missing"

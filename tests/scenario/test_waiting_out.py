@@ -1,0 +1,317 @@
+"""What passes by itself is waited out and said; only what needs a person halts. In virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from migrator.adapters.local import LocalStore
+from migrator.engine import patience, session
+from migrator.errors import NotFound, StateError, Throttled, Unreachable
+from migrator.model.moves import Control, Direction, MoveState
+from migrator.model.names import MoveId
+from migrator.model.samples import Verdict
+from migrator.model.schedule import Cutover
+from migrator.ports.state_store import SetControl
+from migrator.testing.simulation.loop import WORLD_BEGINS
+from tests.scenario.weeks import HOURS, MINUTES, Weeks, slow_looks
+
+WEB = MoveId("na", "web")
+READS = ("containers", "container", "page", "head", "whole", "uncommitted")
+WRITES = ("put", "copy", "delete", "create_container", "stage_block", "commit_blocks", "set_tags")
+
+
+@pytest.fixture
+def weeks(tmp_path: Path) -> Iterator[Weeks]:
+    made = Weeks(tmp_path)
+    made.wave("first", "na/web", soak_seconds=2 * HOURS, cutover=Cutover(straggler_interval_seconds=5 * MINUTES))
+    made.fill(20)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def trouble(monkeypatch) -> Callable[..., None]:
+    """``trouble(fault)``: before each request of the engine ``fault(account, operation)`` may raise."""
+
+    def put(fault: Callable[[str, str], None]) -> None:
+        for name in (*READS, *WRITES):
+            right = getattr(LocalStore, name)
+
+            def made(right=right, name=name):
+                async def call(self, *args, **given):
+                    if self._counters._caller == "engine":
+                        fault(self.account, name)
+                    return await right(self, *args, **given)
+
+                return call
+
+            monkeypatch.setattr(LocalStore, name, made())
+
+    return put
+
+
+def away(weeks: Weeks, account: str, begin: float, seconds: float) -> Callable[[str, str], None]:
+    def fault(asked: str, operation: str) -> None:
+        if asked == account and begin <= weeks.loop.time() < begin + seconds:
+            raise Unreachable(f"cannot reach account {account}: no route to host")
+
+    return fault
+
+
+def states(weeks: Weeks) -> list[str]:
+    return [text.rpartition("-> ")[2].split(" ")[0] for text in weeks.journal("state-changed")]
+
+
+@pytest.mark.parametrize("account", ["src-na", "dst-na-web"])
+@pytest.mark.parametrize("seconds", [60.0, 3000.0])
+def test_an_account_that_is_away_while_a_move_soaks_is_an_errored_sample(weeks, trouble, account, seconds):
+    """The customers are at the target: their gates are asked on, and no look is the end of the soak."""
+    trouble(away(weeks, account, 1800.0, seconds))
+    assert weeks.apply().code == "done"
+    assert "halted" not in states(weeks)
+    looks = weeks.samples("na/web", "no-stragglers")
+    assert seconds < 1000 or any(one.verdict is Verdict.ERRORED for one in looks)
+    rounds = weeks.samples("na/web", "app-errors")
+    gaps = [(two.at - one.at).total_seconds() for one, two in pairwise(rounds)]
+    assert max(gaps) < 8 * MINUTES, "its gates were not asked meanwhile"
+
+
+def test_a_soak_does_not_end_before_its_last_look_could_be_made(weeks, trouble):
+    trouble(away(weeks, "src-na", 600.0, 6 * HOURS))
+    assert weeks.apply().code == "done"
+    record = weeks.record("na/web")
+    assert (record.since - WORLD_BEGINS).total_seconds() > 600 + 6 * HOURS
+
+
+@pytest.mark.parametrize("account", ["src-na", "dst-na-web"])
+def test_an_account_that_is_away_before_the_cut_over_is_waited_for_and_said_once(weeks, trouble, account):
+    trouble(away(weeks, account, 0.0, 2 * HOURS))
+    assert weeks.apply(until=WORLD_BEGINS + timedelta(hours=1)) is None
+    note = weeks.state.note(patience.key(WEB))
+    assert note.startswith(f"account {account}, unreachable since 2026-12-01 00:00:")
+    assert len(weeks.journal("waiting")) == 1
+    assert weeks.record("na/web").state is MoveState.PREFLIGHT
+    assert weeks.apply().code == "done"
+    assert "halted" not in states(weeks)
+    assert weeks.state.note(patience.key(WEB)) is None
+
+
+def test_a_run_that_may_not_wait_leaves_the_state_as_it_was(weeks, trouble):
+    trouble(away(weeks, "src-na", 0.0, 10 * MINUTES))
+    outcome = weeks.apply(wait=False)
+    assert outcome.code == "error"
+    assert "cannot reach account src-na" in outcome.reasons[0]
+    assert weeks.record("na/web").state is MoveState.PREFLIGHT
+    weeks.pass_time(10 * MINUTES)
+    assert weeks.apply(wait=False).code == "waiting"
+    assert weeks.record("na/web").state is MoveState.SOAKING
+
+
+def test_no_wait_other_waves_go_on_beside_one_that_cannot(weeks, trouble):
+    weeks.wave("second", "eu/mail", soak_seconds=2 * HOURS)
+    weeks.run(_fill(weeks, "src-eu", "mail"))
+    trouble(away(weeks, "src-na", 0.0, 10 * MINUTES))
+    assert weeks.apply(wait=False).code == "error"
+    assert weeks.record("eu/mail").state is MoveState.SOAKING
+
+
+async def _fill(weeks: Weeks, account: str, container: str) -> None:
+    from migrator.model.objects import CREATE, ContainerInfo
+    from tests.scenario.world import shape
+
+    store = LocalStore(account, weeks.folder / f"{account}.db", caller="app", create=True)
+    await store.create_container(ContainerInfo(container))
+    await store.put(container, "n", b"v", shape(), condition=CREATE)
+    await store.close()
+
+
+def test_a_source_that_refuses_a_third_for_half_an_hour_needs_nobody(weeks, trouble):
+    random = Random(1)
+
+    def fault(asked: str, operation: str) -> None:
+        if asked == "src-na" and weeks.loop.time() < 30 * MINUTES and random.random() < 0.3:
+            raise Throttled(f"cannot {operation} {asked}: it asks for fewer requests", code="ServerBusy")
+
+    trouble(fault)
+    assert weeks.apply().code == "done"
+    assert "halted" not in states(weeks)
+
+
+def test_a_source_that_refuses_everything_for_a_while_is_said_to_throttle(weeks, trouble):
+    def fault(asked: str, operation: str) -> None:
+        if asked == "src-na" and weeks.loop.time() < 20 * MINUTES:
+            raise Throttled(f"cannot {operation} {asked}: it asks for fewer requests", code="ServerBusy")
+
+    trouble(fault)
+    assert weeks.apply().code == "done"
+    assert any("account src-na, throttled since" in text for text in weeks.teller.said)
+    assert "halted" not in states(weeks)
+
+
+def test_a_fence_is_cancelled_and_the_waiting_is_done_after_it(weeks, trouble):
+    begun = []
+
+    def fault(asked: str, operation: str) -> None:
+        if weeks.record("na/web").state is MoveState.VERIFYING and not begun:
+            begun.append(weeks.loop.time())
+        if asked == "src-na" and begun and weeks.loop.time() < begun[0] + 10 * MINUTES:
+            raise Unreachable("cannot reach account src-na: no route to host")
+
+    trouble(fault)
+    assert weeks.apply().code == "done"
+    assert states(weeks).count("fencing") == 2
+    assert "halted" not in states(weeks)
+
+
+def test_a_container_that_vanishes_while_it_is_listed_is_looked_at_again(weeks, trouble):
+    left = [3]
+
+    def fault(asked: str, operation: str) -> None:
+        if asked == "src-na" and operation == "page" and weeks.record("na/web").state is MoveState.COPYING and left[0]:
+            left[0] -= 1
+            raise NotFound("cannot list web: there is no such container", what="container")
+
+    trouble(fault)
+    assert weeks.apply().code == "done"
+    assert "halted" not in states(weeks)
+
+
+def test_interrupts_work_at_once_while_an_account_is_waited_for(weeks, trouble):
+    trouble(away(weeks, "src-na", 0.0, 90 * HOURS))
+    rollout = weeks.rollout()
+
+    async def work():
+        run = asyncio.create_task(rollout.apply())
+        await asyncio.sleep(2 * HOURS)
+        rollout.stop()
+        begun = weeks.loop.time()
+        return await run, weeks.loop.time() - begun
+
+    with slow_looks():
+        outcome, seconds = weeks.run(work())
+    assert outcome.code == "interrupted"
+    assert seconds < 1.0
+    assert weeks.state.lock() is None
+
+
+def test_a_way_back_can_be_asked_for_while_an_account_is_waited_for(weeks, trouble):
+    trouble(away(weeks, "src-na", 0.0, 90 * HOURS))
+    wish = Control(
+        "rollback", "", {"wave": None, "region": None, "area": None, "on_conflict": None}, "anna", weeks.now()
+    )
+    weeks.loop.call_later(2 * HOURS, lambda: weeks.state.commit([SetControl(wish)], token=None))
+    assert weeks.apply().code == "done"
+    assert weeks.record("na/web").state is MoveState.REVERSED
+    assert weeks.loop.time() < 2 * HOURS + 3 * MINUTES
+
+
+def test_a_way_back_waits_some_minutes_for_its_target_and_then_names_the_other_way(weeks, trouble):
+    weeks.apply()
+    begin = weeks.loop.time()
+    trouble(away(weeks, "dst-na-web", begin, 2 * MINUTES))
+    with slow_looks():
+        assert weeks.run(weeks.rollout().rollback()).code == "done"
+    assert weeks.record("na/web").direction is Direction.REVERSE
+
+
+# The state store.
+
+
+class Busy:
+    """Commits and heartbeats are refused in stretches of virtual time."""
+
+    def __init__(self, weeks: Weeks, monkeypatch) -> None:
+        self.stretches: list[tuple[float, float]] = []
+        self.refused = 0
+        self.after = ""
+        self.seconds = 0.0
+        state = weeks.state
+        commit, heartbeat = state.commit, state.heartbeat
+
+        def check() -> None:
+            if any(begin <= weeks.loop.time() < end for begin, end in self.stretches):
+                self.refused += 1
+                raise StateError("cannot write the state store: another program keeps it locked")
+
+        def committed(changes, *, token):
+            if token is not None:
+                check()
+            commit(changes, token=token)
+            said = [one.entry.text for one in changes if hasattr(one, "entry")]
+            if self.after and any(self.after in text for text in said):
+                self.stretches.append((weeks.loop.time(), weeks.loop.time() + self.seconds))
+                self.after = ""
+
+        def beat(token, at):
+            check()
+            heartbeat(token, at)
+
+        monkeypatch.setattr(state, "commit", committed)
+        monkeypatch.setattr(state, "heartbeat", beat)
+
+
+@pytest.fixture
+def busy(weeks, monkeypatch) -> Busy:
+    return Busy(weeks, monkeypatch)
+
+
+AFTER = (
+    "pending -> preflight",
+    "preflight -> copying",
+    "copying -> catching-up",
+    "catching-up -> ready",
+    "ready -> fencing",
+    "fencing -> draining",
+    "draining -> verifying",
+    "verifying -> switching",
+    "switching -> soaking",
+)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 20.0, 600.0])
+@pytest.mark.parametrize("after", AFTER)
+def test_a_store_that_is_busy_in_any_state_is_waited_for(weeks, busy, after, seconds):
+    busy.after, busy.seconds = after, seconds
+    assert weeks.apply().code == "done"
+    assert busy.refused or seconds < 1
+    assert "halted" not in states(weeks)
+    assert weeks.state.lock() is None
+
+
+@pytest.mark.parametrize("seconds", [20.0, 600.0])
+def test_a_store_that_is_busy_now_and_then_in_a_soak_costs_time_only(weeks, busy, seconds):
+    busy.stretches = [(at, at + seconds) for at in (1000.0, 3000.0, 5000.0)]
+    assert weeks.apply().code == "done"
+    assert "halted" not in states(weeks)
+
+
+def test_a_run_whose_last_commits_are_refused_gives_its_lock_back(weeks, busy, monkeypatch):
+    right = session.Session.close
+
+    async def close(self):
+        busy.stretches.append((weeks.loop.time(), weeks.loop.time() + 5.0))
+        await right(self)
+
+    monkeypatch.setattr(session.Session, "close", close)
+    assert weeks.apply().code == "done"
+    assert busy.refused
+    assert weeks.state.lock() is None
+
+
+def test_a_run_whose_last_counts_are_refused_has_its_outcome_and_gives_its_lock_back(weeks, monkeypatch):
+    from migrator.engine.own_traffic import OwnTraffic
+
+    def end(self):
+        raise StateError("cannot write the state store: another program keeps it locked")
+
+    monkeypatch.setattr(OwnTraffic, "end", end)
+    assert weeks.apply().code == "done"
+    assert weeks.state.lock() is None
+    assert any("the last requests were not counted" in text for text in weeks.teller.said)
