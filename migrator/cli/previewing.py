@@ -26,7 +26,7 @@ from migrator.engine.preview import Preview, preview
 from migrator.errors import LockedError, MigrateError, StateError, UsageError
 from migrator.forecast import Outlook, Standing, look_ahead
 from migrator.forecast.deadlines import MISSED
-from migrator.machine.agreement import is_as_left
+from migrator.machine.agreement import is_as_left, live_account
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import RouteDocument
@@ -123,10 +123,11 @@ async def _look(
 ) -> Preview:
     async with wiring.world_to_read(schedule, store, reporter, ask=ask) as world:
         found = await preview(schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask)
+        addresses = {name: one.endpoint for name, one in world.stores.items()}
     with suppress(MigrateError):  # what the routes say is asked again by apply itself, which does not go on without
         async with wiring.router(schedule) as router:
             document = (await router.read()).document
-        return replace(found, findings=with_routes(schedule, store, document, found.findings))
+        return replace(found, findings=with_routes(schedule, store, document, found.findings, addresses=addresses))
     return found
 
 
@@ -134,20 +135,27 @@ def routes_as_left(schedule: Schedule, store: StateStore, moves: Sequence[Planne
     """Does the route document say of ``moves`` what the store knew last? False also where it cannot be read: the engine asks
     again, and says why."""
 
-    async def read() -> RouteDocument | None:
-        async with wiring.router(schedule) as router:
-            return (await router.read()).document
+    known = {record.id: record for record in store.moves()}
+    if any(move.id not in known for move in moves):
+        return False
+    live = sorted({live_account(known[move.id]) for move in moves})
+
+    async def read() -> tuple[RouteDocument | None, dict[str, str]]:
+        async with wiring.router(schedule) as router, wiring.accounts(schedule, live) as stores:
+            return (await router.read()).document, {name: one.endpoint for name, one in stores.items()}
 
     try:
-        document = wiring.run_async(read())
+        document, addresses = wiring.run_async(read())
     except MigrateError:
         return False
     routes = document.routes if document is not None else {}
-    known = {record.id: record for record in store.moves()}
-    return all(
-        move.id in known and is_as_left(known[move.id], routes.get(str(move.id)), lineage=store.lineage)
-        for move in moves
-    )
+
+    def is_left(move: PlannedMove) -> bool:
+        record = known[move.id]
+        endpoint = addresses[live_account(record)]
+        return is_as_left(record, routes.get(str(move.id)), lineage=store.lineage, endpoint=endpoint)
+
+    return all(map(is_left, moves))
 
 
 def forecast_of_document(schedule: Schedule) -> tuple[Outlook, tuple[Finding, ...]]:

@@ -16,7 +16,7 @@ from dataclasses import asdict
 
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
-from migrator.engine.releasing import ADOPT_HINT, said
+from migrator.engine.releasing import ADOPT_HINT, hint_for, said
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import in_words, judge_route, live_account
 from migrator.machine.events import Event
@@ -60,8 +60,11 @@ def disagreement(mover: Mover, found: RouteRecord | None) -> str | None:
     record = mover.record
     if record.intent is not None:
         return f"its last cut-over is unresolved (the route says {said(found)}); {ADOPT_HINT}"
-    agreement = judge_route(record, found, lineage=mover.world.state.lineage)
-    return f"{in_words(record, found, agreement)}; {ADOPT_HINT}" if agreement.is_disagreement else None
+    endpoint = mover.live_endpoint
+    agreement = judge_route(record, found, lineage=mover.world.state.lineage, endpoint=endpoint)
+    if not agreement.is_disagreement:
+        return None
+    return f"{in_words(record, found, agreement, endpoint=endpoint)}; {hint_for(agreement)}"
 
 
 async def _adopt(mover: Mover, *, reason: str, who: str) -> None:
@@ -117,7 +120,7 @@ def _require_explicable(mover: Mover, found: RouteRecord) -> None:
             hint="put right the record, or the plan",
         )
     endpoint = mover.store(found.account).endpoint
-    if found.endpoint.rstrip("/") != endpoint.rstrip("/"):
+    if not found.is_at(endpoint):
         raise JudgementError(
             f"cannot adopt the route of {mover.id}: it names {found.account}, but sends its customers to {found.endpoint}"
             f" instead of {endpoint}",

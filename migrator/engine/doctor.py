@@ -12,6 +12,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 
 from migrator.engine.lingering import Lingering, left_by, longer
+from migrator.engine.releasing import ADDRESS_HINT, hint_for
 from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
@@ -123,21 +124,27 @@ def diagnose(facts: Facts) -> Diagnosis:
 
 
 def with_routes(
-    schedule: Schedule, state: StateStore, document: RouteDocument | None, findings: Sequence[Finding]
+    schedule: Schedule,
+    state: StateStore,
+    document: RouteDocument | None,
+    findings: Sequence[Finding],
+    *,
+    addresses: Mapping[str, str] | None = None,
 ) -> tuple[Finding, ...]:
-    """The findings of a preview, and what the routes say: a target that customers use is not one to be emptied."""
+    """The findings of a preview, and what the routes say: a target that customers use is not one to be emptied.
+    ``addresses``: the endpoints of accounts by name."""
     known = {record.id: record for record in state.moves()}
     found: list[Finding] = []
     for planned in schedule.moves:
         route = document.routes.get(str(planned.id)) if document else None
         wave = schedule.wave_of(planned.id).name
         record = known.get(planned.id, MoveRecord(planned.id, wave, planned.source, planned.target))
-        agreement = judge_route(record, route, lineage=state.lineage)
-        if record.intent is None and record.state in _EARLY and agreement.is_disagreement:
-            remedy = (
-                "see migrate doctor; if the route document is right: migrate retry PLAN --adopt-route --reason TEXT"
-            )
-            text = in_words(record, route, agreement)
+        endpoint = (addresses or {}).get(live_account(record))
+        agreement = judge_route(record, route, lineage=state.lineage, endpoint=endpoint)
+        is_early = record.state in _EARLY or agreement is Agreement.OTHER_ADDRESS
+        if record.intent is None and is_early and agreement.is_disagreement:
+            remedy = f"see migrate doctor; {hint_for(agreement)}"
+            text = in_words(record, route, agreement, endpoint=endpoint)
             found.append(Finding("error", "route-disagrees", str(planned.id), text, remedy))
     found += _lineages(document)
     told = {finding.subject for finding in found}
@@ -157,11 +164,9 @@ def _move(facts: Facts, planned: PlannedMove) -> tuple[MoveDiagnosis, list[Findi
     finding = _disagreement(facts, record, route)
     if finding is not None and later != record and _disagreement(facts, later, route) is None:
         finding = None  # the run at work went on between two looks
-    verdict = "agrees" if finding is None else finding.code
-    if finding is None and route is None:
-        verdict = "no record yet"
-    found = [finding] if finding is not None else []
-    found += [*_address(facts, key, route), *_kept(facts, record, route), *_data(facts, planned, record)]
+    found = [*([finding] if finding is not None else []), *_address(facts, key, route)]
+    verdict = found[0].code if found else "agrees" if route is not None else "no record yet"
+    found += [*_kept(facts, record, route), *_data(facts, planned, record)]
     return MoveDiagnosis(planned, later, route, verdict), found
 
 
@@ -177,7 +182,9 @@ def _disagreement(facts: Facts, record: MoveRecord, route: RouteRecord | None) -
     if lineage is None:
         agreement = Agreement.UNCLAIMED if route is None else Agreement.OTHER_STORE
     else:
-        agreement = judge_route(record, route, lineage=lineage)
+        agreement = judge_route(record, route, lineage=lineage, endpoint=_known_address(facts, live_account(record)))
+    if agreement is Agreement.OTHER_ADDRESS:
+        return None  # ``_address`` says it
     if agreement is Agreement.STALE_FENCE:
         text = f"writers are blocked: the route is read-only at {route.account if route else ''}, and no cut-over is on record"
         return Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it frees them first")
@@ -229,14 +236,15 @@ def _cut_over(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Fi
 
 
 def _address(facts: Facts, key: str, route: RouteRecord | None) -> Iterator[Finding]:
-    known = facts.accounts.get(route.account) if route is not None else None
-    if route is None or known is None or not known.endpoint:
-        return
-    if route.endpoint.rstrip("/") != known.endpoint.rstrip("/"):
-        text = f"the route names {route.account}, but sends customers to {route.endpoint} instead of {known.endpoint}"
-        yield Finding(
-            "error", "wrong-address", key, text, "find out where they write, then put right the record or the plan"
-        )
+    known = _known_address(facts, route.account) if route is not None else None
+    if route is not None and not route.is_at(known):
+        text = f"the route names {route.account}, but sends customers to {route.endpoint} instead of {known}"
+        yield Finding("error", "wrong-address", key, text, ADDRESS_HINT)
+
+
+def _known_address(facts: Facts, account: str) -> str | None:
+    known = facts.accounts.get(account)
+    return known.endpoint or None if known is not None else None
 
 
 def _kept(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Iterator[Finding]:

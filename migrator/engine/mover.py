@@ -33,7 +33,7 @@ from migrator.errors import (
     Unreachable,
 )
 from migrator.forecast.converging import Convergence
-from migrator.machine.agreement import is_own_old_fence
+from migrator.machine.agreement import is_own_old_fence, may_write
 from migrator.machine.events import Event
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
 from migrator.machine.waiting import Wait
@@ -203,6 +203,17 @@ class Mover:
             self._stores[account] = found
         return self._stores[account]
 
+    @property
+    def live_name(self) -> str:
+        """The account that the route should name."""
+        return self.plan.source if live_side(self.record) == "source" else self.plan.target
+
+    @property
+    def live_endpoint(self) -> str | None:
+        """The address of the account that the route should name: by the plan, whatever any record says."""
+        store = self.shared.stores.get(self.live_name)
+        return store.endpoint if store is not None else None
+
     def transfer(self) -> Transfer:
         """The data plane in the move's present direction."""
         if self._transfer is None or self._transfer.direction is not self.record.direction:
@@ -286,25 +297,16 @@ class Mover:
         somebody else wrote the document since our fence: a release is due then, whatever the record says now."""
         asked = self.world.clock.monotonic()
         found = await self.shared.desk.record(self.id)
-        intent = self.record.intent
-        if intent is not None:
+        record, run = self.record, self.shared.run.id
+        if record.intent is not None:
             self.shared.desk.require_closed(self.id)
-        elif found is not None and is_own_old_fence(self.record, found, run=self.shared.run.id):
+        elif found is not None and is_own_old_fence(record, found, run=run, endpoint=self.live_endpoint):
             return await self._free_again(found, asked)
-        live = self.plan.source if live_side(self.record) == "source" else self.plan.target
-        epochs = {self.record.epoch}
-        if intent is not None:
-            epochs |= {intent.fence.epoch} | ({intent.switched.epoch} if intent.switched is not None else set())
-        if (
-            found is None
-            or found.account != live
-            or found.epoch not in epochs
-            or found.lineage != self.world.state.lineage
-            or found.run != self.shared.run.id
-        ):
+        lineage, live, endpoint = self.world.state.lineage, self.live_name, self.live_endpoint
+        if found is None or not may_write(record, found, live=live, lineage=lineage, run=run, endpoint=endpoint):
+            expected = f"{live} at {endpoint}, epoch {record.epoch}"
             raise RouteDisagreement(
-                f"cannot go on with {self.id}: route and state disagree (the route says {said(found)}; expected {live},"
-                f" epoch {self.record.epoch})",
+                f"cannot go on with {self.id}: route and state disagree (the route says {said(found)}; expected {expected})",
                 hint=ADOPT_HINT,
             )
         self._claim_at = asked

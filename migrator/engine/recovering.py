@@ -47,6 +47,8 @@ async def _free_writers(fleet: Fleet) -> None:
         is_ours = found is not None and found.mode == READ_ONLY and found.lineage == lineage
         if not is_ours or found is None or (intent and explain(found, intent) is not Standing.UNEXPLAINED):
             continue
+        if not found.is_at(desk.address_of(found.account)):
+            continue  # released, it would send writers to an address that nobody here knows
         with suppress(RouteChanged):  # somebody released it first
             await desk.change(move.id, found, desk.released(move.id, found, above=record.epoch))
             text = f"{move.id}: writers go on at {found.account}: its fence (epoch {found.epoch}) is on no record"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.engine import enforcing
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
+from migrator.machine.agreement import Agreement
 from migrator.machine.events import Event
 from migrator.machine.release import Standing, explain
 from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
@@ -29,6 +30,15 @@ ADOPT_HINT = (
     " migrate retry --adopt-route --reason TEXT"
 )
 """What to do where route and state disagree."""
+ADDRESS_HINT = (
+    "find out where they write, who wrote that address, and who may write the route document; put back the right one with a"
+    " later epoch, then migrate retry --reason TEXT"
+)
+
+
+def hint_for(agreement: Agreement) -> str:
+    """What to do. An address is never adopted: the engine writes those that the plan gives."""
+    return ADDRESS_HINT if agreement is Agreement.OTHER_ADDRESS else ADOPT_HINT
 
 
 async def release(mover: Mover, why: str) -> None:
@@ -120,7 +130,7 @@ def _pause_seconds(mover: Mover, intent: RouteIntent | None) -> float | None:
 
 def said(record: RouteRecord | None) -> str:
     """A record in a sentence."""
-    return f"{record.account}, {record.mode}, epoch {record.epoch}" if record else "nothing"
+    return f"{record.account} at {record.endpoint}, {record.mode}, epoch {record.epoch}" if record else "nothing"
 
 
 def after_switch(record: MoveRecord) -> dict[str, Any]:

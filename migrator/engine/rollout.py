@@ -47,7 +47,15 @@ class Rollout:
         self._session = Session(world.state, world.clock, run, world.write_bounds)
         self._own_traffic = OwnTraffic(world.state, world.clock, run.id, self._commit)
         lineage, succeed = world.state.lineage, self._session.succeed
-        desk = RouteDesk(world.router, world.clock, schedule.routing, lineage=lineage, run=run.id, succeed=succeed)
+        desk = RouteDesk(
+            world.router,
+            world.clock,
+            schedule.routing,
+            lineage=lineage,
+            run=run.id,
+            succeed=succeed,
+            addresses={name: store.endpoint for name, store in world.stores.items()},
+        )
         stores = {
             name: PacedStore(store, self._limits.account(name), self._own_traffic, world.clock)
             for name, store in world.stores.items()

@@ -14,12 +14,12 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC
 
-from migrator.errors import OutcomeUnknown, RouteChanged, Throttled, Unreachable
+from migrator.errors import InternalError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.model.names import MoveId
-from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
+from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
@@ -46,8 +46,14 @@ class RouteDesk:
         lineage: str,
         run: str,
         succeed: Callable[[str], None] = lambda run: None,
+        addresses: Mapping[str, str] | None = None,
     ) -> None:
-        """``succeed``: told of each other run whose record is about to be replaced."""
+        """
+        Args:
+            succeed: told of each other run whose record is about to be replaced.
+            addresses: of each account that the plan knows. What clients are sent to is taken from here, never from a record.
+        """
+        self._addresses = addresses or {}
         self._succeed = succeed
         self._router = router
         self._clock = clock
@@ -116,6 +122,10 @@ class RouteDesk:
                     raise
             await self._clock.sleep(READ_AGAIN_SECONDS * (0.5 + self._clock.random()))
 
+    def address_of(self, account: str) -> str | None:
+        """The endpoint of an account, as the plan gives it; None if it knows none."""
+        return self._addresses.get(account)
+
     def is_broken(self, move: MoveId) -> bool:
         """Is the fence of ``move`` one that somebody else may have opened for a moment? By all that was seen up to now."""
         return str(move) in self._broken
@@ -141,6 +151,8 @@ class RouteDesk:
             OutcomeUnknown: the swap was not answered.
         """
         key = str(move)
+        if not new.is_at(self.address_of(new.account)):
+            raise InternalError(f"a route of {move} was about to name {new.endpoint}, which is not {new.account}")
         is_switch = expected is not None and new.account != expected.account
         if expected is not None and expected.run != self._run:
             self._succeed(expected.run)
@@ -189,7 +201,7 @@ class RouteDesk:
         return RouteRecord(account, endpoint, READ_WRITE, 1, self._lineage, self._now(), self._run)
 
     def fenced(self, move: MoveId, record: RouteRecord) -> RouteRecord:
-        return replace(record, mode=READ_ONLY, epoch=self.next_epoch(move, record), run=self._run, updated=self._now())
+        return self._written(record, mode=READ_ONLY, epoch=self.next_epoch(move, record))
 
     def stamped(self, record: RouteRecord) -> RouteRecord:
         """As it is, in the name of this run."""
@@ -198,7 +210,12 @@ class RouteDesk:
     def released(self, move: MoveId, record: RouteRecord, *, above: int = 0) -> RouteRecord:
         """Writable at the same account. ``above``: an epoch that the store knows."""
         epoch = self.next_epoch(move, record, above=above)
-        return replace(record, mode=READ_WRITE, epoch=epoch, run=self._run, updated=self._now())
+        return self._written(record, mode=READ_WRITE, epoch=epoch)
+
+    def _written(self, record: RouteRecord, *, mode: Mode, epoch: int) -> RouteRecord:
+        """Under a new epoch, and at the address that is known of its account."""
+        endpoint = self.address_of(record.account) or record.endpoint
+        return replace(record, endpoint=endpoint, mode=mode, epoch=epoch, run=self._run, updated=self._now())
 
     def adopted(self, move: MoveId, record: RouteRecord, *, epoch: int) -> RouteRecord:
         """This store's own from now on, writable, under an epoch that no follower and no store has seen."""

@@ -53,7 +53,8 @@ def explain(current: RouteRecord | None, intent: RouteIntent) -> Standing:
     if decide_release(current, before, intent.fence) is not None:
         return Standing.FENCED
     is_later = current.mode == READ_WRITE and current.epoch > before.epoch
-    if is_later and (current.account, current.lineage) == (before.account, before.lineage):
+    is_there = (current.account, current.lineage) == (before.account, before.lineage) and current.is_at(before.endpoint)
+    if is_later and is_there:
         return Standing.RELEASED
     return Standing.UNEXPLAINED
 

@@ -20,6 +20,19 @@ MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 """A larger document is refused unread."""
 
 
+def same_address(one: str, other: str) -> bool:
+    """Are two endpoints one address? A final slash and the case of scheme and host aside."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(endpoint: str) -> str:
+    scheme, mark, rest = endpoint.rstrip("/").partition("://")
+    if not mark:
+        return endpoint.rstrip("/")
+    host, slash, path = rest.partition("/")
+    return f"{scheme.lower()}://{host.lower()}{slash}{path}"
+
+
 @value(frozen=True, slots=True)
 class RouteRecord:
     """Where one area of one region lives. ``epoch`` only grows; ``run`` is the run that claimed it; ``updated`` is
@@ -34,11 +47,15 @@ class RouteRecord:
     run: str
 
     def same_authority(self, other: RouteRecord | None) -> bool:
-        """Equal in what clients obey: account, endpoint, mode, epoch, lineage; ``run`` and ``updated`` aside."""
+        """Equal in what clients obey - account, endpoint, mode, epoch - and in lineage; ``run`` and ``updated`` aside."""
         return other is not None and (
             (self.account, self.endpoint, self.mode, self.epoch, self.lineage)
             == (other.account, other.endpoint, other.mode, other.epoch, other.lineage)
         )
+
+    def is_at(self, endpoint: str | None) -> bool:
+        """Does it send clients to ``endpoint``, the known address of its account? None: nobody knows one, nothing is said."""
+        return endpoint is None or same_address(self.endpoint, endpoint)
 
 
 @value(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from migrator.errors import CloudError, ConditionFailed
 from migrator.machine import transitions
 from migrator.machine.events import Event
 from migrator.model.moves import Direction, MoveState
-from migrator.model.routes import RouteDocument
+from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
 from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES
 from migrator.testing.simulation import store as sim_store
@@ -232,6 +232,14 @@ def hand_edits_unseen():
     )
 
 
+def endpoints_believed():
+    """A record is judged by the account that it names, wherever it sends clients; what is written is what was found."""
+    return all_of(
+        patched(RouteRecord, "is_at", lambda self, endpoint: True),
+        patched(RouteDesk, "address_of", lambda self, account: None),
+    )
+
+
 def drain_shorter_than_max_write():
     """The drain waits for the leases to end, not for the writes under them."""
     return patched(Routing, "drain_seconds", property(lambda self: self.ttl_seconds))
@@ -322,6 +330,7 @@ BREAKAGES = {
         read_instead_of_release,
         writing_without_a_claim,
         hand_edits_unseen,
+        endpoints_believed,
         drain_shorter_than_max_write,
         lease_age_from_receipt,
         ranges_with_a_gap,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from migrator.engine import stays
 from migrator.engine.asking import keeps_back
 from migrator.engine.mover import Halt, Mover
-from migrator.engine.releasing import ADOPT_HINT
+from migrator.engine.releasing import hint_for
 from migrator.engine.steps.canary import prove_ways
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
@@ -45,9 +45,11 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
     desk = mover.shared.desk
     for attempt in range(CLAIM_ATTEMPTS):
         record, found = mover.record, await desk.record(mover.id)
-        agreement = judge_route(record, found, lineage=mover.world.state.lineage)
+        lineage, endpoint = mover.world.state.lineage, mover.live_endpoint
+        agreement = judge_route(record, found, lineage=lineage, endpoint=endpoint)
         if agreement.is_disagreement or (found is None and not create):
-            raise Halt(f"cannot go on with {mover.id}: {in_words(record, found, agreement)}; {ADOPT_HINT}")
+            why = in_words(record, found, agreement, endpoint=endpoint)
+            raise Halt(f"cannot go on with {mover.id}: {why}; {hint_for(agreement)}")
         if found is None:
             claimed = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
         elif agreement is Agreement.STALE_FENCE:

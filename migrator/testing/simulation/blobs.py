@@ -114,6 +114,10 @@ class Account:
         self._etags = 0
         self._codec = "utf-8" if order == "utf-8" else "utf-16-be"
 
+    @property
+    def endpoint(self) -> str:
+        return f"https://{self.name}.blob.example"
+
     def key(self, name: str) -> bytes:
         return name.encode(self._codec, "surrogatepass")
 

@@ -209,6 +209,10 @@ class Oracle:
         was_on_its_way = sent_at < case.hand_at  # a person moved the route while it was: nobody could call it back
         if self._live(case) == account.name and sent_at > 0 and not (was_on_its_way or self._in_grace(case)):
             self.break_("tool-write-at-live", f"{what}, which the route names")
+        route = self._routes.get(str(case.plan.id))
+        is_elsewhere = route is not None and route.endpoint != self._accounts[route.account].endpoint
+        if is_elsewhere and not (was_on_its_way or self._in_grace(case)):
+            self.break_("wrong-address", f"{what}, while customers are sent to {route.endpoint if route else ''}")
         is_forward = self._directions.get((sender.name, str(case.plan.id))) is Direction.FORWARD
         if kind == "delete" and account.name == case.plan.source and is_forward:
             self.break_("source-deleted", f"{what}, going forward")
@@ -287,7 +291,7 @@ class Oracle:
         key, now = str(case.plan.id), self._loop.time()
         if not sender.is_tool:
             case.fence_excused = True
-            if before is None or after is None or after.account != before.account:
+            if before is None or after is None or _place(after) != _place(before):
                 case.hand_at = now
             if after is not None and (before is None or after.account != before.account):
                 case.switched_at, case.switched_from = now, before.account if before else ""
@@ -302,6 +306,8 @@ class Oracle:
         if after is None:
             self.break_("route-removed", what)
             return
+        if after.endpoint != self._accounts[after.account].endpoint:
+            self.break_("wrong-address", f"{what}, which sends customers to {after.endpoint}")
         if before is None:
             if case.max_epoch:
                 self.break_("route-made-again", what)
@@ -664,6 +670,10 @@ class Oracle:
 def _is_adoption(before: RouteRecord, after: RouteRecord) -> bool:
     """Writable at the same account before and after: its epoch steps over every one that the store or the document knew."""
     return before.mode == after.mode == READ_WRITE and before.account == after.account
+
+
+def _place(record: RouteRecord) -> tuple[str, str]:
+    return record.account, record.endpoint
 
 
 def _authority(record: RouteRecord) -> tuple[str, str, str]:

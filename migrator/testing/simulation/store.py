@@ -110,7 +110,7 @@ class SimStore:
 
     @property
     def endpoint(self) -> str:
-        return f"https://{self.account}.blob.example"
+        return self._contents.endpoint
 
     @property
     def answered_at(self) -> float | None:

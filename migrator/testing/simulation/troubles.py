@@ -7,7 +7,7 @@ world's own, in the same order for the same seed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,9 @@ PUT_BACK_CHANCE = 0.7
 PUT_BACK_SECONDS = (5.0, 40.0, 200.0)
 THERE_AND_BACK_CHANCE = 0.2
 """In so many stories somebody opens fences by hand for a moment, and puts the very same record back."""
+TAMPERED_CHANCE = 0.1
+"""In so many stories somebody sends a record's clients to an address of his own, and is found out later."""
+TAMPERED_SECONDS = (3.0, 60.0, 300.0)
 THERE_AND_BACK_SECONDS = (0.2, 1.0, 5.0, 20.0)
 
 
@@ -42,6 +45,7 @@ class Troubles:
         self._wipes_lock = world.random.random() < 0.5
         self._hand = Random(f"hand {world.seed}")
         self._passing = Random(f"{world.seed}/there and back")
+        self._thief = Random(f"{world.seed}/another address")
 
     async def work(self) -> None:
         """What operators, machines and passers-by do meanwhile."""
@@ -58,10 +62,10 @@ class Troubles:
             self._edit_plan,
         )
         rate = random.choice((60.0, 200.0, 600.0))
-        passing = self._there_and_back() if self._passing.random() < THERE_AND_BACK_CHANCE else None
-        loop = self._world.loop
-        if passing is not None:
-            loop.create_task(passing, name="passing hand", context=loop.world)
+        if self._passing.random() < THERE_AND_BACK_CHANCE:
+            self._beside(self._there_and_back(), "passing hand")
+        if self._thief.random() < TAMPERED_CHANCE:
+            self._beside(self._send_elsewhere(), "thief")
         while True:
             await asyncio.sleep(random.expovariate(1.0 / rate))
             random.choice(calls)()
@@ -179,6 +183,30 @@ class Troubles:
             return
         back = self._elsewhere(key, replace(found, epoch=found.epoch + 1))
         self._edit_as(key, "back", lambda document: document.with_record(key, back))
+
+    def _beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        loop = self._world.loop
+        loop.create_task(work, name=name, context=loop.world)
+
+    async def _send_elsewhere(self) -> None:
+        """Only the address is changed, within the epoch or with the next one. Later somebody puts it right, under a later epoch,
+        in whatever record is there then."""
+        chance, world = self._thief, self._world
+        while world.loop.time() < world.busy_seconds - max(TAMPERED_SECONDS):
+            await asyncio.sleep(chance.uniform(10.0, 200.0))
+            keys = sorted(world.board.document.routes) if world.board.document else []
+            found = self._found(chance.choice(keys)) if keys else None
+            if found is None:
+                continue
+            key = next(one for one in keys if self._found(one) == found)
+            wrong = replace(found, endpoint="https://evil.example", epoch=found.epoch + chance.choice((0, 1)))
+            self._edit_as(key, "tampered", _set(key, wrong))
+            await asyncio.sleep(chance.choice(TAMPERED_SECONDS))
+            now = self._found(key)
+            if now is not None:
+                right = f"https://{now.account}.blob.example"
+                mended = replace(now, endpoint=right, epoch=now.epoch + 1, mode=READ_WRITE)
+                self._edit_as(key, "put right", _set(key, mended))
 
     async def _there_and_back(self) -> None:
         """Now and then: a fence is opened by hand - in its own epoch, or in the next one - and the very same record is put back;

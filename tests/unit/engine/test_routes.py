@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from migrator.engine.mover import Halt
 from migrator.engine.routes import RouteDesk
-from migrator.engine.steps import cut
-from migrator.errors import OutcomeUnknown, RouteChanged
+from migrator.engine.steps import cut, preflight
+from migrator.errors import InternalError, OutcomeUnknown, RouteChanged, RouteDisagreement
 from migrator.model.moves import MoveRecord, MoveState, RouteIntent
 from migrator.model.names import MoveId
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument
@@ -176,3 +177,28 @@ async def test_an_old_fence_of_this_run_that_was_put_back_by_hand_is_opened_agai
     assert (found.account, found.mode, found.epoch) == ("src", READ_WRITE, 9)
     assert mover.record.epoch == 9 == mover.world.state.move(ID).epoch
     assert board.document.routes[str(ID)] == found
+
+
+async def test_a_record_that_sends_clients_elsewhere_is_never_written_again():
+    clock = Jumping()
+    board = Board(clock)
+    board.document = RouteDocument(30, 60, {str(ID): replace(before(), endpoint="https://evil.example")})
+    desk = RouteDesk(board, clock, Routing("file"), lineage=LINEAGE, run="run-1", addresses=ADDRESS)
+    found = await desk.record(ID)
+    assert found is not None
+    for write in (desk.fenced(ID, found), desk.released(ID, found), desk.adopted(ID, found, epoch=9)):
+        assert write.endpoint == ADDRESS["src"]
+    with pytest.raises(InternalError, match="evil"):
+        await desk.change(ID, found, desk.stamped(found))
+
+
+@pytest.mark.parametrize("changed", [{}, {"epoch": 7}, {"mode": READ_ONLY}, {"mode": READ_ONLY, "epoch": 7}])
+async def test_a_run_claims_and_writes_nothing_while_clients_are_sent_elsewhere(changed):
+    record = MoveRecord(ID, "first", "src", "dst", state=MoveState.CATCHING_UP, epoch=6, ever_routed=True)
+    evil = replace(before(), endpoint="https://evil.example", run="run-2", **changed)
+    mover, board, _ = mover_of(record, evil)
+    with pytest.raises(RouteDisagreement, match=r"evil\.example"):
+        await mover.check_claim()
+    with pytest.raises(Halt, match=r"sends its customers to https://evil\.example instead of https://src"):
+        await preflight.claim(mover)
+    assert board.document.routes[str(ID)] == evil
