@@ -345,7 +345,7 @@ def _clocks(facts: Facts) -> Iterator[Finding]:
             continue
         side = "behind" if apart > 0 else "ahead of"
         text = f"this machine's clock is {abs(apart):.0f} s {side} the service's"
-        remedy = "set this machine's clock by NTP; signatures and windows go by it, fences do not"
+        remedy = "set this machine's clock by NTP; change windows and dates go by it, fences and signatures do not"
         yield Finding("error" if abs(apart) > CLOCK_LIMIT_SECONDS else "warning", "clock", name, text, remedy)
 
 

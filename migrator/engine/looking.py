@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from migrator.engine import ways
 from migrator.engine.inventory import sample, survey
 from migrator.engine.world import World
 from migrator.errors import CloudError, NotFound
@@ -49,6 +50,7 @@ async def look(schedule: Schedule, world: World, moves: Sequence[PlannedMove], m
     seen = Seen()
     accounts = {name for move in moves for name in (move.source, move.target)}
     there = await _containers(schedule, world, sorted(accounts), {move.source for move in moves}, seen)
+    seen.findings += [*ways.clocks(world, sorted(there)), *ways.streamed(world, moves)]
     watch = _Watch(schedule, world, mode, seen, there)
     await asyncio.gather(*(watch.source_of(move) for move in moves))
     await asyncio.gather(*(watch.target_of(move) for move in moves))

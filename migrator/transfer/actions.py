@@ -29,7 +29,7 @@ from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding
 from migrator.ports.troubles import OTHERS_BLOCKS, Whose, whose
 from migrator.transfer.adopt import is_equal
-from migrator.transfer.copying import Copied, same_content
+from migrator.transfer.copying import Copied, fits_header, same_content
 from migrator.transfer.decide import (
     Case,
     Decision,
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 
 SAVE_ATTEMPTS = 3
+EITHERS = frozenset({"InvalidHeaderValue", "InvalidInput", "400"})
+"""Refused for the sake of one name, or of all: it depends on whether others are taken."""
 ALONE = 20
 """Names that a credential may be refused for, beside others that it writes, before it is the credential's trouble."""
 
@@ -98,6 +100,8 @@ class Action:
     tally: PassResult
     sent: Condition | None = None
     """Of the newest write, where it is not the one that was decided."""
+    is_tagging: bool = False
+    """The copy is whole, and tags that it could not bring along are being set: those carry no condition."""
     is_gone: bool = False
     """What lay at the destination was deleted, to be created again."""
 
@@ -141,7 +145,7 @@ class Action:
             self._refused(decision.verb, fault)
         except asyncio.CancelledError:
             if decision.verb in WRITING:
-                leave_cut_off(self.walk, [(case, decision.verb)], self.sent)
+                leave_cut_off(self.walk, [(case, Verb.MARK if self.is_tagging else decision.verb)], self.sent)
             raise
 
     def answered(self, verb: Verb, answer: str | Refusal) -> None:
@@ -161,7 +165,7 @@ class Action:
             self._nothing_written()
         elif isinstance(fault, OutcomeUnknown):
             self.tally.superseded += 1
-            self._leave_outstanding(verb)
+            self._leave_outstanding(Verb.MARK if self.is_tagging else verb)
         elif whose(fault) is Whose.PASSING:
             self.tally.waiting += 1
             self.tally.name(self.walk.container, self.case.name, fault.message)
@@ -177,7 +181,8 @@ class Action:
         """A right is the account's, but a credential that has just written others has it: then it is this name that the
         service does not take. Of a few names only: a right can be lost in the middle of a pass."""
         known = self.tally.refused_alone + self.walk.result.refused_alone
-        has_right = isinstance(fault, AccessRefused) and self.tally.copied + self.walk.result.copied > 0
+        is_either = isinstance(fault, AccessRefused) or fault.code in EITHERS
+        has_right = is_either and self.tally.copied + self.walk.result.copied > 0
         if not has_right or known >= ALONE:
             return False
         self.tally.refused_alone += 1
@@ -233,6 +238,9 @@ class Action:
             if fault.code != OTHERS_BLOCKS:
                 raise
             copied = await self._attempt(await self._without_others_blocks(condition))
+        if not fits_header(case.origin.tags):
+            self.sent, self.is_tagging = Condition(if_match=copied.etag), True
+            await t.destination.set_tags(self.walk.container, case.name, case.origin.tags)
         self._copied(case.origin, copied.etag, copied.bytes)
         if t.copier.is_asynchronous(case.origin, in_fence=self.walk.in_fence):
             self.tally.lifted_bytes += copied.bytes

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from migrator.ports.executor import CopyUnit, Refusal
 from migrator.ports.state_store import Change
 from migrator.transfer.actions import Action, leave_cut_off
-from migrator.transfer.copying import why_of
+from migrator.transfer.copying import fits_header, why_of
 from migrator.transfer.decide import Case, Decision, Verb
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.hands import fits_batch
@@ -38,6 +38,7 @@ def goes_in_batch(transfer: Transfer, container: str, case: Case, decision: Deci
         decision.verb in (Verb.CREATE, Verb.REPLACE)
         and case.origin is not None
         and fits_batch(case.origin)
+        and fits_header(case.origin.tags)
         and (container, case.name) not in transfer.refused_creates
         and has_batches(transfer)
     )
@@ -84,10 +85,11 @@ async def _copy(
     def settle(index: int, answer: str | Refusal) -> None:
         case, decision = work[index]
         if isinstance(answer, str):
-            copier.has_copied_server_side = True
+            copier.copied()
         elif answer.kind == "unsupported" or (answer.kind == "access-refused" and not copier.has_copied_server_side):
             left.append(work[index])
-            copier.leave_server_side(why_of(answer.as_error()))
+            if not copier.has_copied_server_side:
+                copier.refused(why_of(answer.as_error()))  # else the ladder asks once more, one by one
             return
         Action(walk, case, evidence, changes, tally).answered(decision.verb, answer)
 

@@ -1,9 +1,10 @@
 """The copy ladder: how one blob gets across, whole and of one generation.
 
 Rungs, best first: server-side copy in one request (block blobs up to 256 MiB), server-side blocks (larger ones), an
-asynchronous copy (append and page blobs, never inside a fence), streaming through this machine. A rung the service cannot
-do is left for good (``Unsupported``); any other failure goes up. Every read carries the origin's ETag, every write the
-condition it was decided under, so a blob never mixes generations and nothing of others is overwritten.
+asynchronous copy (append and page blobs, never inside a fence), streaming through this machine. A rung that the service
+cannot do (``Unsupported``) is left: by one object, or by all of a pair where none gets through, until it is time to ask
+again; any other failure goes up. Every read carries the origin's ETag, every write the condition it was decided under, so a
+blob never mixes generations and nothing of others is overwritten.
 
 Memory: a larger streamed blob holds one block of STREAM_BLOCK_BYTES that is read and BLOCKS_AHEAD that are written; a copier
 runs at most STREAMS of them at once, and beside them small ones of HELD_BYTES together.
@@ -13,21 +14,23 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
+from urllib.parse import quote
 
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, SourceChanged, Unsupported
 from migrator.model.names import block_name
 from migrator.model.objects import (
     BLOCK_BYTES,
+    EMPTY,
     SYNC_COPY_LIMIT_BYTES,
     BlobType,
     Condition,
     Listed,
     Shape,
 )
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.transfer.evidence import generation_hash
@@ -43,7 +46,12 @@ STREAMS = 4
 """Larger blobs that are streamed at once."""
 STREAM_BLOCK_BYTES = 8 * 1024 * 1024
 """A block that goes through this machine, unless there would be more than MOST_BLOCKS of them."""
+LARGEST_STREAM_BLOCK_BYTES = 64 * 1024 * 1024
+"""Of a blob that would have too many blocks otherwise: some 3 TiB go through this machine, with three of these held at once."""
 BLOCKS_AHEAD = 2
+REFUSALS = 6
+"""A service that has copied before, and refuses so many copies in a row, cannot do it any more."""
+ASK_AGAIN_SECONDS = 600.0
 MOST_BLOCKS = 50_000
 """Source: Azure "Put Block List"."""
 SMALL_STREAM_BYTES = 1024 * 1024
@@ -53,6 +61,7 @@ HELD_BYTES = 32 * 1024 * 1024
 PAGE_WRITE_BYTES = 4 * 1024 * 1024
 """Most bytes of one Put Page or Append Block. Source: Azure "Put Page", "Append Block"."""
 POLL_SECONDS = 0.5
+TAGS_HEADER_BYTES = 2_000
 
 
 @value(frozen=True, slots=True)
@@ -70,11 +79,15 @@ class Copier:
         self._origin = origin
         self._destination = destination
         self._clock = clock
-        self._server_side = destination.can_copy_from(origin)
-        self._asynchronous = self._server_side
+        self._may_ask = destination.can_copy_from(origin)
+        self._left_until: float | None = None
+        self._refused_in_a_row = 0
+        self._asynchronous = self._may_ask
         self.has_copied_server_side = False
         """Has the destination's service copied from this origin before?"""
-        self.why_streamed = ""
+        self.why_streamed = (
+            "" if self._may_ask else f"no signature to read {origin.account} can be lent to another account"
+        )
         """Why the destination's service does not copy by itself, for people; empty if it does, or was never asked."""
         self._streams = asyncio.Semaphore(STREAMS)
         self._held = Room(HELD_BYTES)
@@ -87,19 +100,27 @@ class Copier:
 
     @property
     def is_server_side(self) -> bool:
-        """May the destination's service be asked to copy from the origin?"""
-        return self._server_side
+        """May the destination's service be asked to copy from the origin? It is asked again now and then."""
+        return self._may_ask and (self._left_until is None or self._clock.monotonic() >= self._left_until)
 
-    def leave_server_side(self, why: str = "") -> None:
-        """The service cannot do it for this pair, or may not: stream from now on."""
-        self._server_side = False
-        self.why_streamed = why or self.why_streamed
+    def refused(self, why: str) -> None:
+        """The service did not copy one object. That says something of the pair only if it never did, or goes on like this: then
+        everything is streamed until it is time to ask again."""
+        self._refused_in_a_row += 1
+        if not self.has_copied_server_side or self._refused_in_a_row >= REFUSALS or self._left_until is not None:
+            self._left_until = self._clock.monotonic() + ASK_AGAIN_SECONDS
+            self.why_streamed = why or self.why_streamed
+
+    def copied(self) -> None:
+        """The service has copied an object."""
+        self.has_copied_server_side = True
+        self._refused_in_a_row, self._left_until, self.why_streamed = 0, None, ""
 
     def _judge(self, refusal: CloudError) -> None:
         """Raise what is not this rung's trouble: a service that has copied for this pair before lost a right, or we did."""
         if isinstance(refusal, AccessRefused) and self.has_copied_server_side:
             raise refusal
-        self.leave_server_side(why_of(refusal))
+        self.refused(why_of(refusal))
 
     @staticmethod
     def may_be_in_blocks(blob: Listed) -> bool:
@@ -115,23 +136,26 @@ class Copier:
             NotFound: the origin is gone (what="blob"), or a container is.
             ConditionFailed: the destination is not as ``condition`` says.
             OutcomeUnknown: the visible write was sent and not answered.
+        Tags that no header can hold are the caller's to set.
         """
         origin = Origin(self._origin, container, blob.name, blob.etag, blob.size)
-        shape = Shape.of(blob)
+        shape = Shape.of(blob) if fits_header(blob.tags) else replace(Shape.of(blob), tags=EMPTY)
         if blob.is_archived:
             raise CloudError(
                 f"cannot copy {container}/{blob.name}: it is archived and cannot be read",
                 hint="rehydrate it, or leave its container out of the plan",
                 code="BlobArchived",
             )
-        if blob.blob_type is BlobType.BLOCK and self._server_side:
+        for _ in range(2 if self.has_copied_server_side else 1):  # a signature may have been renewed meanwhile
+            if blob.blob_type is not BlobType.BLOCK or not self.is_server_side:
+                break
             try:
-                copied = await self._server(origin, container, blob, shape, condition)
+                written = await self._server(origin, container, blob, shape, condition)
             except (Unsupported, AccessRefused) as refusal:
                 self._judge(refusal)
             else:
-                self.has_copied_server_side = True
-                return copied
+                self.copied()
+                return written
         if self.is_asynchronous(blob, in_fence=in_fence):
             try:
                 return await self._async(origin, container, blob, shape, condition)
@@ -145,14 +169,15 @@ class Copier:
         if blob.size <= SYNC_COPY_LIMIT_BYTES:
             written = await self._destination.copy(origin, container, blob.name, shape, condition=condition)
             return Copied(written.etag, blob.size)
-        offsets = range(0, blob.size, SERVER_BLOCK_BYTES)
+        piece_bytes = max(SERVER_BLOCK_BYTES, -(-blob.size // MOST_BLOCKS))
+        offsets = range(0, blob.size, piece_bytes)
         generation = generation_hash(blob.name, blob.etag)
         ids = [block_name(generation, index) for index in range(len(offsets))]
         turn = asyncio.Semaphore(PARALLEL_BLOCKS)
 
         async def stage(block_id: str, offset: int) -> None:
             async with turn:
-                length = min(SERVER_BLOCK_BYTES, blob.size - offset)
+                length = min(piece_bytes, blob.size - offset)
                 await self._destination.stage_block_from(
                     origin, container, blob.name, block_id, offset=offset, length=length
                 )
@@ -184,7 +209,13 @@ class Copier:
         if blob.size <= BLOCK_BYTES:
             body = await self._whole(container, blob) if blob.size else b""
             return (await self._destination.put(container, blob.name, body, shape, condition=condition)).etag
-        piece_bytes = min(BLOCK_BYTES, max(STREAM_BLOCK_BYTES, -(-blob.size // MOST_BLOCKS)))
+        piece_bytes = max(min(BLOCK_BYTES, STREAM_BLOCK_BYTES), -(-blob.size // MOST_BLOCKS))
+        if piece_bytes > LARGEST_STREAM_BLOCK_BYTES:
+            raise CloudError(
+                f"cannot copy {container}/{blob.name}: {blob.size:,} bytes are too many to go through this machine",
+                hint="let the service copy it, or leave it out of the plan",
+                code="BlockCountExceedsLimit",
+            )
         generation = generation_hash(blob.name, blob.etag)
         ids: list[str] = []
         staging: set[asyncio.Future[None]] = set()
@@ -247,6 +278,11 @@ class Copier:
                 last = b"".join(parts)
         if _checked(last, got, container, blob):
             yield last
+
+
+def fits_header(tags: Mapping[str, str]) -> bool:
+    """Can a write bring them along? Source: a service refuses a tags header of more than some 2,000 bytes."""
+    return not tags or sum(len(quote(part)) + 1 for pair in tags.items() for part in pair) <= TAGS_HEADER_BYTES
 
 
 def why_of(refusal: CloudError) -> str:

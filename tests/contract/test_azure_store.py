@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -19,10 +20,12 @@ from azure.storage.blob import (
 
 from migrator.adapters.azure import open_store
 from migrator.adapters.azure.object_store import AzureStore
+from migrator.adapters.clock import SystemClock
 from migrator.errors import AccessRefused, CloudError, NotFound, Unsupported
 from migrator.model.objects import CREATE, ContainerInfo, ContentHeaders
 from migrator.model.schedule import Account
 from migrator.ports.object_store import Origin
+from migrator.transfer.copying import Copier
 from tests.azurite.server import Azurite
 from tests.contract.object_store_suite import HEADERS, PLAIN, RICH, ObjectStoreSuite, Pair, content, names, same_headers
 
@@ -101,7 +104,7 @@ def soon() -> datetime:
 
 
 class TestSignatures:
-    async def test_an_operators_account_signature_opens_an_account_and_its_copies(
+    async def test_an_operators_account_signature_opens_an_account_and_is_shown_to_no_other(
         self, azurite: Azurite, open_account: OpenStore
     ) -> None:
         own = azurite.take()
@@ -112,8 +115,21 @@ class TestSignatures:
             await target.create_container(ContainerInfo("box"))
             written = await source.put("box", f"n{len(secret)}", b"body", RICH, condition=CREATE)
             origin = Origin(source, "box", f"n{len(secret)}", written.etag)
-            await target.copy(origin, "box", "copy", RICH, condition=CREATE)
-            assert await content(target, "box", "copy") == b"body"
+            assert not target.can_copy_from(source)
+            assert source.can_copy_from(target)
+            for request in (
+                target.copy(origin, "box", "copy", RICH, condition=CREATE),
+                target.start_copy(origin, "box", "copy", RICH, condition=CREATE),
+                target.stage_block_from(origin, "box", "copy", "b1", offset=0, length=4),
+            ):
+                with pytest.raises(Unsupported, match="is shown to no other account") as refusal:
+                    await request
+                assert_tells_nothing(refusal.value, sas)
+            copied = await Copier(source, target, SystemClock()).copy(
+                "box", await source.head("box", origin.name), condition=CREATE, in_fence=False
+            )
+            assert (await target.head("box", origin.name)).etag == copied.etag
+            assert await content(target, "box", origin.name) == b"body"
 
     async def test_a_signature_without_the_right_is_refused_and_named(
         self, azurite: Azurite, open_account: OpenStore
@@ -186,6 +202,33 @@ class TestApart:
             assert refusal.value.code == "CannotVerifyCopySource"
             assert_tells_nothing(refusal.value, "no secret")
         assert await names(target, "box") == []
+
+
+class TestLetters:
+    """Metadata with letters that are not ASCII: what a header's bytes are, and what of it is signed."""
+
+    @pytest.mark.parametrize("value", ["café", "Ã©", "naïve – no"])
+    async def test_a_value_comes_back_as_it_was_listed(
+        self, open_account: OpenStore, azurite: Azurite, value: str
+    ) -> None:
+        own = azurite.take()
+        by_key = open_account("source", own=own)
+        by_signature = open_account("source", own=own, secret=account_signature(azurite, own))
+        await by_key.create_container(ContainerInfo("box"))
+        shape = replace(PLAIN, metadata={"v": value})
+        for number, store in enumerate((by_key, by_signature)):
+            if not _is_latin(value):
+                with suppress(CloudError):  # whatever the service says of it, it is this name's trouble
+                    await store.put("box", f"n{number}", b"x", shape, condition=CREATE)
+                continue
+            await store.put("box", f"n{number}", b"x", shape, condition=CREATE)
+            listed = [blob for blob in (await store.page("box")).entries if blob.name == f"n{number}"]
+            assert [blob.metadata["v"] for blob in listed] == [value]
+            assert (await store.head("box", f"n{number}")).metadata["v"] == value
+
+
+def _is_latin(value: str) -> bool:
+    return all(ord(letter) < 256 for letter in value)
 
 
 class TestOddities:

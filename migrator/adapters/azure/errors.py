@@ -58,6 +58,8 @@ UNSUPPORTED = frozenset(
         "BlobTypeNotSupported",
     }
 )
+SOURCE_SIGNATURE = "CopySourceAuthenticationFailed"
+"""Ours, for what ``x-ms-copy-source-error-code`` says of a signature."""
 NO_RIGHT = frozenset(
     {"AuthorizationPermissionMismatch", "InsufficientAccountPermissions", "AuthorizationResourceTypeMismatch"}
 )
@@ -164,6 +166,8 @@ def _source_refusal(status: str, code: str, header: GetHeader, target: Target) -
         return NotFound(f"{cannot}: its source's container is gone ({code})", what="container", code=code)
     if code in NO_BLOB:
         return NotFound(f"{cannot}: its source is gone ({code})", what="blob", code=code)
+    if status == "401" or code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
+        return Unsupported(f"{cannot}: its source did not accept our signature", code=SOURCE_SIGNATURE)
     if (known := TROUBLES.get(code)) is not None:
         return CloudError(f"{cannot}: of its source, {known.why} ({code})", hint=known.hint, code=code)
     return None

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from migrator.adapters.azure import shapes
-from migrator.adapters.azure.copies import look_again, source_was_slow
+from migrator.adapters.azure.copies import UNVERIFIED, look_again, source_was_slow
 from migrator.adapters.azure.credentials import Credential
+from migrator.adapters.azure.errors import SOURCE_SIGNATURE
 from migrator.adapters.azure.policies import Policies
 from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
 from migrator.adapters.azure.requests import Requests, token_failures
@@ -36,6 +36,9 @@ from migrator.ports.write_policy import ContainerPolicies
 
 XML = '<?xml version="1.0" encoding="utf-8"?>'
 BINARY, TEXT = ("Content-Type", "application/octet-stream"), ("Content-Type", "application/xml")
+KEPT_SIGNATURE = "SignatureIsKept"
+SOURCE_PATH_BYTES = 1_500
+"""With its signature, a source has 2 KB at most. Source: Azure "Copy Blob From URL" (x-ms-copy-source)."""
 HASHED_BESIDE_BYTES = 512 * 1024
 """Some milliseconds of hashing would hold up every other request of the process."""
 
@@ -56,7 +59,9 @@ class AzureStore(AzureReadings):
         self._credential = credential
         super().__init__(Requests(account, credential, cloud=cloud, limits=limits, timeouts=timeouts))
         self._policies = Policies(self._requests, credential)
-        self._signatures = SourceSignatures(credential, self._delegation_key, version=self._requests.api_version)
+        self._signatures = SourceSignatures(
+            credential, self._delegation_key, version=self._requests.api_version, now=self._requests.dates.now
+        )
 
     def __repr__(self) -> str:
         return f"AzureStore({self.account!r}, {self.endpoint!r})"
@@ -82,7 +87,8 @@ class AzureStore(AzureReadings):
                 raise  # for one, ContainerBeingDeleted
 
     def can_copy_from(self, other: ObjectStore) -> bool:
-        return isinstance(other, AzureStore)
+        """Not from an account that is opened with the operator's own signature: it is shown to nobody else."""
+        return isinstance(other, AzureStore) and other._signatures.are_lent
 
     async def copy(self, origin: Origin, container: str, name: str, shape: Shape, *, condition: Condition) -> Written:
         return await self._copy(origin, container, name, shape, condition, is_sync=True)
@@ -109,6 +115,7 @@ class AzureStore(AzureReadings):
         try:
             answer = await self._requests.send("PUT", "copy into", container, name, headers=headers)
         except CloudError as refusal:
+            _forget_signature(origin, refusal)
             await look_again(origin, refusal)
             raise
         return self._written(
@@ -142,6 +149,7 @@ class AzureStore(AzureReadings):
                 "PUT", "copy a block into", container, name, query=_block(block_id), headers=headers
             )
         except CloudError as refusal:
+            _forget_signature(origin, refusal)
             meant = source_was_slow(origin, refusal)
             await look_again(origin, meant)
             if meant is refusal:
@@ -283,8 +291,17 @@ class AzureStore(AzureReadings):
     async def source_url(self, container: str, name: str) -> str:
         """A signed address for another account's server-side copy: a secret for five minutes, never shown or stored."""
         path = self._requests.url_of(container, name)
-        signature = self._signatures.at_hand(container, time.time())
-        return f"{path}?{signature or await self._signatures.signature(container)}"
+        if len(path) > SOURCE_PATH_BYTES:
+            raise Unsupported(
+                f"cannot copy {self.account}/{container}/{name} server-side: its address is too long for a source"
+            )
+        if not self._signatures.are_lent:
+            raise Unsupported(
+                f"cannot copy from {self.account} server-side: its shared access signature is shown to no other account",
+                code=KEPT_SIGNATURE,
+            )
+        signature = self._signatures.at_hand(container) or await self._signatures.signature(container)
+        return f"{path}?{signature}"
 
     async def _delegation_key(self, begin: datetime, end: datetime) -> DelegationKey:
         doing = "ask for a signing key of"
@@ -308,6 +325,12 @@ class AzureStore(AzureReadings):
     async def close(self) -> None:
         self._requests.close()
         await self._credential.close()
+
+
+def _forget_signature(origin: Origin, refusal: CloudError) -> None:
+    """The next copy from there is signed anew: the old signature may be what was not believed."""
+    if refusal.code in (UNVERIFIED, SOURCE_SIGNATURE) and isinstance(origin.store, AzureStore):
+        origin.store._signatures.forget()
 
 
 async def _signed_source(origin: Origin) -> str:

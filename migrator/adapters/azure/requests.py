@@ -7,6 +7,7 @@ what is asked for to ``object_store``. Rule: nothing here sends twice, and nothi
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
@@ -48,17 +49,25 @@ API_VERSION = "2024-11-04"
 OLDEST_API_VERSION = "2019-02-02"
 USER_AGENT = "migrate"
 """What the account's own logs show beside each of our requests."""
+SAME_SECONDS = 5.0
+"""Closer to the service's than that, this machine's clock is right: a Date has whole seconds, and comes late."""
 SMALL_ANSWER_BYTES = 1024 * 1024
 
 Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
 
 
 class Dates:
-    """The service's clock, as its answers tell it. ``newest``: Unix time, to the second."""
+    """The service's clock, as its answers tell it. ``newest``: Unix time, to the second; ``ahead``: how far it is ahead of this
+    machine's clock. What is signed is dated by it: a service judges by its own clock alone."""
 
     def __init__(self) -> None:
         self.newest: float | None = None
+        self.ahead = 0.0
         self._text: bytes | None = None
+
+    def now(self) -> float:
+        """Unix time by the service's clock; by ours, until it has answered."""
+        return time.time() + self.ahead
 
     def saw(self, text: bytes | None) -> None:
         """The Date of an answer; what is none, is passed over."""
@@ -68,6 +77,8 @@ class Dates:
         moment = parsed_date(text.decode("ascii", "replace"))
         if moment is not None:
             self.newest = moment.timestamp()
+            apart = self.newest - time.time()
+            self.ahead = apart if abs(apart) > SAME_SECONDS else 0.0
 
 
 class Requests:
@@ -110,7 +121,8 @@ class Requests:
 
     def _signer_of(self, account: Account, credential: Credential) -> Signer:
         if credential.key is not None:
-            return KeySigner(credential.account_name, credential.key, [("x-ms-version", self.api_version)])
+            version = [("x-ms-version", self.api_version)]
+            return KeySigner(credential.account_name, credential.key, version, now=self.dates.now)
         if credential.sas is not None:
             if not re.fullmatch(r"[\x21-\x7e]+", credential.sas) or "#" in credential.sas:
                 raise AccessRefused(
@@ -154,8 +166,11 @@ class Requests:
         signer: Signer | None = None,
     ) -> Answer:
         """The answer of a success. ``doing`` completes "cannot ..."; ``effect`` is that of the method unless given.
-        ``headers`` is used up. ``signer`` takes the place of the account's own."""
+        ``headers`` is used up. ``signer`` takes the place of the account's own.
+
+        A first request that is refused because this machine's clock is wrong is signed once more, by the service's."""
         given = [] if headers is None else headers
+        unsigned = list(given) if self.dates.newest is None and signer is None else None
         path = self.path_of(container, name)
         if method == "PUT" or method == "POST":
             given.append(("Content-Length", str(len(body))))
@@ -170,6 +185,18 @@ class Requests:
         self.dates.saw(answer.headers.get(b"date"))
         if 200 <= answer.status < 300:
             return answer
+        if unsigned is not None and answer.status == 403 and self.dates.ahead:
+            return await self.send(
+                method,
+                doing,
+                container,
+                name,
+                query=query,
+                headers=unsigned,
+                body=body,
+                effect=effect,
+                most_bytes=most_bytes,
+            )
         raise self._refused(answer, self.about(method, doing, container, name, effect))
 
     async def open(self, doing: str, container: str, name: str, *, headers: HeaderPairs) -> Stream:

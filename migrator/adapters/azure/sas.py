@@ -1,8 +1,9 @@
 """Addresses that let another account's service read a blob of this one, for server-side copies.
 
-Decides what signs them: the account's key, a user-delegation key (Microsoft Entra ID), or the operator's own signature
-appended as it is. Rule: what is minted here may read one container, lives at most SAS_SECONDS, is kept in memory only,
-and leaves this module only inside the header of a copy.
+Decides what signs them: the account's key, or a user-delegation key (Microsoft Entra ID). A signature of the operator's own may
+hold any right for any time, and a service keeps a copy's source where its readers see it: it is shown to no other account, and
+such an account is read through this machine. Rule: what is minted here may read one container, lives at most SAS_SECONDS by the
+service's clock, is kept in memory only, and leaves this module only inside the header of a copy.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ SAS_SECONDS = 5 * 60
 """Longest life of a signature minted here: a run that takes over waits it out."""
 RENEW_SECONDS = 2 * 60
 """A signature with less than this left is minted anew: a request may wait in a queue before it is sent."""
+FORGOTTEN_EVERY_SECONDS = 60
 DELEGATION_KEY_SECONDS = 60 * 60
 """Life of a user-delegation key. Source: Azure allows seven days; an hour is asked for once an hour."""
+KEY_BEGINS_BEFORE_SECONDS = 15 * 60
+"""A key that begins now has not begun by a clock that is a second behind. Source: Azure "Create a user delegation SAS" (clock
+skew)."""
 SAS_VERSION = "2020-12-06"
 """Enough for one container and one right, and known everywhere; an account's older ``api_version`` is used instead."""
 WITH_SCOPE, WITH_AGENT = "2020-12-06", "2020-02-10"
@@ -56,26 +61,41 @@ class _Signature:
 class SourceSignatures:
     """Mints and keeps one signature per container of one account."""
 
-    def __init__(self, credential: Credential, ask_delegation_key: AskDelegationKey, *, version: str) -> None:
+    def __init__(
+        self, credential: Credential, ask_delegation_key: AskDelegationKey, *, version: str, now: Callable[[], float]
+    ) -> None:
+        """``now``: Unix time by the service's clock."""
+        self._now = now
         self._credential = credential
         self._ask_delegation_key = ask_delegation_key
         self._version = min(version, SAS_VERSION)
         self._signatures: dict[str, _Signature] = {}
         self._delegation_key: tuple[DelegationKey, datetime] | None = None
+        self._forgotten_at = 0.0
         self._asking = asyncio.Lock()
 
-    def at_hand(self, container: str, now: float) -> str | None:
-        """What to append after ``?``, or None if ``signature`` must be awaited. ``now``: seconds since the epoch."""
-        if self._credential.sas is not None:
-            return self._credential.sas
+    @property
+    def are_lent(self) -> bool:
+        """Can a signature be made that may be shown to another account?"""
+        return self._credential.sas is None
+
+    def at_hand(self, container: str) -> str | None:
+        """What to append after ``?``, or None if ``signature`` must be awaited."""
         kept = self._signatures.get(container)
-        return kept.text if kept is not None and now < kept.renew_at else None
+        return kept.text if kept is not None and self._now() < kept.renew_at else None
+
+    def forget(self) -> None:
+        """Another account's service did not accept what was minted: mint anew, unless that was only just done."""
+        if self._now() - self._forgotten_at > FORGOTTEN_EVERY_SECONDS:
+            self._forgotten_at = self._now()
+            self._signatures.clear()
+            self._delegation_key = None
 
     async def signature(self, container: str) -> str:
         """Raises what asking for a delegation key raises."""
-        now = datetime.now(UTC)
-        if (kept := self.at_hand(container, now.timestamp())) is not None:
+        if (kept := self.at_hand(container)) is not None:
             return kept
+        now = datetime.fromtimestamp(self._now(), UTC)
         expires = now + timedelta(seconds=SAS_SECONDS)
         text = await self._minted(container, now, expires)
         self._signatures[container] = _Signature(text, expires.timestamp() - RENEW_SECONDS)
@@ -92,7 +112,8 @@ class SourceSignatures:
             kept = self._delegation_key
             if kept is None or kept[1] - now < timedelta(seconds=SAS_SECONDS + RENEW_SECONDS):
                 expires = now + timedelta(seconds=DELEGATION_KEY_SECONDS)
-                kept = self._delegation_key = (await self._ask_delegation_key(now, expires), expires)
+                begins = now - timedelta(seconds=KEY_BEGINS_BEFORE_SECONDS)
+                kept = self._delegation_key = (await self._ask_delegation_key(begins, expires), expires)
             return kept[0]
 
 

@@ -45,13 +45,24 @@ def described(shape: Shape) -> HeaderPairs:
         ("x-ms-blob-content-md5", base64.b64encode(h.md5).decode() if h.md5 else None),
         ("x-ms-blob-content-type", h.content_type),
     )
-    found = [(name, value) for name, value in given if value]
+    found = [(name, _sent(value)) for name, value in given if value]
     return found + metadata_headers(shape.metadata) + tagged(shape)
 
 
 def metadata_headers(metadata: Mapping[str, str]) -> HeaderPairs:
     """Spaces around a value are no part of it in a header; anything else goes out as it is, or not at all."""
-    return [(f"x-ms-meta-{name}", value.strip(" \t")) for name, value in metadata.items()]
+    return [(f"x-ms-meta-{name}", _sent(value.strip(" \t"))) for name, value in metadata.items()]
+
+
+def _sent(value: str) -> str:
+    """A value whose bytes on the wire are Latin-1, as the service reads a header and its own SDKs write one; what Latin-1 has no
+    letters for goes out as UTF-8, and the service says what it makes of it. Source: RFC 9110 5.5, azure-storage-blob 12."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value
 
 
 def tagged(shape: Shape) -> HeaderPairs:
@@ -114,11 +125,7 @@ def told_etag(answer: Answer) -> str:
 def metadata_of(answer: Answer) -> dict[str, str]:
     """Names keep the case in which they came."""
     found = [pair for pair in answer.pairs if pair[0][:10].lower() == METADATA]
-    return {name[10:].decode("utf-8", "surrogateescape"): _text(value) for name, value in found}
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "surrogateescape")
+    return {name[10:].decode("utf-8", "surrogateescape"): value.decode("latin-1") for name, value in found}
 
 
 def container_headed(name: str, answer: Answer) -> ContainerInfo:

@@ -10,7 +10,7 @@ import base64
 import hmac
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
@@ -73,12 +73,13 @@ def target_of(path: str, query: Query) -> str:
 class _Dates:
     """The time as HTTP writes it, made once a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
         self._second = -1
         self._text = ""
 
     def now(self) -> str:
-        second = int(time.time())
+        second = int(self._now())
         if second != self._second:
             t = time.gmtime(second)
             self._text = (
@@ -103,12 +104,15 @@ class SasSigner:
 class KeySigner:
     """The account's key signs method, headers and address of each request."""
 
-    def __init__(self, account_name: str, key: str, constant: HeaderPairs) -> None:
-        """``constant``: the ``x-ms-`` headers of every request, which ``sign`` is not given."""
+    def __init__(
+        self, account_name: str, key: str, constant: HeaderPairs, *, now: Callable[[], float] = time.time
+    ) -> None:
+        """``constant``: the ``x-ms-`` headers of every request, which ``sign`` is not given. ``now``: Unix time, by the
+        service's clock where it is known."""
         self._account_name = account_name
         self._constant = constant
         self._keyed = hmac.new(base64.b64decode(key), digestmod="sha256")
-        self._dates = _Dates()
+        self._dates = _Dates(now)
         self._layouts: dict[tuple[str, ...], str] = {}
 
     def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
@@ -126,6 +130,9 @@ class KeySigner:
             if len(self._layouts) < MOST_LAYOUTS:
                 self._layouts[names] = layout
         values = ["" if pair == EMPTY_BODY else pair[1].strip() for pair in headers]
+        if not "".join(values).isascii():
+            # The service signs the letters that it has read, and it reads a header's bytes as Latin-1.
+            values = [value.encode("utf-8", "surrogateescape").decode("latin-1") for value in values]
         text = f"{method}\n{layout.format(*values)}\n/{self._account_name}{path}"
         return "\n".join([text, *[f"{name}:{value}" for name, value in query]]) if query else text
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from datetime import UTC, datetime, timedelta
+import time
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -120,20 +121,64 @@ def test_a_user_delegation_signs_the_fields_of_its_version() -> None:
     }
 
 
-async def test_a_signature_is_kept_for_its_container_and_renewed_well_before_its_end() -> None:
-    async def never(begin: datetime, end: datetime) -> DelegationKey:
-        raise AssertionError("a key needs no other")
+class Hands:
+    """A clock that is set by hand."""
 
-    signatures = SourceSignatures(Credential("key", "naweb", "https://x", key=KEY), never, version="2024-11-04")
-    now = datetime.now(UTC)
-    assert signatures.at_hand("box", now.timestamp()) is None
+    def __init__(self) -> None:
+        self.at = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+async def never(begin: datetime, end: datetime) -> DelegationKey:
+    raise AssertionError("a key needs no other")
+
+
+def ends_of(signature: str) -> float:
+    return datetime.fromisoformat(parse_qs(signature)["se"][0]).timestamp()
+
+
+async def test_a_signature_is_kept_for_its_container_and_renewed_well_before_its_end() -> None:
+    clock = Hands()
+    credential = Credential("key", "naweb", "https://x", key=KEY)
+    signatures = SourceSignatures(credential, never, version="2024-11-04", now=clock)
+    assert signatures.at_hand("box") is None
     first = await signatures.signature("box")
-    assert signatures.at_hand("box", now.timestamp()) == first
-    assert signatures.at_hand("other", now.timestamp()) is None
-    assert signatures.at_hand("box", (now + timedelta(seconds=170)).timestamp()) == first
-    assert signatures.at_hand("box", (now + timedelta(seconds=185)).timestamp()) is None
-    ends = datetime.fromisoformat(parse_qs(first)["se"][0])
-    assert timedelta(seconds=298) <= ends - now <= timedelta(seconds=300)
+    assert signatures.at_hand("box") == first
+    assert signatures.at_hand("other") is None
+    assert ends_of(first) == clock.at + 300
+    clock.at += 170
+    assert signatures.at_hand("box") == first
+    clock.at += 15
+    assert signatures.at_hand("box") is None
+
+
+async def test_a_clock_that_turns_out_to_be_behind_makes_the_next_signature_a_new_one() -> None:
+    clock = Hands()
+    credential = Credential("key", "naweb", "https://x", key=KEY)
+    signatures = SourceSignatures(credential, never, version="2024-11-04", now=clock)
+    first = await signatures.signature("box")
+    clock.at += 360  # the account has answered: it is six minutes later there
+    assert signatures.at_hand("box") is None
+    second = await signatures.signature("box")
+    assert second != first
+    assert ends_of(second) == clock.at + 300
+
+
+async def test_a_signature_that_was_not_believed_is_minted_anew_and_not_for_every_refusal() -> None:
+    clock, asked = Hands(), []
+
+    async def ask(begin: datetime, end: datetime) -> DelegationKey:
+        asked.append((begin.timestamp(), end.timestamp()))
+        return DelegationKey("o", "t", "s", "e", "b", "v", KEY)
+
+    signatures = SourceSignatures(Credential("entra", "naweb", "https://x"), ask, version="2024-11-04", now=clock)
+    await signatures.signature("box")
+    for _ in range(3):
+        signatures.forget()
+        await signatures.signature("box")
+    assert asked == [(clock.at - 900, clock.at + 3600)] * 2
 
 
 async def test_many_copies_ask_for_one_delegation_key() -> None:
@@ -144,7 +189,7 @@ async def test_many_copies_ask_for_one_delegation_key() -> None:
         await asyncio.sleep(0)
         return DelegationKey("o", "t", "s", "e", "b", "v", KEY)
 
-    signatures = SourceSignatures(Credential("entra", "naweb", "https://x"), ask, version="2024-11-04")
+    signatures = SourceSignatures(Credential("entra", "naweb", "https://x"), ask, version="2024-11-04", now=time.time)
     await asyncio.gather(*(signatures.signature(f"box{number % 3}") for number in range(30)))
     assert len(asked) == 1
 

@@ -11,6 +11,7 @@ from migrator.adapters.local import LocalStore
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, Unsupported
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.ports.object_store import Whole
+from migrator.transfer import copying
 from migrator.transfer.copying import BLOCKS_AHEAD, Copier
 
 SHAPE = Shape(BlobType.BLOCK, ContentHeaders("text/plain"), {"owner": "web"}, {"day": "1"}, None)
@@ -235,3 +236,73 @@ async def test_a_right_that_is_lost_in_the_middle_goes_up(ends):
     copier.has_copied_server_side = True
     with pytest.raises(AccessRefused):
         await copier.copy("box", await source.head("box", "small"), condition=CREATE, in_fence=False)
+
+
+class Sometimes(Apart):
+    """The service refuses the copies whose numbers are in ``refused``."""
+
+    def __init__(self, inner, refused):
+        super().__init__(inner)
+        self.refused, self.asked = refused, 0
+
+    def can_copy_from(self, other):
+        return True
+
+    async def copy(self, origin, container, name, shape, *, condition):
+        self.asked += 1
+        if self.asked in self.refused:
+            raise Unsupported("no", code="CannotVerifyCopySource")
+        body = await origin.store.whole(container, name, if_match=origin.etag, most_bytes=100)
+        return await self.inner.put(container, name, body.body, shape, condition=condition)
+
+
+class Later(SystemClock):
+    """A clock that is put forward by hand."""
+
+    ahead = 0.0
+
+    def monotonic(self):
+        return super().monotonic() + self.ahead
+
+
+async def copies(copier, source, first, count):
+    for number in range(first, first + count):
+        await source.put("box", f"n{number}", b"small", SHAPE, condition=CREATE)
+        blob = await source.head("box", f"n{number}")
+        await copier.copy("box", blob, condition=CREATE, in_fence=False)
+
+
+async def test_one_refused_copy_says_nothing_of_the_others(ends):
+    """A signature that was not valid yet, one object's own key: the next copy is the service's again."""
+    source, target = ends[0], Sometimes(ends[1].inner, {5})
+    copier = Copier(source, target, SystemClock())
+    await copies(copier, source, 0, 10)
+    assert target.asked == 11  # the fifth was asked for once more
+    assert copier.is_server_side
+    assert copier.why_streamed == ""
+
+
+async def test_an_object_that_is_refused_again_is_streamed_alone(ends):
+    source, target = ends[0], Sometimes(ends[1].inner, {5, 6})
+    copier = Copier(source, target, SystemClock())
+    await copies(copier, source, 0, 10)
+    assert target.asked == 11
+    assert copier.is_server_side
+
+
+async def test_a_service_that_stopped_copying_is_left_and_asked_again_after_a_while(ends):
+    source, target, clock = ends[0], Sometimes(ends[1].inner, range(3, 12)), Later()
+    copier = Copier(source, target, clock)
+    await copies(copier, source, 0, 10)
+    assert target.asked == 2 + copying.REFUSALS
+    assert not copier.is_server_side
+    assert "may not copy between these accounts" in copier.why_streamed
+    clock.ahead = copying.ASK_AGAIN_SECONDS
+    await copies(copier, source, 10, 3)
+    assert target.asked == 3 + copying.REFUSALS  # once, and left again
+    target.refused = ()
+    clock.ahead *= 2
+    await copies(copier, source, 20, 3)
+    assert target.asked == 6 + copying.REFUSALS
+    assert copier.is_server_side
+    assert copier.why_streamed == ""

@@ -287,3 +287,56 @@ async def test_a_service_that_takes_blocks_alone_for_an_object_is_helped_too(lab
     assert (await passes.run(transfer)).copied == 1
     assert destination.peek("web", "new").content == b"small"
     assert (await lab.run(direction)).is_proof
+
+
+LONG_TAGS = {f"tag-{number}": "é" * 200 for number in range(8)}
+
+
+@BOTH_WAYS
+async def test_tags_that_no_header_holds_are_set_after_the_copy(lab, direction):
+    origin, destination = await ends_of(lab, direction)
+    lab.put(origin, "one", b"changed", **LONG_TAGS)
+    assert not copying.fits_header(LONG_TAGS)
+    assert (await lab.run(direction)).copied == 1
+    assert destination.peek("web", "one").listed.tags == LONG_TAGS
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("outcome", ["lost", "applied", "refused"])
+async def test_a_copy_whose_tags_were_not_set_is_ours_all_the_same(lab, direction, outcome, monkeypatch):
+    origin, destination = await ends_of(lab, direction)
+    lab.put(origin, "new", b"changed", **LONG_TAGS)
+    right = Account.set_tags
+
+    def set_tags(self, *facts, **more):
+        monkeypatch.setattr(Account, "set_tags", right)
+        if outcome == "applied":
+            right(self, *facts, **more)
+        raise self.refused("new", "LeaseIdMissing") if outcome == "refused" else OutcomeUnknown("no answer")
+
+    monkeypatch.setattr(Account, "set_tags", set_tags)
+    await lab.run(direction)
+    assert [one.kind for one in lab.outstanding()] == ([] if outcome == "refused" else ["create"])
+    result = await lab.run(direction)
+    assert (result.foreign, result.conflicts) == (0, 0)
+    assert destination.peek("web", "new").listed.tags == LONG_TAGS
+
+
+async def test_no_blob_has_more_blocks_than_the_service_takes(lab, monkeypatch):
+    monkeypatch.setattr(copying, "MOST_BLOCKS", 4)
+    lab.put(lab.source, "one", bytes(range(250)) * 4)
+    await lab.run()
+    there = lab.target.peek("web", "one")
+    assert there.content == lab.source.peek("web", "one").content
+    assert len(there.blocks) == 4
+
+
+async def test_what_cannot_go_through_this_machine_is_named(lab, monkeypatch):
+    monkeypatch.setattr(copying, "MOST_BLOCKS", 4)
+    monkeypatch.setattr(copying, "LARGEST_STREAM_BLOCK_BYTES", 128)
+    lab.wires["dst"].copies_from = set()
+    lab.put(lab.source, "one", b"x" * 513)
+    lab.put(lab.source, "other", b"x" * 512)
+    result = await lab.run()
+    assert (result.copied, result.failed) == (1, 1)
