@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from migrator import __version__
-from migrator.cli import exits, usage
+from migrator.cli import calls, exits, usage
 from migrator.cli.commands import register
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import Settings
@@ -69,6 +69,7 @@ def _globals(
         typer.Option("--version", metavar="", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
+    calls.begin(state=state)
     settings = context.find_object(Settings)
     if settings is not None:
         settings.state, settings.debug, settings.no_color = state, debug, no_color

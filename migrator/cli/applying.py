@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from migrator.cli.calls import name_plan
 from migrator.cli.consent import require_consent, require_terminal
 from migrator.cli.previewing import (
     AT_REST,
@@ -32,6 +33,7 @@ from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import many
 from migrator.cli.views.screen import Page
 from migrator.cli.wiring import is_there, state_url
+from migrator.engine.edits import refusals
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
 from migrator.engine.preview import standing_of
 from migrator.errors import FindingsError, StalePlanError
@@ -66,7 +68,8 @@ def request_of(path: Path, *, wave: str | None) -> Request:
         wave_of(loaded.schedule, wave)
         option = f" --wave {wave}"
     document = path if saved is None else Path(saved.plan_path)
-    return Request(path, loaded, saved, wave, f"migrate apply {document}{option}")
+    name_plan(str(document))
+    return Request(path, loaded, saved, wave, f"migrate apply PLAN{option}")
 
 
 @value(frozen=True, slots=True)
@@ -90,6 +93,8 @@ def consent_to(
     was_there = is_there(url)
     with recorded_state(settings, schedule) as store:
         require_free(store, "apply")
+        for _, fault in refusals(schedule, store):
+            raise fault
         if _has_open_fence(store):
             _require_fresh(request, None)
             require_terminal(yes=yes, what="applying")
@@ -102,7 +107,7 @@ def consent_to(
             require_terminal(yes=yes, what="applying")
             found = _look(request, store, counted)
         else:
-            found = look(schedule, store, waves=None, ask=True)
+            found = look(schedule, store, waves=None, ask=True, warnings=request.loaded.warnings)
             _require_fresh(request, found)
             require_terminal(yes=yes, what="applying")
         consent = _consent(schedule, store, found)
@@ -129,7 +134,15 @@ def _look(request: Request, store: StateStore, counted: Callable[[int], None] | 
     waves = waves_to_begin(schedule, store, request.wave)
     if not waves:
         return None
-    return look(schedule, store, waves=waves, mode=mode_for(schedule, store, waves), ask=True, counted=counted)
+    return look(
+        schedule,
+        store,
+        waves=waves,
+        mode=mode_for(schedule, store, waves),
+        ask=True,
+        warnings=request.loaded.warnings,
+        counted=counted,
+    )
 
 
 def _has_arrived(request: Request, store: StateStore) -> bool:
@@ -163,7 +176,7 @@ def _refuse_errors(request: Request, settings: Settings, found: Look | None, *, 
             raise FindingsError(f"cannot apply plan {schedule.name}: this version cannot apply {keys}")
         return
     if not as_json:
-        view.show(Page(settings), schedule, found)
+        view.show(Page(settings), schedule, found, with_next=False)
     errors = [finding for finding in found.preview.findings if finding.severity == "error"]
     if errors:
         first = view.told(errors[0])

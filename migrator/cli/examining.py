@@ -19,6 +19,7 @@ from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.situation import assess, next_action
 from migrator.engine.doctor import WENT_ON, AccountFacts, Diagnosis, Facts, diagnose
+from migrator.engine.edits import edit_findings
 from migrator.engine.lingering import Moment, lingering
 from migrator.errors import MigrateError, StateError
 from migrator.model.findings import Finding
@@ -54,7 +55,7 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
         action = next_action(situation, str(path))
     urgent = next((one for one in diagnosis.findings if one.remedy and _is_urgent(one, facts)), None)
     if urgent is not None:
-        action = f"{urgent.subject}: {urgent.remedy.replace('PLAN', str(path))}"
+        action = f"{urgent.subject}: {urgent.remedy}"
     elif trouble is not None:
         action = trouble.hint or trouble.message
     versions = {"migrate": __version__, "Python": python_version(), "SQLite": sqlite3.sqlite_version}
@@ -88,6 +89,7 @@ async def _read(schedule: Schedule, store: StateStore | None) -> Facts:
             moves=moves,
             exceptions={str(one.id): store.exception_counts(one.id) for one in moves},
             soaks={str(one.record.id): one.soak_waits for one in situation.moves if one.soak_waits is not None},
+            edits=edit_findings(schedule, store),
             lock=lock,
             is_at_work=situation.is_at_work,
             is_proven_dead=lock is not None and is_proven_dead(lock),

@@ -8,7 +8,7 @@ preview makes nothing, no state store and no local account; into a store that is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.settings import Settings
-from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
+from migrator.cli.situation import LOCK_TIMEOUT_SECONDS, assess
+from migrator.cli.stops import STOPS, stop_findings, what_apply_does
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
 from migrator.engine.doctor import with_routes
+from migrator.engine.edits import edit_findings
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
 from migrator.engine.looking import InventoryMode
 from migrator.engine.preview import Preview, preview
-from migrator.errors import LockedError, MigrateError, StateError, UsageError
+from migrator.errors import FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
 from migrator.forecast import Outlook, Standing, look_ahead
 from migrator.forecast.deadlines import MISSED
 from migrator.machine.agreement import is_as_left, live_account
@@ -51,6 +53,13 @@ class Look:
     preview: Preview
     states: dict[str, str]
     fingerprint: str | None
+    next: str
+    """What the next apply does, as one sentence."""
+
+    @property
+    def stops(self) -> bool:
+        """Does something that is no error of the plan keep apply from its work?"""
+        return any(one.code in STOPS for one in self.preview.findings)
 
     @property
     def changes_pending(self) -> bool:
@@ -93,11 +102,14 @@ def look(
     mode: InventoryMode = "full",
     probe: bool = False,
     ask: bool = False,
+    warnings: Sequence[str] = (),
     counted: Callable[[int], None] | None = None,
 ) -> Look:
     """Preview these waves (None: all); accounts that cannot be read are findings. ``ask``: ask their gates, too, as a probe
-    does. ``counted`` is told of objects found so far."""
+    does. ``warnings``: the document's own. ``counted`` is told of objects found so far."""
     found = wiring.run_async(_look(schedule, store, waves, mode, probe, ask or probe, Counting(counted)))
+    situation = assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead)
+    found = replace(found, findings=(*warning_findings(warnings), *stop_findings(situation), *found.findings))
     states = move_states(schedule, store)
     mark = None
     if waves is None:
@@ -109,7 +121,14 @@ def look(
             features=found.features,
             states=states,
         )
-    return Look(found, states, mark)
+    return Look(found, states, mark, what_apply_does(schedule, situation, has_errors=found.has_errors))
+
+
+def warning_findings(warnings: Sequence[str]) -> Iterator[Finding]:
+    """What the document's reader warned of, each at its place."""
+    for warning in warnings:
+        place, _, text = warning.partition(": ")
+        yield Finding("warning", "plan-document", place, text)
 
 
 async def _look(
@@ -124,11 +143,34 @@ async def _look(
     async with wiring.world_to_read(schedule, store, reporter, ask=ask) as world:
         found = await preview(schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask)
         addresses = {name: one.endpoint for name, one in world.stores.items()}
-    with suppress(MigrateError):  # what the routes say is asked again by apply itself, which does not go on without
+    document, trouble = await _routes(schedule)
+    findings = found.findings
+    if not any(one.code == "routes-unreadable" for one in trouble):
+        findings = with_routes(schedule, store, document, findings, addresses=addresses)
+    return replace(found, findings=(*edit_findings(schedule, store), *trouble, *findings))
+
+
+async def _routes(schedule: Schedule) -> tuple[RouteDocument | None, list[Finding]]:
+    """The route document, and why it cannot be read or written: everything hangs on it."""
+    document: RouteDocument | None = None
+    code = "routes-unreadable"
+    try:
         async with wiring.router(schedule) as router:
             document = (await router.read()).document
-        return replace(found, findings=with_routes(schedule, store, document, found.findings, addresses=addresses))
-    return found
+            code = "routes-not-writable"
+            await router.prove_writable()
+    except FindingsError:
+        return document, []  # a kind that is not built has its own finding
+    except MigrateError as fault:
+        if isinstance(fault, NotFound) and fault.what == "account" and _is_local(schedule):
+            return document, []  # apply makes it
+        return document, [Finding("error", code, "routes", fault.message, fault.hint)]
+    return document, []
+
+
+def _is_local(schedule: Schedule) -> bool:
+    account = schedule.accounts.get(schedule.routing.account or "")
+    return account is not None and account.kind == "local"
 
 
 def routes_as_left(schedule: Schedule, store: StateStore, moves: Sequence[PlannedMove]) -> bool:

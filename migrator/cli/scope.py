@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Sequence
 
 from migrator.errors import UsageError
@@ -43,7 +44,7 @@ class Scope:
     def options(self) -> str:
         """As words of a command line, each with a space in front."""
         words = (("--wave", self.wave), ("--region", self.region), ("--area", self.area))
-        return "".join(f" {option} {value}" for option, value in words if value is not None)
+        return "".join(f" {option} {shlex.quote(value)}" for option, value in words if value is not None)
 
 
 def wave_of(schedule: Schedule, name: str) -> PlannedWave:

@@ -341,6 +341,7 @@ def _waits_to_begin(
     waits: list[Wait] = []
     if planned is not None and schedule is not None:
         waits += waits_to_begin(schedule, planned, states, now)
+        waits += _holds(planned.name, planned, recorded)
         waits += waits_to_cut_over(planned, schedule.freeze, recorded.approvals, now)
     waits += _pauses(recorded)
     return tuple(waits)

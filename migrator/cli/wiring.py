@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from migrator.cli import calls
 from migrator.cli.crew import beginners, command, workers_for
 from migrator.errors import CloudError, FindingsError
 from migrator.model.moves import MoveRecord, MoveState
@@ -46,6 +47,8 @@ YOUNG_OBJECTS: Final = 50_000
 def state_url(settings: Settings, schedule: Schedule | None = None) -> str:
     """Where state is: ``--state``, then MIGRATE_STATE, then the plan's ``state``, then the default."""
     planned = schedule.state_url if schedule is not None else None
+    if planned and not (settings.state or os.environ.get(STATE_VARIABLE)):
+        calls.name_store(planned)
     return settings.state or os.environ.get(STATE_VARIABLE) or planned or DEFAULT_STATE_URL
 
 

@@ -76,6 +76,8 @@ class Facts:
     is_proven_dead: bool = False
     lingering: Lingering = Lingering()
     """What runs that did not end in order left to be waited for."""
+    edits: Sequence[Finding] = ()
+    """What of an edited plan a run refuses."""
     document: RouteDocument | None = None
     routes_error: MigrateError | None = None
     accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
@@ -111,7 +113,7 @@ _URGENCY = ("writers-blocked", "two-engines", "route-disagrees", "routes-unreada
 
 def diagnose(facts: Facts) -> Diagnosis:
     """Judge the facts; pure."""
-    findings = [*_routes(facts), *_clocks(facts), *_accounts(facts), *_lock(facts), *_versions(facts)]
+    findings = [*facts.edits, *_routes(facts), *_clocks(facts), *_accounts(facts), *_lock(facts), *_versions(facts)]
     moves = []
     for planned in facts.schedule.moves:
         diagnosis, found = _move(facts, planned)

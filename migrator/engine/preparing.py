@@ -1,12 +1,11 @@
-"""Before a run begins: the plan, its waves and moves are written down; an edit that reaches into begun moves is refused."""
+"""Before a run begins: the plan, its waves and moves are written down, unless ``edits`` refuses what was edited."""
 
 from __future__ import annotations
 
-from migrator.engine.basis import basis_of, key_of, require_same
-from migrator.engine.durations import NOTE, require_grown
+from migrator.engine.basis import basis_of, key_of
+from migrator.engine.edits import may_have_another_target, refusals
 from migrator.engine.fleet import Fleet
-from migrator.errors import UsageError
-from migrator.model.moves import EvidenceRange, Figures, MoveRecord, MoveState, PlanRecord, WaveRecord
+from migrator.model.moves import EvidenceRange, Figures, MoveRecord, PlanRecord, WaveRecord
 from migrator.model.schedule import PlannedMove, PlannedWave
 from migrator.model.values import replace
 from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave, SetNote
@@ -21,11 +20,11 @@ def prepare(fleet: Fleet, text: str) -> None:
     Args:
         text: the plan document, kept as it is.
     Raises:
-        PlanError: the edit makes a duration of the route document smaller, or moves what a begun move stands on.
-        UsageError: the edit takes away a move that has begun, or names other accounts for it.
+        PlanError: the edit is refused (``edits``).
     """
     schedule, state, now = fleet.schedule, fleet.world.state, fleet.world.clock.now()
-    require_grown(schedule.routing, state.note(NOTE))
+    for _, fault in refusals(schedule, state):
+        raise fault
     changes: list[Change] = []
     before = state.plan()
     if before is None or before.fingerprint != schedule.fingerprint:
@@ -40,14 +39,7 @@ def prepare(fleet: Fleet, text: str) -> None:
             changes.append(SaveWave(new))
         for move in wave.moves:
             changes.extend(_planned(fleet, move, wave, moves.get(move.id)))
-            changes.extend(_based(fleet, move, moves.get(move.id)))
-    planned = {move.id for move in schedule.moves}
-    gone = [id for id, record in moves.items() if record.state is not MoveState.PENDING and id not in planned]
-    if gone:
-        raise UsageError(
-            f"cannot apply this edit: {gone[0]} has begun and is not in the plan any more",
-            hint="put it back: what has begun stays in the plan, also after a rollback",
-        )
+            changes.extend(_based(fleet, move))
     if changes:
         fleet.commit(*changes)
 
@@ -55,25 +47,15 @@ def prepare(fleet: Fleet, text: str) -> None:
 def _planned(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveRecord | None) -> list[Change]:
     if known is None:
         return [SaveMove(MoveRecord(move.id, wave.name, move.source, move.target))]
-    if known.state is MoveState.REVERSED and known.source == move.source and known.target != move.target:
+    if may_have_another_target(move, known):
         return _retargeted(fleet, move, wave, known)
-    if (known.source, known.target) != (move.source, move.target) and known.state is not MoveState.PENDING:
-        raise UsageError(
-            f"cannot apply this edit: {move.id} has begun from {known.source} to {known.target}",
-            hint="put its accounts back; after a rollback it may have another target",
-        )
     new = replace(known, wave=wave.name, source=move.source, target=move.target)
     return [SaveMove(new)] if new != known else []
 
 
-def _based(fleet: Fleet, move: PlannedMove, known: MoveRecord | None) -> list[Change]:
-    """What the move stands on, written down until it begins and held against the plan from then on."""
+def _based(fleet: Fleet, move: PlannedMove) -> list[Change]:
+    """What the move stands on, written down until it begins; from then on ``edits`` holds it against the plan."""
     planned, noted = basis_of(fleet.schedule, move), fleet.world.state.note(key_of(move))
-    if noted is not None and known is not None and known.state is not MoveState.PENDING:
-        is_retargeted = known.target != move.target
-        require_same(
-            move, {part: was for part, was in noted.items() if not (is_retargeted and part == "target")}, planned
-        )
     return [SetNote(key_of(move), planned)] if noted != planned else []
 
 

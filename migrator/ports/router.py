@@ -31,4 +31,9 @@ class Router(Protocol):
         """Write ``document`` if the stored one still has ``expected_etag`` (None: if there is none); the new etag."""
         ...
 
+    async def prove_writable(self) -> None:
+        """May the document be written, as far as that shows without writing? CloudError says why not. Nothing is written and
+        nothing is made."""
+        ...
+
     async def close(self) -> None: ...

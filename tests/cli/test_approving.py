@@ -29,7 +29,7 @@ def first_wave(migrate: Migrate) -> dict[str, object]:
 def test_an_apply_copies_and_exits_3_until_somebody_approves(asking: Migrate) -> None:
     waiting = asking("apply", "p.yaml", "--yes", "--no-wait", "--wave", "first")
     assert waiting.code == 3
-    assert "waits for approval: `migrate approve PLAN first --reason TEXT`" in waiting.out
+    assert "waits for approval: `migrate approve p.yaml first --reason TEXT`" in waiting.out
     wave = first_wave(asking)
     assert wave["state"] in ("running", "waiting")
     assert {"kind": "approval", "until": None, "who": "first"} in wave["waiting_for"]  # type: ignore[operator]

@@ -54,6 +54,13 @@ class RouterSuite(ABC):
     async def overwrite(self, raw: bytes) -> None:
         """Put any bytes where the document is, as a hand edit does."""
 
+    async def test_proving_that_it_may_be_written_changes_nothing(self) -> None:
+        await self.open().prove_writable()
+        assert await self.open().read() == RouteSnapshot(None, None)
+        etag = await self.open().swap(EMPTY.with_record("a/b", RECORD), expected_etag=None)
+        await self.open().prove_writable()
+        assert (await self.open().read()).etag == etag
+
     async def test_a_place_without_a_document_is_read_as_none(self) -> None:
         assert await self.open().read() == RouteSnapshot(None, None)
 

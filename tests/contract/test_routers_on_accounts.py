@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from migrator.adapters.azure import open_store
 from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import StoreRouter
-from migrator.errors import NotFound
+from migrator.errors import AccessRefused, NotFound
 from migrator.model.objects import CREATE, EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.schedule import Account
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.router import Router
 from tests.azurite.server import Azurite
+from tests.contract.router_suite import EMPTY as EMPTY_DOCUMENT
 from tests.contract.router_suite import SharedRouterSuite
 
 PLAIN = Shape(BlobType.BLOCK, ContentHeaders(), EMPTY, EMPTY, None)
@@ -83,3 +86,20 @@ class TestStoreRouterOnAzureAccount(SharedRouterSuite):
 
     def opening(self) -> str:
         return AZURE_OPENING.format(endpoint=self.endpoint, key=self.key)
+
+    async def test_a_signature_that_may_only_read_cannot_write_the_routes(self, azurite: Azurite) -> None:
+        await self.open().swap(EMPTY_DOCUMENT, expected_etag=None)
+        own = self.endpoint.rstrip("/").rpartition("/")[2]
+        ends = datetime.now(UTC) + timedelta(hours=1)
+        may = AccountSasPermissions(read=True, list=True)
+        kinds = ResourceTypes(service=True, container=True, object=True)
+        sas = generate_account_sas(own, azurite.key(own), kinds, may, ends)
+        account = Account("control", "azure", endpoint=self.endpoint, credential="env:K")
+        store = open_store(account, environ={"K": sas})
+        try:
+            router = StoreRouter(store, "routing", "routes.json")
+            assert (await router.read()).document is not None
+            with pytest.raises(AccessRefused):
+                await router.prove_writable()
+        finally:
+            await store.close()

@@ -10,7 +10,7 @@ import pytest
 
 from migrator.adapters.local import LocalStore
 from migrator.engine.rollout import Abandon
-from migrator.errors import Unreachable, UsageError
+from migrator.errors import PlanError, Unreachable
 from migrator.model.moves import Direction, EvidenceRange, MoveState, Outstanding
 from migrator.ports.state_store import PutOutstanding, ReplaceRanges
 from migrator.transfer.evidence import Evidence
@@ -223,5 +223,5 @@ async def test_a_move_that_has_begun_keeps_its_target(small):
         small.schedule, accounts={**small.schedule.accounts, "third": small.schedule.accounts["dst"]}
     )
     small.change_wave(moves=(replace(small.schedule.moves[0], target="third"),))
-    with pytest.raises(UsageError, match="has begun from src to dst"):
+    with pytest.raises(PlanError, match="has begun from src to dst"):
         await small.rollout().apply()

@@ -71,6 +71,22 @@ class FileRouter:
                 raise RouteChanged(f"cannot change the routes in {self.place}: somebody else changed them first")
             return self._replace(body)
 
+    async def prove_writable(self) -> None:
+        """By the rights of the folder that is there, and of the file and its lock where they are."""
+        folder = self._path.parent
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise AccessRefused(
+                f"cannot write the routes in {self.place}: {folder} may not be written",
+                hint="check the rights of the folder",
+            )
+        if self._lock_path.exists() and not os.access(self._lock_path, os.R_OK | os.W_OK):
+            raise AccessRefused(
+                f"cannot lock the routes in {self.place}: {self._lock_path} is another user's",
+                hint="run as the user who made it",
+            )
+
     async def close(self) -> None:
         """Nothing stays open between calls."""
 

@@ -22,6 +22,10 @@ _SHAPE = Shape(
 )
 
 
+NO_GENERATION = '"0x0"'
+"""An ETag that no blob ever has."""
+
+
 class StoreRouter:
     """A ``Router`` on blob ``name`` of ``container``. Closing it leaves ``store`` open: it belongs to its maker."""
 
@@ -65,6 +69,16 @@ class StoreRouter:
             if expected_etag is not None:
                 raise RouteChanged(f"cannot change the routes in {self.place}: the document is gone") from missing
             raise
+
+    async def prove_writable(self) -> None:
+        """A write whose condition no generation fulfils: it needs the same right as a swap, and is always refused."""
+        try:
+            await self._put(b"", Condition(if_match=NO_GENERATION))
+        except ConditionFailed:
+            return
+        except NotFound as missing:
+            if missing.what == "account":
+                raise
 
     async def close(self) -> None:
         """Nothing of ours stays open."""

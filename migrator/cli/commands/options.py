@@ -7,11 +7,26 @@ from typing import Annotated
 
 import typer
 
-PlanPath = Annotated[Path, typer.Argument(metavar="PLAN", help="The plan document (YAML).", show_default=False)]
+from migrator.cli.calls import name_plan
+
+
+def named(plan: Path | None) -> Path | None:
+    """What is printed from here on names this plan."""
+    if plan is not None:
+        name_plan(str(plan))
+    return plan
+
+
+PlanPath = Annotated[
+    Path, typer.Argument(metavar="PLAN", help="The plan document (YAML).", show_default=False, callback=named)
+]
 OptionalPlanPath = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[PLAN]", help="The plan document; without it, what the state store holds.", show_default=False
+        metavar="[PLAN]",
+        help="The plan document; without it, what the state store holds.",
+        show_default=False,
+        callback=named,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON document on standard output.")]

@@ -67,10 +67,9 @@ def plan(
     schedule = loaded.schedule
     if wave is not None:
         wave_of(schedule, wave)
-    for warning in loaded.warnings:
-        show_note(f"warning: {warning}")
     with recorded_state(settings, schedule) as store:
-        found = look(schedule, store, waves=None if wave is None else [wave], mode=mode, probe=probe)
+        waves = None if wave is None else [wave]
+        found = look(schedule, store, waves=waves, mode=mode, probe=probe, warnings=loaded.warnings)
         keep(schedule, store, settings, found)
     if as_json:
         write_document(view.document(schedule, found))

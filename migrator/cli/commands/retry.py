@@ -68,7 +68,7 @@ def retry(
             adopt_route=adopt_route,
         )
 
-    resume = f"migrate apply {plan}"
+    resume = "migrate apply PLAN"
     code = operate(loaded, settings, work, resume=resume, create=adopt_route)
     if code is ExitCode.DONE:
         show_note(f"  next: `{resume}` goes on from here")

@@ -99,7 +99,7 @@ def rollback(
         abandon = Abandon(given_up, user()) if given_up else None
         return await go_back(rollout, scope, on_conflict=on_conflict, abandon=abandon)
 
-    resume = f"migrate rollback {plan}{scope.options()}"
+    resume = f"migrate rollback PLAN{scope.options()}"
     if given_up:
         resume += " --abandon-target-writes --reason TEXT"
     return operate(loaded, settings, work, resume=resume, create=False, as_json=as_json)

@@ -44,7 +44,7 @@ def show(page: Page, found: Examined, plan: str) -> None:
 def _show_finding(page: Page, finding: Finding, plan: str) -> None:
     page.line(f"  {finding.subject}: {finding.text}")
     if finding.remedy:
-        page.line(f"    -> {finding.remedy.replace('PLAN', plan)}")
+        page.line(f"    -> {finding.remedy}")
 
 
 def _move_row(move: MoveDiagnosis) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def document(found: Examined, plan: str) -> dict[str, Any]:
                 "code": one.code,
                 "subject": one.subject,
                 "text": one.text,
-                "remedy": one.remedy.replace("PLAN", plan),
+                "remedy": one.remedy,
             }
             for one in found.diagnosis.findings
         ],

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TextIO
 
+from migrator.cli.calls import spelled_all
 from migrator.cli.views.figures import stamp
 
 FORMAT_VERSION = 1
@@ -15,12 +16,15 @@ FORMAT_VERSION = 1
 
 def write_document(body: Mapping[str, Any], stream: TextIO | None = None) -> None:
     """Print ``body`` with its ``format_version`` in front. Only ASCII: names cannot reach a terminal unescaped."""
-    print(json.dumps({"format_version": FORMAT_VERSION, **body}, indent=2, default=plain), file=stream or sys.stdout)
+    print(
+        json.dumps({"format_version": FORMAT_VERSION, **spelled_all(body)}, indent=2, default=plain),
+        file=stream or sys.stdout,
+    )
 
 
 def event_line(body: Mapping[str, Any]) -> str:
     """One event as one line, without its end."""
-    return json.dumps({"format_version": FORMAT_VERSION, **body}, default=plain, separators=(", ", ": "))
+    return json.dumps({"format_version": FORMAT_VERSION, **spelled_all(body)}, default=plain, separators=(", ", ": "))
 
 
 def plain(value: object) -> Any:

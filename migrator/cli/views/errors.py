@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from typing import TextIO
 
+from migrator.cli.calls import spelled
 from migrator.cli.settings import Settings
 from migrator.cli.views.safe import safe
 from migrator.errors import InternalError, MigrateError, PlanError
@@ -43,7 +44,7 @@ def _parts(error: BaseException) -> Iterator[BaseException]:
 def _show_one(error: BaseException, stream: TextIO, colored: bool) -> None:
     if not isinstance(error, MigrateError):
         error = InternalError(f"{type(error).__name__}: {error}")
-    text = _fitted(f"error: {safe(error.message)}", stream)
+    text = _fitted(f"error: {safe(spelled(error.message))}", stream)
     print(text.replace("error:", f"{_RED}error:{_PLAIN}", 1) if colored else text, file=stream)
     if isinstance(error, PlanError):
         for fault in error.faults[:MAX_FAULTS]:
@@ -51,14 +52,14 @@ def _show_one(error: BaseException, stream: TextIO, colored: bool) -> None:
         if len(error.faults) > MAX_FAULTS:
             print(f"  and {len(error.faults) - MAX_FAULTS} more", file=stream)
     if error.hint:
-        text = _fitted(f"  next: {safe(error.hint)}", stream)
+        text = _fitted(f"  next: {safe(spelled(error.hint))}", stream)
         print(f"{_DIM}{text}{_PLAIN}" if colored else text, file=stream)
 
 
 def show_note(text: str, stream: TextIO | None = None) -> None:
     """A warning or a remark beside the answer, on standard error."""
     stream = stream or sys.stderr
-    print(_fitted(safe(text), stream), file=stream, flush=True)
+    print(_fitted(safe(spelled(text)), stream), file=stream, flush=True)
 
 
 def _fitted(text: str, stream: TextIO) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from migrator.cli.calls import spelled
 from migrator.cli.views.documents import event_line
 from migrator.cli.views.figures import count, many, size, stamp
 from migrator.cli.views.progress import Note
@@ -56,7 +57,7 @@ class PlainLines:
         text = told(note)
         if text is not None:
             where = f"{safe(note.move)}: " if note.move else ""
-            self._line(note, f"{where}{safe(text)}")
+            self._line(note, f"{where}{safe(spelled(text))}")
 
     def progress(self, note: Note) -> None:
         move = note.move or ""

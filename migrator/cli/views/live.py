@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
+from migrator.cli.calls import spelled
 from migrator.cli.settings import Settings
 from migrator.cli.views.figures import count, size
 from migrator.cli.views.progress import Note
@@ -57,7 +58,7 @@ class LiveTable:
         line = Text(f"{note.at.astimezone(UTC):%H:%M:%S} ", style="dim")
         if note.move:
             line.append(f"{safe(note.move)} ", style="bold cyan")
-        line.append(safe(text), style=_STYLES.get(note.kind, ""))
+        line.append(safe(spelled(text)), style=_STYLES.get(note.kind, ""))
         self._live.console.print(line)
 
     def progress(self, note: Note) -> None:

@@ -23,13 +23,14 @@ _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
 def document(schedule: Schedule, look: Look) -> dict[str, Any]:
-    """``{plan, fingerprint, changes_pending, forecast_at, findings, moves, waves, loads, reliefs, cost, steps}``; figures are
-    null where they are not known."""
+    """``{plan, fingerprint, changes_pending, next, forecast_at, findings, moves, waves, loads, reliefs, cost, steps}``; figures
+    are null where they are not known."""
     outlook = look.preview.outlook
     return {
         "plan": schedule.name,
         "fingerprint": look.fingerprint,
         "changes_pending": look.changes_pending,
+        "next": look.next.removeprefix("next: "),
         "forecast_at": stamp(outlook.standing.now.replace(microsecond=0)),
         "findings": [
             {
@@ -76,8 +77,9 @@ def _move(wave: str, move: PlannedMove, look: Look) -> dict[str, Any]:
     }
 
 
-def show(page: Page, schedule: Schedule, look: Look) -> None:
-    """What will happen, what stands in the way, how long it takes, whether the new accounts carry it."""
+def show(page: Page, schedule: Schedule, look: Look, *, with_next: bool = True) -> None:
+    """What will happen, what stands in the way, how long it takes, whether the new accounts carry it; ``with_next``: and what
+    the next apply does."""
     page.line(f"Plan {schedule.name}: {_summary(schedule, look)}", style="bold")
     page.line()
     _show_waves(page, schedule, look)
@@ -91,10 +93,12 @@ def show(page: Page, schedule: Schedule, look: Look) -> None:
     errors = sum(finding.severity == "error" for finding in findings)
     if errors:
         page.line(f"{many(errors, 'error')}: apply refuses this plan.", style="bold red")
-    elif look.changes_pending:
-        page.line("Nothing stands in the way.", style="green")
-    else:
+    elif not look.changes_pending:
         page.line("Nothing to do: every move has soaked.", style="green")
+    elif not look.stops:
+        page.line("Nothing stands in the way.", style="green")
+    if with_next:
+        page.line(look.next)
 
 
 def show_forecast(page: Page, outlook: Outlook) -> None:

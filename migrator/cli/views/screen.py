@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from migrator.cli.calls import spelled
 from migrator.cli.settings import Settings
 from migrator.cli.views.safe import safe
 
@@ -48,8 +49,8 @@ class Page:
         self.is_unicode = "utf" in (getattr(self.console.file, "encoding", None) or "utf-8").lower()
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
-        """One line; ``text`` is made safe here."""
-        self.console.print(safe(text), style=style, soft_wrap=not self.is_terminal)
+        """One line; ``text`` is made safe here, and its commands are spelled out."""
+        self.console.print(safe(spelled(text)), style=style, soft_wrap=not self.is_terminal)
 
     def pieces(self, pieces: Sequence[tuple[str, str]]) -> None:
         """One line of differently styled texts, each made safe here."""

@@ -97,6 +97,9 @@ class SimRouter:
         await Nap(loop, now + weather.unanswered_after_seconds)
         raise OutcomeUnknown("cannot tell whether the routes were changed: no answer")
 
+    async def prove_writable(self) -> None:
+        """Everybody may write here."""
+
     async def close(self) -> None:
         """Nothing is held open."""
 

@@ -1,0 +1,73 @@
+"""Commands in our texts as they can be pasted: ``PLAN`` is the plan as this command line named it, and its store is said.
+
+Decides how a command in backquotes is spelled. Whoever writes a text writes "`migrate retry PLAN --reason TEXT`"; every way out
+of the process (``views.screen``, ``views.errors``, ``views.documents``, the displays) spells it. Rules: words are quoted for a
+shell; a store that was named on the command line is named again, without a password; ``TEXT`` and ``N`` are left for the person.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+_COMMAND: Final = re.compile(r"`migrate ([^`]+)`")
+_WITHOUT_PLAN: Final = frozenset({"unlock"})
+"""Commands that take no plan document, so that its ``state`` says them nothing."""
+
+
+@dataclass(slots=True)
+class _Call:
+    """What this command line said. ``planned``: the store that the plan document names, if that one is used."""
+
+    plan: str | None = None
+    state: str | None = None
+    planned: str | None = None
+
+
+_call = _Call()
+
+
+def begin(*, state: str | None = None) -> None:
+    """A command line was read: forget the one before."""
+    _call.plan, _call.state, _call.planned = None, state, None
+
+
+def name_plan(plan: str) -> None:
+    """The plan of this command."""
+    _call.plan = plan
+
+
+def name_store(url: str) -> None:
+    """The store that the plan document names, and that is used."""
+    _call.planned = url
+
+
+def spelled(text: str) -> str:
+    """``text`` with each command in backquotes as it can be pasted."""
+    return _COMMAND.sub(lambda found: f"`migrate {_spelled(found[1])}`", text) if "`migrate " in text else text
+
+
+def spelled_all(value: Any) -> Any:
+    """The same for every text in a document."""
+    if isinstance(value, str):
+        return spelled(value)
+    if isinstance(value, Mapping):
+        return {key: spelled_all(one) for key, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [spelled_all(one) for one in value]
+    return value
+
+
+def _spelled(words: str) -> str:
+    verb = words.partition(" ")[0]
+    state = _call.state or (_call.planned if verb in _WITHOUT_PLAN else None)
+    if _call.plan is not None:
+        words = re.sub(r"\bPLAN\b", lambda _: shlex.quote(_call.plan or ""), words)
+    if state is None or words.startswith("--state"):
+        return words
+    from migrator.cli.wiring import shown_url
+
+    return f"--state {shlex.quote(shown_url(state))} {words}"
