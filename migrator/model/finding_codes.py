@@ -34,6 +34,7 @@ CODES: Final[Mapping[str, str]] = {
     "paused": "an operator paused the rollout",
     "plan-document": "the reader of the plan document warns, at a line and column",
     "routes-not-writable": "the route document may not be written, and everything hangs on it",
+    "streamed": "copies between two accounts go through this machine, and why",
     "streamed-in-fence": "append and page blobs that keep changing go through this machine while writers wait",
     "target-not-empty": "a target already holds objects where a move would write",
     "traffic-unknown": "the plan says nothing of an area's traffic, so the load of its account is too low",

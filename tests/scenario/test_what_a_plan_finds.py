@@ -6,18 +6,21 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from migrator.engine.preview import preview
 from migrator.engine.probing import probe
 from migrator.engine.soak_waits import note_of, read
+from migrator.engine.ways import streamed
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
+from migrator.model.names import Area, Selector
 from migrator.model.objects import CREATE, ContainerInfo, Features
 from migrator.model.samples import Reading
-from migrator.model.schedule import Account
+from migrator.model.schedule import Account, PlannedMove
 from migrator.model.values import replace as changed
 from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Small, shape
@@ -260,3 +263,25 @@ async def test_a_soak_whose_gate_errors_says_so_and_one_that_comes_on_does_not(s
     assert waits.stands_still(waits.still_since + timedelta(seconds=1), 0.05)
     other = changed(state.move(ID), epoch=state.move(ID).epoch + 2)
     assert read(other, state.note(note_of(ID))) is None, "another stay"
+
+
+def test_objects_that_go_through_this_machine_are_said():
+    class Store:
+        endpoint = "https://src.example"
+
+        def __init__(self, lends: bool) -> None:
+            self.lends = lends
+
+        def can_copy_from(self, other) -> bool:
+            return self.lends
+
+    class Doors:
+        unopened: ClassVar[dict] = {}
+
+        def __init__(self, lends: bool) -> None:
+            self.stores = {"src": Store(lends), "dst": Store(True)}
+
+    moves = [PlannedMove(ID, Area("web", (Selector("web"),)), "src", "dst")]
+    (finding,) = streamed(Doors(False), moves)
+    assert (finding.code, finding.severity, finding.subject) == ("streamed", "warning", "dst -> src")
+    assert list(streamed(Doors(True), moves)) == []
