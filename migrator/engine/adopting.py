@@ -85,7 +85,7 @@ async def _adopt(mover: Mover, *, reason: str, who: str) -> None:
         is_abandoning=False,
         dirty=record.dirty if event is Event.ADOPTED_SOURCE else "",
         switched_at=mover.world.clock.now() if event is Event.ADOPTED_TARGET else None,
-        figures=replace(record.figures, passes=0, cancelled_fences=0, soak_seconds=0.0),
+        figures=replace(record.figures, passes=0, passes_behind=0, cancelled_fences=0, soak_seconds=0.0),
     )
 
 

@@ -190,7 +190,7 @@ async def retry(
         record = mover.record
         again = found is not None and stays.is_another(record, found.epoch)
         fields = stays.begun(record, fleet.world.clock.now()) if again else {"figures": record.figures}
-        fields["figures"] = replace(fields["figures"], passes=0, cancelled_fences=0)
+        fields["figures"] = replace(fields["figures"], passes=0, passes_behind=0, cancelled_fences=0)
         if accept_deletes is not None:
             fields["figures"] = replace(fields["figures"], deletes_accepted=accept_deletes)
         text = f"{move.id}: retry asked for: {reason}"

@@ -53,6 +53,8 @@ from migrator.transfer.waits import Waits
 CLAIM_SECONDS = 5.0
 """The route record was read at most so long ago whenever something is written."""
 MAX_CANCELLED_FENCES = 3
+OF_A_DIRECTION: Final = {"deletes_counted": 0, "deletes_accepted": 0, "passes": 0, "passes_behind": 0}
+"""Figures that begin anew with another direction."""
 HURRIED: Final = frozenset({MoveState.FENCING, MoveState.DRAINING, MoveState.VERIFYING})
 """Writers wait until the next step."""
 IMPATIENT_COMMIT_SECONDS: Final = 20.0
@@ -157,6 +159,8 @@ class Mover:
     waiting_for: str = ""
     passes_here: int = 0
     """Passes that this run has made."""
+    last_pass: PassResult = field(default_factory=PassResult)
+    """What the last one found."""
     calendar: tuple[Wait, ...] = ()
     """What its cut-over waited for (approval, window, freeze) at ``calendar_at``, on the monotonic clock."""
     calendar_at: float = -1e9
@@ -360,7 +364,7 @@ class Mover:
         after = replace(follow(before, event, reason=reason), since=self.world.clock.now(), **fields)
         if after.direction is not before.direction:
             self.convergence = Convergence()
-            after = replace(after, figures=replace(after.figures, deletes_counted=0, deletes_accepted=0, passes=0))
+            after = replace(after, figures=replace(after.figures, **OF_A_DIRECTION))
         after = _timed(before, after)
         text = f"{self.id}: {before.state} -> {after.state}" + (f" ({reason})" if reason else "")
         self.save(

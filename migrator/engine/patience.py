@@ -51,6 +51,8 @@ THROTTLED_ATTEMPTS: Final = 20
 """How often a run that may not wait sends a request that is refused with "too much"."""
 WAY_BACK_ATTEMPTS: Final = 14
 """How often a way back asks its target: some five minutes."""
+SINCE: Final = "\N{NULL}"
+"""In a clause: where the moment belongs at which the trouble began."""
 _WORKING: Final = frozenset(
     {
         MoveState.PREFLIGHT,
@@ -63,6 +65,7 @@ _WORKING: Final = frozenset(
 """States whose requests are tried until they are answered."""
 STORE: Final = "the state store"
 ROUTE: Final = "the route document"
+NAMES: Final = "the objects that were not there yet"
 
 
 def key(move: object) -> str:
@@ -164,7 +167,7 @@ class Patience:
         self._since, self._about = None, ""
         if was_away:
             mover.waiting_for = ""
-            mover.tell("waiting", f"{mover.id}: {about} answers again")
+            mover.tell("waiting", f"{mover.id}: {about} " + ("are there" if about == NAMES else "answers again"))
         self._is_noted = not self._note(SetNote(key(mover.id), None))
 
     async def surely(self, act: Callable[[], T], *, within: float = inf) -> T:
@@ -176,17 +179,13 @@ class Patience:
 
     # Words.
 
-    def in_words(self, about: str, fault: MigrateError) -> str:
-        since = f"{self._since:%Y-%m-%d %H:%M:%S} UTC" if self._since else "now"
-        return f"{about}, {_word(fault)} since {since} ({fault.message})"
-
-    def _say(self, about: str, fault: MigrateError) -> None:
-        """Once for each trouble; into the journal at most every SAY_AGAIN_SECONDS."""
+    def waits_for(self, about: str, clause: str) -> None:
+        """Say ``clause`` once for each trouble; into the journal at most every SAY_AGAIN_SECONDS."""
         mover = self._mover
         if self._since is not None and self._about == about:
             return
         self._since, self._about, self._is_noted = mover.world.clock.now(), about, True
-        text = self.in_words(about, fault)
+        text = clause.replace(SINCE, f"{self._since:%Y-%m-%d %H:%M:%S} UTC")
         mover.waiting_for = f"waiting for {text}"
         mover.tell("waiting", f"{mover.id}: waiting for {text}")
         now = mover.world.clock.monotonic()
@@ -197,6 +196,9 @@ class Patience:
                 self._journaled[about] = now
         else:
             self._note(SetNote(key(mover.id), text))
+
+    def _say(self, about: str, fault: MigrateError) -> None:
+        self.waits_for(about, f"{about}, {_word(fault)} since {SINCE} ({fault.message})")
 
     def _note(self, *changes: Change) -> bool:
         try:

@@ -30,10 +30,18 @@ class Convergence:
     _begun: float | None = None
 
     def take(
-        self, *, begun: float, seconds: float, changes: int, carried: int | None = None, lifted_bytes: int = 0
+        self,
+        *,
+        begun: float,
+        seconds: float,
+        changes: int,
+        carried: int | None = None,
+        lifted_bytes: int = 0,
+        max_lag_objects: int = 0,
     ) -> None:
         """One pass. ``begun``: on a monotonic clock; ``changes``: objects that it carried over or must still carry; ``carried``:
         those that it did carry, without the ones that changed again under its hands (None: all);
+        ``max_lag_objects``: only a lag above it can be one that does not shrink;
         ``lifted_bytes``: 0 for a first copy, of which nobody knows what will change."""
         self.lifted_bytes = lifted_bytes
         if self._begun is not None and begun > self._begun:
@@ -41,7 +49,8 @@ class Convergence:
         if carried := changes if carried is None else carried:
             self.carrying_per_second = carried / max(seconds, 0.001)
         self.scan_seconds = seconds if self._begun is None else min(self.scan_seconds, seconds)
-        self.growing = self.growing + 1 if self.lag_objects is not None and changes >= self.lag_objects else 0
+        before = self.lag_objects if self.lag_objects is not None and self.lag_objects > max_lag_objects else None
+        self.growing = self.growing + 1 if before is not None and changes >= before else 0
         self.lag_objects, self._begun = changes, begun
 
     def fence_seconds(self, drain_seconds: float, *, bytes_per_second: float = STREAM_BYTES_PER_SECOND) -> float:

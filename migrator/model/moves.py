@@ -101,6 +101,8 @@ class Figures:
     """The cap a person raised with ``retry --accept-deletes N``."""
     passes: int = 0
     """Passes of this direction since the last retry."""
+    passes_behind: int = 0
+    """Of these, the last ones in a row that ended above the lag."""
     cancelled_fences: int = 0
     """In a row, since the last retry."""
     soak_seconds: float = 0.0

@@ -35,6 +35,7 @@ from migrator.transfer.decide import (
     Decision,
     Verb,
     half_made,
+    is_busy,
     marks_text,
     must_be_recreated,
     pending,
@@ -122,7 +123,7 @@ class Action:
                     assert case.destination is not None
                     self.walk.candidates.append((case.name, case.destination.etag))
                 case Verb.WAIT:
-                    self.tally.waiting += 1
+                    self._wait()
                 case Verb.FOREIGN:
                     await self._foreign(decision.reason)
                 case Verb.STRAGGLER:
@@ -147,6 +148,15 @@ class Action:
             if decision.verb in WRITING:
                 leave_cut_off(self.walk, [(case, Verb.MARK if self.is_tagging else decision.verb)], self.sent)
             raise
+
+    def _wait(self) -> None:
+        case, t = self.case, self.walk.transfer
+        self.tally.waiting += 1
+        for account, blob in ((t.origin.account, case.origin), (t.destination.account, case.destination)):
+            if blob is not None and is_busy(blob):
+                what = "it is being rehydrated" if blob.rehydrating else "a copy into it is pending"
+                self.tally.name(self.walk.container, case.name, f"{what} at {account}")
+                return
 
     def answered(self, verb: Verb, answer: str | Refusal) -> None:
         """An executor carried out the copy of ``verb``, or was refused; raises what is not this name's trouble alone."""

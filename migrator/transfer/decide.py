@@ -81,7 +81,7 @@ def decide(case: Case) -> Decision:
         return Decision(Verb.HELD)
     if origin is None and destination is None:
         return Decision(Verb.ABSENT)
-    if _is_busy(origin) or _is_busy(destination):
+    if is_busy(origin) or is_busy(destination):
         return Decision(Verb.WAIT, "a copy or rehydration is pending")
     if destination is None:
         known = record is not None and _destination_hash(case) != UNKNOWN
@@ -250,5 +250,5 @@ def _marks_agree(origin: Listed, destination: Listed) -> bool:
     return origin.tags == destination.tags and origin.explicit_tier == destination.explicit_tier
 
 
-def _is_busy(blob: Listed | None) -> bool:
+def is_busy(blob: Listed | None) -> bool:
     return blob is not None and (blob.copy_pending or blob.rehydrating)

@@ -11,6 +11,7 @@ from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import waited
 from migrator.engine.inventory_notes import known_inventory
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
+from migrator.engine.patience import NAMES
 from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, words
@@ -29,6 +30,8 @@ FRESH_SECONDS = 30.0
 """What was found out longer ago is too old to begin a fence with: one more pass first."""
 TOLD_FROM_SECONDS = 0.1
 """What a fence streams in less is not worth a clause."""
+WAITING_PASS_SECONDS = 10.0
+"""So soon is looked again for objects that a service was not done with; twice as late each time."""
 NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 LOOK_SECONDS = 1.0
 """How long what the calendar says holds good: finding the next window is work."""
@@ -50,12 +53,19 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     if not in_fence:
         lifted = 0 if mover.record.state is MoveState.COPYING else result.lifted_bytes
         mover.convergence.take(
-            begun=begun, seconds=result.seconds, changes=result.changes, carried=result.carried, lifted_bytes=lifted
+            begun=begun,
+            seconds=result.seconds,
+            changes=_lag(result),
+            carried=result.carried,
+            lifted_bytes=lifted,
+            max_lag_objects=mover.wave.cutover.max_lag_objects,
         )
     mover.passes_here += 1
+    mover.last_pass = result
     f = mover.record.figures
     record = mover.figures(
         passes=f.passes + (0 if in_fence else 1),
+        passes_behind=f.passes_behind if in_fence else _passes_behind(mover, result),
         lag_objects=result.changes,
         lag_bytes=result.copied_bytes,
         lag_seconds=result.seconds,
@@ -75,16 +85,16 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     if result.foreign:
         raise Halt(
             f"cannot move {mover.id}: {mover.plan.target} holds {result.foreign:,} objects that were not copied from"
-            f" {mover.plan.source} ({_some(result)}); empty it, then migrate retry; or migrate rollback, name another"
+            f" {mover.plan.source} ({some(result)}); empty it, then migrate retry; or migrate rollback, name another"
             " target, and migrate retry"
         )
     if result.conflicts:
         raise Halt(
-            f"cannot roll back {mover.id}: {result.conflicts:,} objects changed on both sides ({_some(result)});"
+            f"cannot roll back {mover.id}: {result.conflicts:,} objects changed on both sides ({some(result)});"
             " decide with migrate rollback --on-conflict source or target"
         )
     if result.held > EXCEPTION_CAP:
-        source, named = mover.plan.source, f" ({_some(result)})" if result.named else ""
+        source, named = mover.plan.source, f" ({some(result)})" if result.named else ""
         raise Halt(
             f"cannot roll back {mover.id}: {result.held:,} objects of {source} were written there by strangers or kept by"
             f" --on-conflict, more than the {EXCEPTION_CAP:,} that a barrier can compare one by one{named}; find out"
@@ -92,13 +102,28 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
         )
     if result.failed:
         raise Halt(
-            f"cannot move {mover.id}: {result.failed:,} objects cannot be carried over, all others were ({_some(result)});"
+            f"cannot move {mover.id}: {result.failed:,} objects cannot be carried over, all others were ({some(result)});"
             " help them, then migrate retry"
         )
     return result
 
 
-def _some(result: PassResult) -> str:
+def _lag(result: PassResult) -> int:
+    """What passes can make smaller: an object that waits for the service is no sign of a lag."""
+    return result.changes - result.waiting
+
+
+def _passes_behind(mover: Mover, result: PassResult) -> int:
+    """Passes in a row that ended above the lag, or with a fence that would not fit. The first copy is none: all is new."""
+    f, cutover = mover.record.figures, mover.wave.cutover
+    if mover.record.state is MoveState.COPYING:
+        return f.passes_behind
+    fits = _fence_seconds(mover, mover.shared.desk.drain_seconds) < cutover.fence_timeout_seconds
+    return 0 if fits and _lag(result) <= cutover.max_lag_objects else f.passes_behind + 1
+
+
+def some(result: PassResult) -> str:
+    """The first names, for one line."""
     return ", ".join(result.named[:3]) + (", ..." if len(result.named) > 3 else "")
 
 
@@ -115,7 +140,7 @@ async def catch_up(mover: Mover) -> Event:
     cutover, found = mover.wave.cutover, mover.convergence
     while True:
         result = await one_pass(mover)
-        lag, fence_seconds = result.changes, _fence_seconds(mover, mover.shared.desk.drain_seconds)
+        lag, fence_seconds = _lag(result), _fence_seconds(mover, mover.shared.desk.drain_seconds)
         fits = fence_seconds < cutover.fence_timeout_seconds
         if lag <= cutover.max_lag_objects and fits:
             return Event.CAUGHT_UP
@@ -124,7 +149,7 @@ async def catch_up(mover: Mover) -> Event:
                 f"cannot catch up with {mover.id}: it will not converge; {found.in_words()};"
                 " raise the budget or wait for a quieter time"
             )
-        if mover.record.figures.passes >= cutover.max_passes:
+        if mover.record.figures.passes_behind >= cutover.max_passes:
             why = f"the lag is {lag:,} objects, more than {cutover.max_lag_objects:,}"
             if fits is False and lag <= cutover.max_lag_objects:
                 why = f"a fence would need {fence_seconds:,.0f} s, not less than {cutover.fence_timeout_seconds:,.0f} s"
@@ -139,17 +164,24 @@ async def ready(mover: Mover) -> Event:
     """Wait until nothing forbids the cut-over, keeping up meanwhile; the last pass before the fence is never an old one."""
     await _leave_warm(mover)
     clock, turns = mover.world.clock, mover.fences
+    again = WAITING_PASS_SECONDS
     last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
     while True:
         await enforcing.restore(mover)
         why = _forbids(mover)
         age = clock.monotonic() - last_pass
-        if age > (FRESH_SECONDS if why is None else READY_PASS_SECONDS) and not mover.record.is_abandoning:
+        # A pass that is due shows whether what waited for the service is there by now.
+        due = FRESH_SECONDS if why is None else READY_PASS_SECONDS
+        due = again if mover.last_pass.waiting and why is None else due
+        if age > due and not mover.record.is_abandoning:
             result = await one_pass(mover)
             last_pass = clock.monotonic()
-            if result.changes > mover.wave.cutover.max_lag_objects:
+            again = min(2 * again, READY_PASS_SECONDS) if result.waiting else WAITING_PASS_SECONDS
+            if _lag(result) > mover.wave.cutover.max_lag_objects:
                 return Event.FELL_BEHIND
             continue
+        if why is None and mover.last_pass.waiting and not mover.record.is_abandoning:
+            why = _not_there_yet(mover)
         if why is None and turns is not None and not turns.take(mover.id):
             why = "other moves of its wave cut over first (max_moves)"
         if why is None and mover.record.direction is Direction.FORWARD:
@@ -172,6 +204,15 @@ async def ready(mover: Mover) -> Event:
     note = waited(mover.world.state.note(DURATIONS))
     mover.with_event(*([note] if note else []), _forecast(mover), intent=intent)
     return Event.ADMITTED
+
+
+def _not_there_yet(mover: Mover) -> str:
+    """Objects that no pass can carry over before the service is done with them: a fence begun now could not be proved."""
+    result = mover.last_pass
+    are = "objects are" if result.waiting > 1 else "object is"
+    clause = f"the service: {result.waiting:,} {are} not there yet ({some(result)})"
+    mover.patience.waits_for(NAMES, clause)
+    return f"waits for {clause}"
 
 
 async def _raised(mover: Mover, found: RouteRecord) -> RouteRecord:

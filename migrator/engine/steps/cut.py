@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from migrator.engine import enforcing
 from migrator.engine.mover import Mover
 from migrator.engine.releasing import after_switch
-from migrator.engine.steps.carry import cut_over_waits, one_pass
-from migrator.errors import CloudError, JudgementError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
+from migrator.engine.steps.carry import cut_over_waits, one_pass, some
+from migrator.errors import CloudError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
 from migrator.model.routes import READ_ONLY
@@ -29,6 +29,9 @@ T = TypeVar("T")
 LOOK_SECONDS = 1.0
 """How often a drain looks at the route document: what breaks the fence gives the writers back at once, not after the drain."""
 MAX_BARRIER_PASSES = 20
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+"""Between passes of a fence that find only objects that the service is not done with."""
 
 
 async def fence(mover: Mover) -> Event:
@@ -64,18 +67,27 @@ async def verify(mover: Mover) -> Event:
         return await _proved(mover, note)
     clock, timeout = mover.world.clock, mover.wave.cutover.fence_timeout_seconds
     deadline = clock.monotonic() + timeout
-    for _ in range(MAX_BARRIER_PASSES):
+    left, pause, waiting = MAX_BARRIER_PASSES, FIRST_PAUSE_SECONDS, ""
+    while True:
         result = await within(clock, deadline - clock.monotonic(), one_pass(mover, in_fence=True))
         if result is None:
             raise CloudError(
-                f"cannot finish the fence of {mover.id} within fence_timeout ({timeout:.0f} s after the drain)",
+                f"cannot finish the fence of {mover.id} within fence_timeout ({timeout:.0f} s after the drain){waiting}",
                 hint="writers go on at once; raise fence_timeout or the budget if it happens again",
             )
         _require_settled(mover)
         if result.is_proof:
             break
-    else:
-        raise JudgementError(f"cannot prove {mover.id} equal: every pass found new differences")
+        if result.changes == result.waiting > 0:
+            # Nothing but time cures these: the fence's own time is what is left.
+            waiting = f", {result.waiting:,} objects are not there yet ({some(result)})"
+            await clock.sleep(min(pause, max(0.0, deadline - clock.monotonic())))
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            continue
+        left -= 1
+        if not left:
+            named = f" ({some(result)})" if result.named else ""
+            raise CloudError(f"cannot prove {mover.id} equal: every pass found new differences{named}")
     if waits := cut_over_waits(mover, begun=True):
         raise OutcomeUnknown(f"cannot switch {mover.id}: it is outside its time now and waits for {words(waits[0])}")
     return await _proved(mover, _barrier(mover, result))
