@@ -28,6 +28,8 @@ from migrator.ports.object_store import ObjectStore
 InventoryMode = Literal["full", "sample", "cached"]
 UNREADABLE: Final = "unreadable"
 
+UNKEPT = {"sealed": "seals of append blobs", "sequence_numbers": "sequence numbers of page blobs"}
+"""What is lost, where the name of its count does not say it."""
 WEBSITE = "$web"
 OWN_CONTAINERS = frozenset({"$logs", "$blobchangefeed"})
 """What the service itself writes; ``$web`` and ``$root`` hold customers' objects.
@@ -161,13 +163,15 @@ class _Watch:
         self.seen.features[place] = kinds
         for kind in kinds:
             count_of_kind = getattr(features, kind)
-            text = f"{place} has {count_of_kind:,} {kind.replace('_', ' ')} that a move does not keep"
+            text = f"{place} has {count_of_kind:,} {UNKEPT.get(kind, kind.replace('_', ' '))} that a move does not keep"
             if kind == "archived":
                 text = f"{place} has {count_of_kind:,} archived blobs, which cannot be copied"
                 remedy = "rehydrate them, or leave them out of the area"
                 self.seen.findings.append(Finding("error", "archived", str(move.id), text, remedy))
             else:
                 remedy = "keep the source until they are not needed"
+                if kind in UNKEPT:
+                    remedy = "set them again at the target after the switch, if anything depends on them"
                 if kind == "leased":
                     remedy = (
                         "end those leases before a way back: nobody else may write a blob of the source that is leased"

@@ -132,6 +132,10 @@ class Features:
     immutable: int = 0
     archived: int = 0
     encryption_scoped: int = 0
+    sequence_numbers: int = 0
+    """Page blobs that have one."""
+    sealed: int = 0
+    """Append blobs that take nothing more."""
 
     def __add__(self, other: Features) -> Features:
         return Features(*(getattr(self, name) + getattr(other, name) for name in Features.__dataclass_fields__))

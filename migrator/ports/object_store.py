@@ -116,6 +116,11 @@ class ObjectStore(Protocol):
         One of more than ``most_bytes`` (at most BLOCK_BYTES) is a CloudError(code=TOO_LARGE)."""
         ...
 
+    async def page_ranges(self, container: str, name: str, *, if_match: str) -> Sequence[tuple[int, int]]:
+        """Where a page blob was written: (offset, bytes), ascending, whole pages; everything else of it reads as zeros and costs
+        nothing. ConditionFailed on another generation."""
+        ...
+
     def can_copy_from(self, other: ObjectStore) -> bool:
         """May server-side copies from ``other`` be tried at all? A probe decides."""
         ...

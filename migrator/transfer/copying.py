@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 from urllib.parse import quote
@@ -61,6 +61,10 @@ HELD_BYTES = 32 * 1024 * 1024
 PAGE_WRITE_BYTES = 4 * 1024 * 1024
 """Most bytes of one Put Page or Append Block. Source: Azure "Put Page", "Append Block"."""
 POLL_SECONDS = 0.5
+PAGE = 512
+NO_PAGE = bytes(PAGE)
+GAP_BYTES = 64 * 1024
+"""Zeros of a page blob that are read along, and left out where they are written, rather than cost a request."""
 TAGS_HEADER_BYTES = 2_000
 
 
@@ -236,19 +240,29 @@ class Copier:
     async def _stream_pieces(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
         """Append and page blobs have no commit: between the first and the last write the destination holds a part, which
         the caller's open range marks as ours until it is whole."""
-        size = blob.size if blob.blob_type is BlobType.PAGE else 0
-        written = await self._destination.create_empty(container, blob.name, size, shape, condition=condition)
+        if blob.blob_type is BlobType.PAGE:
+            return await self._stream_pages(container, blob, shape, condition)
+        written = await self._destination.create_empty(container, blob.name, 0, shape, condition=condition)
         offset = 0
         async for piece in self._pieces(container, blob, PAGE_WRITE_BYTES):
-            if blob.blob_type is BlobType.APPEND:
-                written = await self._destination.append(
-                    container, blob.name, piece, offset=offset, if_match=written.etag
-                )
-            elif piece.strip(b"\0"):
-                written = await self._destination.put_pages(
-                    container, blob.name, piece, offset=offset, if_match=written.etag
-                )
+            written = await self._destination.append(container, blob.name, piece, offset=offset, if_match=written.etag)
             offset += len(piece)
+        return written.etag
+
+    async def _stream_pages(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
+        """Only what was written is read, and only what is not zeros is written: a disk of terabytes may hold a few megabytes,
+        and is billed for those."""
+        with _as_source(container, blob):
+            ranges = await self._origin.page_ranges(container, blob.name, if_match=blob.etag)
+        written = await self._destination.create_empty(container, blob.name, blob.size, shape, condition=condition)
+        for begin, length in joined(ranges):
+            offset = begin
+            async for piece in self._range(container, blob, PAGE_WRITE_BYTES, begin, length):
+                for at, pages in not_zero(piece):
+                    written = await self._destination.put_pages(
+                        container, blob.name, pages, offset=offset + at, if_match=written.etag
+                    )
+                offset += len(piece)
         return written.etag
 
     async def _whole(self, container: str, blob: Listed) -> bytes:
@@ -256,13 +270,19 @@ class Copier:
             found = await self._origin.whole(container, blob.name, if_match=blob.etag, most_bytes=blob.size)
         return _checked(found.body, len(found.body), container, blob)
 
-    async def _pieces(self, container: str, blob: Listed, piece_bytes: int) -> AsyncIterator[bytes]:
-        """The blob's bytes in pieces of exactly ``piece_bytes`` (the last may be shorter); each is put together once, of the
-        chunks as they came."""
-        if blob.size == 0:
+    def _pieces(self, container: str, blob: Listed, piece_bytes: int) -> AsyncIterator[bytes]:
+        """The blob's bytes in pieces of exactly ``piece_bytes`` (the last may be shorter)."""
+        return self._range(container, blob, piece_bytes, 0, blob.size)
+
+    async def _range(
+        self, container: str, blob: Listed, piece_bytes: int, offset: int, length: int
+    ) -> AsyncIterator[bytes]:
+        """A part of the blob's bytes; each piece is put together once, of the chunks as they came."""
+        if length == 0:
             return
+        part = {} if length == blob.size else {"offset": offset, "length": length}
         with _as_source(container, blob):
-            async with self._origin.read(container, blob.name, if_match=blob.etag) as chunks:
+            async with self._origin.read(container, blob.name, if_match=blob.etag, **part) as chunks:
                 parts: list[bytes | memoryview] = []
                 held = got = 0
                 async for chunk in chunks:
@@ -276,7 +296,7 @@ class Copier:
                         parts.append(rest)
                         held += len(rest)
                 last = b"".join(parts)
-        if _checked(last, got, container, blob):
+        if _checked(last, got, container, blob, length):
             yield last
 
 
@@ -310,8 +330,35 @@ async def same_content(
         return False
     if here.size == 0:
         return True
-    first, second = await together(_digest(origin, container, here), _digest(destination, container, there))
+    digest = _digest_of_pages if here.blob_type is BlobType.PAGE else _digest
+    first, second = await together(digest(origin, container, here), digest(destination, container, there))
     return first == second
+
+
+async def _digest_of_pages(store: ObjectStore, container: str, blob: Listed) -> bytes:
+    """Of each page that is not zeros, and where it lies: what was never written need not be read."""
+    digest = hashlib.sha256()
+    try:
+        for offset, length in joined(await store.page_ranges(container, blob.name, if_match=blob.etag)):
+            at, rest = offset, b""
+            async with store.read(container, blob.name, if_match=blob.etag, offset=offset, length=length) as chunks:
+                async for chunk in chunks:
+                    held = rest + chunk
+                    whole = len(held) // PAGE * PAGE
+                    _add_pages(digest, held[:whole], at)
+                    at, rest = at + whole, held[whole:]
+    except ConditionFailed as refusal:
+        raise SourceChanged(f"cannot compare {container}/{blob.name}: it changed meanwhile") from refusal
+    return digest.digest()
+
+
+def _add_pages(digest: hashlib._Hash, held: bytes, at: int) -> None:
+    if not held.strip(b"\0"):
+        return
+    for begin in range(0, len(held), PAGE):
+        page = held[begin : begin + PAGE]
+        if page != NO_PAGE:
+            digest.update((at + begin).to_bytes(8, "big") + page)
 
 
 async def _digest(store: ObjectStore, container: str, blob: Listed) -> bytes:
@@ -334,11 +381,40 @@ def _as_source(container: str, blob: Listed) -> Iterator[None]:
         raise SourceChanged(f"cannot copy {container}/{blob.name}: it changed meanwhile") from refusal
 
 
-def _checked(piece: bytes, got: int, container: str, blob: Listed) -> bytes:
-    """``piece``, unless the ``got`` bytes that came are not as many as the listing said of this generation."""
-    if got != blob.size:
+def joined(ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The ranges to read: those with little between them in one request."""
+    begin = end = 0
+    for offset, length in ranges:
+        if begin < end and offset - end > GAP_BYTES:
+            yield begin, end - begin
+            begin = offset
+        elif begin == end:
+            begin = offset
+        end = offset + length
+    if begin < end:
+        yield begin, end - begin
+
+
+def not_zero(piece: bytes) -> Iterator[tuple[int, bytes]]:
+    """(offset, bytes) of what a piece of a page blob holds beside zeros, in whole pages."""
+    at = 0
+    while at < len(piece):
+        end = at
+        while end < len(piece) and piece.count(0, end, end + GAP_BYTES) < min(GAP_BYTES, len(piece) - end):
+            end += GAP_BYTES
+        held = piece[at:end]
+        if held:
+            begin = (len(held) - len(held.lstrip(b"\0"))) // PAGE * PAGE
+            yield at + begin, held[begin : -(-len(held.rstrip(b"\0")) // PAGE) * PAGE]
+        at = end + GAP_BYTES
+
+
+def _checked(piece: bytes, got: int, container: str, blob: Listed, wanted: int | None = None) -> bytes:
+    """``piece``, unless the ``got`` bytes that came are not as many as were asked for: all that this generation has."""
+    wanted = blob.size if wanted is None else wanted
+    if got != wanted:
         raise CloudError(
-            f"cannot copy {container}/{blob.name}: {got:,} bytes came of generation {blob.etag}, which has {blob.size:,}",
+            f"cannot copy {container}/{blob.name}: {got:,} bytes came of generation {blob.etag}, which has {wanted:,}",
             hint="find out what stands between this machine and the account",
         )
     return piece

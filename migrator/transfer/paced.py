@@ -284,6 +284,9 @@ class PacedStore:
             bytes=most_bytes,
         )
 
+    async def page_ranges(self, container: str, name: str, *, if_match: str) -> Sequence[tuple[int, int]]:
+        return await self._send("read", lambda: self.inner.page_ranges(container, name, if_match=if_match))
+
     def can_copy_from(self, other: ObjectStore) -> bool:
         return self.inner.can_copy_from(_inner(other))
 

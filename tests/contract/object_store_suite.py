@@ -504,6 +504,24 @@ class ObjectStoreSuite:
         blob = await pair.source.head(pair.box, "n")
         assert (blob.blob_type, blob.size, dict(blob.tags)) == (BlobType.PAGE, size, RICH.tags)
         assert await content(pair.source, pair.box, "n") == bytes(wanted)
+        ranges = await pair.source.page_ranges(pair.box, "n", if_match=three.etag)
+        assert sum(length for _, length in ranges) < size
+        told, end = bytearray(size), 0
+        for offset, length in ranges:
+            assert offset >= end
+            assert offset % 512 == length % 512 == 0
+            end = offset + length
+            told[offset:end] = wanted[offset:end]
+        assert told == wanted
+        with pytest.raises(ConditionFailed):
+            await pair.source.page_ranges(pair.box, "n", if_match=two.etag)
+        with pytest.raises(NotFound):
+            await pair.source.page_ranges(pair.box, "nothing", if_match=two.etag)
+
+    async def test_a_page_blob_that_nobody_wrote_to_has_no_ranges(self, pair):
+        shape = replace(PLAIN, blob_type=BlobType.PAGE)
+        made = await pair.source.create_empty(pair.box, "n", 1024 * 1024, shape, condition=CREATE)
+        assert list(await pair.source.page_ranges(pair.box, "n", if_match=made.etag)) == []
 
     async def test_an_empty_blob_of_either_type_obeys_its_condition(self, pair):
         for kind, size in ((BlobType.APPEND, 0), (BlobType.PAGE, 512)):

@@ -158,6 +158,8 @@ def count_features(node: Node, counts: dict[str, int]) -> bool:
     counts["immutable"] += held.lower() == "true" or bool(until)
     counts["archived"] += properties.value("AccessTier") == "Archive"
     counts["encryption_scoped"] += bool(properties.value("EncryptionScope"))
+    counts["sequence_numbers"] += properties.value("x-ms-blob-sequence-number") not in ("", "0")
+    counts["sealed"] += properties.value("Sealed").lower() == "true"
     return True
 
 

@@ -15,7 +15,7 @@ from migrator.adapters.azure.forms import FormReader
 from migrator.adapters.azure.requests import Requests
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Stream
-from migrator.adapters.azure.xml_reader import Node
+from migrator.adapters.azure.xml_reader import Node, read_xml
 from migrator.errors import CloudError, ConditionFailed, NotFound
 from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, ContainerInfo, Listed, Page, Survey
 from migrator.ports.object_store import TOO_LARGE, Whole
@@ -130,6 +130,32 @@ class AzureReadings:
             raise
         async with stream:
             yield self._requests.chunks(stream, "read", container, name)
+
+    async def page_ranges(self, container: str, name: str, *, if_match: str) -> Sequence[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        marker = ""
+        markers: list[str] = []
+
+        def note(node: Node) -> None:
+            first, last = int(node.value("Start")), int(node.value("End"))
+            if first < (found[-1][0] + found[-1][1] if found else 0) or last < first or first % 512 or (last + 1) % 512:
+                raise ValueError("ranges of pages that overlap, or are none")
+            found.append((first, last + 1 - first))
+
+        while True:
+            query, headers = _query(comp="pagelist", marker=marker), [shapes.matching(if_match)]
+            try:
+                answer = await self._requests.send(
+                    "GET", "list the pages of", container, name, query=query, headers=headers, most_bytes=PAGE_BYTES
+                )
+            except ConditionFailed as refusal:
+                await self._raise_if_gone(container, name, refusal)
+                raise
+            with self._requests.understanding("list the pages of", container, name):
+                read_xml(answer.body, {"PageRange": note, "NextMarker": lambda node: markers.append(node.text)})
+            marker = markers.pop() if markers else ""
+            if not marker:
+                return found
 
     async def whole(self, container: str, name: str, *, if_match: str | None = None, most_bytes: int) -> Whole:
         headers: HeaderPairs = [] if if_match is None else [shapes.matching(if_match)]

@@ -57,6 +57,12 @@ def read_range(connection: sqlite3.Connection, content: int, offset: int, length
     return bytes(answer)
 
 
+def written(connection: sqlite3.Connection, content: int) -> list[tuple[int, int]]:
+    """(offset, length) of what pieces cover, ascending."""
+    rows = connection.execute("SELECT offset, length FROM pieces WHERE content = ? ORDER BY offset", (content,))
+    return [(offset, length) for offset, length in rows]
+
+
 def join(connection: sqlite3.Connection, parts: Sequence[tuple[int, int]]) -> int:
     """A new content of ``parts`` (content, size) one after the other; the parts are to be dropped by ``forget``."""
     content, base = next_number(connection), 0

@@ -159,6 +159,16 @@ class LocalStore:
 
         return await self._in_thread(lambda: self._counters.counted(request, lambda: self._file.read(work)))
 
+    async def page_ranges(self, container: str, name: str, *, if_match: str) -> Sequence[tuple[int, int]]:
+        place = Place(self.account, container, name)
+
+        def work(connection: sqlite3.Connection) -> list[tuple[int, int]]:
+            row = _readable(connection, place, if_match)
+            rows.check_type(place, row, BlobType.PAGE)
+            return contents.written(connection, row.content)
+
+        return await self._read("read", work)
+
     def can_copy_from(self, other: ObjectStore) -> bool:
         return isinstance(other, LocalStore)
 

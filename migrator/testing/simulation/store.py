@@ -242,6 +242,13 @@ class SimStore:
 
         return await self.send(effect, is_write=False)
 
+    async def page_ranges(self, container: str, name: str, *, if_match: str) -> Sequence[tuple[int, int]]:
+        def effect(sent_at: float) -> list[tuple[int, int]]:
+            content = self._contents.readable(container, name, if_match).content
+            return _written(content)
+
+        return await self.send(effect, is_write=False)
+
     def can_copy_from(self, other: ObjectStore) -> bool:
         return isinstance(other, SimStore)
 
@@ -462,6 +469,19 @@ def _source(origin: Origin) -> Blob:
 
 def _wrong_offset(name: str) -> CloudError:
     return ConditionFailed(f"cannot append to {name!r}: it has another length", code="AppendPositionConditionNotMet")
+
+
+def _written(content: bytes) -> list[tuple[int, int]]:
+    """Ranges of pages that are not zeros."""
+    found: list[tuple[int, int]] = []
+    for at in range(0, len(content), 512):
+        if not any(content[at : at + 512]):
+            continue
+        if found and sum(found[-1]) == at:
+            found[-1] = (found[-1][0], found[-1][1] + 512)
+        else:
+            found.append((at, 512))
+    return found
 
 
 async def _chunks(content: bytes) -> AsyncIterator[bytes]:

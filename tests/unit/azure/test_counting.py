@@ -23,6 +23,12 @@ ODD = {
     "until": "<Blob><Name>u</Name><Properties><ImmutabilityPolicyUntilDate>x</ImmutabilityPolicyUntilDate></Properties></Blob>",
     "archived": "<Blob><Name>a</Name><Properties><AccessTier>Archive</AccessTier></Properties></Blob>",
     "encryption_scoped": "<Blob><Name>e</Name><Properties><EncryptionScope>k</EncryptionScope></Properties></Blob>",
+    "sequence_numbers": "<Blob><Name>p</Name><Properties><Content-Length>512</Content-Length>"
+    "<x-ms-blob-sequence-number>7</x-ms-blob-sequence-number><BlobType>PageBlob</BlobType></Properties></Blob>",
+    "no sequence number": "<Blob><Name>q</Name><Properties><Content-Length>512</Content-Length>"
+    "<x-ms-blob-sequence-number>0</x-ms-blob-sequence-number><BlobType>PageBlob</BlobType></Properties></Blob>",
+    "sealed": "<Blob><Name>w</Name><Properties><BlobType>AppendBlob</BlobType><Sealed>true</Sealed></Properties></Blob>",
+    "not sealed": "<Blob><Name>y</Name><Properties><BlobType>AppendBlob</BlobType><Sealed>false</Sealed></Properties></Blob>",
     "current": "<Blob><Name>c</Name><VersionId>2</VersionId><IsCurrentVersion>true</IsCurrentVersion><Properties /></Blob>",
 }
 NAMES = ("a", "leased", "Archive", "&lt;Snapshot&gt;", "x &amp; y", "é \U0001f389")
@@ -67,7 +73,16 @@ def test_what_a_fence_must_stream_is_told_apart() -> None:
 
 def test_the_odd_ones_are_counted_at_all() -> None:
     survey = survey_of(page(*ODD.values()))
-    assert survey.features == Features(snapshots=1, versions=1, leased=3, immutable=2, archived=1, encryption_scoped=1)
+    assert survey.features == Features(
+        snapshots=1,
+        versions=1,
+        leased=3,
+        immutable=2,
+        archived=1,
+        encryption_scoped=1,
+        sequence_numbers=1,
+        sealed=1,
+    )
     assert len(survey.sizes) == len(ODD) - 2
 
 

@@ -18,7 +18,18 @@ from tests.unit.engine.board import ID, Jumping, before, mover_of
 
 BLOCKS = 3
 BIG = Listed("big", "e1", BLOCKS * STREAM_BLOCK_BYTES, BlobType.BLOCK, ContentHeaders("text/plain"))
-READS = {"containers", "container", "page", "head", "read", "whole", "can_copy_from", "uncommitted", "survey"}
+READS = {
+    "containers",
+    "container",
+    "page",
+    "head",
+    "read",
+    "whole",
+    "can_copy_from",
+    "page_ranges",
+    "uncommitted",
+    "survey",
+}
 ITSELF = {"bind_run", "close"}
 
 

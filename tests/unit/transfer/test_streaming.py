@@ -2,14 +2,16 @@
 
 import asyncio
 import os
+import random
 from contextlib import asynccontextmanager
 
 import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
-from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, Unsupported
+from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, SourceChanged, Unsupported
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
+from migrator.model.values import replace
 from migrator.ports.object_store import Whole
 from migrator.transfer import copying
 from migrator.transfer.copying import BLOCKS_AHEAD, Copier
@@ -306,3 +308,83 @@ async def test_a_service_that_stopped_copying_is_left_and_asked_again_after_a_wh
     assert target.asked == 6 + copying.REFUSALS
     assert copier.is_server_side
     assert copier.why_streamed == ""
+
+
+class Weighing(Apart):
+    """Counts the bytes that are read and written."""
+
+    def __init__(self, inner):
+        super().__init__(inner)
+        self.read_bytes = self.written_bytes = 0
+
+    @asynccontextmanager
+    async def read(self, container, name, *, if_match, offset=0, length=None):
+        async def weighed(chunks):
+            async for chunk in chunks:
+                self.read_bytes += len(chunk)
+                yield chunk
+
+        async with self.inner.read(container, name, if_match=if_match, offset=offset, length=length) as chunks:
+            yield weighed(chunks)
+
+    async def put_pages(self, container, name, body, *, offset, if_match):
+        self.written_bytes += len(body)
+        return await self.inner.put_pages(container, name, body, offset=offset, if_match=if_match)
+
+
+async def test_of_a_sparse_disk_only_what_was_written_is_read_and_written(ends):
+    source, target = Weighing(ends[0]), Weighing(ends[1].inner)
+    size, shape = 1 << 40, replace(SHAPE, blob_type=BlobType.PAGE)
+    offsets = (0, 5 << 30, (1 << 39) + 512, size - 512)
+    written = await source.create_empty("box", "disk", size, shape, condition=CREATE)
+    for number, offset in enumerate(offsets):
+        page = bytes([number + 1]) * 512
+        written = await source.inner.put_pages("box", "disk", page, offset=offset, if_match=written.etag)
+    here = await source.head("box", "disk")
+    await Copier(source, target, SystemClock()).copy("box", here, condition=CREATE, in_fence=True)
+    there = await target.head("box", "disk")
+    assert there.size == size
+    assert source.read_bytes <= 4 * 1024 * 1024
+    assert target.written_bytes == 512 * len(offsets)
+    assert await copying.same_content(source, target, "box", here, there)
+    changed = await target.inner.put_pages("box", "disk", b"x" * 512, offset=7 << 30, if_match=there.etag)
+    assert not await copying.same_content(source, target, "box", here, replace(there, etag=changed.etag))
+    zeros = await target.inner.put_pages("box", "disk", bytes(512), offset=7 << 30, if_match=changed.etag)
+    assert await copying.same_content(source, target, "box", here, replace(there, etag=zeros.etag))
+
+
+async def test_a_disk_that_changes_while_its_pages_are_listed_is_another_generation(ends):
+    source, target = ends
+    made = await source.create_empty("box", "disk", 1024, replace(SHAPE, blob_type=BlobType.PAGE), condition=CREATE)
+    here = await source.head("box", "disk")
+    await source.put_pages("box", "disk", b"x" * 512, offset=0, if_match=made.etag)
+    with pytest.raises(SourceChanged):
+        await Copier(source, target, SystemClock()).copy("box", here, condition=CREATE, in_fence=True)
+    with pytest.raises(NotFound):
+        await target.head("box", "disk")
+
+
+def test_ranges_with_little_between_them_are_read_together():
+    gap = copying.GAP_BYTES
+    assert list(copying.joined([])) == []
+    assert list(copying.joined([(0, 512), (1024, 512), (1536 + gap, 512)])) == [(0, 2048 + gap)]
+    assert list(copying.joined([(512, 512), (1024 + gap + 512, 512)])) == [(512, 512), (1536 + gap, 512)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_not_zero_is_written_in_whole_pages_and_nothing_else_of_note(seed):
+    chance, gap = random.Random(seed), copying.GAP_BYTES
+    piece = bytearray(chance.choice((512, gap, 3 * gap + 512, 4 * 1024 * 1024)))
+    for _ in range(chance.randrange(6)):
+        at = chance.randrange(len(piece) // 512) * 512
+        length = chance.choice((1, 511, 512))
+        piece[at : at + length] = b"x" * length
+    seen, made, written = bytes(piece), bytearray(len(piece)), 0
+    for at, pages in copying.not_zero(seen):
+        assert at % 512 == len(pages) % 512 == 0
+        assert pages
+        made[at : at + len(pages)] = pages
+        written += len(pages)
+    assert made == seen
+    held = sum(any(seen[at : at + 512]) for at in range(0, len(seen), 512))
+    assert written <= held * 2 * gap
