@@ -19,14 +19,16 @@ from migrator.engine.world import World
 from migrator.errors import CloudError, NotFound
 from migrator.forecast.inventory import Inventory, summed
 from migrator.model.findings import Finding
-from migrator.model.moves import MoveState
+from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.names import RESERVED_PREFIX, Area, MoveId
-from migrator.model.objects import ContainerInfo, Features
+from migrator.model.objects import ContainerInfo, Features, Listed
 from migrator.model.schedule import Account, PlannedMove, Schedule
 from migrator.ports.object_store import ObjectStore
 
 InventoryMode = Literal["full", "sample", "cached"]
 UNREADABLE: Final = "unreadable"
+PAGES_ASKED: Final = 20
+"""Of a container whose area is empty; the full inventory counts all."""
 
 UNKEPT = {"sealed": "seals of append blobs", "sequence_numbers": "sequence numbers of page blobs"}
 """What is lost, where the name of its count does not say it."""
@@ -134,6 +136,8 @@ class _Watch:
                 for prefix in move.area.prefixes_in(info.name):
                     parts.append(await self._inventory(move, store, info.name, prefix))
             self.seen.inventories[move.id] = summed(parts)
+            if not self.seen.inventories[move.id].objects:
+                await self._must_not_be_empty(move, there)
 
     async def _inventory(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str) -> Inventory:
         if self.mode != "full":
@@ -153,6 +157,28 @@ class _Watch:
                 text = f"the container {selector.container} is not at {move.source}"
                 remedy = "create it, or take it out of the area"
                 self.seen.findings.append(Finding("error", "missing-container", str(move.id), text, remedy))
+            elif selector.is_glob and not _is_known_empty(move) and not any(map(selector.takes_container, present)):
+                text = f"no container of {move.source} is named like {selector.container}"
+                self.seen.findings.append(Finding("error", "missing-container", str(move.id), text, _remedy(move)))
+
+    async def _must_not_be_empty(self, move: PlannedMove, there: Sequence[ContainerInfo]) -> None:
+        """An area of which nothing was found, before its first copy. Where its containers hold objects that are in no area,
+        the area is most likely written wrong, and its customers would be sent to an account without their data."""
+        if _is_known_empty(move) or not there or _has_begun(self.world.state.move(move.id)):
+            return
+        areas = [other.area for other in self.schedule.moves if other.source == move.source]
+        store = self.world.stores[move.source]
+        for info in there:
+            name = await _first_of_nobody(store, info.name, areas)
+            if name is not None:
+                text = (
+                    f"nothing at {move.source} is in area {move.id.area}, but {info.name} holds objects of no area, such as"
+                    f" {name}"
+                )
+                self.seen.findings.append(Finding("error", "empty-area", str(move.id), text, _remedy(move)))
+                return
+        text = f"nothing at {move.source} is in area {move.id.area}"
+        self.seen.findings.append(Finding("warning", "empty-area", str(move.id), text, _remedy(move)))
 
     def _unkept(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str, features: Features) -> None:
         """What cannot be kept is said with counts, never lost in silence. Archived blobs cannot even be read."""
@@ -180,8 +206,7 @@ class _Watch:
 
     async def target_of(self, move: PlannedMove) -> None:
         """Before its first copy nothing may lie where the move writes."""
-        record = self.world.state.move(move.id)
-        if record is not None and record.state not in (MoveState.PENDING, MoveState.PREFLIGHT):
+        if _has_begun(self.world.state.move(move.id)):
             return
         holding = {info.name for info in self.there.get(move.target, ())}
         with self._reading(move.target):
@@ -191,10 +216,36 @@ class _Watch:
 
     async def _must_be_empty(self, move: PlannedMove, container: str, prefix: str) -> None:
         page = await self.world.stores[move.target].page(container, prefix=prefix, limit=10)
-        if any(not blob.name.startswith(RESERVED_PREFIX) for blob in page.entries):
-            text = f"{move.target} already holds objects in {container}" + (f" under {prefix}" if prefix else "")
-            remedy = "empty it, or name another target; migrate overwrites nothing that it did not copy"
-            self.seen.findings.append(Finding("error", "target-not-empty", str(move.id), text, remedy))
+        lying = [blob for blob in page.entries if not blob.name.startswith(RESERVED_PREFIX)]
+        if not lying:
+            return
+        where = f"{container} under {prefix}" if prefix else container
+        if await self._is_one_account(move, container, lying):
+            text = f"{move.source} and {move.target} show the same objects in {where}, with the same ETags: they are one account"
+            remedy = "name another target, and remove nothing: what lies there is the source's own data"
+            code = "same-account"
+        else:
+            text, code = f"{move.target} already holds objects in {where}", "target-not-empty"
+            remedy = (
+                "name another target; or find out whose they are, and move them away if nobody uses them: migrate"
+                " overwrites nothing that it did not copy"
+            )
+        if not any(one.code == code and one.subject == str(move.id) for one in self.seen.findings):
+            self.seen.findings.append(Finding("error", code, str(move.id), text, remedy))
+
+    async def _is_one_account(self, move: PlannedMove, container: str, lying: Sequence[Listed]) -> bool:
+        """Does the source show the very generations that the target shows? ETags of the service are moments, so those of
+        two accounts do not meet; embedded accounts count, and the plan tells their files apart."""
+        if "local" in (self.schedule.accounts[move.source].kind, self.schedule.accounts[move.target].kind):
+            return False
+        store = self.world.stores[move.source]
+        for blob in lying:
+            try:
+                if (await store.head(container, blob.name)).etag != blob.etag:
+                    return False
+            except NotFound:
+                return False
+        return True
 
     async def nobodys_of(self, source: str) -> None:
         """Objects of a source that are in no area would stay behind: counted, by container."""
@@ -228,6 +279,37 @@ async def _left_behind(store: ObjectStore, container: str, areas: Sequence[Area]
         if page.marker is None:
             return objects, size
         marker = page.marker
+
+
+async def _first_of_nobody(store: ObjectStore, container: str, areas: Sequence[Area]) -> str | None:
+    """The name of an object that is in no area, among the first ``PAGES_ASKED`` pages."""
+    marker: str | None = None
+    for _ in range(PAGES_ASKED):
+        page = await store.page(container, marker=marker)
+        for blob in page.entries:
+            is_reserved = blob.name.startswith(RESERVED_PREFIX)
+            if not is_reserved and not any(area.takes(container, blob.name) for area in areas):
+                return blob.name
+        if page.marker is None:
+            return None
+        marker = page.marker
+    return None
+
+
+def _is_known_empty(move: PlannedMove) -> bool:
+    """The plan's own word: `inventory: {AREA: {objects: 0}}`."""
+    return move.declared is not None and move.declared.objects == 0
+
+
+def _has_begun(record: MoveRecord | None) -> bool:
+    return record is not None and record.state not in (MoveState.PENDING, MoveState.PREFLIGHT)
+
+
+def _remedy(move: PlannedMove) -> str:
+    return (
+        f"look at the area's containers and prefixes, which are taken as they stand; if it is empty and shall move so, write"
+        f" `inventory: {{{move.id.area}: {{objects: 0}}}}` into region {move.id.region}"
+    )
 
 
 def _unreadable(account: str, fault: CloudError) -> Finding:

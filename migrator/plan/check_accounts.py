@@ -5,16 +5,19 @@ Leaves secrets to ``secrets``, except the password that the address of a state s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from os.path import normpath
+from os.path import realpath
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from migrator.model.addresses import blob_endpoint_of, place_of, surplus_path
 from migrator.model.hosts import KNOWN, LOOPBACK, Hosts
 from migrator.model.names import Selector
 from migrator.plan.compile import account_values
 from migrator.plan.report import Report
 from migrator.plan.schema import Document, Part
+from migrator.plan.tree import Path
 
 ROUTING_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "file": (("path",), ()),
@@ -23,6 +26,7 @@ ROUTING_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "command": (("argv",), ()),
 }
 """Kind -> the keys it needs, and those it may have; ``kind``, ``ttl`` and ``hosts`` aside."""
+_SUBSTITUTED: Final = re.compile(r"\$\{\w+\}|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|^~(?=/|$)")
 _OF_LOCAL: Final = ("path",)
 _OF_AZURE: Final = (
     "endpoint",
@@ -45,6 +49,7 @@ def check_accounts(report: Report) -> None:
     _same_place(report)
     _hosts(report)
     _routing(report)
+    _files(report)
     for name in report.document.budget.accounts:
         report.refer(("budget", "accounts", name), name, "accounts", at_key=True)
     _unused(report)
@@ -87,6 +92,8 @@ def _account(report: Report, name: str) -> None:
         report.fault(path, f"account {name} lacks the key {needed}, which kind {kind} needs", at_key=True)
     for key in part.model_fields_set & set(foreign):
         report.fault((*path, key), f"the key {key} is not one of kind {kind}", at_key=True)
+    if part.endpoint is not None:
+        _endpoint(report, name, part.endpoint)
     lacking = [key for key in _OF_PROVISION if values[key] is None]
     if kind == "azure" and values["provision"] is not None and lacking:
         where = (*path, "provision") if part.provision is not None else path
@@ -99,9 +106,30 @@ def _same_place(report: Report) -> None:
     seen: dict[str, str] = {}
     for name, part in report.document.accounts.items():
         key = "path" if part.path is not None else "endpoint"
-        place = normpath(part.path) if part.path is not None else (part.endpoint or "").lower()
+        place = realpath(part.path) if part.path is not None else place_of(part.endpoint or "")
         if place and (first := seen.setdefault(place, name)) != name:
             report.fault(("accounts", name, key), f"account {name} is the same as account {first}: name it once")
+
+
+def _files(report: Report) -> None:
+    """Paths are taken as they stand, and a shell's variables look as if they were not."""
+    document = report.document
+    paths: list[tuple[Path, str | None]] = [(("routing", "path"), document.routing.path), (("state",), document.state)]
+    paths += [(("accounts", name, "path"), part.path) for name, part in document.accounts.items()]
+    paths += [(("metrics", name, "ca_file"), part.ca_file) for name, part in document.metrics.items()]
+    paths.append((("cloud", "ca_file"), document.cloud.ca_file))
+    for path, text in paths:
+        if text is not None and (found := _SUBSTITUTED.search(text)):
+            report.warn(path, f"nothing is substituted here: {found[0]} is part of the name")
+
+
+def _endpoint(report: Report, name: str, endpoint: str) -> None:
+    """The blob endpoint of an account, and nothing behind it."""
+    path = ("accounts", name, "endpoint")
+    if (meant := blob_endpoint_of(endpoint)) is not None:
+        report.fault(path, f"this is not a blob endpoint that can be written: write {meant}")
+    elif surplus_path(endpoint):
+        report.fault(path, "an endpoint ends with the account: containers and prefixes stand under `areas`")
 
 
 def _hosts(report: Report) -> None:
@@ -117,7 +145,7 @@ def _hosts(report: Report) -> None:
     trusted = Hosts.of((*KNOWN, *LOOPBACK, *named))
     for name, part in report.document.accounts.items():
         why = None if part.endpoint is None else trusted.objection(name, part.endpoint)
-        if why is not None:
+        if why is not None and blob_endpoint_of(part.endpoint or "") is None:
             text = f"account {name} is at none of Azure's blob services: {why}; if it is yours, name it under `routing.hosts`"
             report.fault(("accounts", name, "endpoint"), text)
 

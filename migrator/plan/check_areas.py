@@ -8,6 +8,7 @@ from typing import Final
 from migrator.plan.overlap import MAX_PAIRS, Placed, TooManyPairs, overlapping
 from migrator.plan.report import Report
 from migrator.plan.schema import ContainerPart
+from migrator.plan.tree import Path
 
 MAX_OVERLAPS: Final = 100
 """Whoever mended so many looks again."""
@@ -15,6 +16,9 @@ MAX_OVERLAPS: Final = 100
 
 def check_areas(report: Report) -> None:
     _overlaps(report)
+    for area, part in report.document.areas.items():
+        for index, container in enumerate(part.containers):
+            _prefix(report, ("areas", area, "containers", index, "prefix"), container.prefix)
     for name in report.document.regions:
         _region(report, name)
     _shared_targets(report)
@@ -46,6 +50,18 @@ def _overlaps(report: Report) -> None:
         report.fault(("areas",), text, at_key=True)
 
 
+def _prefix(report: Report, path: Path, prefix: str) -> None:
+    """Characters that other tools take for a pattern, or that nobody sees, are part of a blob's name here."""
+    odd = [f"`{mark}`" for mark in "*?[" if mark in prefix]
+    if prefix.startswith("/"):
+        odd.append("a slash at its begin")
+    if prefix != prefix.strip():
+        odd.append("a space at its begin or end")
+    if odd:
+        text = f"this prefix has {' and '.join(odd)}: a prefix is taken as it stands, so only names that begin so are meant"
+        report.warn(path, text)
+
+
 def _region(report: Report, name: str) -> None:
     region, path = report.document.regions[name], ("regions", name)
     report.refer((*path, "source"), region.source, "accounts")
@@ -58,6 +74,9 @@ def _region(report: Report, name: str) -> None:
         for area in areas:
             if report.refer((*path, key, area), area, "areas", at_key=True) and area not in region.targets:
                 report.warn((*path, key, area), f"area {area} has {key} in region {name}, and no target there")
+    for area, known in region.inventory.items():
+        if known.objects and known.bytes is None:
+            report.fault((*path, "inventory", area), f"area {area} has objects: say their bytes too", at_key=True)
     if region.pair is not None:
         report.refer((*path, "pair"), region.pair, "regions")
         if region.pair == name:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import islice
 from typing import Final
 
-from migrator.plan.circles import circles
+from migrator.plan.circles import circles, in_order
 from migrator.plan.compile import after_of, areas_of
 from migrator.plan.report import Report
 from migrator.plan.schema import VerifyPart, WavePart
@@ -15,6 +16,8 @@ from migrator.plan.tree import Path
 MAX_MOVES: Final = 25_000
 """A hundred areas in each of 250 regions; state, previews and displays are made for thousands."""
 MAX_WINDOWS: Final = 1_000
+MAX_SIDE_BY_SIDE: Final = 20
+LONGEST_FREEZE: Final = timedelta(days=90)
 MAX_CIRCLE: Final = 8
 """Waves named of a longer circle."""
 
@@ -36,6 +39,9 @@ def check_waves(report: Report) -> None:
     for index, freeze in enumerate(report.document.freeze):
         if freeze.end <= freeze.begin:
             report.fault(("freeze", index, "to"), "a freeze must end after it begins")
+        elif freeze.end - freeze.begin > LONGEST_FREEZE:
+            days = (freeze.end - freeze.begin).days
+            report.warn(("freeze", index), f"this freeze lasts {days:,} days: nothing cuts over in all that time")
 
 
 def _many(report: Report) -> None:
@@ -150,6 +156,40 @@ def _pairs(report: Report) -> None:
                 text = f"regions {other} and {moves.region} are a pair and cannot be in one wave"
                 report.fault(("waves", position, "moves", index, "region"), text)
             seen[moves.region] = None
+    _side_by_side(report, partners)
+
+
+def _side_by_side(report: Report, partners: dict[str, set[str]]) -> None:
+    """Waves of a pair that do not wait for each other may cut over in the same minute. Only a warning: windows, approvals
+    and dates keep them apart as well."""
+    waves = report.document.waves
+    after = {wave.name: after_of(report.document, number) for number, wave in enumerate(waves)}
+    order = in_order(after)
+    if not partners or order is None or len(after) != len(waves):
+        return
+    place = {name: number for number, name in enumerate(order)}
+    before = [0] * len(order)
+    holds: dict[str, int] = {}
+    positions = {wave.name: number for number, wave in enumerate(waves)}
+    said = 0
+    for number, name in enumerate(order):
+        for earlier in after[name]:
+            if earlier in place:
+                before[number] |= before[place[earlier]] | 1 << place[earlier]
+        regions = {moves.region for moves in waves[positions[name]].moves}
+        for region in sorted(regions & partners.keys()):
+            for other in sorted(partners[region] & holds.keys()):
+                apart = holds[other] & ~before[number]
+                if apart and said < MAX_SIDE_BY_SIDE:
+                    said += 1
+                    beside = order[apart.bit_length() - 1]
+                    text = (
+                        f"regions {other} and {region} are a pair, and waves {beside} and {name} do not wait for each other:"
+                        " both may cut over at once"
+                    )
+                    report.warn(("waves", positions[name], "after"), text)
+        for region in regions:
+            holds[region] = holds.get(region, 0) | 1 << number
 
 
 def _times(report: Report, path: Path, wave: WavePart) -> None:

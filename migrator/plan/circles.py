@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 
 def circles(after: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
@@ -19,6 +20,15 @@ def circles(after: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
         if len(knot) > 1 or first in after[first]:
             found.append((order[first], _shortest(first, knot, after)))
     yield from (circle for _, circle in sorted(found))
+
+
+def in_order(after: Mapping[str, Sequence[str]]) -> list[str] | None:
+    """The names, each behind all that it waits for; None if there is a circle. Unknown names are left out."""
+    known = {name: [one for one in earlier if one in after] for name, earlier in after.items()}
+    try:
+        return list(TopologicalSorter(known).static_order())
+    except CycleError:
+        return None
 
 
 def _shortest(name: str, within: set[str], after: Mapping[str, Sequence[str]]) -> list[str]:

@@ -195,7 +195,7 @@ def _move(name: str, region: RegionPart, area: Area) -> PlannedMove:
         region.source,
         region.targets[area.name],
         region.traffic.get(area.name),
-        Declared(**known.model_dump()) if known else None,
+        Declared(known.objects, known.bytes or 0.0) if known else None,
     )
 
 

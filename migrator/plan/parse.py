@@ -27,6 +27,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from migrator.errors import PlanError
+from migrator.plan.syntax import in_words
 from migrator.plan.tree import Entry, Fault, Items, Mark, Node, Scalar, Table, Tree
 
 MAX_TEXT_BYTES: Final = 1024 * 1024
@@ -165,7 +166,7 @@ def parse(text: str, name: str) -> tuple[Tree, tuple[Fault, ...]]:
         raise _refusal(name, Fault(Mark(line, column), "a character that YAML does not allow")) from fault
     except MarkedYAMLError as fault:
         at = fault.problem_mark or fault.context_mark
-        raise _refusal(name, Fault(_mark(at) if at else Mark(1, 1), _syntax(fault))) from fault
+        raise _refusal(name, Fault(_mark(at) if at else Mark(1, 1), in_words(fault, text))) from fault
     except (YAMLError, ValueError, RecursionError) as fault:
         raise PlanError(f"cannot read plan {name}: it is not YAML") from fault
     if composer.root is None or (isinstance(composer.root, Scalar) and composer.root.value is None):
@@ -204,11 +205,6 @@ def _scalar(event: Any) -> str | int | float | bool | None:
 
 def _mark(mark: Any) -> Mark:
     return Mark(mark.line + 1, mark.column + 1)
-
-
-def _syntax(fault: MarkedYAMLError) -> str:
-    said = [str(part).strip() for part in (fault.context, fault.problem) if part]
-    return f"not YAML: {', '.join(' '.join(part.split()) for part in said)}"
 
 
 def _refusal(name: str, fault: Fault) -> PlanError:

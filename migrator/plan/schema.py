@@ -122,8 +122,8 @@ class AreaPart(Part):
 class InventoryPart(Part):
     """What a source is believed to hold of one area."""
 
-    objects: Whole
-    bytes: Size = Field(description="all objects together, such as 12TiB")
+    objects: Whole = Field(description="0: it is known to be empty, and to be moved all the same")
+    bytes: Size | None = Field(default=None, description="all objects together, such as 12TiB")
 
 
 class RegionPart(Part):

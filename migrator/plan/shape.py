@@ -8,6 +8,7 @@ whoever checks it knows what was left out and keeps quiet about that.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
@@ -15,7 +16,7 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from migrator.model.values import value
-from migrator.plan.schema import Document
+from migrator.plan.schema import DAYS, Document
 from migrator.plan.tree import Fault, Path, Tree
 
 _STAND_INS: Final[Mapping[str, Any]] = {
@@ -129,7 +130,28 @@ def _fault(tree: Tree, shaped: Shaped, error: Any, nearness: Nearness) -> tuple[
         return tree.at_key(path, str(context.get("error", error["msg"]))), path
     # without its kind nobody can tell which keys a part may have
     out = path[:-1] if path[-1] == "kind" else path
-    return tree.at_value(path, f"{_label(path)}: {_reason(kind, context, error['msg'])}"), out
+    hint = _hint(path, tree.value(path), nearness)
+    return tree.at_value(path, f"{_label(path)}: {_reason(kind, context, error['msg'])}{hint}"), out
+
+
+def _hint(path: Path, written: Any, nearness: Nearness) -> str:
+    """What was probably meant by a value that does not fit."""
+    if path == ("version",):
+        return "; this program reads version 1"
+    if path[-1:] == ("timezone",) and isinstance(written, str):
+        from zoneinfo import available_timezones
+
+        if re.fullmatch(r"[A-Z]{1,5}", written):
+            return "; an abbreviation is not a zone, since it says nothing of summer time"
+        return nearness.hint(written, available_timezones())
+    if "days" in path[-2:] and isinstance(written, str):
+        first, dash, last = (word.strip()[:3].lower() for word in written.partition("-"))
+        if not dash:
+            return f"; did you mean {first}?" if first in DAYS else ""
+        if first in DAYS and last in DAYS:
+            between = DAYS[DAYS.index(first) :] + DAYS[: DAYS.index(first)]
+            return f"; write [{', '.join(between[: between.index(last) + 1])}]"
+    return ""
 
 
 def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:

@@ -24,7 +24,7 @@ from migrator.errors import (
     Unreachable,
 )
 from migrator.model.names import RESERVED_PREFIX
-from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
+from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed, Shape
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.copying import Copier, same_content
@@ -100,7 +100,11 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
         await origin.put(container, name, name.encode(), _SHAPE, condition=CREATE)
         copier = Copier(origin, destination, clock)
         here = await origin.head(container, name)
-        await copier.copy(container, here, condition=CREATE, in_fence=True)
+        try:
+            await copier.copy(container, here, condition=CREATE, in_fence=True)
+        except ConditionFailed:
+            await _refuse_one_account(origin, destination, container, here)
+            raise
         there = await destination.head(container, name)
         if not await same_content(origin, destination, container, here, there):
             raise JudgementError(
@@ -110,6 +114,15 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
     if copier.is_server_side:
         return "by the service"
     return "streamed through this machine" + (f": {copier.why_streamed}" if copier.why_streamed else "")
+
+
+async def _refuse_one_account(origin: ObjectStore, destination: ObjectStore, container: str, sent: Listed) -> None:
+    """A fresh name that is there already: is it the very object that was written at the other side?"""
+    if (await destination.head(container, sent.name)).etag == sent.etag:
+        raise JudgementError(
+            f"cannot move from {origin.account} to {destination.account}: what is written to one is seen at the other",
+            hint="they are one account under two addresses: name another target, and remove nothing",
+        )
 
 
 @asynccontextmanager

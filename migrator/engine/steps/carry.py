@@ -85,8 +85,8 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
     if result.foreign:
         raise Halt(
             f"cannot move {mover.id}: {mover.plan.target} holds {result.foreign:,} objects that were not copied from"
-            f" {mover.plan.source} ({some(result)}); empty it, then migrate retry; or migrate rollback, name another"
-            " target, and migrate retry"
+            f" {mover.plan.source} ({some(result)}); migrate rollback, name another target, and migrate retry; or find"
+            " out whose they are, move them away if nobody uses them, and migrate retry"
         )
     if result.conflicts:
         raise Halt(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from migrator.errors import PlanError
@@ -192,7 +194,7 @@ ACCOUNTS = [
         "https://euweb.blob.core",
         "https://euweb.dfs.core",
         "https://euweb",
-        "name it under `routing.hosts`",
+        "write https://euweb.blob.core.windows.net",
     ),
     (
         "a host in front",
@@ -200,6 +202,27 @@ ACCOUNTS = [
         "https://euweb.evil.blob",
         "https://euweb",
         "none of Azure's blob services",
+    ),
+    (
+        "the secondary endpoint",
+        "https://euweb.blob",
+        "https://euweb-secondary.blob",
+        "https://euweb",
+        "write https://euweb.blob.core.windows.net",
+    ),
+    (
+        "one account with and without a port",
+        "https://euweb.blob.core.windows.net",
+        "https://eucore.blob.core.windows.net:443",
+        "https://eucore.blob.core.windows.net:443",
+        "is the same as account eu-core",
+    ),
+    (
+        "a container in the endpoint",
+        "https://euweb.blob.core.windows.net",
+        "https://euweb.blob.core.windows.net/box",
+        "https://euweb",
+        "containers and prefixes stand under `areas`",
     ),
     ("one file twice", "state/na-web.db", "./state/na-core.db", "./state/na-core", "is the same as account na-core"),
     (
@@ -596,3 +619,74 @@ def test_hosts_that_are_not_azures_are_acknowledged_in_routing() -> None:
         assert loads(named, "plan.yaml").schedule.routing.hosts == (host,)
     for host in ("*", "*.example", "user@host.example", "http://host.example", "a b"):
         assert faults_of(far.replace(ROUTING, ROUTING.replace("}", f", hosts: ['{host}']}}")))
+
+
+# what is written | instead of | the warning points at | and says
+WARNED = [
+    ("prefix: 'email/*'", "`*`: a prefix is taken as it stands"),
+    ("prefix: 'e?/'", "`?`: a prefix is taken as it stands"),
+    ("prefix: '/email/'", "a slash at its begin: a prefix is taken as it stands"),
+    ("prefix: 'email/ '", "a space at its begin or end: a prefix is taken as it stands"),
+]
+
+
+@pytest.mark.parametrize(("written", "says"), WARNED)
+def test_a_prefix_that_looks_like_a_pattern_is_warned_of(written: str, says: str) -> None:
+    text = changed(("{containers: [web-*]}", f"{{containers: [{{name: web-x, {written}}}]}}"))
+    assert [says in one for one in warnings_of(text)] == [True]
+
+
+PAIRED = SMALL.replace("  europe:\n", "  europe:\n    pair: america\n")
+
+
+def test_paired_regions_in_waves_that_do_not_wait_for_each_other_are_warned_of() -> None:
+    assert not any("are a pair" in one for one in warnings_of(PAIRED))
+    beside = PAIRED.replace(THIRD, THIRD + "    after: []\n")
+    assert any("are a pair, and waves" in one for one in warnings_of(beside)), beside
+
+
+@pytest.mark.parametrize(("days", "is_warned"), [(90, False), (91, True)])
+def test_a_freeze_of_more_than_ninety_days_is_warned_of(days: int, is_warned: bool) -> None:
+    end = (datetime(2026, 12, 1, tzinfo=UTC) + timedelta(days=days)).isoformat()
+    text = SMALL + f"freeze: [{{from: 2026-12-01T00:00:00Z, to: {end}}}]\n"
+    assert [f"this freeze lasts {days} days" in one for one in warnings_of(text)] == ([True] if is_warned else [])
+
+
+@pytest.mark.parametrize("path", ["${HOME}/r.json", "$HOME/r.json", "~/r.json", "%USERPROFILE%/r.json"])
+def test_a_variable_in_a_path_is_warned_of(path: str) -> None:
+    text = changed((ROUTING, f"routing: {{kind: file, path: '{path}'}}"))
+    assert ["nothing is substituted here" in one for one in warnings_of(text)] == [True]
+
+
+@pytest.mark.parametrize("path", ["state/r~1.json", "state/50%/r.json", "a$/b"])
+def test_what_only_looks_like_one_is_not(path: str) -> None:
+    assert warnings_of(changed((ROUTING, f"routing: {{kind: file, path: '{path}'}}"))) == ()
+
+
+WINDOW = '    change_windows: [{days: %s, from: "02:00", to: "06:00", timezone: %s}]\n'
+
+
+@pytest.mark.parametrize(
+    ("days", "zone", "says"),
+    [
+        ("[sat]", "Europe/Berln", "; did you mean Europe/Berlin?"),
+        ("[sat]", "PST", "; an abbreviation is not a zone"),
+        ("[saturday]", "UTC", "; did you mean sat?"),
+        ("[Sat]", "UTC", "; did you mean sat?"),
+        ("mon-fri", "UTC", "; write [mon, tue, wed, thu, fri]"),
+        ("[sat-mon]", "UTC", "; write [sat, sun, mon]"),
+    ],
+)
+def test_near_names_of_zones_and_days(days: str, zone: str, says: str) -> None:
+    faults = faults_of(changed((FIRST, FIRST + WINDOW % (days, zone))))
+    assert [one.endswith(says) or says in one for one in faults] == [True], faults
+
+
+def test_another_version_is_told_from_this_one() -> None:
+    (fault,) = faults_of(changed(("version: 1", "version: 2")))
+    assert fault.endswith("version: one of 1 is wanted here; this program reads version 1")
+
+
+def test_a_wave_that_is_there_twice_is_one_fault() -> None:
+    faults = faults_of(changed((THIRD, FIRST)))
+    assert not any("in a circle" in one for one in faults)

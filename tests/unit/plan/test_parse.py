@@ -58,9 +58,14 @@ def test_a_byte_order_mark_and_windows_lines_are_read(tmp_path: Path) -> None:
 
 
 SYNTAX = [
-    ("a tab", "version: 1\n\tname: x\n", "plan.yaml:2:1", "found character '\\t'"),
+    ("a tab", "version: 1\n\tname: x\n", "plan.yaml:2:1", "a tab stands here"),
     ("an open bracket", "version: 1\nname: [1, 2\n", "plan.yaml:3:1", "expected ',' or ']'"),
-    ("a wrong indent", "accounts:\n  a: {x: 1}\n b: 2\n", "plan.yaml:3:2", "expected <block end>"),
+    (
+        "a wrong indent",
+        "accounts:\n  a: {x: 1}\n b: 2\n",
+        "plan.yaml:3:2",
+        "indented by 1, and those before it by 0 or 2",
+    ),
     ("an unknown alias", "name: *nobody\n", "plan.yaml:1:7", "*nobody stands for nothing"),
     ("an alias of itself", "name: &a [*a]\n", "plan.yaml:1:11", "*a stands for nothing"),
     ("a control character", "version: 1\nname: \x01\n", "plan.yaml:2:7", "a character that YAML does not allow"),
