@@ -223,15 +223,15 @@ class _Watch:
         if await self._is_one_account(move, container, lying):
             text = f"{move.source} and {move.target} show the same objects in {where}, with the same ETags: they are one account"
             remedy = "name another target, and remove nothing: what lies there is the source's own data"
-            code = "same-account"
+            found = Finding("error", "same-account", str(move.id), text, remedy)
         else:
-            text, code = f"{move.target} already holds objects in {where}", "target-not-empty"
+            text = f"{move.target} already holds objects in {where}"
             remedy = (
                 "name another target; or find out whose they are, and move them away if nobody uses them: migrate"
                 " overwrites nothing that it did not copy"
             )
-        if not any(one.code == code and one.subject == str(move.id) for one in self.seen.findings):
-            self.seen.findings.append(Finding("error", code, str(move.id), text, remedy))
+            found = Finding("error", "target-not-empty", str(move.id), text, remedy)
+        self.seen.findings.append(found)
 
     async def _is_one_account(self, move: PlannedMove, container: str, lying: Sequence[Listed]) -> bool:
         """Does the source show the very generations that the target shows? ETags of the service are moments, so those of
