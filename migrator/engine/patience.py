@@ -116,6 +116,10 @@ class Patience:
 
     # Requests (transfer.paced).
 
+    @property
+    def is_hurried(self) -> bool:
+        return self._mover.record.state in FENCE_STATES
+
     async def keep_trying(self, account: str, fault: CloudError, attempt: int) -> bool:
         mover = self._mover
         state, is_throttled = mover.record.state, isinstance(fault, Throttled)

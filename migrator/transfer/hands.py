@@ -181,7 +181,8 @@ class _Errand:
         until = await self._admit()
         size = sum(self._sizes[index] for index in indexes)
         sides = (self._destination.limits, self._origin.limits)
-        await grant_together(sides, requests=len(indexes), bytes=size)
+        is_hurried = self._destination.is_hurried
+        await grant_together(sides, requests=len(indexes), bytes=size, is_hurried=is_hurried)
         return until
 
     def _settled(self, indexes: Sequence[int], answers: Sequence[str | Refusal]) -> tuple[list[int], Refusal | None]:

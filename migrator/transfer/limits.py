@@ -11,14 +11,13 @@ second without another one, and a run that starts within a minute goes on from t
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 from migrator.model.pace import Brake
 from migrator.model.schedule import Budget
 from migrator.ports.clock import Clock
+from migrator.transfer.turns import Turns
 
 BURST_SECONDS = 0.35
 """How far the pace may run ahead after idling, or after being held up: what was lost beyond it is lost. Ten seconds hold
@@ -35,6 +34,10 @@ LONGEST_RETRY_AFTER_SECONDS = 60.0
 MEMORY_SECONDS = 60.0
 LONGEST_SLEEP_SECONDS = 1.0
 """So soon does a request that waits for its turn notice a new budget."""
+BLINK_SECONDS = 0.02
+"""An account whose turn had come may have to wait so long again without others in line being let past."""
+HURRIED, ORDINARY = 0, 1
+"""Ranks in a line."""
 RESOLUTION_SECONDS = 1e-6
 """A turn that is nearer than this has come: no clock sleeps for less."""
 
@@ -69,7 +72,7 @@ class AccountLimits:
     bytes_per_second: float | None = None
     rank: int = 0
     throttled_count: int = 0
-    _line: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _line: Turns = field(default_factory=lambda: Turns(1))
     _requests: _Turns = field(default_factory=_Turns)
     _bytes: _Turns = field(default_factory=_Turns)
     _not_before: float = -1e9
@@ -115,9 +118,9 @@ class AccountLimits:
             return "service"
         return "budget" if self.clock.monotonic() - self._waited_at < 2.0 else ""
 
-    async def grant(self, *, requests: int = 1, bytes: int = 0) -> None:
+    async def grant(self, *, requests: int = 1, bytes: int = 0, is_hurried: bool = False) -> None:
         """Wait for the turn of ``requests`` requests that move ``bytes`` bytes."""
-        await grant_together((self,), requests=requests, bytes=bytes)
+        await grant_together((self,), requests=requests, bytes=bytes, is_hurried=is_hurried)
 
     def set(self, budget: Budget) -> None:
         """Keep to ``budget`` from now on; who waits for a turn of the old pace soon notices."""
@@ -172,12 +175,16 @@ class AccountLimits:
         self._window_granted += requests
 
 
-async def grant_together(accounts: Sequence[AccountLimits], *, requests: int = 1, bytes: int = 0) -> None:
+async def grant_together(
+    accounts: Sequence[AccountLimits], *, requests: int = 1, bytes: int = 0, is_hurried: bool = False
+) -> None:
     """Wait until all of these accounts (at least one) grant ``requests`` requests that move ``bytes`` bytes, at once: a
     grant that was given early and used late would be a burst. An account that is named twice grants twice as much.
 
-    Lines are entered in the order of ``rank``, each when the turn of the one before has come, so the account that many
-    share is held up by nobody who still waits for another.
+    Lines are entered in the order of ``rank``, each when the turn of the one before has come. Should that one have to wait
+    again - its service asked for less meanwhile - the later lines are left until its turn has come anew. So the account that
+    many share is held up by nobody who still waits for another. ``is_hurried``: writers wait for it, so it goes before all
+    others in each line.
     """
     if len(accounts) == 2 and accounts[0] is accounts[1]:
         accounts, requests, bytes = accounts[:1], 2 * requests, 2 * bytes
@@ -187,27 +194,38 @@ async def grant_together(accounts: Sequence[AccountLimits], *, requests: int = 1
         for one in accounts:
             one._measure(now, requests)
         return
-    async with AsyncExitStack() as lines:
-        entered: list[AccountLimits] = []
-        for one in sorted(bounded, key=lambda account: account.rank):
-            await lines.enter_async_context(one._line)
+    order = sorted(bounded, key=lambda account: account.rank)
+    entered: list[AccountLimits] = []
+    try:
+        while len(entered) < len(order):
+            one = order[len(entered)]
+            await one._line.take(HURRIED if is_hurried else ORDINARY)
             entered.append(one)
-            await _turn_of(entered, requests, bytes)
+            while (again := await _turn_of(entered, requests, bytes)) is not None:
+                while entered[-1] is not again:
+                    entered.pop()._line.give()
         now = accounts[0].clock.monotonic()
         for one in accounts:
             one._take(now, requests, bytes)
+    finally:
+        while entered:
+            entered.pop()._line.give()
 
 
-async def _turn_of(accounts: Sequence[AccountLimits], requests: int, bytes: int) -> None:
+async def _turn_of(accounts: Sequence[AccountLimits], requests: int, bytes: int) -> AccountLimits | None:
+    """None when the turn of all has come; else the first of the earlier ones that has to wait again, for longer than a blink."""
     clock = accounts[0].clock
     while True:
         now = clock.monotonic()
         waits = [one._wait_seconds(now, requests, bytes) for one in accounts]
         if max(waits) <= RESOLUTION_SECONDS:
-            return
+            return None
         for one, wait in zip(accounts, waits, strict=True):
             if wait > RESOLUTION_SECONDS:
                 one._waited_at = now
+        for one, wait in zip(accounts[:-1], waits, strict=False):
+            if wait > BLINK_SECONDS:
+                return one
         await clock.sleep(min(max(waits), LONGEST_SLEEP_SECONDS))
 
 

@@ -57,6 +57,11 @@ READS: Final = frozenset({"list", "read"})
 class Patience(Protocol):
     """How long whoever owns the requests goes on trying."""
 
+    @property
+    def is_hurried(self) -> bool:
+        """Do writers wait for what is asked now?"""
+        ...
+
     async def keep_trying(self, account: str, fault: CloudError, attempt: int) -> bool:
         """After ``attempt`` fruitless tries: once more? May wait, and raises what ends everything."""
         ...
@@ -103,6 +108,11 @@ class PacedStore:
         """The same account, pace and counter, for writes under ``claim``; ``patience`` says when a request is given up."""
         return PacedStore(self.inner, self.limits, self._counter, self._clock, claim, patience)
 
+    @property
+    def is_hurried(self) -> bool:
+        """Its requests go first in every line."""
+        return self._patience is not None and self._patience.is_hurried
+
     async def _may_send_until(self, operation: Operation) -> float:
         if operation in READS:
             return inf
@@ -122,7 +132,7 @@ class PacedStore:
         wait = FIRST_WAIT_SECONDS
         for attempt in counting(1):
             sides = (self.limits,) if origin is None else (self.limits, origin.limits)
-            await grant_together(sides, requests=requests, bytes=bytes)
+            await grant_together(sides, requests=requests, bytes=bytes, is_hurried=self.is_hurried)
             until = await self._may_send_until(operation)
             try:
                 answer = await self._in_time(call, until)
@@ -226,7 +236,7 @@ class PacedStore:
     async def head(self, container: str, name: str) -> Listed:
         found = await self._send("read", lambda: self.inner.head(container, name))
         if found.tags:  # the tags of a blob are another request, made only where there are any
-            await self.limits.grant()
+            await self.limits.grant(is_hurried=self.is_hurried)
             self._count("read", 1, None)
         return found
 
@@ -248,7 +258,7 @@ class PacedStore:
         wait, attempt, got = FIRST_WAIT_SECONDS, 0, 0
         while True:
             attempt += 1
-            await self.limits.grant()
+            await self.limits.grant(is_hurried=self.is_hurried)
             left = None if length is None else length - got
             try:
                 async with self.inner.read(
@@ -256,7 +266,7 @@ class PacedStore:
                 ) as chunks:
                     self._count("read", 1, None)
                     async for chunk in chunks:
-                        await self.limits.grant(requests=0, bytes=len(chunk))
+                        await self.limits.grant(requests=0, bytes=len(chunk), is_hurried=self.is_hurried)
                         got += len(chunk)
                         self.tried(attempt)
                         wait, attempt = FIRST_WAIT_SECONDS, 0

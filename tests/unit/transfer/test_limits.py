@@ -204,3 +204,67 @@ def test_the_first_turns_of_a_run_make_up_for_nothing() -> None:
 
     play(work, 60.0)
     assert limits == [pytest.approx(9 / PER_SECOND)]
+
+
+def test_an_account_that_asks_for_less_while_its_copies_stand_in_line_holds_up_nobody_at_the_account_they_share():
+    waited: list[float] = []
+
+    async def work(loop: SimLoop, clock: SimClock) -> None:
+        limits = Limits(clock, ["one", "two", "source"])
+        for name, per_minute in (("one", 6_000), ("two", 6_000), ("source", 600)):
+            limits.account(name).requests_per_minute = per_minute
+        one, source = limits.account("one"), limits.account("source")
+        sent: list[float] = []
+        crowds = [asyncio.create_task(crowd(lambda: grant_together((one, source)), sent, loop))]
+        while True:
+            await asyncio.sleep(3.0)
+            one.give_way(60.0)  # whoever stands in line had its turn there already
+            begun = loop.time()
+            await source.grant()
+            waited.append(loop.time() - begun)
+            assert crowds
+
+    play(work, 300)
+    assert len(waited) > 20
+    assert max(waited) < 1.0
+
+
+def test_what_writers_wait_for_goes_first_in_the_line():
+    waited: dict[bool, list[float]] = {True: [], False: []}
+
+    async def work(loop: SimLoop, clock: SimClock) -> None:
+        limits = Limits(clock, ["one", "source"])
+        limits.account("source").requests_per_minute = 600
+        source = limits.account("source")
+        sent: list[float] = []
+        crowds = [asyncio.create_task(crowd(source.grant, sent, loop))]
+        await asyncio.sleep(1.0)
+        for turn in range(20):
+            begun, is_hurried = loop.time(), bool(turn % 2)
+            await source.grant(is_hurried=is_hurried)
+            waited[is_hurried].append(loop.time() - begun)
+        assert crowds
+
+    play(work, 300)
+    assert max(waited[True]) < 0.3
+    assert min(waited[False][1:]) > 1.0
+
+
+def test_nobody_who_is_cancelled_keeps_a_line():
+    granted: list[float] = []
+
+    async def work(loop: SimLoop, clock: SimClock) -> None:
+        limits = Limits(clock, ["one", "source"])
+        one, source = limits.account("one"), limits.account("source")
+        one.requests_per_minute = source.requests_per_minute = 60
+        tasks = [asyncio.create_task(grant_together((one, source))) for _ in range(10)]
+        await asyncio.sleep(2.5)
+        one.give_way(5.0)
+        for task in tasks[::2]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await grant_together((one, source))
+        granted.append(loop.time())
+
+    play(work, 300)
+    assert granted

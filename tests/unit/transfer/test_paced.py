@@ -152,6 +152,8 @@ class Away:
 class Wait:
     """Patience that is written down."""
 
+    is_hurried = False
+
     def __init__(self, most: float = inf) -> None:
         self.most = most
         self.asked: list[int] = []
