@@ -17,7 +17,7 @@ from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
 from migrator.engine.patience import key as waits_out
 from migrator.engine.preview import standing_of
-from migrator.engine.soak_waits import SoakWaits, note_of, read
+from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.outcome import Comparison
@@ -265,11 +265,11 @@ def _soak_waits(move: MoveRecord, recorded: _Recorded) -> SoakWaits | None:
 
 
 def _gates(move: MoveRecord, planned: PlannedWave | None, store: StateStore | None) -> tuple[Sample, ...]:
-    """The wave's gates in the plan's order, then the built-in one that can fail."""
+    """The wave's gates in the plan's order, then the built-in ones that can fail."""
     if store is None or planned is None or move.state is not MoveState.SOAKING or move.switched_at is None:
         return ()
     last = store.last_samples(move.id)
-    names = [*(gate.name for gate in planned.gates), NO_STRAGGLERS]
+    names = [*(gate.name for gate in planned.gates), LIVE_CONTAINERS, NO_STRAGGLERS]
     return tuple(last[name] for name in names if name in last and last[name].at >= move.switched_at)
 
 

@@ -288,7 +288,11 @@ def _data(facts: Facts, planned: PlannedMove, record: MoveRecord) -> Iterator[Fi
     if missing:
         text = f"the live account {live} has no container {', '.join(missing)}"
         yield Finding(
-            "error", "live-data-missing", str(planned.id), text, "find out who deleted it; do not apply before"
+            "error",
+            "live-data-missing",
+            str(planned.id),
+            text,
+            "put it back; if customers dropped it: `migrate retry PLAN --accept-container NAME --reason TEXT`",
         )
 
 

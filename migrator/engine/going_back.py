@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
-from migrator.engine import adopting, enforcing, left_behind, stays, steps
+from migrator.engine import adopting, enforcing, left_behind, live_containers, stays, steps
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
@@ -124,6 +124,8 @@ async def _one_back(
     mover = fleet.mover(move)
     if mover.record.state in (MoveState.PENDING, MoveState.REVERSED):
         return Outcome("done")
+    if abandon is None and (why_not := await live_containers.halted_before_going_back(mover)):
+        return Outcome("halted", (why_not,))
     mover.on_conflict = on_conflict
     mover.is_patient = True
     mover._transfer = None
@@ -171,12 +173,17 @@ async def retry(
     reason: str,
     who: str,
     accept_deletes: int | None = None,
+    accept_containers: Sequence[str] = (),
     adopt_route: bool = False,
 ) -> Outcome:
     """Let halted and reversed moves go on with the next ``apply``; the outcome is halted if a route forbids that.
 
-    Raises UsageError if the scope has nothing to retry.
+    Args:
+        accept_containers: customers dropped these whole; said of moves that go on as well.
+    Raises:
+        UsageError: the scope has nothing to retry, or none of these containers.
     """
+    accepted = live_containers.accept(fleet, scope, accept_containers, reason=reason, who=who)
     adopted = await adopting.adopt(fleet, scope, reason=reason, who=who) if adopt_route else []
     reasons, refused = list(adopting.told(fleet, adopted)), []
     for move in scope:
@@ -200,6 +207,7 @@ async def retry(
     fleet.save_waves_of(scope)
     if refused:
         return Outcome("halted", (*reasons, *refused))
+    reasons += accepted
     if not reasons:
         raise UsageError(
             "cannot retry: no move in that scope is halted or reversed"

@@ -243,6 +243,7 @@ class Mover:
                 admit_until=self.admit_until,
                 note=self.note,
                 waits=self.waits,
+                linger=self.shared.session.linger,
             )
         self._transfer.is_adopting = self.record.is_adopted
         return self._transfer
@@ -381,7 +382,7 @@ class Mover:
             objects_copied=f.objects_copied + tally.copied,
             bytes_copied=f.bytes_copied + tally.copied_bytes,
             objects_deleted=f.objects_deleted + tally.deleted,
-            deletes_counted=f.deletes_counted + tally.deleted,
+            deletes_counted=f.deletes_counted + tally.deletes_reserved,
         )
         if record.figures != f:
             self.save(record, *changes)

@@ -152,14 +152,22 @@ class Rollout:
         reason: str,
         who: str,
         accept_deletes: int | None = None,
+        accept_containers: Sequence[str] = (),
         adopt_route: bool = False,
     ) -> Outcome:
-        """Let halted and reversed moves go on with the next ``apply``; ``adopt_route``: as the route document says."""
+        """Let halted and reversed moves go on with the next ``apply``; ``adopt_route``: as the route document says;
+        ``accept_containers``: customers dropped these whole."""
 
         async def work() -> Outcome:
             scope = self._fleet.in_scope(wave, region, area)
             return await going_back.retry(
-                self._fleet, scope, reason=reason, who=who, accept_deletes=accept_deletes, adopt_route=adopt_route
+                self._fleet,
+                scope,
+                reason=reason,
+                who=who,
+                accept_deletes=accept_deletes,
+                accept_containers=accept_containers,
+                adopt_route=adopt_route,
             )
 
         return await self._guarded(work)

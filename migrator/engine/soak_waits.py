@@ -25,6 +25,9 @@ from migrator.ports.state_store import SetNote
 PATIENCE_INTERVALS: Final = 3
 """A soak that has stood still for longer than so many intervals needs somebody to look."""
 
+LIVE_CONTAINERS: Final = "live-containers"
+"""The built-in gate that asks whether the account that customers use still has its containers."""
+
 
 @value(frozen=True, slots=True)
 class Standstill:
@@ -71,10 +74,15 @@ def soak_waits(
             lacks.append(f"gate {gate.name} {said.verdict}: {said.reason}")
     planned = {gate.name for gate in wave.gates}
     for name, said in sorted(last.items()):  # built-in ones
-        if name not in planned and said.verdict is Verdict.ERRORED:
+        if name not in planned and (said.verdict is Verdict.ERRORED or is_lost(said)):
             lacks.append(f"gate {name} {said.verdict}: {said.reason}")
     gates = tuple(_keeping(state, wave.gates, last))
     return SoakWaits(state.remaining_seconds, state.until, tuple(lacks), gates, still_since)
+
+
+def is_lost(said: Sample) -> bool:
+    """Does it say that the account that customers use has lost a container?"""
+    return said.gate == LIVE_CONTAINERS and said.verdict is Verdict.FAILED
 
 
 def _keeping(state: SoakState, gates: Sequence[Gate], last: Mapping[str, Sample]) -> Iterator[Standstill]:

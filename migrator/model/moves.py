@@ -96,7 +96,7 @@ class Figures:
     fence_seconds: float | None = None
     """How long writers were paused by the last fence; None before the first."""
     deletes_counted: int = 0
-    """Deletes of this direction, against the cap."""
+    """Deletes of this direction, against the cap; counted before they are sent."""
     deletes_accepted: int = 0
     """The cap a person raised with ``retry --accept-deletes N``."""
     passes: int = 0

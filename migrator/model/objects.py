@@ -84,6 +84,9 @@ class ContainerInfo:
     public_access: str | None = None
     has_immutability: bool = False
     has_legal_hold: bool = False
+    etag: str = ""
+    """Of the container itself: another one after it was deleted and made anew, and after its properties, metadata or policies
+    were set; never after a write to a blob. Empty where the service shows none."""
 
 
 @value(frozen=True, slots=True)

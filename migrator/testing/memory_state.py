@@ -275,9 +275,11 @@ class MemoryStateStore:
     def move(self, move: MoveId) -> MoveRecord | None:
         return self._rows.moves.get(move)
 
-    def ranges(self, move: MoveId, container: str, prefix: str) -> Iterator[EvidenceRange]:
+    def ranges(
+        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None
+    ) -> Iterator[EvidenceRange]:
         """In pages like those of a database, so that a simulation sees what a real run would see of concurrent commits."""
-        cursor = BEFORE_ALL
+        cursor = BEFORE_ALL if above is None else position(above)
         while True:
             uppers, ranges = self._rows.ranges.get((move, container, prefix), _NO_RANGES)
             first = bisect_right(uppers, cursor)
@@ -298,6 +300,9 @@ class MemoryStateStore:
 
     def exception(self, move: MoveId, container: str, name: str) -> ExceptionRow | None:
         return self._rows.exceptions.get((move, container, name))
+
+    def beyond(self, move: MoveId, container: str, names: Sequence[str]) -> frozenset[str]:
+        return frozenset(name for name in names if (move, container, name) in self._rows.beyond)
 
     def exception_counts(self, move: MoveId) -> Mapping[str, int]:
         counts = {kind: count for (owner, kind), count in self._rows.counts.items() if owner == move and count}

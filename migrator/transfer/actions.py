@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,6 @@ from migrator.errors import (
     AccessRefused,
     CloudError,
     ConditionFailed,
-    MigrateError,
     NotFound,
     OutcomeUnknown,
     SourceChanged,
@@ -26,7 +24,7 @@ from migrator.model.objects import CREATE, NOTHING, BlobType, Condition, Listed
 from migrator.model.values import replace
 from migrator.ports.executor import Refusal
 from migrator.ports.object_store import ObjectStore
-from migrator.ports.state_store import Change, DropException, DropOutstanding, PutException, PutOutstanding
+from migrator.ports.state_store import Change, DropException, PutException
 from migrator.ports.troubles import OTHERS_BLOCKS, Whose, whose
 from migrator.transfer.adopt import is_equal
 from migrator.transfer.copying import Copied, fits_header, same_content
@@ -64,30 +62,16 @@ WRITING = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.C
 """Verbs that may send a write to the name itself."""
 
 
-def outstanding(walk: Walk, case: Case, verb: Verb, sent: Condition | None = None) -> Change:
-    """Put an unanswered write on record until it cannot be applied any more. Only a replacement is over when its ETag is
-    gone; tags and tiers carry no condition, so they count like a create. ``sent``: the condition of the newest write, where
-    one name takes several."""
-    t, place = walk.transfer, (walk.container, case.name)
-    known = t.outstanding.get(place)
-    is_conditional = verb in (Verb.REPLACE, Verb.RECREATE) and not (known is not None and known.kind == "create")
-    replaced = sent.if_match if sent is not None else case.destination.etag if case.destination else None
-    etag = replaced if is_conditional else None
-    write = t.unanswered(walk.container, case.name, "replace" if etag else "create", etag)
-    t.outstanding[place] = write
-    return PutOutstanding(t.move, write)
-
-
-def leave_cut_off(walk: Walk, cut_off: Iterable[tuple[Case, Verb]], sent: Condition | None = None) -> None:
-    """Writes that were cut off in the middle - a signal, a rollback, another name's failure - may have been sent: nobody waits
-    for their answers any more, and they can be applied as late as any unanswered write.
-
-    A store that refuses to write it down belongs to another run, which waits for this run's credentials anyway."""
-    changes = [outstanding(walk, case, verb, sent) for case, verb in cut_off]
-    if not changes:
-        return
-    with suppress(MigrateError):
-        walk.transfer.commit(changes, PassResult())
+def leave(walk: Walk, cut_off: Iterable[tuple[Case, Verb]], sent: Condition | None = None) -> None:
+    """Put writes on record that were not answered, or were cut off in the middle: by a signal, a rollback, another name's
+    failure. Only a replacement is over when its ETag is gone; tags and tiers carry no condition, so they count like a create.
+    ``sent``: the condition of the newest write, where one name takes several."""
+    t, writes = walk.transfer, []
+    for case, verb in cut_off:
+        replaced = sent.if_match if sent is not None else case.destination.etag if case.destination else None
+        etag = replaced if verb in (Verb.REPLACE, Verb.RECREATE) else None
+        writes.append(t.unanswered(walk.container, case.name, "replace" if etag else "create", etag))
+    t.leave(writes)
 
 
 @dataclass(slots=True)
@@ -121,7 +105,7 @@ class Action:
                     await self._compare()
                 case Verb.DELETE:
                     assert case.destination is not None
-                    self.walk.candidates.append((case.name, case.destination.etag))
+                    self.walk.absences.propose(case.name, case.destination.etag)
                 case Verb.WAIT:
                     self._wait()
                 case Verb.FOREIGN:
@@ -146,7 +130,7 @@ class Action:
             self._refused(decision.verb, fault)
         except asyncio.CancelledError:
             if decision.verb in WRITING:
-                leave_cut_off(self.walk, [(case, Verb.MARK if self.is_tagging else decision.verb)], self.sent)
+                leave(self.walk, [(case, Verb.MARK if self.is_tagging else decision.verb)], self.sent)
             raise
 
     def _wait(self) -> None:
@@ -175,7 +159,7 @@ class Action:
             self._nothing_written()
         elif isinstance(fault, OutcomeUnknown):
             self.tally.superseded += 1
-            self._leave_outstanding(Verb.MARK if self.is_tagging else verb)
+            leave(self.walk, [(self.case, Verb.MARK if self.is_tagging else verb)], self.sent)
         elif whose(fault) is Whose.PASSING:
             self.tally.waiting += 1
             self.tally.name(self.walk.container, self.case.name, fault.message)
@@ -227,10 +211,6 @@ class Action:
             self.evidence.drop(self.case.name)
         else:
             self.evidence.put(self.case.name, self.case.record)
-
-    def _leave_outstanding(self, verb: Verb) -> None:
-        t = self.walk.transfer
-        t.commit([outstanding(self.walk, self.case, verb, self.sent)], PassResult())
 
     async def _copy(self, condition: Condition) -> None:
         case, t = self.case, self.walk.transfer
@@ -319,7 +299,7 @@ class Action:
         assert case.destination is not None
         if case.origin is None:
             await self._keep(t.destination, t.destination, case.destination)
-            self.walk.candidates.append((case.name, case.destination.etag))
+            self.walk.absences.propose(case.name, case.destination.etag)
             self.tally.superseded += 1
             return
         if await same_content(t.origin, t.destination, self.walk.container, case.origin, case.destination):
@@ -357,7 +337,7 @@ class Action:
             self._except("decided", "the source's version was kept")
         elif case.origin is None:
             assert case.destination is not None
-            self.walk.candidates.append((case.name, case.destination.etag))
+            self.walk.absences.propose(case.name, case.destination.etag)
         else:
             await self._copy(Condition(if_match=case.destination.etag) if case.destination else CREATE)
             self.changes.append(DropException(t.move, self.walk.container, case.name))
@@ -396,8 +376,7 @@ class Action:
         t, place = self.walk.transfer, (self.walk.container, self.case.name)
         write = t.outstanding.get(place)
         if write is not None and write.kind != "create" and place not in t.staged:
-            del t.outstanding[place]
-            self.changes.append(DropOutstanding(t.move, write.side, write.container, write.name))
+            self.changes += t.settled(*place)
 
     def _except(self, kind: str, detail: str) -> None:
         case, t = self.case, self.walk.transfer

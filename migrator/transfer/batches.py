@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from migrator.ports.executor import CopyUnit, Refusal
 from migrator.ports.state_store import Change
-from migrator.transfer.actions import Action, leave_cut_off
+from migrator.transfer.actions import Action, leave
 from migrator.transfer.copying import fits_header, why_of
 from migrator.transfer.decide import Case, Decision, Verb
 from migrator.transfer.evidence import Evidence
@@ -94,7 +94,7 @@ async def _copy(
         Action(walk, case, evidence, changes, tally).answered(decision.verb, answer)
 
     def lost(indexes: Sequence[int]) -> None:
-        leave_cut_off(walk, [(work[index][0], work[index][1].verb) for index in indexes])
+        leave(walk, [(work[index][0], work[index][1].verb) for index in indexes])
 
     units = [_unit(case, decision) for case, decision in work]
     sizes = [case.origin.size if case.origin else 0 for case, _ in work]

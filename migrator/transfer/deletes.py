@@ -1,34 +1,48 @@
 """Deletes: what the origin no longer has goes at the destination too, asked for once more, conditionally, under a cap.
 
 Called at the end of a pass, when all its listings are complete: the cap is tested against everything the pass would delete,
-before the first delete. Memory: at most MOST_HELD candidates; those beyond are found again by the next pass.
+before the first delete. Rules:
+
+- nothing is deleted because a whole container is gone, whatever the cap, until a person names it (``containers``);
+- what is about to be deleted is counted first, a group at a time, with its names; what was not deleted is given back. So the
+  cap holds over any number of deaths, and a run that follows one gives back what still stands;
+- a delete that was not answered stays counted until a pass shows that its name still stands.
+
+Memory: at most MOST_HELD candidates; those beyond are found again by the next pass.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from migrator.errors import CloudError, ConditionFailed, JudgementError, MigrateError, NotFound, OutcomeUnknown
+from migrator.errors import CloudError, ConditionFailed, JudgementError, NotFound, OutcomeUnknown
 from migrator.model.moves import Direction, ExceptionRow
-from migrator.ports.state_store import Change, DropException, PutException, PutOutstanding
+from migrator.ports.state_store import Change, DropException, PutException, SetNote
 from migrator.ports.troubles import Whose, whose
+from migrator.transfer import containers
+from migrator.transfer.absences import MOST_CANDIDATES, Absences
 from migrator.transfer.result import PassResult
-from migrator.transfer.subject import Transfer
+from migrator.transfer.subject import Place, Transfer
 
-MOST_HELD = 200_000
+MOST_HELD = MOST_CANDIDATES
+GROUP = 100
+"""Deletes that are counted together before the first of them."""
+MOST_UNSURE = 1_000
+"""Names of unanswered deletes that are kept, so that they can be given back."""
+CONFIRMED = {"blob": "BlobNotFound", "container": "ContainerNotFound"}
+"""What the origin must say of a name, or of a container that is known to be gone. Source: Azure "Blob service error codes"."""
 
 
 class Candidate(NamedTuple):
-    """A name the origin did not list, and the generation of ours at the destination. ``is_at_origin``: the container is."""
+    """A name the origin did not list, and the generation of ours at the destination. ``is_lost``: with its container."""
 
     container: str
     name: str
     etag: str
-    is_at_origin: bool
+    is_lost: bool = False
 
 
 @dataclass(slots=True)
@@ -38,74 +52,106 @@ class Candidates:
     held: list[Candidate] = field(default_factory=list)
     count: int = 0
 
-    def add(self, container: str, found: Sequence[tuple[str, str]], *, is_at_origin: bool) -> None:
-        """``found``: (name, ETag) of one container, both its listings being complete."""
-        self.count += len(found)
+    def add(self, container: str, found: Absences, *, is_lost: bool) -> None:
+        """``found`` in one container, both its listings being complete."""
+        self.count += found.candidate_count
         room = max(0, MOST_HELD - len(self.held))
-        self.held += [Candidate(container, name, etag, is_at_origin) for name, etag in found[:room]]
+        self.held += [Candidate(container, name, etag, is_lost) for name, etag in found.candidates[:room]]
 
 
 async def delete_candidates(t: Transfer, candidates: Candidates, result: PassResult) -> None:
     """Test the cap, then delete one by one.
 
     Raises:
-        JudgementError: more than the cap, all passes of this direction together; nothing of this pass was deleted.
+        JudgementError: a container of the live side is gone with its objects, or there is more to delete than the cap, all
+            passes of this direction together; nothing of this pass was deleted.
     """
-    if not candidates.count:
+    before: list[list[str]] = t.state.note(_key(t)) or []
+    if not candidates.count and not before:
         return
-    cap, total = t.delete_cap(result.destination_objects), t.deletes_counted + candidates.count
+    standing = {(one.container, one.name) for one in candidates.held}
+    back = sum((container, name) in standing for container, name in before)
+    cap, total = t.delete_cap(result.destination_objects), t.deletes_counted - back + candidates.count
+    _refuse_lost(t, candidates, total if total > cap else 0)
     if total > cap:
         raise JudgementError(
             f"cannot go on deleting at {t.destination.account}: {total:,} objects of {t.move} vanished from"
             f" {t.origin.account}, more than {cap:,}",
-            hint=f"look at the source, then: migrate retry --accept-deletes {total}",
+            hint=f"look at {t.origin.account}, then: migrate retry --accept-deletes {total}",
         )
-    tally = PassResult(superseded=candidates.count - len(candidates.held))
-    told: list[Change] = []
+    if before:
+        _count(t, PassResult(deletes_reserved=-back), SetNote(_key(t), None))
+    found = PassResult(superseded=candidates.count - len(candidates.held))
+    unsure: list[Place] = []
     try:
-        for candidate in candidates.held:
+        for begin in range(0, len(candidates.held), GROUP):
+            await _delete_group(t, candidates.held[begin : begin + GROUP], unsure, found)
+    finally:
+        result.add(found)
+
+
+def _refuse_lost(t: Transfer, candidates: Candidates, total_above_cap: int) -> None:
+    lost = {one.container for one in candidates.held if one.is_lost}
+    lost -= containers.accepted(t.state, t.move, t.origin.account)
+    if lost:
+        names, live, other = sorted(lost), t.origin.account, t.destination.account
+        raise JudgementError(
+            f"cannot go on with {t.move}: {containers.in_words(names, live)}; nothing is deleted at {other} because of that",
+            hint=containers.way_out(names, live, other, t.direction, deletes=total_above_cap),
+        )
+
+
+async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Place], found: PassResult) -> None:
+    """Count them all, delete what is still to be deleted, and give back the rest."""
+    names = [[one.container, one.name] for one in group]
+    _count(t, PassResult(deletes_reserved=len(group)), SetNote(_key(t), [*map(list, unsure), *names]))
+    tally, told, begun = PassResult(), list[Change](), len(unsure)
+    try:
+        for one in group:
             await t.admit()
             try:
-                is_deleted = await _delete(t, candidate)
+                is_deleted = await _delete(t, one)
+            except (OutcomeUnknown, asyncio.CancelledError) as fault:
+                unsure.append((one.container, one.name))
+                if isinstance(fault, asyncio.CancelledError):
+                    raise
             except CloudError as fault:
                 if whose(fault) is not Whose.NAME:
                     raise
                 tally.failed += 1
-                tally.name(candidate.container, candidate.name, str(fault))
-                told.append(_refused(t, candidate, fault))
-                continue
-            if is_deleted:
-                tally.deleted += 1
-                t.deletes_counted += 1
-                if (candidate.container, candidate.name) in t.exceptions:
-                    told.append(DropException(t.move, candidate.container, candidate.name))
+                tally.name(one.container, one.name, str(fault))
+                told.append(_refused(t, one, fault))
             else:
-                tally.superseded += 1
+                tally.deleted += is_deleted
+                if is_deleted and (one.container, one.name) in t.exceptions:
+                    told.append(DropException(t.move, one.container, one.name))
     finally:
-        t.commit(told, tally)
-        result.add(tally)
+        tally.superseded = len(group) - tally.deleted - tally.failed
+        tally.deletes_reserved = (len(unsure) - begun) + tally.deleted - len(group)
+        del unsure[:-MOST_UNSURE]
+        found.add(tally)
+        _count(t, tally, *told, SetNote(_key(t), [list(place) for place in unsure] or None))
+
+
+def _count(t: Transfer, tally: PassResult, *changes: Change) -> None:
+    t.commit(changes, tally)
+    t.deletes_counted += tally.deletes_reserved
 
 
 async def _delete(t: Transfer, one: Candidate) -> bool:
-    """True if it is deleted; False if a later pass must look again."""
+    """True if it is deleted; False if a later pass must look again. OutcomeUnknown: it is on record."""
     try:
         await t.origin.head(one.container, one.name)
         return False
     except NotFound as absence:
-        if absence.what == "container" and one.is_at_origin:
+        if absence.code != CONFIRMED.get(absence.what) or (absence.what == "container" and not one.is_lost):
             return False
     try:
-        await t.destination.delete(one.container, one.name, if_match=one.etag)
+        with t.visible(one.container, one.name, "delete", one.etag):
+            await t.destination.delete(one.container, one.name, if_match=one.etag)
         return True
     except (ConditionFailed, NotFound):
         return False
-    except OutcomeUnknown:
-        _leave_outstanding(t, one)
-        return False
-    except asyncio.CancelledError:
-        with suppress(MigrateError):
-            _leave_outstanding(t, one)
-        raise
 
 
 def _refused(t: Transfer, one: Candidate, fault: CloudError) -> PutException:
@@ -115,10 +161,5 @@ def _refused(t: Transfer, one: Candidate, fault: CloudError) -> PutException:
     return PutException(t.move, row)
 
 
-def _leave_outstanding(t: Transfer, one: Candidate) -> None:
-    known = t.outstanding.get((one.container, one.name))
-    if known is not None and known.kind == "create":
-        return  # it can be applied for longer than any delete
-    write = t.unanswered(one.container, one.name, "delete", one.etag)
-    t.outstanding[one.container, one.name] = write
-    t.commit([PutOutstanding(t.move, write)], PassResult())
+def _key(t: Transfer) -> str:
+    return f"deleting/{t.move}/{t.direction}"

@@ -139,6 +139,12 @@ class Evidence:
         if self._records.pop(name_hash(name), None) is not None:
             self._packed = None
 
+    def forget(self, hashes: Iterable[int]) -> None:
+        """Drop the records of these names, by their hashes."""
+        for one in hashes:
+            if self._records.pop(one, None) is not None:
+                self._packed = None
+
     def settle(self) -> None:
         """Nothing is under way any more: what is pending keeps what was known before, or goes if that is one side only."""
         for key, record in list(self.records()):

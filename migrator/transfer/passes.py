@@ -12,15 +12,16 @@ Memory: the names of the ranges in flight (walk.NAMES_IN_FLIGHT) and the delete 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
-from migrator.model.moves import EvidenceRange
+from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
-from migrator.transfer import sweeping
+from migrator.transfer import containers, sweeping
 from migrator.transfer.copying import Copier
 from migrator.transfer.deletes import Candidates, delete_candidates
 from migrator.transfer.evidence import Evidence
-from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
+from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order, order_key
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 from migrator.transfer.walk import Walk
@@ -35,10 +36,20 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     if transfer.copier is None:
         transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock)
     transfer.staged = sweeping.known(transfer)
-    for container, is_at_origin in await _containers(transfer, create=True):
-        for prefix in transfer.area.prefixes_in(container):
-            found = await _ordered(transfer, container, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
-            candidates.add(container, found, is_at_origin=is_at_origin)
+    sides = await _Sides.look(transfer)
+    await sides.make_missing(transfer)
+    replaced = await sides.replaced(transfer)
+    for name in sides.names:
+        is_at_origin = name in sides.here
+        walks = [
+            await _ordered(transfer, name, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
+            for prefix in transfer.area.prefixes_in(name)
+        ]
+        for walk in walks:
+            if walk.has_container and not is_at_origin:
+                result.superseded += walk.absences.candidate_count  # it is there again: the next pass looks
+            else:
+                candidates.add(name, walk.absences, is_lost=not is_at_origin or name in replaced)
     await delete_candidates(transfer, candidates, result)
     await sweeping.sweep(transfer, result)
     # They could not be applied any more when this pass began, and it has seen every name since. One that was not answered again
@@ -46,6 +57,9 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     gone = [write for write in expired if transfer.outstanding.get((write.container, write.name)) is write]
     if gone:
         transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in gone], PassResult())
+    learned = sides.learned(transfer)
+    if learned:
+        transfer.commit(learned, PassResult())
     result.seconds = transfer.clock.monotonic() - begun
     return result
 
@@ -55,25 +69,63 @@ async def watch(transfer: Transfer) -> PassResult:
     result = PassResult()
     begun = transfer.clock.monotonic()
     transfer.load()
-    for container, is_at_origin in await _containers(transfer, create=False):
-        for prefix in transfer.area.prefixes_in(container):
-            await _ordered(transfer, container, prefix, is_at_origin, result, in_fence=False, watch=True)
+    sides = await _Sides.look(transfer)
+    for name in sides.names:
+        for prefix in transfer.area.prefixes_in(name):
+            await _ordered(transfer, name, prefix, name in sides.here, result, in_fence=False, watch=True)
     result.seconds = transfer.clock.monotonic() - begun
     return result
 
 
-async def _containers(transfer: Transfer, *, create: bool) -> list[tuple[str, bool]]:
-    """Containers of the area on either side or in the evidence, and whether the origin has them now."""
-    here, there = await asyncio.gather(transfer.origin.containers(), transfer.destination.containers())
-    at_origin = {info.name: info for info in here}
-    at_destination = {info.name for info in there}
-    known = {container for container, _ in transfer.state.containers_with_ranges(transfer.move)}
-    names = sorted(name for name in {*at_origin, *at_destination, *known} if transfer.area.prefixes_in(name))
-    for name in names:
-        if create and name in at_origin and name not in at_destination:
+@dataclass(slots=True)
+class _Sides:
+    """The containers of the area on both sides when a pass begins. ``names``: those, and those that the evidence knows."""
+
+    here: dict[str, ContainerInfo]
+    there: dict[str, ContainerInfo]
+    names: list[str]
+
+    @classmethod
+    async def look(cls, transfer: Transfer) -> _Sides:
+        here, there = await asyncio.gather(transfer.origin.containers(), transfer.destination.containers())
+        known = {container for container, _ in transfer.state.containers_with_ranges(transfer.move)}
+        takes = transfer.area.prefixes_in
+        at_origin = {info.name: info for info in here if takes(info.name)}
+        at_destination = {info.name: info for info in there if takes(info.name)}
+        names = sorted(name for name in {*at_origin, *at_destination, *known} if takes(name))
+        return cls(at_origin, at_destination, names)
+
+    async def replaced(self, transfer: Transfer) -> set[str]:
+        """Containers of the origin that are not the ones that were proved, but new ones in their place. Written down before
+        anything of them is copied."""
+        state, move, origin = transfer.state, transfer.move, transfer.origin
+        found = set()
+        for name in containers.renewed(state, move, origin.account, self.here.values()):
             await transfer.admit()
-            await transfer.destination.create_container(ContainerInfo(name, at_origin[name].metadata))
-    return [(name, name in at_origin) for name in names]
+            prefixes, is_source = transfer.area.prefixes_in(name), transfer.direction is Direction.FORWARD
+            if await containers.was_replaced(state, move, origin, name, prefixes, is_source=is_source):
+                found.add(name)
+        if found - containers.replaced(state, move, origin.account):
+            transfer.commit([containers.mark_replaced(state, move, origin.account, found)], PassResult())
+        return found
+
+    async def make_missing(self, transfer: Transfer) -> None:
+        """Containers that only the origin has."""
+        for name in sorted(self.here.keys() - self.there.keys()):
+            await transfer.admit()
+            with transfer.visible(name, "", "create"):
+                await transfer.destination.create_container(ContainerInfo(name, self.here[name].metadata))
+
+    def learned(self, transfer: Transfer) -> list[SetNote]:
+        """After a whole pass: these containers are the ones that were proved. One that was made in this pass is noted by the
+        next one."""
+        state, move = transfer.state, transfer.move
+        origin, destination = transfer.origin.account, transfer.destination.account
+        keep = containers.noted(state, move, origin).keys() - containers.accepted(state, move, origin)
+        return [
+            *containers.learn(state, move, origin, self.here.values(), keep=keep),
+            *containers.learn(state, move, destination, self.there.values()),
+        ]
 
 
 async def _ordered(
@@ -85,22 +137,23 @@ async def _ordered(
     *,
     in_fence: bool,
     watch: bool,
-) -> list[tuple[str, str]]:
-    """Run the join under the container's recorded order, moving on to the next one if a listing breaks it. Returns what is to
-    be deleted: (name, ETag at the destination)."""
-    key = f"order/{transfer.move}/{container}/{prefix}"
+) -> Walk:
+    """Run the join under the container's recorded order, moving on to the next one if a listing breaks it: nothing is kept of
+    such a walk but the work it has done. Returns the one that ended."""
+    key = order_key(transfer.move, container, prefix)
     order: Order = transfer.state.note(key) or ORDERS[0]
     while True:
         attempt = Walk(transfer, container, prefix, order, is_at_origin, in_fence=in_fence, is_watch=watch)
+        is_broken = False
         try:
             await attempt.go()
+            return attempt
         except OrderBroken:
-            order = next_order(order)
-            transfer.commit([*_one_range(transfer, container, prefix), SetNote(key, order)], PassResult())
-            continue
+            is_broken = True
         finally:
-            result.add(attempt.result)
-        return attempt.candidates
+            result.add(attempt.result.sure if is_broken else attempt.result)
+        order = next_order(order)
+        transfer.commit([*_one_range(transfer, container, prefix), SetNote(key, order)], PassResult())
 
 
 def _one_range(transfer: Transfer, container: str, prefix: str) -> list[Change]:

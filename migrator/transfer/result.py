@@ -24,6 +24,8 @@ class PassResult:
     proved: int = 0
     """Read on both sides and found equal; not a change."""
     deleted: int = 0
+    deletes_reserved: int = 0
+    """Counted against the cap before they are sent; negative: given back."""
     superseded: int = 0
     waiting: int = 0
     foreign: int = 0
@@ -52,6 +54,14 @@ class PassResult:
         """Did the pass change nothing and find every name in evidence or in a judged exception?"""
         return not (self.changes or self.foreign or self.conflicts or self.failed or self.stragglers_new)
 
+    @property
+    def sure(self) -> PassResult:
+        """What holds good of a walk that was broken off: work that was done and rows that were written, nothing concluded."""
+        kept = PassResult(named=list(self.named) if self.stragglers_new else [])
+        for name in _DONE:
+            setattr(kept, name, getattr(self, name))
+        return kept
+
     def name(self, container: str, name: str, why: str) -> None:
         if len(self.named) < MAX_NAMED:
             self.named.append(f"{container}/{name}: {why}")
@@ -65,4 +75,5 @@ class PassResult:
             self.named.extend(part.named[: MAX_NAMED - len(self.named)])
 
 
+_DONE = ("copied", "copied_bytes", "lifted_bytes", "marked", "adopted", "proved", "stragglers_new")
 _COUNTS = tuple(name for name in PassResult.__dataclass_fields__ if name != "named")

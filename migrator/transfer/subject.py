@@ -5,16 +5,20 @@ Decides nothing; passes.py, walk.py and the files beside them work on it.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
+from migrator.errors import LockedError, MigrateError, OutcomeUnknown
 from migrator.model.moves import Direction, ExceptionRow, Outstanding
 from migrator.model.names import Area, MoveId
 from migrator.model.objects import LIST_PAGE
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
-from migrator.ports.state_store import Change, PutOutstanding, StateStore
+from migrator.ports.state_store import Change, DropOutstanding, PutOutstanding, StateStore
 from migrator.transfer.copying import Copier
 from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
@@ -22,6 +26,7 @@ from migrator.transfer.waits import Waits
 
 Place = tuple[str, str]
 """(container, name)"""
+Kind = Literal["create", "replace", "delete"]
 PARALLEL = 128
 """Actions under way at once in one range of names."""
 MIN_DELETE_CAP = 1_000
@@ -74,6 +79,10 @@ class Transfer:
     """Names that the destination did not list and yet did not let us create: uncommitted blocks may lie there."""
     exceptions: dict[tuple[str, str], ExceptionRow] = field(default_factory=dict)
     outstanding: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
+    unwritten: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
+    """Of ``outstanding``, what the state store did not take: it is kept here until it does."""
+    linger: Callable[[float], None] = lambda seconds: None
+    """A write may be applied for so long, and nobody could write that down: no cut-over of any move may begin before."""
 
     @property
     def origin(self) -> ObjectStore:
@@ -84,7 +93,14 @@ class Transfer:
         return self.target if self.direction is Direction.FORWARD else self.source
 
     def load(self) -> None:
-        """Read what earlier passes left: exceptions and unanswered writes."""
+        """Read what earlier passes left: exceptions and unanswered writes. What the store did not take then, it is given again.
+
+        Raises:
+            StateError: it takes nothing now either.
+        """
+        if self.unwritten:
+            self.commit([PutOutstanding(self.move, write) for write in self.unwritten.values()], PassResult())
+            self.unwritten.clear()
         self.exceptions = {(r.container, r.name): r for r in self.state.exceptions(self.move, limit=100_000)}
         self.outstanding = {(w.container, w.name): w for w in self.state.outstanding(self.move)}
         self.waits.see(self.outstanding.values(), self.clock.monotonic())
@@ -94,12 +110,51 @@ class Transfer:
         now = self.clock.monotonic()
         return [write for write in self.outstanding.values() if self.waits.left(write, now) <= 0]
 
-    def unanswered(self, container: str, name: str, kind: str, etag: str | None) -> Outstanding:
+    def unanswered(self, container: str, name: str, kind: Kind, etag: str | None) -> Outstanding:
         """A write of ours to the destination that was sent now and not answered."""
-        side = "target" if self.direction is Direction.FORWARD else "source"
-        write = Outstanding(side, container, name, kind, etag, self.clock.now(), self.bound_seconds)  # type: ignore[arg-type]
+        side: Literal["source", "target"] = "target" if self.direction is Direction.FORWARD else "source"
+        write = Outstanding(side, container, name, kind, etag, self.clock.now(), self.bound_seconds)
         self.waits.see([write], self.clock.monotonic())
         return write
+
+    @contextmanager
+    def visible(self, container: str, name: str, kind: Kind, etag: str | None = None) -> Iterator[None]:
+        """Around the sending of a write that customers can see: if it is not answered, or cut off, it is put on record before
+        the error goes up. ``etag``: what a replacement or a delete is conditional on."""
+        try:
+            yield
+        except (OutcomeUnknown, asyncio.CancelledError):
+            self.leave([self.unanswered(container, name, kind, etag)])
+            raise
+
+    def leave(self, writes: Sequence[Outstanding]) -> None:
+        """Put writes of ours on record that were sent, or may have been, and that nobody waits for any more: they can be applied
+        until their credential has expired. Never fails: what a busy store does not take is remembered here, and no cut-over
+        begins before it is harmless. A store that belongs to another run takes nothing, and needs nothing: that run waits for
+        this one's credentials."""
+        for write in writes:
+            known = self.outstanding.get((write.container, write.name))
+            if write.kind != "create" and known is not None and known.kind == "create":
+                write = replace(write, kind="create", if_match=None)  # it can be applied for longer than any other
+                self.waits.see([write], self.clock.monotonic())
+            self.outstanding[write.container, write.name] = write
+            self.unwritten[write.container, write.name] = write
+        if not self.unwritten:
+            return
+        try:
+            self.commit([PutOutstanding(self.move, write) for write in self.unwritten.values()], PassResult())
+        except LockedError:
+            return
+        except MigrateError:
+            self.linger(max(write.bound_seconds for write in self.unwritten.values()))
+            return
+        self.unwritten.clear()
+
+    def settled(self, container: str, name: str) -> list[DropOutstanding]:
+        """What to commit of a write that cannot be applied any more."""
+        self.unwritten.pop((container, name), None)
+        write = self.outstanding.pop((container, name), None)
+        return [] if write is None else [DropOutstanding(self.move, write.side, write.container, write.name)]
 
     def inherit(self, container: str, name: str) -> list[PutOutstanding]:
         """What to commit of a create that an earlier run announced and never saw answered; nothing if it is on record already,

@@ -60,16 +60,30 @@ async def _is_swept(t: Transfer, place: Place) -> bool:
             return True
         if await _is_at_origin(t, place):
             return False  # the next pass finishes it
+    except NotFound:
+        return False  # the container is gone: look again
+    return await _is_emptied(t, container, name)
+
+
+async def _is_emptied(t: Transfer, container: str, name: str) -> bool:
+    """Commit nothing over the blocks, and delete that. It is announced like every write, so that a death, a signal or a lost
+    answer in between leaves a name on record that may be ours, until no late commit can make it again."""
+    write = t.unanswered(container, name, "create", None)
+    t.commit([PutOutstanding(t.move, write)], PassResult())
+    t.outstanding[container, name] = write
+    is_ours = False
+    try:
         written = await t.destination.commit_blocks(container, name, [], NOTHING, condition=CREATE)
+        is_ours = True
         await t.destination.delete(container, name, if_match=written.etag)
-        return True
-    except (NotFound, ConditionFailed):
-        return False  # somebody else was there: look again
     except OutcomeUnknown:
-        write = t.unanswered(container, name, "create", None)
-        t.outstanding[place] = write
-        t.commit([PutOutstanding(t.move, write)], PassResult())
-        return False
+        return False  # it stays on record, and the next pass looks what is there
+    except (NotFound, ConditionFailed):
+        # Refused: nothing was written. Or somebody was quicker than the delete, and what is there now is theirs.
+        t.commit(t.settled(container, name), PassResult())
+        return is_ours
+    t.commit(t.settled(container, name), PassResult())
+    return True
 
 
 async def _is_at_origin(t: Transfer, place: Place) -> bool:

@@ -15,6 +15,7 @@ from migrator.errors import MigrateError, NotFound
 from migrator.model.moves import EvidenceRange
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer import sweeping
+from migrator.transfer.absences import Absences, waits_for_the_end
 from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
@@ -26,7 +27,7 @@ from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
-from migrator.transfer.watch import look
+from migrator.transfer.watch import list_them, strays
 
 ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
 """Verbs that may write to the name: it is committed as pending first."""
@@ -56,7 +57,10 @@ class Walk:
     in_fence: bool
     is_watch: bool
     result: PassResult = field(default_factory=PassResult)
-    candidates: list[tuple[str, str]] = field(default_factory=list)
+    absences: Absences = field(init=False)
+    """What is concluded from names that were not shown, once both listings have ended."""
+    seen: Seen = field(default_factory=Seen)
+    """Of the origin."""
     under_way: dict[asyncio.Future[None], int] = field(default_factory=dict)
     """Ranges that are being settled, and how many names each has."""
     unsaved: list[Change] = field(default_factory=list)
@@ -69,10 +73,16 @@ class Walk:
 
     def __post_init__(self) -> None:
         self.turns = Turns(self.transfer.parallel)
+        self.absences = Absences(self.container, self.prefix)
+
+    @property
+    def has_container(self) -> bool:
+        """Did the origin list it?"""
+        return not self.seen.container_missing
 
     async def go(self) -> None:
         t = self.transfer
-        seen, seen_there = Seen(), Seen()
+        seen, seen_there = self.seen, Seen()
         await t.admit()
         stored = t.state.ranges(t.move, self.container, self.prefix)
         first = next(stored, EvidenceRange(self.container, self.prefix, None))
@@ -89,12 +99,6 @@ class Walk:
         self.result.scanned += seen.objects
         self.result.scanned_bytes += seen.bytes
         self.result.destination_objects += seen_there.objects
-        if self.is_at_origin and seen.container_missing:
-            raise NotFound(
-                f"cannot finish a pass over {self.container}: it vanished from {t.origin.account} meanwhile",
-                what="container",
-                hint="the next pass looks again",
-            )
 
     async def _walk(self, left: Batches, right: Batches, first: EvidenceRange, stored: Iterator[EvidenceRange]) -> None:
         """Join both listings along the stored ranges."""
@@ -102,7 +106,7 @@ class Walk:
             await self._ranges(left, right, first, stored)
             while self.under_way:
                 await self._some_settled()
-            self._save()
+            await self._conclude()
         finally:
             if self.under_way:
                 for one in self.under_way:
@@ -110,6 +114,28 @@ class Walk:
                 await asyncio.gather(*self.under_way, return_exceptions=True)
             with suppress(MigrateError):  # else another run compares what this one had settled
                 self._save()
+
+    async def _conclude(self) -> None:
+        """Both listings have ended, each in the order of the join: what was not shown is not there."""
+        self._save()
+        if self.is_at_origin and not self.has_container:
+            raise NotFound(
+                f"cannot finish a pass over {self.container}: it vanished from {self.transfer.origin.account} meanwhile",
+                what="container",
+                hint="the next pass looks again",
+            )
+        if self.is_watch:
+            await list_them(self, self.absences.take_cases())
+            self.absences.count_rest(self.result)
+            return
+        t, tally, changes = self.transfer, PassResult(), list[Change]()
+        self.absences.count_rest(tally)
+        await self._act(self.absences.take_decided(), Evidence(), changes, tally, None)
+        self._checkpoint([*changes, *self.absences.forgotten_rows(t)], tally)
+        self.result.add(tally)
+        self._save()
+        for group in self.absences.dropped_records(t):
+            t.commit(group, PassResult())
 
     def _checkpoint(self, changes: Sequence[Change], tally: PassResult) -> None:
         """Put a settled range on record: with the next range's announcement where ranges follow each other quickly, since a
@@ -208,12 +234,21 @@ class Walk:
                 self.result.adopted += adopted
                 self._save(self._range(above, upper, evidence))
                 cases = [self._case(pair, evidence) for pair in pairs]
-            look(self, cases)
+            found = strays(self, cases)
+            await list_them(self, [case for case in found if case.origin is not None])
+            for case in found:
+                if case.origin is None:
+                    self.absences.wait(case, Decision(Verb.ABSENT))
             return
         await asyncio.sleep(0)  # some thousand names take a while: let the ranges before this one hand out more
+        self.absences.saw(t, cases)
         decided = [(case, self._decide(case)) for case in cases]
         await asyncio.sleep(0)
-        todo = [(case, decision) for case, decision in decided if decision.verb not in (Verb.SKIP, Verb.HELD)]
+        todo = [
+            (case, decision)
+            for case, decision in decided
+            if decision.verb not in (Verb.SKIP, Verb.HELD) and not self._waits(case, decision)
+        ]
         self.result.held += sum(decision.verb is Verb.HELD for _, decision in decided)
         changes: list[Change] = [
             DropException(t.move, self.container, case.name)
@@ -240,9 +275,11 @@ class Walk:
         tally = PassResult()
         await self._act(todo, evidence, changes, tally, is_out)
         kept = evidence.split_off([pair.name for pair in pairs])
-        if evidence.has_pending and t.inherited_seconds() > 0:
-            # Neither side has these names: what an earlier run announced of them may still arrive.
-            kept.absorb(evidence.announced())
+        if evidence:
+            # Neither side has shown these names so far. What an earlier run announced of them may still arrive.
+            is_expected = evidence.has_pending and t.inherited_seconds() > 0
+            self.absences.drop(above, upper, evidence, but=evidence.announced() if is_expected else Evidence())
+            kept.absorb(evidence)
         if t.staged:
             changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case)])
         if writes or changes or kept.pack() != before:
@@ -269,6 +306,13 @@ class Walk:
             (record is not None and record.is_pending) or place in t.outstanding,
             t.exceptions.get(place),
         )
+
+    def _waits(self, case: Case, decision: Decision) -> bool:
+        """Is it concluded from an absence? It is kept for the end then."""
+        if not waits_for_the_end(case, decision, will_copy=self.transfer.on_conflict == "target"):
+            return False
+        self.absences.wait(case, decision)
+        return True
 
     def _decide(self, case: Case) -> Decision:
         decision, record = decide(case), case.record

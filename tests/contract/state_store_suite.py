@@ -322,6 +322,10 @@ class StateStoreSuite:
         assert found is not None
         assert found.detail == "again"
         assert capped_store.exception(MOVE, "box", "n4") is None
+        names = [f"n{n}" for n in range(1_200)]
+        assert capped_store.beyond(MOVE, "box", names) == {f"n{n}" for n in range(SMALL_CAP, 5)}
+        assert not capped_store.beyond(MOVE, "other", names)
+        assert not capped_store.beyond(OTHER, "box", names)
         capped_store.commit([DropException(MOVE, "box", "n4"), DropException(MOVE, "box", "n0")], token=token)
         assert held() == (SMALL_CAP, {"foreign": 3, "kept": 1})
         put(foreign("n3"))  # there is room for it now
@@ -358,6 +362,10 @@ class StateStoreSuite:
         uppers = [b"", b"\x00", b"\x00\xff", b"\x01", b"a", b"a\x00", b"\xff", b"\xff\xff", None]
         store.commit([replaced(None, None, *(piece(upper) for upper in uppers))], token=token)
         assert [each.upper for each in store.ranges(MOVE, "box", "in/")] == uppers
+        for begin, above in enumerate(uppers):
+            expected = uppers[begin + 1 :] if above is not None else uppers
+            assert [each.upper for each in store.ranges(MOVE, "box", "in/", above=above)] == expected
+        assert [each.upper for each in store.ranges(MOVE, "box", "in/", above=b"b")] == [b"\xff", b"\xff\xff", None]
 
     @pytest.mark.parametrize(
         "bad",

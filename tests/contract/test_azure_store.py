@@ -103,6 +103,22 @@ def soon() -> datetime:
     return datetime.now(UTC) + timedelta(hours=1)
 
 
+async def test_a_container_made_anew_shows_another_etag(azurite: Azurite, open_account: OpenStore) -> None:
+    """And one that is written to shows the same: that is how a lost container is told from an emptied one."""
+    own = azurite.take()
+    store = open_account("source", own=own)
+    await store.create_container(ContainerInfo("box"))
+    (first,) = await store.containers()
+    assert first.etag
+    assert (await store.container("box")).etag == first.etag
+    await store.put("box", "n", b"1", RICH, condition=CREATE)
+    assert (await store.containers())[0].etag == first.etag
+    with BlobServiceClient.from_connection_string(azurite.connection_string(own)) as service:
+        service.delete_container("box")
+    await store.create_container(ContainerInfo("box"))
+    assert (await store.containers())[0].etag != first.etag
+
+
 class TestSignatures:
     async def test_an_operators_account_signature_opens_an_account_and_is_shown_to_no_other(
         self, azurite: Azurite, open_account: OpenStore

@@ -23,6 +23,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, an
 
 from migrator.adapters.state import tables as t
 from migrator.adapters.state.codec import decode, decode_value, encode, time_text
+from migrator.adapters.state.columns import name_mark
 from migrator.adapters.state.faults import DatabaseFault, Verb, explain
 from migrator.adapters.state.rules import (
     BEFORE_ALL,
@@ -30,6 +31,7 @@ from migrator.adapters.state.rules import (
     check_free,
     check_operator_changes,
     check_token,
+    position,
     upper_at,
 )
 from migrator.adapters.state.upgrades import check_current
@@ -52,6 +54,8 @@ from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, Change
 
 T = TypeVar("T")
+MARKS_AT_ONCE = 500
+"""Marks that one query asks for."""
 
 
 @contextmanager
@@ -117,11 +121,13 @@ class SqlStateStore:
     def move(self, move: MoveId) -> MoveRecord | None:
         return self._one(MoveRecord, t.MOVES, of_move(move))
 
-    def ranges(self, move: MoveId, container: str, prefix: str) -> Iterator[EvidenceRange]:
+    def ranges(
+        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None
+    ) -> Iterator[EvidenceRange]:
         c = t.RANGES.c
         key = {**of_move(move), "container": container, "prefix": prefix}
         query = select(c.upper, c.records, c.is_open).where(self._at(t.RANGES, key)).order_by(c.upper)
-        cursor = BEFORE_ALL
+        cursor = BEFORE_ALL if above is None else position(above)
         while True:
             page = self._rows(query.where(c.upper > cursor).limit(RANGE_PAGE))
             for row in page:
@@ -143,6 +149,15 @@ class SqlStateStore:
 
     def exception(self, move: MoveId, container: str, name: str) -> ExceptionRow | None:
         return self._one(ExceptionRow, t.EXCEPTIONS, {**of_move(move), "container": container, "name": name})
+
+    def beyond(self, move: MoveId, container: str, names: Sequence[str]) -> frozenset[str]:
+        marks = {name_mark(container, name): name for name in names}
+        wanted, found = list(marks), set[str]()
+        for begin in range(0, len(wanted), MARKS_AT_ONCE):
+            some = t.BEYOND.c.mark.in_(wanted[begin : begin + MARKS_AT_ONCE])
+            query = select(t.BEYOND.c.mark).where(self._at(t.BEYOND, of_move(move)), some)
+            found |= {marks[bytes(row.mark)] for row in self._rows(query)}
+        return frozenset(found)
 
     def exception_counts(self, move: MoveId) -> Mapping[str, int]:
         """Exact, those beyond the cap included."""

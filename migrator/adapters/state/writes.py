@@ -53,6 +53,8 @@ class Writer:
         self._connection = connection
         self._plan = plan
         self._exception_cap = exception_cap
+        self._counts: dict[tuple[str, str, str], int] = {}
+        """Exception rows by region, area and kind, as far as this transaction had to count them."""
 
     def write(self, change: Change) -> None:
         """Carry out ``change``. InternalError if it breaks a promise; the caller rolls back."""
@@ -68,6 +70,7 @@ class Writer:
             case PutException(move, row):
                 self._put_exception(of_move(move), row)
             case DropException(move, container, name):
+                self._counts.clear()
                 self.drop(t.EXCEPTIONS, {**of_move(move), "container": container, "name": name})
                 self.drop(t.BEYOND, {**of_move(move), "mark": name_mark(container, name)})
             case PutOutstanding(move, write):
@@ -138,10 +141,17 @@ class Writer:
         """In full while there is room for its kind; beyond the cap only counted, by a mark of its name."""
         key = {**move, "container": row.container, "name": row.name}
         beyond = {**move, "mark": name_mark(row.container, row.name)}
-        if self._kind_of(key) != row.kind and self._count(move, row.kind) >= self._exception_cap:
-            self.drop(t.EXCEPTIONS, key)
-            self.put(t.BEYOND, beyond, kind=row.kind)
-            return
+        known = self._kind_of(key)
+        if known != row.kind:
+            where = (move["region"], move["area"])
+            count = self._counts[(*where, row.kind)] = self._count(move, row.kind)
+            if known is not None:
+                self._counts.pop((*where, known), None)
+            if count >= self._exception_cap:
+                self.drop(t.EXCEPTIONS, key)
+                self.put(t.BEYOND, beyond, kind=row.kind)
+                return
+            self._counts[(*where, row.kind)] += 1
         self.put(t.EXCEPTIONS, key, kind=row.kind, document=encode(row))
         self.drop(t.BEYOND, beyond)
 
@@ -149,6 +159,9 @@ class Writer:
         return self._connection.execute(select(t.EXCEPTIONS.c.kind).where(self.at(t.EXCEPTIONS, key))).scalar()
 
     def _count(self, move: Key, kind: str) -> int:
+        where = (move["region"], move["area"], kind)
+        if where in self._counts:
+            return self._counts[where]
         mine = self.at(t.EXCEPTIONS, {**move, "kind": kind})
         return int(self._connection.execute(select(func.count()).select_from(t.EXCEPTIONS).where(mine)).scalar_one())
 

@@ -23,6 +23,15 @@ AcceptDeletes = Annotated[
         "--accept-deletes", metavar="N", min=0, help="Allow up to N deletes in this direction.", show_default=False
     ),
 ]
+AcceptContainer = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-container",
+        metavar="NAME",
+        help="Customers dropped this container whole: delete its objects at the other side too. May be given several times.",
+        show_default=False,
+    ),
+]
 AdoptRoute = Annotated[
     bool,
     typer.Option(
@@ -41,6 +50,7 @@ def retry(
     region: Region = None,
     area: Area = None,
     accept_deletes: AcceptDeletes = None,
+    accept_container: AcceptContainer = None,
     adopt_route: AdoptRoute = False,
 ) -> int:
     """Let halted or reversed moves go on with the next apply."""
@@ -65,6 +75,7 @@ def retry(
             reason=reason,
             who=user(),
             accept_deletes=accept_deletes,
+            accept_containers=accept_container or (),
             adopt_route=adopt_route,
         )
 

@@ -108,7 +108,7 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
 
 
 def _require_settled(mover: Mover) -> None:
-    if mover.world.state.outstanding(mover.id):
+    if mover.world.state.outstanding(mover.id) or mover.transfer().unwritten:
         raise OutcomeUnknown(
             f"cannot finish the fence of {mover.id}: a write was not answered and may still be applied"
         )

@@ -31,7 +31,8 @@ async def preflight(mover: Mover) -> Event:
                 " create it, or take it out of the area"
             )
     if containers:
-        await target.create_container(containers[0])
+        with mover.transfer().visible(containers[0].name, "", "create"):
+            await target.create_container(containers[0])
         await prove_ways(mover, containers[0].name)
     await claim(mover, create=True)
     return Event.CHECKED

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from migrator.engine.live_containers import lost_containers, way_out
 from migrator.engine.mover import Halt, Mover, Waiting
 from migrator.engine.patience import passes_by_itself
 from migrator.engine.sampling import sample
-from migrator.engine.soak_waits import SoakWaits, kept, note_of, progress_key, read, soak_waits
+from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, kept, note_of, progress_key, read, soak_waits
 from migrator.errors import CloudError
 from migrator.gates.soak import GateLimits, SoakClock
 from migrator.machine.events import Event
@@ -24,9 +25,11 @@ from migrator.model.samples import Sample, Verdict
 from migrator.model.units import show_duration
 from migrator.model.values import replace
 from migrator.ports.state_store import AddSample, Change, SetNote
-from migrator.transfer import passes
+from migrator.transfer import containers, passes
 
 NO_STRAGGLERS: Final = "no-stragglers"
+LOST_ROUNDS: Final = 3
+"""Rounds in a row without a container before a person is needed: neither going back nor waiting brings data back."""
 ALIVE: Final = "alive"
 DUE_SHARE: Final = 0.9
 """A round is due after this share of its interval: a scheduler that is a little early must not miss every other one."""
@@ -131,7 +134,7 @@ class Book:
             interval_seconds=mover.wave.interval_seconds,
             required_seconds=mover.wave.soak_seconds,
             limits=limits_of(mover),
-            occasional=[NO_STRAGGLERS],
+            occasional=[NO_STRAGGLERS, LIVE_CONTAINERS],
             limits_since=mover.record.since,
         )
         samples = mover.world.state.samples(mover.id, after=since)
@@ -198,9 +201,26 @@ class Book:
             verdict, why = Verdict.ERRORED, f"the route cannot be read: {fault.message}"
         now = mover.world.clock.now()
         begin = max(now - timedelta(seconds=mover.wave.interval_seconds), self.since)
-        alive = self._sample(ALIVE, begin, now, verdict, 1.0, why)
         asked = await asyncio.gather(*(sample(mover, gate, now, since=self.since) for gate in mover.wave.gates))
-        self._record([alive, *(one for one in asked if one is not None)])
+        held = await self._containers(begin, now)
+        if held.verdict is Verdict.ERRORED:  # nobody knows what customers find there: the soak stands still
+            verdict, why = Verdict.ERRORED, held.reason
+        alive = self._sample(ALIVE, begin, now, verdict, 1.0, why)
+        self._record([alive, *(one for one in asked if one is not None), held])
+
+    async def _containers(self, begin: datetime, now: datetime) -> Sample:
+        """Does the account that customers use still have all containers that it had? One that is gone takes the soak back to its
+        beginning, and soon needs a person, who puts it back or says that customers dropped it."""
+        mover = self.mover
+        try:
+            lost = await lost_containers(mover)
+        except CloudError as fault:
+            return self._sample(LIVE_CONTAINERS, begin, now, Verdict.ERRORED, None, fault.message)
+        if not lost:
+            why = f"{mover.plan.target} has its containers"
+            return self._sample(LIVE_CONTAINERS, begin, now, Verdict.PASSED, 0.0, why)
+        why = f"{containers.in_words(lost, mover.plan.target)}; {way_out(mover, lost)}"
+        return self._sample(LIVE_CONTAINERS, begin, now, Verdict.FAILED, float(len(lost)), why)
 
     async def look(self) -> None:
         """Scan the old side for writes that should not be there; one scan at a time."""
@@ -248,7 +268,9 @@ class Book:
         rows = self.mover.world.state.exceptions(self.mover.id, limit=MOST_UNSAID)
         return [row.name for row in rows if row.kind == "straggler" and row.at is not None and row.at >= after]
 
-    def _sample(self, gate: str, begin: datetime, now: datetime, verdict: Verdict, value: float, reason: str) -> Sample:
+    def _sample(
+        self, gate: str, begin: datetime, now: datetime, verdict: Verdict, value: float | None, reason: str
+    ) -> Sample:
         clock, tick = self.mover.shared.run.clock, self.mover.world.clock.monotonic()
         return Sample(
             self.mover.id,
@@ -329,4 +351,8 @@ class Book:
 def limits_of(mover: Mover) -> Mapping[str, GateLimits]:
     """Of the wave's gates, and of the built-in one that needs a person."""
     limits = {gate.name: GateLimits.of(gate) for gate in mover.wave.gates}
-    return {**limits, NO_STRAGGLERS: GateLimits(failure_limit=1, on_failure="halt")}
+    return {
+        **limits,
+        NO_STRAGGLERS: GateLimits(failure_limit=1, on_failure="halt"),
+        LIVE_CONTAINERS: GateLimits(failure_limit=LOST_ROUNDS, on_failure="halt"),
+    }

@@ -124,13 +124,16 @@ class Account:
     def open(self, container: str) -> Container:
         found = self.containers.get(container)
         if found is None:
-            raise NotFound(f"cannot reach {self.name}/{container}: no such container", what="container")
+            raise NotFound(
+                f"cannot reach {self.name}/{container}: no such container", what="container", code="ContainerNotFound"
+            )
         return found
 
     def get(self, container: str, name: str) -> Blob:
         blob = self.open(container).blobs.get(name)
         if blob is None:
-            raise NotFound(f"cannot reach {self.name}/{container}/{name!r}: no such blob", what="blob")
+            text = f"cannot reach {self.name}/{container}/{name!r}: no such blob"
+            raise NotFound(text, what="blob", code="BlobNotFound")
         return blob
 
     def peek(self, container: str, name: str) -> Blob | None:

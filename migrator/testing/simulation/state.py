@@ -64,8 +64,10 @@ class NodeState:
     def move(self, move: MoveId) -> MoveRecord | None:
         return self._live.move(move)
 
-    def ranges(self, move: MoveId, container: str, prefix: str) -> Iterator[EvidenceRange]:
-        return self._live.ranges(move, container, prefix)
+    def ranges(
+        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None
+    ) -> Iterator[EvidenceRange]:
+        return self._live.ranges(move, container, prefix, above=above)
 
     def containers_with_ranges(self, move: MoveId) -> Sequence[tuple[str, str]]:
         return self._live.containers_with_ranges(move)
@@ -75,6 +77,9 @@ class NodeState:
 
     def exception(self, move: MoveId, container: str, name: str) -> ExceptionRow | None:
         return self._live.exception(move, container, name)
+
+    def beyond(self, move: MoveId, container: str, names: Sequence[str]) -> frozenset[str]:
+        return self._live.beyond(move, container, names)
 
     def exception_counts(self, move: MoveId) -> Mapping[str, int]:
         return self._live.exception_counts(move)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from migrator.model.samples import Sample, Verdict
 
-OCCASIONAL = ("no-stragglers",)
+OCCASIONAL = ("no-stragglers", "live-containers")
 """Gates that are asked more rarely than once an interval: they reset the soak, they do not count it."""
 COMMIT_SECONDS = 5.0
 """A sample may be recorded so much later than it was taken."""
