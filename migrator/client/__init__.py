@@ -13,7 +13,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from migrator.client.errors import LeaseError, OutcomeUnknown, RestartUpload, RouteFenced, RouteMoved, RouteUnusable
+from migrator.client.errors import (
+    LeaseError,
+    OutcomeUnknown,
+    RestartUpload,
+    RouteFenced,
+    RouteMoved,
+    RouteUnpublished,
+    RouteUnusable,
+)
 from migrator.client.follower import Follower, Grant, Resolved, UploadToken
 from migrator.client.lease import TryTimes, WriteLease, WriteRequest
 from migrator.client.routes import Routes, Upload
@@ -41,6 +49,7 @@ __all__ = [
     "RestartUpload",
     "RouteFenced",
     "RouteMoved",
+    "RouteUnpublished",
     "RouteUnusable",
     "Routes",
     "SyncLeasePolicy",

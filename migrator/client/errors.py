@@ -3,7 +3,8 @@
 LeaseError (migrator.errors)
   RouteFenced      no write now: the route is read-only, or no fresh record can be had   wait: `routes.writable(...)`
     RouteMoved     the client in hand belongs to an account that the route left          make one for `.endpoint`
-  RouteUnusable    the document contradicts what was seen, or lacks the record           tell the operator
+  RouteUnusable    the document contradicts what was seen, or names a foreign host       tell the operator
+    RouteUnpublished  it has no record of the area, and never had one                    wait: `routes.writable(...)`
   RestartUpload    the staged blocks lie in an account that the route left               upload again, there
   OutcomeUnknown   a write was sent, its answer is unknown and it may not be repeated    read, then decide
 """
@@ -39,7 +40,12 @@ class RouteMoved(RouteFenced):
 
 
 class RouteUnusable(LeaseError):
-    """The document cannot be followed: an epoch went back, changed its meaning, or the record is missing."""
+    """The document cannot be followed: an epoch went back, changed its meaning, the record is missing, or its endpoint is not one
+    that may be given credentials."""
+
+
+class RouteUnpublished(RouteUnusable):
+    """There is no record of the area, as far as this follower ever saw: it is not published yet, or its name is another one."""
 
 
 class RestartUpload(LeaseError):
@@ -65,6 +71,7 @@ __all__ = [
     "RestartUpload",
     "RouteFenced",
     "RouteMoved",
+    "RouteUnpublished",
     "RouteUnusable",
     "Unfetched",
 ]

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from migrator.client.errors import RestartUpload, RouteFenced, RouteUnusable
+from migrator.client.errors import RestartUpload, RouteFenced, RouteUnpublished, RouteUnusable
 from migrator.model.hosts import Hosts
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
 
@@ -100,6 +100,7 @@ class _Held:
 class _Fault:
     why: str
     sent_at: float
+    is_missing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ class Follower:
         why = self._objection(document)
         if why is not None:
             if held is None or sent_at > held.sent_at:
-                self._seen = _Seen(held, _Fault(why, sent_at))
+                is_missing = document is None or self.key not in document.routes
+                self._seen = _Seen(held, _Fault(why, sent_at, is_missing))
             return False
         assert document is not None
         if held is not None and held.record.epoch == document.routes[self.key].epoch and sent_at <= held.sent_at:
@@ -162,9 +164,15 @@ class Follower:
 
         Raises:
             RouteFenced: read-only, too old, or nothing read yet: wait and observe again.
-            RouteUnusable: the newest observation contradicts an earlier one.
+            RouteUnpublished: there never was a record; one may come.
+            RouteUnusable: the newest observation contradicts an earlier one, or may not be followed.
         """
         held, fault = self._seen.held, self._seen.fault
+        if fault is not None and fault.is_missing and held is None:
+            raise RouteUnpublished(
+                f"cannot follow the route of {self.key}: {fault.why}",
+                hint="the operator publishes it with `migrate routes PLAN --publish`, unless region or area has another name",
+            )
         if fault is not None:
             raise self._unusable(fault.why)
         if held is None:

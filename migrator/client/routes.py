@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from migrator.client.book import Book
-from migrator.client.errors import RouteFenced, Unfetched
+from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
 from migrator.client.sources import AsyncSource, async_source, trusted_hosts
@@ -136,19 +136,20 @@ class Routes:
         await self._refresh()
 
     async def writable(self, region: str, area: str, *, timeout: float | None = None) -> WriteLease:
-        """Wait until the route lets us write.
+        """Wait until the route lets us write: for the end of a fence, and for a record that is not published yet.
 
         Args:
-            timeout: seconds to wait at most; None waits for ever.
+            timeout: seconds to wait at most; None waits for ever, but not for a record that never was there.
         Raises:
             RouteFenced: still fenced after ``timeout``.
+            RouteUnpublished: still no record after ``timeout``.
             RouteUnusable: as ``write``; waiting does not help.
         """
         wait = Wait(f"{region}/{area}", self._clock, self._chance, timeout)
         while True:
             try:
                 return await self.write(region, area)
-            except RouteFenced as fenced:
+            except (RouteFenced, RouteUnpublished) as fenced:
                 await self._sleep(wait.next_delay(fenced))
 
     async def upload(self, region: str, area: str, *, timeout: float | None = None) -> Upload:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from migrator.client.book import Book
-from migrator.client.errors import RouteFenced, Unfetched
+from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
 from migrator.client.sources import SyncSource, sync_source, trusted_hosts
@@ -101,7 +101,7 @@ class SyncRoutes:
         while True:
             try:
                 return self.write(region, area)
-            except RouteFenced as fenced:
+            except (RouteFenced, RouteUnpublished) as fenced:
                 self._sleep(wait.next_delay(fenced))
 
     def upload(self, region: str, area: str, *, timeout: float | None = None) -> SyncUpload:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from migrator.client.errors import RouteFenced
+from migrator.client.errors import RouteFenced, RouteUnpublished
 from migrator.client.lease import Clock
 
 FETCH_SECONDS = 5.0
@@ -25,15 +25,18 @@ class Wait:
         self._began = clock()
         self._delay = FIRST_DELAY_SECONDS
 
-    def next_delay(self, fenced: RouteFenced) -> float:
-        """Seconds to pause. RouteFenced, as ``fenced`` says it and with the wait's length, when the time is up."""
+    def next_delay(self, fenced: RouteFenced | RouteUnpublished) -> float:
+        """Seconds to pause. When the time is up, an error of the same kind with the wait's length."""
         pause = self._delay * (0.75 + self._chance() / 2)
         self._delay = min(self._delay * 1.5, LAST_DELAY_SECONDS)
         if self._timeout is None:
+            if isinstance(fenced, RouteUnpublished):  # a misspelt name must not wait for ever
+                raise fenced
             return pause
         left = self._began + self._timeout - self._clock()
         if left <= 0:
-            raise RouteFenced(
-                f"{fenced.message}, still so after {self._timeout:g} s", reason=fenced.reason, hint=fenced.hint
-            ) from fenced
+            message = f"{fenced.message}, still so after {self._timeout:g} s"
+            if isinstance(fenced, RouteUnpublished):
+                raise RouteUnpublished(message, hint=fenced.hint) from fenced
+            raise RouteFenced(message, reason=fenced.reason, hint=fenced.hint) from fenced
         return min(pause, left)

@@ -15,6 +15,7 @@ from migrator.client import (
     RestartUpload,
     RouteFenced,
     Routes,
+    RouteUnpublished,
     RouteUnusable,
     SyncRoutes,
 )
@@ -217,10 +218,38 @@ async def test_waiting_survives_a_document_that_cannot_be_read_for_a_while(start
     assert (await shell("writable", REGION, AREA)).epoch == 7
 
 
-async def test_waiting_does_not_help_where_the_record_is_missing(start: Start) -> None:
-    shell = start((0, RouteDocument(30, 60).encode()))
-    with pytest.raises(RouteUnusable, match="no record"):
+EMPTY = RouteDocument(30, 60).encode()
+
+
+async def test_a_record_that_was_never_there_is_not_waited_for_without_end(start: Start) -> None:
+    """Its name may be misspelt."""
+    shell = start((0, EMPTY))
+    with pytest.raises(RouteUnpublished, match="no record"):
         await shell("writable", REGION, AREA)
+
+
+@pytest.mark.parametrize("before", [EMPTY, None], ids=["no record", "no document"])
+async def test_a_record_that_is_not_published_yet_is_waited_for(start: Start, before: bytes | None) -> None:
+    shell = start((0, before), (160, RW7))
+    assert (await shell("writable", REGION, AREA, timeout=300)).epoch == 7
+    assert len(shell.world.fetches) < 100, "gently"
+
+
+async def test_the_wait_for_a_record_ends(start: Start) -> None:
+    shell = start((0, EMPTY))
+    with pytest.raises(RouteUnpublished, match="no record of it, still so after 20 s"):
+        await shell("writable", REGION, AREA, timeout=20)
+    assert 120 <= shell.world.now < 122
+
+
+async def test_a_record_that_vanished_is_not_waited_for(start: Start) -> None:
+    shell = start((0, RW7), (110, EMPTY))
+    await shell.write()
+    shell.world.now = 120
+    with pytest.raises(RouteUnusable, match="no record") as caught:
+        await shell("writable", REGION, AREA, timeout=300)
+    assert not isinstance(caught.value, RouteUnpublished)
+    assert shell.world.now < 122
 
 
 async def test_a_document_of_another_format_is_like_one_that_cannot_be_read(start: Start) -> None:

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from migrator.client.errors import LeaseError, OutcomeUnknown, RestartUpload, RouteFenced, RouteUnusable
+from migrator.client.errors import (
+    LeaseError,
+    OutcomeUnknown,
+    RestartUpload,
+    RouteFenced,
+    RouteUnpublished,
+    RouteUnusable,
+)
 from migrator.client.follower import Follower, Grant, UploadToken
 from migrator.client.lease import TryTimes, WriteLease
 from migrator.client.writes import Attempt, is_repeatable, kind_of
@@ -29,6 +36,7 @@ CASES = [
 REFUSALS: dict[type[LeaseError], str] = {
     RouteFenced: "fenced",
     RouteUnusable: "unusable",
+    RouteUnpublished: "unusable",
     RestartUpload: "restart-upload",
 }
 LEASE = WriteLease(Grant("europe/images", "https://old.blob.example", "old", 7, 30.0, 60.0), clock=lambda: 0.0)
