@@ -18,6 +18,7 @@ from migrator.engine.mover import Halt, Mover, Waiting
 from migrator.engine.patience import passes_by_itself
 from migrator.engine.sampling import sample
 from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, kept, note_of, progress_key, read, soak_waits
+from migrator.engine.steps.cut import within
 from migrator.errors import CloudError
 from migrator.gates.soak import GateLimits, SoakClock
 from migrator.machine.events import Event
@@ -28,6 +29,8 @@ from migrator.ports.state_store import AddSample, Change, SetNote
 from migrator.transfer import containers, passes
 
 NO_STRAGGLERS: Final = "no-stragglers"
+LIVE_SECONDS: Final = 30.0
+"""A round waits no longer for the containers of the account that customers use: its gates are recorded."""
 LOST_ROUNDS: Final = 3
 """Rounds in a row without a container before a person is needed: neither going back nor waiting brings data back."""
 ALIVE: Final = "alive"
@@ -201,11 +204,14 @@ class Book:
             verdict, why = Verdict.ERRORED, f"the route cannot be read: {fault.message}"
         now = mover.world.clock.now()
         begin = max(now - timedelta(seconds=mover.wave.interval_seconds), self.since)
-        asked = await asyncio.gather(*(sample(mover, gate, now, since=self.since) for gate in mover.wave.gates))
-        held = await self._containers(begin, now)
-        if held.verdict is Verdict.ERRORED:  # nobody knows what customers find there: the soak stands still
-            verdict, why = Verdict.ERRORED, held.reason
         alive = self._sample(ALIVE, begin, now, verdict, 1.0, why)
+        held, *asked = await asyncio.gather(
+            self._containers(begin, now),
+            *(sample(mover, gate, now, since=self.since) for gate in mover.wave.gates),
+        )
+        assert held is not None
+        if held.verdict is Verdict.ERRORED:  # nobody knows what customers find there: the soak stands still
+            alive = replace(alive, verdict=Verdict.ERRORED, reason=held.reason)
         self._record([alive, *(one for one in asked if one is not None), held])
 
     async def _containers(self, begin: datetime, now: datetime) -> Sample:
@@ -213,9 +219,12 @@ class Book:
         beginning, and soon needs a person, who puts it back or says that customers dropped it."""
         mover = self.mover
         try:
-            lost = await lost_containers(mover)
+            lost = await within(mover.world.clock, LIVE_SECONDS, lost_containers(mover))
         except CloudError as fault:
             return self._sample(LIVE_CONTAINERS, begin, now, Verdict.ERRORED, None, fault.message)
+        if lost is None:
+            why = f"{mover.plan.target} did not list its containers within {LIVE_SECONDS:.0f} s"
+            return self._sample(LIVE_CONTAINERS, begin, now, Verdict.ERRORED, None, why)
         if not lost:
             why = f"{mover.plan.target} has its containers"
             return self._sample(LIVE_CONTAINERS, begin, now, Verdict.PASSED, 0.0, why)
