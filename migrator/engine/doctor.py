@@ -20,7 +20,7 @@ from migrator.machine.release import Standing, explain
 from migrator.model.findings import Finding
 from migrator.model.moves import LockRecord, MoveRecord, MoveState
 from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
-from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.schedule import PlannedMove, Routing, Schedule
 from migrator.model.values import value
 from migrator.ports.diagnosis import Examination
 from migrator.ports.state_store import StateStore
@@ -108,6 +108,7 @@ class Diagnosis:
 
 _EARLY = (MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING)
 WENT_ON = "route-went-on"
+PUBLISHED = "the next apply publishes it before any fence"
 _URGENCY = ("writers-blocked", "two-engines", "route-disagrees", "routes-unreadable", "wrong-address", "two-lineages")
 
 
@@ -148,10 +149,26 @@ def with_routes(
             remedy = f"see migrate doctor; {hint_for(agreement)}"
             text = in_words(record, route, agreement, endpoint=endpoint)
             found.append(Finding("error", "route-disagrees", str(planned.id), text, remedy))
-    found += _lineages(document)
+    found += [*_lineages(document), *_long_durations(schedule, document)]
     told = {finding.subject for finding in found}
     kept = [one for one in findings if not (one.code == "target-not-empty" and one.subject in told)]
     return (*found, *kept)
+
+
+def _long_durations(schedule: Schedule, document: RouteDocument | None) -> Iterator[Finding]:
+    """Clients may rely on what the document promises, so a fence would wait for all of it."""
+    routing = schedule.routing
+    for name, said, planned in _durations(document, routing) if document else ():
+        if said > planned:
+            yield _longer(f"{name} is {said:g}s in the document, {planned:g}s in the plan")
+
+
+def _durations(document: RouteDocument, routing: Routing) -> tuple[tuple[str, float, float], ...]:
+    """Name, what the document says, what the plan says."""
+    return (
+        ("ttl", document.ttl_seconds, routing.ttl_seconds),
+        ("max_write", document.max_write_seconds, routing.max_write_seconds),
+    )
 
 
 def _move(facts: Facts, planned: PlannedMove) -> tuple[MoveDiagnosis, list[Finding]]:
@@ -310,21 +327,23 @@ def _routes(facts: Facts) -> Iterator[Finding]:
             )
         return
     yield from _lineages(document)
-    for name, said, planned in (
-        ("ttl", document.ttl_seconds, routing.ttl_seconds),
-        ("max_write", document.max_write_seconds, routing.max_write_seconds),
-    ):
+    for name, said, planned in _durations(document, routing):
         if said != planned:
-            more = (
-                "fences wait for the longer one" if said > planned else "the next apply publishes it before any fence"
-            )
-            text = f"{name} is {said:g}s in the document, {planned:g}s in the plan; {more}"
-            yield Finding("info", "durations", "routes", text)
+            text = f"{name} is {said:g}s in the document, {planned:g}s in the plan"
+            yield _longer(text) if said > planned else Finding("info", "durations", "routes", f"{text}; {PUBLISHED}")
     for key, route in document.routes.items():
         ahead = _seconds_ahead(route.updated, facts.now)
         if ahead > CLOCK_SECONDS:
             text = f"its record was written {ahead:.0f} s in the future of this machine's clock"
             yield Finding("warning", "clock", key, text, "set the clocks of this machine and the engine's by NTP")
+
+
+def _longer(text: str) -> Finding:
+    remedy = (
+        "find out who wrote that; put the document's back to the plan's, or say in the plan what clients are to rely on"
+        " (routing.ttl, cutover.max_write)"
+    )
+    return Finding("error", "durations", "routes", f"{text}: no fence begins", remedy)
 
 
 def _lineages(document: RouteDocument | None) -> Iterator[Finding]:

@@ -1,7 +1,9 @@
 """The three durations that every fence rests on: ttl, max_write and clock_margin. They belong to the document, never to a wave.
 
 Rules: during a rollout they only grow; a first apply on an existing document publishes what is longer and waits the old ones
-before any fence; a fence waits for the longest the document was ever seen to say, whoever wrote it (see ``RouteDesk``).
+before any fence; what is about to be published is on record before, so that an edit which takes it back is refused; no fence
+begins while the document promises more than the plan, whoever wrote that, and after it was put right what clients may have been
+promised is waited for, as far as they believe it (PROTOCOL.md caps both).
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrator.engine.fleet import Fleet
+from migrator.engine.routes import RouteDesk
 from migrator.errors import PlanError
 from migrator.model.schedule import Routing
 from migrator.ports.state_store import SetNote
 
 NOTE = "durations"
+MOST_TTL_SECONDS, MOST_WRITE_SECONDS = 300.0, 3600.0
+"""Clients take longer ones of a document for these. Source: PROTOCOL.md (a test holds both together)."""
 _NAMES = {
     "ttl_seconds": "routing.ttl",
     "max_write_seconds": "cutover.max_write",
@@ -38,24 +43,53 @@ async def publish(fleet: Fleet) -> None:
     """Bring the document up to the plan, before anything is fenced; write down what was published."""
     state, desk, routing = fleet.world.state, fleet.shared.desk, fleet.schedule.routing
     known = state.note(NOTE)
+    waiting = (known or {}).get("old_drain_seconds", 0.0)
+    old = await desk.unpublished()
+    if old is not None:
+        _remember(fleet, old_drain_seconds=max(waiting, old.drain_seconds))
     before = await desk.publish_durations()
     if before is not None:
+        waiting = max(waiting, before.drain_seconds)
         text = (
             f"the route document promised ttl {before.ttl_seconds:g} s and max_write {before.max_write_seconds:g} s;"
-            f" the plan's longer ones are published, and no fence begins for {before.drain_seconds:g} s"
+            f" the plan's longer ones are published, and no fence begins for {waiting:g} s"
         )
         fleet.world.reporter.event("durations", None, text)
-        _remember(fleet, old_drain_seconds=before.drain_seconds, text=text)
-        fleet.shared.fence_from = fleet.world.clock.monotonic() + before.drain_seconds
+        _remember(fleet, old_drain_seconds=waiting, text=text)
     elif known is None or any(known.get(field, 0.0) < getattr(routing, field) for field in _NAMES):
-        _remember(fleet, old_drain_seconds=0.0)
-    elif known.get(
-        "old_drain_seconds"
-    ):  # an earlier run ended before the wait did: nobody knows for how long it had waited
-        fleet.shared.fence_from = fleet.world.clock.monotonic() + known["old_drain_seconds"]
-    if desk.drain_seconds > routing.drain_seconds:
-        text = f"the route document promises longer durations than the plan: fences wait {desk.drain_seconds:g} s"
-        fleet.world.reporter.event("durations", None, text)
+        _remember(fleet, old_drain_seconds=waiting)
+    if waiting:  # also where an earlier run ended before the wait did: nobody knows for how long it had waited
+        fleet.shared.fence_from = fleet.world.clock.monotonic() + waiting
+    if (why := too_long(desk, routing)) is not None:
+        fleet.world.reporter.event("durations", None, why)
+
+
+def too_long(desk: RouteDesk, routing: Routing) -> str | None:
+    """Why no fence begins under these durations of the document, and what to do; None if the plan's are as long."""
+    seen = desk.longer_than_planned()
+    if seen is None:
+        return None
+    return (
+        f"the route document promises ttl {seen.ttl_seconds:g} s and max_write {seen.max_write_seconds:g} s, the plan"
+        f" {routing.ttl_seconds:g} s and {routing.max_write_seconds:g} s: a fence would stop writers for"
+        f" {seen.drain_seconds:g} s; find out who wrote that, and put the document's back to the plan's, or say in the plan"
+        " what clients are to rely on; then migrate retry --reason TEXT"
+    )
+
+
+def believed(seen: Routing) -> float:
+    """For how long after they were put right clients may go by durations that the document once promised."""
+    ttl, max_write = min(seen.ttl_seconds, MOST_TTL_SECONDS), min(seen.max_write_seconds, MOST_WRITE_SECONDS)
+    return ttl + max_write + seen.clock_margin_seconds
+
+
+def to_wait(desk: RouteDesk, note: Mapping[str, Any] | None) -> SetNote | None:
+    """To be committed when a move stops for the document's durations: a later run waits what clients may believe."""
+    seen = desk.longer_than_planned()
+    if seen is None:
+        return None
+    known = note or {}
+    return SetNote(NOTE, {**known, "old_drain_seconds": max(known.get("old_drain_seconds", 0.0), believed(seen))})
 
 
 def waited(note: Mapping[str, Any] | None) -> SetNote | None:

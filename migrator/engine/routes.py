@@ -76,9 +76,26 @@ class RouteDesk:
         """How long after a fence no lease can still be writing: by the plan, and by every document that was seen."""
         return self._seen.drain_seconds
 
+    def longer_than_planned(self) -> Routing | None:
+        """The longest durations that the document was ever seen to promise, if one of them is longer than the plan's: whoever
+        wrote it, clients may rely on that, and no fence begins (``engine.durations``)."""
+        seen, plan = self._seen, self._routing
+        is_longer = seen.ttl_seconds > plan.ttl_seconds or seen.max_write_seconds > plan.max_write_seconds
+        return seen if is_longer else None
+
+    async def unpublished(self) -> Routing | None:
+        """The durations that the document promises now, if the plan's are longer; None also where there is no document: the
+        first record brings them."""
+        document = await self.document()
+        if document is None or document == self._with_durations(document):
+            return None
+        return self._promised(document)
+
+    def _promised(self, document: RouteDocument) -> Routing:
+        return replace(self._routing, ttl_seconds=document.ttl_seconds, max_write_seconds=document.max_write_seconds)
+
     async def publish_durations(self) -> Routing | None:
-        """Let the document say at least what the plan says; what it said before, or None if nothing was to be changed (also
-        where there is no document: the first record brings it)."""
+        """Let the document say at least what the plan says; what it said before, or None if nothing was to be changed."""
         async with self._turn:
             for _ in range(ATTEMPTS):
                 seen = await self._read()
@@ -90,9 +107,7 @@ class RouteDesk:
                 except (RouteChanged, OutcomeUnknown):
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
-                return replace(
-                    self._routing, ttl_seconds=document.ttl_seconds, max_write_seconds=document.max_write_seconds
-                )
+                return self._promised(document)
         raise RouteChanged(
             f"cannot publish the durations: other writers were faster {ATTEMPTS} times", hint="try again"
         )

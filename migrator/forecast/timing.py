@@ -61,6 +61,7 @@ class MoveForecast:
     fence_seconds: float
     fence_timeout_seconds: float
     bound_by: str
+    max_pause_seconds: float = math.inf
     streaming_seconds: float = 0.0
     """Beyond ``fence_seconds``, if as many append and page blobs as the largest lag allows are in it."""
 
@@ -76,8 +77,8 @@ class MoveForecast:
 
     @property
     def fence_fits(self) -> bool:
-        """Is the pause, beyond the drain that nothing shortens, within ``fence_timeout``?"""
-        return self.fence_seconds <= self.fence_timeout_seconds
+        """Is the pause, beyond the drain that nothing shortens, within ``fence_timeout``, and the whole within ``max_pause``?"""
+        return self.fence_seconds <= min(self.fence_timeout_seconds, self.max_pause_seconds)
 
 
 def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -> MoveForecast:
@@ -107,8 +108,7 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     lag = min(cutover.max_lag_objects, inventory.objects)
     lag_bytes = lag * inventory.bytes / inventory.objects if inventory.objects else 0.0
     lag_seconds = max(lag / pace, _bytes_seconds(lag_bytes, source), _bytes_seconds(lag_bytes, target))
-    is_enforced = cutover.fence == "access-policy"
-    drain = schedule.routing.enforced_drain_seconds if is_enforced else schedule.routing.drain_seconds
+    drain = schedule.routing.drain_of(cutover)
     return MoveForecast(
         id=move.id,
         source=move.source,
@@ -122,6 +122,7 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
         fence_requests=scan.times(2 * FENCE_SCANS),
         fence_seconds=drain + FENCE_SCANS * scan_seconds + lag_seconds,
         fence_timeout_seconds=drain + cutover.fence_timeout_seconds,
+        max_pause_seconds=cutover.max_pause_seconds,
         bound_by=bound_by,
         streaming_seconds=_streaming_seconds(inventory, cutover.max_lag_objects, (source, target)),
     )
@@ -172,16 +173,15 @@ def _account_seconds(schedule: Schedule, account: str, move: MoveForecast) -> tu
 
 
 def timing_findings(forecasts: Sequence[MoveForecast]) -> tuple[Finding, ...]:
-    """An error for each move whose writers would wait longer than ``fence_timeout`` allows: such a fence never begins. What
-    may be streamed inside a fence is said beside it."""
+    """An error for each move whose writers would wait longer than ``fence_timeout`` or ``max_pause`` allows: such a fence never
+    begins. What may be streamed inside a fence is said beside it."""
     return tuple(
         Finding(
             "error",
             "fence-too-long",
             str(one.id),
             f"the writers of {one.id} would pause {show_duration(one.fence_seconds)} ({FENCE_SCANS} scans of "
-            f"{show_duration(one.scan_seconds)} each), and drain and fence_timeout allow "
-            f"{show_duration(one.fence_timeout_seconds)}, so no cut-over would begin",
+            f"{show_duration(one.scan_seconds)} each), and {_allowed(one)}, so no cut-over would begin",
             _shorter_fence(one),
         )
         for one in forecasts
@@ -189,9 +189,16 @@ def timing_findings(forecasts: Sequence[MoveForecast]) -> tuple[Finding, ...]:
     ) + tuple(_streaming_finding(one) for one in forecasts if one.streaming_seconds >= TOLD_FROM_SECONDS)
 
 
+def _allowed(one: MoveForecast) -> str:
+    if one.max_pause_seconds < one.fence_timeout_seconds:
+        return f"cutover.max_pause allows {show_duration(one.max_pause_seconds)}"
+    return f"drain and fence_timeout allow {show_duration(one.fence_timeout_seconds)}"
+
+
 def _streaming_finding(one: MoveForecast) -> Finding:
     """Not an error: blobs of these kinds that nobody writes any more take no time in the fence."""
-    found, room = one.inventory, one.fence_timeout_seconds - one.fence_seconds
+    limit = min(one.fence_timeout_seconds, one.max_pause_seconds)
+    found, room = one.inventory, limit - one.fence_seconds
     text = (
         f"{found.streamed_objects:,} append and page blobs ({show_bytes(found.streamed_bytes)}) of {one.id}: those that still"
         f" change when its writers stop go through this machine inside the fence, which may pause them for up to"
@@ -199,7 +206,7 @@ def _streaming_finding(one: MoveForecast) -> Finding:
     )
     if one.streaming_seconds <= room:
         return Finding("info", "streamed-in-fence", str(one.id), text)
-    text += f"; a fence that would take more than {show_duration(one.fence_timeout_seconds)} does not begin"
+    text += f"; a fence that would take more than {show_duration(limit)} does not begin"
     remedy = (
         "let writers end or rotate what they append to before the cut-over, or raise fence_timeout and bytes_per_second"
     )
@@ -207,12 +214,14 @@ def _streaming_finding(one: MoveForecast) -> Finding:
 
 
 def _shorter_fence(one: MoveForecast) -> str:
-    over = one.fence_seconds - one.fence_timeout_seconds
+    is_pause = one.max_pause_seconds < one.fence_timeout_seconds
+    limit, key = (one.max_pause_seconds, "max_pause") if is_pause else (one.fence_timeout_seconds, "fence_timeout")
+    over = one.fence_seconds - limit
     drain = one.fence_seconds - FENCE_SCANS * one.scan_seconds
-    room = one.fence_timeout_seconds - drain
+    room = limit - drain
     parts = math.ceil(FENCE_SCANS * one.scan_seconds / room) if room > 0 else 0
     split = f"split area {one.id.area} by prefix into {parts} areas that switch one by one" if parts > 1 else ""
-    longer = f"allow {show_duration(math.ceil(over / 60) * 60)} more in cutover.fence_timeout"
+    longer = f"allow {show_duration(math.ceil(over / 60) * 60)} more in cutover.{key}"
     return "; or ".join(text for text in (split, longer, "lower max_lag_objects or raise the budget") if text)
 
 

@@ -20,7 +20,7 @@ CODES: Final[Mapping[str, str]] = {
     "deadline-without-reserve": "a wave will be complete in time only if nothing goes wrong",
     "edit-refused": "the plan was edited where it may not be: under a move that has begun, or a duration made shorter",
     "empty-area": "a source holds nothing of an area; an error where its containers hold objects that are in no area",
-    "fence-too-long": "a cut-over would pause writers for longer than its `fence_timeout`",
+    "fence-too-long": "a cut-over would pause writers for longer than its `fence_timeout` or `max_pause`",
     "gate-asked": "a gate was asked once, and what it said",
     "gate-cannot-be-asked": "a gate can never answer as it is written: its query or its rights must be mended first",
     "gate-no-answer": "a gate's source does not answer now; no cut-over begins before it does",

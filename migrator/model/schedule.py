@@ -50,6 +50,8 @@ class Cutover:
     hold: bool = False
     max_delete_ratio: float = 0.01
     straggler_interval_seconds: float = 300.0
+    max_pause_seconds: float = 600.0
+    """No fence begins whose whole pause, drain included, is forecast to be longer."""
 
 
 @value(frozen=True, slots=True)
@@ -175,6 +177,10 @@ class Routing:
     def enforced_drain_seconds(self) -> float:
         """The same for a fence that also revokes access policies."""
         return max(self.drain_seconds, POLICY_PROPAGATION_SECONDS + self.max_write_seconds)
+
+    def drain_of(self, cutover: Cutover) -> float:
+        """Of a fence as ``cutover`` wants it."""
+        return self.enforced_drain_seconds if cutover.fence == "access-policy" else self.drain_seconds
 
 
 POLICY_PROPAGATION_SECONDS = 30.0

@@ -7,8 +7,9 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final
 
+from migrator.model.units import show_duration
 from migrator.plan.circles import circles, in_order
-from migrator.plan.compile import after_of, areas_of
+from migrator.plan.compile import after_of, areas_of, cutover_of, routing_of
 from migrator.plan.report import Report
 from migrator.plan.schema import VerifyPart, WavePart
 from migrator.plan.tree import Path
@@ -35,6 +36,7 @@ def check_waves(report: Report) -> None:
         _soak(report, ("waves", position), wave)
         _verify(report, ("waves", position, "verify"), wave.verify)
     _verify(report, ("verify",), report.document.verify)
+    _pauses(report)
     _many(report)
     for index, freeze in enumerate(report.document.freeze):
         if freeze.end <= freeze.begin:
@@ -42,6 +44,34 @@ def check_waves(report: Report) -> None:
         elif freeze.end - freeze.begin > LONGEST_FREEZE:
             days = (freeze.end - freeze.begin).days
             report.warn(("freeze", index), f"this freeze lasts {days:,} days: nothing cuts over in all that time")
+
+
+def _pauses(report: Report) -> None:
+    """A drain takes its time, however little there is to copy. Said once where the document's own words make it so."""
+    routing, said = routing_of(report.document), set[Path]()
+    for position, wave in enumerate(report.document.waves):
+        cutover = cutover_of(report.document.cutover, wave.cutover)
+        drain = routing.drain_of(cutover)
+        place = _place_of_pause(report, position)
+        if drain <= cutover.max_pause_seconds or place in said:
+            continue
+        said.add(place)
+        text = (
+            f"a fence of wave {wave.name} would stop writers for {show_duration(drain)} before anything is copied (ttl, max_write"
+            f" and clock_margin), longer than max_pause ({show_duration(cutover.max_pause_seconds)}): shorten these, or allow"
+            " a longer pause"
+        )
+        report.fault(place, text)
+
+
+def _place_of_pause(report: Report, position: int) -> Path:
+    places: tuple[Path, ...] = (
+        ("waves", position, "cutover", "max_pause"),
+        ("cutover", "max_pause"),
+        ("cutover", "max_write"),
+        ("routing", "ttl"),
+    )
+    return next((one for one in places if report.tree.has(report.shaped.origin(one))), ("routing",))
 
 
 def _many(report: Report) -> None:

@@ -62,7 +62,7 @@ def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built:
         name: Metric(name, part.kind, part.model_dump(exclude={"kind"}, exclude_none=True))
         for name, part in document.metrics.items()
     }
-    routing = _routing(document)
+    routing = routing_of(document)
     digests = {name: digest([[one.container, one.prefix] for one in area.selectors]) for name, area in areas.items()}
     waves = tuple(
         _with_fingerprint(_wave(document, position, areas, gates), digests, accounts, routing, metrics)
@@ -141,7 +141,7 @@ def _gate(name: str, part: GatePart) -> Gate:
     )
 
 
-def _routing(document: Document) -> Routing:
+def routing_of(document: Document) -> Routing:
     part = document.routing
     return Routing(
         **part.model_dump(exclude={"ttl", "argv", "hosts"}),
@@ -164,7 +164,7 @@ def _wave(document: Document, position: int, areas: Mapping[str, Area], gates: M
         gates=tuple(gates[name] for name in part.gates),
         on_failure=part.on_failure,
         rollback_scope=part.rollback_scope,
-        cutover=_cutover(document.cutover, part.cutover),
+        cutover=cutover_of(document.cutover, part.cutover),
         verify=_verify(document.verify, part.verify),
         approval_required=part.approval == "required",
         change_windows=tuple(
@@ -199,7 +199,7 @@ def _move(name: str, region: RegionPart, area: Area) -> PlannedMove:
     )
 
 
-def _cutover(document: CutoverPart, wave: WaveCutoverPart | None) -> Cutover:
+def cutover_of(document: CutoverPart, wave: WaveCutoverPart | None) -> Cutover:
     """The wave's own word, then the document's, then the default."""
     values: dict[str, Any] = {}
     for key in WaveCutoverPart.model_fields:
@@ -212,6 +212,7 @@ def _cutover(document: CutoverPart, wave: WaveCutoverPart | None) -> Cutover:
 
 _CUTOVER_UNITS = {
     "fence_timeout": "fence_timeout_seconds",
+    "max_pause": "max_pause_seconds",
     "max_delete": "max_delete_ratio",
     "straggler_interval": "straggler_interval_seconds",
 }

@@ -172,6 +172,10 @@ class WaveCutoverPart(Part):
     max_lag_objects: Whole | None = None
     max_passes: Positive | None = None
     fence_timeout: LongDuration | None = None
+    max_pause: LongDuration | None = Field(
+        default=None,
+        description="the longest that the writers of a move may be expected to wait, drain included; default 10m",
+    )
     fence: Literal["route", "access-policy"] | None = None
     hold: Flag | None = None
     max_delete: Ratio | None = None

@@ -240,6 +240,11 @@ def endpoints_believed():
     )
 
 
+def any_durations_believed():
+    """A fence waits for whatever the document promises."""
+    return patched(RouteDesk, "longer_than_planned", lambda self: None)
+
+
 def drain_shorter_than_max_write():
     """The drain waits for the leases to end, not for the writes under them."""
     return patched(Routing, "drain_seconds", property(lambda self: self.ttl_seconds))
@@ -331,6 +336,7 @@ BREAKAGES = {
         writing_without_a_claim,
         hand_edits_unseen,
         endpoints_believed,
+        any_durations_believed,
         drain_shorter_than_max_write,
         lease_age_from_receipt,
         ranges_with_a_gap,

@@ -30,6 +30,7 @@ FOUND_BY = {
     "writing-without-a-claim": {"tool-write-at-live"},
     "hand-edits-unseen": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
     "endpoints-believed": {"wrong-address"},
+    "any-durations-believed": {"long-promise"},
     "drain-shorter-than-max-write": {"lease-alive-at-switch", "two-accounts-accept"},
     "lease-age-from-receipt": {"lease-alive-at-switch", "two-accounts-accept"},
     "ranges-with-a-gap": LOST,

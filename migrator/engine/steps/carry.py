@@ -8,7 +8,7 @@ from datetime import timedelta
 from migrator.engine import enforcing, stays
 from migrator.engine.asking import keeps_back
 from migrator.engine.durations import NOTE as DURATIONS
-from migrator.engine.durations import waited
+from migrator.engine.durations import to_wait, too_long, waited
 from migrator.engine.inventory_notes import known_inventory
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.patience import NAMES
@@ -139,9 +139,11 @@ async def catch_up(mover: Mover) -> Event:
         await _leave_warm(mover)
     cutover, found = mover.wave.cutover, mover.convergence
     while True:
+        _require_short(mover)
         result = await one_pass(mover)
         lag, fence_seconds = _lag(result), _fence_seconds(mover, mover.shared.desk.drain_seconds)
-        fits = fence_seconds < cutover.fence_timeout_seconds
+        pause = _pause_seconds(mover)
+        fits = fence_seconds < cutover.fence_timeout_seconds and pause <= cutover.max_pause_seconds
         if lag <= cutover.max_lag_objects and fits:
             return Event.CAUGHT_UP
         if found.is_hopeless(cutover.max_lag_objects):
@@ -153,10 +155,12 @@ async def catch_up(mover: Mover) -> Event:
             why = f"the lag is {lag:,} objects, more than {cutover.max_lag_objects:,}"
             if fits is False and lag <= cutover.max_lag_objects:
                 why = f"a fence would need {fence_seconds:,.0f} s, not less than {cutover.fence_timeout_seconds:,.0f} s"
+                if fence_seconds < cutover.fence_timeout_seconds:
+                    why = f"writers would wait {pause:,.0f} s in all, more than max_pause ({cutover.max_pause_seconds:,.0f} s)"
                 why += _streamed(mover)
             raise Halt(
                 f"cannot catch up with {mover.id}: after {cutover.max_passes} passes {why};"
-                " raise the budget, max_lag_objects or fence_timeout"
+                " raise the budget, max_lag_objects, fence_timeout or max_pause"
             )
 
 
@@ -168,6 +172,7 @@ async def ready(mover: Mover) -> Event:
     last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
     while True:
         await enforcing.restore(mover)
+        _require_short(mover)
         why = _forbids(mover)
         age = clock.monotonic() - last_pass
         # A pass that is due shows whether what waited for the service is there by now.
@@ -200,6 +205,9 @@ async def ready(mover: Mover) -> Event:
     if mover.record.direction is Direction.FORWARD:
         await prove_way_back(mover)
     found = await _raised(mover, await mover.check_claim())
+    _require_short(mover)
+    if not mover.record.is_abandoning and _pause_seconds(mover) > mover.wave.cutover.max_pause_seconds:
+        return Event.FELL_BEHIND
     intent = RouteIntent(found, mover.shared.desk.fenced(mover.id, found))
     note = waited(mover.world.state.note(DURATIONS))
     mover.with_event(*([note] if note else []), _forecast(mover), intent=intent)
@@ -213,6 +221,15 @@ def _not_there_yet(mover: Mover) -> str:
     clause = f"the service: {result.waiting:,} {are} not there yet ({some(result)})"
     mover.patience.waits_for(NAMES, clause)
     return f"waits for {clause}"
+
+
+def _require_short(mover: Mover) -> None:
+    """Halt while the route document promises clients more than the plan does: a fence would have to wait for all of it."""
+    desk = mover.shared.desk
+    if (why := too_long(desk, mover.routing)) is not None:
+        if (note := to_wait(desk, mover.world.state.note(DURATIONS))) is not None:
+            mover.commit(note)
+        raise Halt(f"cannot cut over {mover.id}: {why}")
 
 
 async def _raised(mover: Mover, found: RouteRecord) -> RouteRecord:
@@ -233,9 +250,9 @@ def _without_figures(text: str) -> str:
 
 def _forecast(mover: Mover) -> AddJournal:
     """How long the writers will wait, said before they do; the journal has the outcome beside it."""
-    drain, why = mover.shared.desk.drain_seconds, "for their leases to end"
+    drain, why = _drain_seconds(mover), "for their leases to end"
     if mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning:
-        drain, why = max(drain, mover.routing.enforced_drain_seconds), "until no lease and no policy lets them write"
+        why = "until no lease and no policy lets them write"
     after = _fence_seconds(mover, drain)
     text = f"{mover.id}: writers will wait for about {drain + after:.1f} s ({drain:.1f} s {why}{_streamed(mover)})"
     mover.tell("fence", text, forecast_seconds=round(drain + after, 3))
@@ -246,6 +263,19 @@ def _forecast(mover: Mover) -> AddJournal:
         drain_seconds=drain,
         streamed_bytes=mover.convergence.lifted_bytes,
     )
+
+
+def _drain_seconds(mover: Mover) -> float:
+    drain, is_enforced = mover.shared.desk.drain_seconds, mover.wave.cutover.fence == "access-policy"
+    if is_enforced and not mover.record.is_abandoning:
+        return max(drain, mover.routing.enforced_drain_seconds)
+    return drain
+
+
+def _pause_seconds(mover: Mover) -> float:
+    """How long the writers would wait in all, drain included."""
+    drain = _drain_seconds(mover)
+    return drain + _fence_seconds(mover, drain)
 
 
 def _fence_seconds(mover: Mover, drain_seconds: float) -> float:

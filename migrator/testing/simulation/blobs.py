@@ -329,7 +329,8 @@ class Account:
             copy_id=copy_id if content is not None else None,
         )
         after = Blob(listed, body, sender, at)
-        self._store(sender, container, name, before, after, at, "copied" if content is not None else "copy-failed")
+        kind = "copied" if content is not None else "copy-failed"
+        self._store(sender, container, name, before, after, before.made_at, kind)  # asked for when it was begun
 
     def delete(self, sender: Sender, container: str, name: str, *, if_match: str | None, sent_at: float) -> None:
         before = self.get(container, name) if if_match is None else self.matched(container, name, if_match)

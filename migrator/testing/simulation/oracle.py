@@ -130,6 +130,8 @@ class Oracle:
         """(node, move): what these engines go back without."""
         self._sampled_at: dict[Sample, float] = {}
         self._drain_seconds = schedule.routing.drain_seconds
+        self._promised = self._planned = (schedule.routing.ttl_seconds, schedule.routing.max_write_seconds)
+        """ttl and max_write: what the document says now, and the longest that the plan ever said."""
         self.violations: list[Violation] = []
         self.has_one_store = True
         """No copy of the state store was ever at work, and no older moment of it was put back."""
@@ -281,11 +283,15 @@ class Oracle:
         """The route document changed."""
         old = before.routes if before else {}
         self._routes = after.routes
+        self._promised = (after.ttl_seconds, after.max_write_seconds)
+        if not sender.is_tool and before and (before.ttl_seconds, before.max_write_seconds) != self._promised:
+            for one in self._cases.values():
+                one.hand_at = self._loop.time()  # whoever reads it now goes by it, and nobody else may ever see it
         for key in sorted({*old, *after.routes}):
             case = self._cases.get(key)
-            one, other = old.get(key), after.routes.get(key)
-            if case is not None and one != other:
-                self._judge_route(case, sender, one, other)
+            was, now = old.get(key), after.routes.get(key)
+            if case is not None and was != now:
+                self._judge_route(case, sender, was, now)
 
     def _judge_route(self, case: _Case, sender: Sender, before: RouteRecord | None, after: RouteRecord | None) -> None:
         key, now = str(case.plan.id), self._loop.time()
@@ -326,6 +332,9 @@ class Oracle:
         if after.mode == READ_ONLY:
             if after.account != before.account or before.mode == READ_ONLY:
                 self.break_("route-law", what)
+            longest = self._planned
+            if self._promised[0] > longest[0] or self._promised[1] > longest[1]:
+                self.break_("long-promise", f"{what}, while clients are promised {self._promised}")
             case.fenced_at, case.fence_excused = now, False
             self.fences += 1
         elif before.mode == READ_ONLY:
@@ -495,6 +504,8 @@ class Oracle:
     def planned(self, routing: Routing) -> None:
         """The plan was edited: a fence may wait for the longest durations that it ever said."""
         self._drain_seconds = max(self._drain_seconds, routing.drain_seconds)
+        ttl, max_write = self._planned
+        self._planned = (max(ttl, routing.ttl_seconds), max(max_write, routing.max_write_seconds))
 
     def kept(self, changes: Sequence[Change]) -> None:
         """What a journal says of losers that were saved, and a list of what stays; also those of a copied store."""

@@ -372,6 +372,8 @@ class Scenario:
             return "retry-deletes"
         if any("--on-conflict" in move.reason for move in halted) and command != "rollback-target":
             return "rollback-target"
+        if any("the route document promises ttl" in move.reason for move in halted):
+            self.plan_durations(self.longest)
         if halted and not command.startswith("retry"):
             return "retry"
         if any(move.direction is Direction.REVERSE and move.state is not MoveState.REVERSED for move in moves):

@@ -189,14 +189,17 @@ class Troubles:
         loop.create_task(work, name=name, context=loop.world)
 
     async def _send_elsewhere(self) -> None:
-        """Only the address is changed, within the epoch or with the next one. Later somebody puts it right, under a later epoch,
-        in whatever record is there then."""
+        """Only the address is changed, within the epoch or with the next one; or the document's durations. Later somebody puts
+        it right, an address under a later epoch, in whatever record is there then."""
         chance, world = self._thief, self._world
         while world.loop.time() < world.busy_seconds - max(TAMPERED_SECONDS):
             await asyncio.sleep(chance.uniform(10.0, 200.0))
             keys = sorted(world.board.document.routes) if world.board.document else []
             found = self._found(chance.choice(keys)) if keys else None
             if found is None:
+                continue
+            if chance.random() < 0.3:
+                await self._promise_much(chance.choice(TAMPERED_SECONDS))
                 continue
             key = next(one for one in keys if self._found(one) == found)
             wrong = replace(found, endpoint="https://evil.example", epoch=found.epoch + chance.choice((0, 1)))
@@ -207,6 +210,23 @@ class Troubles:
                 right = f"https://{now.account}.blob.example"
                 mended = replace(now, endpoint=right, epoch=now.epoch + 1, mode=READ_WRITE)
                 self._edit_as(key, "put right", _set(key, mended))
+
+    async def _promise_much(self, seconds: float) -> None:
+        """Clients are promised a day, and more for each write; then what the plan says again."""
+        world = self._world
+        was = world.board.document
+        if was is None:
+            return
+
+        def change(document: RouteDocument) -> RouteDocument:
+            return replace(document, ttl_seconds=86_399.0, max_write_seconds=120.0)
+
+        def back(document: RouteDocument) -> RouteDocument:
+            return replace(document, ttl_seconds=was.ttl_seconds, max_write_seconds=was.max_write_seconds)
+
+        self._edit_as("all", "promised much", change)
+        await asyncio.sleep(seconds)
+        self._edit_as("all", "promised less", back)
 
     async def _there_and_back(self) -> None:
         """Now and then: a fence is opened by hand - in its own epoch, or in the next one - and the very same record is put back;

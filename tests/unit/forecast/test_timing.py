@@ -113,6 +113,15 @@ def test_a_fence_that_cannot_fit_is_an_error_with_its_remedy() -> None:
     assert forecast_move(longer, longer.move(WEB), Inventory(5_000_000, 0)).fence_fits
 
 
+def test_a_pause_that_the_plan_does_not_allow_is_an_error_although_the_fence_has_time() -> None:
+    plan = _plan(Budget(60_000), Budget(60_000), cutover=Cutover(max_pause_seconds=96))
+    (finding,) = timing_findings(forecast_wave(plan, plan.waves[0], {WEB: Inventory(50_000, 0)}))
+    assert (finding.severity, finding.code) == ("error", "fence-too-long")
+    assert "cutover.max_pause allows 1 min 36 s, so no cut-over would begin" in finding.text
+    assert "allow 1 min more in cutover.max_pause" in finding.remedy
+    assert timing_findings(forecast_wave(plan, plan.waves[0], {WEB: Inventory(50, 0)})) == ()
+
+
 TWO = {WEB: Inventory(1_000_000, 0), MoveId("eu", "email"): Inventory(500_000, 0)}
 
 

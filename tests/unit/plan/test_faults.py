@@ -361,6 +361,27 @@ AREAS = [
 ]
 
 WAVES = [
+    (
+        "a drain longer than the longest pause",
+        "waves:",
+        "cutover: {max_pause: 94s}\nwaves:",
+        "94s",
+        "would stop writers for 1 min 35 s before anything is copied (ttl, max_write and clock_margin), longer than max_pause",
+    ),
+    (
+        "a drain longer than ten minutes",
+        "waves:",
+        "cutover: {max_write: 10m}\nwaves:",
+        "10m",
+        "longer than max_pause (10 min)",
+    ),
+    (
+        "a drain longer than the longest pause of a wave",
+        "    soak: 96h",
+        "    soak: 96h\n    cutover: {max_pause: 5s}",
+        "5s",
+        "longer than max_pause (5 s)",
+    ),
     ("no waves", SMALL[SMALL.index("waves:") :], "waves: []\n", "waves:", "at least one wave"),
     ("two waves of one name", "name: second", "name: first", "first\n    moves:\n", "there is a wave first already"),
     ("a wave without moves", "moves: [{region: europe, areas: [web]}]", "moves: []", "[]", "wave third moves nothing"),
