@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.cli.calls import name_plan
 from migrator.cli.consent import require_consent, require_terminal
+from migrator.cli.identity import is_proven_dead
 from migrator.cli.previewing import (
     AT_REST,
     Look,
@@ -28,16 +29,21 @@ from migrator.cli.previewing import (
 )
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
+from migrator.cli.situation import Situation, assess
+from migrator.cli.stops import what_apply_does
 from migrator.cli.views import preview as view
 from migrator.cli.views.errors import show_note
-from migrator.cli.views.figures import many
+from migrator.cli.views.figures import duration, many
+from migrator.cli.views.going_on import show_going_on
 from migrator.cli.views.screen import Page
 from migrator.cli.wiring import is_there, state_url
 from migrator.engine.edits import refusals
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
 from migrator.engine.preview import standing_of
 from migrator.errors import FindingsError, StalePlanError
+from migrator.forecast import Outlook
 from migrator.forecast.outlook import look_ahead, to_record
+from migrator.model.moves import WaveState
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
 from migrator.plan import Loaded, load, loads
@@ -78,6 +84,8 @@ class Consent:
 
     forecasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[SetNote, ...] = ()
+    outlook: Outlook | None = None
+    situation: Situation | None = None
 
 
 def consent_to(
@@ -115,7 +123,10 @@ def consent_to(
         return consent_to(request, settings, yes=yes, as_json=as_json, counted=counted)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
-    require_consent(f"Apply plan {schedule.name}, {waves}?", yes=yes)
+    if found is None and consent.situation is not None and not as_json and not yes:
+        show_going_on(Page(settings), schedule, consent.situation, request.wave)
+    pause = pause_in_words(schedule, consent, request.wave)
+    require_consent(f"{pause}Apply plan {schedule.name}, {waves}?", yes=yes)
     return consent
 
 
@@ -126,6 +137,30 @@ def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Conse
     return Consent(
         forecasts={wave.name: to_record(outlook, wave.name) for wave in schedule.waves},
         notes=kept_inventories(schedule, inventories, outlook.standing.now),
+        outlook=outlook,
+        situation=assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead),
+    )
+
+
+def pause_in_words(schedule: Schedule, consent: Consent, wave: str | None) -> str:
+    """Whose writers will wait, and for how long, as a sentence before the question; empty if nobody's."""
+    if consent.outlook is None or consent.situation is None:
+        return ""
+    switched = {one.record.id for one in consent.situation.moves if one.record.switched_at is not None}
+    ahead = [
+        one
+        for planned in schedule.waves
+        for move in planned.moves
+        if wave in (None, planned.name)
+        and move.id not in switched
+        and (one := consent.outlook.moves.get(move.id)) is not None
+    ]
+    if not ahead:
+        return ""
+    most, limit = max(one.fence_seconds for one in ahead), max(one.fence_timeout_seconds for one in ahead)
+    return (
+        f"Writers of {many(len(ahead), 'area')} will wait, each for about {duration(most)} or less, never for more than"
+        f" {duration(limit)}. "
     )
 
 
@@ -185,3 +220,13 @@ def _refuse_errors(request: Request, settings: Settings, found: Look | None, *, 
             f"cannot apply plan {schedule.name}: {first}{more}",
             hint=errors[0].remedy or f"see `migrate plan {request.path}`",
         )
+
+
+def show_what_is_left(schedule: Schedule, settings: Settings) -> None:
+    """After one wave was asked for: what of the plan is still to do."""
+    with recorded_state(settings, schedule) as store:
+        now = datetime.now(UTC)
+        situation = assess(schedule.name, schedule=schedule, store=store, now=now, is_dead=is_proven_dead)
+        left = [one.name for one in situation.waves if one.state not in (WaveState.SOAKED, WaveState.RETIRED)]
+        if left:
+            Page(settings).line(f"Left: {', '.join(left)}; {what_apply_does(schedule, situation)}.")

@@ -12,21 +12,35 @@ from migrator.cli.identity import user
 from migrator.cli.loading import load_plan, state_of
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
+from migrator.machine.transitions import FENCE_STATES
 from migrator.model.moves import Control, JournalEntry
 from migrator.ports.state_store import AddJournal, SetControl
 
 
-def set_control(plan: Path, settings: Settings, *, kind: str, wave: str | None, text: str) -> bool:
+def set_control(
+    plan: Path, settings: Settings, *, kind: str, wave: str | None, text: str, reason: str | None = None
+) -> bool:
     """Record the wish ``kind``; False if it was there already. ``text`` says what it means, for the journal."""
-    return _change(plan, settings, kind, wave, wanted=True, text=text)
+    return _change(plan, settings, kind, wave, wanted=True, text=text, reason=reason)
 
 
-def remove_control(plan: Path, settings: Settings, *, kind: str, wave: str | None, text: str) -> bool:
+def remove_control(
+    plan: Path, settings: Settings, *, kind: str, wave: str | None, text: str, reason: str | None = None
+) -> bool:
     """Take the wish back; False if there was none."""
-    return _change(plan, settings, kind, wave, wanted=False, text=text)
+    return _change(plan, settings, kind, wave, wanted=False, text=text, reason=reason)
 
 
-def _change(plan: Path, settings: Settings, kind: str, wave: str | None, *, wanted: bool, text: str) -> bool:
+def fenced_now(plan: Path, settings: Settings) -> list[str]:
+    """The moves that are inside a fence at this moment: a wish does not reach into it."""
+    schedule = load_plan(plan)
+    with state_of(settings, schedule, create=False) as store:
+        return [str(move.id) for move in store.moves() if move.intent is not None and move.state in FENCE_STATES]
+
+
+def _change(
+    plan: Path, settings: Settings, kind: str, wave: str | None, *, wanted: bool, text: str, reason: str | None
+) -> bool:
     schedule = load_plan(plan)
     scope = f"wave:{wave_of(schedule, wave).name}" if wave is not None else ""
     with state_of(settings, schedule, create=wanted) as store:
@@ -34,7 +48,10 @@ def _change(plan: Path, settings: Settings, kind: str, wave: str | None, *, want
         if is_there == wanted:
             return False
         now, who = datetime.now(UTC), user()
-        control = Control(kind, scope, {"on": True} if wanted else {}, who, now)
-        entry = JournalEntry(now, who, "control", text, wave=wave, evidence={"control": kind, "on": wanted})
+        why = {"reason": reason} if reason else {}
+        control = Control(kind, scope, {"on": True, **why} if wanted else {}, who, now)
+        said = f"{text} ({reason})" if reason else text
+        evidence = {"control": kind, "on": wanted, **why}
+        entry = JournalEntry(now, who, "control", said, wave=wave, evidence=evidence)
         store.commit([SetControl(control), AddJournal(entry)], token=None)
     return True

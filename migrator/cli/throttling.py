@@ -44,7 +44,7 @@ class Wish:
         return {name: _quantity(name, text, parse) for name, text, parse in wanted if text is not None}
 
 
-def throttle(plan: Path, settings: Settings, wish: Wish) -> str:
+def throttle(plan: Path, settings: Settings, wish: Wish, reason: str | None = None) -> str:
     """Record the wish; what is wished for by now, for people. UsageError if it means nothing."""
     figures = wish.figures()
     if not figures:
@@ -59,11 +59,11 @@ def throttle(plan: Path, settings: Settings, wish: Wish) -> str:
         before = next((c.value for c in store.controls() if (c.kind, c.scope) == (THROTTLE, wish.scope)), {})
         control = Control(THROTTLE, wish.scope, {**before, **figures}, user(), datetime.now(UTC))
         text = told(control)
-        store.commit([SetControl(control), _entry(control, f"throttle: {text}")], token=None)
+        store.commit([SetControl(control), _entry(control, f"throttle: {text}", reason)], token=None)
     return text
 
 
-def clear(plan: Path, settings: Settings, account: str | None) -> bool:
+def clear(plan: Path, settings: Settings, account: str | None, reason: str | None = None) -> bool:
     """Take the wishes for ``account`` back, or all; False if there was none."""
     schedule = load_plan(plan)
     if account is not None:
@@ -76,7 +76,7 @@ def clear(plan: Path, settings: Settings, account: str | None) -> bool:
         ]
         for control in mine:
             text = f"throttle of {_whom(control.scope)} cleared"
-            store.commit([SetControl(control), _entry(control, text)], token=None)
+            store.commit([SetControl(control), _entry(control, text, reason)], token=None)
     return bool(mine)
 
 
@@ -103,8 +103,10 @@ def _whom(scope: str) -> str:
     return scope.removeprefix("account:") or "every account"
 
 
-def _entry(control: Control, text: str) -> AddJournal:
+def _entry(control: Control, text: str, reason: str | None) -> AddJournal:
     evidence = {"control": THROTTLE, "scope": control.scope, **control.value}
+    if reason:
+        text, evidence = f"{text} ({reason})", {**evidence, "reason": reason}
     return AddJournal(JournalEntry(control.at, control.who, "control", text, evidence=evidence))
 
 

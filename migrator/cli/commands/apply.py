@@ -49,7 +49,7 @@ def apply(
     as_json: AsEvents = False,
 ) -> int:
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
-    from migrator.cli.applying import consent_to, request_of
+    from migrator.cli.applying import consent_to, request_of, show_what_is_left
     from migrator.cli.operating import operate
     from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.wiring import open_staff
@@ -69,4 +69,7 @@ def apply(
         async def work(rollout: Rollout) -> Outcome:
             return await rollout.apply(wave=wave, wait=not no_wait, forecasts=consent.forecasts, notes=consent.notes)
 
-        return operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json, staff=staff)
+        code = operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json, staff=staff)
+    if wave is not None and code is ExitCode.DONE and not as_json:
+        show_what_is_left(request.loaded.schedule, settings)
+    return code

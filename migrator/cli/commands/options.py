@@ -32,6 +32,9 @@ OptionalPlanPath = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON document on standard output.")]
 AsEvents = Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON event a line on standard output.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", metavar="", help="Do not ask.")]
+Why = Annotated[
+    str | None, typer.Option("--reason", metavar="TEXT", help="Why; kept in the journal.", show_default=False)
+]
 Wave = Annotated[str | None, typer.Option("--wave", metavar="WAVE", help="Only this wave.", show_default=False)]
 Region = Annotated[str | None, typer.Option("--region", metavar="REGION", help="Only this region.", show_default=False)]
 Area = Annotated[str | None, typer.Option("--area", metavar="AREA", help="Only this area.", show_default=False)]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from migrator.cli.commands.options import PlanPath, Wave
+from migrator.cli.commands.options import PlanPath, Wave, Why
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
 
-def release(context: typer.Context, plan: PlanPath, wave: Wave = None) -> int:
+def release(context: typer.Context, plan: PlanPath, wave: Wave = None, reason: Why = None) -> int:
     """Take a hold back: cut-overs may start again."""
     from migrator.cli.controls import remove_control
     from migrator.cli.views.screen import Page
 
     settings = settings_of(context)
     what = f"wave {wave}" if wave else "the whole plan"
-    was_held = remove_control(plan, settings, kind="hold", wave=wave, text=f"hold of {what} released")
+    was_held = remove_control(plan, settings, kind="hold", wave=wave, text=f"hold of {what} released", reason=reason)
     Page(settings).line(f"Released: {what}." if was_held else f"There was no hold on {what}.")
     return ExitCode.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -33,6 +34,14 @@ AbandonTarget = Annotated[
         help="Only for a target that is lost: go back without it, and leave behind what was written there.",
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        metavar="",
+        help="Only say what would happen, counted to the end; nothing is written. Exit 4 if a person would be needed.",
+    ),
+]
 Reason = Annotated[
     str | None,
     typer.Option(
@@ -50,17 +59,21 @@ def rollback(
     on_conflict: OnConflict = None,
     abandon_target_writes: AbandonTarget = False,
     reason: Reason = None,
+    dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsEvents = False,
 ) -> int:
     """Take traffic, and the data written since, back to the sources, newest wave first. A running apply is steered."""
+    from migrator.cli import before_going_back as before
     from migrator.cli.consent import require_consent, require_terminal
     from migrator.cli.identity import user
     from migrator.cli.loading import state_of
     from migrator.cli.operating import operate
     from migrator.cli.rolling_back import go_back
     from migrator.cli.scope import Scope
+    from migrator.cli.views.documents import write_document
     from migrator.cli.views.lines import show_nothing_to_do
+    from migrator.cli.views.screen import Page
     from migrator.engine.going_back import Abandon
     from migrator.engine.left_behind import is_left
     from migrator.errors import UsageError
@@ -81,6 +94,19 @@ def rollback(
         moves = [move for move in store.moves() if move.id in names]
         begun = [str(move.id) for move in moves if move.state not in (MoveState.PENDING, MoveState.REVERSED)]
         has_dead_run = store.lock() is not None
+        is_fenced = any(move.intent is not None for move in moves)
+        if dry_run:
+            ways = before.look_back(loaded.schedule, store, scope.moves(loaded.schedule), seconds=None)
+            if as_json:
+                write_document(before.document(loaded.schedule, ways))
+            else:
+                before.show(Page(settings), loaded.schedule, ways)
+            return ExitCode.STOPPED if before.needs_a_person(ways, on_conflict) else ExitCode.DONE
+        if begun and not yes and not is_fenced and not given_up:
+            require_terminal(yes=yes, what="going back")
+            planned = scope.moves(loaded.schedule)
+            ways = before.look_back(loaded.schedule, store, planned, seconds=before.PATIENCE_SECONDS)
+            before.show(Page(settings, sys.stderr), loaded.schedule, ways)
     if begun or has_dead_run:
         require_terminal(yes=yes, what="going back")
         question = f"Take {', '.join(begun)} back to the source?" if begun else "Clear away what a dead run left?"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from migrator.cli.commands.options import PlanPath
+from migrator.cli.commands.options import PlanPath, Why
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
@@ -32,6 +32,7 @@ def throttle(
     requests_per_minute: Requests = None,
     bytes_per_second: Bytes = None,
     clear: Clear = False,
+    reason: Why = None,
 ) -> int:
     """Change what migration may ask of the accounts, at once and until it is cleared."""
     from migrator.cli import throttling
@@ -41,13 +42,13 @@ def throttle(
     settings = settings_of(context)
     wish = throttling.Wish(account, requests_per_minute, bytes_per_second)
     if not clear:
-        text = throttling.throttle(plan, settings, wish)
-        back = f"migrate throttle {plan}" + (f" --account {account}" if account else "") + " --clear"
+        text = throttling.throttle(plan, settings, wish, reason)
+        back = "migrate throttle PLAN" + (f" --account {account}" if account else "") + " --clear"
         Page(settings).line(f"{text}, until `{back}`.")
         return ExitCode.DONE
     if wish.figures():
         raise UsageError("cannot throttle: --clear takes no figures")
-    had = throttling.clear(plan, settings, account)
+    had = throttling.clear(plan, settings, account, reason)
     whom = account or "Every account"
     Page(settings).line(
         f"{whom}: as the plan says." if had else f"There was no throttle on {account or 'any account'}."

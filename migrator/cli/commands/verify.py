@@ -40,5 +40,15 @@ def verify(
     if as_json:
         write_document(view.document(schedule.name, compared))
     else:
-        view.show(Page(settings), compared)
+        page = Page(settings)
+        view.show(page, compared)
+        if left := [str(move.id) for move in moves if all(one.move.id != move.id for one in compared)]:
+            page.line(f"Not compared, for they have not begun: {', '.join(left[:5])}{' ...' if len(left) > 5 else ''}.")
+        if any(not one.comparison.is_equal for one in compared):
+            page.line(
+                "next: `migrate status PLAN` says what is under way; before a switch the next passes carry differences over;"
+            )
+            page.line(
+                "  of a move that soaks they are writes beside the route: find out who, or `migrate rollback PLAN --dry-run`"
+            )
     return ExitCode.DONE if all(one.comparison.is_equal for one in compared) else ExitCode.STOPPED
