@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,7 @@ AGAIN_SECONDS: Final = 20.0
 _TO_ME: Final = 36
 """PR_SET_CHILD_SUBREAPER."""
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., subprocess.Popen[Any]]
 
 
 def _nothing(number: int, frame: object) -> None:
@@ -48,10 +48,10 @@ def give_defaults_to_children() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-def children() -> set[int]:
-    """The processes whose parent this one is; none where the system does not tell."""
+def children(of: int | str = "self") -> set[int]:
+    """The processes whose parent is ``of``, a pid or this process; none where the system does not tell."""
     found: set[int] = set()
-    for path in Path("/proc/self/task").glob("*/children"):
+    for path in Path(f"/proc/{of}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             found |= {int(word) for word in path.read_text().split()}
     # One for the whole process, by the standard library; it ends with us.
@@ -102,10 +102,10 @@ def _nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a process as ``subprocess.Popen`` does, its output to be read as text; it is killed with the test."""
-    started: list[subprocess.Popen[str]] = []
+    """Start a process as ``subprocess.Popen`` does, its output to be read (as text); it is killed with the test."""
+    started: list[subprocess.Popen[Any]] = []
 
-    def begin(command: list[str], **how: Any) -> subprocess.Popen[str]:
+    def begin(command: Sequence[str], **how: Any) -> subprocess.Popen[Any]:
         pipe = subprocess.PIPE
         started.append(subprocess.Popen(command, **{"stdout": pipe, "stderr": pipe, "text": True, **how}))
         return started[-1]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from typing import Final
 
 from migrator.model.schedule import Schedule
@@ -47,8 +46,3 @@ def _copies_per_second(schedule: Schedule, source: str, target: str) -> float:
         return 0.0
     budgets = [schedule.budget(name).requests_per_minute for name in (source, target)]
     return min((budget / 60.0 for budget in budgets if budget is not None), default=math.inf)
-
-
-def command() -> tuple[str, ...]:
-    """The command line of a worker: nothing of the plan is on it."""
-    return (sys.executable, "-m", "migrator.cli.hand")

@@ -1,15 +1,16 @@
-"""What the guardian's process is told on its command line: where the routes are, as the plan says it.
+"""What the guardian's process is told by its first letter: where the routes are, as the plan says it.
 
-Names, paths and references to credentials, never a secret; the secrets themselves come with the inherited environment.
-``command`` writes it, ``read`` reads it.
+Names, paths and references to credentials, never a secret; the secrets themselves come with the environment. It goes over the
+pipe: a command line is shown to everybody on the machine, and holds some hundred accounts at most. ``written`` writes it,
+``read`` reads it.
 """
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from migrator.model.schedule import Account, Routing
 from migrator.model.values import value
@@ -24,14 +25,19 @@ class Post:
     cloud: Mapping[str, str]
 
 
-def command(routing: Routing, accounts: Iterable[Account], cloud: Mapping[str, str]) -> tuple[str, ...]:
-    """The command line of a guardian for these routes and accounts."""
-    post = {"routing": asdict(routing), "accounts": [asdict(account) for account in accounts], "cloud": dict(cloud)}
-    return (sys.executable, "-m", "migrator.cli.guard", json.dumps(post, default=dict))
+def written(post: Post) -> dict[str, Any]:
+    """JSON values."""
+    fields = {
+        "routing": asdict(post.routing),
+        "accounts": [asdict(one) for one in post.accounts],
+        "cloud": dict(post.cloud),
+    }
+    copy: dict[str, Any] = json.loads(json.dumps(fields, default=dict))
+    return copy
 
 
-def read(argument: str) -> Post:
-    """What ``command`` wrote as its last argument."""
-    post = json.loads(argument)
+def read(body: bytes) -> Post:
+    """What ``written`` wrote, as a letter."""
+    post = json.loads(body)
     routing = Routing(**{**post["routing"], "argv": tuple(post["routing"]["argv"])})
     return Post(routing, tuple(Account(**fields) for fields in post["accounts"]), post["cloud"])

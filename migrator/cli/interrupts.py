@@ -1,8 +1,10 @@
-"""SIGINT and SIGTERM while the engine runs: the first asks it to stop, the second ends the process.
+"""SIGINT and SIGTERM while the engine runs: the first asks it to stop, the second ends the process, and so does SIGQUIT.
 
 Decides only how a signal becomes a wish and how long it may take. Leaves releasing fences and saving state to the engine;
-what it leaves undone, the guardian does when this process's pipe closes. Rule: after the first signal the process ends
-within five seconds, whatever hangs.
+what it leaves undone, the guardian does when this process's pipe closes. Rules: after the first signal the process ends
+within five seconds, whatever hangs; a signal that was ignored when the process began (``nohup``, a script's background job)
+stays so. Ctrl-Z stops this process between two callbacks of its event loop, so that it holds neither the route file's lock nor
+the state store's while it stands still; a fence then lasts no longer than the guardian's patience.
 """
 
 from __future__ import annotations
@@ -47,6 +49,12 @@ class Interrupts:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, or a shell's background job
                 loop.add_signal_handler(number, self._signal)
                 self._caught.append(number)
+        if signal.getsignal(signal.SIGQUIT) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGQUIT, self._end_now, "stopped at once")
+            self._caught.append(signal.SIGQUIT)
+        if signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
+            loop.add_signal_handler(signal.SIGTSTP, self._stand_still)
+            self._caught.append(signal.SIGTSTP)
         return self
 
     async def __aexit__(
@@ -67,13 +75,23 @@ class Interrupts:
         self._patience = asyncio.get_running_loop().call_later(self._grace, self._end_now, text)
         self._stop()
 
+    def _stand_still(self) -> None:
+        self._say(
+            "standing still (Ctrl-Z): `fg` goes on; writers that wait in a fence are let go meanwhile, within its deadline"
+        )
+        self._show_cursor()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
     def _end_now(self, what: str) -> NoReturn:
         self._say(f"{what}: writes may stay blocked for a moment; `{self._resume}` frees them first and goes on")
+        self._show_cursor()
+        os._exit(ExitCode.INTERRUPTED)
+
+    def _show_cursor(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             if sys.stdout.isatty():
                 sys.stdout.write(_SHOW_CURSOR)
             sys.stdout.flush()
-        os._exit(ExitCode.INTERRUPTED)
 
     def _say(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -16,8 +16,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from migrator.adapters.own_processes import command, environment
 from migrator.cli import calls
-from migrator.cli.crew import beginners, command, workers_for
+from migrator.cli.crew import beginners, workers_for
+from migrator.cli.guard_post import Post, written
 from migrator.errors import CloudError, FindingsError
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Account, Metric, Routing, Schedule
@@ -26,7 +28,7 @@ from migrator.model.values import replace
 if TYPE_CHECKING:
     from migrator.adapters.workers import Staff
     from migrator.cli.settings import Settings
-    from migrator.engine.guardian import Guardian
+    from migrator.engine.guarding import Guardian
     from migrator.engine.world import World
     from migrator.ports.clock import Clock
     from migrator.ports.diagnosis import Examinable
@@ -259,7 +261,8 @@ def open_staff(schedule: Schedule, workers: int | None = None) -> Staff:
     """The processes that copy; none is started yet. ``workers``: how many; None leaves it to ``crew``."""
     from migrator.adapters.workers import Staff
 
-    return Staff(command(), workers_for(schedule, workers), at_once=beginners())
+    environ = environment(schedule.accounts.values())
+    return Staff(command("migrator.cli.hand"), workers_for(schedule, workers), at_once=beginners(), environ=environ)
 
 
 def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], staff: Staff) -> Executor:
@@ -278,19 +281,18 @@ def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], staff: 
 
 def open_guardian(schedule: Schedule) -> Guardian:
     """The engine's end of the guardian; its process starts with the first fence."""
-    from migrator.engine.guardian import Guardian
+    from migrator.engine.guarding import Guardian
 
-    return Guardian(guardian_command(schedule))
+    post = guardian_post(schedule)
+    return Guardian(command("migrator.cli.guard"), opening=written(post), environ=environment(post.accounts))
 
 
-def guardian_command(schedule: Schedule) -> tuple[str, ...]:
-    """The command line of a guardian for the plan's routes, and for the policies that its enforced fences revoke."""
-    from migrator.cli.guard_post import command
-
+def guardian_post(schedule: Schedule) -> Post:
+    """What a guardian is told of the plan's routes, and of the policies that its enforced fences revoke."""
     enforced = [wave for wave in schedule.waves if wave.cutover.fence == "access-policy"]
     fenced = {name for wave in enforced for move in wave.moves for name in (move.source, move.target)}
     names = sorted(needs_account(schedule.routing) | fenced)
-    return command(schedule.routing, [schedule.accounts[name] for name in names], schedule.cloud)
+    return Post(schedule.routing, tuple(schedule.accounts[name] for name in names), schedule.cloud)
 
 
 class _Uncounted:

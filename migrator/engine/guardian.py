@@ -1,26 +1,25 @@
-"""The guardian: a small process beside the engine that frees the writers if the engine cannot. Both ends of its pipe.
+"""The guardian: a small process beside the engine that frees the writers if the engine cannot. The inside of that process.
 
-Decides when a watched fence is released: when its deadline passes, or at once when the pipe from the engine ends without
-"done". Leaves what a release is to ``machine.release``, and which command and router to ``cli``. Rules of its process
-(``serve``):
+Decides when a watched fence is released: when its deadline passes, when the engine, which says every second that it is there,
+has been silent for ``SILENCE_SECONDS`` (a Ctrl-Z, a frozen machine), or at once when the pipe from the engine ends without
+"done". Leaves what a release is to ``machine.release``, which command and router to ``cli``, and the engine's end of the pipe
+to ``guarding``. Rules:
 
 - policies that an enforced fence revoked are put back after the route, and only while it is as our release or switch left it: the
   next fence, which may have revoked them again, is its own run's business;
 - it confirms a watch only after it has read the routes itself: one that cannot reach them is no guardian;
-- the end of the pipe is its only end: SIGINT, SIGTERM and SIGHUP, which a terminal sends to the whole group, are ignored;
+- the end of the pipe is its only end: it is started in a session of its own, where no terminal reaches it, and ignores what
+  a terminal or a supervisor sends to everybody;
+- a ping is answered at once, whatever else is under way: it asks whether this process works, not whether the routes do;
 - a release is tried until the record is somebody else's business, for ``RELEASE_SECONDS`` at most; after that the next
   ``migrate apply`` finds the fence.
 
-Rules of the engine's side (``Guardian``): nothing kills the process, not even the end of an event loop - which is why it is no
-subprocess of asyncio's, whose transports kill on closing. The pipe is not inherited by anything else we start, so it ends with
-us (as long as nobody forks without exec). The guardian stays in our process group: who kills the whole group leaves the fence
-to the next ``migrate apply``.
-
-The pipe: one JSON object a line, answered in order. ``{"cmd": "watch", "id": 1, "key": "region/area", "before": {record},
-"fence": {record}, "deadline_seconds": 99.5}``, ``{"cmd": "keep", "id": 2, "key": ..., "revoked": [{"account": ..., "container":
-..., "policy": {...}}]}`` and ``{"cmd": "done", "id": 3, "key": ...}``; the answer is
-``{"ok": true, "id": ...}`` or ``{"ok": false, "id": ..., "error": ...}``. No secret goes over it or onto the command line:
-credentials come with the inherited environment.
+The pipe: letters (``model.letters``). The first says where the routes are (``cli.guard_post``). Then orders, answered in order:
+``{"cmd": "watch", "id": 1, "key": "region/area", "before": {record}, "fence": {record}, "deadline_seconds": 99.5}``,
+``{"cmd": "keep", "id": 2, "key": ..., "revoked": [{"account": ..., "container": ..., "policy": {...}}]}`` and
+``{"cmd": "done", "id": 3, "key": ...}``; out of order ``{"cmd": "ping", "id": 4}``. The answer is ``{"ok": true, "id": ...}`` or
+``{"ok": false, "id": ..., "error": ...}``. No secret goes over it or onto the command line: credentials come with the
+environment.
 """
 
 from __future__ import annotations
@@ -29,16 +28,18 @@ import asyncio
 import contextlib
 import json
 import signal
-import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import asdict
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC
+from math import inf
 from typing import Any, Final
 
 from migrator.engine.putting_back import put_back
-from migrator.errors import CloudError, InternalError, MigrateError
+from migrator.errors import MigrateError
 from migrator.machine.release import decide_release, is_fence_of
+from migrator.model.letters import LENGTH_BYTES, framed, length_of
 from migrator.model.moves import PROVEN_DEAD_SECONDS, RevokedPolicy, StoredPolicy
 from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.values import replace
@@ -50,10 +51,8 @@ RELEASE_SECONDS: Final = 600.0
 """How long a release is tried against a route document that does not answer."""
 ATTEMPT_SECONDS: Final = 15.0
 """A read or swap that has not ended by then is given up and tried again."""
-ANSWER_SECONDS: Final = ATTEMPT_SECONDS + 10.0
-"""How long the engine waits for an answer; the rest is for the process to start."""
-CLOSE_SECONDS: Final = 5.0
-"""How long an orderly end waits for the process; it goes on releasing by itself if that takes longer."""
+SILENCE_SECONDS: Final = 30.0
+"""An engine that has said nothing for so long does not work: another run may take its lock over by now (``lock_timeout``)."""
 _SLICE_SECONDS: Final = 5.0
 """Deadlines are looked at this often: a sleep does not count the time in which the machine was suspended."""
 _BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -61,30 +60,50 @@ _BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 Say = Callable[[str], None]
 Holders = Callable[[str], PolicyHolder | None]
 """The holder of an account's policies, by the account's name; None if it has none that can be put back."""
+Open = Callable[[bytes], AbstractAsyncContextManager[tuple[Router, Holders]]]
+"""Opens what the first letter names."""
+SIGNALS: Final = (
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP),
+    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+)
+"""What a terminal, or who ends a whole family of processes, sends."""
 
 
 async def serve(
     router: Router,
-    lines: AsyncIterator[bytes],
+    orders: AsyncIterator[bytes],
     answer: Callable[[str], None],
     clock: Clock,
     *,
     say: Say = lambda text: None,
     holders: Holders = lambda account: None,
 ) -> None:
-    """Guard until ``lines`` ends and every watched fence is settled.
+    """Guard until ``orders`` ends and every watched fence is settled.
 
     Args:
+        orders: JSON each.
         holders: where policies are put back.
-        answer: takes one answer, a line without its end.
+        answer: takes one answer, JSON.
         say: takes one sentence for people about each release.
     """
     post = _Post(router, clock, say, holders)
+    waiting: asyncio.Queue[bytes | None] = asyncio.Queue()
+
+    async def obey() -> None:
+        while (order := await waiting.get()) is not None:
+            answer(json.dumps(await post.obey(order)))
+
+    obeying = asyncio.create_task(obey())
     try:
-        async for line in lines:
-            if line.strip():
-                answer(json.dumps(await post.obey(line)))
+        async for order in orders:
+            if (number := _ping(order)) is not None:
+                post.hear()
+                answer(json.dumps({"ok": True, "id": number}))
+            else:
+                waiting.put_nowait(order)
     finally:
+        waiting.put_nowait(None)
+        await asyncio.gather(obeying, return_exceptions=True)
         await post.settle()
 
 
@@ -100,12 +119,19 @@ class _Post:
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._ended = asyncio.Event()
         self._turn = asyncio.Lock()
+        self._silent_at = inf
 
-    async def obey(self, line: bytes) -> dict[str, Any]:
-        """The answer to one line. Never raises for what a line says."""
+    def hear(self) -> None:
+        """The engine is there, and says so again and again from now on."""
+        self._silent_at = self._clock.monotonic() + SILENCE_SECONDS
+
+    async def obey(self, said: bytes) -> dict[str, Any]:
+        """The answer to one order. Never raises for what it says."""
         number: Any = None
+        if self._silent_at < inf:
+            self.hear()
         try:
-            order = json.loads(line)
+            order = json.loads(said)
             number = order.get("id")
             match order["cmd"]:
                 case "watch":
@@ -156,7 +182,7 @@ class _Post:
     async def _guard(self, key: str, before: RouteRecord, fence: RouteRecord, due: float) -> None:
         ended = asyncio.create_task(self._ended.wait())
         try:
-            while not self._ended.is_set() and (left := due - self._clock.monotonic()) > 0:
+            while not self._ended.is_set() and (left := min(due, self._silent_at) - self._clock.monotonic()) > 0:
                 nap = asyncio.create_task(self._clock.sleep(min(left, _SLICE_SECONDS)))
                 try:
                     await asyncio.wait([nap, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -165,6 +191,8 @@ class _Post:
         finally:
             ended.cancel()
         why = "the engine is gone" if self._ended.is_set() else "its deadline passed"
+        if why == "its deadline passed" and self._clock.monotonic() < due:
+            why = f"the engine has said nothing for {SILENCE_SECONDS:.0f} s"
         if await self._release(key, before, fence, why):
             await self._put_back(key, fence, why)
 
@@ -223,9 +251,11 @@ class _Post:
         holder = self._holders(route.account)
         if not mine or holder is None:
             return None
-        said = []
-        for container in sorted({one.container for one in mine}):
-            said += await put_back(holder, container, [one for one in mine if one.container == container])
+        said, containers = [], defaultdict(list)
+        for one in mine:
+            containers[one.container].append(one)
+        for container in sorted(containers):
+            said += await put_back(holder, container, containers[container])
         count = "1 access policy lets" if len(mine) == 1 else f"{len(mine)} access policies let"
         return [f"{count} writers of {key} write at {route.account} again", *said]
 
@@ -246,138 +276,49 @@ def _revoked(said: Mapping[str, Any]) -> RevokedPolicy:
     return RevokedPolicy(said["account"], said["container"], StoredPolicy(**said["policy"]))
 
 
+def _ping(order: bytes) -> Any:
+    """The number of an order that is a ping; None if it is anything else."""
+    if len(order) > 100 or b'"ping"' not in order:
+        return None
+    try:
+        fields = json.loads(order)
+        return fields.get("id", 0) if fields["cmd"] == "ping" else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
 def ignore_signals() -> None:
     """The guardian's process calls this first, before any event loop."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
-async def serve_pipes(
-    router: Router, clock: Clock, *, say: Say = lambda text: None, holders: Holders = lambda account: None
-) -> None:
+async def serve_pipes(open_doors: Open, clock: Clock, *, say: Say = lambda text: None) -> None:
     """``serve`` on standard input and output. Sentences may have nobody to read them any more: that stops nothing."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    await serve(router, reader, _print, clock, say=lambda text: _quietly(say, text), holders=holders)
+    letters = read_letters(reader)
+    async for opening in letters:
+        async with open_doors(opening) as (router, holders):
+            await serve(router, letters, _answer, clock, say=lambda text: _quietly(say, text), holders=holders)
 
 
-def _print(line: str) -> None:
-    _quietly(lambda text: print(text, flush=True), line)
+async def read_letters(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    """Letters until the pipe ends; half a letter at its end is none."""
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            yield await reader.readexactly(length_of(await reader.readexactly(LENGTH_BYTES)))
+
+
+def _answer(said: str) -> None:
+    _quietly(_write, said)
+
+
+def _write(said: str) -> None:
+    sys.stdout.buffer.write(framed(json.loads(said)))
+    sys.stdout.buffer.flush()
 
 
 def _quietly(tell: Say, text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         tell(text)
-
-
-class Guardian:
-    """Implements GuardianPort with one process, started by the first ``watch`` and again if it has died.
-
-    Args:
-        argv: the guardian's command; it holds no secret. It inherits environment, working directory and standard error.
-    """
-
-    def __init__(self, argv: Sequence[str]) -> None:
-        self._argv = tuple(argv)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._answers = asyncio.StreamReader()
-        self._transport: asyncio.ReadTransport | None = None
-        self._turn = asyncio.Lock()
-        self._number = 0
-
-    @property
-    def alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
-    async def watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
-        if not is_fence_of(fence, before):
-            raise InternalError(f"the guardian was given records of {key} that are no fence and its predecessor")
-        order = {"cmd": "watch", "key": key, "before": asdict(before), "fence": asdict(fence)}
-        try:
-            async with self._turn:
-                if not self.alive:
-                    await self._start()
-                answer = await self._ask({**order, "deadline_seconds": deadline_seconds})
-        except (OSError, ValueError, EOFError) as fault:  # TimeoutError is an OSError
-            self._forget(key)
-            raise CloudError(
-                f"cannot fence {key}: no guardian watches over it ({str(fault) or 'it does not answer'})",
-                hint="run the same command again; nothing was fenced",
-            ) from fault
-        except asyncio.CancelledError:
-            self._forget(key)
-            raise
-        if not answer.get("ok"):
-            raise CloudError(
-                f"cannot fence {key}: its guardian refuses ({answer.get('error', 'no reason given')})",
-                hint="its process must be able to read the routing of the plan; nothing was fenced",
-            )
-
-    async def keep(self, key: str, revoked: Sequence[RevokedPolicy]) -> None:
-        try:
-            async with self._turn:
-                answer = await self._ask({"cmd": "keep", "key": key, "revoked": [asdict(one) for one in revoked]})
-        except (OSError, ValueError, EOFError) as fault:
-            why = str(fault) or "it does not answer"
-        else:
-            if answer.get("ok"):
-                return
-            why = str(answer.get("error", "no reason given"))
-        raise CloudError(
-            f"cannot enforce the fence of {key}: its guardian would not put the access policies back ({why})",
-            hint="run the same command again; no policy was revoked",
-        )
-
-    async def done(self, key: str) -> None:
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            async with self._turn:
-                if self.alive:
-                    await self._ask({"cmd": "done", "key": key})
-
-    async def close(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if process.stdin is not None:
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-        for _ in range(int(CLOSE_SECONDS / 0.05)):
-            if process.poll() is not None:
-                break
-            await asyncio.sleep(0.05)
-        if self._transport is not None:
-            self._transport.close()
-
-    async def _start(self) -> None:
-        await self.close()
-        self._process = subprocess.Popen(  # noqa: ASYNC220 - a few milliseconds; see the rules above
-            self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        reader = self._answers = asyncio.StreamReader()
-        self._transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), self._process.stdout
-        )
-
-    def _send(self, order: dict[str, Any]) -> int:
-        process = self._process
-        if process is None or process.stdin is None:
-            raise EOFError("it is not running")
-        self._number += 1
-        process.stdin.write(json.dumps({**order, "id": self._number}).encode() + b"\n")
-        process.stdin.flush()
-        return self._number
-
-    async def _ask(self, order: dict[str, Any]) -> dict[str, Any]:
-        """The answer to ``order``; answers to earlier ones that nobody waits for any more are passed over."""
-        number = self._send(order)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            while line := await self._answers.readline():
-                answer = json.loads(line)
-                if isinstance(answer, dict) and answer.get("id") == number:
-                    return answer
-        raise EOFError("it ended")
-
-    def _forget(self, key: str) -> None:
-        """No fence will follow: say so without waiting for the answer."""
-        with contextlib.suppress(OSError, ValueError, EOFError):
-            self._send({"cmd": "done", "key": key})

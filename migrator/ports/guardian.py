@@ -10,8 +10,9 @@ from migrator.model.routes import RouteRecord
 
 
 class GuardianPort(Protocol):
-    """Promises: a fence whose ``watch`` returned is released when its deadline passes, or when this process ends - killed or
-    not - without ``done``; a key whose ``done`` returned is left alone from then on."""
+    """Promises: a fence whose ``watch`` returned is released when its deadline passes, when this process ends - killed or not -
+    without ``done``, or when it is stopped for long; a watcher that dies is replaced, and ``unwatched`` returns where it cannot
+    be; a key whose ``done`` returned is left alone from then on."""
 
     async def watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
         """Ask for a watch over the route record ``key`` (``region/area``), before ``fence`` takes the place of ``before``.
@@ -31,6 +32,10 @@ class GuardianPort(Protocol):
         Raises:
             CloudError: the guardian does not confirm it: revoke nothing.
         """
+        ...
+
+    async def unwatched(self, key: str) -> str:
+        """Wait until nobody watches ``key`` any more, and why: give the fence up. Cancelled by who needs it no longer."""
         ...
 
     async def done(self, key: str) -> None:

@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from migrator.adapters.own_processes import command, environment
+
 PLAN: Final = Path("plans/quickstart.yaml")
 OBJECTS: Final = 2000
 WRITERS: Final = (
@@ -56,8 +58,8 @@ def main() -> int:
     migrate("status", PLAN.name)
     migrate("routes", PLAN.name)
     say("The audit: every acknowledged write against the account that the route names.")
-    audit = [sys.executable, "-m", "migrator.testing.audit", "--routes", "state/routes.json"]
-    return subprocess.run([*audit, "--log", *logs], check=False).returncode
+    audit = [*command("migrator.testing.audit"), "--routes", "state/routes.json", "--log", *logs]
+    return subprocess.run(audit, env=environment(), check=False).returncode
 
 
 def start_writers() -> tuple[list[subprocess.Popen[bytes]], list[str]]:
@@ -65,18 +67,18 @@ def start_writers() -> tuple[list[subprocess.Popen[bytes]], list[str]]:
     writers, logs = [], []
     for seed, (region, area, container, prefix) in enumerate(WRITERS, start=1):
         log = f"state/writer-{seed}.jsonl"
-        argv = [sys.executable, "-m", "migrator.testing.writer", "--routes", "state/routes.json", "--log", log]
+        argv = [*command("migrator.testing.writer"), "--routes", "state/routes.json", "--log", log]
         argv += ["--region", region, "--area", area, "--container", container, "--prefix", prefix]
         argv += ["--seconds", "300", "--rate", "20", "--seed", str(seed)]
-        writers.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL))
+        writers.append(subprocess.Popen(argv, stdin=subprocess.DEVNULL, env=environment()))
         logs.append(log)
     return writers, logs
 
 
 def migrate(*words: str) -> None:
     print(f"\n$ migrate {' '.join(words)}", flush=True)
-    command = Path(sys.executable).parent / "migrate"
-    done = subprocess.run([str(command), *words], stdin=subprocess.DEVNULL, check=False)
+    installed = Path(sys.executable).parent / "migrate"
+    done = subprocess.run([str(installed), *words], stdin=subprocess.DEVNULL, env=environment(), check=False)
     if done.returncode:
         raise SystemExit(done.returncode)
 

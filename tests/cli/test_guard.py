@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 
 from migrator.adapters.local import LocalStore
+from migrator.adapters.own_processes import command
 from migrator.adapters.routing import FileRouter, StoreRouter
-from migrator.cli.wiring import guardian_command
+from migrator.cli.guard_post import written
+from migrator.cli.wiring import guardian_post
+from migrator.model.letters import LENGTH_BYTES, framed, length_of
 from migrator.model.objects import ContainerInfo
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.plan import loads
 from migrator.ports.router import Router
+from tests.children import Start
 from tests.cli.conftest import PLAN
 
 BEFORE = RouteRecord("core", "local:core", "read-write", 1, "lin", "2026-01-01T00:00:00Z", "run")
@@ -41,21 +45,22 @@ async def router_on(kind: str) -> Router:
 
 
 @pytest.mark.parametrize("kind", ["file", "blob"])
-def test_a_guardian_started_from_the_plan_frees_the_writers_when_its_pipe_ends(here: Path, kind: str) -> None:
+def test_a_guardian_started_from_the_plan_frees_the_writers_when_its_pipe_ends(
+    here: Path, start: Start, kind: str
+) -> None:
     schedule = loads(plan_on(kind), "p.yaml").schedule
     asyncio.run(_fence(kind))
     watch = {"cmd": "watch", "id": 1, "key": "na/web", "before": asdict(BEFORE), "fence": asdict(FENCE)}
-    process = subprocess.Popen(
-        guardian_command(schedule), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start(command("migrator.cli.guard"), stdin=subprocess.PIPE, text=False)
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(json.dumps({**watch, "deadline_seconds": 600}) + "\n")
+    process.stdin.write(framed(written(guardian_post(schedule))) + framed({**watch, "deadline_seconds": 600}))
     process.stdin.flush()
-    assert json.loads(process.stdout.readline()) == {"ok": True, "id": 1}
+    answer = process.stdout.read(length_of(process.stdout.read(LENGTH_BYTES)))
+    assert json.loads(answer) == {"ok": True, "id": 1}
     _, err = process.communicate(timeout=30)  # closes its standard input
     assert process.returncode == 0
-    assert err.startswith("guardian: ")
+    assert err.startswith(b"guardian: ")
     record = asyncio.run(_record(kind))
     assert (record.mode, record.epoch, record.account) == ("read-write", 3, "core")
 
@@ -70,13 +75,13 @@ async def _record(kind: str) -> RouteRecord:
     return document.routes["na/web"]
 
 
-def test_the_command_line_names_credentials_and_holds_none(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_letter_names_credentials_and_holds_none(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEY", "very-secret")
     remote = "core: {endpoint: https://core.blob.core.windows.net, credential: 'env:KEY'}"
     text = plan_on("blob").replace("core: {kind: local, path: state/core.db}", remote)
-    words = " ".join(guardian_command(loads(text, "p.yaml").schedule))
-    assert "env:KEY" in words
-    assert "very-secret" not in words
+    letter = json.dumps(written(guardian_post(loads(text, "p.yaml").schedule)))
+    assert "env:KEY" in letter
+    assert "very-secret" not in letter
 
 
 def test_routes_that_cannot_be_opened_are_one_sentence(here: Path) -> None:
@@ -85,13 +90,12 @@ def test_routes_that_cannot_be_opened_are_one_sentence(here: Path) -> None:
         "core: {endpoint: https://c.blob.core.windows.net, credential: 'env:ABSENT'}",
     )
     done = subprocess.run(
-        guardian_command(loads(text, "p.yaml").schedule),
-        stdin=subprocess.DEVNULL,
+        command("migrator.cli.guard"),
+        input=framed(written(guardian_post(loads(text, "p.yaml").schedule))),
         capture_output=True,
-        text=True,
         timeout=30,
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("error: cannot ")
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(b"error: cannot ")
+    assert b"Traceback" not in done.stderr

@@ -17,14 +17,13 @@ from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
 from migrator.adapters.workers import InlineExecutor, Staff, WorkerPool
 from migrator.adapters.workers.letters import (
-    LENGTH_BYTES,
     answer_letter,
     batch_letter,
-    length_of,
     read_answer,
     read_batch,
 )
 from migrator.errors import ConditionFailed, NotFound, SourceChanged, Throttled, Unreachable
+from migrator.model.letters import LENGTH_BYTES, length_of
 from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.model.schedule import Account
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, Refusal

@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.children import children
+
 MARK = Path("killed-at")
 """What the launcher writes directly before it kills; a file is there even if the process is not."""
 
@@ -27,7 +29,7 @@ MARK = Path("killed-at")
 class Order:
     """Die when a move commits ``row`` ("direction state event"; out of a halt the state is "halted").
 
-    ``when``: before or after the commit. ``group``: with the whole process group, so that no guardian is left.
+    ``when``: before or after the commit. ``group``: with the processes that it started, so that no guardian is left.
     ``acts``: what happens directly after the commits of other rows: ``{"row": act}``. ``ready_pass_seconds``: how often a
     waiting move looks again, instead of every five minutes. ``dead_run_seconds``: for how long requests of an earlier run may
     still be under way, so that no fence begins.
@@ -133,7 +135,8 @@ def arm(order: Order) -> None:
     def die(row: str) -> None:
         MARK.write_text(f"{row} {order.when}")
         if order.group:
-            os.killpg(0, signal.SIGKILL)
+            for child in children():
+                os.kill(child, signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
 
     def watched(self: SqlStateStore, changes: Sequence[Any], *, token: int | None) -> None:

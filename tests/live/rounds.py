@@ -1,7 +1,7 @@
 """One round of the live test: writers and readers on a real blob service, a whole apply with kills, a whole way back with kills.
 
 Everything is a process of its own. The orchestrator is killed by SIGKILL at random moments of the states that the seed
-chooses, alone or with its whole group, and run again until it says that it is done. After each of the two legs the writers end
+chooses, alone or with its guardian and workers, and run again until it says that it is done. After each of the two legs the writers end
 and their logs are compared with the account that the route names - through the SDK alone.
 """
 
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ from typing import Any
 from azure.storage.blob import BlobServiceClient, BlobType
 
 from tests.azurite.server import Azurite
+from tests.children import children
 from tests.live.journal_of_writes import Replayed, State, replay, state_of
 from tests.live.writer import API, Order
 
@@ -270,10 +271,10 @@ class Round:
                 )
                 assert process.returncode == 130, self.said[-1]
                 return True
-            if kill.group:
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
+            for child in children(process.pid) if kill.group else ():
+                with suppress(ProcessLookupError):  # the guardian first, as when a machine dies
+                    os.kill(child, signal.SIGKILL)
+            process.kill()
         finally:
             watchdog.cancel()
         at = time.monotonic()

@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Final
 
 from migrator.adapters.workers.inline import BATCHES, InlineExecutor
-from migrator.adapters.workers.letters import LENGTH_BYTES, answer_letter, framed, length_of, read_batch
+from migrator.adapters.workers.letters import answer_letter, read_batch
+from migrator.model.letters import LENGTH_BYTES, framed, length_of
 from migrator.model.schedule import Account
 from migrator.ports.clock import Clock
 from migrator.ports.executor import CopyBatch
@@ -26,6 +27,10 @@ from migrator.ports.object_store import ObjectStore
 OpenAccount = Callable[[Account, Mapping[str, str]], ObjectStore]
 AHEAD: Final = 4
 """Batches that lie before a worker beside those it carries out, so that it goes on while the engine reads a page or commits."""
+SIGNALS_OF_TERMINALS: Final = (
+    *(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP),
+    *(signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU),
+)
 READY: Final = 0
 """The number of the letter that says that the accounts are open; batches are numbered from 1."""
 
@@ -69,7 +74,7 @@ async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccoun
 
 def main(open_account: OpenAccount, clock: Clock, run: Callable[[Any], Any]) -> None:
     """The whole life of the process; never returns. ``run`` runs a coroutine in the program's event loop."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS_OF_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
     outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

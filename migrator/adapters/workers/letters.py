@@ -1,4 +1,4 @@
-"""Batches and answers as bytes: JSON behind a length, so that another machine could read them too.
+"""Batches and answers as letters (``model.letters``), so that another machine could read them too.
 
 Names are data: any character travels, lone surrogates as escapes. Nothing of a letter is ever executed. A letter that
 does not hold what it should is a ValueError.
@@ -8,27 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from migrator.model.letters import framed
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, Refusal
-
-LENGTH_BYTES: Final = 4
-MAX_LETTER_BYTES: Final = 64 * 1024 * 1024
-"""A length beyond this is no letter of ours."""
-
-
-def framed(content: Any) -> bytes:
-    """``content`` (JSON values) as one letter."""
-    body = json.dumps(content, separators=(",", ":"), check_circular=False).encode("ascii")
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
-
-
-def length_of(head: bytes) -> int:
-    """How many bytes follow this head of a letter."""
-    length = int.from_bytes(head, "big")
-    if length > MAX_LETTER_BYTES:
-        raise ValueError(f"a letter of {length} bytes")
-    return length
 
 
 def batch_letter(number: int, batch: CopyBatch) -> bytes:

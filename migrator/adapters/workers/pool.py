@@ -19,8 +19,9 @@ from typing import Final
 
 from migrator.adapters.workers.hand import AHEAD, READY, opening_letter
 from migrator.adapters.workers.inline import BATCHES, InlineExecutor
-from migrator.adapters.workers.letters import LENGTH_BYTES, batch_letter, length_of, read_answer, stop_letter
+from migrator.adapters.workers.letters import batch_letter, read_answer, stop_letter
 from migrator.adapters.workers.staff import SMALL, Staff, end
+from migrator.model.letters import LENGTH_BYTES, length_of
 from migrator.model.schedule import Account
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CutOff, Refusal
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Final
 
@@ -23,12 +23,21 @@ class Staff:
     command: the command line of a worker, without secrets.
     count: workers at most.
     at_once: so many may begin at the same moment before they are taken; None: all.
+    environ: a worker's variables; None: those of this process.
     """
 
-    def __init__(self, command: Sequence[str], count: int, *, at_once: int | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        count: int,
+        *,
+        at_once: int | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self.count = count
         self._at_once = count if at_once is None else at_once
         self._command = tuple(command)
+        self._environ = environ
         self._ready: list[subprocess.Popen[bytes]] = []
         self._next_at = 0.0
 
@@ -52,7 +61,9 @@ class Staff:
     def _start(self) -> subprocess.Popen[bytes]:
         """In a session of its own: a terminal's Ctrl-C is the engine's to judge, also while it starts."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(self._command, stdin=pipe, stdout=pipe, bufsize=0, start_new_session=True)
+        return subprocess.Popen(
+            self._command, stdin=pipe, stdout=pipe, bufsize=0, env=self._environ, start_new_session=True
+        )
 
     def close(self) -> None:
         """End what nobody took; safe to repeat."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import wraps
 from typing import Any, TypeVar
 
 from migrator.engine import enforcing
-from migrator.engine.mover import Mover
+from migrator.engine.mover import Mover, Step
 from migrator.engine.releasing import after_switch
 from migrator.engine.steps.carry import cut_over_waits, one_pass, some
 from migrator.errors import CloudError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
@@ -45,6 +46,30 @@ async def fence(mover: Mover) -> Event:
     return Event.FENCED
 
 
+def guarded(step: Step) -> Step:
+    """The step, given up with an error once nobody watches over its fence any more."""
+
+    @wraps(step)
+    async def with_guardian(mover: Mover) -> Event:
+        if mover.world.guardian is None:
+            return await step(mover)
+        work = asyncio.ensure_future(step(mover))
+        alarm = asyncio.create_task(mover.world.guardian.unwatched(str(mover.id)))
+        try:
+            await asyncio.wait({work, alarm}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            why = alarm.result()
+        finally:
+            for one in (work, alarm):
+                one.cancel()
+            await asyncio.gather(work, alarm, return_exceptions=True)
+        raise CloudError(f"cannot go on with the fence of {mover.id}: no guardian watches over it any more ({why})")
+
+    return with_guardian
+
+
+@guarded
 async def drain(mover: Mover) -> Event:
     """Wait, on a monotonic clock, until no lease given before the fence can still be writing; an enforced fence closes here."""
     clock = mover.world.clock
@@ -58,6 +83,7 @@ async def drain(mover: Mover) -> Event:
     return Event.DRAINED
 
 
+@guarded
 async def verify(mover: Mover) -> Event:
     """Passes until one changes nothing: the barrier. Its verdict allows the switch."""
     if mover.record.is_abandoning:

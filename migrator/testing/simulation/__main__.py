@@ -68,6 +68,12 @@ def _many(seeds: range, breakage: str | None, stop_after: int, processes: int) -
 if __name__ == "__main__":
     if os.environ.get("PYTHONHASHSEED") != "0":
         os.environ["PYTHONHASHSEED"] = "0"
-        again = [sys.executable, "-m", "migrator.testing.simulation", *sys.argv[1:]]
+        again = [
+            sys.executable,
+            *(["-P"] if sys.flags.safe_path else []),
+            "-m",
+            "migrator.testing.simulation",
+            *sys.argv[1:],
+        ]
         os.execv(sys.executable, again)
     raise SystemExit(main(sys.argv[1:]))

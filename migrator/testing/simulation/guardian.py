@@ -36,6 +36,8 @@ class SimGuardian:
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._number = 0
         self._is_open = True
+        self._over = asyncio.Event()
+        post.on_death.append(self._over.set)
         engine.on_death.append(self._hang_up)
         self.served = post.start(serve(router, _Lines(self._orders), self._answer, clock, holders=holders.get))
 
@@ -56,6 +58,10 @@ class SimGuardian:
         answer = await self._ask({"cmd": "keep", "key": key, "revoked": [asdict(one) for one in revoked]})
         if not answer.get("ok"):
             raise CloudError(f"cannot enforce the fence of {key}: its guardian refuses ({answer.get('error')})")
+
+    async def unwatched(self, key: str) -> str:
+        await self._over.wait()
+        return "it died"
 
     async def done(self, key: str) -> None:
         try:

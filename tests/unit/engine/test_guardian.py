@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from migrator.adapters.routing import FileRouter
-from migrator.engine.guardian import ATTEMPT_SECONDS, RELEASE_SECONDS, Guardian, serve
+from migrator.engine.guardian import ATTEMPT_SECONDS, RELEASE_SECONDS, SIGNALS, SILENCE_SECONDS, serve
+from migrator.engine.guarding import Guardian
 from migrator.errors import CloudError, InternalError, OutcomeUnknown, RouteChanged, Unreachable
 from migrator.model.moves import RevokedPolicy, StoredPolicy
 from migrator.model.routes import RouteDocument, RouteRecord
@@ -173,7 +174,13 @@ class Desk:
             yield line
 
     async def tell(self, order: object) -> dict[str, Any]:
+        self.put(order)
+        return await self.answer()
+
+    def put(self, order: object) -> None:
         self._lines.put_nowait(order if isinstance(order, bytes) else json.dumps(order).encode())
+
+    async def answer(self) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(await self._answers.get())
         return answer
 
@@ -239,6 +246,32 @@ class TestServe:
         await desk.clock.pass_(2)
         assert (board.record().mode, board.record().epoch) == ("read-write", 8)
         assert desk.said == ["its deadline passed: writes of north-america/web go on at na-core, epoch 8"]
+
+    async def test_an_engine_that_falls_silent_in_its_fence_is_not_waited_for(self, board: Board, desk: Desk) -> None:
+        await desk.watch(deadline=600)
+        board.set(FENCE)
+        for _ in range(10):
+            assert await desk.tell({"cmd": "ping", "id": 1}) == OK
+            await desk.clock.pass_(SILENCE_SECONDS - 6)
+        assert board.record() == FENCE
+        await desk.clock.pass_(12)
+        assert (board.record().mode, board.record().epoch) == ("read-write", 8)
+        assert desk.said[0].startswith("the engine has said nothing for 30 s: ")
+
+    async def test_an_engine_that_never_pinged_has_until_its_deadline(self, board: Board, desk: Desk) -> None:
+        await desk.watch(deadline=600)
+        board.set(FENCE)
+        await desk.clock.pass_(590)
+        assert board.record() == FENCE
+
+    async def test_a_ping_is_answered_while_the_routes_hang(self, board: Board, desk: Desk) -> None:
+        board.hang = asyncio.Event()
+        order = {"cmd": "watch", "key": KEY, "before": asdict(BEFORE), "fence": asdict(FENCE), "deadline_seconds": 9}
+        desk.put({**order, "id": 1})
+        await settle()
+        assert await desk.tell({"cmd": "ping", "id": 2}) == {"ok": True, "id": 2}
+        board.hang.set()
+        assert await desk.answer() == OK
 
     async def test_done_ends_the_watch_for_good(self, board: Board, desk: Desk) -> None:
         await desk.watch(deadline=60)
@@ -388,18 +421,21 @@ class TestServe:
 # Real processes.
 
 CHILD = """
-import asyncio, sys
+import asyncio, contextlib, sys
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.routing import FileRouter
 from migrator.engine.guardian import ignore_signals, serve_pipes
 ignore_signals()
-asyncio.run(serve_pipes(FileRouter(sys.argv[1]), SystemClock(), say=lambda text: print(text, file=sys.stderr)))
+@contextlib.asynccontextmanager
+async def opened(letter):
+    yield FileRouter(sys.argv[1]), lambda account: None
+asyncio.run(serve_pipes(opened, SystemClock(), say=lambda text: print(text, file=sys.stderr)))
 """
 
 ENGINE = """
 import asyncio, json, sys
 from migrator.adapters.routing import FileRouter
-from migrator.engine.guardian import Guardian
+from migrator.engine.guarding import Guardian
 from tests.unit.engine.test_guardian import BEFORE, CHILD, FENCE, KEY
 
 async def main():
@@ -407,7 +443,7 @@ async def main():
     await guardian.watch(KEY, BEFORE, FENCE, 600)
     seen = await router.read()
     await router.swap(seen.document.with_record(KEY, FENCE), expected_etag=seen.etag)
-    print(guardian._process.pid, flush=True)
+    print(guardian.pid, flush=True)
     {end}
 
 asyncio.run(main())
@@ -421,24 +457,40 @@ async def routes(tmp_path: Path) -> FileRouter:
     return router
 
 
-async def _put(router: FileRouter, record: RouteRecord) -> None:
+async def _put(router: FileRouter, record: RouteRecord, key: str = KEY) -> None:
     seen = await router.read()
     assert seen.document is not None
-    await router.swap(seen.document.with_record(KEY, record), expected_etag=seen.etag)
+    await router.swap(seen.document.with_record(key, record), expected_etag=seen.etag)
 
 
-async def _record(router: FileRouter) -> RouteRecord:
+async def _record(router: FileRouter, key: str = KEY) -> RouteRecord:
     document = (await router.read()).document
     assert document is not None
-    return document.routes[KEY]
+    return document.routes[key]
 
 
-async def _until(router: FileRouter, wanted: Callable[[RouteRecord], bool]) -> RouteRecord:
+async def _until(router: FileRouter, wanted: Callable[[RouteRecord], bool], key: str = KEY) -> RouteRecord:
     for _ in range(600):
-        if wanted(found := await _record(router)):
+        if wanted(found := await _record(router, key)):
             return found
         await asyncio.sleep(0.05)
     pytest.fail(f"the route never became as wanted: {found}")
+
+
+async def _soon(wanted: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if wanted():
+            return
+        await asyncio.sleep(0.05)
+    pytest.fail("it never came")
+
+
+def state_of(pid: int) -> str:
+    """The letter by which the kernel says what a process does; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def _guardian(router: FileRouter) -> Guardian:
@@ -548,6 +600,15 @@ class TestPolicies:
         assert core.letters["writers"] == "l"
         assert "changed by somebody else and is left so" in desk.said[-1]
 
+    async def test_ten_thousand_are_put_back_as_one_is(self, board: Board, desk: Desk, core: Shelf) -> None:
+        many = [revoked(id=f"writer-{number}") for number in range(10_000)]
+        core.held = {one.policy.id: StoredPolicy(one.policy.id, "r") for one in many}
+        await desk.watch()
+        assert await desk.tell(keep(*many)) == OK
+        board.set(FENCE)
+        await desk.hang_up()
+        assert set(core.letters.values()) == {"rw"}
+
     async def test_policies_that_it_could_not_put_back_are_refused(self, desk: Desk) -> None:
         assert not (await desk.tell(keep(revoked())))["ok"], "no fence is watched"
         await desk.watch()
@@ -603,21 +664,21 @@ class TestRealProcesses:
 
     async def test_the_signals_of_a_terminal_do_not_end_it(self, routes: FileRouter) -> None:
         engine = await self._engine(routes, "sys.stdin.readline()")
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in SIGNALS:
             os.kill(self.guardian_pid, number)
         os.kill(self.guardian_pid, 0)
+        assert state_of(self.guardian_pid) not in ("T", "Z")
         assert await _record(routes) == FENCE
         engine.send_signal(signal.SIGKILL)
         await asyncio.to_thread(engine.communicate, timeout=60)
         await _until(routes, lambda record: record.epoch == 8)
 
-    async def test_it_stays_in_the_process_group_of_the_engine(self, routes: FileRouter) -> None:
-        """Who kills the whole group kills it too; then the next run finds the fence."""
+    async def test_who_kills_the_whole_group_of_the_engine_frees_the_writers(self, routes: FileRouter) -> None:
         engine = await self._engine(routes, "sys.stdin.readline()")
-        assert os.getpgid(self.guardian_pid) == os.getpgid(engine.pid) == engine.pid
+        assert os.getsid(self.guardian_pid) != os.getsid(engine.pid)
         os.killpg(engine.pid, signal.SIGKILL)
         await asyncio.to_thread(engine.communicate, timeout=60)
-        assert await _record(routes) == FENCE
+        await _until(routes, lambda record: record.epoch == 8)
 
     async def test_a_guardian_that_died_is_started_again_for_the_next_watch(self, routes: FileRouter) -> None:
         guardian = _guardian(routes)
@@ -631,6 +692,69 @@ class TestRealProcesses:
         await guardian.watch(KEY, BEFORE, FENCE, 600)
         await guardian.close()
         assert (await _record(routes)).epoch == 7
+
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "is-stopped"])
+    async def test_one_that_fails_in_a_fence_is_replaced_and_the_next_one_knows_everything(
+        self, routes: FileRouter, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+    ) -> None:
+        """Both fences, their deadlines, and what was to be put back."""
+        monkeypatch.setattr("migrator.engine.guarding.PING_SECONDS", 0.1)
+        monkeypatch.setattr("migrator.engine.guarding.PING_ANSWER_SECONDS", 1.0)
+        other, other_fence = "europe/web", replace(OTHER, mode="read-only", epoch=7)
+        await _put(routes, OTHER, other)
+        guardian = _guardian(routes)
+        await guardian.watch(KEY, BEFORE, FENCE, 600)
+        await guardian.watch(other, OTHER, other_fence, 8)
+        await guardian.keep(KEY, [])
+        await _put(routes, FENCE)
+        await _put(routes, other_fence, other)
+        first = guardian.pid
+        os.kill(first, number)
+        await _soon(lambda: guardian.alive and guardian.pid not in (0, first))
+        assert state_of(first) in ("", "Z")
+        released = await _until(routes, lambda record: record.mode == "read-write", other)
+        assert released.epoch == 8, "its deadline is kept by the second one"
+        assert await _record(routes) == FENCE
+        await guardian.done(other)
+        await guardian.close()
+        assert (await _record(routes)).epoch == 8
+
+    async def test_where_none_can_be_had_any_more_the_fence_is_given_up(
+        self, routes: FileRouter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("migrator.engine.guarding.PING_SECONDS", 0.1)
+        monkeypatch.setattr("migrator.engine.guarding.LOST_SECONDS", 0.3)
+        guardian = _guardian(routes)
+        await guardian.watch(KEY, BEFORE, FENCE, 600)
+        lost = asyncio.create_task(guardian.unwatched(KEY))
+        await asyncio.sleep(1.0)
+        assert not lost.done()
+        guardian._argv = ("/no/such/program",)
+        os.kill(guardian.pid, signal.SIGKILL)
+        assert "/no/such/program" in await asyncio.wait_for(lost, 30)
+        await guardian.close()
+
+    async def test_a_stopped_one_does_not_hold_up_the_end_of_a_fence(
+        self, routes: FileRouter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("migrator.engine.guarding.PING_ANSWER_SECONDS", 0.5)
+        guardian = _guardian(routes)
+        await guardian.watch(KEY, BEFORE, FENCE, 600)
+        os.kill(guardian.pid, signal.SIGSTOP)
+        async with asyncio.timeout(10):
+            await guardian.done(KEY)
+            await guardian.close()
+        assert await _record(routes) == BEFORE
+
+    async def test_policies_and_fences_by_the_ten_thousand_are_no_more_than_a_letter(self, routes: FileRouter) -> None:
+        opening = {"accounts": [f"account-{number:05}" + "x" * 300 for number in range(10_000)]}
+        guardian = Guardian([sys.executable, "-c", CHILD, routes.place], opening=opening)
+        await guardian.watch(KEY, BEFORE, FENCE, 600)
+        with pytest.raises(CloudError, match="na-core cannot be put back from here"):
+            await guardian.keep(KEY, [revoked(id=f"policy-{number}") for number in range(10_000)])
+        assert guardian.alive
+        await guardian.done(KEY)
+        await guardian.close()
 
     async def test_routes_that_cannot_be_read_forbid_the_fence(self, tmp_path: Path) -> None:
         (tmp_path / "routes.json").write_text("not json")
@@ -647,7 +771,7 @@ class TestRealProcesses:
         await guardian.close()
 
     async def test_a_guardian_that_does_not_answer_forbids_the_fence(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("migrator.engine.guardian.ANSWER_SECONDS", 0.1)
+        monkeypatch.setattr("migrator.engine.guarding.ANSWER_SECONDS", 0.1)
         guardian = Guardian([sys.executable, "-c", "import sys; sys.stdin.read()"])
         with pytest.raises(CloudError, match="it does not answer"):
             await guardian.watch(KEY, BEFORE, FENCE, 600)
