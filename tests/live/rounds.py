@@ -1,8 +1,8 @@
 """One round of the live test: writers and readers on a real blob service, a whole apply with kills, a whole way back with kills.
 
 Everything is a process of its own. The orchestrator is killed by SIGKILL at random moments of the states that the seed
-chooses, alone or with its guardian and workers, and run again until it says that it is done. After each of the two legs the writers end
-and their logs are compared with the account that the route names - through the SDK alone.
+chooses, alone or with its guardian and workers, and run again until it says that it is done. After each of the two legs the
+writers end and their logs are compared with the account that the route names - through the SDK alone.
 """
 
 from __future__ import annotations
