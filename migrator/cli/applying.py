@@ -68,7 +68,7 @@ class Request:
 def request_of(path: Path, *, wave: str | None) -> Request:
     """Read a plan document or a saved plan. PlanError, or UsageError for a wave that is not in it."""
     saved = read(path) if is_saved(path) else None
-    loaded = load(path) if saved is None else loads(saved.document, saved.plan_path)
+    loaded = load(path) if saved is None else loads(saved.document, saved.plan_path, is_kept=True)
     option = ""
     if wave is not None:
         wave_of(loaded.schedule, wave)

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from migrator.model.addresses import shown
+
 _COMMAND: Final = re.compile(r"`migrate ([^`]+)`")
 _WITHOUT_PLAN: Final = frozenset({"unlock"})
 """Commands that take no plan document, so that its ``state`` says them nothing."""
@@ -68,6 +70,4 @@ def _spelled(words: str) -> str:
         words = re.sub(r"\bPLAN\b", lambda _: shlex.quote(_call.plan or ""), words)
     if state is None or words.startswith("--state"):
         return words
-    from migrator.cli.wiring import shown_url
-
-    return f"--state {shlex.quote(shown_url(state))} {words}"
+    return f"--state {shlex.quote(shown(state))} {words}"

@@ -22,6 +22,7 @@ from migrator.engine.doctor import WENT_ON, AccountFacts, Diagnosis, Facts, diag
 from migrator.engine.edits import edit_findings
 from migrator.engine.lingering import Moment, lingering
 from migrator.errors import MigrateError, StateError
+from migrator.model.addresses import shown
 from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
@@ -59,7 +60,7 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
     elif trouble is not None:
         action = trouble.hint or trouble.message
     versions = {"migrate": __version__, "Python": python_version(), "SQLite": sqlite3.sqlite_version}
-    where = wiring.shown_url(url) if trouble is None else str(trouble)
+    where = shown(url) if trouble is None else str(trouble)
     return Examined(facts, diagnosis, action, versions, where)
 
 

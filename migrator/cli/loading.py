@@ -84,6 +84,6 @@ def _recorded_schedule(store: StateStore) -> Schedule | None:
     if record is None:
         return None
     try:
-        return loads(record.document, record.name).schedule
+        return loads(record.document, record.name, is_kept=True).schedule
     except PlanError:
         return None

@@ -21,6 +21,7 @@ from migrator.cli.views.figures import duration
 from migrator.cli.wiring import open_state_of, state_url, stored_plans
 from migrator.engine.lingering import Lingering, Moment, account_for, left_by, lingering, longer, noted
 from migrator.errors import FindingsError, LockedError, UsageError
+from migrator.model.addresses import shown
 from migrator.model.moves import PROVEN_DEAD_SECONDS, JournalEntry, LockRecord
 from migrator.ports.state_store import AddJournal, StateStore
 
@@ -46,7 +47,7 @@ def remove_lock(settings: Settings, nonce: str) -> str:
             if (left := lingering(store, _now())).seconds and left.lock == nonce:
                 _stop_waiting(store, left)
                 return f"what was waited for because of lock {nonce}"
-    raise UsageError(f"cannot remove lock {nonce}: {url} has no such lock", hint="see `migrate status`")
+    raise UsageError(f"cannot remove lock {nonce}: {shown(url)} has no such lock", hint="see `migrate status`")
 
 
 def _remove(store: StateStore, lock: LockRecord) -> None:

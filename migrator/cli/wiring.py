@@ -238,12 +238,6 @@ def examinable(store: ObjectStore) -> Examinable:
     return store  # type: ignore[return-value]
 
 
-def shown_url(url: str) -> str:
-    """The state store's URL without a password."""
-    head, at, tail = url.rpartition("@")
-    return f"{head.partition('://')[0]}://...@{tail}" if at else url
-
-
 def all_accounts(schedule: Schedule) -> set[str]:
     """The accounts that a run touches."""
     moved = {account for move in schedule.moves for account in (move.source, move.target)}

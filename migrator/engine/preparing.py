@@ -18,7 +18,7 @@ def prepare(fleet: Fleet, text: str) -> None:
     """Bring the state store up to the plan, in one commit; nothing is written if nothing changed.
 
     Args:
-        text: the plan document, kept as it is.
+        text: the plan document as it is kept.
     Raises:
         PlanError: the edit is refused (``edits``).
     """
@@ -27,8 +27,10 @@ def prepare(fleet: Fleet, text: str) -> None:
         raise fault
     changes: list[Change] = []
     before = state.plan()
-    if before is None or before.fingerprint != schedule.fingerprint:
+    is_edited = before is None or before.fingerprint != schedule.fingerprint
+    if is_edited or (before is not None and before.document != text):  # an older version kept comments too
         changes.append(SavePlan(PlanRecord(schedule.name, schedule.fingerprint, text, now)))
+    if is_edited:
         changes.append(fleet.journal("plan", f"plan {schedule.name}: {'edited' if before else 'first apply'}"))
     waves = {record.name: record for record in state.waves()}
     moves = {record.id: record for record in state.moves()}

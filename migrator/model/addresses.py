@@ -50,6 +50,18 @@ def surplus_path(endpoint: str) -> str:
     return path
 
 
+def shown(url: str) -> str:
+    """``url`` as far as it may be shown: scheme, host and path. Users, passwords, queries and fragments are left out, and
+    ``?...`` says that something was; the same for state stores, endpoints, sources of figures and webhooks."""
+    scheme, found, rest = url.partition("://")
+    if not found:
+        return "an address that cannot be shown" if "@" in url or "?" in url else url
+    rest, _, query = rest.replace("#", "?", 1).partition("?")
+    if not scheme.startswith("sqlite"):  # whose address is a file, which may have an @ in its name
+        rest = rest.rpartition("@")[2]
+    return f"{scheme}://{rest}{'?...' if query else ''}"
+
+
 def _host(host: str) -> str:
     host = host.lower().rstrip(".")
     address = _address(host)

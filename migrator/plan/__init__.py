@@ -20,7 +20,7 @@ __all__ = ["Loaded", "json_schema", "load", "loads"]
 
 @value(frozen=True, slots=True)
 class Loaded:
-    """A valid plan: its schedule, its text as read, and warnings as ``file:line:column: text``."""
+    """A valid plan: its schedule, its text as it is kept (without comments), and warnings as ``file:line:column: text``."""
 
     schedule: Schedule
     text: str
@@ -38,16 +38,21 @@ def load(path: Path) -> Loaded:
     return loads(read_plan(path), str(path))
 
 
-def loads(text: str, name: str) -> Loaded:
-    """Check and compile a plan's text; ``name`` is what faults call the file. Raises PlanError."""
+def loads(text: str, name: str, *, is_kept: bool = False) -> Loaded:
+    """Check and compile a plan's text; ``name`` is what faults call the file. Raises PlanError.
+
+    Args:
+        is_kept: the text is one that ``Loaded`` gave, which may be longer than what a person may write.
+    """
+    from migrator.plan.canonical import canonical
     from migrator.plan.check import check
     from migrator.plan.compile import compile_schedule
     from migrator.plan.not_built import not_built
-    from migrator.plan.parse import parse
-    from migrator.plan.secrets import hide_secrets
+    from migrator.plan.parse import MAX_KEPT_BYTES, MAX_TEXT_BYTES, parse
+    from migrator.plan.secrets import hide_secrets, in_comments
     from migrator.plan.shape import shape
 
-    tree, early = parse(text, name)
+    tree, early = parse(text, name, most_bytes=MAX_KEPT_BYTES if is_kept else MAX_TEXT_BYTES)
     shaped = shape(tree)
     found = check(tree, shaped)
     said = hide_secrets(tree, (*early, *shaped.faults, *found.faults))
@@ -56,12 +61,12 @@ def loads(text: str, name: str) -> Loaded:
         many = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
         raise PlanError(f"cannot use plan {name}: it has {many}", faults=tuple(fault.line(name) for fault in faults))
     missing = not_built(tree)
+    plain = tree.value()
+    warned = {*found.warnings, *in_comments(text), *(one.warning() for one in missing)}
     return Loaded(
-        schedule=compile_schedule(
-            shaped.document, tree.value(), not_built=tuple(one.key_and_place(name) for one in missing)
-        ),
-        text=text,
-        warnings=tuple(fault.line(name) for fault in sorted({*found.warnings, *(one.warning() for one in missing)})),
+        schedule=compile_schedule(shaped.document, plain, not_built=tuple(one.key_and_place(name) for one in missing)),
+        text=canonical(plain),
+        warnings=tuple(fault.line(name) for fault in sorted(warned)),
     )
 
 

@@ -1,6 +1,6 @@
 """Rules of accounts, of routing and of the budget's names.
 
-Leaves secrets to ``secrets``, except the password that the address of a state store may hold: that is never repeated.
+Leaves secrets to ``secrets``.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from os.path import realpath
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from migrator.model.addresses import blob_endpoint_of, place_of, surplus_path
 from migrator.model.hosts import KNOWN, LOOPBACK, Hosts
@@ -42,7 +41,6 @@ _OF_PROVISION: Final = ("subscription", "resource_group", "location")
 
 
 def check_accounts(report: Report) -> None:
-    _state(report)
     if not report.is_partial(("defaults",)):
         for name in report.document.accounts:
             _account(report, name)
@@ -70,16 +68,6 @@ def keys_of_kind(
             report.fault(path, f"{path[-1]} lacks the key {key}, which kind {kind} needs", at_key=True)
     for key in part.model_fields_set & of_a_kind - {*needed, *allowed}:
         report.fault((*path, key), f"the key {key} is not one of kind {kind}", at_key=True)
-
-
-def _state(report: Report) -> None:
-    try:
-        has_password = bool(urlsplit(report.document.state or "").password)
-    except ValueError:
-        has_password = False
-    if has_password:
-        text = "a password is written here: leave `state` out and put the address into the variable MIGRATE_STATE"
-        report.fault(("state",), text)
 
 
 def _account(report: Report, name: str) -> None:

@@ -32,6 +32,8 @@ from migrator.plan.tree import Entry, Fault, Items, Mark, Node, Scalar, Table, T
 
 MAX_TEXT_BYTES: Final = 1024 * 1024
 """A plan for 250 accounts in each of three regions has about 100 KiB; one that names 10,000 areas about 500 KiB."""
+MAX_KEPT_BYTES: Final = 8 * MAX_TEXT_BYTES
+"""The same plan as it is kept (``canonical``): a character there has at most six, a part some ten of punctuation."""
 MAX_PARTS: Final = 100_000
 """Keys and values, aliases expanded. About 20 microseconds each, so that no plan takes many seconds."""
 MAX_DEPTH: Final = 24
@@ -50,13 +52,15 @@ _FAULTY: Final = "\0faulty"
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or list that is being read. ``parts`` counts what it holds, itself included; ``depth`` its levels."""
+    """A mapping or list that is being read. ``parts`` counts what it holds, itself included,
+    ``chars`` its texts, ``depth`` its levels."""
 
     mark: Mark
     is_table: bool
     anchor: str | None
     nodes: list[Node] = field(default_factory=list)
     parts: int = 1
+    chars: int = 0
     depth: int = 1
 
 
@@ -64,8 +68,8 @@ class _Open:
 class _Composer:
     name: str
     faults: list[Fault] = field(default_factory=list)
-    anchors: dict[str, tuple[Node, int, int]] = field(default_factory=dict)
-    """Anchor -> node, its parts, its depth."""
+    anchors: dict[str, tuple[Node, int, int, int]] = field(default_factory=dict)
+    """Anchor -> node, its parts, its characters, its depth."""
     stack: list[_Open] = field(default_factory=list)
     root: Node | None = None
     documents: int = 0
@@ -82,7 +86,7 @@ class _Composer:
             self.alias(str(event.anchor), mark)
         elif isinstance(event, ScalarEvent):
             self.tag(event.tag, mark)
-            self.put(Scalar(_scalar(event), mark), event.anchor, parts=1, depth=0)
+            self.put(Scalar(_scalar(event), mark), event.anchor, parts=1, chars=len(event.value), depth=0)
         elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
             self.tag(event.tag, mark)
             if len(self.stack) >= MAX_DEPTH:
@@ -91,26 +95,31 @@ class _Composer:
         elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
             done = self.stack.pop()
             node: Node = self.table(done) if done.is_table else Items(tuple(done.nodes), done.mark)
-            self.put(node, done.anchor, parts=done.parts, depth=done.depth)
+            self.put(node, done.anchor, parts=done.parts, chars=done.chars, depth=done.depth)
 
     def alias(self, anchor: str, mark: Mark) -> None:
         if anchor not in self.anchors:
             raise self.refuse(mark, f"*{anchor} stands for nothing: &{anchor} does not end above this line")
-        node, parts, depth = self.anchors[anchor]
-        self.put(node, None, parts=parts, depth=depth, mark=mark)
+        node, parts, chars, depth = self.anchors[anchor]
+        self.put(node, None, parts=parts, chars=chars, depth=depth, mark=mark)
 
-    def put(self, node: Node, anchor: str | None, *, parts: int, depth: int, mark: Mark | None = None) -> None:
+    def put(
+        self, node: Node, anchor: str | None, *, parts: int, chars: int, depth: int, mark: Mark | None = None
+    ) -> None:
         if anchor:
-            self.anchors[anchor] = (node, parts, depth)
+            self.anchors[anchor] = (node, parts, chars, depth)
         if self.stack:
             self.stack[-1].nodes.append(node)
             self.stack[-1].parts += parts
+            self.stack[-1].chars += chars
             self.stack[-1].depth = max(self.stack[-1].depth, depth + 1)
-            parts = self.stack[-1].parts
+            parts, chars = self.stack[-1].parts, self.stack[-1].chars
         else:
             self.root = node
         if parts > MAX_PARTS:
             raise self.refuse(mark or node.mark, f"more than {MAX_PARTS:,} keys and values, aliases expanded")
+        if chars > MAX_TEXT_BYTES:
+            raise self.refuse(mark or node.mark, f"more than {MAX_TEXT_BYTES // 1024:,} KiB of text, aliases expanded")
         if len(self.stack) + depth > MAX_DEPTH:
             raise self.refuse(mark or node.mark, f"more than {MAX_DEPTH} levels inside each other")
 
@@ -144,17 +153,18 @@ class _Composer:
         return _refusal(self.name, Fault(mark, text))
 
 
-def parse(text: str, name: str) -> tuple[Tree, tuple[Fault, ...]]:
+def parse(text: str, name: str, *, most_bytes: int = MAX_TEXT_BYTES) -> tuple[Tree, tuple[Fault, ...]]:
     """Read a plan's text.
 
     Args:
         name: how faults call the file.
+        most_bytes: longer texts are refused unread.
     Returns:
         The tree and the faults that do not keep it from being read (duplicate keys, keys that are no words).
     Raises:
         PlanError: not YAML, empty, or beyond a limit; one fault, alone.
     """
-    if len(text.encode(errors="replace")) > MAX_TEXT_BYTES:
+    if len(text.encode(errors="replace")) > most_bytes:
         raise too_large(name)
     composer = _Composer(name)
     try:

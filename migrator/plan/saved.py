@@ -19,17 +19,17 @@ from migrator.errors import PlanError
 from migrator.model.findings import Finding
 from migrator.model.values import value
 from migrator.plan.compile import digest
-from migrator.plan.parse import MAX_TEXT_BYTES
+from migrator.plan.parse import MAX_KEPT_BYTES
 
 FORMAT_VERSION: Final = 1
 MARKER: Final = "migrate-saved-plan"
-MAX_FILE_BYTES: Final = 8 * MAX_TEXT_BYTES
-"""A document's JSON is at most six times its text; the rest is small."""
+MAX_FILE_BYTES: Final = 3 * MAX_KEPT_BYTES
+"""The document is ASCII, of which a quote, a backslash or the end of a line has two characters here; the rest is small."""
 
 
 @value(frozen=True, slots=True)
 class SavedPlan:
-    """``plan_path`` is where the document was read, for messages; ``document`` is its whole text; ``findings`` counts the
+    """``plan_path`` is where the document was read, for messages; ``document`` is its text as it is kept; ``findings`` counts the
     findings of the preview by severity."""
 
     name: str

@@ -1,33 +1,115 @@
 """No secret in a plan, and none in a fault about it.
 
-Decides what looks like a secret: connection strings, SAS, account keys. Rule: where one is written, that is the only fault
-of its place, and its text is never repeated.
+Decides what looks like a secret: by its shape in every scalar, by the name of its key, by the option it follows in a list of
+words, as it stands and with percent signs read. Rule: where one is written, that is the only fault of its place, and its text
+is never repeated. A comment is no part of the plan that is kept (``canonical``), so a secret there is only warned of.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
+from urllib.parse import unquote_plus
 
-from migrator.plan.tree import Fault, Path, Tree
+from migrator.plan.tree import Fault, Items, Mark, Path, Scalar, Table, Tree
 
+_REFERENCE: Final = r"(?!\$|env:|%[A-Za-z_]+%|<|\.\.\.|['\"]?(?:[&;\s]|$))"
+"""What follows is the secret itself, and no reference to it, and not nothing."""
+_NAMES: Final = (
+    r"(?:ssl|db|odbc)?(?:password|passwd|passphrase|pwd)|(?:client|app|shared)?[-_]?secret(?:[-_]?(?:key|value))?"
+    r"|(?:auth|access|refresh|bearer|api|sas|id|session|security|private|oauth)?[-_]?token"
+    r"|(?:api|access|account|shared[-_]?access|subscription|functions?|private|storage|master|primary)[-_]?key"
+    r"|connection[-_]?string|sas"
+)
 SECRET: Final = re.compile(
-    r"(?:Account|SharedAccess|Access)Key=|SharedAccessSignature|(?:^|[?&;'\"\s])sig=|;Secret=|(?:^|[?&;])password="
-    r"|[A-Za-z0-9+/]{86}==",
+    "|".join(
+        (
+            r"(?:Account|SharedAccess|Access)Key=",
+            r"SharedAccessSignature",
+            r"(?:^|[?&;'\"\s])sig=",
+            r"[;?&]\s*Secret=",
+            r"[A-Za-z0-9+/]{86}==",
+            r"odbc_connect=",
+            rf"(?:^|[?&;'\"\s]|--?)(?:{_NAMES})={_REFERENCE}",
+            rf"\bauthorization['\"]?\s*[:=]\s*{_REFERENCE}\S",
+            rf"\b(?:x-)?(?:api|functions|auth|access|ms-blob)-?(?:key|token)['\"]?\s*:\s*{_REFERENCE}\S",
+            rf"\b(?:bearer|basic)\s+{_REFERENCE}[A-Za-z0-9._~+/-]{{8,}}",
+            r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+            r"\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bnpm_[A-Za-z0-9]{30,}",
+            r"\bxox[a-z]-[A-Za-z0-9-]{8,}|\bxapp-[A-Za-z0-9-]{8,}|hooks\.slack\.com/services/\w",
+            r"\bA(?:KIA|SIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}|\bhvs\.[\w-]{16,}|\bsk-[A-Za-z0-9_-]{20,}",
+            r"\b[\w~.-]{3}[0-9]Q~[\w~.-]{30,}",
+            r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",
+            rf"\b[a-z][a-z0-9+.-]*://[^/\s:@?#]*:{_REFERENCE}[^/\s@]+@",
+        )
+    ),
     re.IGNORECASE,
 )
-"""Connection strings, SAS, and the 88 characters of an account key."""
+"""Connection strings, SAS, keys and passwords beside their names, headers, tokens of well-known services, private keys,
+passwords in addresses, and the 88 characters of an account key."""
+_KEY: Final = re.compile(_NAMES, re.IGNORECASE)
+_OPTION: Final = re.compile(rf"--?(?:{_NAMES})", re.IGNORECASE)
+_USER_OPTION: Final = re.compile(r"-u|--(?:proxy-)?user")
+_REFERRED: Final = re.compile(r"default|cli|managed-identity(?::[\w-]*)?|env:\w*|\$\{?\w+\}?|-.*|", re.DOTALL)
 _TEXT: Final = "a secret is written here: put it into an environment variable and name that, credential: env:NAME"
+_IN_STATE: Final = "a password is written here: leave `state` out and put the address into the variable MIGRATE_STATE"
+_IN_COMMENT: Final = (
+    "a comment of this line holds what looks like a secret: it is not kept with the plan, but the file has it"
+)
+
+
+def has_secret(text: str) -> bool:
+    """Does this text, as it stands or with its percent signs read, once or twice, hold what looks like a secret?"""
+    for _ in range(3):
+        if SECRET.search(text):
+            return True
+        plain = unquote_plus(text) if "%" in text else text
+        if plain == text:
+            return False
+        text = plain
+    return False
 
 
 def hide_secrets(tree: Tree, faults: Iterable[Fault]) -> tuple[Fault, ...]:
     """``faults`` without those that could repeat a secret, and one for each place where a secret is written."""
-    keys = {path for path, _, _ in tree.walk() if path and SECRET.search(str(path[-1]))}
-    values: set[Path] = {path for path, text in tree.texts() if SECRET.search(text)}
-    kept = [fault for fault in faults if fault.path not in values and not SECRET.search(fault.text)]
+    keys = {path for path, _, _ in tree.walk() if path and isinstance(path[-1], str) and has_secret(path[-1])}
+    values: set[Path] = {path for path, text in tree.texts() if has_secret(text)}
+    values |= set(_named(tree))
+    kept = [fault for fault in faults if fault.path not in values and not has_secret(fault.text)]
     return (
         *kept,
         *(tree.at_key(path, _TEXT) for path in keys),
-        *(tree.at_value(path, _TEXT) for path in values),
+        *(tree.at_value(path, _IN_STATE if path == ("state",) else _TEXT) for path in values),
     )
+
+
+def in_comments(text: str) -> tuple[Fault, ...]:
+    """A warning for each line of a plan without secrets that holds one all the same: it must stand in a comment."""
+    return tuple(
+        Fault(Mark(number, 1), _IN_COMMENT)
+        for number, line in enumerate(text.splitlines(), start=1)
+        if "#" in line and has_secret(line[line.index("#") :])
+    )
+
+
+def _named(tree: Tree) -> Iterator[Path]:
+    """Values that are secret for the key or the option before them."""
+    for path, node, _ in tree.walk():
+        if isinstance(node, Table):
+            for entry in node.entries:
+                if _KEY.fullmatch(entry.key) and _is_written(entry.node):
+                    yield (*path, entry.key)
+        elif isinstance(node, Items):
+            for number, (one, other) in enumerate(zip(node.items, node.items[1:], strict=False), start=1):
+                if not (isinstance(one, Scalar) and isinstance(one.value, str) and isinstance(other, Scalar)):
+                    continue
+                is_user = _USER_OPTION.fullmatch(one.value) and ":" in str(other.value)
+                if (is_user or _OPTION.fullmatch(one.value)) and _is_written(other):
+                    yield (*path, number)
+
+
+def _is_written(node: object) -> bool:
+    """Is it a text that is no reference?"""
+    is_text = isinstance(node, Scalar) and isinstance(node.value, str)
+    return is_text and _REFERRED.fullmatch(str(node.value)) is None  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.model.addresses import blob_endpoint_of, place_of, surplus_path
+from migrator.model.addresses import blob_endpoint_of, place_of, shown, surplus_path
 
 SAME = [
     ("https://a00.blob.core.windows.net", "https://A00.blob.core.windows.net/"),
@@ -74,3 +74,23 @@ def test_the_blob_endpoint_that_was_meant(endpoint: str, meant: str | None) -> N
 )
 def test_what_stands_behind_the_account(endpoint: str, surplus: str) -> None:
     assert surplus_path(endpoint) == surplus
+
+
+SHOWN = [
+    ("postgresql://me:hunter2@host:5432/db", "postgresql://host:5432/db"),
+    ("postgresql://host/db?user=me&password=hunter2", "postgresql://host/db?..."),
+    ("postgresql://me:hun/ter2@host/db", "postgresql://host/db"),
+    ("postgresql://me:hunter2@host:notaport/db", "postgresql://host:notaport/db"),
+    ("sqlite:///state/migrator.db", "sqlite:///state/migrator.db"),
+    ("sqlite:////abs/m@x.db", "sqlite:////abs/m@x.db"),
+    ("sqlite:///file:x.db?uri=true&password=hunter2", "sqlite:///file:x.db?..."),
+    ("https://a00.blob.core.windows.net/c?sig=hunter2#hunter2", "https://a00.blob.core.windows.net/c?..."),
+    ("https://[::1]:10000/a#hunter2", "https://[::1]:10000/a?..."),
+    ("me:hunter2@host", "an address that cannot be shown"),
+]
+
+
+@pytest.mark.parametrize(("url", "text"), SHOWN)
+def test_an_address_is_shown_without_what_may_be_secret(url: str, text: str) -> None:
+    assert shown(url) == text
+    assert "hunter2" not in shown(url)

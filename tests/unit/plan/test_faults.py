@@ -106,7 +106,8 @@ SHAPE = [
         "https://euweb",
         "no user, query or fragment",
     ),
-    ("a user in an endpoint", "https://euweb", "https://me:pw@euweb", "https://me", "no user, query or fragment"),
+    ("a user in an endpoint", "https://euweb", "https://me:pw@euweb", "https://me", "a secret is written here"),
+    ("a user alone in an endpoint", "https://euweb", "https://me@euweb", "https://me", "no user, query or fragment"),
     (
         "an invalid zone",
         THIRD,
