@@ -52,6 +52,8 @@ class Whole:
     body: bytes
 
 
+NO_SERVER: Final = "NoServer"
+"""The code of Unreachable where nothing listens at the address, or nobody knows its name."""
 TOO_LARGE: Final = "AnswerTooLarge"
 """The code of an answer that is longer than the asker wants to hold."""
 
@@ -211,6 +213,7 @@ def minute_of_answer(store: ObjectStore, clock: Clock) -> int:
 
 __all__ = [
     "MAY_SEND",
+    "NO_SERVER",
     "TOO_LARGE",
     "BlobType",
     "ObjectStore",

@@ -21,6 +21,7 @@ from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import (
     MAY_SEND,
+    NO_SERVER,
     ObjectStore,
     Operation,
     Origin,
@@ -51,6 +52,8 @@ PAST_THE_END = "InvalidRange"
 Claim = Callable[[], Awaitable[float]]
 """Awaited before each write: waits while nothing may be sent, raises if nothing may be sent any more, and answers until when
 (monotonic) what was asked for may be sent."""
+TRIES_OF_A_STRANGER = 2
+"""Where nobody ever answered and nothing listens, or the name is not known, the address is wrong: that is said at once."""
 READS: Final = frozenset({"list", "read"})
 
 
@@ -148,6 +151,8 @@ class PacedStore:
                 is_too_late = until < inf and self._clock.monotonic() > until  # held up so long that it was not sent
                 # A write that was never sent is tried again by whoever has the time for it; a fence has not.
                 free = ATTEMPTS if operation in READS or is_too_late else 1
+                if fault.code == NO_SERVER and self.answered_at is None:
+                    free = min(free, TRIES_OF_A_STRANGER)
                 if not await self.keeps_trying(fault, attempt, self._patience, free=free):
                     raise
                 if not is_too_late:

@@ -69,6 +69,16 @@ async def test_objects_in_no_area_are_counted(small):
     assert "src/other has 1 objects (2 bytes) that are in no area" in (await found(small))["in-no-area"].text
 
 
+@pytest.mark.parametrize(("container", "is_said"), [("$web", True), ("$root", True), ("$logs", False)])
+async def test_customers_containers_with_odd_names_do_not_stay_behind_without_a_word(small, container, is_said):
+    store = small.store("src")
+    await store.create_container(ContainerInfo(container))
+    await store.put(container, "index.html", b"12", shape(), condition=CREATE)
+    await store.close()
+    said = [one for code, one in (await found(small)).items() if code == "in-no-area"]
+    assert [f"src/{container} has 1 objects" in one.text for one in said] == [True] * is_said
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [

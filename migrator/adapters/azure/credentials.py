@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from datetime import UTC, datetime
@@ -24,6 +25,23 @@ from migrator.model.values import value
 KEY_BOUND_SECONDS = 15 * 60.0
 """A request signed with the key is refused when its date is older. Source: Azure "Authorize with Shared Key"."""
 DEFAULT_AUDIENCE = "https://storage.azure.com"
+PASTED_ALONG = " \t\r\n\ufeff\u00a0\"'"
+"""What comes along when a value is pasted, and is no part of any."""
+_PAIR = re.compile(r"\s*[A-Za-z]+\s*=").match
+_NAMES = frozenset(
+    {
+        "defaultendpointsprotocol",
+        "accountname",
+        "accountkey",
+        "blobendpoint",
+        "endpointsuffix",
+        "sharedaccesssignature",
+        "queueendpoint",
+        "tableendpoint",
+        "fileendpoint",
+    }
+)
+"""Parts of a connection string. Source: Azure "Configure Azure Storage connection strings"."""
 OLDEST_KEY_BYTES = 16
 """Shorter base64 is a word, not a key: Azure's keys have 64 bytes, Azurite takes others."""
 
@@ -129,14 +147,21 @@ class _InTenant:
 
 
 def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) -> Credential:
-    value = environ.get(variable, "").strip()
+    value = environ.get(variable, "").strip(PASTED_ALONG)
     if not value:
         raise AccessRefused(
             f"cannot open account {account.name}: the environment variable {variable} is not set",
             hint="set it to a connection string, an account key or a shared access signature",
         )
-    found = _read_value(value)
-    endpoint = without_query(account.endpoint or found.endpoint)
+    try:
+        found = _read_value(value)
+        endpoint = without_query(account.endpoint or found.endpoint)
+        named, meant = found.account_name, account_name_of(endpoint)
+    except ValueError:  # not chained: its text repeats a part of the value
+        raise AccessRefused(
+            f"cannot open account {account.name}: {variable} holds an address that is none",
+            hint="copy the connection string again from the account's page",
+        ) from None
     if not endpoint:
         raise AccessRefused(
             f"cannot open account {account.name}: neither the plan nor {variable} says its endpoint",
@@ -148,7 +173,11 @@ def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) 
             "signature",
             hint="copy one of them from the account's page",
         )
-    named, meant = found.account_name, account_name_of(endpoint)
+    if found.sas is not None and _end_of(found.sas) is None:
+        raise AccessRefused(
+            f"cannot open account {account.name}: the shared access signature in {variable} ends at no date (se=)",
+            hint="copy it again, quoted as it is on the account's page",
+        )
     if named and meant and named != meant:
         raise AccessRefused(
             f"cannot open account {account.name}: {variable} is for storage account {named}, its endpoint for {meant}",
@@ -167,7 +196,10 @@ class _Found:
 
 
 def _read_value(value: str) -> _Found:
-    """Tell a connection string, a key, a signature and a signed address apart by their shape."""
+    """Tell a connection string, a key, a signature and a signed address apart by their shape. ValueError for an address that
+    is none."""
+    if _has_pairs(value):
+        return _read_connection_string(value)
     if value.startswith(("https://", "http://")):
         parts = urlsplit(value)
         sas = parts.query if _is_sas(parts.query) else None
@@ -180,6 +212,12 @@ def _read_value(value: str) -> _Found:
     if _is_key(value):
         return _Found(key=value)
     return _read_connection_string(value)
+
+
+def _has_pairs(text: str) -> bool:
+    """``Name=value;Name=value``: a signature has ``&`` between its parts, and one of them may be inside a connection string."""
+    head = text.partition("&")[0]
+    return bool(_PAIR(head)) and (";" in head or head.partition("=")[0].strip().lower() in _NAMES)
 
 
 def _read_connection_string(text: str) -> _Found:
@@ -216,12 +254,20 @@ def _is_key(text: str) -> bool:
 
 
 def _sas_life_seconds(sas: str, now: datetime) -> float:
+    end = _end_of(sas)
+    return max(0.0, (end - now).total_seconds()) if isinstance(end, datetime) else math.inf
+
+
+def _end_of(sas: str) -> datetime | Literal[""] | None:
+    """When a signature ends: "" where only its stored policy knows, None where what it says is no date."""
     ends = parse_qs(sas).get("se")
     if not ends:
-        return math.inf
-    end = datetime.fromisoformat(ends[0])
-    end = end if end.tzinfo else end.replace(tzinfo=UTC)
-    return max(0.0, (end - now).total_seconds())
+        return ""
+    try:
+        end = datetime.fromisoformat(ends[0])
+        return end if end.tzinfo else end.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 __all__ = ["KEY_BOUND_SECONDS", "Credential", "bearer_token", "open_credential", "open_token_source"]

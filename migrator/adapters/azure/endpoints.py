@@ -32,7 +32,7 @@ def _is_address(host: str) -> bool:
 
 
 def without_query(url: str) -> str:
-    """``url`` as far as it may be shown: without query, fragment and user information."""
+    """``url`` as far as it may be shown: without query, fragment and user information. ValueError if it is no address."""
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if parts.hostname and ":" in parts.hostname else parts.hostname or ""
     port = f":{parts.port}" if parts.port else ""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from migrator.adapters.azure.wire import NotSent, TooLarge, UnsafeRequest, WireFailure
-from migrator.adapters.azure.wire.failures import NOT_UNDERSTOOD
+from migrator.adapters.azure.wire.failures import NOT_UNDERSTOOD, NOTHING_LISTENS, OF_PROXY, PROXY_ADDRESS, UNKNOWN_NAME
 from migrator.errors import (
     AccessRefused,
     CloudError,
@@ -27,7 +27,7 @@ from migrator.errors import (
     Unsupported,
 )
 from migrator.model.values import value
-from migrator.ports.object_store import TOO_LARGE
+from migrator.ports.object_store import NO_SERVER, TOO_LARGE
 from migrator.ports.troubles import TROUBLES
 
 Effect = Literal["read", "write"]
@@ -218,6 +218,7 @@ def unanswered(why: str, target: Target, *, was_sent: bool, too_large: bool = Fa
     return Unreachable(
         f"cannot reach account {target.account} at {target.endpoint}: {why}",
         hint="check the endpoint in the plan, and this machine's network",
+        code=NO_SERVER if why in (NOTHING_LISTENS, UNKNOWN_NAME, PROXY_ADDRESS) or why.startswith(OF_PROXY) else "",
     )
 
 

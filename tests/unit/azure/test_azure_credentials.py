@@ -52,12 +52,19 @@ def refused(environ: Mapping[str, str], **account: Any) -> AccessRefused:
         (f"{ENDPOINT}/box?{SAS}", "sas"),
         (f"BlobEndpoint={ENDPOINT};SharedAccessSignature={SAS}", "sas"),
         (f"BlobEndpoint={ENDPOINT}/;SharedAccessSignature=?{SAS}", "sas"),
+        (f"BlobEndpoint={ENDPOINT};SharedAccessSignature=se=2026-11-24T07:00:00Z&{SAS}", "sas-first"),
+        (f"BlobEndpoint={ENDPOINT}/;QueueEndpoint=https://q/;SharedAccessSignature={SAS}", "sas"),
+        (f"SharedAccessSignature={SAS};BlobEndpoint={ENDPOINT}", "sas"),
+        (f'"{LONG}"', "key"),
+        (f"'{SAS}'", "sas"),
+        (f"\ufeff{LONG}\u00a0", "key"),
     ],
 )
 def test_a_variable_may_hold_a_string_a_key_or_a_signature(value: str, kind: str) -> None:
     found = opened(value)
-    assert (found.kind, found.account_name, found.endpoint) == (kind, "naweb", ENDPOINT)
-    assert (found.key, found.sas) == ((KEY, None) if kind == "key" else (None, SAS))
+    assert (found.kind, found.account_name, found.endpoint) == (kind.partition("-")[0], "naweb", ENDPOINT)
+    sas = f"se=2026-11-24T07:00:00Z&{SAS}" if kind == "sas-first" else SAS
+    assert (found.key, found.sas) == ((KEY, None) if kind == "key" else (None, sas))
 
 
 @pytest.mark.parametrize("value", [LONG, f"{ENDPOINT}?{SAS}", f"BlobEndpoint={ENDPOINT};SharedAccessSignature={SAS}"])
@@ -200,3 +207,28 @@ def test_importing_the_package_loads_no_sdk() -> None:
     program = "import sys, migrator.adapters.azure; print([m for m in sys.modules if m.split('.')[0] in ('azure', 'aiohttp')])"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"BlobEndpoint=https://[;SharedAccessSignature={SAS}",
+        f"BlobEndpoint=https://naweb.blob.core.windows.net:99999;AccountKey={KEY}",
+        f"BlobEndpoint=https://naweb.blob.core.windows.net:port;AccountKey={KEY}",
+        f"BlobEndpoint=https://na\u2100web.example;AccountKey={KEY}",
+        f"https://[::1?{SAS}",
+    ],
+)
+def test_an_address_that_is_none_is_a_sentence_that_repeats_nothing_of_it(value: str) -> None:
+    fault = refused({"NA_WEB": value}, endpoint=None)
+    assert "NA_WEB holds an address that is none" in fault.message
+    assert "99999" not in str(fault)
+    assert "\u2100" not in str(fault)
+    assert fault.__cause__ is None
+
+
+@pytest.mark.parametrize("end", ["garbage", "2026-13-45", "", "99999-01-01T00:00:00Z"])
+def test_a_signature_that_ends_at_no_date_is_refused_when_it_is_opened(end: str) -> None:
+    value = SAS.replace("se=2026-11-24T07:00:00Z", f"se={end}") if end else f"{SAS.replace('se=', 'se=x')}"
+    fault = refused({"NA_WEB": value})
+    assert "ends at no date" in fault.message

@@ -7,9 +7,9 @@ import pytest
 from migrator.adapters.clock import SystemClock
 from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import CREATE, Listed, Page
-from migrator.ports.object_store import Origin, Written
+from migrator.ports.object_store import NO_SERVER, Origin, Written
 from migrator.transfer.limits import AccountLimits
-from migrator.transfer.paced import ATTEMPTS, PacedStore, unclaimed
+from migrator.transfer.paced import ATTEMPTS, TRIES_OF_A_STRANGER, PacedStore, unclaimed
 from tests.unit.engine.board import Jumping
 
 
@@ -209,3 +209,29 @@ async def test_a_write_that_timed_out_at_the_service_slows_down(code, is_slower)
     with pytest.raises(OutcomeUnknown):
         await store.delete("box", "n", if_match="e1")
     assert (limits.pace_per_second < before) is is_slower
+
+
+class Nowhere:
+    """An address at which nothing listens; after ``answered_at`` something did."""
+
+    account = "typo"
+
+    def __init__(self, code, answered_at=None):
+        self.code, self.answered_at, self.asked = code, answered_at, 0
+
+    async def containers(self, prefix=""):
+        self.asked += 1
+        raise Unreachable("cannot reach account typo: nothing listens there", code=self.code)
+
+
+@pytest.mark.parametrize(
+    ("nowhere", "tries"),
+    [(Nowhere(NO_SERVER), TRIES_OF_A_STRANGER), (Nowhere(NO_SERVER, 1.0), ATTEMPTS), (Nowhere(""), ATTEMPTS)],
+    ids=["nobody ever answered", "it has answered before", "a weak network"],
+)
+async def test_an_address_that_is_wrong_is_said_at_once(nowhere, tries):
+    clock = Jumping()
+    store = PacedStore(nowhere, AccountLimits(clock), Uncounted(), clock)
+    with pytest.raises(Unreachable):
+        await store.containers()
+    assert nowhere.asked == tries

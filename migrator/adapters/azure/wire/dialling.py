@@ -7,6 +7,7 @@ writes the plan. Every failure here is NotSent.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import socket
 import ssl
@@ -44,6 +45,10 @@ class Proxy:
     host: str
     port: int
     authorization: str = field(repr=False)
+
+    def says(self, why: str) -> str:
+        """A failure that is the proxy's."""
+        return f"{failures.OF_PROXY}{self.host}:{self.port} that the environment names: {why}"
 
 
 def server_of(endpoint: str, trust: ssl.SSLContext | None) -> Server:
@@ -99,12 +104,32 @@ def proxy_for(server: Server) -> Proxy | None:
 
     found = getproxies()
     address = found.get("https") or found.get("all")
-    if not address or proxy_bypass(f"{server.host}:{server.port}"):
+    if not address or proxy_bypass(f"{server.host}:{server.port}") or _is_in_network(server.host, found.get("no", "")):
         return None
-    parts = urlsplit(address if "://" in address else f"http://{address}")
-    if parts.scheme != "http" or not parts.hostname:
-        raise NotSent("the environment names a proxy whose address is not http")
-    return Proxy(parts.hostname, parts.port or 80, _basic(parts.username, parts.password))
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        raise NotSent(failures.PROXY_ADDRESS) from None  # its text would repeat a part of the address
+    if parts.scheme != "http" or not host:
+        raise NotSent(failures.PROXY_ADDRESS)
+    return Proxy(host, port, _basic(parts.username, parts.password))
+
+
+def _is_in_network(host: str, exceptions: str) -> bool:
+    """NO_PROXY may name networks, as ``10.0.0.0/8``, which are about servers named by address."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(_holds(one.strip(), address) for one in exceptions.split(",") if "/" in one)
+
+
+def _holds(network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 def _basic(user: str | None, password: str | None) -> str:
@@ -117,34 +142,55 @@ def _basic(user: str | None, password: str | None) -> str:
 
 async def _tunnel(loop: asyncio.AbstractEventLoop, proxy: Proxy, server: Server) -> socket.socket:
     """A socket through ``proxy`` to ``server``, on which nothing has been said yet."""
-    addresses = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
-    family, kind, protocol, _, address = addresses[0]
-    tunnel = socket.socket(family, kind, protocol)
+    tunnel = await _to_proxy(loop, proxy)
     try:
-        tunnel.setblocking(False)
-        await loop.sock_connect(tunnel, address)
         host = f"[{server.host}]" if ":" in server.host else server.host
         lines = [f"CONNECT {host}:{server.port} HTTP/1.1", f"Host: {host}:{server.port}"]
         lines += [f"Proxy-Authorization: {proxy.authorization}"] if proxy.authorization else []
         await loop.sock_sendall(tunnel, "\r\n".join([*lines, "", ""]).encode("ascii"))
-        await _await_tunnel(loop, tunnel)
+        await _await_tunnel(loop, tunnel, proxy)
     except BaseException:
         tunnel.close()
         raise
     return tunnel
 
 
-async def _await_tunnel(loop: asyncio.AbstractEventLoop, tunnel: socket.socket) -> None:
+async def _to_proxy(loop: asyncio.AbstractEventLoop, proxy: Proxy) -> socket.socket:
+    """A connection to the first of the proxy's addresses that takes one."""
+    failure: OSError | UnicodeError
+    try:
+        addresses = await loop.getaddrinfo(proxy.host, proxy.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as unknown:
+        raise NotSent(proxy.says(failures.UNKNOWN_NAME)) from unknown
+    for family, kind, protocol, _, address in addresses:
+        tunnel = socket.socket(family, kind, protocol)
+        try:
+            tunnel.setblocking(False)
+            await loop.sock_connect(tunnel, address)
+            return tunnel
+        except OSError as refused:
+            tunnel.close()
+            failure = refused
+        except BaseException:
+            tunnel.close()
+            raise
+    raise NotSent(proxy.says(_why(failure))) from failure
+
+
+async def _await_tunnel(loop: asyncio.AbstractEventLoop, tunnel: socket.socket, proxy: Proxy) -> None:
     """Read the proxy's answer and not one byte more: what follows it is the server's."""
     said = b""
     while not said.endswith(b"\r\n\r\n"):
         byte = await loop.sock_recv(tunnel, 1)
         said += byte
         if not byte or len(said) > PROXY_ANSWER_BYTES:
-            raise NotSent(failures.NO_TUNNEL)
-    status = said.split(b" ", 2)[1:2]
-    if status != [b"200"]:
-        raise NotSent(failures.NO_TUNNEL)
+            raise NotSent(proxy.says(failures.NO_TUNNEL))
+    status = b"".join(said.split(b" ", 2)[1:2])
+    if status == b"407":
+        raise NotSent(proxy.says(failures.WHO_ARE_YOU))
+    if status != b"200":
+        number = f" (HTTP {int(status)})" if len(status) == 3 and status.isdigit() else ""
+        raise NotSent(proxy.says(failures.NO_TUNNEL) + number)
 
 
 def _why(failure: OSError | UnicodeError) -> str:

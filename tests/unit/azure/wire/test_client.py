@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from migrator.adapters.azure.wire import Answer, Client, Limits, NoAnswer, NotSent, Stream, Timeouts, UnsafeRequest
-from migrator.adapters.azure.wire.dialling import Proxy
+from migrator.adapters.azure.wire.dialling import Proxy, Server, proxy_for
 from migrator.adapters.azure.wire.heads import head_of
 from migrator.ports.object_store import MAY_SEND
 from tests.certificates import make_certificate
@@ -678,9 +679,76 @@ class TestProxies:
         async with peer(await self._proxy(1, b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")) as proxy:
             environ(https_proxy=f"http://127.0.0.1:{proxy.port}")
             client = Client("https://127.0.0.1:1", trust=ssl.create_default_context())
-            with pytest.raises(NotSent, match="the proxy does not connect to it"):
+            with pytest.raises(
+                NotSent, match=r"of the proxy 127.0.0.1:\d+ that the environment names: it wants a name and a password"
+            ):
                 await put(client)
             client.close()
+
+    async def test_a_proxy_that_cannot_reach_the_server_is_named_with_what_it_said(
+        self, environ: Callable[..., None]
+    ) -> None:
+        async with peer(await self._proxy(1, b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")) as proxy:
+            environ(https_proxy=f"http://127.0.0.1:{proxy.port}")
+            client = Client("https://127.0.0.1:1", trust=ssl.create_default_context())
+            with pytest.raises(NotSent, match=r"of the proxy .*: it does not connect to the server \(HTTP 502\)"):
+                await put(client)
+            client.close()
+
+    async def test_a_proxy_that_is_down_is_the_one_that_is_named(self, environ: Callable[..., None]) -> None:
+        environ(https_proxy="http://user:secret@127.0.0.1:1")
+        client = Client("https://127.0.0.1:2", trust=ssl.create_default_context())
+        with pytest.raises(NotSent, match=r"of the proxy 127.0.0.1:1 .*: nothing listens there") as failure:
+            await put(client)
+        assert "secret" not in str(failure.value)
+        client.close()
+
+    async def test_each_address_of_a_proxys_name_is_tried(
+        self, environ: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """``localhost`` is ::1 first on many machines, and the proxy listens on 127.0.0.1."""
+        loop = asyncio.get_running_loop()
+        async with peer(await self._proxy(1, b"HTTP/1.1 403 No\r\n\r\n")) as proxy:
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (1, proxy.port)]
+
+            right = loop.getaddrinfo
+
+            async def both(host: str, port: int, **options: Any) -> object:
+                return found if host == "proxy.corp" else await right(host, port, **options)
+
+            monkeypatch.setattr(loop, "getaddrinfo", both)
+            environ(https_proxy=f"http://proxy.corp:{proxy.port}")
+            client = Client("https://127.0.0.1:2", trust=ssl.create_default_context())
+            with pytest.raises(NotSent, match="HTTP 403"):
+                await put(client)
+            assert proxy.connections == 1
+            client.close()
+
+    @pytest.mark.parametrize(
+        "address", ["http://proxy:port", "http://proxy:99999", "http://[", "https://proxy:1", "http://"]
+    )
+    def test_a_proxy_that_is_no_address_is_a_sentence(self, environ: Callable[..., None], address: str) -> None:
+        environ(https_proxy=address)
+        with pytest.raises(NotSent, match="the environment names a proxy whose address is none"):
+            proxy_for(Server("10.1.2.3", 443, ssl.create_default_context()))
+
+    @pytest.mark.parametrize(
+        ("exceptions", "host", "is_around"),
+        [
+            ("10.0.0.0/8", "10.1.2.3", True),
+            ("192.168.0.0/16, 10.1.2.0/24", "10.1.2.3", True),
+            ("10.1.2.9/24", "10.1.2.3", True),
+            ("fd00::/8", "fd12::1", True),
+            ("10.0.0.0/8", "11.1.2.3", False),
+            ("10.0.0.0/8", "10.example.com", False),
+            ("10.0.0.0/99,x/y", "10.1.2.3", False),
+        ],
+    )
+    def test_networks_are_left_out_of_the_proxy(
+        self, environ: Callable[..., None], exceptions: str, host: str, is_around: bool
+    ) -> None:
+        environ(https_proxy="http://127.0.0.1:1", no_proxy=exceptions)
+        assert (proxy_for(Server(host, 443, ssl.create_default_context())) is None) == is_around
 
 
 def test_https_without_a_context_is_refused_instead_of_plain_text() -> None:
