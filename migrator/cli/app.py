@@ -12,7 +12,7 @@ import gc
 import os
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -105,16 +105,34 @@ def main() -> int:
         return exits.of_error(error)
 
 
+MOST_FILES: Final = 65_536
+"""More than the largest run needs."""
+
+
 def _prepare_process() -> None:
     """SIGTERM ends a command as SIGINT does; no text can be unprintable for the terminal's encoding; nobody looks for garbage
     among modules that are being loaded (a tenth of the time until the first request) before work begins (``wiring``); no
-    other package's plugin reads plans."""
+    other package's plugin reads plans; as many files may be open as the operator's limit allows at all."""
     gc.disable()
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _open_many_files()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _open_many_files() -> None:
+    """The soft limit is there for programs that use ``select``; this one does not. Children inherit it."""
+    try:
+        import resource
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _abandon_stdout() -> None:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from migrator.adapters.folders import make_private
+from migrator.adapters.open_files import are_used_up
 from migrator.errors import AccessRefused, CloudError, MigrateError, NotFound, OutcomeUnknown, Throttled
 
 T = TypeVar("T")
@@ -210,6 +211,11 @@ class AccountFile:
                 return self._foreign()
             case sqlite3.SQLITE_FULL:
                 return CloudError(f"{what}: the disk is full", hint="free some space and go on")
+            case sqlite3.SQLITE_CANTOPEN if are_used_up(self.path):
+                return CloudError(
+                    f"{what}: this process may open no more files",
+                    hint="raise the limit (ulimit -n 4096), then run the same command again",
+                )
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
                 return AccessRefused(
                     f"{what}: {self.path} may not be written",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -175,9 +176,10 @@ class FileRouter:
 
     def _refused(self, verb: str, fault: OSError) -> CloudError:
         family = AccessRefused if isinstance(fault, PermissionError) else CloudError
+        is_full = fault.errno in (errno.EMFILE, errno.ENFILE)
         return family(
             f"cannot {verb} the routes in {self.place}: {(fault.strerror or type(fault).__name__).lower()}",
-            hint="check the path, its rights and the free space",
+            hint="raise the limit (ulimit -n 4096)" if is_full else "check the path, its rights and the free space",
         )
 
 

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
+from migrator.adapters.open_files import are_used_up
 from migrator.errors import StateError, StateUnusable
 
 Verb = Literal["read", "write", "open"]
@@ -20,7 +21,7 @@ DatabaseFault: Final = (DBAPIError, sqlite3.Error)
 
 _BUSY: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FOREIGN: Final = frozenset({sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_FORMAT})
-_DENIED: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH})
+_DENIED: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH})
 
 
 def place_of(url: URL) -> str:
@@ -54,7 +55,12 @@ def _explain_sqlite(cause: sqlite3.Error, what: str, place: str, verb: Verb) -> 
             f"{what}: it is damaged or not a state store",
             hint="name another file with --state, or restore this one from a backup",
         )
-    if code in _DENIED:
+    if code == sqlite3.SQLITE_CANTOPEN and are_used_up(place):
+        return StateError(
+            f"{what}: this process may open no more files",
+            hint="raise the limit (ulimit -n 4096), then run the same command again",
+        )
+    if code in _DENIED or code == sqlite3.SQLITE_CANTOPEN:
         may = "read" if verb == "read" else "written"
         return StateUnusable(
             f"{what}: the file or its directory may not be {may}",

@@ -7,6 +7,7 @@ writes the plan. Every failure here is NotSent.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import os
 import socket
@@ -198,6 +199,8 @@ def _why(failure: OSError | UnicodeError) -> str:
         return failures.UNKNOWN_NAME
     if isinstance(failure, (ssl.SSLError, ssl.CertificateError)):
         return failures.NO_TRUST
+    if isinstance(failure, OSError) and failure.errno in (errno.EMFILE, errno.ENFILE):
+        return failures.NO_FILES
     if isinstance(failure, ConnectionRefusedError) or "refused" in str(failure).lower():
         return failures.NOTHING_LISTENS
     return failures.NO_CONNECTION

@@ -1,7 +1,8 @@
 """The connections to one server: kept, counted, handed out, watched.
 
 Decides who gets which connection: the one used last, for it is the least likely to have been closed; else a new one while
-there are fewer than the limit; else whoever waits longest gets the next. One clock tick a pool, while it has connections,
+there are fewer than the limit, which other pools and the operating system lower (``files``); else whoever waits longest gets
+the next. One clock tick a pool, while it has connections,
 finds those whose exchange has been still for too long and those unused for too long.
 Rule: every connection is in exactly one place - resting, or lent - or it is forgotten and closed.
 """
@@ -12,7 +13,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from migrator.adapters.azure.wire import failures
+from migrator.adapters.azure.wire import failures, files
 from migrator.adapters.azure.wire.connection import Connection
 from migrator.adapters.azure.wire.failures import NotSent
 from migrator.adapters.azure.wire.limits import Timeouts
@@ -36,6 +37,7 @@ class Pool:
         self._ticker: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = False
+        files.pools.add(self)
 
     def take_kept(self) -> Connection | None:
         """A connection that is there and fit for use, or None."""
@@ -56,11 +58,20 @@ class Pool:
             if not fresh and (kept := self.take_kept()) is not None:
                 return kept
             if self._has_room() or (fresh and self._drop_one()):
-                return await self._make()
+                try:
+                    return await self._make()
+                except NotSent as failure:
+                    # Somebody else has the files: what we have already must do, as long as it is anything.
+                    if failure.why != failures.NO_FILES or not (self._resting or self._lent or self._streaming):
+                        raise
+                    self._most = max(files.LEAST, len(self._resting) + len(self._lent) + self._dialling)
+                    if self._has_room() and not self._resting:
+                        raise
             await self._turn()
 
     def _has_room(self) -> bool:
-        return len(self._resting) + len(self._lent) + self._dialling < self._most
+        most = min(self._most, max(files.LEAST, files.share(self._most) - len(self._streaming)))
+        return len(self._resting) + len(self._lent) + self._dialling < most
 
     def _drop_one(self) -> bool:
         if not self._resting:
@@ -148,6 +159,7 @@ class Pool:
     def close(self) -> None:
         """Close every connection; what still uses one is told. Nothing can be sent afterwards."""
         self._is_closed = True
+        files.pools.discard(self)
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
