@@ -36,6 +36,7 @@ from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import duration, many
 from migrator.cli.views.going_on import show_going_on
 from migrator.cli.views.screen import Page
+from migrator.cli.whereabouts import whereabouts
 from migrator.cli.wiring import is_there, state_url
 from migrator.engine.edits import refusals
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
@@ -119,10 +120,13 @@ def consent_to(
             _require_fresh(request, found)
             require_terminal(yes=yes, what="applying")
         consent = _consent(schedule, store, found)
+        where = whereabouts(settings, schedule, store)
     if not was_there and is_there(url):  # another run began meanwhile, so what was seen is its work: look again
         return consent_to(request, settings, yes=yes, as_json=as_json, counted=counted)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
+    for line in where.lines():
+        show_note(line)
     if found is None and consent.situation is not None and not as_json and not yes:
         show_going_on(Page(settings), schedule, consent.situation, request.wave)
     pause = pause_in_words(schedule, consent, request.wave)

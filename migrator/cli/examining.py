@@ -18,11 +18,11 @@ from migrator.cli import wiring
 from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.situation import assess, next_action
+from migrator.cli.whereabouts import Whereabouts, whereabouts
 from migrator.engine.doctor import WENT_ON, AccountFacts, Diagnosis, Facts, diagnose
 from migrator.engine.edits import edit_findings
 from migrator.engine.lingering import Moment, lingering
 from migrator.errors import MigrateError, StateError
-from migrator.model.addresses import shown
 from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
@@ -38,8 +38,10 @@ class Examined:
     diagnosis: Diagnosis
     action: str
     versions: dict[str, str]
-    state: str
-    """Where the state store is, or why it cannot be read."""
+    trouble: str
+    """Why the state store cannot be read; mostly empty."""
+    where: Whereabouts
+    """Which state store it is."""
 
 
 def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
@@ -49,6 +51,7 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
         store, trouble = _open(url, schedule)
         if store is not None:
             stack.enter_context(closing(store))
+        where = whereabouts(settings, schedule, store)
         facts = wiring.run_async(_read(schedule, store))
         facts = replace(facts, sqlite=sqlite3.sqlite_version_info if url.startswith("sqlite") else None)
         diagnosis = diagnose(facts)
@@ -60,8 +63,7 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
     elif trouble is not None:
         action = trouble.hint or trouble.message
     versions = {"migrate": __version__, "Python": python_version(), "SQLite": sqlite3.sqlite_version}
-    where = shown(url) if trouble is None else str(trouble)
-    return Examined(facts, diagnosis, action, versions, where)
+    return Examined(facts, diagnosis, action, versions, "" if trouble is None else str(trouble), where)
 
 
 def _is_urgent(finding: Finding, facts: Facts) -> bool:

@@ -25,6 +25,7 @@ from migrator.cli.views import status
 from migrator.cli.views.documents import event_line
 from migrator.cli.views.live import Rates
 from migrator.cli.views.screen import Page
+from migrator.cli.whereabouts import Whereabouts, whereabouts
 
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -68,11 +69,12 @@ class _Watch:
 
     def look(self, rollout: Rollout) -> None:
         situation, action = look(rollout)
+        where = whereabouts(self.settings, None if rollout.call == "PLAN" else rollout.schedule, rollout.store)
         _note_rates(self.rates, situation)
         if self.is_terminal:
-            _paint(situation, action, self.rates.known, self.settings)
+            _paint(situation, action, self.rates.known, self.settings, where)
             return
-        body = status.document(situation, next_action=action)
+        body = status.document(situation, next_action=action) | {"state_store": where.document()}
         key = event_line({**body, "forecast": None})  # its dates move with the clock, and that is no change
         if key == self.last:
             return
@@ -80,7 +82,7 @@ class _Watch:
         if self.as_json:
             print(event_line(body), flush=True)
         else:
-            status.show(situation, self.settings, next_action=action, rates=self.rates.known)
+            status.show(situation, self.settings, next_action=action, rates=self.rates.known, state=where.lines())
             print(flush=True)
 
 
@@ -96,9 +98,11 @@ class _Frame(io.StringIO):
         return True
 
 
-def _paint(situation: Situation, action: str, rates: Mapping[str, float], settings: Settings) -> None:
+def _paint(
+    situation: Situation, action: str, rates: Mapping[str, float], settings: Settings, where: Whereabouts
+) -> None:
     frame = _Frame()
-    status.write(Page(settings, frame), situation, next_action=action, rates=rates)
+    status.write(Page(settings, frame), situation, next_action=action, rates=rates, state=where.lines())
     lines = fitting(frame.getvalue().splitlines(), shutil.get_terminal_size().lines)
     sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in lines) + _REST_OF_SCREEN)
     sys.stdout.flush()

@@ -21,6 +21,7 @@ from migrator.cli import calls
 from migrator.cli.crew import beginners, workers_for
 from migrator.cli.guard_post import Post, written
 from migrator.errors import CloudError, FindingsError
+from migrator.model.addresses import shown
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 from migrator.model.values import replace
@@ -236,6 +237,14 @@ class Silent:
 def examinable(store: ObjectStore) -> Examinable:
     """The same account, as a doctor asks it: every adapter of ours answers."""
     return store  # type: ignore[return-value]
+
+
+def place_of_state(url: str) -> str:
+    """Where the state store is, for people: a file's absolute path, else its URL without a password."""
+    scheme, slashes, path = url.partition("///")
+    if not (scheme.startswith("sqlite") and slashes and path) or path.startswith("file:"):
+        return shown(url)
+    return str(Path(path.partition("?")[0]).absolute())
 
 
 def all_accounts(schedule: Schedule) -> set[str]:

@@ -64,7 +64,7 @@ def disagreement(mover: Mover, found: RouteRecord | None) -> str | None:
     agreement = judge_route(record, found, lineage=mover.world.state.lineage, endpoint=endpoint)
     if not agreement.is_disagreement:
         return None
-    return f"{in_words(record, found, agreement, endpoint=endpoint)}; {hint_for(agreement)}"
+    return f"{in_words(record, found, agreement, endpoint=endpoint)}; {hint_for(agreement, record)}"
 
 
 async def _adopt(mover: Mover, *, reason: str, who: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 
 from migrator.engine.lingering import Lingering, left_by, longer
-from migrator.engine.releasing import ADDRESS_HINT, hint_for
+from migrator.engine.releasing import ADDRESS_HINT, WRONG_STORE_HINT, hint_for
 from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
@@ -146,7 +146,7 @@ def with_routes(
         agreement = judge_route(record, route, lineage=state.lineage, endpoint=endpoint)
         is_early = record.state in _EARLY or agreement is Agreement.OTHER_ADDRESS
         if record.intent is None and is_early and agreement.is_disagreement:
-            remedy = f"see migrate doctor; {hint_for(agreement)}"
+            remedy = f"see migrate doctor; {hint_for(agreement, record)}"
             text = in_words(record, route, agreement, endpoint=endpoint)
             found.append(Finding("error", "route-disagrees", str(planned.id), text, remedy))
     found += [*_lineages(document), *_long_durations(schedule, document)]
@@ -215,6 +215,8 @@ def _disagreement(facts: Facts, record: MoveRecord, route: RouteRecord | None) -
             f"customers cannot write; put the record back: account {live_account(record)}, epoch {record.epoch + 1} or more"
             f", lineage {lineage}"
         )
+    elif agreement is Agreement.OTHER_STORE and not record.ever_routed:
+        remedy = WRONG_STORE_HINT
     else:
         remedy = (
             "if the route document is right: `migrate retry PLAN --adopt-route --reason TEXT`; if this store is right, put the"

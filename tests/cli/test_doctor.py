@@ -58,7 +58,7 @@ def test_a_hand_edit_is_found_adopted_and_healed(applied: Migrate, here: Path) -
     assert "the route says core, read-write, epoch 9; this store knows web, epoch 3" in sick.out
     assert sick.out.splitlines()[1].startswith(f"Next: {KEY}: ")
     assert "`migrate retry p.yaml --adopt-route --reason TEXT`" in sick.out.splitlines()[1]
-    healed = applied("retry", "p.yaml", "--adopt-route", "--reason", "we went back by hand")
+    healed = applied("retry", "p.yaml", "--adopt-route", "--yes", "--reason", "we went back by hand")
     assert (healed.code, "goes on from catching-up" in healed.out) == (0, True), healed.err
     assert applied("doctor", "p.yaml").code == 0
     assert applied("apply", "p.yaml", "--yes").code == 0
@@ -111,7 +111,7 @@ def test_a_lost_state_store_is_told_by_apply_and_doctor_before_anything_is_empti
     assert {one["code"] for one in json.loads(sick.out)["findings"] if one["severity"] == "error"} == {
         "route-disagrees"
     }
-    adopted = applied("retry", "p.yaml", "--adopt-route", "--reason", "the store was lost")
+    adopted = applied("retry", "p.yaml", "--adopt-route", "--yes", "--reason", "the store was lost")
     assert adopted.code == 0, adopted.err
     assert applied("doctor", "p.yaml").code == 0
     assert applied("apply", "p.yaml", "--yes").code == 0

@@ -19,7 +19,7 @@ from tests.crash.world import ANOTHER_WAVE, MOVE, Folder, erase, put
 
 APPLY = ("apply", "p.yaml", "--yes", "--wave", "first")
 ROLLBACK = ("rollback", "p.yaml", "--yes", "--wave", "first")
-ADOPT = ("retry", "p.yaml", "--adopt-route", "--reason", "the route is right", "--wave", "first")
+ADOPT = ("retry", "p.yaml", "--adopt-route", "--yes", "--reason", "the route is right", "--wave", "first")
 RETRY = ("retry", "p.yaml", "--reason", "mended", "--wave", "first")
 SOAKED, REVERSED, STOPPED = "forward soaked", "reverse reversed", "forward reversed"
 

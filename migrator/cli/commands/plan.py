@@ -54,6 +54,7 @@ def plan(
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.errors import show_note
     from migrator.cli.views.screen import Page
+    from migrator.cli.whereabouts import whereabouts
     from migrator.errors import UsageError
     from migrator.plan import load
     from migrator.plan.saved import SavedPlan, summary, write
@@ -71,10 +72,14 @@ def plan(
         waves = None if wave is None else [wave]
         found = look(schedule, store, waves=waves, mode=mode, probe=probe, warnings=loaded.warnings)
         keep(schedule, store, settings, found)
+        where = whereabouts(settings, schedule, store)
     if as_json:
-        write_document(view.document(schedule, found))
+        write_document(view.document(schedule, found) | {"state_store": where.document()})
     else:
-        view.show(Page(settings), schedule, found)
+        page = Page(settings)
+        for line in where.lines():
+            page.line(line)
+        view.show(page, schedule, found)
     if out is not None and found.fingerprint is not None:
         write(
             out,

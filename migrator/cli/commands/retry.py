@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from migrator.cli.commands.options import Area, PlanPath, Region, Wave
+from migrator.cli.commands.options import Area, PlanPath, Region, Wave, Yes
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
@@ -37,7 +37,7 @@ AdoptRoute = Annotated[
     typer.Option(
         "--adopt-route",
         metavar="",
-        help="Where route and state disagree, believe the route document, also one of another state store.",
+        help="Where route and state disagree, believe the route document, also one of another state store. Asks first.",
     ),
 ]
 
@@ -52,6 +52,7 @@ def retry(
     accept_deletes: AcceptDeletes = None,
     accept_container: AcceptContainer = None,
     adopt_route: AdoptRoute = False,
+    yes: Yes = False,
 ) -> int:
     """Let halted or reversed moves go on with the next apply."""
     from migrator.cli.identity import user
@@ -65,7 +66,11 @@ def retry(
         raise UsageError("cannot retry without a reason: --reason is empty", hint="say why it may go on")
     settings, loaded = settings_of(context), load(plan)
     scope = Scope(wave, region, area)
-    scope.moves(loaded.schedule)
+    moves = scope.moves(loaded.schedule)
+    if adopt_route:
+        from migrator.cli.adoption import consent_to_adopt
+
+        consent_to_adopt(loaded.schedule, moves, settings, yes=yes)
 
     async def work(rollout: Rollout) -> Outcome:
         return await rollout.retry(

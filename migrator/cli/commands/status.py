@@ -19,14 +19,21 @@ def status(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJso
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.status import document, show
     from migrator.cli.watching import look, watch_status
+    from migrator.cli.whereabouts import WRONG_STORE, strangers_now, whereabouts
+    from migrator.model.values import replace
 
     settings = settings_of(context)
     if watch:
         return watch_status(settings, plan, as_json=as_json)
     with known_rollout(settings, plan) as rollout:
         situation, action = look(rollout)
+        where = whereabouts(settings, rollout.schedule if plan is not None else None, rollout.store)
+        if rollout.schedule is not None and not where.knows_plan:
+            where = replace(where, strangers=strangers_now(rollout.schedule, rollout.store))
+        if where.strangers:
+            action = WRONG_STORE
         if as_json:
-            write_document(document(situation, next_action=action))
+            write_document(document(situation, next_action=action) | {"state_store": where.document()})
         else:
-            show(situation, settings, next_action=action, rates={})
+            show(situation, settings, next_action=action, rates={}, state=where.lines())
     return ExitCode.DONE

@@ -37,8 +37,13 @@ def show(page: Page, found: Examined, plan: str) -> None:
     page.table(columns, [_account_row(facts, name) for name in sorted(facts.accounts)])
     page.line()
     page.line(f"Lock: {_lock(found)}")
-    page.line(f"State: {found.state}" + (f", lineage {facts.lineage}" if facts.lineage else ""))
+    page.line(f"State: {found.trouble or _place(found)}" + (f", lineage {facts.lineage}" if facts.lineage else ""))
     page.line("Versions: " + ", ".join(f"{name} {version}" for name, version in found.versions.items()))
+
+
+def _place(found: Examined) -> str:
+    where = found.where
+    return f"{where.place} ({where.named_by})" + ("" if where.knows_plan else ", which has never seen this plan")
 
 
 def _show_finding(page: Page, finding: Finding, plan: str) -> None:
@@ -108,7 +113,12 @@ def document(found: Examined, plan: str) -> dict[str, Any]:
             "heartbeat": stamp(lock.heartbeat),
             "at_work": facts.is_at_work,
         },
-        "state": {"store": found.state, "lineage": facts.lineage},
+        "state": {
+            "store": found.trouble or found.where.place,
+            "lineage": facts.lineage,
+            "named_by": found.where.named_by,
+            "knows_plan": found.where.knows_plan,
+        },
         "versions": found.versions,
     }
 

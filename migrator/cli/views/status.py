@@ -5,7 +5,7 @@ The JSON's keys are a contract (other programs read them): ``document`` writes t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from migrator.cli.settings import Settings
@@ -122,13 +122,24 @@ def _wait_document(wait: Wait) -> dict[str, Any]:
     return {"kind": wait.kind, "until": stamp(wait.until) if wait.until else None, "who": wait.who}
 
 
-def show(situation: Situation, settings: Settings, *, next_action: str, rates: Mapping[str, float]) -> None:
-    """Print the situation. ``rates``: objects a second by ``region/area``, where they are known."""
-    write(Page(settings), situation, next_action=next_action, rates=rates)
+def show(
+    situation: Situation, settings: Settings, *, next_action: str, rates: Mapping[str, float], state: Sequence[str]
+) -> None:
+    """Print the situation. ``rates``: objects a second by ``region/area``, where they are known; ``state``: where it is kept."""
+    write(Page(settings), situation, next_action=next_action, rates=rates, state=state)
 
 
-def write(page: Page, situation: Situation, *, next_action: str, rates: Mapping[str, float]) -> None:
+def write(
+    page: Page,
+    situation: Situation,
+    *,
+    next_action: str,
+    rates: Mapping[str, float],
+    state: Sequence[str] = (),
+) -> None:
     page.line(f"Plan {situation.plan}, {instant(situation.now)}", style="bold")
+    for line in state:
+        page.line(line)
     page.line(_run_line(situation))
     for line in (*pace_lines(situation.pace), *wish_lines(situation.controls)):
         page.line(line)

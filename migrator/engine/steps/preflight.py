@@ -50,7 +50,7 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
         agreement = judge_route(record, found, lineage=lineage, endpoint=endpoint)
         if agreement.is_disagreement or (found is None and not create):
             why = in_words(record, found, agreement, endpoint=endpoint)
-            raise Halt(f"cannot go on with {mover.id}: {why}; {hint_for(agreement)}")
+            raise Halt(f"cannot go on with {mover.id}: {why}; {hint_for(agreement, record)}")
         if found is None:
             claimed = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
         elif agreement is Agreement.STALE_FENCE:
