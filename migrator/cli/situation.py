@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from migrator.engine.inventory_notes import known_inventories
@@ -20,6 +20,7 @@ from migrator.engine.preview import standing_of
 from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.forecast import Outlook, look_ahead
+from migrator.forecast.moments import later
 from migrator.forecast.outcome import Comparison
 from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
@@ -307,7 +308,7 @@ def _soak(left: float, soak: SoakWaits | None, now: datetime) -> list[Wait]:
     gates = [Wait("gate", who=f"gate {one.gate} ({one.verdict}): {one.reason}") for one in kept_by]
     if gates and left <= 0:
         return gates
-    return [Wait("soak", until=None if gates else now + timedelta(seconds=left)), *gates]
+    return [Wait("soak", until=None if gates else later(now, left)), *gates]
 
 
 def _holds(wave: str, planned: PlannedWave | None, recorded: _Recorded) -> list[Wait]:

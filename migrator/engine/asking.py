@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from migrator.engine.mover import Halt, Mover
-from migrator.engine.sampling import question, window
+from migrator.engine.sampling import answer, question, window
 from migrator.engine.world import World
 from migrator.errors import MigrateError, NotFound, Throttled, Unreachable
 from migrator.gates.reach import asked_accounts
@@ -68,7 +68,7 @@ async def _ask(world: World, gate: Gate, move: PlannedMove, account: str) -> Ask
         return Asked(gate, move.id, account, fault=fault)
     begin, end = window(gate, world.clock.now())
     try:
-        reading = await source.ask(question(gate, move.id, account), begin=begin, end=end)
+        reading = await answer(source, gate, question(gate, move.id, account), begin, end)
     except MigrateError as fault:
         return Asked(gate, move.id, account, fault=fault)
     return Asked(gate, move.id, account, values=len(reading.points))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from migrator.engine.mover import Halt, Mover
-from migrator.errors import MigrateError
+from migrator.errors import CloudError, MigrateError
 from migrator.gates.judge import Baseline, Judgement, could_not_ask, judge
 from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question, Reading, Sample
@@ -69,7 +69,7 @@ async def _judged(mover: Mover, gate: Gate, begin: datetime, end: datetime, now:
         raise Halt(f"cannot judge {gate.name}: its metric source {gate.source} is not there")
     account = mover.plan.target if gate.account == "target" else mover.plan.source
     try:
-        reading = await source.ask(question(gate, mover.id, account), begin=begin, end=end)
+        reading = await answer(source, gate, question(gate, mover.id, account), begin, end)
         baseline = await _baseline(mover, gate, source) if gate.relative_to is not None else None
     except MigrateError as fault:
         return could_not_ask(fault)
@@ -89,6 +89,24 @@ def _own(mover: Mover, reading: Reading, account: str, begin: datetime, end: dat
     return mover.shared.own_traffic.within(account, begin, end) if reading.includes_own else 0.0
 
 
+async def answer(source: MetricSource, gate: Gate, asked: Question, begin: datetime, end: datetime) -> Reading:
+    """What the source answers. Sources are told by strangers: whatever else one raises than it promises, is one more way of
+    having no figure, and never the end of a run that watches live data.
+
+    Raises:
+        MigrateError: it could not be asked, or what it said cannot be understood.
+    """
+    try:
+        return await source.ask(asked, begin=begin, end=end)
+    except MigrateError:
+        raise
+    except Exception as fault:
+        raise CloudError(
+            f"cannot understand what the metric source {gate.source} said: {type(fault).__name__}",
+            hint="look at what it answers; `--debug` shows where it was read",
+        ) from fault
+
+
 async def _baseline(mover: Mover, gate: Gate, source: MetricSource) -> Baseline | None:
     """What the source showed in the gate's window before its writers were paused; asked once and kept."""
     switched_at = mover.record.switched_at
@@ -100,7 +118,7 @@ async def _baseline(mover: Mover, gate: Gate, source: MetricSource) -> Baseline 
     if kept and kept["asked"] == asked:
         return _from_json(kept)
     begin, end = window(gate, _paused_at(mover, switched_at) + timedelta(seconds=gate.settle_seconds))
-    reading = await source.ask(question(gate, mover.id, mover.plan.source), begin=begin, end=end)
+    reading = await answer(source, gate, question(gate, mover.id, mover.plan.source), begin, end)
     baseline = Baseline(reading, _own(mover, reading, mover.plan.source, begin, end))
     mover.commit(SetNote(key, {"asked": asked, **_to_json(baseline)}))
     return baseline

@@ -9,9 +9,10 @@ import heapq
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
+from migrator.forecast.moments import later, span
 from migrator.forecast.timing import MoveForecast
 from migrator.forecast.windows import next_open
 from migrator.model.moves import Direction, MoveRecord, MoveState
@@ -75,7 +76,7 @@ class Yard:
             is_copying = stage in (S.COPYING, S.CATCHING_UP)
             left = self._copy_seconds(move, self._copied_ratio(move, record)) if is_copying else 0.0
             began = record.since or self.now
-            under_way[move.id] = (began, self.now + timedelta(seconds=left), stage in _IN_FENCE)
+            under_way[move.id] = (began, later(self.now, left), stage in _IN_FENCE)
         for id, begins, ready in self._copied(start, done, under_way):
             under_way[id] = (begins, ready, False)
         done.update(self._cut_over(under_way))
@@ -95,7 +96,7 @@ class Yard:
         for move in self.wave.moves:
             if move.id not in done and move.id not in under_way:
                 begins = heapq.heappop(places)
-                ready = begins + timedelta(seconds=self._copy_seconds(move, 0.0))
+                ready = later(begins, self._copy_seconds(move, 0.0))
                 heapq.heappush(places, ready)
                 yield move.id, begins, ready
 
@@ -115,21 +116,21 @@ class Yard:
         switched = record.switched_at or since
         if stage in DONE:
             return MoveTimes(move.id, switched, switched, switched, switched, since, is_done=True)
-        soaked = self.now + timedelta(seconds=self._soak_left(record, switched))
+        soaked = later(self.now, self._soak_left(record, switched))
         return MoveTimes(move.id, switched, switched, switched, switched, soaked)
 
     def _fenced(
         self, id: MoveId, begins: datetime, ready: datetime, earliest: datetime, *, is_fenced: bool
     ) -> MoveTimes:
         forecast = self.forecasts.get(id)
-        fence = timedelta(seconds=forecast.fence_seconds if forecast else self.schedule.routing.drain_seconds)
+        fence = span(forecast.fence_seconds if forecast else self.schedule.routing.drain_seconds)
         cut: datetime | None = ready
         if not is_fenced:
             cut = next_open(self.wave.change_windows, self.schedule.freeze, earliest, needed=fence)
         if cut is None:
             return MoveTimes(id, begins, ready, None, None, None)
-        switched = cut + fence
-        return MoveTimes(id, begins, ready, cut, switched, switched + timedelta(seconds=soak_seconds(self.wave)))
+        switched = later(cut, fence.total_seconds())
+        return MoveTimes(id, begins, ready, cut, switched, later(switched, soak_seconds(self.wave)))
 
     def _copy_seconds(self, move: PlannedMove, copied_ratio: float) -> float:
         forecast = self.forecasts.get(move.id)

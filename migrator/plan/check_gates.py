@@ -11,15 +11,18 @@ from migrator.plan.check_accounts import keys_of_kind
 from migrator.plan.check_waves import planned
 from migrator.plan.compile import account_values
 from migrator.plan.report import Report
-from migrator.plan.schema import GatePart
+from migrator.plan.schema import GatePart, MetricPart
 from migrator.plan.tree import Path
 
 METRIC_KEYS: Final = {
     "azure-monitor": ((), ("credential", "timeout")),
-    "prometheus": (("url",), ("credential", "timeout", "ca_file", "mode")),
+    "prometheus": (("url",), ("credential", "env", "timeout", "ca_file", "mode")),
     "local": ((), ()),
-    "command": (("argv",), ("timeout",)),
+    "command": (("argv",), ("env", "timeout")),
 }
+OWN_VARIABLES: Final = "MIGRATE_METRICS_"
+"""What the names of variables begin with that a source of figures may have without being named twice: a plan may send what
+is in them to the server that it names."""
 NOTIFY_KEYS: Final = {"webhook": (("url",), ()), "command": (("argv",), ())}
 LOCAL_METRICS: Final = frozenset(
     {
@@ -47,6 +50,7 @@ def check_gates(report: Report) -> None:
         if metric.kind == "azure-monitor" and (metric.credential or "").startswith("env:"):
             text = "Azure Monitor takes no key or signature: write default, cli or managed-identity"
             report.fault(("metrics", name, "credential"), text)
+        _variable(report, ("metrics", name, "credential"), metric)
     for index, notify in enumerate(report.document.notify):
         keys_of_kind(report, ("notify", index), notify, NOTIFY_KEYS)
     for name, gate in report.document.gates.items():
@@ -57,6 +61,19 @@ def check_gates(report: Report) -> None:
         _silence(report, ("gates", name), gate)
     _uses(report)
     _sources(report)
+
+
+def _variable(report: Report, path: Path, metric: MetricPart) -> None:
+    """A plan must not send a variable of another purpose to a server of its choice."""
+    reference = metric.credential or ""
+    variable = reference.removeprefix("env:")
+    is_named = variable.startswith(OWN_VARIABLES) or variable in metric.env
+    if metric.kind == "prometheus" and variable != reference and not is_named:
+        text = (
+            f"a source of figures gets variables whose names begin with {OWN_VARIABLES}: rename {variable}, or name it once"
+            " more under the source's `env`"
+        )
+        report.fault(path, text)
 
 
 def _question(report: Report, path: Path, gate: GatePart) -> None:

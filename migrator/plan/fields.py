@@ -25,6 +25,8 @@ _CREDENTIAL: Final = re.compile(
 _CLOCK_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)? ?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LOOPBACK: Final = frozenset({"localhost", "::1"})
+FIRST_YEAR, LAST_YEAR = 1971, 2999
+"""Forecasts add years to the times of a plan, and computers' calendars end."""
 LONGEST_TEXT: Final = 4096
 
 
@@ -123,6 +125,13 @@ def read_credential(value: Any) -> str:
     return value
 
 
+def read_variable(value: Any) -> str:
+    text = read_text(value)
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", text):
+        raise ValueError("the name of an environment variable is wanted here, such as MIGRATE_METRICS_TOKEN")
+    return text
+
+
 def read_url(value: Any) -> str:
     """https, or http on loopback; no user, query or fragment. The address is not repeated: a query may hold a secret."""
     text = read_text(value)
@@ -212,9 +221,12 @@ def read_instant(value: Any) -> datetime:
     if not _INSTANT.fullmatch(text):
         raise ValueError("a time with its zone is wanted here, such as 2026-12-01T00:00:00Z")
     try:
-        return datetime.fromisoformat(text.upper().replace(" ", "T", 1).replace(" ", "")).astimezone(UTC)
+        moment = datetime.fromisoformat(text.upper().replace(" ", "T", 1).replace(" ", "")).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("there is no such time; write one such as 2026-12-01T00:00:00Z") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"a time from {FIRST_YEAR} to {LAST_YEAR} is wanted here")
+    return moment
 
 
 def read_timezone(value: Any) -> str:
@@ -281,6 +293,7 @@ Credential = Annotated[
         {"type": "string", "description": "default, cli, managed-identity[:client-id] or env:NAME; never a secret"},
     ),
 ]
+Variable = Annotated[str, *_schema(read_variable, {"type": "string", "description": "an environment variable's name"})]
 Url = Annotated[str, *_schema(read_url, {"type": "string", "description": "https, or http on loopback"})]
 Webhook = Annotated[str, *_schema(read_webhook, {"type": "string", "description": "env:NAME"})]
 Container = Annotated[str, *_schema(read_container, {"type": "string", "minLength": 1, "maxLength": 63})]

@@ -46,8 +46,13 @@ _FLOAT: Final = re.compile(
 )
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _FAULTY: Final = "\0faulty"
 """Stands for a key that is not a word; the fault is already noted and the entry left out."""
+
+
+class _Half(Exception):
+    """A text that cannot be written anywhere."""
 
 
 @dataclass(slots=True)
@@ -86,7 +91,13 @@ class _Composer:
             self.alias(str(event.anchor), mark)
         elif isinstance(event, ScalarEvent):
             self.tag(event.tag, mark)
-            self.put(Scalar(_scalar(event), mark), event.anchor, parts=1, chars=len(event.value), depth=0)
+            try:
+                found = _scalar(event)
+            except _Half:
+                raise self.refuse(
+                    mark, "half a character stands here (an escape from \\ud800 to \\udfff alone)"
+                ) from None
+            self.put(Scalar(found, mark), event.anchor, parts=1, chars=len(event.value), depth=0)
         elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
             self.tag(event.tag, mark)
             if len(self.stack) >= MAX_DEPTH:
@@ -202,6 +213,8 @@ def _events(text: str, composer: _Composer) -> Iterator[Any]:
 
 def _scalar(event: Any) -> str | int | float | bool | None:
     text = str(event.value)
+    if not text.isascii() and _HALF.search(text):
+        raise _Half
     if not event.implicit[0]:
         return text
     if text in _NULLS:

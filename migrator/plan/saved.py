@@ -76,9 +76,18 @@ def summary(findings: Iterable[Finding]) -> dict[str, int]:
 
 
 def write(path: Path, saved: SavedPlan) -> None:
-    """Write the file in one step, readable by its owner alone. PlanError if it cannot be written."""
+    """Write the file in one step, readable by its owner alone.
+
+    Raises:
+        PlanError: it cannot be written, or a file is there that is no saved plan: it may be the plan itself.
+    """
+    if _is_of_others(path):
+        raise PlanError(
+            f"cannot save the plan as {path}: a file is there that is no saved plan",
+            hint="name another file with --out",
+        )
     body = {"format": MARKER, "format_version": FORMAT_VERSION, **asdict(saved)}
-    raw = (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+    raw = (json.dumps(body, indent=2) + "\n").encode("ascii")  # a path may hold bytes that are no UTF-8
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         try:
@@ -91,6 +100,13 @@ def write(path: Path, saved: SavedPlan) -> None:
             fresh.unlink(missing_ok=True)
     except OSError as fault:
         raise PlanError(f"cannot save the plan as {path}: {(fault.strerror or 'no reason given').lower()}") from fault
+
+
+def _is_of_others(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_size > 0 and not is_saved(path)
+    except OSError:
+        return False
 
 
 def is_saved(path: Path) -> bool:

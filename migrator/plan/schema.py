@@ -33,6 +33,7 @@ from migrator.plan.fields import (
     Text,
     Timezone,
     Url,
+    Variable,
     Webhook,
     Whole,
     read_areas,
@@ -226,6 +227,11 @@ class MetricPart(Part):
     url: Url | None = None
     argv: Words | None = None
     credential: Credential | None = None
+    env: list[Variable] = Field(
+        default_factory=list,
+        description="command: variables that it gets beside PATH, HOME, LANG and TZ; prometheus: a variable of the credential"
+        " whose name does not begin with MIGRATE_METRICS_",
+    )
     timeout: LongDuration | None = None
     ca_file: Text | None = Field(default=None, description="certificates to trust instead of the system's")
     mode: Literal["range", "instant"] | None = Field(default=None, description="prometheus: how a query is evaluated")

@@ -14,7 +14,7 @@ from migrator.cli.views.lines import PlainLines
 from migrator.cli.views.progress import Note
 from migrator.cli.views.safe import safe
 from migrator.cli.views.screen import Page
-from migrator.errors import MigrateError, PlanError
+from migrator.errors import CloudError, MigrateError, PlanError
 
 _AT = datetime(2026, 1, 1, tzinfo=UTC)
 HOSTILE = [
@@ -79,3 +79,15 @@ def test_markup_in_a_title_is_not_markup_on_a_terminal() -> None:
     out = Terminal()
     Page(Settings(), out).line("[bold]x[/bold]")
     assert "[bold]x[/bold]" in out.getvalue()
+
+
+def test_a_traceback_is_data_too() -> None:
+    """Names of others are in messages, and a terminal obeys what stands in them."""
+    stream = io.StringIO()
+    try:
+        raise CloudError("cannot copy \x1b]0;pwned\x07")
+    except CloudError as error:
+        show_error(error, Settings(debug=True), stream)
+    assert "Traceback" in stream.getvalue()
+    assert "\\x1b]0;pwned\\x07" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()

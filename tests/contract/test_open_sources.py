@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import tempfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +15,7 @@ from aiohttp import web
 
 from migrator.adapters.azure import credentials
 from migrator.adapters.metrics import open_source
-from migrator.errors import AccessRefused
+from migrator.errors import AccessRefused, CloudError
 from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question
 from migrator.model.schedule import Account, Metric
@@ -107,6 +111,82 @@ def test_a_token_that_is_not_there_is_named_by_its_variable(value: str | None) -
     environ = {} if value is None else {"PROM": value}
     with pytest.raises(AccessRefused, match="the environment variable PROM is not set to a token"):
         open_source(metric, {}, environ=environ, cloud={})
+
+
+STORAGE_SECRETS = [
+    "DefaultEndpointsProtocol=https;AccountName=naemail;AccountKey=" + "B" * 86 + "==;EndpointSuffix=core.windows.net",
+    "BlobEndpoint=https://a.blob.core.windows.net;SharedAccessSignature=sv=2024&sig=abc",
+    "?sv=2024-01-01&ss=b&sig=abc",
+    "sp=r&sig=abc",
+    "https://a.blob.core.windows.net/?sv=1&sig=abc",
+    "https://[?sig=abc",
+    "B" * 86 + "==",
+]
+
+
+@pytest.mark.parametrize("value", STORAGE_SECRETS)
+def test_a_storage_secret_goes_to_no_source_of_figures(value: str) -> None:
+    """Neither as a bearer token nor into a command's environment, however the variable is called."""
+    prom = Metric("prom", "prometheus", {"url": "https://prom.example", "credential": "env:MIGRATE_METRICS_TOKEN"})
+    own = Metric("own", "command", {"argv": ["true"], "env": ["MIGRATE_METRICS_TOKEN"]})
+    for metric in (prom, own):
+        with pytest.raises(AccessRefused, match="MIGRATE_METRICS_TOKEN holds a key") as caught:
+            open_source(metric, {}, environ={"MIGRATE_METRICS_TOKEN": value}, cloud={})
+        assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["shh", "eyJhbGciOi.J9.x", "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo="])
+def test_a_token_is_no_storage_secret(value: str) -> None:
+    prom = Metric("prom", "prometheus", {"url": "https://prom.example", "credential": "env:MIGRATE_METRICS_TOKEN"})
+    open_source(prom, {}, environ={"MIGRATE_METRICS_TOKEN": value}, cloud={})
+
+
+async def test_a_command_gets_a_small_environment_and_what_the_plan_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NA_EMAIL_CONNECTION", "AccountKey=abc")
+    code = "import os; open(os.environ['HOME'] + '/seen', 'w').write(' '.join(sorted(os.environ)))"
+    home = tempfile.mkdtemp()
+    environ = {**os.environ, "HOME": home, "TZ": "UTC", "MIGRATE_METRICS_USER": "me", "OTHER": "x"}
+    metric = Metric("own", "command", {"argv": [sys.executable, "-c", code], "env": ["MIGRATE_METRICS_USER", "ABSENT"]})
+    source = open_source(metric, {}, environ=environ, cloud={})
+    await ask(source, None, "anything")
+    await source.close()
+    seen = set((Path(home) / "seen").read_text().split())
+    assert seen <= {"PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "MIGRATE_METRICS_USER"}
+    assert {"PATH", "HOME", "TZ", "MIGRATE_METRICS_USER"} <= seen
+
+
+ODD = [
+    {"warnings": 5},
+    {"warnings": {"a": 1}},
+    {"warnings": "said"},
+    {"warnings": [["x"] * 10] * 100_000},
+    {"data": None},
+    {"data": []},
+    {"data": {"resultType": "matrix", "result": 5}},
+    {"data": {"resultType": "matrix", "result": [None]}},
+    {"data": {"resultType": "matrix", "result": [{"values": 5}]}},
+    {"data": {"resultType": "matrix", "result": [{"values": [[1e400, "1"]]}]}},
+    {"data": {"resultType": "matrix", "result": [{"values": [[True, {}]]}]}},
+    {"data": {"resultType": "matrix", "result": [{"values": [[-1e18, "1"]]}]}},
+    {"data": {"resultType": "vector", "result": {"0": 1}}},
+    {"data": {"resultType": ["vector"], "result": []}},
+]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: str(odd)[:60])
+async def test_odd_answers_of_prometheus_are_readings_or_refusals(odd: dict[str, Any]) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        plain = {"status": "success", "data": {"resultType": "matrix", "result": []}}
+        return web.Response(text=json.dumps({**plain, **odd}), content_type="application/json")
+
+    async with serving({"/api/v1/query_range": answer}) as url:
+        source = open_source(Metric("prom", "prometheus", {"url": url}), {}, environ={}, cloud={})
+        try:
+            await ask(source, None, "up")
+        except CloudError:
+            pass
+        finally:
+            await source.close()
 
 
 async def test_azure_monitor_is_opened_at_the_plan_s_endpoint_and_closes_its_credential(

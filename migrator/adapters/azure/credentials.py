@@ -25,6 +25,7 @@ from migrator.model.values import value
 KEY_BOUND_SECONDS = 15 * 60.0
 """A request signed with the key is refused when its date is older. Source: Azure "Authorize with Shared Key"."""
 DEFAULT_AUDIENCE = "https://storage.azure.com"
+KEY_BYTES = 64
 PASTED_ALONG = " \t\r\n\ufeff\u00a0\"'"
 """What comes along when a value is pasted, and is no part of any."""
 _PAIR = re.compile(r"\s*[A-Za-z]+\s*=").match
@@ -241,6 +242,17 @@ def _read_connection_string(text: str) -> _Found:
     )
 
 
+def opens_storage(value: str) -> bool:
+    """Is this a key, a signature or a connection string of a storage account? Such a value goes to storage alone."""
+    try:
+        found = _read_value(value.strip())
+    except ValueError:
+        return "sig=" in value or "AccountKey" in value
+    is_named = any(word in value.lower() for word in ("accountkey=", "sharedaccesssignature=", "sig="))
+    is_key = found.key is not None and len(base64.b64decode(found.key)) == KEY_BYTES
+    return is_key or found.sas is not None or is_named
+
+
 def _is_sas(text: str) -> bool:
     query = parse_qs(text.lstrip("?"))
     return "sig" in query and ("sv" in query or "si" in query)
@@ -270,4 +282,4 @@ def _end_of(sas: str) -> datetime | Literal[""] | None:
         return None
 
 
-__all__ = ["KEY_BOUND_SECONDS", "Credential", "bearer_token", "open_credential", "open_token_source"]
+__all__ = ["KEY_BOUND_SECONDS", "Credential", "bearer_token", "open_credential", "open_token_source", "opens_storage"]

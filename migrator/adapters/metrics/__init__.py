@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from migrator.model.samples import Question, Reading
     from migrator.ports.metric_source import MetricSource
 
+ALWAYS_GIVEN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
+"""Of the environment, to a command."""
 PROMETHEUS_AUDIENCE: Final = "https://prometheus.monitor.azure.com"
 """Of tokens for an Azure Monitor workspace, which answers as a Prometheus does. Source: Azure "Query Prometheus metrics"."""
 
@@ -30,17 +32,17 @@ def open_source(
 
     Args:
         accounts: of the plan, by name; what ``azure-monitor`` and ``local`` are asked about.
-        environ: where ``credential: env:NAME`` looks its variable up.
+        environ: where ``credential: env:NAME`` looks its variable up, and what a command gets a small part of.
         cloud: the plan's ``cloud``: ``authority``, ``metrics``, ``ca_file``.
     Raises:
-        AccessRefused: the variable is missing, or the reference opens no such source.
+        AccessRefused: the variable is missing or holds a storage secret, or the reference opens no such source.
     """
     if metric.kind == "local":
         return _local(accounts)
     if metric.kind == "command":
         from migrator.adapters.metrics.command import CommandSource
 
-        return CommandSource(metric.options["argv"], **_given(metric, "timeout"))
+        return CommandSource(metric.options["argv"], environ=_small(metric, environ), **_given(metric, "timeout"))
     if metric.kind == "prometheus":
         return _prometheus(metric, environ, cloud)
     return _azure_monitor(metric, accounts, cloud)
@@ -97,7 +99,27 @@ def _variable(metric: Metric, name: str, environ: Mapping[str, str]) -> str:
             f"cannot ask metric source {metric.name}: the environment variable {name} is not set to a token",
             hint="set it to the bearer token that this server wants",
         )
+    _refuse_storage(metric, name, value)
     return value
+
+
+def _small(metric: Metric, environ: Mapping[str, str]) -> dict[str, str]:
+    """What a command gets: enough to run, and the variables that the plan names for it."""
+    named = [str(name) for name in metric.options.get("env") or ()]
+    for name in named:
+        _refuse_storage(metric, name, environ.get(name, ""))
+    return {name: environ[name] for name in (*ALWAYS_GIVEN, *named) if name in environ}
+
+
+def _refuse_storage(metric: Metric, name: str, value: str) -> None:
+    from migrator.adapters.azure.credentials import opens_storage
+
+    if value and opens_storage(value):
+        raise AccessRefused(
+            f"cannot ask metric source {metric.name}: the environment variable {name} holds a key, a signature or a connection"
+            " string of a storage account",
+            hint="such a value is sent to storage alone; give this source a variable of its own",
+        )
 
 
 class _Owning:

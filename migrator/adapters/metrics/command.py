@@ -7,9 +7,10 @@ It gets the question as one JSON object on its standard input,
 and prints one JSON object a line, ``{"at": "2026-12-01T00:00:00Z", "value": 0.2, "volume": 1200}``: ``at`` with its offset
 or as Unix seconds, ``value`` a number or null, ``volume`` (may be missing) the customers' requests behind it. It exits 0.
 
-Decides what is a valid answer, and that the executable ends. Leaves judgement to the gates. Rules: no shell; time and
-output are bounded, and what runs over is killed with all that it started; one wrong line makes the whole answer wrong; what
-it says on standard error is not passed on, for it may hold secrets.
+Decides what is a valid answer, and that the executable ends. Leaves judgement to the gates. Rules: no shell; a small
+environment, since this one holds the keys of the accounts; time and output are bounded, and what runs over is killed with all
+that it started; one wrong line makes the whole answer wrong; what it says on standard error is not passed on, for it may hold
+secrets.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -38,11 +39,13 @@ class CommandSource:
 
     Args:
         argv: the executable and its arguments, as the plan gives them; at least one.
+        environ: its whole environment; by default where executables are found, and nothing else.
         timeout: seconds from its start to its end.
     """
 
-    def __init__(self, argv: Sequence[str], *, timeout: float = 30.0) -> None:
+    def __init__(self, argv: Sequence[str], *, environ: Mapping[str, str] | None = None, timeout: float = 30.0) -> None:
         self._argv = tuple(argv)
+        self._environ = dict(environ) if environ is not None else {"PATH": os.environ.get("PATH", os.defpath)}
         self._timeout = timeout
         self._name = os.path.basename(self._argv[0])
 
@@ -93,6 +96,7 @@ class CommandSource:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
+                env=self._environ,
             )
         except (OSError, ValueError) as failure:
             why = failure.strerror.lower() if isinstance(failure, OSError) and failure.strerror else "not a command"

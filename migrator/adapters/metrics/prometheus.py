@@ -30,6 +30,7 @@ MOST_STEPS: Final = 1_000
 """Longer windows get longer steps. Source: Prometheus refuses more than 11,000 points a series."""
 MOST_BYTES: Final = 4 * 1024 * 1024
 """An answer to one series of ``MOST_STEPS`` has some 30 KB; far larger ones are many series, or no Prometheus."""
+MOST_WARNINGS: Final = 10
 MOST_WORDS: Final = 300
 """Characters of the server's own explanation that are passed on."""
 
@@ -154,10 +155,11 @@ class PrometheusSource:
             kind = str(answer["data"]["resultType"])
             values = self._one_series(kind, answer["data"]["result"])
             points = tuple(_points(values, begin, step))
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError, OSError):
             raise CloudError(f"cannot understand the answer of {self._place}") from None
-        warnings = answer.get("warnings") or []
-        return Reading(points, note="; ".join(_plain(str(one)) for one in warnings))
+        warnings = answer.get("warnings")
+        said = warnings if isinstance(warnings, list) else [warnings] if warnings else []
+        return Reading(points, note=_plain("; ".join(_plain(str(one)) for one in said[:MOST_WARNINGS])))
 
     def _one_series(self, kind: str, result: Any) -> Iterable[Any]:
         """Pairs of time and value, of the one series there may be."""

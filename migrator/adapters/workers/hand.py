@@ -103,6 +103,7 @@ def _write(outgoing: BinaryIO, letter: bytes) -> None:
 def _die_of_bugs(task: asyncio.Task[None]) -> None:
     """A batch without an answer would wait for ever: the engine learns of the death and settles what was under way."""
     if not task.cancelled() and (bug := task.exception()) is not None:
-        sys.stderr.write(f"migrate worker: internal error: {type(bug).__name__}: {bug}\n")
+        text = f"migrate worker: internal error: {type(bug).__name__}: {bug}"
+        sys.stderr.write(ascii(text)[1:-1] + "\n")  # a bug may say names, and names are data
         sys.stderr.flush()
         os._exit(70)

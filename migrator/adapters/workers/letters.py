@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, get_args
 
 from migrator.model.letters import framed
-from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, Refusal
+from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, Refusal, RefusalKind
+
+_KINDS: Final = frozenset(get_args(RefusalKind))
 
 
 def batch_letter(number: int, batch: CopyBatch) -> bytes:
@@ -25,12 +27,19 @@ def stop_letter(number: int) -> bytes:
 
 
 def read_batch(body: bytes) -> tuple[int, CopyBatch | None]:
-    """A batch and its number, or None instead: the batch of that number is to be stopped."""
-    fields = json.loads(body)
+    """A batch and its number, or None instead: the batch of that number is to be stopped.
+
+    Raises:
+        ValueError: it is no such letter.
+    """
+    fields = _list(body)
     if len(fields) == 1:
-        return fields[0], None
+        return _number(fields[0]), None
     number, origin, destination, container, until, units = fields
-    return number, CopyBatch(origin, destination, container, tuple([CopyUnit(*unit) for unit in units]), until)
+    if not isinstance(units, list) or not isinstance(until, (int, float)) or isinstance(until, bool):
+        raise ValueError("a batch has units and a moment")
+    words = [_word(one) for one in (origin, destination, container)]
+    return _number(number), CopyBatch(words[0], words[1], words[2], tuple([_unit(one) for one in units]), until)
 
 
 def answer_letter(number: int, answer: BatchAnswer) -> bytes:
@@ -39,9 +48,69 @@ def answer_letter(number: int, answer: BatchAnswer) -> bytes:
 
 
 def read_answer(body: bytes) -> tuple[int, BatchAnswer]:
-    number, answers, answered = json.loads(body)
-    read = tuple([one if isinstance(one, str) else Refusal(**one) for one in answers])
-    return number, BatchAnswer(read, dict(answered))
+    """An answer and the number of its batch. ValueError: it is no such letter."""
+    number, answers, answered = _list(body)
+    if not isinstance(answers, list) or not isinstance(answered, list):
+        raise ValueError("an answer has answers and what was counted")
+    read = tuple([one if isinstance(one, str) else _refusal(one) for one in answers])
+    return _number(number), BatchAnswer(read, dict([_count(one) for one in answered]))
+
+
+def _list(body: bytes) -> list[Any]:
+    try:
+        fields = json.loads(body)
+    except RecursionError:
+        raise ValueError("a letter is not so deep") from None
+    if not isinstance(fields, list):
+        raise ValueError("a letter is a list")
+    return fields
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("a letter has a number")
+    return value
+
+
+def _word(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("text is wanted in a letter")
+    return value
+
+
+def _unit(fields: Any) -> CopyUnit:
+    if not isinstance(fields, list) or not 2 <= len(fields) <= len(CopyUnit._fields):
+        raise ValueError("a unit is a list of its fields")
+    unit = CopyUnit(*fields)
+    texts = (unit.name, unit.etag, unit.if_match or "", unit.tier or "")
+    tags = unit.tags or {}
+    if not all(isinstance(one, str) for one in texts) or not isinstance(tags, dict):
+        raise ValueError("a unit has texts and tags")
+    if not all(isinstance(one, str) for one in tags.values()):
+        raise ValueError("a tag's value is text")
+    return unit
+
+
+def _refusal(fields: Any) -> Refusal:
+    if not isinstance(fields, dict) or fields.keys() - Refusal.__dataclass_fields__ or fields.get("kind") not in _KINDS:
+        raise ValueError("a refusal has a kind, and no other fields than its own")
+    after = fields.get("retry_after_seconds")
+    if after is not None and (not isinstance(after, (int, float)) or isinstance(after, bool)):
+        raise ValueError("seconds are a number")
+    if not all(isinstance(fields.get(name, ""), str) for name in ("message", "hint", "code", "what")):
+        raise ValueError("a refusal says it in texts")
+    if type(fields.get("is_origin", False)) is not bool:
+        raise ValueError("whose it is, is true or false")
+    return Refusal(**fields)
+
+
+def _count(pair: Any) -> tuple[Any, Any]:
+    if not isinstance(pair, list) or len(pair) != 2 or type(pair[1]) is not int:
+        raise ValueError("what was counted is a list of pairs")
+    key, count = pair
+    if not isinstance(key, (str, int)) or isinstance(key, bool):
+        raise ValueError("what was counted has a name")
+    return key, count
 
 
 def _fields(refusal: Refusal) -> Mapping[str, Any]:

@@ -27,7 +27,8 @@ def show_error(error: BaseException, settings: Settings, stream: TextIO | None =
     stream = stream or sys.stderr
     colored = settings.wants_color and stream.isatty()
     if settings.debug:
-        traceback.print_exception(error, file=stream)
+        for line in "".join(traceback.format_exception(error)).splitlines():  # messages hold names, and names are data
+            print(safe(line), file=stream)
     for part in _parts(error):
         _show_one(part, stream, colored)
     stream.flush()

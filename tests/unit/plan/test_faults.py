@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from migrator.errors import PlanError
+from migrator.forecast import Standing, look_ahead
+from migrator.forecast.inventory import declared
 from migrator.plan import loads
 from tests.unit.plan.samples import SMALL, changed, faults_of, place, warnings_of
 
@@ -712,3 +714,47 @@ def test_another_version_is_told_from_this_one() -> None:
 def test_a_wave_that_is_there_twice_is_one_fault() -> None:
     faults = faults_of(changed((THIRD, FIRST)))
     assert not any("in a circle" in one for one in faults)
+
+
+def test_half_a_character_is_a_fault_where_it_stands() -> None:
+    for text in (SMALL + '"\\ud800": 1\n', SMALL.replace("prefix: email/", 'prefix: "a\\udfff/"')):
+        (fault,) = faults_of(text)
+        assert fault.startswith(f"{place(text, chr(34))}: half a character stands here")
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:59:59Z", "1970-12-31T00:00:00Z", "0001-01-01T00:00:00Z"])
+def test_times_at_the_ends_of_the_calendar_are_refused(written: str) -> None:
+    (fault,) = faults_of(changed((FIRST, FIRST + f"    not_before: {written}\n")))
+    assert fault.endswith("a time from 1971 to 2999 is wanted here")
+
+
+PROM = "{kind: prometheus, url: 'https://prom.example', credential: env:%s%s}"
+
+
+@pytest.mark.parametrize(
+    ("variable", "more", "is_refused"),
+    [
+        ("NA_EMAIL_CONNECTION", "", True),
+        ("MIGRATE_STATE", "", True),
+        ("MIGRATE_METRICS_TOKEN", "", False),
+        ("PROM_TOKEN", ", env: [PROM_TOKEN]", False),
+        ("PROM_TOKEN", ", env: [OTHER]", True),
+    ],
+)
+def test_a_source_of_figures_names_variables_of_its_own(variable: str, more: str, is_refused: bool) -> None:
+    text = changed(("{kind: local}", PROM % (variable, more)), ("metric: throttled_ratio", "query: up"))
+    if is_refused:
+        (fault,) = faults_of(text)
+        assert f"{place(text, 'env:' + variable)}: a source of figures gets variables whose names begin with" in fault
+    else:
+        loads(text, "plan.yaml")
+
+
+def test_a_huge_inventory_and_a_tiny_budget_are_forecast_as_never() -> None:
+    text = changed(
+        ("traffic: {web: 2M}", "inventory: {web: {objects: 999999999999999G, bytes: 999999999999999TiB}}"),
+        ("routing:", "budget: {requests_per_minute: 0.000000001, bytes_per_second: 1B}\nrouting:"),
+    )
+    schedule = loads(text, "plan.yaml").schedule
+    inventories = {move.id: declared(move.declared) for move in schedule.moves if move.declared}
+    look_ahead(schedule, inventories, Standing(datetime(2026, 12, 1, tzinfo=UTC)))

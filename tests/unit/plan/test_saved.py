@@ -12,6 +12,7 @@ import pytest
 
 from migrator.errors import PlanError
 from migrator.model.findings import Finding
+from migrator.model.values import replace
 from migrator.plan import saved
 from migrator.plan.saved import SavedPlan
 from tests.unit.plan.samples import SMALL
@@ -36,7 +37,7 @@ def test_a_saved_plan_comes_back_as_it_was(tmp_path: Path) -> None:
 
 def test_it_is_readable_by_its_owner_alone_whatever_was_there_before(tmp_path: Path) -> None:
     path = tmp_path / "p.json"
-    path.write_text("old")
+    saved.write(path, PLAN)
     path.chmod(0o644)
     umask = os.umask(0)
     try:
@@ -45,6 +46,21 @@ def test_it_is_readable_by_its_owner_alone_whatever_was_there_before(tmp_path: P
         os.umask(umask)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_plan_is_never_replaced_by_its_saved_plan(tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text(SMALL)
+    (tmp_path / "link").symlink_to(tmp_path / "plan.yaml")
+    for name in ("plan.yaml", "link"):
+        with pytest.raises(PlanError, match="a file is there that is no saved plan"):
+            saved.write(tmp_path / name, PLAN)
+    assert (tmp_path / "plan.yaml").read_text() == SMALL
+
+
+def test_a_plan_whose_file_name_is_no_utf8_can_be_saved(tmp_path: Path) -> None:
+    plan = replace(PLAN, plan_path=os.fsdecode(b"p\xff.yaml"))
+    saved.write(tmp_path / "p.json", plan)
+    assert saved.read(tmp_path / "p.json") == plan
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
