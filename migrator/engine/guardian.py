@@ -44,7 +44,7 @@ from migrator.model.moves import PROVEN_DEAD_SECONDS, RevokedPolicy, StoredPolic
 from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
-from migrator.ports.router import Router
+from migrator.ports.router import Router, whole_or_damaged
 from migrator.ports.write_policy import PolicyHolder
 
 RELEASE_SECONDS: Final = 600.0
@@ -243,8 +243,8 @@ class _Post:
 
     async def _put_back_once(self, key: str, fence: RouteRecord, revoked: Sequence[RevokedPolicy]) -> list[str] | None:
         """Sentences for people; None if there is nothing of this fence to put back any more."""
-        seen = await self._router.read()
-        route = seen.document.routes.get(key) if seen.document else None
+        seen, _ = await whole_or_damaged(self._router)
+        route = seen.routes.get(key) if seen is not None else None
         if route is None or route.mode != READ_WRITE or route.epoch > fence.epoch + 1:
             return None
         mine = [one for one in revoked if one.account == route.account]
@@ -261,14 +261,13 @@ class _Post:
 
     async def _try(self, key: str, before: RouteRecord, fence: RouteRecord) -> RouteRecord | None:
         """One read and one swap; None if there is nothing to release."""
-        seen = await self._router.read()
-        if seen.document is None:
+        found, etag = await whole_or_damaged(self._router)
+        if found is None:
             return None
-        released = decide_release(seen.document.routes.get(key), before, fence)
+        released = decide_release(found.routes.get(key), before, fence)
         if released is not None:
             now = self._clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            document = seen.document.with_record(key, replace(released, updated=now))
-            await self._router.swap(document, expected_etag=seen.etag)
+            await self._router.swap(found.with_record(key, replace(released, updated=now)), expected_etag=etag)
         return released
 
 

@@ -26,6 +26,8 @@ async def recover(fleet: Fleet) -> None:
         if mover.record.intent is not None:
             mover.tell("recovery", f"{move.id}: an earlier run ended in its fence; resolving that first")
             await resolve(mover)
+    for move in fleet.schedule.moves:  # a claim needs the whole document; nobody's writers wait for that
+        mover = fleet.mover(move)
         if mover.record.ever_routed and mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
             before = mover.record.state
             await _claim(mover)
@@ -39,8 +41,7 @@ async def _free_writers(fleet: Fleet) -> None:
     know the fences of its own future, and nobody else would ever release them. The account stays the same, a late switch out
     of such a fence is refused, and whether route and state agree is the claim's question."""
     desk, lineage = fleet.shared.desk, fleet.world.state.lineage
-    document = await desk.document()
-    routes = document.routes if document else {}
+    routes = await desk.to_release(is_patient=True)
     for move in fleet.schedule.moves:
         found, intent = routes.get(str(move.id)), fleet.mover(move).record.intent
         record = fleet.mover(move).record
@@ -50,7 +51,7 @@ async def _free_writers(fleet: Fleet) -> None:
         if not found.is_at(desk.address_of(found.account)):
             continue  # released, it would send writers to an address that nobody here knows
         with suppress(RouteChanged):  # somebody released it first
-            await desk.change(move.id, found, desk.released(move.id, found, above=record.epoch))
+            await desk.change(move.id, found, desk.released(move.id, found, above=record.epoch), is_release=True)
             text = f"{move.id}: writers go on at {found.account}: its fence (epoch {found.epoch}) is on no record"
             fleet.commit(fleet.journal("fence-released", text))
             fleet.world.reporter.event("recovery", str(move.id), text)

@@ -95,7 +95,7 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
     give_up, attempt = clock.monotonic() + RELEASE_SECONDS, 0
     while True:
         try:
-            found = await desk.record(mover.id, is_patient=False)
+            found = (await desk.to_release()).get(str(mover.id))
             standing = explain(found, intent)
             if found is None or standing is Standing.UNEXPLAINED:
                 raise RouteDisagreement(
@@ -109,7 +109,7 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
             if standing is not Standing.FENCED and not (standing is Standing.RELEASED and is_in_doubt):
                 return standing, found
             released = desk.released(mover.id, found)
-            await desk.change(mover.id, found, released)
+            await desk.change(mover.id, found, released, is_release=True)
             return Standing.RELEASED, released
         except (RouteChanged, CloudError) as fault:
             if clock.monotonic() >= give_up:

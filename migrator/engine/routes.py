@@ -14,17 +14,19 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC
+from typing import TypeVar
 
 from migrator.errors import InternalError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.model.names import MoveId
-from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
+from migrator.model.routes import READ_ONLY, READ_WRITE, Damaged, Mode, RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
-from migrator.ports.router import Router, RouteSnapshot
+from migrator.ports.router import Router, RouteSnapshot, whole_or_damaged
 
+T = TypeVar("T")
 ATTEMPTS = 20
 """Swaps lost in a row to other records before giving up."""
 READ_SECONDS = 60.0
@@ -127,11 +129,28 @@ class RouteDesk:
         document = (await self._read() if is_patient else self._noted(await self._router.read())).document
         return document.routes.get(str(move)) if document else None
 
+    async def to_release(self, *, is_patient: bool = False) -> Mapping[str, RouteRecord]:
+        """All records that are whole, also of a document that cannot be decoded. For releases: whatever strangers did to other
+        records, writers must not stay blocked for it."""
+        document = (await (self._patiently(self._look) if is_patient else self._look()))[0]
+        return document.routes if document is not None else {}
+
+    async def _look(self) -> tuple[RouteDocument | Damaged | None, str | None]:
+        document, etag = await whole_or_damaged(self._router)
+        self._note(document, etag)
+        return document, etag
+
     async def _read(self) -> RouteSnapshot:
+        async def once() -> RouteSnapshot:
+            return self._noted(await self._router.read())
+
+        return await self._patiently(once)
+
+    async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
         give_up = self._clock.monotonic() + READ_SECONDS
         while True:
             try:
-                return self._noted(await self._router.read())
+                return await once()
             except (Unreachable, Throttled):
                 if self._clock.monotonic() >= give_up:
                     raise
@@ -158,9 +177,13 @@ class RouteDesk:
                 hint="writers go on at once; find out who writes it: while a fence is open nobody but this run may",
             )
 
-    async def change(self, move: MoveId, expected: RouteRecord | None, new: RouteRecord) -> None:
+    async def change(
+        self, move: MoveId, expected: RouteRecord | None, new: RouteRecord, *, is_release: bool = False
+    ) -> None:
         """Put ``new`` in place of exactly ``expected`` (None: there must be no record).
 
+        Args:
+            is_release: also in a document whose other records cannot be decoded (``to_release``).
         Raises:
             RouteChanged: the record is another one, or this would be a switch out of a broken fence; nothing was written.
             OutcomeUnknown: the swap was not answered.
@@ -173,8 +196,9 @@ class RouteDesk:
             self._succeed(expected.run)
         async with self._turn:
             for _ in range(ATTEMPTS):
-                seen = self._noted(await self._router.read())
-                document = seen.document or RouteDocument(self._routing.ttl_seconds, self._routing.max_write_seconds)
+                document, etag = await (self._look() if is_release else self._whole())
+                if document is None:
+                    document = RouteDocument(self._routing.ttl_seconds, self._routing.max_write_seconds)
                 found = document.routes.get(key)
                 if is_switch:
                     self.require_closed(move)
@@ -184,8 +208,9 @@ class RouteDesk:
                         hint="run migrate doctor or migrate routes to see who wrote it",
                     )
                 try:
-                    document = self._with_durations(document).with_record(key, new)
-                    self._known.add(await self._router.swap(document, expected_etag=seen.etag))
+                    if isinstance(document, RouteDocument):
+                        document = self._with_durations(document)
+                    self._known.add(await self._router.swap(document.with_record(key, new), expected_etag=etag))
                 except RouteChanged:
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -198,19 +223,28 @@ class RouteDesk:
             f"cannot change the route of {move}: other writers were faster {ATTEMPTS} times", hint="try again"
         )
 
+    async def _whole(self) -> tuple[RouteDocument | Damaged | None, str | None]:
+        seen = self._noted(await self._router.read())
+        return seen.document, seen.etag
+
     def _noted(self, seen: RouteSnapshot) -> RouteSnapshot:
-        if seen.etag not in self._known:
-            self._known.add(seen.etag)
+        self._note(seen.document, seen.etag)
+        return seen
+
+    def _note(self, document: RouteDocument | Damaged | None, etag: str | None) -> None:
+        if etag not in self._known:
+            self._known.add(etag)
             self._broken |= self._open
-        if seen.document is None:
-            return seen
-        for key, record in seen.document.routes.items():
+        if document is None:
+            return
+        for key, record in document.routes.items():
             self._epochs[key] = max(self._epochs.get(key, 0), record.epoch)
-        ttl = max(self._seen.ttl_seconds, seen.document.ttl_seconds)
-        max_write = max(self._seen.max_write_seconds, seen.document.max_write_seconds)
+        if isinstance(document, Damaged):
+            return
+        ttl = max(self._seen.ttl_seconds, document.ttl_seconds)
+        max_write = max(self._seen.max_write_seconds, document.max_write_seconds)
         if (ttl, max_write) != (self._seen.ttl_seconds, self._seen.max_write_seconds):
             self._seen = replace(self._seen, ttl_seconds=ttl, max_write_seconds=max_write)
-        return seen
 
     def first(self, account: str, endpoint: str) -> RouteRecord:
         return RouteRecord(account, endpoint, READ_WRITE, 1, self._lineage, self._now(), self._run)

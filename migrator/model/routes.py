@@ -1,13 +1,21 @@
 """The route document: who may write where. Shared by the engine and by clients; knows no storage.
 
 The document's JSON is a public format (see ``migrator/client/PROTOCOL.md``): one record for each ``region/area``, changed
-only by compare-and-swap. ``decode`` is strict about what it needs and keeps what it does not know.
+only by compare-and-swap. Rules:
+
+- ``decode`` is strict about what it needs, and takes nothing that ``encode`` could not give back: whoever can read the document
+  can release a fence in it. Whether one is too large does not depend on mode, epoch, and who wrote a record when, so no fence
+  or release makes it so;
+- ``encode`` refuses what ``decode`` would, before anything is sent;
+- what strangers broke in other records must not keep writers blocked: ``Damaged`` writes one record that is whole, and gives
+  everything else back as it was.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import field
 from typing import Any, Final, Literal
 
@@ -17,7 +25,15 @@ Mode = Literal["read-write", "read-only"]
 READ_WRITE: Final = "read-write"
 READ_ONLY: Final = "read-only"
 MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
-"""A larger document is refused unread."""
+"""A larger document is refused unread; so is one that would be larger once all its records are written in full."""
+MAX_EPOCH = 2**53 - 1
+"""The last whole number that every JSON reader keeps exactly."""
+MAX_NOTE = 128
+"""Characters of ``run`` and of ``updated``."""
+_FRAME_BYTES = 160
+"""What a record takes beside its texts: the words between them, and an epoch of 16 digits. A test holds it."""
+_NOTE_BYTES = 42
+"""Room for ``run`` and ``updated`` each, as an engine writes them; a longer one counts as it is."""
 
 
 def same_address(one: str, other: str) -> bool:
@@ -75,25 +91,21 @@ class RouteDocument:
         return frozenset(record.lineage for record in self.routes.values())
 
     def encode(self) -> bytes:
-        """Canonical JSON (sorted keys, two-space indent, final newline), UTF-8."""
+        """Canonical JSON (sorted keys, two-space indent, final newline), UTF-8; without the indent where that is too large.
+
+        Raises:
+            ValueError: nobody could read it; the text says why, in one clause without a full stop.
+        """
+        for key, record in self.routes.items():
+            _require_writable(key, record)
+        _require_room(self)
         body = {
             "version": self.version,
             "ttl_seconds": _number(self.ttl_seconds),
             "max_write_seconds": _number(self.max_write_seconds),
-            "routes": {
-                key: {
-                    "account": r.account,
-                    "endpoint": r.endpoint,
-                    "mode": r.mode,
-                    "epoch": r.epoch,
-                    "lineage": r.lineage,
-                    "updated": r.updated,
-                    "run": r.run,
-                }
-                for key, r in sorted(self.routes.items())
-            },
+            "routes": {key: _fields(record) for key, record in sorted(self.routes.items())},
         }
-        return (json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode()
+        return _written(body)
 
     @classmethod
     def decode(cls, raw: bytes) -> RouteDocument:
@@ -102,44 +114,171 @@ class RouteDocument:
         Raises:
             ValueError: not this format; the text says what is wrong, in one clause without a full stop.
         """
-        if len(raw) > MAX_DOCUMENT_BYTES:
-            raise ValueError(f"the route document has {len(raw)} bytes, more than {MAX_DOCUMENT_BYTES}")
-        try:
-            body = json.loads(raw)
-        except (ValueError, RecursionError) as fault:
-            raise ValueError("the route document is not JSON") from fault
-        if not isinstance(body, dict) or body.get("version") != 1:
+        body = _parsed(raw)
+        if body.get("version") != 1:
             raise ValueError("the route document is not of version 1")
         routes = body.get("routes")
         if not isinstance(routes, dict):
             raise ValueError("the route document has no routes")
-        return cls(
+        document = cls(
             ttl_seconds=_duration(body, "ttl_seconds"),
             max_write_seconds=_duration(body, "max_write_seconds"),
-            routes={str(key): _record(str(key), value) for key, value in routes.items()},
+            routes={key: _record(key, value) for key, value in routes.items()},
         )
+        if len(raw) > MAX_DOCUMENT_BYTES // 8:  # a smaller one has room enough, however tersely it is written
+            _require_room(document)
+        return document
+
+
+class Damaged:
+    """A document that cannot be decoded, though it is JSON and has records. For a release alone: it needs its own record whole,
+    and nothing else."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        self._body = body
+
+    @classmethod
+    def of(cls, raw: bytes) -> Damaged | None:
+        """None if there is not even that."""
+        try:
+            body = _parsed(raw)
+        except ValueError:
+            return None
+        return cls(body) if isinstance(body.get("routes"), dict) else None
+
+    @property
+    def routes(self) -> Mapping[str, RouteRecord]:
+        """Those that are whole."""
+        found = {}
+        for key, fields in self._body["routes"].items():
+            with suppress(ValueError):
+                found[key] = _record(key, fields)
+        return found
+
+    def with_record(self, key: str, record: RouteRecord) -> Damaged:
+        known = self._body["routes"].get(key)
+        fields = {**(known if isinstance(known, dict) else {}), **_fields(record)}
+        return Damaged({**self._body, "routes": {**self._body["routes"], key: fields}})
+
+    def encode(self) -> bytes:
+        """As it was but for what was changed. Raises ValueError where that is too large."""
+        return _written(self._body, is_ascii=True)
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    if len(raw) > MAX_DOCUMENT_BYTES:
+        raise ValueError(f"the route document has {len(raw)} bytes, more than {MAX_DOCUMENT_BYTES}")
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as fault:
+        raise ValueError("the route document is not JSON") from fault
+    if not isinstance(body, dict):
+        raise ValueError("the route document is not of version 1")
+    return body
+
+
+def _written(body: Mapping[str, Any], *, is_ascii: bool = False) -> bytes:
+    try:
+        text = json.dumps(body, indent=2, ensure_ascii=is_ascii) + "\n"
+        if len(text) > MAX_DOCUMENT_BYTES or len(text.encode()) > MAX_DOCUMENT_BYTES:
+            text = json.dumps(body, separators=(",", ":"), ensure_ascii=is_ascii) + "\n"
+    except RecursionError as fault:
+        raise ValueError("the route document is nested too deeply") from fault
+    raw = text.encode()
+    if len(raw) > MAX_DOCUMENT_BYTES:
+        raise ValueError(f"the route document would have {len(raw)} bytes, more than {MAX_DOCUMENT_BYTES}")
+    return raw
+
+
+def _require_room(document: RouteDocument) -> None:
+    """By what fences and releases leave alone."""
+    size = sum(_weight(key, record) for key, record in document.routes.items())
+    if size > MAX_DOCUMENT_BYTES:
+        raise ValueError(
+            f"the route document has {len(document.routes):,} records: written in full they could have {size:,} bytes, more than"
+            f" {MAX_DOCUMENT_BYTES:,}"
+        )
+
+
+def _weight(key: str, record: RouteRecord) -> int:
+    texts, notes = (key, record.account, record.endpoint, record.lineage), (record.updated, record.run)
+    return _FRAME_BYTES + sum(map(_size, texts)) + sum(max(_NOTE_BYTES, _size(note)) for note in notes)
+
+
+def _size(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode())
+
+
+def _fields(record: RouteRecord) -> dict[str, Any]:
+    return {
+        "account": record.account,
+        "endpoint": record.endpoint,
+        "mode": record.mode,
+        "epoch": record.epoch,
+        "lineage": record.lineage,
+        "updated": record.updated,
+        "run": record.run,
+    }
+
+
+def _require_writable(key: str, record: RouteRecord) -> None:
+    """ValueError if ``decode`` would refuse it."""
+    if not 1 <= record.epoch <= MAX_EPOCH:
+        raise ValueError(
+            f"the route {_shown(key)} would have the epoch {_shown(record.epoch)}, which is not 1 to {MAX_EPOCH}"
+        )
+    for name, text in (("key", key), *((name, getattr(record, name)) for name in _TEXTS)):
+        _require_text(key, name, text)
+    for name in ("account", "endpoint", "lineage"):
+        if not getattr(record, name):
+            raise ValueError(f"the route {_shown(key)} has no {name}")
+
+
+_TEXTS = ("account", "endpoint", "lineage", "updated", "run")
+
+
+def _require_text(key: str, name: str, text: str) -> None:
+    """Half a surrogate pair is JSON, and no UTF-8: what holds one could be read and never written again."""
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError(f"the route {_shown(key)} has half a character in its {name}")
+    if name in ("updated", "run") and len(text) > MAX_NOTE:
+        raise ValueError(f"the route {_shown(key)} has more than {MAX_NOTE} characters in its {name}")
+
+
+def _shown(value: object) -> str:
+    """For a message: short, and printable."""
+    text = str(value) if not isinstance(value, int) or value <= MAX_EPOCH else "beyond it"
+    return ascii(text)[1:-1] if not text.isprintable() else text[:100]
 
 
 def _record(key: str, value: Any) -> RouteRecord:
     if not isinstance(value, dict):
-        raise ValueError(f"the route {key} is not an object")
+        raise ValueError(f"the route {_shown(key)} is not an object")
     for name in ("account", "endpoint", "mode", "lineage"):
         if not isinstance(value.get(name), str) or not value[name]:
-            raise ValueError(f"the route {key} has no {name}")
+            raise ValueError(f"the route {_shown(key)} has no {name}")
     epoch = value.get("epoch")
     if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 1:
-        raise ValueError(f"the route {key} has no epoch of 1 or more")
+        raise ValueError(f"the route {_shown(key)} has no epoch of 1 or more")
     if value["mode"] not in (READ_WRITE, READ_ONLY):
-        raise ValueError(f"the route {key} has an unknown mode")
-    return RouteRecord(
+        raise ValueError(f"the route {_shown(key)} has an unknown mode")
+    record = RouteRecord(
         account=value["account"],
         endpoint=value["endpoint"],
         mode=value["mode"],
         epoch=epoch,
         lineage=value["lineage"],
-        updated=str(value.get("updated", "")),
-        run=str(value.get("run", "")),
+        updated=_note(value, "updated"),
+        run=_note(value, "run"),
     )
+    _require_writable(key, record)
+    return record
+
+
+def _note(value: Mapping[str, Any], name: str) -> str:
+    """For people and engines; followers ignore it."""
+    found = value.get(name, "")
+    return found if isinstance(found, str) else str(found)[: MAX_NOTE + 1]
 
 
 def _duration(body: Mapping[str, Any], name: str) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from migrator.model.routes import RouteDocument
+from migrator.errors import CloudError
+from migrator.model.routes import Damaged, RouteDocument
 from migrator.model.values import value
 
 
@@ -16,18 +17,41 @@ class RouteSnapshot:
     etag: str | None
 
 
+class RoutesDamaged(CloudError):
+    """The document cannot be decoded. ``damaged`` and ``etag``: what a release can still do something with, or None."""
+
+    def __init__(self, message: str, *, damaged: Damaged | None = None, etag: str | None = None) -> None:
+        super().__init__(
+            message, hint="restore the last good document; clients keep following the one they know until then"
+        )
+        self.damaged = damaged
+        self.etag = etag
+
+
+def encoded(document: RouteDocument | Damaged, place: str) -> bytes:
+    """The bytes of a swap. CloudError if nobody could read them again: then nothing is sent."""
+    try:
+        return document.encode()
+    except ValueError as fault:
+        raise CloudError(
+            f"cannot write the routes in {place}: {fault}",
+            hint="take records out of the document that nobody needs, or give plans documents of their own",
+        ) from fault
+
+
 class Router(Protocol):
     """Promises: a swap is atomic; reads show the newest swap; nothing is retried inside.
 
     Raises:
         RouteChanged: the swap was refused, nothing was written.
+        RoutesDamaged: what was read is no document.
         OutcomeUnknown: the swap was sent and no answer came.
         CloudError: everything else; nothing was written.
     """
 
     async def read(self) -> RouteSnapshot: ...
 
-    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
+    async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
         """Write ``document`` if the stored one still has ``expected_etag`` (None: if there is none); the new etag."""
         ...
 
@@ -37,3 +61,14 @@ class Router(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+async def whole_or_damaged(router: Router) -> tuple[RouteDocument | Damaged | None, str | None]:
+    """What a release works on, and its version token: also a document whose other records somebody broke."""
+    try:
+        seen = await router.read()
+    except RoutesDamaged as fault:
+        if fault.damaged is None:
+            raise
+        return fault.damaged, fault.etag
+    return seen.document, seen.etag

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from migrator.adapters.folders import make_private
 from migrator.errors import AccessRefused, CloudError, OutcomeUnknown, RouteChanged
-from migrator.model.routes import MAX_DOCUMENT_BYTES, RouteDocument
-from migrator.ports.router import RouteSnapshot
+from migrator.model.routes import MAX_DOCUMENT_BYTES, Damaged, RouteDocument
+from migrator.ports.router import RoutesDamaged, RouteSnapshot, encoded
 
 FILE_MODE = 0o644
 LOCK_MODE = 0o600
@@ -54,13 +54,11 @@ class FileRouter:
         try:
             return RouteSnapshot(RouteDocument.decode(raw), etag)
         except ValueError as fault:
-            raise CloudError(
-                f"cannot read the routes in {self.place}: {fault}",
-                hint="restore the last good document; clients keep following the one they know until then",
-            ) from fault
+            text = f"cannot read the routes in {self.place}: {fault}"
+            raise RoutesDamaged(text, damaged=Damaged.of(raw), etag=etag) from fault
 
-    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
-        body = document.encode()
+    async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
+        body = encoded(document, self.place)
         try:
             make_private(self._path.parent)
         except OSError as fault:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from migrator.errors import CloudError, ConditionFailed, NotFound, RouteChanged
 from migrator.model.objects import CREATE, EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
-from migrator.model.routes import MAX_DOCUMENT_BYTES, RouteDocument
+from migrator.model.routes import MAX_DOCUMENT_BYTES, Damaged, RouteDocument
 from migrator.ports.object_store import TOO_LARGE, ObjectStore
-from migrator.ports.router import RouteSnapshot
+from migrator.ports.router import RoutesDamaged, RouteSnapshot, encoded
 
 _SHAPE = Shape(
     blob_type=BlobType.BLOCK,
@@ -54,10 +54,10 @@ class StoreRouter:
         try:
             return RouteSnapshot(RouteDocument.decode(found.body), found.etag)
         except ValueError as fault:
-            raise self._unreadable(str(fault)) from fault
+            raise self._unreadable(str(fault), Damaged.of(found.body), found.etag) from fault
 
-    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
-        body = document.encode()
+    async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
+        body = encoded(document, self.place)
         condition = CREATE if expected_etag is None else Condition(if_match=expected_etag)
         try:
             return await self._put(body, condition)
@@ -94,8 +94,5 @@ class StoreRouter:
             written = await self._store.put(self._container, self._name, body, _SHAPE, condition=condition)
         return written.etag
 
-    def _unreadable(self, why: str) -> CloudError:
-        return CloudError(
-            f"cannot read the routes in {self.place}: {why}",
-            hint="restore the last good document; clients keep following the one they know until then",
-        )
+    def _unreadable(self, why: str, damaged: Damaged | None = None, etag: str | None = None) -> RoutesDamaged:
+        return RoutesDamaged(f"cannot read the routes in {self.place}: {why}", damaged=damaged, etag=etag)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
-from migrator.model.routes import RouteDocument
+from migrator.model.routes import Damaged, RouteDocument
 from migrator.ports.router import RouteSnapshot
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.chance import Chance
@@ -81,7 +81,8 @@ class SimRouter:
         await Nap(loop, now + delay)
         return board.as_of(seen_at)
 
-    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
+    async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
+        assert isinstance(document, RouteDocument), "this board holds values, not bytes"
         self._node.step()
         board, weather = self._board, self._weather
         loop, now, answer = board.loop, board.loop.virtual_now, Answer()

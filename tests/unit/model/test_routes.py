@@ -1,0 +1,196 @@
+"""The route document: what can be read can be written, and the other way round; and a release needs one record whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from migrator.model import routes
+from migrator.model.routes import MAX_DOCUMENT_BYTES, MAX_EPOCH, MAX_NOTE, Damaged, RouteDocument, RouteRecord
+
+RECORD: dict[str, Any] = {
+    "account": "na-core",
+    "endpoint": "https://nacore.blob.core.windows.net",
+    "mode": "read-only",
+    "epoch": 7,
+    "lineage": "3f9c",
+    "updated": "2026-11-24T10:00:00Z",
+    "run": "8d1e",
+}
+BODY = {"version": 1, "ttl_seconds": 30, "max_write_seconds": 60, "routes": {"na/web": RECORD}}
+HALF = "\ud800"
+
+
+def raw(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+def with_record(key: str = "eu/web", **changed: Any) -> bytes:
+    return raw({**BODY, "routes": {"na/web": RECORD, key: {**RECORD, **changed}}})
+
+
+# Anything that JSON can hold, often near what a document holds.
+TEXTS = st.text(st.characters(), max_size=8) | st.sampled_from(
+    ["", HALF, "a" + HALF, "\udfff\ud800", "read-write", "read-only", "\x00", "é", "🎉", "x" * 200]
+)
+NUMBERS = st.integers() | st.floats() | st.sampled_from([0, 1, 2**53 - 1, 2**53, 10**300, 5e-324, 86399.9999, True])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | NUMBERS | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+RECORDS = (
+    st.fixed_dictionaries(
+        {
+            "account": TEXTS | st.just("na-core"),
+            "endpoint": TEXTS | st.just("https://a"),
+            "mode": st.sampled_from(["read-write", "read-only"]),
+            "epoch": st.integers(-1, 2**54) | st.integers(1, 9),
+            "lineage": TEXTS | st.just("3f9c"),
+        },
+        optional={"updated": ANYTHING, "run": ANYTHING},
+    )
+    | ANYTHING
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {
+        "version": st.just(1) | ANYTHING,
+        "ttl_seconds": st.floats(0, 90_000) | st.integers(1, 90_000) | ANYTHING,
+        "max_write_seconds": st.floats(0, 90_000) | st.just(60),
+        "routes": st.dictionaries(TEXTS | st.just("eu/web"), RECORDS, max_size=4) | ANYTHING,
+    }
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(DOCUMENTS)
+def test_what_can_be_read_can_be_written_and_read_again(body):
+    try:
+        found = RouteDocument.decode(raw(body))
+    except ValueError:
+        return
+    again = RouteDocument.decode(found.encode())
+    assert again == found
+    assert again.encode() == found.encode()
+    for key, record in found.routes.items():
+        if record.epoch < MAX_EPOCH:
+            released = replace(record, mode="read-write", epoch=record.epoch + 1, updated="2" * 20, run="a" * 16)
+            released_document = found.with_record(key, released)
+            assert RouteDocument.decode(released_document.encode()) == released_document
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.dictionaries(TEXTS, ANYTHING | RECORDS, max_size=4), ANYTHING)
+def test_a_release_works_in_whatever_strangers_made_of_the_rest(others, ttl):
+    body = {"version": 2, "ttl_seconds": ttl, "more": others, "routes": {**others, "na/web": RECORD}}
+    found = Damaged.of(raw(body))
+    assert found is not None
+    record = found.routes["na/web"]
+    released = replace(record, mode="read-write", epoch=8)
+    written = json.loads(found.with_record("na/web", released).encode())
+    assert written["routes"].pop("na/web") == {**RECORD, "mode": "read-write", "epoch": 8}
+    expected = json.loads(raw(body))
+    del expected["routes"]["na/web"]
+    assert raw(written) == raw(expected), "nobody else's part of the document is touched"
+
+
+@pytest.mark.parametrize("name", ["account", "endpoint", "lineage", "updated", "run"])
+def test_half_a_character_is_refused_wherever_it_stands(name):
+    with pytest.raises(ValueError, match=f"the route eu/web has half a character in its {name}"):
+        RouteDocument.decode(with_record(**{name: f"x{HALF}"}))
+
+
+def test_half_a_character_in_a_key_is_refused_and_the_message_can_be_printed():
+    with pytest.raises(ValueError, match="half a character in its key") as caught:
+        RouteDocument.decode(with_record(f"x{HALF}/y"))
+    assert str(caught.value).isprintable()
+    str(caught.value).encode()
+
+
+@pytest.mark.parametrize("epoch", [2**53, 2**63, 10**300])
+def test_an_epoch_that_some_reader_would_round_is_refused_both_ways(epoch):
+    with pytest.raises(ValueError, match="epoch"):
+        RouteDocument.decode(with_record(epoch=epoch))
+    document = RouteDocument(30, 60, {"na/web": RouteRecord(**{**RECORD, "epoch": epoch})})
+    with pytest.raises(ValueError, match="epoch"):
+        document.encode()
+
+
+def test_the_last_epoch_can_be_read_and_written():
+    found = RouteDocument.decode(with_record(epoch=MAX_EPOCH))
+    assert RouteDocument.decode(found.encode()) == found
+
+
+@pytest.mark.parametrize(
+    "changed", [{"account": ""}, {"lineage": f"a{HALF}"}, {"run": "r" * (MAX_NOTE + 1)}, {"epoch": 0}]
+)
+def test_nothing_is_written_that_could_not_be_read(changed):
+    document = RouteDocument(30, 60, {"na/web": RouteRecord(**{**RECORD, **changed})})
+    with pytest.raises(ValueError, match="the route na/web"):
+        document.encode()
+
+
+def many(count: int, **changed: Any) -> dict[str, Any]:
+    return {**BODY, "routes": {f"region-{number:06}/area": {**RECORD, **changed} for number in range(count)}}
+
+
+def tersely(body: Any) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def test_a_terse_document_that_would_be_too_large_in_full_is_refused_at_once():
+    """Read and written again with its indents it would be beyond the limit, and nobody could follow it any more."""
+    found = tersely(many(20_000))
+    assert len(found) < MAX_DOCUMENT_BYTES
+    with pytest.raises(ValueError, match="written in full"):
+        RouteDocument.decode(found)
+
+
+@pytest.mark.parametrize("note", ["", "x", "2026-11-24T10:00:00Z", "é" * MAX_NOTE, "\x1b" * MAX_NOTE])
+def test_at_the_limit_every_fence_and_every_release_can_be_written_and_read(note, monkeypatch):
+    monkeypatch.setattr(routes, "MAX_DOCUMENT_BYTES", limit := 100_000)
+
+    def fits(count: int) -> bool:
+        try:
+            RouteDocument.decode(tersely(many(count, updated=note, run=note, epoch=1)))
+        except ValueError:
+            return False
+        return True
+
+    low, high = 1, 1_000
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    document = RouteDocument.decode(tersely(many(low, updated=note, run=note, epoch=1)))
+    key = "region-000000/area"
+    all_of_them = {
+        name: replace(one, mode="read-write", epoch=MAX_EPOCH, updated="2026-11-24T10:00:00Z", run="a" * 16)
+        for name, one in document.routes.items()
+    }
+    for routes_now in ({**document.routes, key: all_of_them[key]}, all_of_them):
+        now = replace(document, routes=routes_now)
+        assert len(now.encode()) <= limit
+        assert RouteDocument.decode(now.encode()) == now
+
+
+def test_the_frame_of_a_record_is_no_larger_than_what_is_counted_for_it():
+    record = RouteRecord("", "", "read-write", MAX_EPOCH, "", "", "")
+    texts = len('""') * 6
+    frame = len(json.dumps({"": routes._fields(record)}, separators=(",", ":"))) - texts
+    assert frame <= routes._FRAME_BYTES
+
+
+def test_an_ordinary_document_is_written_with_indents():
+    assert RouteDocument.decode(raw(BODY)).encode().startswith(b'{\n  "version": 1,\n  "ttl_seconds": 30,\n')
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"routes": []}', b"\xff", b'{"routes": {}' + b" " * MAX_DOCUMENT_BYTES + b"}"]
+)
+def test_of_what_is_no_document_at_all_nothing_can_be_released(body):
+    assert Damaged.of(body) is None
