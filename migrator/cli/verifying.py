@@ -73,7 +73,10 @@ async def compare_moves(
             keeper = ProofKeeper(state, move.id, planned.sample if level is None else None)
             ends = stores[move.source], stores[move.target]
             try:
-                result = await compare(*ends, move.area, level=wanted, proving=keeper.proving)
+                keeps = schedule.public_access == "keep"
+                result = await compare(
+                    *ends, move.area, level=wanted, proving=keeper.proving, keeps_public_access=keeps
+                )
             except BaseException:
                 keeper.write()
                 raise

@@ -239,6 +239,7 @@ class Mover:
                 deletes_accepted=figures.deletes_accepted,
                 on_conflict=self.on_conflict,
                 prove_share=self.wave.verify.content_share,
+                keeps_public_access=self.shared.schedule.public_access == "keep",
                 hands=self.shared.hands,
                 admit_until=self.admit_until,
                 note=self.note,

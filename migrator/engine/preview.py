@@ -57,7 +57,7 @@ async def preview(
     chosen = [wave for wave in schedule.waves if waves is None or wave.name in waves]
     moves = [move for wave in chosen for move in wave.moves]
     seen = await look(schedule, world, moves, mode)
-    probed = await probe(world, moves) if with_probe else []
+    probed = await probe(world, moves, keeps_public_access=schedule.public_access == "keep") if with_probe else []
     inventories = {**known_inventories(schedule, world.state), **seen.inventories}
     outlook = look_ahead(schedule, inventories, standing_of(schedule, world.state, world.clock.now()))
     fences = await fence_findings(schedule, moves, world.stores)

@@ -15,11 +15,12 @@ from migrator.engine.world import World
 from migrator.errors import CloudError, JudgementError, NotFound
 from migrator.model.findings import Finding
 from migrator.model.schedule import PlannedMove
+from migrator.transfer.container_shape import as_made
 
 NOT_PROBED: Final = "not-probed"
 
 
-async def probe(world: World, moves: Sequence[PlannedMove]) -> list[Finding]:
+async def probe(world: World, moves: Sequence[PlannedMove], *, keeps_public_access: bool = True) -> list[Finding]:
     """One finding for each pair of accounts: how copies go, or what refuses them. Pairs that cannot be read are left out."""
     found: dict[tuple[str, str], Finding] = {}
     for move in moves:
@@ -28,13 +29,13 @@ async def probe(world: World, moves: Sequence[PlannedMove]) -> list[Finding]:
         if world.unopened.keys() & set(pair) or (known is not None and known.code != NOT_PROBED):
             continue
         try:
-            found[pair] = await _pair(world, move)
+            found[pair] = await _pair(world, move, keeps_public_access=keeps_public_access)
         except CloudError:
             continue  # the look has its own finding for that
     return list(found.values())
 
 
-async def _pair(world: World, move: PlannedMove) -> Finding:
+async def _pair(world: World, move: PlannedMove, *, keeps_public_access: bool) -> Finding:
     """In the first container of the area, one that both accounts have if there is one."""
     here = [one for one in await world.stores[move.source].containers() if move.area.prefixes_in(one.name)]
     try:
@@ -47,7 +48,7 @@ async def _pair(world: World, move: PlannedMove) -> Finding:
     if common is not None:
         return await _probed(world, move, common.name, made="")
     try:
-        await world.stores[move.target].create_container(here[0])
+        await world.stores[move.target].create_container(as_made(here[0], keeps_public_access=keeps_public_access))
     except CloudError as fault:
         return _refused(move, f"{move.target} takes no container {here[0].name}: {fault.message}", fault.hint)
     return await _probed(world, move, here[0].name, made=f"; {here[0].name} was made at {move.target} for it")

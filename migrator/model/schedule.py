@@ -223,6 +223,8 @@ class Schedule:
     freeze: tuple[Freeze, ...] = ()
     prices: Prices | None = None
     state_url: str | None = None
+    public_access: Literal["keep", "drop"] = "keep"
+    """Of containers, when they are made at a target."""
     not_built: tuple[str, ...] = ()
     cloud: Mapping[str, str] = field(default_factory=dict)
 

@@ -299,6 +299,12 @@ class CloudPart(Part):
     ca_file: Text | None = None
 
 
+class ContainersPart(Part):
+    public_access: Literal["keep", "drop"] = Field(
+        default="keep", description="of containers that are made at a target; drop where the target forbids it"
+    )
+
+
 class PricesPart(Part):
     """For the cost forecast: per 10,000 requests by class of operation, and per GiB copied."""
 
@@ -336,5 +342,6 @@ class Document(Part):
     freeze: list[FreezePart] = Field(default_factory=list)
     notify: list[NotifyPart] = Field(default_factory=list)
     cloud: CloudPart = CloudPart()
+    containers: ContainersPart = ContainersPart()
     prices: PricesPart | None = None
     retire: RetirePart | None = None

@@ -98,6 +98,10 @@ class ObjectStore(Protocol):
         """Create with this metadata (private access unless ``like`` says so); nothing happens if it is there."""
         ...
 
+    async def set_container_metadata(self, container: str, metadata: Mapping[str, str]) -> None:
+        """Replace all of it; no condition, and safe to repeat."""
+        ...
+
     async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
         """One page of the names that begin with ``prefix``, with metadata and tags. NotFound(what="container") is never an
         empty page."""

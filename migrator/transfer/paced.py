@@ -228,6 +228,9 @@ class PacedStore:
                 if attempt == ATTEMPTS:
                     raise
 
+    async def set_container_metadata(self, container: str, metadata: Mapping[str, str]) -> None:
+        await self._send("write", lambda: self.inner.set_container_metadata(container, metadata))
+
     async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
         page = await self._send("list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit))
         if prefix and not all(entry.name.startswith(prefix) for entry in page.entries):

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
-from migrator.transfer import containers, sweeping
+from migrator.transfer import container_shape, containers, sweeping
+from migrator.transfer.container_shape import as_made
 from migrator.transfer.copying import Copier
 from migrator.transfer.deletes import Candidates, delete_candidates
 from migrator.transfer.evidence import Evidence
@@ -38,6 +39,7 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     transfer.staged = sweeping.known(transfer)
     sides = await _Sides.look(transfer)
     await sides.make_missing(transfer)
+    await container_shape.carry(transfer, sides.here, sides.there, result)
     replaced = await sides.replaced(transfer)
     for name in sides.names:
         is_at_origin = name in sides.here
@@ -114,7 +116,8 @@ class _Sides:
         for name in sorted(self.here.keys() - self.there.keys()):
             await transfer.admit()
             with transfer.visible(name, "", "create"):
-                await transfer.destination.create_container(ContainerInfo(name, self.here[name].metadata))
+                made = as_made(self.here[name], keeps_public_access=transfer.keeps_public_access)
+                await transfer.destination.create_container(made)
 
     def learned(self, transfer: Transfer) -> list[SetNote]:
         """After a whole pass: these containers are the ones that were proved. One that was made in this pass is noted by the

@@ -66,6 +66,8 @@ class Transfer:
     """What evidence does not cover at the side that the route does not name is compared by content before it is foreign."""
     note: Callable[[str, str], Change] | None = None
     """Makes a journal entry of (kind, text), to be committed with what it speaks of."""
+    keeps_public_access: bool = True
+    """Are containers made with the public access that they have at the origin?"""
     page_size: int = LIST_PAGE
     parallel: int = PARALLEL
     hands: Hands | None = None

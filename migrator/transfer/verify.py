@@ -16,6 +16,7 @@ from migrator.errors import AccessRefused, CloudError, NotFound, SourceChanged
 from migrator.model.names import Area
 from migrator.model.objects import Listed
 from migrator.ports.object_store import ObjectStore
+from migrator.transfer.container_shape import difference as unlike_containers
 from migrator.transfer.copying import same_content, same_headers
 from migrator.transfer.evidence import in_sample
 from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
@@ -72,17 +73,28 @@ class Proving:
 
 
 async def compare(
-    source: ObjectStore, target: ObjectStore, area: Area, *, level: Level, proving: Proving | None = None
+    source: ObjectStore,
+    target: ObjectStore,
+    area: Area,
+    *,
+    level: Level,
+    proving: Proving | None = None,
+    keeps_public_access: bool = True,
 ) -> Comparison:
-    """Both sides of one move.
+    """Both sides of one move, and what belongs to their containers.
 
     Args:
+        keeps_public_access: is it to be the same on both sides?
         proving: for level content; without it everything is read.
     Raises CloudError if a side cannot be listed, AccessRefused if an object may not be read.
     """
-    names = {info.name for store in (source, target) for info in await store.containers()}
+    here, there = [{info.name: info for info in await store.containers()} for store in (source, target)]
     total = Comparison()
-    for container in sorted(names):
+    for container in sorted(here.keys() | there.keys()):
+        if area.prefixes_in(container) and container in here and container in there:
+            why = unlike_containers(here[container], there[container], keeps_public_access=keeps_public_access)
+            if why:
+                total.count("changed", container, "", f"of the container itself: {why}")
         for prefix in area.prefixes_in(container):
             total.add(await _container(_Ends(source, target, container, proving or Proving()), prefix, level))
     return total

@@ -518,6 +518,15 @@ class ObjectStoreSuite:
         with pytest.raises(NotFound):
             await pair.source.page_ranges(pair.box, "nothing", if_match=two.etag)
 
+    async def test_a_containers_metadata_is_replaced_whole(self, pair):
+        await pair.source.set_container_metadata(pair.box, {"team": "web", "cost": "8"})
+        assert dict((await pair.source.container(pair.box)).metadata) == {"team": "web", "cost": "8"}
+        await pair.source.set_container_metadata(pair.box, {"cost": "9"})
+        listed_there = [info for info in await pair.source.containers() if info.name == pair.box]
+        assert [dict(info.metadata) for info in listed_there] == [{"cost": "9"}]
+        with pytest.raises(NotFound):
+            await pair.source.set_container_metadata("no-such-box", {"cost": "9"})
+
     async def test_a_page_blob_that_nobody_wrote_to_has_no_ranges(self, pair):
         shape = replace(PLAIN, blob_type=BlobType.PAGE)
         made = await pair.source.create_empty(pair.box, "n", 1024 * 1024, shape, condition=CREATE)

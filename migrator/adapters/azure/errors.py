@@ -120,6 +120,12 @@ def _denied(status: int, code: str, target: Target) -> MigrateError:
     cannot, because = f"cannot {target.doing} {target.place}", f" ({code})" if code else f" (HTTP {status})"
     if (known := TROUBLES.get(code or str(status))) is not None:
         return CloudError(f"{cannot}: {known.why}{because}", hint=known.hint, code=code or str(status))
+    if code == "PublicAccessNotPermitted":
+        return CloudError(
+            f"{cannot}: account {target.account} lets nobody read without a signature{because}",
+            hint="write containers: {public_access: drop} in the plan, or let the account allow it",
+            code=code,
+        )
     if code in SOURCE_CONDITION:
         return SourceChanged(f"{cannot}: its source changed meanwhile", code=code)
     if code in REFUSED_CONDITION or status in (304, 412):

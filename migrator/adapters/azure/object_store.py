@@ -86,6 +86,11 @@ class AzureStore(AzureReadings):
             if refusal.code != "ContainerAlreadyExists":
                 raise  # for one, ContainerBeingDeleted
 
+    async def set_container_metadata(self, container: str, metadata: Mapping[str, str]) -> None:
+        query = [("comp", "metadata"), ("restype", "container")]
+        headers = shapes.metadata_headers(metadata)
+        await self._requests.send("PUT", "set the metadata of", container, query=query, headers=headers)
+
     def can_copy_from(self, other: ObjectStore) -> bool:
         """Not from an account that is opened with the operator's own signature: it is shown to nobody else."""
         return isinstance(other, AzureStore) and other._signatures.are_lent

@@ -102,6 +102,13 @@ def create_container(connection: sqlite3.Connection, like: ContainerInfo) -> Non
     )
 
 
+def set_container_metadata(
+    connection: sqlite3.Connection, account: str, name: str, metadata: Mapping[str, str]
+) -> None:
+    container(connection, account, name)
+    connection.execute("UPDATE containers SET metadata = ? WHERE name = ?", (json.dumps(dict(metadata)), name))
+
+
 def find(connection: sqlite3.Connection, place: Place) -> Row | None:
     """The live blob, or None; NotFound(what="container") if there is no container."""
     row = connection.execute(

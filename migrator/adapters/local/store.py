@@ -127,6 +127,9 @@ class LocalStore:
     async def create_container(self, like: ContainerInfo) -> None:
         await self._write("write", lambda c: rows.create_container(c, like))
 
+    async def set_container_metadata(self, container: str, metadata: Mapping[str, str]) -> None:
+        await self._write("write", lambda c: rows.set_container_metadata(c, self.account, container, metadata))
+
     async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
         count = max(1, min(limit, LIST_PAGE))
         return await self._read("list", lambda c: rows.page(c, self.account, container, prefix, marker, count))

@@ -10,6 +10,7 @@ from migrator.engine.steps.canary import prove_ways
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
+from migrator.transfer.container_shape import as_made
 
 CLAIM_ATTEMPTS = 5
 
@@ -32,7 +33,8 @@ async def preflight(mover: Mover) -> Event:
             )
     if containers:
         with mover.transfer().visible(containers[0].name, "", "create"):
-            await target.create_container(containers[0])
+            keeps = mover.shared.schedule.public_access == "keep"
+            await target.create_container(as_made(containers[0], keeps_public_access=keeps))
         await prove_ways(mover, containers[0].name)
     await claim(mover, create=True)
     return Event.CHECKED

@@ -204,6 +204,13 @@ class SimStore:
 
         await self.send(effect, is_write=True)
 
+    async def set_container_metadata(self, container: str, metadata: Mapping[str, str]) -> None:
+        def effect(sent_at: float) -> None:
+            held = self._contents.open(container)
+            held.info = replace(held.info, metadata=dict(metadata))
+
+        await self.send(effect, is_write=True)
+
     async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
         weather, random = self.wire.weather, self.wire.random
 

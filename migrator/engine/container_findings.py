@@ -1,0 +1,95 @@
+"""What belongs to the containers of a move and does not come along by itself, said before anything begins: public access,
+metadata that differs already, stored access policies that signatures name.
+
+Decides only what is said; what is done is ``transfer/container_shape``'s. Reading policies takes one request a container, and a
+credential that may: without one that is said, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from migrator.errors import CloudError
+from migrator.model.findings import Finding
+from migrator.model.objects import ContainerInfo
+from migrator.model.schedule import PlannedMove
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.write_policy import PolicyHolder
+from migrator.transfer.container_shape import difference
+
+NAMED = 3
+
+
+def shapes(
+    move: PlannedMove,
+    here: Sequence[ContainerInfo],
+    there: Mapping[str, ContainerInfo],
+    *,
+    keeps_public_access: bool,
+) -> Iterator[Finding]:
+    """``here``: the containers of the move at its source; ``there``: those of its target, by name."""
+    public = [info.name for info in here if info.public_access]
+    if public and keeps_public_access:
+        text = (
+            f"anybody may read {_some(public)} at {move.source}; made at {move.target}, they are open in the same way"
+        )
+        remedy = "where the target forbids that: containers: {public_access: drop}"
+        yield Finding("info", "public-access", str(move.id), text, remedy)
+    elif public:
+        text = f"anybody may read {_some(public)} at {move.source}, and nobody without a signature at {move.target}"
+        yield Finding(
+            "warning", "public-access", str(move.id), text, "give such readers another way before the cut-over"
+        )
+    apart = [
+        f"{info.name} ({why})"
+        for info in here
+        if info.name in there and (why := difference(info, there[info.name], keeps_public_access=keeps_public_access))
+    ]
+    if apart:
+        text = f"containers differ between {move.source} and {move.target}: {_some(apart)}"
+        remedy = "containers that are there are left as they are: make them equal, or leave them if that is meant"
+        yield Finding("warning", "containers-differ", str(move.id), text, remedy)
+
+
+async def policies(move: PlannedMove, source: ObjectStore, target: ObjectStore, names: Sequence[str]) -> list[Finding]:
+    """Stored access policies of the source's containers that the target's have not. CloudError: a container cannot be asked."""
+    here, there = _holder(source), _holder(target)
+    if here is None or there is None:
+        return []
+    lost = []
+    try:
+        for name in names:
+            wanted = {one.id for one in (await here.policies(name)).policies}
+            if wanted:
+                wanted -= await _ids(there, name)
+            lost += [f"{name}/{id}" for id in sorted(wanted)]
+    except CloudError as fault:
+        text = f"stored access policies of {move.source} could not be read: {fault.message}"
+        return [
+            Finding(
+                "info", "policies-not-read", str(move.id), text, "read them with the account's key, or look yourself"
+            )
+        ]
+    if not lost:
+        return []
+    text = f"stored access policies are not made at {move.target}: {_some(lost)}"
+    remedy = (
+        "make them before the cut-over, if signatures for the target are to name them: such a signature is refused else"
+    )
+    return [Finding("warning", "not-kept-policies", str(move.id), text, remedy)]
+
+
+async def _ids(holder: PolicyHolder, name: str) -> set[str]:
+    try:
+        return {one.id for one in (await holder.policies(name)).policies}
+    except CloudError:
+        return set()  # the container is not there yet
+
+
+def _holder(store: ObjectStore) -> PolicyHolder | None:
+    inner = getattr(store, "inner", store)
+    return inner if isinstance(inner, PolicyHolder) else None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")

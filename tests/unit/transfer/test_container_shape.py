@@ -1,0 +1,104 @@
+"""What belongs to a container comes along evenly, and what changes later follows as long as nobody else has a hand in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrator.model.moves import Direction
+from migrator.model.names import Area, Selector
+from migrator.model.objects import ContainerInfo
+from migrator.testing.simulation.blobs import Container
+from migrator.transfer.container_shape import difference
+from migrator.transfer.verify import compare
+from tests.unit.transfer.lab import AREA, Lab, VirtualPolicy
+
+BOTH_WAYS = pytest.mark.parametrize("direction", list(Direction))
+
+
+@pytest.fixture
+def event_loop_policy():
+    return VirtualPolicy()
+
+
+@pytest.fixture
+async def lab():
+    return Lab()
+
+
+def shape(account, name):
+    info = account.containers[name].info
+    return dict(info.metadata), info.public_access
+
+
+def give(account, name, public=None, **metadata):
+    held = account.containers.get(name)
+    info = ContainerInfo(name, metadata, public)
+    if held is None:
+        account.containers[name] = Container(info)
+    else:
+        held.info = info
+
+
+@pytest.mark.parametrize(("keeps", "made"), [(True, "blob"), (False, None)])
+async def test_every_container_is_made_alike(lab, keeps, made):
+    """Not only the first in the alphabet."""
+    for name in ("web-a", "web-b", "web-c"):
+        give(lab.source, name, "blob", team=name)
+    await lab.run(keeps_public_access=keeps)
+    assert [shape(lab.target, f"web-{one}") for one in "abc"] == [({"team": f"web-{one}"}, made) for one in "abc"]
+
+
+@BOTH_WAYS
+async def test_metadata_that_changes_later_follows(lab, direction):
+    await lab.run()
+    await lab.run(direction)
+    origin, destination = (lab.source, lab.target) if direction is Direction.FORWARD else (lab.target, lab.source)
+    give(origin, "web", cost="8")
+    first = await lab.run(direction)
+    assert (first.marked, first.is_proof) == (1, False)
+    assert shape(destination, "web") == ({"cost": "8"}, None)
+    assert (await lab.run(direction)).is_proof
+
+
+async def test_what_somebody_else_gave_a_container_is_left_alone(lab):
+    give(lab.target, "web", owner="terraform")
+    give(lab.source, "web", cost="7")
+    assert (await lab.run()).is_proof
+    give(lab.source, "web", cost="8")
+    assert (await lab.run()).is_proof
+    assert shape(lab.target, "web") == ({"owner": "terraform"}, None)
+
+
+async def test_what_changed_on_both_sides_is_left_alone(lab):
+    await lab.run()
+    give(lab.source, "web", cost="8")
+    give(lab.target, "web", cost="9")
+    assert (await lab.run()).is_proof
+    assert shape(lab.target, "web") == ({"cost": "9"}, None)
+
+
+async def test_a_container_that_several_areas_share_is_not_ours_to_change(lab, monkeypatch):
+    monkeypatch.setattr("tests.unit.transfer.lab.AREA", Area("web", (Selector("web", "mine/"),)))
+    await lab.run()
+    give(lab.source, "web", cost="8")
+    await lab.run()
+    assert shape(lab.target, "web") == ({}, None)
+
+
+async def test_verify_compares_containers_too(lab):
+    await lab.run()
+    assert (await compare(lab.doors["src"], lab.doors["dst"], AREA, level="attributes")).is_equal
+    give(lab.source, "web", "blob", cost="8")
+    found = await compare(lab.doors["src"], lab.doors["dst"], AREA, level="attributes")
+    assert (found.changed, found.is_equal) == (1, False)
+    assert found.named == [("changed", "web", "", "of the container itself: metadata and public access")]
+    give(lab.source, "web", "blob")
+    dropped = await compare(lab.doors["src"], lab.doors["dst"], AREA, level="attributes", keeps_public_access=False)
+    assert dropped.is_equal
+
+
+def test_a_difference_is_named():
+    plain, other = ContainerInfo("a"), ContainerInfo("a", {"x": "1"}, "container")
+    assert difference(plain, plain) == ""
+    assert difference(plain, other) == "metadata and public access"
+    assert difference(plain, other, keeps_public_access=False) == "metadata"
