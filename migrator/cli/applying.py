@@ -26,6 +26,7 @@ from migrator.cli.previewing import (
     require_free,
     routes_as_left,
     waves_to_begin,
+    what_edits_do,
 )
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
@@ -44,6 +45,7 @@ from migrator.engine.preview import standing_of
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast import Outlook
 from migrator.forecast.outlook import look_ahead, to_record
+from migrator.model.findings import Finding
 from migrator.model.moves import WaveState
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
@@ -87,6 +89,7 @@ class Consent:
     notes: tuple[SetNote, ...] = ()
     outlook: Outlook | None = None
     situation: Situation | None = None
+    edits: tuple[Finding, ...] = ()
 
 
 def consent_to(
@@ -128,7 +131,7 @@ def consent_to(
     for line in where.lines():
         show_note(line)
     if found is None and consent.situation is not None and not as_json and not yes:
-        show_going_on(Page(settings), schedule, consent.situation, request.wave)
+        show_going_on(Page(settings), schedule, consent.situation, request.wave, consent.edits)
     pause = pause_in_words(schedule, consent, request.wave)
     require_consent(f"{pause}Apply plan {schedule.name}, {waves}?", yes=yes)
     return consent
@@ -143,6 +146,7 @@ def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Conse
         notes=kept_inventories(schedule, inventories, outlook.standing.now),
         outlook=outlook,
         situation=assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead),
+        edits=tuple(what_edits_do(schedule, store)),
     )
 
 

@@ -47,6 +47,19 @@ def name_store(url: str) -> None:
     _call.planned = url
 
 
+def as_typed(words: Sequence[str]) -> str:
+    """The command of this process for the journal: from its verb on, without the store and without anything that may hold a
+    credential."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip or word == "--state":
+            skip = not skip
+        elif not word.startswith("--state="):
+            kept.append("..." if "://" in word else shlex.quote(word))
+    return " ".join(kept)
+
+
 def spelled(text: str) -> str:
     """``text`` with each command in backquotes as it can be pasted."""
     return _COMMAND.sub(lambda found: f"`migrate {_spelled(found[1])}`", text) if "`migrate " in text else text

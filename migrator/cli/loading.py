@@ -14,6 +14,7 @@ from migrator.model.schedule import Schedule
 from migrator.model.values import value
 
 if TYPE_CHECKING:
+    from migrator.engine.edited import Edited
     from migrator.ports.state_store import StateStore
 
 
@@ -63,6 +64,18 @@ def known_rollout(settings: Settings, plan: Path | None) -> Iterator[Rollout]:
     name = _only_plan(url)
     with closing(open_state_of(url, name)) as store:
         yield Rollout(name, "PLAN", _recorded_schedule(store), store)
+
+
+def what_was_edited(schedule: Schedule, store: StateStore) -> Edited | None:
+    """What ``schedule`` says otherwise than the plan that was applied last; None if that is the same, or was never applied."""
+    from migrator.engine.edited import edited
+
+    record = store.plan()
+    if record is None or record.fingerprint == schedule.fingerprint:
+        return None
+    known = {wave.name: wave.fingerprint for wave in store.waves()}
+    changed = frozenset(wave.name for wave in schedule.waves if known.get(wave.name) != wave.fingerprint)
+    return edited(_recorded_schedule(store), schedule, changed)
 
 
 def _only_plan(url: str) -> str:

@@ -11,17 +11,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
-from migrator.cli import exits, wiring
+from migrator.cli import calls, exits, wiring
 from migrator.cli.exits import ExitCode
-from migrator.cli.identity import new_run
+from migrator.cli.identity import new_run, user
 from migrator.cli.interrupts import run_stoppable
-from migrator.cli.loading import state_of
+from migrator.cli.loading import state_of, what_was_edited
 from migrator.cli.settings import Settings
 from migrator.cli.views.lines import JsonLines, PlainLines
 from migrator.cli.views.live import LiveTable
 from migrator.cli.views.outcome import show_next, show_outcome
 from migrator.cli.views.progress import Courier, Display
-from migrator.engine.rollout import Rollout
+from migrator.engine.preparing import Editing
+from migrator.engine.rollout import Rollout, Said
 from migrator.engine.world import Outcome
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def operate(
     create: bool,
     as_json: bool = False,
     staff: Staff | None = None,
+    is_apply: bool = False,
+    reason: str = "",
 ) -> ExitCode:
     """Carry out ``operation`` and say how it ended.
 
@@ -49,13 +52,16 @@ def operate(
         resume: the command line that goes on after an interruption.
         create: may the state store be made?
         staff: processes to copy with, the caller's; None leaves it to the budget and the machine.
+        is_apply: is this an apply, for the journal?
+        reason: why a soak that an edit loosens keeps what it has.
     """
     with ExitStack() as stack:
         state = stack.enter_context(state_of(settings, loaded.schedule, create=create))
         if staff is None:
             staff = stack.enter_context(closing(wiring.open_staff(loaded.schedule)))
         with Courier(_display(settings, as_json=as_json)) as courier:
-            work = _run(loaded, state, courier, operation, resume=resume, staff=staff)
+            editing = Editing(what_was_edited(loaded.schedule, state), user(), is_apply, reason)
+            work = _run(loaded, state, courier, operation, editing, resume=resume, staff=staff)
             outcome = wiring.run_async(work)
             if as_json:
                 courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
@@ -63,6 +69,10 @@ def operate(
         show_outcome(outcome, settings)
     show_next(outcome, resume=resume)
     return exits.of_outcome(outcome.code)
+
+
+def _exit_of(word: str) -> int:
+    return int(exits.of_outcome(word))
 
 
 def _display(settings: Settings, *, as_json: bool) -> Display:
@@ -76,6 +86,7 @@ async def _run(
     state: StateStore,
     reporter: Reporter,
     operation: Operation,
+    editing: Editing,
     *,
     resume: str,
     staff: Staff,
@@ -91,7 +102,8 @@ async def _run(
 
     async def work() -> Outcome:
         async with wiring.world(loaded.schedule, state, reporter, staff=staff) as world:
-            rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text)
+            said = Said(calls.as_typed(sys.argv[1:]), _exit_of, editing)
+            rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text, said=said)
             stops.append(rollout.stop)
             if asked:
                 return Outcome("interrupted", ("nothing was begun",))

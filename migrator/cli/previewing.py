@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
+from migrator.cli.loading import what_was_edited
 from migrator.cli.settings import Settings
 from migrator.cli.situation import LOCK_TIMEOUT_SECONDS, assess
 from migrator.cli.stops import STOPS, stop_findings, what_apply_does
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
 from migrator.engine.doctor import with_routes
+from migrator.engine.edited import edited_findings
 from migrator.engine.edits import edit_findings
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
 from migrator.engine.looking import InventoryMode
@@ -109,7 +111,15 @@ def look(
     does. ``warnings``: the document's own. ``counted`` is told of objects found so far."""
     found = wiring.run_async(_look(schedule, store, waves, mode, probe, ask or probe, Counting(counted)))
     situation = assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead)
-    found = replace(found, findings=(*warning_findings(warnings), *stop_findings(situation), *found.findings))
+    found = replace(
+        found,
+        findings=(
+            *warning_findings(warnings),
+            *what_edits_do(schedule, store),
+            *stop_findings(situation),
+            *found.findings,
+        ),
+    )
     states = move_states(schedule, store)
     mark = None
     if waves is None:
@@ -122,6 +132,14 @@ def look(
             states=states,
         )
     return Look(found, states, mark, what_apply_does(schedule, situation, has_errors=found.has_errors))
+
+
+def what_edits_do(schedule: Schedule, store: StateStore) -> Iterator[Finding]:
+    """What is shown of an edit before it is applied."""
+    found, record = what_was_edited(schedule, store), store.plan()
+    if found is not None and record is not None:
+        records = {one.id: one for one in store.moves()}
+        yield from edited_findings(found, records, instant(record.saved_at))
 
 
 def warning_findings(warnings: Sequence[str]) -> Iterator[Finding]:

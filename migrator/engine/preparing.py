@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from migrator.engine import stays
 from migrator.engine.basis import basis_of, key_of
+from migrator.engine.edited import Edited, has_soak
 from migrator.engine.edits import may_have_another_target, refusals
 from migrator.engine.fleet import Fleet
 from migrator.model.moves import EvidenceRange, Figures, MoveRecord, PlanRecord, WaveRecord
 from migrator.model.schedule import PlannedMove, PlannedWave
-from migrator.model.values import replace
+from migrator.model.units import show_duration
+from migrator.model.values import replace, value
 from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave, SetNote
 
+MOST_EDITS = 20
+"""In one text; the entry's evidence has all of them."""
 MOST_EXCEPTIONS = 1_000_000
 """More than a store keeps of one move."""
 
 
-def prepare(fleet: Fleet, text: str) -> None:
+@value(frozen=True, slots=True)
+class Editing:
+    """``found``: None where nothing is known of the plan before; ``reason``: a person's word that a soak keeps what it has."""
+
+    found: Edited | None
+    who: str
+    is_apply: bool
+    reason: str = ""
+
+
+def prepare(fleet: Fleet, text: str, change: Editing | None = None) -> None:
     """Bring the state store up to the plan, in one commit; nothing is written if nothing changed.
 
     Args:
         text: the plan document as it is kept.
+        change: what of the plan before was edited, who runs, and why a loosened soak may keep what it has.
     Raises:
         PlanError: the edit is refused (``edits``).
     """
@@ -31,7 +47,7 @@ def prepare(fleet: Fleet, text: str) -> None:
     if is_edited or (before is not None and before.document != text):  # an older version kept comments too
         changes.append(SavePlan(PlanRecord(schedule.name, schedule.fingerprint, text, now)))
     if is_edited:
-        changes.append(fleet.journal("plan", f"plan {schedule.name}: {'edited' if before else 'first apply'}"))
+        changes.append(_plan_entry(fleet, change, is_first=before is None))
     waves = {record.name: record for record in state.waves()}
     moves = {record.id: record for record in state.moves()}
     for position, wave in enumerate(schedule.waves):
@@ -42,8 +58,44 @@ def prepare(fleet: Fleet, text: str) -> None:
         for move in wave.moves:
             changes.extend(_planned(fleet, move, wave, moves.get(move.id)))
             changes.extend(_based(fleet, move))
+            changes.extend(_loosened(fleet, move, wave, moves.get(move.id), change))
     if changes:
         fleet.commit(*changes)
+
+
+def _plan_entry(fleet: Fleet, change: Editing | None, *, is_first: bool) -> Change:
+    found = change.found if change is not None else None
+    what = "first apply" if change is None or change.is_apply else "written down"
+    text = f"plan {fleet.schedule.name}: {what if is_first else 'edited'}"
+    edits = found.edits if found is not None and not is_first else ()
+    if edits:
+        text += f": {'; '.join(str(one) for one in edits[:MOST_EDITS])}"
+    if len(edits) > MOST_EDITS:
+        text += f"; and {len(edits) - MOST_EDITS} more"
+    if edits:
+        fleet.world.reporter.event("plan", None, text)
+    evidence = [[one.where, one.what, one.old, one.new] for one in edits]
+    return fleet.journal("plan", text, actor=change.who if change is not None else "engine", edits=evidence)
+
+
+def _loosened(
+    fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveRecord | None, change: Editing | None
+) -> list[Change]:
+    """A soak that an edit loosens starts again, unless somebody says why it may keep what it has."""
+    edits = change.found.loosened.get(move.id, ()) if change is not None and change.found is not None else ()
+    if not edits or change is None or known is None or not has_soak(known):
+        return []
+    said, healthy = "; ".join(str(one) for one in edits), known.figures.soak_seconds
+    if change.reason:
+        text = f"{move.id}: its soak was loosened and keeps {show_duration(healthy)} of healthy time: {said} ({change.reason})"
+        fleet.world.reporter.event("warning", str(move.id), text)
+        return [fleet.journal("soak-loosened", text, wave=wave.name, actor=change.who, reason=change.reason)]
+    text = (
+        f"{move.id}: its soak was loosened and starts again, {show_duration(healthy)} of healthy time are lost: {said}"
+    )
+    fleet.world.reporter.event("warning", str(move.id), text)
+    anew = replace(known, wave=wave.name, **stays.begun(known, fleet.world.clock.now()))
+    return [SaveMove(anew), fleet.journal("soak-restarted", text, wave=wave.name, actor=change.who)]
 
 
 def _planned(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveRecord | None) -> list[Change]:

@@ -20,28 +20,39 @@ from migrator.engine.mover import Shared
 from migrator.engine.own_traffic import COUNTER_SECONDS, OwnTraffic
 from migrator.engine.pacing import Pacing
 from migrator.engine.patience import surely
-from migrator.engine.preparing import prepare
+from migrator.engine.preparing import Editing, prepare
 from migrator.engine.recovering import recover
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import CLOSING_SECONDS, Session
 from migrator.engine.world import Outcome, Run, World
-from migrator.errors import CloudError, StateError
+from migrator.errors import CloudError, MigrateError, StateError
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.schedule import Schedule
+from migrator.model.values import value
 from migrator.ports.state_store import AddJournal, Change, SetControl, SetNote
 from migrator.transfer.hands import Hands
 from migrator.transfer.limits import Limits
 from migrator.transfer.paced import PacedStore
 
 
+@value(frozen=True, slots=True)
+class Said:
+    """The command line behind a run, for the journal. ``exit_of``: the exit code of an outcome's word."""
+
+    command: str
+    exit_of: Callable[[str], int]
+    editing: Editing | None = None
+
+
 class Rollout:
     """Make one for each command; ``stop`` ends it early, with every fence released."""
 
-    def __init__(self, schedule: Schedule, *, world: World, run: Run, text: str = "") -> None:
+    def __init__(self, schedule: Schedule, *, world: World, run: Run, text: str = "", said: Said | None = None) -> None:
         self.schedule = schedule
         self.world = world
         self.run = run
         self._text = text
+        self._said = said
         uses = Counter(name for move in schedule.moves for name in (move.source, move.target))
         self._limits = Limits(world.clock, sorted(world.stores, key=lambda name: (uses[name], name)))
         self._session = Session(world.state, world.clock, run, world.write_bounds)
@@ -185,6 +196,7 @@ class Rollout:
 
     async def _with_lock(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
         self._session.open(self.world.is_dead)
+        ended = ""
         keepers = [asyncio.create_task(self._keep_counts()), asyncio.create_task(self._pacing.keep())]
         try:
             self._own_traffic.begin()
@@ -193,10 +205,23 @@ class Rollout:
             if self.world.executor is not None:
                 self.world.executor.bind_run(self._session.token)
             self._note_takeover()
-            prepare(self._fleet, self._text)
+            self._note_run(
+                "run-began", f"run began: {self.run.owner}@{self.run.host}, {self._said.command}" if self._said else ""
+            )
+            prepare(self._fleet, self._text, self._said.editing if self._said else None)
             await recover(self._fleet)
             await durations.publish(self._fleet)
-            return await work()
+            outcome = await work()
+            ended = f"exit {self._said.exit_of(outcome.code)} ({outcome.code})" if self._said else ""
+            return outcome
+        except asyncio.CancelledError:
+            ended = "interrupted"
+            raise
+        except Exception as fault:
+            ended = (
+                f"an error: {fault.message}" if isinstance(fault, MigrateError) else f"an error: {type(fault).__name__}"
+            )
+            raise
         finally:
             for keeper in keepers:
                 keeper.cancel()
@@ -204,6 +229,8 @@ class Rollout:
             try:
                 await self._end_counting()
             finally:
+                with suppress(MigrateError):  # a lost lock, or a busy store: the lock's own end is what counts
+                    self._note_run("run-ended", f"run ended: {ended}")
                 await self._session.close()
 
     async def _end_counting(self) -> None:
@@ -235,6 +262,11 @@ class Rollout:
         )
         self._fleet.commit(self._fleet.journal("takeover", text))
         self.world.reporter.event("recovery", None, text)
+
+    def _note_run(self, kind: str, text: str) -> None:
+        """Who ran what, and how it ended; a run that nobody described (a test's) has no such entries."""
+        if self._said is not None:
+            self._fleet.commit(self._fleet.journal(kind, text, actor=self.run.owner, command=self._said.command))
 
     async def _keep_counts(self) -> None:
         while True:

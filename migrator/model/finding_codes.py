@@ -34,7 +34,9 @@ CODES: Final[Mapping[str, str]] = {
     "not-looked-for": "objects were not counted, so what a move cannot keep was not looked for",
     "paused": "an operator paused the rollout",
     "plan-document": "the reader of the plan document warns, at a line and column",
+    "plan-edited": "the plan was edited since it was applied last, and what of it",
     "routes-not-writable": "the route document may not be written, and everything hangs on it",
+    "soak-loosened": "an edit loosens a soak that is under way, which starts again",
     "streamed": "copies between two accounts go through this machine, and why",
     "same-account": "the source and the target of a move are one account under two addresses",
     "streamed-in-fence": "append and page blobs that keep changing go through this machine while writers wait",
@@ -47,6 +49,8 @@ CODES: Final[Mapping[str, str]] = {
     "not-kept-encryption_scoped": "an object's encryption scope is not kept",
     "not-kept-immutable": "an object's immutability policy or legal hold is not kept",
     "not-kept-leased": "an object's lease is not kept",
+    "not-kept-sealed": "that an append blob is sealed is not kept",
+    "not-kept-sequence_numbers": "the sequence number of a page blob is not kept",
     "not-kept-snapshots": "snapshots are not kept",
     "not-kept-versions": "earlier versions are not kept",
     # Enforced fences.

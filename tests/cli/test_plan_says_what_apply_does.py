@@ -77,7 +77,11 @@ def test_an_edit_that_apply_refuses_is_an_error_of_plan_in_the_same_words(
 def test_every_refused_edit_is_found_not_the_first(begun: Migrate, here: Path) -> None:
     edited(here, "ttl: 100ms", "ttl: 50ms")
     edited(here, "{web-tracking: web, email", "{web-tracking: mail, email")
-    assert "2 errors: apply refuses this plan." in begun("plan", "p.yaml").out
+    found = json.loads(begun("plan", "p.yaml", "--json").out)["findings"]
+    assert [one["subject"] for one in found if one["code"] == "edit-refused"] == [
+        "durations",
+        "north-america/web-tracking",
+    ]
 
 
 # The route document.

@@ -39,6 +39,17 @@ Workers = Annotated[
 ]
 
 
+KeepSoak = Annotated[
+    str | None,
+    typer.Option(
+        "--reason",
+        metavar="TEXT",
+        help="Why a soak that an edit of the plan loosens keeps what it has; without it, it starts again.",
+        show_default=False,
+    ),
+]
+
+
 def apply(
     context: typer.Context,
     plan: PlanOrFile,
@@ -46,6 +57,7 @@ def apply(
     wave: Wave = None,
     no_wait: NoWait = False,
     workers: Workers = None,
+    reason: KeepSoak = None,
     as_json: AsEvents = False,
 ) -> int:
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
@@ -69,7 +81,17 @@ def apply(
         async def work(rollout: Rollout) -> Outcome:
             return await rollout.apply(wave=wave, wait=not no_wait, forecasts=consent.forecasts, notes=consent.notes)
 
-        code = operate(request.loaded, settings, work, resume=request.call, create=True, as_json=as_json, staff=staff)
+        code = operate(
+            request.loaded,
+            settings,
+            work,
+            resume=request.call,
+            create=True,
+            as_json=as_json,
+            staff=staff,
+            is_apply=True,
+            reason=reason or "",
+        )
     if wave is not None and code is ExitCode.DONE and not as_json:
         show_what_is_left(request.loaded.schedule, settings)
     return code

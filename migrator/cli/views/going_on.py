@@ -9,11 +9,14 @@ from migrator.cli.stops import stop_findings, what_apply_does
 from migrator.cli.views.preview import show_findings
 from migrator.cli.views.screen import Page
 from migrator.machine.waiting import words
+from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
 
 
-def show_going_on(page: Page, schedule: Schedule, situation: Situation, wave: str | None) -> None:
-    """One line a wave, the standing stops, and the next step."""
+def show_going_on(
+    page: Page, schedule: Schedule, situation: Situation, wave: str | None, edits: tuple[Finding, ...]
+) -> None:
+    """One line a wave, what was edited, the standing stops, and the next step."""
     page.line(f"Plan {schedule.name} goes on:", style="bold")
     for one in situation.waves:
         if wave is not None and one.name != wave:
@@ -22,6 +25,6 @@ def show_going_on(page: Page, schedule: Schedule, situation: Situation, wave: st
         said = ", ".join(f"{number} {state}" for state, number in states.items()) or str(one.state)
         waits = "".join(f"; waits for {words(wait)}" for wait in one.waits[:2])
         page.line(f"  wave {one.name}: {said}{waits}")
-    if findings := tuple(stop_findings(situation)):
+    if findings := (*edits, *stop_findings(situation)):
         show_findings(page, findings)
     page.line(f"  {what_apply_does(schedule, situation)}")
