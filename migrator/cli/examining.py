@@ -22,6 +22,7 @@ from migrator.cli.whereabouts import Whereabouts, whereabouts
 from migrator.engine.doctor import WENT_ON, AccountFacts, Diagnosis, Facts, diagnose
 from migrator.engine.edits import edit_findings
 from migrator.engine.lingering import Moment, lingering
+from migrator.engine.pulse import is_beating
 from migrator.errors import MigrateError, StateError
 from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
@@ -55,7 +56,14 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
         facts = wiring.run_async(_read(schedule, store))
         facts = replace(facts, sqlite=sqlite3.sqlite_version_info if url.startswith("sqlite") else None)
         diagnosis = diagnose(facts)
-        situation = assess(schedule.name, schedule=schedule, store=store, now=facts.now, is_dead=is_proven_dead)
+        situation = assess(
+            schedule.name,
+            schedule=schedule,
+            store=store,
+            now=facts.now,
+            is_dead=is_proven_dead,
+            is_beating=facts.is_at_work,
+        )
         action = next_action(situation, str(path))
     urgent = next((one for one in diagnosis.findings if one.remedy and _is_urgent(one, facts)), None)
     if urgent is not None:
@@ -84,7 +92,10 @@ async def _read(schedule: Schedule, store: StateStore | None) -> Facts:
     facts = Facts(schedule, datetime.now(UTC))
     if store is not None:
         lock = store.lock()
-        situation = assess(schedule.name, schedule=schedule, store=store, now=facts.now, is_dead=is_proven_dead)
+        beats = await is_beating(store, SystemClock(), is_proven_dead)
+        situation = assess(
+            schedule.name, schedule=schedule, store=store, now=facts.now, is_dead=is_proven_dead, is_beating=beats
+        )
         moves = tuple(store.moves())
         facts = replace(
             facts,

@@ -17,7 +17,7 @@ from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import what_was_edited
 from migrator.cli.settings import Settings
-from migrator.cli.situation import LOCK_TIMEOUT_SECONDS, assess
+from migrator.cli.situation import assess
 from migrator.cli.stops import STOPS, stop_findings, what_apply_does
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
@@ -27,6 +27,7 @@ from migrator.engine.edits import edit_findings
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
 from migrator.engine.looking import InventoryMode
 from migrator.engine.preview import Preview, preview
+from migrator.engine.pulse import beat_just_now
 from migrator.errors import FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
 from migrator.forecast import Outlook, Standing, look_ahead
 from migrator.forecast.deadlines import MISSED
@@ -287,7 +288,7 @@ def require_free(store: StateStore, what: str) -> None:
     lock = store.lock()
     if lock is None or is_proven_dead(lock):
         return
-    if (datetime.now(UTC) - lock.heartbeat).total_seconds() > LOCK_TIMEOUT_SECONDS:
+    if not beat_just_now(lock, datetime.now(UTC)):
         return
     raise LockedError(
         f"cannot {what}: {lock.owner}@{lock.host} (pid {lock.pid}) is at work since {instant(lock.since)}, lock {lock.nonce}",

@@ -2,7 +2,8 @@
 
 Decides the reading of recorded state for people; ``views.status`` shows it. Leaves every verdict to the engine: this file
 only reads, and what it says of the future (the end of a soak) supposes that nothing bad happens. Rule: a run counts as at
-work while its heartbeat is younger than the lock's timeout and nothing proves it dead.
+work while a watch of its heartbeat says so (``engine.pulse``), or, where nobody watched, while that is young and nothing proves
+it dead.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
 from migrator.engine.patience import key as waits_out
 from migrator.engine.preview import standing_of
+from migrator.engine.pulse import beat_just_now
 from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.forecast import Outlook, look_ahead
@@ -42,7 +44,6 @@ from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
 
-LOCK_TIMEOUT_SECONDS: Final = 30.0
 MOST_LISTED: Final = 100
 _RESTING: Final = (MoveState.SOAKED, MoveState.REVERSED, MoveState.HALTED, MoveState.RETIRED)
 _KEEP_FROM_BEGINNING: Final = frozenset({"wave", "failed", "not-before", "pause"})
@@ -98,7 +99,7 @@ class Situation:
     plan: str
     lock: LockRecord | None
     is_at_work: bool
-    """The lock's holder gave a sign of life within the lock's timeout of ``now``, and is not proven dead."""
+    """The lock's holder gives signs of life, and is not proven dead."""
     waves: tuple[WaveStanding, ...]
     controls: tuple[Control, ...]
     now: datetime
@@ -129,6 +130,7 @@ def assess(
     store: StateStore | None,
     now: datetime,
     is_dead: Callable[[LockRecord], bool] = lambda lock: False,
+    is_beating: bool | None = None,
 ) -> Situation:
     """Read how ``plan`` stands.
 
@@ -136,10 +138,13 @@ def assess(
         schedule: the compiled plan; without it waves come from the store alone and soaks have no known length.
         store: None where there is none yet: then everything is pending.
         is_dead: is the process that holds this lock proven to be gone? Otherwise its heartbeat decides.
+        is_beating: what a watch of the heartbeat found; None: nobody watched, and its age has the word.
     """
     recorded = _read(store)
     lock = recorded.lock
-    is_at_work = lock is not None and not is_dead(lock) and _is_fresh(lock, now)
+    is_at_work = (
+        lock is not None and not is_dead(lock) and (beat_just_now(lock, now) if is_beating is None else is_beating)
+    )
     return Situation(
         plan=plan,
         lock=lock,
@@ -160,10 +165,6 @@ def _pace(store: StateStore, now: datetime) -> Pace | None:
 def _outlook(schedule: Schedule, store: StateStore | None, now: datetime) -> Outlook:
     """The forecast from here on, with what is known without asking any account."""
     return look_ahead(schedule, known_inventories(schedule, store), standing_of(schedule, store, now))
-
-
-def _is_fresh(lock: LockRecord, now: datetime) -> bool:
-    return (now - lock.heartbeat).total_seconds() < LOCK_TIMEOUT_SECONDS
 
 
 def _read(store: StateStore | None) -> _Recorded:

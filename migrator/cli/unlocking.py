@@ -7,6 +7,7 @@ what the run may have sent is waited for after that as if another run had taken 
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -14,11 +15,11 @@ from math import isfinite
 from typing import Final
 
 from migrator.adapters.clock import SystemClock
-from migrator.cli.identity import boot_id, new_run, user
+from migrator.cli.identity import boot_id, is_proven_dead, new_run, user
 from migrator.cli.settings import Settings
-from migrator.cli.situation import LOCK_TIMEOUT_SECONDS
 from migrator.cli.views.figures import duration
 from migrator.cli.wiring import open_state_of, state_url, stored_plans
+from migrator.engine import pulse
 from migrator.engine.lingering import Lingering, Moment, account_for, left_by, lingering, longer, noted
 from migrator.errors import FindingsError, LockedError, UsageError
 from migrator.model.addresses import shown
@@ -54,9 +55,11 @@ def _remove(store: StateStore, lock: LockRecord) -> None:
     """What its run may have sent is waited for all the same; of a process that is stopped nothing comes for long."""
     now = datetime.now(UTC)
     age = (now - lock.heartbeat).total_seconds()
-    if age < LOCK_TIMEOUT_SECONDS:
+    clock = SystemClock()
+    if not is_proven_dead(lock) and asyncio.run(pulse.silent(store, clock, lambda lock: False, _say_watch)) is None:
+        ago = duration(age) if pulse.beat_just_now(lock, now) else "a moment"
         raise LockedError(
-            f"cannot remove lock {lock.nonce}: its run ({_who(lock)}) gave a sign of life {duration(max(0.0, age))} ago",
+            f"cannot remove lock {lock.nonce}: its run ({_who(lock)}) gave a sign of life {ago} ago",
             hint="stop that run first, with Ctrl-C where it runs",
         )
     is_stopped = lock.bound_seconds > LONG_BOUND_SECONDS
@@ -67,6 +70,11 @@ def _remove(store: StateStore, lock: LockRecord) -> None:
     text = f"lock {lock.nonce} of {_who(lock)} removed"
     entry = JournalEntry(now, user(), "unlock", text, run=lock.run, evidence={"heartbeat_age_seconds": round(age)})
     store.remove_lock(lock.nonce, changes=[account_for(store, lock.run), noted(left, moment), AddJournal(entry)])
+
+
+def _say_watch(lock: LockRecord) -> None:
+    text = f"Watching for {pulse.SILENT_SECONDS:.0f} s whether {_who(lock)} gives a sign of life ..."
+    print(text, file=sys.stderr, flush=True)
 
 
 def _stop_waiting(store: StateStore, left: Lingering) -> None:

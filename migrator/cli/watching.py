@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from migrator.adapters.clock import SystemClock
+from migrator.cli import wiring
 from migrator.cli.exits import ExitCode
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import Rollout, known_rollout
@@ -26,16 +28,29 @@ from migrator.cli.views.documents import event_line
 from migrator.cli.views.live import Rates
 from migrator.cli.views.screen import Page
 from migrator.cli.whereabouts import Whereabouts, whereabouts
+from migrator.engine.pulse import Pulse, is_beating
 
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 _CLEAR: Final = "\x1b[2J"
 
 
-def look(rollout: Rollout) -> tuple[Situation, str]:
-    """How the rollout stands now, and the next safe action."""
+def look(rollout: Rollout, pulse: Pulse | None = None) -> tuple[Situation, str]:
+    """How the rollout stands now, and the next safe action. ``pulse``: of whoever looks again and again."""
+    store, beats = rollout.store, None
+    lock = store.lock() if store is not None else None
+    if store is not None and lock is not None:
+        if pulse is not None:
+            beats = pulse.beats(lock, datetime.now(UTC))
+        else:  # watched for some seconds, where the age of the heartbeat says nothing
+            beats = wiring.run_async(is_beating(store, SystemClock(), is_proven_dead))
     situation = assess(
-        rollout.name, schedule=rollout.schedule, store=rollout.store, now=datetime.now(UTC), is_dead=is_proven_dead
+        rollout.name,
+        schedule=rollout.schedule,
+        store=store,
+        now=datetime.now(UTC),
+        is_dead=is_proven_dead,
+        is_beating=beats,
     )
     return situation, next_action(situation, rollout.call)
 
@@ -66,9 +81,10 @@ class _Watch:
     as_json: bool
     rates: Rates = field(default_factory=Rates)
     last: str = ""
+    pulse: Pulse = field(default_factory=lambda: Pulse(SystemClock()))
 
     def look(self, rollout: Rollout) -> None:
-        situation, action = look(rollout)
+        situation, action = look(rollout, self.pulse)
         where = whereabouts(self.settings, None if rollout.call == "PLAN" else rollout.schedule, rollout.store)
         _note_rates(self.rates, situation)
         if self.is_terminal:

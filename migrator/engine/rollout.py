@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from migrator.engine import durations, going_back, waves
+from migrator.engine import durations, going_back, pulse, waves
 from migrator.engine.fleet import Fleet
 from migrator.engine.going_back import Abandon
 from migrator.engine.mover import Shared
@@ -26,7 +26,7 @@ from migrator.engine.routes import RouteDesk
 from migrator.engine.session import CLOSING_SECONDS, Session
 from migrator.engine.world import Outcome, Run, World
 from migrator.errors import CloudError, MigrateError, StateError
-from migrator.model.moves import Control, JournalEntry
+from migrator.model.moves import Control, JournalEntry, LockRecord
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import AddJournal, Change, SetControl, SetNote
@@ -195,7 +195,8 @@ class Rollout:
             return Outcome("interrupted", ("stopped by a signal; state is saved",))
 
     async def _with_lock(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        self._session.open(self.world.is_dead)
+        silent = await pulse.silent(self.world.state, self.world.clock, self.world.is_dead, self._say_watch)
+        self._session.open(self.world.is_dead, silent)
         ended = ""
         keepers = [asyncio.create_task(self._keep_counts()), asyncio.create_task(self._pacing.keep())]
         try:
@@ -232,6 +233,11 @@ class Rollout:
                 with suppress(MigrateError):  # a lost lock, or a busy store: the lock's own end is what counts
                     self._note_run("run-ended", f"run ended: {ended}")
                 await self._session.close()
+
+    def _say_watch(self, lock: LockRecord) -> None:
+        who = f"{lock.owner}@{lock.host}, pid {lock.pid}"
+        text = f"{who} holds the lock; watching for {pulse.SILENT_SECONDS:.0f} s whether it gives a sign of life"
+        self.world.reporter.event("waiting", None, text)
 
     async def _end_counting(self) -> None:
         """A store that refuses the last counts keeps the mark of a run that did not end: the next one knows of a gap then."""

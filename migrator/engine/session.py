@@ -42,8 +42,11 @@ class Session:
         self.taken_over: LockRecord | None = None
         """The lock of the run before, which ended without giving it back."""
 
-    def open(self, is_dead: Callable[[LockRecord], bool]) -> None:
+    def open(self, is_dead: Callable[[LockRecord], bool], silent: LockRecord | None = None) -> None:
         """Take the lock.
+
+        Args:
+            silent: a lock that was watched without a sign of life (``pulse.silent``).
 
         Raises:
             LockedError: another run holds it; names the holder.
@@ -58,12 +61,14 @@ class Session:
         )
         asked = self._moment()
         left, dead, changes = lingering(self._state, asked), "", list[SetNote]()
+        beat = silent.heartbeat if silent is not None else None
         if before is not None:
             gone = is_dead(before)
-            dead = before.nonce if gone else ""
+            is_silent = silent is not None and silent.nonce == before.nonce
+            dead, beat = (before.nonce, None if gone else beat) if gone or is_silent else ("", None)
             left = longer(left, left_by(before, is_dead=gone))
             changes = [account_for(self._state, before.run), noted(left, asked)]
-        self.token = self._state.acquire(wanted, dead=dead, changes=changes).token
+        self.token = self._state.acquire(wanted, dead=dead, silent=beat, changes=changes).token
         self.wait_until, self._waits_for = asked.monotonic + left.seconds, left.lock or wanted.nonce
         self._good_at = self._clock.monotonic()
         self.taken_over = before

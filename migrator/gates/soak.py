@@ -6,7 +6,8 @@ never of the life of a process. Rules:
 
 1. A *round* is all samples with the same ``at``, recorded one after the other. It passes if every gate of ``gates`` passed in
    it, it fails if any sample in it failed, else (inconclusive, errored, a gate missing) it stands still.
-2. Only windows that begin after the switch count; an earlier window's sample is as good as not taken.
+2. Only windows that begin after the switch count; an earlier window's sample is as good as not taken. A clock that was set back
+   asks for windows that lie before the switch, or that were counted already: they add nothing, and what is missing says so.
 3. A failed round sets the clock to zero. A passing round adds the time evaluated since the round before, if that passed too,
    lies no more than two intervals back, and was timed by the same clock. Nothing else adds anything: not a gap, not a round
    that stands still, not the step from one machine's clock to another's. What one clock says is held against its steady
@@ -30,6 +31,7 @@ from typing import Final
 
 from migrator.gates.rows import GateLimits, Rows, SoakVerdict
 from migrator.model.samples import Sample, Verdict
+from migrator.model.units import show_duration
 from migrator.model.values import value
 
 __all__ = ["GateLimits", "SoakClock", "SoakState", "SoakVerdict", "soak"]
@@ -118,7 +120,10 @@ class SoakClock:
 
     def take(self, samples: Iterable[Sample]) -> None:
         """Samples in the order in which they were recorded, whole rounds: all samples of a round carry the same ``at``."""
-        counted = (one for one in samples if one.begin >= self._since)
+        known = list(samples)
+        if known:
+            self._clock.behind_switch = max(timedelta(), self._since - max(one.end for one in known))
+        counted = (one for one in known if one.begin >= self._since)
         for (at, _), round_ in groupby(counted, key=lambda one: (one.at, one.gate in self._occasional)):
             taken = list(round_)
             self._rows.take(taken)
@@ -144,6 +149,10 @@ class _Clock:
         self.last_at: datetime | None = None
         self.looked: set[str] = set()
         self.changed_clock = False
+        self.set_back = timedelta()
+        """How far the last round's windows end before what was counted already."""
+        self.behind_switch = timedelta()
+        """How far the last round's windows end before the switch."""
         self.gap = timedelta()
         """Between the last two passing rounds, if it was too long to count."""
         self._last_end: datetime | None = None
@@ -169,6 +178,7 @@ class _Clock:
             self._last_end = None
             return
         end, one = min(one.end for one in samples), samples[0]
+        self.set_back = max(timedelta(), self._last_end - end) if self._last_end is not None else timedelta()
         self.changed_clock = self._last is not None and self._last.clock != one.clock
         if self._last_end is None or self.changed_clock:
             self._last_end = end
@@ -215,6 +225,12 @@ def _state(clock: _Clock, rows: Rows, gates: Iterable[str]) -> SoakState:
 
 
 def _waiting(clock: _Clock, rows: Rows, gates: Iterable[str]) -> Iterable[str]:
+    if clock.behind_switch:
+        by = show_duration(clock.behind_switch.total_seconds())
+        yield f"a clock that has passed the switch (this machine's is {by} behind it: set it right)"
+    elif clock.set_back and not clock.changed_clock and not clock.is_full:
+        by = show_duration(clock.set_back.total_seconds())
+        yield f"windows that were not counted yet (this machine's clock went back by {by})"
     if clock.last_at is None:
         yield "a first healthy round of samples"
     elif not clock.is_full:

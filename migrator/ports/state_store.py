@@ -197,10 +197,12 @@ class StateStore(Protocol):
         ...
 
     def lock(self) -> LockRecord | None: ...
-    def acquire(self, wanted: LockRecord, *, dead: str = "", changes: Sequence[Change] = ()) -> LockRecord:
-        """Take the lock, and commit ``changes`` with it. LockedError names the holder if another holds it whose heartbeat is
-        fresh, unless its nonce is ``dead``: its process is proven gone. The answer carries a token greater than any before, and
-        not less than ``wanted.token``."""
+    def acquire(
+        self, wanted: LockRecord, *, dead: str = "", silent: datetime | None = None, changes: Sequence[Change] = ()
+    ) -> LockRecord:
+        """Take the lock, and commit ``changes`` with it. LockedError names the holder if another holds it, unless its nonce is
+        ``dead``: its process is proven gone, or its heartbeat did not change while it was watched and is still ``silent``. The
+        answer carries a token greater than any before, and not less than ``wanted.token``."""
         ...
 
     def heartbeat(self, token: int, at: datetime) -> None:

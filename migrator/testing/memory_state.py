@@ -351,9 +351,11 @@ class MemoryStateStore:
         held: LockRecord | None = self._rows.single.get("lock")
         return held
 
-    def acquire(self, wanted: LockRecord, *, dead: str = "", changes: Sequence[Change] = ()) -> LockRecord:
+    def acquire(
+        self, wanted: LockRecord, *, dead: str = "", silent: datetime | None = None, changes: Sequence[Change] = ()
+    ) -> LockRecord:
         check_aware(wanted.since, wanted.heartbeat)
-        check_free(self.lock(), wanted, dead=dead)
+        check_free(self.lock(), wanted, dead=dead, silent=silent)
         token = max(self._rows.single.get("token", 0) + 1, wanted.token)
         taken = replace(wanted, token=token)
         self._write_all(changes)

@@ -12,6 +12,7 @@ import pytest
 
 from migrator.adapters.state import open_store
 from migrator.cli.identity import boot_id, user
+from migrator.engine import pulse
 from migrator.model.moves import LockRecord, PlanRecord
 from migrator.ports.state_store import SavePlan
 from tests.cli.conftest import PLAN, Migrate
@@ -51,6 +52,11 @@ def hold_lock(url: str, *, pid: int, age_seconds: float = 0.0) -> LockRecord:
     store.commit([SavePlan(PlanRecord("tiny", "f", PLAN, now))], token=lock.token)
     store.close()
     return lock
+
+
+async def _still(*_: object) -> bool:
+    """Nobody has half a minute here; what a watch finds is test_pulse's."""
+    return True
 
 
 # Looking.
@@ -342,7 +348,9 @@ def test_a_second_run_exits_5_and_names_the_holder(filled: Migrate) -> None:
     assert "At work" in filled("status", "p.yaml").out
 
 
-def test_unlock_refuses_a_living_run_and_removes_a_silent_one(filled: Migrate) -> None:
+def test_unlock_refuses_a_living_run_and_removes_a_silent_one(filled: Migrate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulse, "SILENT_SECONDS", 20.0)
+    monkeypatch.setattr(pulse, "_is_still", _still)
     lock = hold_lock(STATE, pid=1)
     assert filled("unlock", lock.nonce).code == 5
     store = open_store(STATE, "tiny")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
@@ -15,6 +16,7 @@ from migrator.adapters.state import open_store
 from migrator.cli.identity import boot_id
 from migrator.cli.settings import Settings
 from migrator.cli.unlocking import SENTENCE, remove_lock
+from migrator.engine import pulse
 from migrator.engine.lingering import Lingering, Moment, accounted, lingering, noted
 from migrator.errors import FindingsError, LockedError, UsageError
 from migrator.model.moves import PROVEN_DEAD_SECONDS, LockRecord, PlanRecord
@@ -27,7 +29,9 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr(pulse, "SILENT_SECONDS", 0.2)  # of watching; what it must be is test_pulse's
+    monkeypatch.setattr(pulse, "LOOK_SECONDS", 0.02)
     return Settings(state=f"sqlite:///{tmp_path}/m.db")
 
 
@@ -94,7 +98,7 @@ def test_a_wait_without_end_that_a_later_run_inherited_ends_by_the_same_sentence
     now = datetime.now(UTC)
     moment = Moment.of(boot_id(), SystemClock().monotonic())
     later = LockRecord("beef", 0, "run-2", "ann", "here", 8, "boot", now, now, 0.0)
-    taken = store.acquire(later, changes=[noted(Lingering(inf, lock.nonce), moment)])
+    taken = store.acquire(later, dead=lock.nonce, changes=[noted(Lingering(inf, lock.nonce), moment)])
     says(monkeypatch, SENTENCE)
     with pytest.raises(LockedError):
         remove_lock(settings, lock.nonce)
@@ -107,3 +111,23 @@ def test_a_wait_without_end_that_a_later_run_inherited_ends_by_the_same_sentence
     says(monkeypatch, SENTENCE)
     assert lock.nonce in remove_lock(settings, lock.nonce)
     assert 0.0 < left(settings).seconds <= PROVEN_DEAD_SECONDS
+
+
+def test_a_lock_whose_clock_was_ahead_can_be_removed_and_one_that_beats_cannot(settings: Settings) -> None:
+    """A watch decides, on this machine's steady clock."""
+    ahead = dead_lock(settings, 0.0, silent_seconds=-24 * 3600.0)
+    store = open_store(settings.state, "tiny")
+    right, beats = type(store).lock, [datetime.now(UTC) + timedelta(hours=24)]
+
+    def beating(self: object) -> LockRecord:
+        beats[0] += timedelta(seconds=5)
+        return replace(ahead, heartbeat=beats[0])
+
+    type(store).lock = beating  # type: ignore[method-assign,assignment]
+    try:
+        with pytest.raises(LockedError, match="gave a sign of life a moment ago"):
+            remove_lock(settings, ahead.nonce)
+    finally:
+        type(store).lock = right  # type: ignore[method-assign]
+    assert "lock c0ffee" in remove_lock(settings, ahead.nonce)
+    store.close()

@@ -564,12 +564,15 @@ class StateStoreSuite:
         assert first.token >= 1_700_000_000_000
         assert store.acquire(lock("bb"), dead="aa").token > first.token
 
-    def test_a_lock_without_a_heartbeat_for_30_seconds_is_free(self, store: StateStore) -> None:
+    def test_a_lock_is_free_for_whoever_watched_it_in_silence_and_no_age_makes_it_so(self, store: StateStore) -> None:
         first = store.acquire(lock("aa"))
         store.heartbeat(first.token, at(10))
+        for seconds in (-7200, 5, 41, 7200):
+            with pytest.raises(LockedError):
+                store.acquire(lock("bb", seconds))
         with pytest.raises(LockedError):
-            store.acquire(lock("bb", 40))
-        second = store.acquire(lock("bb", 40.001))
+            store.acquire(lock("bb", 40), dead="aa", silent=at(0))  # it beat after all
+        second = store.acquire(lock("bb", 40), dead="aa", silent=at(10))
         assert second.token > first.token
         assert store.lock() == second
         with pytest.raises(LockedError):

@@ -315,3 +315,27 @@ def test_a_run_whose_last_counts_are_refused_has_its_outcome_and_gives_its_lock_
     assert weeks.apply().code == "done"
     assert weeks.state.lock() is None
     assert any("the last requests were not counted" in text for text in weeks.teller.said)
+
+
+@pytest.mark.parametrize("hours_ahead", [-24.0, -1.0, 1.0, 24.0])
+def test_a_lock_of_a_machine_whose_clock_was_wrong_is_taken_when_it_is_silent(weeks, monkeypatch, hours_ahead):
+    weeks.apply(until=WORLD_BEGINS + timedelta(minutes=30), host="there", skew_seconds=hours_ahead * HOURS)
+    weeks.pass_time(10.0)
+    rollout = weeks.rollout()
+    rollout.world.is_dead = lambda lock: False
+
+    async def work():
+        begun = weeks.loop.time()
+        outcome = await rollout.apply(wait=False)
+        return outcome, weeks.loop.time() - begun
+
+    outcome, seconds = weeks.run(work())
+    assert outcome.code == "waiting"
+    assert 29.0 < seconds < 300.0
+    assert any("watching for 30 s" in text for text in weeks.teller.said)
+
+
+def test_a_machine_whose_clock_is_behind_the_switch_says_why_the_soak_stands_still(weeks):
+    weeks.apply(until=WORLD_BEGINS + timedelta(minutes=10), skew_seconds=3 * HOURS)
+    outcome = weeks.apply(wait=False)
+    assert "a clock that has passed the switch (this machine's is 2 h" in "".join(outcome.reasons)

@@ -18,7 +18,6 @@ from migrator.ports.state_store import AddApproval, AddJournal, Change, ReplaceR
 
 RANGE_PAGE: Final = 32
 """Ranges read at a time: at most 32 x 10,000 records x 24 bytes, 7.7 MB."""
-LOCK_TIMEOUT_SECONDS: Final = 30.0
 """A heartbeat older than this is no sign of life any more."""
 BEFORE_ALL: Final = b""
 """Sorts below the position of every range."""
@@ -95,13 +94,13 @@ def _stretch(change: ReplaceRanges) -> str:
     return f"the stretch ({change.above!r}, {change.upper!r}] of {change.container}/{change.prefix} of {change.move}"
 
 
-def check_free(held: LockRecord | None, wanted: LockRecord, *, dead: str) -> None:
-    """LockedError if a living run other than ``wanted`` holds the lock. ``dead``: the caller proved the process of this
-    lock gone; somebody else may have proved it too, and hold another lock by now."""
-    if held is None or held.nonce in (wanted.nonce, dead):
+def check_free(held: LockRecord | None, wanted: LockRecord, *, dead: str, silent: datetime | None = None) -> None:
+    """LockedError if a run other than ``wanted`` holds the lock, unless it is the one of ``dead``: proven gone, or watched in
+    silence - then ``silent`` is the heartbeat that did not change. Somebody else may have found that too, and hold another lock
+    by now; or the silent run beat after all."""
+    if held is None or held.nonce == wanted.nonce:
         return
-    silence = (wanted.heartbeat - held.heartbeat).total_seconds()
-    if silence > LOCK_TIMEOUT_SECONDS:
+    if held.nonce == dead and silent in (None, held.heartbeat):
         return
     raise LockedError(
         f"cannot start: {held.owner}@{held.host} (pid {held.pid}) has been running since {held.since:%Y-%m-%d %H:%M:%S} "

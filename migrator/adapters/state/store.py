@@ -219,9 +219,11 @@ class SqlStateStore:
     def lock(self) -> LockRecord | None:
         return self._one(LockRecord, t.LOCK, {})
 
-    def acquire(self, wanted: LockRecord, *, dead: str = "", changes: Sequence[Change] = ()) -> LockRecord:
+    def acquire(
+        self, wanted: LockRecord, *, dead: str = "", silent: datetime | None = None, changes: Sequence[Change] = ()
+    ) -> LockRecord:
         with self._writing() as (connection, writer):
-            check_free(self._held(connection), wanted, dead=dead)
+            check_free(self._held(connection), wanted, dead=dead, silent=silent)
             taken = replace(wanted, token=writer.next_number("token", at_least=wanted.token))
             _put_lock(writer, taken)
             for change in changes:

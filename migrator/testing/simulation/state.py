@@ -111,9 +111,11 @@ class NodeState:
     def lock(self) -> LockRecord | None:
         return self._live.lock()
 
-    def acquire(self, wanted: LockRecord, *, dead: str = "", changes: Sequence[Change] = ()) -> LockRecord:
+    def acquire(
+        self, wanted: LockRecord, *, dead: str = "", silent: datetime | None = None, changes: Sequence[Change] = ()
+    ) -> LockRecord:
         self._node.step()
-        return self._inner.acquire(wanted, dead=dead, changes=changes)
+        return self._inner.acquire(wanted, dead=dead, silent=silent, changes=changes)
 
     def heartbeat(self, token: int, at: datetime) -> None:
         self._live.heartbeat(token, at)

@@ -45,9 +45,16 @@ async def clock():
     return HandClock()
 
 
+def watched(state, clock):
+    """The lock, if it was long enough without a heartbeat on this one clock."""
+    lock = state.lock()
+    is_old = lock is not None and (clock.now() - lock.heartbeat).total_seconds() > LOCK_TIMEOUT_SECONDS
+    return lock if is_old else None
+
+
 async def opened(state, clock, run=RUN, *, bound=0.0, is_dead=False):
     session = Session(state, clock, run, {"src": bound})
-    session.open(lambda lock: is_dead)
+    session.open(lambda lock: is_dead, watched(state, clock))
     return session
 
 
@@ -120,7 +127,7 @@ async def test_a_killed_run_is_waited_for_once_as_long_as_its_death_allows(clock
     first.open(lambda lock: False)
     clock.seconds = 2 * LOCK_TIMEOUT_SECONDS
     second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": 300.0})
-    second.open(lambda lock: is_dead)
+    second.open(lambda lock: is_dead, watched(state, clock))
     second.succeed("run-1")
     assert second.wait_until == clock.monotonic() + seconds
     await second.close()
@@ -133,11 +140,11 @@ async def test_a_run_whose_successor_died_before_it_claimed_is_waited_for_no_lon
     state = MemoryStateStore("plan")
     for number in (1, 2):
         killed = Session(state, clock, Run(f"run-{number}", "me", "here", number, "boot"), {"src": 300.0})
-        killed.open(lambda lock: is_dead)
+        killed.open(lambda lock: is_dead, watched(state, clock))
         killed._beat.cancel()
         clock.seconds += 2 * LOCK_TIMEOUT_SECONDS
     third = Session(state, clock, Run("run-3", "me", "here", 3, "boot"), {"src": 300.0})
-    third.open(lambda lock: is_dead)
+    third.open(lambda lock: is_dead, watched(state, clock))
     third.succeed("run-1")
     assert third.wait_until == clock.monotonic() + seconds
     third.succeed("a run that this store never saw")

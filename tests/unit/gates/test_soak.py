@@ -245,6 +245,14 @@ class TestClocks:
         state = self.timed(("a", 0, 0), ("a", 5, 300), ("a", 2, 420), ("a", 7, 720), ("a", 12, 1020))
         assert state.healthy_seconds == 300 + 120 + 300
 
+    def test_a_clock_that_was_set_back_is_said(self) -> None:
+        state = self.timed(("a", 60, 100), ("a", 65, 105), ("a", 10, 110))
+        assert "windows that were not counted yet (this machine's clock went back by 55 min)" in state.waiting_for
+        behind = self.timed(("a", -90, 100))
+        assert behind.waiting_for[0].startswith(
+            "a clock that has passed the switch (this machine's is 1 h 20 min behind it"
+        )
+
     def test_a_round_too_far_from_the_last_is_said(self) -> None:
         state = self.timed(("a", 0, 0), ("a", 11, 660))
         assert state.healthy_seconds == 0

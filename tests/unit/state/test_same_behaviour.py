@@ -162,11 +162,12 @@ class SameBehaviour(RuleBasedStateMachine):
         nonce=st.sampled_from(["aa", "bb"]),
         at=times,
         dead=st.sampled_from(["", "aa", "bb"]),
+        silent=st.none() | times,
         chosen=st.lists(changes, max_size=2),
     )
-    def acquire(self, nonce: str, at: datetime, dead: str, chosen: Sequence[Change]) -> None:
+    def acquire(self, nonce: str, at: datetime, dead: str, silent: datetime | None, chosen: Sequence[Change]) -> None:
         wanted = LockRecord(nonce, 0, "r", "ann", "desk", 1, "b", at, at, 1.5)
-        self.both("acquire", wanted, dead=dead, changes=chosen)
+        self.both("acquire", wanted, dead=dead, silent=silent, changes=chosen)
 
     @rule(token=st.integers(1, 3), at=times)
     def heartbeat(self, token: int, at: datetime) -> None:
