@@ -53,7 +53,8 @@ class Whole:
 
 
 NO_SERVER: Final = "NoServer"
-"""The code of Unreachable where nothing listens at the address, or nobody knows its name."""
+"""The code of Unreachable where the address may be wrong: nothing listens there, nobody knows its name, its certificate is
+another's."""
 TOO_LARGE: Final = "AnswerTooLarge"
 """The code of an answer that is longer than the asker wants to hold."""
 

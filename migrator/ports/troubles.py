@@ -98,4 +98,9 @@ def whose(fault: CloudError) -> Whose:
     return found.whose if found is not None else Whose.ACCOUNT
 
 
-__all__ = ["OTHERS_BLOCKS", "TROUBLES", "Trouble", "Whose", "whose"]
+def is_lease(fault: CloudError) -> bool:
+    """Does somebody hold a lease of it? Most leases end by themselves within a minute; the others a person must break."""
+    return TROUBLES.get(fault.code) is _LEASED
+
+
+__all__ = ["OTHERS_BLOCKS", "TROUBLES", "Trouble", "Whose", "is_lease", "whose"]

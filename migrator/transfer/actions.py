@@ -25,7 +25,7 @@ from migrator.model.values import replace
 from migrator.ports.executor import Refusal
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, DropException, PutException
-from migrator.ports.troubles import OTHERS_BLOCKS, Whose, whose
+from migrator.ports.troubles import OTHERS_BLOCKS, Whose, is_lease, whose
 from migrator.transfer.adopt import is_equal
 from migrator.transfer.copying import Copied, fits_header, same_content
 from migrator.transfer.decide import (
@@ -166,6 +166,7 @@ class Action:
             self._nothing_written()
         elif whose(fault) is Whose.NAME or self._is_alone_in_it(fault):
             self.tally.failed += 1
+            self.tally.leased += is_lease(fault)
             self._except("failed", str(fault))
             self._nothing_written()
         else:
@@ -173,10 +174,11 @@ class Action:
 
     def _is_alone_in_it(self, fault: CloudError) -> bool:
         """A right is the account's, but a credential that has just written others has it: then it is this name that the
-        service does not take. Of a few names only: a right can be lost in the middle of a pass."""
+        service does not take. Of a few names only: a right can be lost in the middle of a pass. Inside a fence it may as well
+        be a refusal that passes, and the next fence shows it."""
         known = self.tally.refused_alone + self.walk.result.refused_alone
         is_either = isinstance(fault, AccessRefused) or fault.code in EITHERS
-        has_right = is_either and self.tally.copied + self.walk.result.copied > 0
+        has_right = is_either and not self.walk.in_fence and self.tally.copied + self.walk.result.copied > 0
         if not has_right or known >= ALONE:
             return False
         self.tally.refused_alone += 1

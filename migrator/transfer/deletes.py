@@ -21,7 +21,7 @@ from typing import NamedTuple
 from migrator.errors import CloudError, ConditionFailed, JudgementError, NotFound, OutcomeUnknown
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.ports.state_store import Change, DropException, PutException, SetNote
-from migrator.ports.troubles import Whose, whose
+from migrator.ports.troubles import Whose, is_lease, whose
 from migrator.transfer import containers
 from migrator.transfer.absences import MOST_CANDIDATES, Absences
 from migrator.transfer.result import PassResult
@@ -119,6 +119,7 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
                 if whose(fault) is not Whose.NAME:
                     raise
                 tally.failed += 1
+                tally.leased += is_lease(fault)
                 tally.name(one.container, one.name, str(fault))
                 told.append(_refused(t, one, fault))
             else:

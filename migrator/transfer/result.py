@@ -32,6 +32,8 @@ class PassResult:
     conflicts: int = 0
     failed: int = 0
     """Names that cannot be carried over, each for its own sake; they are named."""
+    leased: int = 0
+    """Of these, the ones that somebody holds a lease of."""
     refused_alone: int = 0
     """Of these, the ones for which a credential was refused that writes others."""
     stragglers_new: int = 0

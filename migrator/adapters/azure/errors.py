@@ -13,7 +13,15 @@ from collections.abc import Callable
 from typing import Literal
 
 from migrator.adapters.azure.wire import NotSent, TooLarge, UnsafeRequest, WireFailure
-from migrator.adapters.azure.wire.failures import NOT_UNDERSTOOD, NOTHING_LISTENS, OF_PROXY, PROXY_ADDRESS, UNKNOWN_NAME
+from migrator.adapters.azure.wire.failures import (
+    NO_CONNECTION_IN_TIME,
+    NO_TRUST,
+    NOT_UNDERSTOOD,
+    NOTHING_LISTENS,
+    OF_PROXY,
+    PROXY_ADDRESS,
+    UNKNOWN_NAME,
+)
 from migrator.errors import (
     AccessRefused,
     CloudError,
@@ -60,6 +68,8 @@ UNSUPPORTED = frozenset(
 )
 SOURCE_SIGNATURE = "CopySourceAuthenticationFailed"
 """Ours, for what ``x-ms-copy-source-error-code`` says of a signature."""
+WRONG_ADDRESS = frozenset({NOTHING_LISTENS, UNKNOWN_NAME, NO_TRUST, NO_CONNECTION_IN_TIME, PROXY_ADDRESS})
+"""What the first request to a server fails with where its address is wrong, or this machine's way to it."""
 NO_RIGHT = frozenset(
     {"AuthorizationPermissionMismatch", "InsufficientAccountPermissions", "AuthorizationResourceTypeMismatch"}
 )
@@ -224,7 +234,7 @@ def unanswered(why: str, target: Target, *, was_sent: bool, too_large: bool = Fa
     return Unreachable(
         f"cannot reach account {target.account} at {target.endpoint}: {why}",
         hint="check the endpoint in the plan, and this machine's network",
-        code=NO_SERVER if why in (NOTHING_LISTENS, UNKNOWN_NAME, PROXY_ADDRESS) or why.startswith(OF_PROXY) else "",
+        code=NO_SERVER if why in WRONG_ADDRESS or why.startswith(OF_PROXY) else "",
     )
 
 

@@ -33,6 +33,8 @@ TOLD_FROM_SECONDS = 0.1
 WAITING_PASS_SECONDS = 10.0
 """So soon is looked again for objects that a service was not done with; twice as late each time."""
 NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
+LEASE_SECONDS = 65.0
+"""A lease that is not for ever ends within a minute, unless somebody goes on renewing it. Source: Azure "Lease Blob"."""
 LOOK_SECONDS = 1.0
 """How long what the calendar says holds good: finding the next window is work."""
 
@@ -46,8 +48,9 @@ async def copy(mover: Mover) -> Event:
     return Event.COPIED
 
 
-async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
-    """One pass, with its figures committed; Halt if it met what a person must decide."""
+async def one_pass(mover: Mover, *, in_fence: bool = False, waits_for_leases: bool = True) -> PassResult:
+    """One pass, with its figures committed; Halt if it met what a person must decide. Leases that stand in its way get the time
+    in which most of them end."""
     begun = mover.world.clock.monotonic()
     result = await passes.run(mover.transfer(), in_fence=in_fence)
     if not in_fence:
@@ -100,6 +103,13 @@ async def one_pass(mover: Mover, *, in_fence: bool = False) -> PassResult:
             f" --on-conflict, more than the {EXCEPTION_CAP:,} that a barrier can compare one by one{named}; find out"
             f" who writes to {source}, take those objects out of it, then migrate rollback again"
         )
+    if result.failed and result.failed == result.leased and waits_for_leases and not in_fence:
+        text = (
+            f"{mover.id}: {result.leased:,} objects are leased ({some(result)}); one more pass in {LEASE_SECONDS:.0f} s"
+        )
+        mover.tell("waiting", text)
+        await mover.world.clock.sleep(LEASE_SECONDS)
+        return await one_pass(mover, waits_for_leases=False)
     if result.failed:
         raise Halt(
             f"cannot move {mover.id}: {result.failed:,} objects cannot be carried over, all others were ({some(result)});"
