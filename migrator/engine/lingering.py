@@ -6,6 +6,7 @@ of another machine, or after this one was started again, nobody can tell how muc
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from math import isfinite
 
 from migrator.model.moves import LockRecord
@@ -13,7 +14,8 @@ from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
 
 ACCOUNTED = "runs-accounted-for"
-"""The latest runs of this store that ended in order, or whose lock was taken: nothing of them comes later than LINGERING says."""
+"""The latest runs of this store that ended in order, or whose lock was taken, and older ones that a route record still names:
+nothing of them comes later than LINGERING says."""
 ACCOUNTED_RUNS = 200
 LINGERING = "requests-may-still-arrive"
 """``seconds`` after the moment ``at`` of the monotonic clock of ``boot`` requests of the run of ``lock`` may be applied."""
@@ -64,9 +66,18 @@ def accounted(state: StateStore) -> list[str]:
     return list(state.note(ACCOUNTED) or ())
 
 
-def account_for(state: StateStore, run: str) -> SetNote:
-    """To be committed with what ``run`` left to be waited for."""
-    return SetNote(ACCOUNTED, [*accounted(state), run][-ACCOUNTED_RUNS:])
+def account_for(state: StateStore, run: str, named: Collection[str] | None = None) -> SetNote:
+    """To be committed with what ``run`` left to be waited for. A run that a route record still names is remembered for as long
+    as it does, by a halted move for a year if it must.
+
+    Args:
+        named: the runs that records name; None: nobody looked, so none is forgotten.
+    """
+    runs = [*accounted(state), run]
+    if named is not None:
+        old = runs[:-ACCOUNTED_RUNS]
+        runs = [one for one in old if one in named] + runs[-ACCOUNTED_RUNS:]
+    return SetNote(ACCOUNTED, runs)
 
 
 def left_by(lock: LockRecord, *, is_dead: bool) -> Lingering:

@@ -67,6 +67,7 @@ class Rollout:
             succeed=succeed,
             addresses={name: store.endpoint for name, store in world.stores.items()},
         )
+        self._session.named = desk.named_runs
         stores = {
             name: PacedStore(store, self._limits.account(name), self._own_traffic, world.clock)
             for name, store in world.stores.items()

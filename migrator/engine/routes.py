@@ -14,7 +14,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC
 from typing import TypeVar
 
@@ -62,6 +62,8 @@ class RouteDesk:
         self._routing = routing
         self._lineage = lineage
         self._run = run
+        self._runs: set[str] = set()
+        self._saw_all_runs = True
         self._turn = asyncio.Lock()
         self._seen = routing
         self._known: set[str | None] = set()
@@ -72,6 +74,10 @@ class RouteDesk:
         """Records whose fence somebody else may have opened meanwhile; until this desk writes a later epoch."""
         self._epochs: dict[str, int] = {}
         """The highest epoch of each record that was ever seen."""
+
+    def named_runs(self) -> Collection[str] | None:
+        """The runs that records name, or named while this one looked; None where that is not known of all of them."""
+        return self._runs if self._saw_all_runs and self._runs else None
 
     @property
     def drain_seconds(self) -> float:
@@ -237,9 +243,11 @@ class RouteDesk:
             self._broken |= self._open
         if document is None:
             return
+        self._runs |= {record.run for record in document.routes.values()}
         for key, record in document.routes.items():
             self._epochs[key] = max(self._epochs.get(key, 0), record.epoch)
         if isinstance(document, Damaged):
+            self._saw_all_runs = False
             return
         ttl = max(self._seen.ttl_seconds, document.ttl_seconds)
         max_write = max(self._seen.max_write_seconds, document.max_write_seconds)

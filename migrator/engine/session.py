@@ -7,7 +7,7 @@ that stood still goes on if nobody took its lock meanwhile, and sends no more th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from migrator.engine.lingering import Lingering, Moment, account_for, accounted, left_by, lingering, longer, noted
@@ -39,6 +39,8 @@ class Session:
         self.wait_until = 0.0
         """On the monotonic clock: before it an earlier run's writes may still be applied, so ``ready`` does not end."""
         self._waits_for = ""
+        self.named: Callable[[], Collection[str] | None] = lambda: None
+        """The runs that route records name; None: nobody knows."""
         self.taken_over: LockRecord | None = None
         """The lock of the run before, which ended without giving it back."""
 
@@ -84,7 +86,8 @@ class Session:
         await surely(self._clock, lambda: self._state.release(self.token), within=CLOSING_SECONDS)
 
     def _account(self) -> None:
-        self._state.commit([account_for(self._state, self._run.id), self._noted()], token=self.token)
+        accounted_for = account_for(self._state, self._run.id, self.named())
+        self._state.commit([accounted_for, self._noted()], token=self.token)
 
     def succeed(self, run: str) -> None:
         """A record that ``run`` had claimed is claimed now. Unless this store has accounted for that run, requests of it may

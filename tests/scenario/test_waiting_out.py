@@ -339,3 +339,28 @@ def test_a_machine_whose_clock_is_behind_the_switch_says_why_the_soak_stands_sti
     weeks.apply(until=WORLD_BEGINS + timedelta(minutes=10), skew_seconds=3 * HOURS)
     outcome = weeks.apply(wait=False)
     assert "a clock that has passed the switch (this machine's is 2 h" in "".join(outcome.reasons)
+
+
+def test_a_halted_move_is_not_kept_back_by_runs_that_nobody_remembers(weeks, monkeypatch):
+    """Its record names the run that halted it; two hundred runs of cron ended in order since."""
+    from migrator.engine import lingering
+
+    monkeypatch.setattr(lingering, "ACCOUNTED_RUNS", 3)
+    weeks.app.figure = lambda at: 9.0
+    weeks.change_wave("first", on_failure="halt")
+    weeks.cron(times=6)
+    assert weeks.record("na/web").state is MoveState.HALTED
+    weeks.cron(times=20)
+    weeks.app.figure = lambda at: 0.0
+    rollout = weeks.rollout()
+    rollout.world.write_bounds = {"dst-na-web": 30 * 24 * HOURS}
+    rollout._session._bound = 30 * 24 * HOURS
+    weeks.run(rollout.retry(reason="mended", who="anna"))
+    rollout = weeks.rollout()
+    rollout._session._bound = 30 * 24 * HOURS
+
+    async def work():
+        outcome = await rollout.apply(wait=False)
+        return outcome, rollout._session.lingering.seconds
+
+    assert weeks.run(work())[1] == 0.0

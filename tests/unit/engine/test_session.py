@@ -8,7 +8,7 @@ from math import inf
 
 import pytest
 
-from migrator.engine.lingering import Lingering, Moment, lingering
+from migrator.engine.lingering import ACCOUNTED_RUNS, Lingering, Moment, accounted, lingering
 from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, Session
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
@@ -240,3 +240,21 @@ async def test_a_wait_without_end_is_carried_and_says_whose_it_is(clock):
     assert third.lingering == Lingering(inf, nonce)
     assert third.lingering.in_words() == "for as long as its signature holds"
     await third.close()
+
+
+async def test_a_run_that_a_route_record_still_names_is_remembered_however_many_came_after_it(clock):
+    """A halted move is claimed by nobody: its record names the run that halted it, through weeks of cron."""
+    state = MemoryStateStore("plan")
+    for number in range(450):
+        session = await opened(state, clock, a_run(number), bound=BOUND)
+        session.named = lambda: {"run-3"}
+        await session.close()
+    kept = accounted(state)
+    assert len(kept) == ACCOUNTED_RUNS + 1
+    last = await opened(state, clock, a_run(999), bound=BOUND)
+    last.succeed("run-3")
+    assert last.wait_until <= clock.monotonic()
+    last.succeed("run-4")
+    assert last.wait_until == clock.monotonic() + BOUND
+    await last.close()
+    assert len(accounted(state)) == ACCOUNTED_RUNS + 2, "nobody looked at the records, so none was forgotten"
