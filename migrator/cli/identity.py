@@ -6,17 +6,20 @@ in the same boot and in the same table of processes (containers have their own, 
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
+import re
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from migrator.model.moves import LockRecord
+from migrator.model.people import Person
 
 if TYPE_CHECKING:
     from migrator.engine.world import Run
 
+_NOT_IN_NAMES: Final = re.compile(r"[^\w.@\\-]", re.ASCII)
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _PROCESS_TABLE: Final = Path("/proc/self/ns/pid")
 
@@ -31,11 +34,20 @@ def new_run() -> Run:
 
 
 def user() -> str:
-    """The login of the person at the keyboard, or ``uid N`` where it has no name."""
+    """Who is at the keyboard, in one text."""
+    return str(person())
+
+
+def person() -> Person:
+    """The login of the process's real user number, and who became it by sudo. Variables such as LOGNAME are not asked: whoever
+    runs this may set them."""
+    uid = os.getuid()
     try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return f"uid {os.getuid()}"
+        login = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        login = f"uid {uid}"
+    sudo = _NOT_IN_NAMES.sub("", os.environ.get("SUDO_USER", ""))[:64]
+    return Person(login, uid, sudo if sudo != login else "")
 
 
 def boot_id() -> str:

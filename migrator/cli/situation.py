@@ -13,6 +13,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import Final
 
+from migrator.engine.authors import approvals_that_count
 from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
@@ -140,7 +141,7 @@ def assess(
         is_dead: is the process that holds this lock proven to be gone? Otherwise its heartbeat decides.
         is_beating: what a watch of the heartbeat found; None: nobody watched, and its age has the word.
     """
-    recorded = _read(store)
+    recorded = _read(schedule, store)
     lock = recorded.lock
     is_at_work = (
         lock is not None and not is_dead(lock) and (beat_just_now(lock, now) if is_beating is None else is_beating)
@@ -167,14 +168,14 @@ def _outlook(schedule: Schedule, store: StateStore | None, now: datetime) -> Out
     return look_ahead(schedule, known_inventories(schedule, store), standing_of(schedule, store, now))
 
 
-def _read(store: StateStore | None) -> _Recorded:
+def _read(schedule: Schedule | None, store: StateStore | None) -> _Recorded:
     if store is None:
         return _Recorded({}, {}, (), (), None)
     return _Recorded(
         waves={wave.name: wave for wave in store.waves()},
         moves={str(move.id): move for move in store.moves()},
         controls=tuple(store.controls()),
-        approvals=tuple(store.approvals()),
+        approvals=tuple(store.approvals()) if schedule is None else approvals_that_count(schedule, store),
         lock=store.lock(),
         store=store,
     )

@@ -247,6 +247,23 @@ def place_of_state(url: str) -> str:
     return str(Path(path.partition("?")[0]).absolute())
 
 
+async def entra_names(schedule: Schedule) -> tuple[str, ...]:
+    """How Microsoft Entra ID calls whoever runs this: user name and object id, of a token for the plan's accounts.
+
+    Raises:
+        AccessRefused: it gives no token.
+    """
+    from migrator.adapters.azure.credentials import DEFAULT_AUDIENCE, bearer_token, names_in, open_token_source
+
+    references = (one.credential for one in schedule.accounts.values() if one.kind == "azure")
+    reference = next((one for one in references if not one.startswith("env:")), "default")
+    source = open_token_source(reference, what="this approval", cloud=schedule.cloud)
+    try:
+        return names_in(await bearer_token(source, DEFAULT_AUDIENCE, what="this approval"))
+    finally:
+        await source.close()
+
+
 def all_accounts(schedule: Schedule) -> set[str]:
     """The accounts that a run touches."""
     moved = {account for move in schedule.moves for account in (move.source, move.target)}

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from migrator.engine import enforcing, releasing, stays
+from migrator.engine.authors import approvals_that_count
 from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.patience import Patience
 from migrator.engine.releasing import ADOPT_HINT, said
@@ -100,7 +101,7 @@ class Shared:
         now = self.world.clock.monotonic()
         if now - self._controls_at >= CONTROL_SECONDS:
             self._controls, self._controls_at = self.world.state.controls(), now
-            self._approvals = self.world.state.approvals()
+            self._approvals = approvals_that_count(self.schedule, self.world.state)
 
 
 @dataclass(slots=True)

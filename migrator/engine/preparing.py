@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrator.engine import stays
+from migrator.engine.authors import now_by
 from migrator.engine.basis import basis_of, key_of
 from migrator.engine.edited import Edited, has_soak
 from migrator.engine.edits import may_have_another_target, refusals
@@ -47,6 +48,7 @@ def prepare(fleet: Fleet, text: str, change: Editing | None = None) -> None:
     if is_edited or (before is not None and before.document != text):  # an older version kept comments too
         changes.append(SavePlan(PlanRecord(schedule.name, schedule.fingerprint, text, now)))
     if is_edited:
+        changes.append(now_by(fleet.shared.run.owner))
         changes.append(_plan_entry(fleet, change, is_first=before is None))
     waves = {record.name: record for record in state.waves()}
     moves = {record.id: record for record in state.moves()}

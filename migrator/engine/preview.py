@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from migrator.engine.asking import Asked, ask_gates, gate_answers
+from migrator.engine.authors import approvals_that_count
 from migrator.engine.enforcing import fence_findings
 from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.looking import InventoryMode, Seen, look
@@ -18,6 +19,7 @@ from migrator.engine.probing import probe
 from migrator.engine.world import World
 from migrator.forecast import Inventory, Outlook, Standing, look_ahead
 from migrator.gates.reach import gate_findings
+from migrator.machine.waiting import is_approved
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
@@ -85,14 +87,14 @@ def standing_of(schedule: Schedule, state: StateStore | None, now: datetime) -> 
     """Where the recorded rollout stands; nothing has begun without a store."""
     if state is None:
         return Standing(now)
-    fingerprints = {wave.name: wave.fingerprint for wave in schedule.waves}
+    approvals = approvals_that_count(schedule, state)
     wishes = {one.scope for one in state.controls() if one.kind in ("hold", "pause") and one.value}
     return Standing(
         now=now,
         moves={record.id: record for record in state.moves()},
         waves={record.name: record for record in state.waves()},
         held=frozenset(wave.name for wave in schedule.waves if wishes & {"", f"wave:{wave.name}"}),
-        approved=frozenset(one.wave for one in state.approvals() if fingerprints.get(one.wave) == one.fingerprint),
+        approved=frozenset(wave.name for wave in schedule.waves if is_approved(wave, approvals)),
     )
 
 

@@ -20,6 +20,7 @@ from typing import Final
 from migrator.forecast.windows import is_open, next_open, room
 from migrator.machine.waves import blocked_by
 from migrator.model.moves import Approval, WaveState
+from migrator.model.people import Person
 from migrator.model.schedule import Freeze, PlannedWave, Schedule
 from migrator.model.units import show_duration
 from migrator.model.values import value
@@ -101,8 +102,26 @@ def waits_to_cut_over(
 
 
 def is_approved(wave: PlannedWave, approvals: Sequence[Approval]) -> bool:
-    """By somebody who saw the wave as it is written now: an edited wave needs a new approval."""
-    return any(given.wave == wave.name and given.fingerprint == wave.fingerprint for given in approvals)
+    """By somebody who may, and who saw the wave as it is written now: an edited wave needs a new approval."""
+    return any(
+        given.wave == wave.name and given.fingerprint == wave.fingerprint and may_approve(wave, Person.read(given.who))
+        for given in approvals
+    )
+
+
+def may_approve(wave: PlannedWave, person: Person, author: str | None = None) -> bool:
+    """Is the person one whom the wave's approval asks for? ``author``: who applied or edited the plan, where that is known."""
+    if wave.approval_by and not person.admitted & set(wave.approval_by):
+        return False
+    return not (wave.approval_not_by_author and author and person.barred & Person.read(author).barred)
+
+
+def counted(waves: Sequence[PlannedWave], approvals: Sequence[Approval], author: str | None) -> tuple[Approval, ...]:
+    """The approvals without those that an author gave to a wave whose author may not."""
+    known = {wave.name: wave for wave in waves}
+    return tuple(
+        one for one in approvals if one.wave not in known or may_approve(known[one.wave], Person.read(one.who), author)
+    )
 
 
 def lateness(wave: PlannedWave, state: WaveState, now: datetime) -> str | None:

@@ -146,6 +146,10 @@ class PlannedWave:
     cutover: Cutover
     verify: Verify
     approval_required: bool = False
+    approval_by: tuple[str, ...] = ()
+    """Only these may approve: logins, or names of Microsoft Entra ID; empty: anybody."""
+    approval_not_by_author: bool = False
+    """Whoever applied the plan first, or edited it last, may not."""
     change_windows: tuple[ChangeWindow, ...] = ()
     not_before: datetime | None = None
     complete_by: datetime | None = None

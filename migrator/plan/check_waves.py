@@ -35,6 +35,8 @@ def check_waves(report: Report) -> None:
         _times(report, ("waves", position), wave)
         _soak(report, ("waves", position), wave)
         _verify(report, ("waves", position, "verify"), wave.verify)
+        if not wave.approval.required and (wave.approval.by or wave.approval.not_the_author):
+            report.fault(("waves", position, "approval"), "who may approve is said of an approval that is not required")
     _verify(report, ("verify",), report.document.verify)
     _pauses(report)
     _many(report)

@@ -167,7 +167,9 @@ def _wave(document: Document, position: int, areas: Mapping[str, Area], gates: M
         rollback_scope=part.rollback_scope,
         cutover=cutover_of(document.cutover, part.cutover),
         verify=_verify(document.verify, part.verify),
-        approval_required=part.approval == "required",
+        approval_required=part.approval.required,
+        approval_by=tuple(part.approval.by),
+        approval_not_by_author=part.approval.not_the_author,
         change_windows=tuple(
             dict.fromkeys(
                 ChangeWindow(frozenset(DAYS.index(day) for day in one.days), one.begin, one.end, one.timezone)

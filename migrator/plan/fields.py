@@ -203,6 +203,15 @@ def read_many(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def read_approval(value: Any) -> Any:
+    """``required`` and ``none`` are short for a mapping."""
+    if isinstance(value, dict):
+        return value
+    if value not in ("required", "none"):
+        raise ValueError("one of required, none is wanted here, or a mapping such as {required: true, by: [ada]}")
+    return {"required": value == "required"}
+
+
 def read_days(value: Any) -> Any:
     return ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] if value == "*" else value
 

@@ -36,6 +36,7 @@ from migrator.plan.fields import (
     Variable,
     Webhook,
     Whole,
+    read_approval,
     read_areas,
     read_containers,
     read_days,
@@ -55,6 +56,16 @@ MetricName = Literal[
 """What a gate may ask of an account by name."""
 _NAMES: Final = {"type": "array", "items": {"type": "string"}}
 _NAME_OR_NAMES: Final = {"anyOf": [{"type": "string"}, _NAMES]}
+_APPROVAL: Final = {
+    "anyOf": [
+        {"type": "string", "enum": ["required", "none"]},
+        {
+            "type": "object",
+            "properties": {"required": {"type": "boolean"}, "by": _NAMES, "not_the_author": {"type": "boolean"}},
+            "additionalProperties": False,
+        },
+    ]
+}
 Words = Annotated[list[Text], Field(min_length=1)]
 
 
@@ -258,6 +269,16 @@ class FreezePart(Part):
     end: Instant = Field(alias="to")
 
 
+class ApprovalPart(Part):
+    """Who must say that a wave's cut-overs may begin."""
+
+    required: Flag = True
+    by: list[Text] = Field(default_factory=list, description="logins, or names of Microsoft Entra ID; default anybody")
+    not_the_author: Flag = Field(
+        default=False, description="whoever applied the plan first, or edited it last, may not approve"
+    )
+
+
 class WavePart(Part):
     """Moves released together."""
 
@@ -271,8 +292,9 @@ class WavePart(Part):
     gates: list[Text] = Field(default_factory=list)
     on_failure: Literal["rollback", "halt"] = "rollback"
     rollback_scope: Literal["wave", "move"] = "wave"
-    approval: Literal["required", "none"] = Field(
-        default="none", description="required: no cut-over before `migrate approve`; copying goes on"
+    approval: Annotated[ApprovalPart, BeforeValidator(read_approval), WithJsonSchema(_APPROVAL)] = Field(
+        default=ApprovalPart(required=False),
+        description="required: no cut-over before `migrate approve`; copying goes on",
     )
     change_windows: list[WindowPart] = Field(default_factory=list, description="cut-overs only inside; any of them")
     not_before: Instant | None = Field(default=None, description="nothing of the wave begins earlier")

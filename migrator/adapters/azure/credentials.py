@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -242,6 +243,18 @@ def _read_connection_string(text: str) -> _Found:
     )
 
 
+def names_in(token: str) -> tuple[str, ...]:
+    """Who a token of Microsoft Entra ID is for: its user name or application id, and the object id. It came from the authority
+    itself over TLS, so its signature is not checked. Empty where it cannot be read."""
+    try:
+        part = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        found = [claims.get(name) for name in ("upn", "preferred_username", "unique_name", "appid", "oid")]
+    except (LookupError, ValueError, AttributeError):
+        return ()
+    return tuple(dict.fromkeys(one for one in found if isinstance(one, str) and one and not set(one) & set("(),")))
+
+
 def opens_storage(value: str) -> bool:
     """Is this a key, a signature or a connection string of a storage account? Such a value goes to storage alone."""
     try:
@@ -282,4 +295,12 @@ def _end_of(sas: str) -> datetime | Literal[""] | None:
         return None
 
 
-__all__ = ["KEY_BOUND_SECONDS", "Credential", "bearer_token", "open_credential", "open_token_source", "opens_storage"]
+__all__ = [
+    "KEY_BOUND_SECONDS",
+    "Credential",
+    "bearer_token",
+    "names_in",
+    "open_credential",
+    "open_token_source",
+    "opens_storage",
+]
