@@ -183,7 +183,7 @@ async def retry(
     Raises:
         UsageError: the scope has nothing to retry, or none of these containers.
     """
-    accepted = live_containers.accept(fleet, scope, accept_containers, reason=reason, who=who)
+    accepted = await live_containers.accept(fleet, scope, accept_containers, reason=reason, who=who)
     adopted = await adopting.adopt(fleet, scope, reason=reason, who=who) if adopt_route else []
     reasons, refused = list(adopting.told(fleet, adopted)), []
     for move in scope:

@@ -27,8 +27,11 @@ def live_account(mover: Mover) -> str:
 
 async def lost_containers(mover: Mover) -> list[str]:
     """What the live account had and has no more, and that no person spoke of. CloudError: it cannot be listed."""
-    store, is_source = mover.store(live_account(mover)), live_side(mover.record) == "source"
-    return await containers.lost(mover.world.state, mover.id, mover.plan.area, store, is_source=is_source)
+    state, store, is_source = mover.world.state, mover.store(live_account(mover)), live_side(mover.record) == "source"
+    present = await store.containers()
+    if over := containers.void(state, mover.id, store.account, containers.etags(present)):
+        mover.commit(*over)
+    return await containers.lost(state, mover.id, mover.plan.area, store, present, is_source=is_source)
 
 
 def way_out(mover: Mover, lost: Sequence[str]) -> str:
@@ -61,11 +64,14 @@ async def halted_before_going_back(mover: Mover) -> str:
     return reason
 
 
-def accept(fleet: Fleet, scope: Sequence[PlannedMove], names: Sequence[str], *, reason: str, who: str) -> list[str]:
+async def accept(
+    fleet: Fleet, scope: Sequence[PlannedMove], names: Sequence[str], *, reason: str, who: str
+) -> list[str]:
     """Put on record that customers dropped these containers of the live accounts; one sentence for each move they belong to.
 
     Raises:
-        UsageError: a name belongs to no move of ``scope``; nothing was written.
+        UsageError: a name belongs to no move of ``scope``, or is not lost; nothing was written for the moves that follow.
+        CloudError: an account cannot be listed.
     """
     for name in names:
         if not any(move.area.prefixes_in(name) for move in scope):
@@ -80,8 +86,15 @@ def accept(fleet: Fleet, scope: Sequence[PlannedMove], names: Sequence[str], *, 
             continue
         mover = fleet.mover(move)
         live = live_account(mover)
+        lost = await lost_containers(mover)
+        if there := [name for name in mine if name not in lost]:
+            raise UsageError(
+                f"cannot accept that container {', '.join(there)} is gone: {live} has it, with what was in it",
+                hint=f"migrate retry without it lets {move.id} go on",
+            )
         text = f"{move.id}: {', '.join(mine)} of {live} was dropped by customers: {reason}"
-        note = containers.accept(fleet.world.state, move.id, live, mine)
+        present = containers.etags(await mover.store(live).containers())
+        note = containers.accept(fleet.world.state, move.id, live, mine, present)
         fleet.commit(note, fleet.journal("container-accepted", text, wave=mover.wave.name, actor=who))
         told.append(f"{move.id}: {live} may be without {', '.join(mine)}")
     return told

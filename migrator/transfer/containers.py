@@ -13,6 +13,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from shlex import quote
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from migrator.transfer.evidence import RECORD_BYTES, Evidence, generation_hash
 from migrator.transfer.listing import Seen, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken, order_key
 
+ALL: Final = "all"
 NAMED: Final = 5
 """Containers that a sentence names."""
 
@@ -35,14 +37,27 @@ def noted(state: StateStore, move: MoveId, account: str) -> Mapping[str, str]:
     return dict(note) if note else {}
 
 
-def accepted(state: StateStore, move: MoveId, account: str) -> frozenset[str]:
-    """Containers of ``account`` that customers dropped, as a person says."""
-    return frozenset(state.note(_accepted_key(move, account)) or ())
+def accepted(state: StateStore, move: MoveId, account: str, present: Mapping[str, str]) -> frozenset[str]:
+    """Containers of ``account`` that customers dropped, as a person says. The word holds for the loss it was said of: while the
+    container is not there, or while the same new one is (``present``: ETags by name)."""
+    return frozenset(name for name, etag in _words(state, move, account).items() if present.get(name, "") == etag)
 
 
-def accept(state: StateStore, move: MoveId, account: str, names: Collection[str]) -> SetNote:
-    """To be committed: what a person says. It holds until a pass has carried it out, or sees the container again."""
-    return SetNote(_accepted_key(move, account), sorted(accepted(state, move, account) | set(names)))
+def accept(state: StateStore, move: MoveId, account: str, names: Iterable[str], present: Mapping[str, str]) -> SetNote:
+    """To be committed: what a person says."""
+    words = {**_words(state, move, account), **{name: present.get(name, "") for name in names}}
+    return SetNote(_accepted_key(move, account), words)
+
+
+def void(state: StateStore, move: MoveId, account: str, present: Mapping[str, str]) -> list[SetNote]:
+    """To be committed whenever the containers were looked at: words about a loss that is over."""
+    words, hold = _words(state, move, account), accepted(state, move, account, present)
+    rest = {name: etag for name, etag in words.items() if name in hold}
+    return [SetNote(_accepted_key(move, account), rest or None)] if rest != words else []
+
+
+def _words(state: StateStore, move: MoveId, account: str) -> dict[str, str]:
+    return dict(state.note(_accepted_key(move, account)) or {})
 
 
 def learn(
@@ -57,43 +72,48 @@ def learn(
     seen = {info.name: info.etag for info in present}
     new = {**{name: etag for name, etag in known.items() if name in keep}, **seen}
     changes = [SetNote(_noted_key(move, account), new)] if new != known else []
-    for words, key in (
-        (accepted(state, move, account), _accepted_key(move, account)),
-        (replaced(state, move, account), _replaced_key(move, account)),
-    ):
-        if words & seen.keys():
-            changes.append(SetNote(key, sorted(words - seen.keys()) or None))
+    words, others = _words(state, move, account), replaced(state, move, account)
+    if words.keys() & seen.keys():
+        rest = {name: etag for name, etag in words.items() if name not in seen}
+        changes.append(SetNote(_accepted_key(move, account), rest or None))
+    if others & seen.keys():
+        changes.append(SetNote(_replaced_key(move, account), sorted(others - seen.keys()) or None))
     return changes
 
 
-def missing(state: StateStore, move: MoveId, area: Area, account: str, present: Iterable[str]) -> list[str]:
+def missing(state: StateStore, move: MoveId, area: Area, account: str, present: Mapping[str, str]) -> list[str]:
     """Containers that ``account``, the live side, had and has no more, and that no person spoke of; ascending. What ``present``
     leaves out counts as had if the evidence has objects of it, or if the plan names it and it was seen there."""
-    there = set(present)
-    found = {name for name, _ in state.containers_with_ranges(move) if name not in there and area.prefixes_in(name)}
+    found = {name for name, _ in state.containers_with_ranges(move) if name not in present and area.prefixes_in(name)}
     lost = {name for name in found if _has_objects(state, move, name)}
-    named = [one.container for one in area.selectors if not one.is_glob and one.container not in there]
+    named = [one.container for one in area.selectors if not one.is_glob and one.container not in present]
     if named:
         seen = noted(state, move, account)
         lost |= {name for name in named if name in seen}
-    return sorted(lost - accepted(state, move, account))
+    return sorted(lost - accepted(state, move, account, present))
 
 
-async def lost(state: StateStore, move: MoveId, area: Area, store: ObjectStore, *, is_source: bool) -> list[str]:
-    """As ``missing``, asked of the live side now, and those that were replaced. Reads one listing, and those containers whose
-    ETag is not the one that was noted, up to the first object that is known.
+async def lost(
+    state: StateStore, move: MoveId, area: Area, store: ObjectStore, held: Iterable[ContainerInfo], *, is_source: bool
+) -> list[str]:
+    """As ``missing``, and those that were replaced: reads the containers whose ETag is not the one that was noted, up to the
+    first object that is known. ``held``: all containers of ``store``, the live side.
 
     Raises:
-        CloudError: the account cannot be listed.
+        CloudError: one of them cannot be listed.
     """
-    present = [info for info in await store.containers() if area.prefixes_in(info.name)]
-    found = missing(state, move, area, store.account, (info.name for info in present))
-    words = accepted(state, move, store.account)
+    present = [info for info in held if area.prefixes_in(info.name)]
+    found = missing(state, move, area, store.account, etags(present))
+    words = accepted(state, move, store.account, etags(present))
     others = [name for name in renewed(state, move, store.account, present) if name not in words]
     for name in others:
         if await was_replaced(state, move, store, name, area.prefixes_in(name), is_source=is_source):
             found.append(name)
     return sorted(found)
+
+
+def etags(present: Iterable[ContainerInfo]) -> dict[str, str]:
+    return {info.name: info.etag for info in present}
 
 
 def renewed(state: StateStore, move: MoveId, account: str, present: Iterable[ContainerInfo]) -> list[str]:
@@ -106,33 +126,52 @@ async def was_replaced(
     state: StateStore, move: MoveId, store: ObjectStore, container: str, prefixes: Iterable[str], *, is_source: bool
 ) -> bool:
     """Does a container hold no generation that the evidence knows, and lack names that it knows? Then it is not the one that
-    was proved. To be asked before anything of it is copied: what is copied is known from then on.
+    was proved. To be asked before anything of it is copied: what is copied is known from then on. So where a pass did not end,
+    or the container changed while it went on, what is known tells nothing, and the lack of a name is enough.
 
     Args:
         is_source: is it on the move's source side?
     """
     if container in replaced(state, move, store.account):
         return True
+    is_doubtful = in_doubt(state, move, store.account, container)
     lacks_names = False
     for prefix in prefixes:
         known = sum(len(one.records) // RECORD_BYTES for one in state.ranges(move, container, prefix))
         if not known:
             continue
         try:
-            seen = await _known_names(state, move, store, container, prefix, is_source=is_source)
+            seen = await _known_names(
+                state, move, store, container, prefix, is_source=is_source, to_the_end=is_doubtful
+            )
         except OrderBroken:
-            seen = 0  # nobody can tell: a person is asked
-        if seen is None:
+            seen = _Known()  # nobody can tell: a person is asked
+        if seen.is_familiar and not is_doubtful:
             return False
-        lacks_names = lacks_names or seen < known
+        lacks_names = lacks_names or seen.names < known
     return lacks_names
 
 
+@dataclass(slots=True)
+class _Known:
+    """``names`` that the evidence knows were seen; ``is_familiar``: one of them as the generation that it knows."""
+
+    names: int = 0
+    is_familiar: bool = False
+
+
 async def _known_names(
-    state: StateStore, move: MoveId, store: ObjectStore, container: str, prefix: str, *, is_source: bool
-) -> int | None:
-    """How many names that the evidence knows are there, each as another generation; None as soon as one is the same."""
-    order, seen = state.note(order_key(move, container, prefix)) or ORDERS[0], 0
+    state: StateStore,
+    move: MoveId,
+    store: ObjectStore,
+    container: str,
+    prefix: str,
+    *,
+    is_source: bool,
+    to_the_end: bool,
+) -> _Known:
+    """Of one listing; unless ``to_the_end``, as far as the first generation that is known."""
+    order, found = state.note(order_key(move, container, prefix)) or ORDERS[0], _Known()
     ranges = state.ranges(move, container, prefix)
     at = next(ranges)
     evidence = Evidence.unpack(at.records)
@@ -145,12 +184,35 @@ async def _known_names(
                     evidence = Evidence.unpack(at.records)
                 record = evidence.get(blob.name)
                 if record is not None:
-                    seen += 1
-                    if generation_hash(blob.name, blob.etag) == (record.source if is_source else record.target):
-                        return None
+                    found.names += 1
+                    known = record.source if is_source else record.target
+                    found.is_familiar = found.is_familiar or generation_hash(blob.name, blob.etag) == known
+            if found.is_familiar and not to_the_end:
+                break
     finally:
         await stream.close()
-    return seen
+    return found
+
+
+def begin_pass(state: StateStore, move: MoveId, account: str) -> list[SetNote]:
+    """To be committed before a pass copies anything: until it has ended, what is known of ``account`` may be of a container that
+    was made anew meanwhile."""
+    key = _doubts_key(move, account)
+    return [] if state.note(key) == ALL else [SetNote(key, ALL)]
+
+
+def end_pass(
+    move: MoveId, account: str, before: Mapping[str, ContainerInfo], after: Iterable[ContainerInfo]
+) -> SetNote:
+    """To be committed at its end: which of the containers that it walked over changed meanwhile."""
+    now = {info.name: info.etag for info in after}
+    changed = sorted(name for name, info in before.items() if now.get(name) != info.etag)
+    return SetNote(_doubts_key(move, account), changed or None)
+
+
+def in_doubt(state: StateStore, move: MoveId, account: str, container: str) -> bool:
+    doubts: Any = state.note(_doubts_key(move, account))
+    return doubts == ALL or container in (doubts or ())
 
 
 def replaced(state: StateStore, move: MoveId, account: str) -> frozenset[str]:
@@ -194,6 +256,10 @@ def _has_objects(state: StateStore, move: MoveId, container: str) -> bool:
 
 def _noted_key(move: MoveId, account: str) -> str:
     return f"containers/{move}/{account}"
+
+
+def _doubts_key(move: MoveId, account: str) -> str:
+    return f"doubtful-containers/{move}/{account}"
 
 
 def _replaced_key(move: MoveId, account: str) -> str:

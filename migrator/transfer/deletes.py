@@ -30,6 +30,7 @@ from migrator.transfer.subject import Place, Transfer
 MOST_HELD = MOST_CANDIDATES
 GROUP = 100
 """Deletes that are counted together before the first of them."""
+FRESH_SECONDS = 5.0
 MOST_UNSURE = 1_000
 """Names of unanswered deletes that are kept, so that they can be given back."""
 CONFIRMED = {"blob": "BlobNotFound", "container": "ContainerNotFound"}
@@ -43,6 +44,8 @@ class Candidate(NamedTuple):
     name: str
     etag: str
     is_lost: bool = False
+    container_etag: str | None = None
+    """Of the origin's container when the pass began; None: it was not there."""
 
 
 @dataclass(slots=True)
@@ -52,11 +55,13 @@ class Candidates:
     held: list[Candidate] = field(default_factory=list)
     count: int = 0
 
-    def add(self, container: str, found: Absences, *, is_lost: bool) -> None:
+    def add(self, container: str, found: Absences, *, is_lost: bool, container_etag: str | None) -> None:
         """``found`` in one container, both its listings being complete."""
         self.count += found.candidate_count
         room = max(0, MOST_HELD - len(self.held))
-        self.held += [Candidate(container, name, etag, is_lost) for name, etag in found.candidates[:room]]
+        self.held += [
+            Candidate(container, name, etag, is_lost, container_etag) for name, etag in found.candidates[:room]
+        ]
 
 
 async def delete_candidates(t: Transfer, candidates: Candidates, result: PassResult) -> None:
@@ -92,7 +97,8 @@ async def delete_candidates(t: Transfer, candidates: Candidates, result: PassRes
 
 def _refuse_lost(t: Transfer, candidates: Candidates, total_above_cap: int) -> None:
     lost = {one.container for one in candidates.held if one.is_lost}
-    lost -= containers.accepted(t.state, t.move, t.origin.account)
+    present = {one.container: one.container_etag for one in candidates.held if one.container_etag is not None}
+    lost -= containers.accepted(t.state, t.move, t.origin.account, present)
     if lost:
         names, live, other = sorted(lost), t.origin.account, t.destination.account
         raise JudgementError(
@@ -106,11 +112,12 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
     names = [[one.container, one.name] for one in group]
     _count(t, PassResult(deletes_reserved=len(group)), SetNote(_key(t), [*map(list, unsure), *names]))
     tally, told, begun = PassResult(), list[Change](), len(unsure)
+    origin = _Origin(t)
     try:
         for one in group:
             await t.admit()
             try:
-                is_deleted = await _delete(t, one)
+                is_deleted = await origin.is_as_it_was(one) and await _delete(t, one)
             except (OutcomeUnknown, asyncio.CancelledError) as fault:
                 unsure.append((one.container, one.name))
                 if isinstance(fault, asyncio.CancelledError):
@@ -137,6 +144,26 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
 def _count(t: Transfer, tally: PassResult, *changes: Change) -> None:
     t.commit(changes, tally)
     t.deletes_counted += tally.deletes_reserved
+
+
+class _Origin:
+    """Are its containers those whose listings the pass has read? One that was made anew since has none of their names. Asked
+    again when the answer is older than FRESH_SECONDS."""
+
+    def __init__(self, t: Transfer) -> None:
+        self._t = t
+        self._asked: dict[str, tuple[float, str | None]] = {}
+
+    async def is_as_it_was(self, one: Candidate) -> bool:
+        now = self._t.clock.monotonic()
+        at, etag = self._asked.get(one.container, (-1e9, None))
+        if now - at > FRESH_SECONDS:
+            try:
+                etag = (await self._t.origin.container(one.container)).etag
+            except NotFound:
+                etag = None
+            self._asked[one.container] = (now, etag)
+        return etag == one.container_etag
 
 
 async def _delete(t: Transfer, one: Candidate) -> bool:

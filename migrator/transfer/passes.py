@@ -41,6 +41,12 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     await sides.make_missing(transfer)
     await container_shape.carry(transfer, sides.here, sides.there, result)
     replaced = await sides.replaced(transfer)
+    opened = containers.begin_pass(transfer.state, transfer.move, transfer.origin.account)
+    opened += containers.void(
+        transfer.state, transfer.move, transfer.origin.account, containers.etags(sides.here.values())
+    )
+    if opened:
+        transfer.commit(opened, PassResult())
     for name in sides.names:
         is_at_origin = name in sides.here
         walks = [
@@ -51,7 +57,8 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
             if walk.has_container and not is_at_origin:
                 result.superseded += walk.absences.candidate_count  # it is there again: the next pass looks
             else:
-                candidates.add(name, walk.absences, is_lost=not is_at_origin or name in replaced)
+                etag = sides.here[name].etag if is_at_origin else None
+                candidates.add(name, walk.absences, is_lost=not is_at_origin or name in replaced, container_etag=etag)
     await delete_candidates(transfer, candidates, result)
     await sweeping.sweep(transfer, result)
     # They could not be applied any more when this pass began, and it has seen every name since. One that was not answered again
@@ -59,9 +66,7 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     gone = [write for write in expired if transfer.outstanding.get((write.container, write.name)) is write]
     if gone:
         transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in gone], PassResult())
-    learned = sides.learned(transfer)
-    if learned:
-        transfer.commit(learned, PassResult())
+    transfer.commit(await sides.learned(transfer), PassResult())
     result.seconds = transfer.clock.monotonic() - begun
     return result
 
@@ -119,13 +124,16 @@ class _Sides:
                 made = as_made(self.here[name], keeps_public_access=transfer.keeps_public_access)
                 await transfer.destination.create_container(made)
 
-    def learned(self, transfer: Transfer) -> list[SetNote]:
+    async def learned(self, transfer: Transfer) -> list[SetNote]:
         """After a whole pass: these containers are the ones that were proved. One that was made in this pass is noted by the
         next one."""
         state, move = transfer.state, transfer.move
         origin, destination = transfer.origin.account, transfer.destination.account
-        keep = containers.noted(state, move, origin).keys() - containers.accepted(state, move, origin)
+        words = containers.accepted(state, move, origin, containers.etags(self.here.values()))
+        keep = containers.noted(state, move, origin).keys() - words
+        after = await transfer.origin.containers()
         return [
+            containers.end_pass(move, origin, self.here, after),
             *containers.learn(state, move, origin, self.here.values(), keep=keep),
             *containers.learn(state, move, destination, self.there.values()),
         ]

@@ -12,10 +12,11 @@ from migrator.engine import mover as mover_module
 from migrator.engine import recovering, releasing, stays, steps
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import cut, preflight
-from migrator.errors import CloudError, ConditionFailed
+from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown
 from migrator.machine import transitions
 from migrator.machine.events import Event
 from migrator.model.moves import Direction, MoveState
+from migrator.model.objects import CREATE, NOTHING
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
 from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES
@@ -24,7 +25,7 @@ from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.clients import Customer
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
-from migrator.transfer import actions, decide, deletes, listing, walk
+from migrator.transfer import absences, actions, containers, decide, deletes, listing, sweeping, walk
 from migrator.transfer.decide import Decision, Verb
 
 
@@ -320,6 +321,54 @@ def a_lease_is_a_change_meanwhile():
     return patched(Account, "_unleased", unleased)
 
 
+def lost_containers_are_deletes():
+    """What is gone with its container was deleted by customers, like everything that is gone."""
+    return patched(deletes, "_refuse_lost", lambda t, candidates, total_above_cap: None)
+
+
+def new_containers_are_old_ones():
+    """A container that is there is the one that was there."""
+
+    async def was_replaced(*args, **more):
+        return False
+
+    async def is_as_it_was(self, one):
+        return True
+
+    return all_of(
+        patched(containers, "was_replaced", was_replaced), patched(deletes._Origin, "is_as_it_was", is_as_it_was)
+    )
+
+
+def absences_before_the_end():
+    """What a side has not shown so far is not there."""
+
+    def drop(self, above, upper, records, *, but):
+        records.forget(set(records).difference(but))
+
+    return all_of(
+        patched(absences.Absences, "drop", drop),
+        patched(walk, "waits_for_the_end", lambda case, decision, *, will_copy: False),
+    )
+
+
+def a_sweep_is_not_announced():
+    """An empty object is committed over blocks of ours and deleted; whoever dies in between leaves it."""
+
+    async def is_emptied(t, container, name):
+        try:
+            written = await t.destination.commit_blocks(container, name, [], NOTHING, condition=CREATE)
+            await t.destination.delete(container, name, if_match=written.etag)
+            return True
+        except (NotFound, ConditionFailed):
+            return False
+        except OutcomeUnknown:
+            t.leave([t.unanswered(container, name, "create", None)])
+            return False
+
+    return patched(sweeping, "_is_emptied", is_emptied)
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -345,5 +394,9 @@ BREAKAGES = {
         another_type_is_written_over,
         blocks_of_others_are_in_the_way,
         a_lease_is_a_change_meanwhile,
+        lost_containers_are_deletes,
+        new_containers_are_old_ones,
+        absences_before_the_end,
+        a_sweep_is_not_announced,
     )
 }

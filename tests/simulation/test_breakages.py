@@ -39,6 +39,9 @@ FOUND_BY = {
     "another-type-is-written-over": {"halted-for-a-name"},
     "blocks-of-others-are-in-the-way": {"halted-for-a-name"},
     "a-lease-is-a-change-meanwhile": {"halted-for-a-name"},
+    "lost-containers-are-deletes": {"lost-container"},
+    "new-containers-are-old-ones": {"lost-container"},
+    "absences-before-the-end": {"own-called-foreign", *LOST},
 }
 
 

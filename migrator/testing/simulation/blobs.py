@@ -98,7 +98,7 @@ class Account:
         self, name: str, *, order: NameOrder = "utf-8", tiers: bool = True, carries_tiers: bool = False
     ) -> None:
         self.name = name
-        self.order = order
+        self.sort_by(order)
         self.tiers = tiers
         self.carries_tiers = carries_tiers
         self.containers: dict[str, Container] = {}
@@ -112,11 +112,29 @@ class Account:
         self.rehydrates: Callable[[Account, str, str, str], None] | None = None
         """Called with (account, container, name, tier) when a blob begins to leave the archive; None: that takes no time."""
         self._etags = 0
+        self._made = 0
+
+    def sort_by(self, order: NameOrder) -> None:
+        """Before there are any names."""
+        self.order = order
         self._codec = "utf-8" if order == "utf-8" else "utf-16-be"
 
     @property
     def endpoint(self) -> str:
         return f"https://{self.name}.blob.example"
+
+    def make_container(self, like: ContainerInfo) -> None:
+        """A new one, with an ETag of its own."""
+        self.containers[like.name] = Container(replace(like, etag=self._next_container_etag()))
+
+    def touch_container(self, name: str) -> None:
+        """Its properties or policies were set."""
+        held = self.open(name)
+        held.info = replace(held.info, etag=self._next_container_etag())
+
+    def _next_container_etag(self) -> str:
+        self._made += 1
+        return f"0xC{self._made:04X}"
 
     def key(self, name: str) -> bytes:
         return name.encode(self._codec, "surrogatepass")

@@ -29,6 +29,9 @@ async def real_engine(schedule: Schedule, doors: Doors, run: Run, command: str) 
         return await rollout.rollback(abandon=Abandon("simulated", "operator"))
     if command.startswith("rollback-"):
         return await rollout.rollback(on_conflict=command.removeprefix("rollback-"))
+    if command.startswith("retry-containers "):
+        names = command.removeprefix("retry-containers ").split(",")
+        return await rollout.retry(reason="simulated", who="operator", accept_containers=names)
     if command in ("retry", "retry-deletes"):
         accepted = MANY_DELETES if command == "retry-deletes" else None
         outcome = await rollout.retry(reason="simulated", who="operator", accept_deletes=accepted)

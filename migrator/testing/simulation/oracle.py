@@ -46,6 +46,8 @@ HAND_GRACE_SECONDS = 45.0
 FENCE_SLACK_SECONDS = 120.0
 """Slow swaps at both ends of a fence, on top of its budget."""
 GUARDIAN_SECONDS = 10.0
+DELETE_SECONDS = 30.0
+"""Between the question whether a name is gone and the delete that follows: throttled tries may lie between them."""
 MOST_EPOCHS = 2
 """A tool's step of the epoch, above all that were ever said: one more where somebody else may have written unseen."""
 MOST_EXCEPTIONS = 1_000_000
@@ -123,6 +125,8 @@ class Oracle:
         self._cases = {str(move.id): _Case(move) for move in schedule.moves}
         self._owners: dict[tuple[str, str, str], _Case | None] = {}
         self._generations: dict[bytes, tuple[Any, str]] = {}
+        self._lost: dict[Place, tuple[set[str], float]] = {}
+        """By account and container: what was in it, and when it was lost."""
         self._kept: list[str] = []
         """What the journals of all stores say was kept."""
         self._directions: dict[tuple[str, str], Direction] = {}
@@ -159,6 +163,8 @@ class Oracle:
         case = self._owner(account.name, container, name)
         if name.startswith(RESERVED_PREFIX):
             return
+        if (account.name, container) in self._lost:
+            self._lost[account.name, container][0].discard(name)  # customers wrote it anew, and may delete that
         if case is None:
             if sender.is_tool:
                 self.break_("neighbour-touched", f"{sender.name} did {kind} to {account.name}/{container}/{name!r}")
@@ -215,6 +221,8 @@ class Oracle:
         is_elsewhere = route is not None and route.endpoint != self._accounts[route.account].endpoint
         if is_elsewhere and not (was_on_its_way or self._in_grace(case)):
             self.break_("wrong-address", f"{what}, while customers are sent to {route.endpoint if route else ''}")
+        if kind == "delete":
+            self._judge_loss(case, account, container, name, sent_at, what)
         is_forward = self._directions.get((sender.name, str(case.plan.id))) is Direction.FORWARD
         if kind == "delete" and account.name == case.plan.source and is_forward:
             self.break_("source-deleted", f"{what}, going forward")
@@ -226,6 +234,21 @@ class Oracle:
             other = case.plan.target if account.name == case.plan.source else case.plan.source
             if after.body not in case.bodies.get((other, container, name), ()):
                 self.break_("mixed-generations", f"{what}: no generation of {other} was like it ({after.body!r})")
+
+    def _judge_loss(self, case: _Case, account: Account, container: str, name: str, sent_at: float, what: str) -> None:
+        """What is lost with a whole container, by accident, is no delete of a customer's."""
+        other = case.plan.target if account.name == case.plan.source else case.plan.source
+        lost = self._lost.get((other, container))
+        if lost is not None and name in lost[0] and sent_at > lost[1] + DELETE_SECONDS:
+            self.break_("lost-container", f"{what}, because {other} has lost {container} at {lost[1]:.3f}")
+
+    def lost(self, account: str, container: str, names: set[str]) -> None:
+        """Somebody dropped a container by accident, with these names."""
+        self._lost[account, container] = (names, self._loop.time())
+
+    def found(self, account: str, container: str) -> None:
+        """It is there again."""
+        self._lost.pop((account, container), None)
 
     def _is_kept(self, account: Account, container: str, blob: Blob) -> bool:
         """Are the bytes under the reserved prefix of the account they are destroyed at, and does the journal say so?

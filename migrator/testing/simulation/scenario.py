@@ -30,7 +30,7 @@ from migrator.model.values import replace
 from migrator.ports.state_store import SaveMove, SetControl
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
-from migrator.testing.simulation.blobs import SEED, Account, Blob, Container, Sender
+from migrator.testing.simulation.blobs import SEED, Account, Blob, NameOrder, Sender
 from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.clients import (
     initial,
@@ -58,10 +58,11 @@ from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.testing.simulation.store import Wire
-from migrator.testing.simulation.terrain import Terrain, make_terrain
+from migrator.testing.simulation.terrain import NAMES, ORDERED_APART, Terrain, make_terrain, sorts_apart
 from migrator.testing.simulation.troubles import Troubles
 from migrator.testing.simulation.tuning import slow_looks, small_ranges, without_collector
 from migrator.testing.simulation.weather import Weather
+from migrator.testing.simulation.wholes import Wholes
 
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
@@ -120,7 +121,8 @@ class Scenario:
     def __init__(self, seed: int, engine: Engine) -> None:
         self.seed = seed
         self.random = random = Chance(f"scenario {seed}")
-        self.terrain: Terrain = make_terrain(random)
+        is_apart = sorts_apart(seed)
+        self.terrain: Terrain = make_terrain(random, names=ORDERED_APART if is_apart else NAMES)
         self.schedule = self.terrain.schedule
         self.busy_seconds = random.choice([200.0, 600.0, 1200.0])
         """Until then customers write, machines die and operators change their minds; then calm."""
@@ -135,6 +137,8 @@ class Scenario:
         }
         self.oracle = Oracle(self.loop, self.schedule, self.accounts, self.writers)
         self.wires = {name: self._wire(name) for name in self.accounts}
+        if is_apart:
+            self._sort_apart()
         self.board = RouteBoard(self.loop, self._route_weather(), f"routes {seed}")
         self.board.swapped = self._swapped
         self.state = MemoryStateStore("simulated", lineage=f"lineage-{seed}")
@@ -154,8 +158,18 @@ class Scenario:
         self.troubles = Troubles(self)
         self.crowd = Crowd(self)
         self.oddities = Oddities(self)
+        self.wholes = Wholes(self)
 
     # The world.
+
+    def _sort_apart(self) -> None:
+        """Sources keep one order, targets the other, and pages are short."""
+        chance = Random(f"{self.seed}/pages")
+        orders: list[NameOrder] = chance.sample(["utf-8", "utf-16"], 2)
+        sources = {move.source for move in self.schedule.moves}
+        for name, wire in self.wires.items():
+            wire.account.sort_by(orders[name in sources])
+            wire.weather.page_entries = chance.choice((1, 2, 3))
 
     def weather(self) -> Weather:
         weather = Weather.of(self.random, late_seconds=self.credential_seconds * 0.95)
@@ -224,7 +238,7 @@ class Scenario:
 
     def _fill(self) -> None:
         for account, container in self.terrain.containers:
-            self.accounts[account].containers[container] = Container(ContainerInfo(container))
+            self.accounts[account].make_container(ContainerInfo(container))
             if (policies := self.wires[account].policies) is not None:
                 policies.put(container, (WRITERS, READERS), -POLICY_PROPAGATION_SECONDS)
         for account, container, name in self.terrain.neighbours:
@@ -357,10 +371,13 @@ class Scenario:
         """Trouble until the busy time is over; then nobody holds, pauses or breaks anything any more."""
         trouble = self.loop.create_task(self.troubles.work(), name="trouble", context=self.loop.world)
         oddities = self.loop.create_task(self.oddities.work(), name="oddities", context=self.loop.world)
+        wholes = self.loop.create_task(self.wholes.work(), name="wholes", context=self.loop.world)
         await asyncio.sleep(self.busy_seconds)
         trouble.cancel()
         oddities.cancel()
+        wholes.cancel()
         self.oddities.end()
+        self.wholes.end()
         for state in (self.state, *self.copies):
             _clear_controls(state)
 
@@ -368,6 +385,8 @@ class Scenario:
         """What a patient operator does next, by what ``status`` says."""
         moves = self.state.moves()
         halted = [move for move in moves if move.state is MoveState.HALTED]
+        if (answer := self.wholes.answer()) is not None:
+            return answer
         if any("--accept-deletes" in move.reason for move in halted):
             return "retry-deletes"
         if any("--on-conflict" in move.reason for move in halted) and command != "rollback-target":
@@ -405,6 +424,8 @@ class Scenario:
             self.oracle.break_("engine-crash", f"{process.node.name} ({command}) ended with {fault!r}")
 
     def _next_command(self) -> str:
+        if (answer := self.wholes.answer(at_once=False)) is not None:
+            return answer
         draw = self.random.random()
         if self._some(MoveState.HALTED, MoveState.REVERSED):
             return self.random.choice(("retry", "retry", "retry-deletes", "apply", "rollback", *BACK))

@@ -28,7 +28,7 @@ from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, P
 from migrator.model.values import replace
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Origin, Whole, Written
 from migrator.ports.write_policy import ContainerPolicies
-from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
+from migrator.testing.simulation.blobs import Account, Blob, Sender
 from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import WORLD_BEGINS, Nap, Node, SimLoop
 from migrator.testing.simulation.policies import Policies
@@ -198,9 +198,8 @@ class SimStore:
 
     async def create_container(self, like: ContainerInfo) -> None:
         def effect(sent_at: float) -> None:
-            self._contents.containers.setdefault(
-                like.name, Container(ContainerInfo(like.name, dict(like.metadata), like.public_access))
-            )
+            if like.name not in self._contents.containers:
+                self._contents.make_container(ContainerInfo(like.name, dict(like.metadata), like.public_access))
 
         await self.send(effect, is_write=True)
 
@@ -407,7 +406,11 @@ class SimStore:
     async def set_policies(
         self, container: str, policies: Sequence[StoredPolicy], *, public_access: str | None
     ) -> None:
-        await self.send(lambda sent_at: self._policies.put(container, policies, self.wire.loop.time()), is_write=True)
+        def effect(sent_at: float) -> None:
+            self._contents.touch_container(container)
+            self._policies.put(container, policies, self.wire.loop.time())
+
+        await self.send(effect, is_write=True)
 
     async def accepts(self, container: str, policy: StoredPolicy, name: str) -> bool:
         """Nothing is written here: what it creates it would remove at once."""

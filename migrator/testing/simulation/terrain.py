@@ -6,6 +6,7 @@ milliseconds and a hot name is hit by several hands.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Literal
 
@@ -27,22 +28,42 @@ from migrator.model.schedule import (
 from migrator.model.values import replace, value
 from migrator.testing.simulation.clients import Territory
 
+# UTF-8 and UTF-16 sort two emoji and two names of U+E000 to U+FFFF, all of them at the end, in different orders.
 NAMES = (
     "a",
     "a/b",
     "a//b",
     "b c#?%.txt",
-    "emoji \U0001f389",
+    "\U0001f389 emoji",
     "\uffee after every emoji in UTF-8 only by code point",
-    "dots...",
+    "\U0001f389",
     "é",
     "new\nline",
     "z",
-    "z0",
+    "\uff83\uff7d\uff84",
     "m/1",
     "m/2",
     "m/3",
 )
+ORDERED_APART = (
+    "\U0001f389",
+    "\uff83\uff7d\uff84",
+    "\U0001f389 emoji",
+    "\uffee",
+    "m/\U0001f600",
+    "m/\uff21",
+    "m/1",
+    "\ue000 private",
+    "\U00020000 an ideograph",
+    "\uff21\U0001f389",
+    "\uff21\uffee",
+    "a",
+    "\U0001f600",
+    "\ufb01",
+)
+"""Two orders disagree about nearly every pair of these."""
+APART_CHANCE = 0.15
+"""In so many stories names are of this kind, the two sides of a move sort them differently, and pages are short."""
 CLOCK_MARGIN_SECONDS = 5.0
 WINDOW_SECONDS = 60.0
 ENFORCED_CHANCE = 0.3
@@ -59,7 +80,12 @@ class Terrain:
     neighbours: tuple[tuple[str, str, str], ...]
 
 
-def make_terrain(random: Random) -> Terrain:
+def sorts_apart(seed: int) -> bool:
+    """Is it a story in which orders of names break?"""
+    return Random(f"{seed}/orders").random() < APART_CHANCE
+
+
+def make_terrain(random: Random, *, names: Sequence[str] = NAMES) -> Terrain:
     """The terrain of a seed: one or two regions, one or two areas in each."""
     areas = {
         "web": Area("web", (Selector("web-*"),)),
@@ -76,7 +102,7 @@ def make_terrain(random: Random) -> Terrain:
         for area in used:
             id = MoveId(region, area)
             moves.append(PlannedMove(id, areas[area], source, f"{region}-{area}"))
-            territories.append(Territory(id, _names(random, area)))
+            territories.append(Territory(id, _names(random, area, names)))
             if random.random() < 0.3:
                 containers.append((f"{region}-{area}", "web-1" if area == "web" else "events"))
         if "web" in used:
@@ -90,8 +116,8 @@ def _fence(random: Random, moves: list[PlannedMove]) -> Literal["route", "access
     return "access-policy" if random.random() < ENFORCED_CHANCE and is_alone else "route"
 
 
-def _names(random: Random, area: str) -> tuple[tuple[str, str], ...]:
-    chosen = random.sample(NAMES, random.choice((2, 3, 4, 5, 6, 7, 8, 9)))
+def _names(random: Random, area: str, names: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    chosen = random.sample(names, random.choice((2, 3, 4, 5, 6, 7, 8, 9)))
     if area == "mail":
         return tuple(("events", f"email/{name}") for name in chosen)
     return tuple((random.choice(("web-1", "web-2")), name) for name in chosen)
