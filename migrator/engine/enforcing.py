@@ -7,7 +7,10 @@ It binds signatures (SAS) that name such a policy and nothing else; the plan's f
 - policies of the account that the route names are never left revoked outside a fence: after a release, after a switch to it, and
   at the start of every run they are put back, and by the guardian if the engine dies. Those of the account that was left stay so;
 - the guardian knows them before the first is revoked;
-- a policy that somebody else has changed meanwhile is left as it is, and said.
+- a policy that somebody else has changed meanwhile is left as it is, and said;
+- policies are changed as everything else is: within the budget, counted, and on a claim that is asked for before each request. A
+  revocation needs the move's own claim, its fence; putting back needs the lock, and a route that lets writers write at that
+  account: another run's fence is none.
 """
 
 from __future__ import annotations
@@ -19,17 +22,19 @@ from typing import TYPE_CHECKING
 
 from migrator.engine.leftovers import sweep
 from migrator.engine.putting_back import put_back
-from migrator.errors import CloudError, JudgementError, NotFound, OutcomeUnknown
+from migrator.errors import CloudError, JudgementError, NotFound, OutcomeUnknown, RouteChanged, StateError
 from migrator.machine.agreement import live_account
 from migrator.machine.policies import can_write, without_writing
 from migrator.model.findings import Finding
 from migrator.model.moves import RevokedPolicy
 from migrator.model.names import RESERVED_PREFIX, Area
+from migrator.model.routes import READ_WRITE
 from migrator.model.schedule import POLICY_PROPAGATION_SECONDS, PlannedMove, Schedule
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal
 from migrator.ports.write_policy import PolicyHolder
+from migrator.transfer.paced import PacedStore
 
 if TYPE_CHECKING:
     from migrator.engine.mover import Mover
@@ -41,6 +46,8 @@ PROBE_SECONDS = 60.0
 """How long a policy may go on being accepted before the fence is given up."""
 PROBE_PAUSE_SECONDS = 1.0
 RESTORE_ATTEMPTS = 30
+RESTORE_SECONDS = 120.0
+"""So often, and so long, before the policies are left to whoever looks next."""
 RESTORE_PAUSE_SECONDS = 2.0
 
 
@@ -59,14 +66,14 @@ async def revoke(mover: Mover) -> float:
     if mover.wave.cutover.fence != "access-policy" or mover.record.is_abandoning:
         return float("-inf")
     account = live_account(mover.record)
-    holder = holder_of(mover.store(account))
+    store = mover.store(account)
+    holder = holder_of(store)
     if holder is None:
         raise JudgementError(
             f"cannot enforce the fence of {mover.id}: {account} has no stored access policies to prove"
         )
     known = mover.record.revoked
     closed = {(one.account, one.container, one.policy.id) for one in known}
-    store = mover.store(account)
     changed: list[RevokedPolicy] = []
     for container in await _containers(store, mover.plan.area):
         await sweep(store, container, PROBES)
@@ -120,6 +127,9 @@ async def restore(mover: Mover) -> None:
     A revocation that was not answered, or that a dead run had sent, may be applied after this. As long as such requests may
     arrive (``Session.wait_until``) the policies stay on record, and whoever looks again - each step, each round of ``ready``,
     the next run - puts them back again. Never raises CloudError: what cannot be put back now stays on record too, and is said.
+
+    Raises:
+        LockedError: another run has the lock; it puts them back.
     """
     clock = mover.world.clock
     if mover.record.intent is not None or not (ours := _of_the_live_account(mover)):
@@ -163,20 +173,46 @@ def _may_come_late(mover: Mover, account: str) -> None:
 
 async def _restored(mover: Mover, container: str, group: Sequence[RevokedPolicy]) -> list[str] | None:
     """What is left as somebody else made it; None if the service would not do it."""
-    account = group[0].account
+    account, clock, session = group[0].account, mover.world.clock, mover.shared.session
+    give_up = clock.monotonic() + RESTORE_SECONDS
     for attempt in range(RESTORE_ATTEMPTS):
         try:
-            return await _restore_one(mover.store(account), container, group)
+            session.check()
+            return await _restore_one(_to_put_back(mover, account), container, group)
         except NotFound:
             return [f"{account}/{container} is gone"]
+        except asyncio.CancelledError:
+            _may_come_late(mover, account)
+            raise
+        except (RouteChanged, StateError):
+            return None  # nobody can say whose lock it is, or no writer is waited for there now; whoever looks next asks again
         except CloudError as fault:
             if isinstance(fault, OutcomeUnknown):
                 _may_come_late(mover, account)
-            if attempt == RESTORE_ATTEMPTS - 1:
+            if attempt == RESTORE_ATTEMPTS - 1 or clock.monotonic() >= give_up:
                 mover.tell("warning", f"{mover.id}: policies of {account}/{container} stay revoked: {fault.message}")
                 return None
-        await mover.world.clock.sleep(RESTORE_PAUSE_SECONDS)
+        await clock.sleep(RESTORE_PAUSE_SECONDS)
     return None
+
+
+def _to_put_back(mover: Mover, account: str) -> ObjectStore:
+    """The account, for putting policies back. Not on the move's own claim: that one waits while an operator pauses, and after a
+    release that a guardian made the record is not this run's yet."""
+
+    async def claim() -> float:
+        mover.shared.session.check()
+        asked = mover.world.clock.monotonic()
+        found = (await mover.shared.desk.to_release()).get(str(mover.id))
+        ours = (account, READ_WRITE, mover.world.state.lineage)
+        if found is None or (found.account, found.mode, found.lineage) != ours:
+            raise RouteChanged(
+                f"cannot put back access policies of {mover.id}: its route does not let writers write there"
+            )
+        return mover.claimed_until(asked)
+
+    found = mover.shared.stores[account]
+    return found.claimed(claim) if isinstance(found, PacedStore) else found
 
 
 async def _restore_one(store: ObjectStore, container: str, group: Sequence[RevokedPolicy]) -> list[str]:
@@ -193,9 +229,8 @@ def _note(mover: Mover, kind: str, changed: Sequence[RevokedPolicy]) -> AddJourn
 
 
 def holder_of(store: ObjectStore) -> PolicyHolder | None:
-    """The account behind ``store`` as a holder of policies that can be proven; None if it is none."""
-    inner = getattr(store, "inner", store)
-    return inner if isinstance(inner, PolicyHolder) and inner.can_prove_policies else None
+    """``store`` as a holder of policies that can be proven; None if its account is none."""
+    return store if isinstance(store, PolicyHolder) and store.can_prove_policies else None
 
 
 async def _containers(store: ObjectStore, area: Area) -> list[str]:

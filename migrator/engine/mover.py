@@ -269,7 +269,11 @@ class Mover:
         """Before a write is sent, or a batch goes to other hands: as ``admit``, and until when (monotonic) it may be sent. The
         claim is read again when half its time is over, so that nothing starts with less."""
         await self._look_at_claim(CLAIM_SECONDS / 2)
-        return min(self._claim_at + CLAIM_SECONDS, self.shared.session.good_until)
+        return self.claimed_until(self._claim_at)
+
+    def claimed_until(self, asked: float) -> float:
+        """Until when (monotonic) something may be sent on a route that was asked for at ``asked``."""
+        return min(asked + CLAIM_SECONDS, self.shared.session.good_until)
 
     async def _look_at_claim(self, oldest_seconds: float) -> None:
         await self.unpaused()

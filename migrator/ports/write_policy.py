@@ -32,7 +32,8 @@ class PolicyHolder(Protocol):
     async def set_policies(
         self, container: str, policies: Sequence[StoredPolicy], *, public_access: str | None
     ) -> None:
-        """Replace all of them, and keep ``public_access`` as it is given."""
+        """Replace all of them, and keep ``public_access`` as it is given. Where the service can tell, ConditionFailed if the
+        container was changed after this holder last read its policies: what was read is what is replaced."""
         ...
 
     async def accepts(self, container: str, policy: StoredPolicy, name: str) -> bool:

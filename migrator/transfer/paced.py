@@ -16,6 +16,7 @@ from math import inf
 from typing import Final, Protocol, TypeVar
 
 from migrator.errors import CloudError, InternalError, OutcomeUnknown, Throttled, Unreachable
+from migrator.model.moves import StoredPolicy
 from migrator.model.objects import Condition, ContainerInfo, Listed, Page, Shape, Survey
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
@@ -30,6 +31,7 @@ from migrator.ports.object_store import (
     Written,
     minute_of_answer,
 )
+from migrator.ports.write_policy import ContainerPolicies, PolicyHolder
 from migrator.transfer.limits import AccountLimits, grant_together
 
 T = TypeVar("T")
@@ -80,7 +82,8 @@ async def unclaimed() -> float:
 
 
 class PacedStore:
-    """``inner`` within ``limits``; implements ObjectStore. Without ``claim`` every write is an InternalError."""
+    """``inner`` within ``limits``; implements ObjectStore, and PolicyHolder where ``inner`` does. Without ``claim`` every write
+    is an InternalError."""
 
     def __init__(
         self,
@@ -328,6 +331,30 @@ class PacedStore:
 
     async def abort_copy(self, container: str, name: str, copy_id: str) -> None:
         await self._send("write", lambda: self.inner.abort_copy(container, name, copy_id))
+
+    # Stored access policies, of accounts that have them (``PolicyHolder``).
+
+    @property
+    def can_prove_policies(self) -> bool:
+        return isinstance(self.inner, PolicyHolder) and self.inner.can_prove_policies
+
+    @property
+    def _holder(self) -> PolicyHolder:
+        if not isinstance(self.inner, PolicyHolder):
+            raise InternalError(f"{self.account} has no stored access policies")
+        return self.inner
+
+    async def policies(self, container: str) -> ContainerPolicies:
+        return await self._send("read", lambda: self._holder.policies(container))
+
+    async def set_policies(
+        self, container: str, policies: Sequence[StoredPolicy], *, public_access: str | None
+    ) -> None:
+        await self._send("write", lambda: self._holder.set_policies(container, policies, public_access=public_access))
+
+    async def accepts(self, container: str, policy: StoredPolicy, name: str) -> bool:
+        """A write, whatever the service says to it."""
+        return await self._send("write", lambda: self._holder.accepts(container, policy, name))
 
     async def put(self, container: str, name: str, body: bytes, shape: Shape, *, condition: Condition) -> Written:
         return await self._send(

@@ -23,7 +23,7 @@ from migrator.adapters.state import open_store as open_state
 from migrator.engine import enforcing
 from migrator.engine.preview import preview
 from migrator.engine.rollout import Rollout, Run, World
-from migrator.errors import CloudError, OutcomeUnknown
+from migrator.errors import CloudError, ConditionFailed, OutcomeUnknown
 from migrator.machine.transitions import AT_REST
 from migrator.model.moves import MoveState
 from migrator.model.names import Area, MoveId, Selector
@@ -395,3 +395,18 @@ async def test_a_killed_engines_guardian_lets_signatures_of_the_policy_write_aga
     print(f"writers go on {time.monotonic() - died:.2f} s after the engine was killed")
     assert fenced.policies() == before
     await engine.wait()
+
+
+async def test_policies_that_somebody_changed_since_they_were_read_are_not_replaced(fenced):
+    """Set Container ACL replaces all policies: what comes in between would be lost. The service tells seconds apart."""
+    store = fenced.world().stores["src"]
+    found = await store.policies("web")
+    await asyncio.sleep(1.1)
+    end = datetime.now(UTC) + timedelta(hours=2)
+    web = fenced.client("src").get_container_client("web")
+    web.set_container_access_policy({"writers": AccessPolicy(ContainerSasPermissions(list=True), end)})
+    with pytest.raises(ConditionFailed):
+        await store.set_policies("web", found.policies, public_access=found.public_access)
+    assert fenced.policies() == {"writers": "l"}
+    again = await store.policies("web")
+    await store.set_policies("web", again.policies, public_access=again.public_access)

@@ -8,8 +8,8 @@ import contextlib
 from dataclasses import replace
 from unittest import mock
 
+from migrator.engine import enforcing, recovering, releasing, stays, steps
 from migrator.engine import mover as mover_module
-from migrator.engine import recovering, releasing, stays, steps
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import cut, preflight
 from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown
@@ -23,6 +23,7 @@ from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES
 from migrator.testing.simulation import store as sim_store
 from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.clients import Customer
+from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.transfer import absences, actions, containers, decide, deletes, listing, sweeping, walk
@@ -246,6 +247,25 @@ def any_durations_believed():
     return patched(RouteDesk, "longer_than_planned", lambda self: None)
 
 
+def policies_past_the_claim():
+    """Access policies are changed at the account itself, and nobody asks for the lock meanwhile."""
+
+    def holder_of(store):
+        return store.inner if store.can_prove_policies else None
+
+    def unconditional(self, container):
+        return 0
+
+    def to_put_back(mover, account):
+        return mover.shared.stores[account]
+
+    return all_of(
+        patched(enforcing, "holder_of", holder_of),
+        patched(enforcing, "_to_put_back", to_put_back),
+        patched(Policies, "changed_at", unconditional),
+    )
+
+
 def drain_shorter_than_max_write():
     """The drain waits for the leases to end, not for the writes under them."""
     return patched(Routing, "drain_seconds", property(lambda self: self.ttl_seconds))
@@ -386,6 +406,7 @@ BREAKAGES = {
         hand_edits_unseen,
         endpoints_believed,
         any_durations_believed,
+        policies_past_the_claim,
         drain_shorter_than_max_write,
         lease_age_from_receipt,
         ranges_with_a_gap,

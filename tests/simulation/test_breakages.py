@@ -31,6 +31,7 @@ FOUND_BY = {
     "hand-edits-unseen": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
     "endpoints-believed": {"wrong-address"},
     "any-durations-believed": {"long-promise"},
+    "policies-past-the-claim": {"policies-without-claim", "policies-left-revoked"},
     "drain-shorter-than-max-write": {"lease-alive-at-switch", "two-accounts-accept"},
     "lease-age-from-receipt": {"lease-alive-at-switch", "two-accounts-accept"},
     "ranges-with-a-gap": LOST,

@@ -16,8 +16,9 @@ from typing import Any
 
 from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
 from migrator.engine.mover import CLAIM_SECONDS
+from migrator.machine.policies import can_write
 from migrator.machine.transitions import live_side
-from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
+from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState, StoredPolicy
 from migrator.model.names import OUR_BLOCKS, RESERVED_PREFIX, MoveId
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.samples import Sample, Verdict
@@ -94,6 +95,8 @@ class _Case:
         self.fenced_at: float | None = None
         self.fence_excused = False
         self.max_epoch = 0
+        self.stood: list[tuple[float, RouteRecord]] = []
+        """Each record, with the time from which it stood."""
         self.said: dict[int, tuple[str, str, str]] = {}
         """What each epoch said, whoever wrote it."""
         self.hand_at = -1e9
@@ -106,6 +109,12 @@ class _Case:
         """Generations of either side that committed evidence says were on both."""
         self.proved: set[tuple[bytes, bytes]] = set()
         """Pairs of generations that evidence says were read on both sides."""
+
+    def since(self, begin: float, end: float) -> list[RouteRecord]:
+        """What the route said at some time from ``begin`` to ``end``, the newest last."""
+        later = [one for at, one in self.stood if begin <= at <= end]
+        earlier = [one for at, one in self.stood if at < begin][-1:]
+        return [*earlier, *later]
 
     def hear(self, route: RouteRecord) -> None:
         """The document says so from now on."""
@@ -300,6 +309,29 @@ class Oracle:
         """An enforced fence promises to such a writer what it promises to one with a lease: whatever is accepted comes along."""
         return act.is_bound and self._schedule.wave_of(case.plan.id).cutover.fence == "access-policy"
 
+    def set_policies(
+        self,
+        sender: Sender,
+        account: str,
+        container: str,
+        before: Sequence[StoredPolicy],
+        after: Sequence[StoredPolicy],
+        sent_at: float,
+    ) -> None:
+        """The tool changed access policies: an engine closes them inside its own fence, and opens them where the route lets
+        writers write, as far as it can know when it sends."""
+        case = self._owner(account, container, "x")
+        if case is None or not sender.name.startswith("engine"):
+            return
+        could, can = ({one.id for one in some if can_write(one)} for some in (before, after))
+        seen = case.since(sent_at - CLAIM_SECONDS, sent_at)
+        run = sender.name.replace("engine", "run")
+        what = f"{sender.name} set the policies of {account}/{container} (sent {sent_at:.3f})"
+        if could - can and not any(one.mode == READ_ONLY and one.run == run for one in seen):
+            self.break_("policies-without-claim", f"{what}: closed outside its own fence")
+        if can - could and not any(one.mode == READ_WRITE and one.account == account for one in seen):
+            self.break_("policies-without-claim", f"{what}: opened inside a fence, {_show(seen[-1] if seen else None)}")
+
     # The route.
 
     def swapped(self, sender: Sender, before: RouteDocument | None, after: RouteDocument, sent_at: float) -> None:
@@ -318,6 +350,8 @@ class Oracle:
 
     def _judge_route(self, case: _Case, sender: Sender, before: RouteRecord | None, after: RouteRecord | None) -> None:
         key, now = str(case.plan.id), self._loop.time()
+        if after is not None:
+            case.stood.append((now, after))
         if not sender.is_tool:
             case.fence_excused = True
             if before is None or after is None or _place(after) != _place(before):

@@ -35,6 +35,11 @@ class Policies:
         times.append(at)
         said.append(tuple(policies))
 
+    def changed_at(self, container: str) -> int:
+        """The second of its last change: all that the service shows, and all that a condition can name."""
+        times, _ = self._changes.get(container, ([], [()]))
+        return int(times[-1]) if times else 0
+
     def accepts(self, container: str, policy: StoredPolicy, now: float) -> bool:
         """Does the front end that happens to answer at ``now`` let this policy's signatures write?"""
         times, said = self._changes.get(container, ([], []))

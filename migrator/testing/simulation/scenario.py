@@ -22,7 +22,8 @@ from migrator.engine.session import LOCK_TIMEOUT_SECONDS
 from migrator.engine.world import Outcome, Run
 from migrator.engine.world import World as Doors
 from migrator.errors import InternalError, LockedError, MigrateError, PlanError
-from migrator.model.moves import Direction, LockRecord, MoveRecord, MoveState
+from migrator.machine.policies import can_write
+from migrator.model.moves import Direction, LockRecord, MoveRecord, MoveState, StoredPolicy
 from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
@@ -191,6 +192,8 @@ class Scenario:
         wire.async_copies = random.random() < 0.7
         if any(wave.cutover.fence == "access-policy" for wave in self.schedule.waves):
             wire.policies = Policies(f"policies {name} {self.seed}")
+            wire.set_policies = self._set_policies
+            wire.read_policies = lambda node: self.troubles.stand_still(node)
         wire.listed = lambda node, container, first, sent_at: self._listed(name, node, container, first, sent_at)
         return wire
 
@@ -226,6 +229,18 @@ class Scenario:
             self.note("listed", node.name, account, container)
             self.crowd.ambush(account)
         self.oracle.listed(account, node, container, is_first, sent_at)
+
+    def _set_policies(
+        self,
+        sender: Sender,
+        account: str,
+        container: str,
+        before: tuple[StoredPolicy, ...],
+        after: tuple[StoredPolicy, ...],
+        sent_at: float,
+    ) -> None:
+        self.note("set policies", sender.name, account, container, sum(map(can_write, after)))
+        self.oracle.set_policies(sender, account, container, before, after, sent_at)
 
     def _swapped(self, sender: Sender, before: RouteDocument | None, after: RouteDocument, sent_at: float) -> None:
         routes = {key: f"{r.account} {r.mode} {r.epoch} {r.run}" for key, r in sorted(after.routes.items())}

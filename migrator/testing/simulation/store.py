@@ -35,6 +35,7 @@ from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.weather import Weather
 
 T = TypeVar("T")
+PoliciesHook = Callable[[Sender, str, str, tuple[StoredPolicy, ...], tuple[StoredPolicy, ...], float], None]
 ORPHAN_SECONDS = 30.0
 """What a process had sent before it was killed is applied within this time, as the engine supposes (``PROVEN_DEAD_SECONDS``); if
 its machine lost power, or cannot be asked, within the life of its credential."""
@@ -82,6 +83,10 @@ class Wire:
         self.sent = 0
         self.listed: Callable[[Node, str, bool, float], None] = lambda *facts: None
         """Called with (node, container, is the first page, sent at) when a page was answered."""
+        self.read_policies: Callable[[Node], bool] = lambda node: False
+        """Called when policies were read; True: the node stands still now."""
+        self.set_policies: PoliciesHook = lambda *facts: None
+        """Called with (sender, account, container, before, after, sent at) when policies were changed."""
 
     def as_seen_by(self, node: Node, sender: Sender) -> SimStore:
         return SimStore(self, node, sender)
@@ -107,6 +112,8 @@ class SimStore:
         self.sender = sender
         self.account = wire.account.name
         self._contents = wire.account
+        self._read_policies: dict[str, int] = {}
+        """The second of each container's last change when its policies were read."""
 
     @property
     def endpoint(self) -> str:
@@ -401,14 +408,27 @@ class SimStore:
         return self.wire.policies is not None
 
     async def policies(self, container: str) -> ContainerPolicies:
-        return await self.send(lambda sent_at: ContainerPolicies(self._policies.of(container)), is_write=False)
+        def effect(sent_at: float) -> ContainerPolicies:
+            self._read_policies[container] = self._policies.changed_at(container)
+            return ContainerPolicies(self._policies.of(container))
+
+        found = await self.send(effect, is_write=False)
+        if self.wire.read_policies(self.node):
+            await Nap(self.wire.loop, self.wire.loop.virtual_now)
+        return found
 
     async def set_policies(
         self, container: str, policies: Sequence[StoredPolicy], *, public_access: str | None
     ) -> None:
+        seen = self._read_policies.get(container)
+
         def effect(sent_at: float) -> None:
+            if seen is not None and self._policies.changed_at(container) > seen:
+                raise ConditionFailed(f"cannot set the access policies of {container}: it was changed meanwhile")
             self._contents.touch_container(container)
+            before = self._policies.of(container)
             self._policies.put(container, policies, self.wire.loop.time())
+            self.wire.set_policies(self.sender, self.account, container, before, tuple(policies), sent_at)
 
         await self.send(effect, is_write=True)
 

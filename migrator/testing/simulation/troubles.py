@@ -21,6 +21,7 @@ from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.loop import WORLD_BEGINS
 
 if TYPE_CHECKING:
+    from migrator.testing.simulation.loop import Node
     from migrator.testing.simulation.scenario import Scenario
 
 SLOW_PER_MINUTE = (120.0, 1_200.0)
@@ -30,6 +31,10 @@ PUT_BACK_CHANCE = 0.7
 PUT_BACK_SECONDS = (5.0, 40.0, 200.0)
 THERE_AND_BACK_CHANCE = 0.2
 """In so many stories somebody opens fences by hand for a moment, and puts the very same record back."""
+STANDS_STILL_CHANCE = 0.03
+"""How often a machine stands still just after it read a container's access policies, before it sets them."""
+STANDS_STILL_SECONDS = (40.0, 100.0, 200.0, 400.0)
+SUCCESSOR_SECONDS = 45.0
 TAMPERED_CHANCE = 0.1
 """In so many stories somebody sends a record's clients to an address of his own, and is found out later."""
 TAMPERED_SECONDS = (3.0, 60.0, 300.0)
@@ -45,6 +50,7 @@ class Troubles:
         self._wipes_lock = world.random.random() < 0.5
         self._hand = Random(f"hand {world.seed}")
         self._passing = Random(f"{world.seed}/there and back")
+        self._still = Random(f"{world.seed}/between reading and setting")
         self._thief = Random(f"{world.seed}/another address")
 
     async def work(self) -> None:
@@ -183,6 +189,23 @@ class Troubles:
             return
         back = self._elsewhere(key, replace(found, epoch=found.epoch + 1))
         self._edit_as(key, "back", lambda document: document.with_record(key, back))
+
+    def stand_still(self, node: Node) -> bool:
+        """A machine stops between reading access policies and setting them; somebody who waits for it starts another apply."""
+        world = self._world
+        is_spared = not node.name.startswith("engine") or world.loop.time() >= world.busy_seconds
+        if is_spared or self._still.random() >= STANDS_STILL_CHANCE:
+            return False
+        seconds = self._still.choice(STANDS_STILL_SECONDS)
+        world.note("paused", node.name, seconds)
+        world.oracle.excuse_fences()
+        node.pause(seconds)
+        world.loop.happen(world.loop.time() + SUCCESSOR_SECONDS, self._succeed)
+        return True
+
+    def _succeed(self) -> None:
+        if self._world.loop.time() < self._world.busy_seconds:
+            self._world.start_engine("apply")
 
     def _beside(self, work: Coroutine[Any, Any, None], name: str) -> None:
         loop = self._world.loop

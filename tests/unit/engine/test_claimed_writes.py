@@ -1,16 +1,22 @@
 """Nothing is written to an account on a claim that is older than it may be, however long a blob takes: the check is where
 requests are granted, so that no way to write leads round it."""
 
+import asyncio
 import inspect
+from dataclasses import replace
 
 import pytest
 
+from migrator.engine import enforcing
 from migrator.engine.mover import CLAIM_SECONDS
 from migrator.errors import InternalError, LockedError, RouteDisagreement
-from migrator.model.moves import Direction, MoveRecord, MoveState
-from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed
-from migrator.model.routes import RouteDocument
+from migrator.machine.policies import can_write, without_writing
+from migrator.model.moves import Control, Direction, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
+from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Listed, Page, Survey
+from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
 from migrator.ports.object_store import ObjectStore, Origin, Written
+from migrator.ports.state_store import SetControl
+from migrator.ports.write_policy import ContainerPolicies, PolicyHolder
 from migrator.transfer.copying import STREAM_BLOCK_BYTES, Copier
 from migrator.transfer.limits import AccountLimits
 from migrator.transfer.paced import PacedStore
@@ -29,6 +35,7 @@ READS = {
     "page_ranges",
     "uncommitted",
     "survey",
+    "policies",
 }
 ITSELF = {"bind_run", "close"}
 
@@ -132,8 +139,13 @@ async def test_nothing_more_of_a_blob_is_written_once_the_lock_is_lost(slow):
 
 
 def writes_of_the_port():
-    members = inspect.getmembers(ObjectStore, inspect.isfunction)
+    """Of every door to an account that the engine has."""
+    members = [
+        *inspect.getmembers(ObjectStore, inspect.isfunction),
+        *inspect.getmembers(PolicyHolder, inspect.isfunction),
+    ]
     names = {name for name, _ in members if not name.startswith("_")}
+    assert {"set_policies", "accepts", "put"} <= names
     return sorted(names - READS - ITSELF)
 
 
@@ -151,3 +163,160 @@ async def test_no_method_of_an_account_writes_without_a_claim(name):
     with pytest.raises(InternalError, match="claim"):
         await method(**given)
     assert inner.writes == []
+
+
+WRITERS = StoredPolicy("writers", "racwdl", "", "2030-01-01T00:00:00Z")
+POLICIES = (RevokedPolicy("src", "web", WRITERS),)
+
+
+class Container(Account):
+    """An account with one container, whose writers' policy is revoked or not."""
+
+    can_prove_policies = True
+
+    def __init__(self, clock, now) -> None:
+        super().__init__("src", clock, [0.0])
+        self.now = now
+        self.after_read = self.while_setting = lambda: None
+
+    async def containers(self, prefix=""):
+        return [ContainerInfo("web")]
+
+    async def survey(self, container, *, prefix="", marker=None):
+        return Survey(0)
+
+    async def page(self, container, *, prefix="", marker=None, limit=5000):
+        return Page((), None)
+
+    async def policies(self, container):
+        found = ContainerPolicies((self.now,))
+        self.after_read()
+        return found
+
+    async def set_policies(self, container, policies, *, public_access):
+        self.while_setting()
+        self.now = policies[0]
+
+    async def accepts(self, container, policy, name):
+        return can_write(self.now)
+
+
+def enforced(record: MoveRecord, route: RouteRecord, now: StoredPolicy):
+    mover, board, clock = mover_of(record, route)
+    inner = Container(clock, now)
+    counted = Counted()
+    mover.shared.stores = {**mover.shared.stores, "src": PacedStore(inner, AccountLimits(clock), counted, clock)}
+    mover.wave = replace(mover.wave, cutover=replace(mover.wave.cutover, fence="access-policy"))
+    return mover, board, inner, counted
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def count(self, account, operation, *, minute, requests=1) -> None:
+        self.seen += [operation] * requests
+
+
+def released(**changed):
+    record = MoveRecord(
+        ID, "first", "src", "dst", state=MoveState.CATCHING_UP, epoch=6, ever_routed=True, revoked=POLICIES
+    )
+    return enforced(record, replace(before(), run="run-2", **changed), without_writing(WRITERS))
+
+
+async def test_policies_are_put_back_within_the_budget_and_counted():
+    mover, _, inner, counted = released()
+    await enforcing.restore(mover)
+    assert inner.now == WRITERS
+    assert counted.seen == ["read", "write"]
+    assert mover.record.revoked == ()
+
+
+async def test_policies_are_put_back_although_an_operator_pauses_and_a_guardian_released():
+    """Nobody may be shut out because nobody may copy; and the record is not this run's own yet."""
+    mover, _, inner, _ = released(epoch=9)
+    mover.commit(SetControl(Control("pause", "", {"on": True}, "operator", mover.world.clock.now())))
+    assert mover.shared.is_wished("pause", "first")
+    await enforcing.restore(mover)
+    assert inner.now == WRITERS
+
+
+async def test_a_run_that_lost_its_lock_between_reading_and_setting_sets_nothing():
+    mover, _, inner, _ = released()
+    inner.after_read = lambda: setattr(mover.shared.session, "_lost", "another run took it over")
+    with pytest.raises(LockedError):
+        await enforcing.restore(mover)
+    assert inner.now == without_writing(WRITERS)
+    assert mover.record.revoked == POLICIES
+
+
+async def test_policies_stay_revoked_while_another_run_has_fenced():
+    mover, board, inner, _ = released()
+    board.document = RouteDocument(30, 60, {str(ID): replace(before(), mode=READ_ONLY, epoch=7, run="run-3")})
+    await enforcing.restore(mover)
+    assert inner.now == without_writing(WRITERS)
+    assert mover.record.revoked == POLICIES, "whoever looks next finds them"
+
+
+async def test_a_run_that_is_stopped_while_it_puts_policies_back_waits_for_what_it_sent():
+    mover, _, inner, _ = released()
+    mover.world.write_bounds = {"src": 300.0}
+
+    def stop():
+        raise asyncio.CancelledError
+
+    inner.while_setting = stop
+    with pytest.raises(asyncio.CancelledError):
+        await enforcing.restore(mover)
+    assert mover.shared.session.lingering.seconds == 300.0
+
+
+@pytest.mark.parametrize(
+    ("route", "error"),
+    [
+        ({"run": "run-2"}, None),
+        ({"run": "run-3"}, RouteDisagreement),
+        ({"run": "run-2", "epoch": 9}, RouteDisagreement),
+    ],
+)
+async def test_policies_are_revoked_on_the_claim_of_the_fence_alone(route, error):
+    fence = replace(before(), mode=READ_ONLY, epoch=7, run="run-2")
+    record = MoveRecord(
+        ID,
+        "first",
+        "src",
+        "dst",
+        state=MoveState.DRAINING,
+        epoch=7,
+        ever_routed=True,
+        intent=RouteIntent(before(), fence),
+    )
+    mover, _, inner, counted = enforced(record, replace(fence, **route), WRITERS)
+    if error is None:
+        await enforcing.revoke(mover)
+        assert not can_write(inner.now)
+        assert counted.seen.count("write") == 2, "one to revoke, one to see it refused"
+    else:
+        with pytest.raises(error):
+            await enforcing.revoke(mover)
+        assert inner.now == WRITERS
+
+
+async def test_the_drain_of_an_enforced_fence_ends_a_write_and_the_propagation_after_the_last_refusal():
+    fence = replace(before(), mode=READ_ONLY, epoch=7, run="run-2")
+    record = MoveRecord(
+        ID,
+        "first",
+        "src",
+        "dst",
+        state=MoveState.DRAINING,
+        epoch=7,
+        ever_routed=True,
+        intent=RouteIntent(before(), fence),
+    )
+    mover, _, inner, _ = enforced(record, fence, WRITERS)
+    set_at = []
+    inner.while_setting = lambda: set_at.append(mover.world.clock.monotonic())
+    until = await enforcing.revoke(mover)
+    assert until == set_at[0] + enforcing.PROPAGATION_SECONDS + mover.routing.max_write_seconds
