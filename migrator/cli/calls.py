@@ -15,7 +15,16 @@ from typing import Any, Final
 
 from migrator.model.addresses import shown
 
+_WITH_PLAN: Final = (
+    *("apply", "approve", "doctor", "history", "hold", "pause", "plan", "release", "retry", "rollback", "routes"),
+    *("sample", "status", "throttle", "unpause", "validate", "verify"),
+)
 _COMMAND: Final = re.compile(r"`migrate ([^`]+)`")
+_BARE: Final = re.compile(
+    rf"(?<![`\w./-])migrate ((?:{'|'.join([*_WITH_PLAN, 'unlock'])})(?![\w-])(?: PLAN\b)?"
+    r"(?: --[a-z-]+(?: (?:TEXT|N|WAVE|source|target|\d+)(?![\w-]))?| [0-9a-f]{6,}| [0-9]+)*)"
+)
+"""The same without backquotes, as errors and reasons of moves have it: a verb and its options."""
 _WITHOUT_PLAN: Final = frozenset({"unlock"})
 """Commands that take no plan document, so that its ``state`` says them nothing."""
 
@@ -61,8 +70,13 @@ def as_typed(words: Sequence[str]) -> str:
 
 
 def spelled(text: str) -> str:
-    """``text`` with each command in backquotes as it can be pasted."""
-    return _COMMAND.sub(lambda found: f"`migrate {_spelled(found[1])}`", text) if "`migrate " in text else text
+    """``text`` with each of our commands in backquotes, as it can be pasted."""
+    if "migrate " not in text:
+        return text
+    text = _COMMAND.sub(lambda found: f"`migrate {_spelled(found[1])}`", text)
+    if _call.plan is None and _call.state is None and _call.planned is None:
+        return text
+    return _BARE.sub(lambda found: f"`migrate {_spelled(found[1])}`", text)
 
 
 def spelled_all(value: Any) -> Any:
@@ -77,10 +91,19 @@ def spelled_all(value: Any) -> Any:
 
 
 def _spelled(words: str) -> str:
-    verb = words.partition(" ")[0]
+    verb, _, rest = words.partition(" ")
+    if _call.plan is not None and verb in _WITH_PLAN and not _names_plan(rest):
+        words = f"{verb} PLAN {rest}".rstrip()
+    if verb == "retry" and "--reason" not in words:
+        words += " --reason TEXT"
     state = _call.state or (_call.planned if verb in _WITHOUT_PLAN else None)
     if _call.plan is not None:
         words = re.sub(r"\bPLAN\b", lambda _: shlex.quote(_call.plan or ""), words)
     if state is None or words.startswith("--state"):
         return words
     return f"--state {shlex.quote(shown(state))} {words}"
+
+
+def _names_plan(words: str) -> bool:
+    first = words.partition(" ")[0]
+    return bool(first) and not first.startswith("-") and first not in ("TEXT", "N")

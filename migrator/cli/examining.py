@@ -17,7 +17,7 @@ from migrator.adapters.clock import SystemClock
 from migrator.cli import wiring
 from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
-from migrator.cli.situation import assess, next_action
+from migrator.cli.situation import assess, next_action, with_routes
 from migrator.cli.whereabouts import Whereabouts, whereabouts
 from migrator.engine.doctor import WENT_ON, AccountFacts, Diagnosis, Facts, diagnose
 from migrator.engine.edits import edit_findings
@@ -64,6 +64,8 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
             is_dead=is_proven_dead,
             is_beating=facts.is_at_work,
         )
+        if facts.routes_error is None and not situation.is_at_work:
+            situation = with_routes(situation, facts.document)
         action = next_action(situation, str(path))
     urgent = next((one for one in diagnosis.findings if one.remedy and _is_urgent(one, facts)), None)
     if urgent is not None:

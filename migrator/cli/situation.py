@@ -25,6 +25,7 @@ from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.moments import later
 from migrator.forecast.outcome import Comparison
+from migrator.machine.release import Standing, explain
 from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
 from migrator.machine.waves import wave_state
@@ -40,9 +41,10 @@ from migrator.model.moves import (
     WaveState,
 )
 from migrator.model.pace import FRESH_SECONDS, NOTE, Pace, from_note
+from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.samples import Sample
 from migrator.model.schedule import PlannedWave, Schedule
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.ports.state_store import StateStore
 
 MOST_LISTED: Final = 100
@@ -82,6 +84,8 @@ class MoveStanding:
     """What its soak waits for, as the last round saw it."""
     remedy: str = ""
     """What would let a soak go on that stands still."""
+    settled: str = ""
+    """A fence is on record, and the route says what became of it: "released" or "switched"."""
 
 
 @value(frozen=True, slots=True)
@@ -155,6 +159,29 @@ def assess(
         controls=recorded.controls,
         now=now,
         outlook=None if schedule is None else _outlook(schedule, store, now),
+    )
+
+
+def with_routes(situation: Situation, document: RouteDocument | None) -> Situation:
+    """The same, where the route document was read: a fence that the guardian has undone keeps nobody waiting any more."""
+    routes = document.routes if document is not None else {}
+    waves = tuple(replace(wave, moves=tuple(_settled(one, routes) for one in wave.moves)) for wave in situation.waves)
+    return replace(situation, waves=waves)
+
+
+def _settled(move: MoveStanding, routes: Mapping[str, RouteRecord]) -> MoveStanding:
+    record = move.record
+    if not move.is_fenced or record.intent is None:
+        return move
+    standing = explain(routes.get(str(record.id)), record.intent)
+    if standing not in (Standing.RELEASED, Standing.SWITCHED):
+        return move
+    return replace(
+        move,
+        is_fenced=False,
+        fence_seconds=record.figures.fence_seconds,
+        settled=str(standing),
+        waits=tuple(wait for wait in move.waits if wait.kind != "fence"),
     )
 
 
@@ -392,6 +419,9 @@ def next_action(situation: Situation, plan: str) -> str:
     fenced = [str(move.record.id) for move in situation.moves if move.is_fenced]
     if fenced:
         return f"`migrate apply {plan}` now: writers of {', '.join(fenced)} may be blocked, and it frees them first"
+    if settled := next((move for move in situation.moves if move.settled), None):
+        what = f"the cut-over of {settled.record.id} was {settled.settled}, and no writer waits"
+        return f"`migrate apply {plan}` goes on: {what}"
     if any("--adopt-route" in move.record.reason for move in situation.moves):
         return f"`migrate doctor {plan}` shows where route and state disagree, and the way out"
     if MoveState.HALTED in states:

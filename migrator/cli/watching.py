@@ -22,13 +22,16 @@ from migrator.cli.exits import ExitCode
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import Rollout, known_rollout
 from migrator.cli.settings import Settings
-from migrator.cli.situation import Situation, assess, next_action
+from migrator.cli.situation import Situation, assess, next_action, with_routes
 from migrator.cli.views import status
 from migrator.cli.views.documents import event_line
 from migrator.cli.views.live import Rates
 from migrator.cli.views.screen import Page
 from migrator.cli.whereabouts import Whereabouts, whereabouts
 from migrator.engine.pulse import Pulse, is_beating
+from migrator.errors import MigrateError
+from migrator.model.routes import RouteDocument
+from migrator.model.schedule import Schedule
 
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -52,7 +55,22 @@ def look(rollout: Rollout, pulse: Pulse | None = None) -> tuple[Situation, str]:
         is_dead=is_proven_dead,
         is_beating=beats,
     )
+    if not situation.is_at_work and rollout.schedule is not None and any(move.is_fenced for move in situation.moves):
+        situation = _as_routed(situation, rollout.schedule)
     return situation, next_action(situation, rollout.call)
+
+
+def _as_routed(situation: Situation, schedule: Schedule) -> Situation:
+    """A fence is on record and nobody is at work: the route alone knows whether its writers still wait."""
+
+    async def read() -> RouteDocument | None:
+        async with wiring.router(schedule) as router:
+            return (await router.read()).document
+
+    try:
+        return with_routes(situation, wiring.run_async(read()))
+    except MigrateError:
+        return situation  # nobody knows, so they may wait
 
 
 def watch_status(settings: Settings, plan: Path | None, *, as_json: bool) -> ExitCode:

@@ -76,7 +76,10 @@ async def steered(fleet: Fleet, control: Control) -> Outcome:
     reason = value.get("abandon")
     abandon = Abandon(reason, control.who) if reason else None
     who = f"asked for by {control.who}"
-    return await roll_back(fleet, scope, value.get("on_conflict"), who, abandon=abandon, wish=control)
+    outcome = await roll_back(fleet, scope, value.get("on_conflict"), who, abandon=abandon, wish=control)
+    if outcome.code != "done":
+        return outcome
+    return Outcome("halted", (f"{control.who} asked for a way back, and it is done", *outcome.reasons))
 
 
 async def roll_back(

@@ -82,6 +82,7 @@ def test_a_rollback_steers_the_running_apply(running: subprocess.Popen[str], fil
     assert done.code == 0
     assert "was asked to go back" in done.out
     running.communicate(timeout=30)
+    assert running.returncode == 4, "`migrate apply && next stage` must not go on"
     assert mode_of(filled) == "core read-write"
     body = json.loads(filled("status", "p.yaml", "--json").out)
     assert body["waves"][0]["moves"][0]["state"] == "reversed"

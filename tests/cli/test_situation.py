@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from migrator.cli.settings import Settings
-from migrator.cli.situation import Situation, Wait, assess, next_action
+from migrator.cli.situation import Situation, Wait, assess, next_action, with_routes
 from migrator.cli.views import status
 from migrator.cli.views.documents import write_document
 from migrator.cli.views.screen import Page
@@ -29,7 +29,7 @@ from migrator.model.moves import (
     WaveState,
 )
 from migrator.model.names import Area, MoveId
-from migrator.model.routes import RouteRecord
+from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.samples import Sample, Verdict
 from migrator.model.schedule import (
     Account,
@@ -423,3 +423,31 @@ def test_objects_that_are_listed_are_named_the_first_few_to_people_and_more_to_p
     assert "and 115 more; status --json names the first 100" in out.getvalue()
     listed = status.document(seen)["waves"][0]["moves"][0]["listed"]
     assert (listed["counts"], len(listed["objects"])) == ({"straggler": 120}, 100)
+
+
+@pytest.mark.parametrize(
+    ("route", "settled"),
+    [
+        ({"epoch": 3}, "released"),
+        ({"epoch": 3, "account": "web", "endpoint": "https://web"}, "switched"),
+        ({"mode": "read-only", "epoch": 2, "updated": "2026-12-01T11:59:18Z"}, ""),
+        (None, ""),
+    ],
+)
+def test_what_the_route_says_of_a_fence_on_record_ends_its_counting(route: dict | None, settled: str) -> None:
+    before = RouteRecord("core", "https://core", "read-write", 1, "0" * 16, "2026-12-01T11:00:00Z", "run")
+    fence = replace(before, mode="read-only", epoch=2, updated="2026-12-01T11:59:18Z")
+    switched = replace(before, account="web", endpoint="https://web", epoch=3)
+    intent = RouteIntent(before, fence, switched) if settled == "switched" else RouteIntent(before, fence)
+    situation = look(
+        running(MoveState.SWITCHING if settled == "switched" else MoveState.DRAINING, move={"intent": intent})
+    )
+    routes = {str(situation.moves[0].record.id): replace(before, **route)} if route is not None else {}
+    read = with_routes(situation, RouteDocument(30, 60, routes))
+    (move,) = read.waves[0].moves
+    assert (move.settled, move.is_fenced) == (settled, not settled)
+    if settled:
+        assert move.fence_seconds == move.record.figures.fence_seconds, "its age is counted no more"
+        assert "no writer waits" in next_action(read, "p.yaml")
+    else:
+        assert move.fence_seconds is not None

@@ -187,7 +187,9 @@ async def test_a_running_apply_can_be_asked_to_go_back_without_its_target(small)
     await until(lambda: small.state().move(ID).state is MoveState.SOAKING)
     await small.write("dst", "new", b"only at the target")
     rollout.steer(wave=None, region=None, area=None, on_conflict=None, who="me", abandon=LOST)
-    assert (await asyncio.wait_for(run, 20)).code == "done"
+    outcome = await asyncio.wait_for(run, 20)
+    assert outcome.code == "halted", "what comes after this apply must not go on as if the wave had been moved"
+    assert outcome.reasons[0] == "me asked for a way back, and it is done"
     assert "the region is gone" in small.state().move(ID).dirty
     assert "new" not in await small.contents("src")
     entry = next(one for one in small.state().journal() if one.kind == "abandoned")

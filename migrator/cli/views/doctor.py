@@ -65,7 +65,7 @@ def _account_row(facts: Facts, name: str) -> tuple[str, ...]:
     if found is None:
         said = "not there yet" if is_not_made_yet(facts, name, account.error) else "cannot be reached"
         return (name, account.kind, said, "—", "—")
-    wait = "until `migrate unlock`" if math.isinf(found.bound_seconds) else duration(found.bound_seconds)
+    wait = "until it is unlocked" if math.isinf(found.bound_seconds) else duration(found.bound_seconds)
     apart = account.clock_seconds
     clock = "—" if apart is None else ("as ours" if abs(apart) < 1 else f"{apart:+.0f} s")
     return (name, account.kind, found.credential, wait if found.bound_seconds else "not at all", clock)

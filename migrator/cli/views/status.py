@@ -182,6 +182,9 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, i
             page.line(f"  {move.record.id}: {line}", style="dim")
         if move.record.reason:
             page.line(f"  {move.record.id}: {move.record.reason}", style="red" if _is_halted(move) else None)
+        if move.settled:
+            said = f"a cut-over is on record that was {move.settled}: no writer waits; the next run writes that down"
+            page.line(f"  {move.record.id}: {said}", style="dim")
         if move.is_fenced:
             page.line(f"  {move.record.id}: {_fence(move, is_at_work=is_at_work)}", style="yellow")
         if move.record.dirty:
