@@ -13,6 +13,7 @@ from typing import Final
 CODES: Final[Mapping[str, str]] = {
     # What stands in the way of a plan.
     "account-limit-unknown": "an account has no limit in the plan, so nobody can say whether it carries its load",
+    "containers-differ": "a container has other metadata at the target, and why it is not brought over",
     "account-near-limit": "an account would come near the limit that the plan gives it",
     "account-overloaded": "an account would come over the limit that the plan gives it",
     "archived": "archived blobs cannot be read, so they cannot be copied",
@@ -35,6 +36,8 @@ CODES: Final[Mapping[str, str]] = {
     "paused": "an operator paused the rollout",
     "plan-document": "the reader of the plan document warns, at a line and column",
     "plan-edited": "the plan was edited since it was applied last, and what of it",
+    "policies-not-read": "the stored access policies of a container cannot be read",
+    "public-access": "a container may be read by everybody, and whether it can be at the target",
     "routes-not-writable": "the route document may not be written, and everything hangs on it",
     "soak-loosened": "an edit loosens a soak that is under way, which starts again",
     "streamed": "copies between two accounts go through this machine, and why",
@@ -49,6 +52,7 @@ CODES: Final[Mapping[str, str]] = {
     "not-kept-encryption_scoped": "an object's encryption scope is not kept",
     "not-kept-immutable": "an object's immutability policy or legal hold is not kept",
     "not-kept-leased": "an object's lease is not kept",
+    "not-kept-policies": "stored access policies of a container are not kept",
     "not-kept-sealed": "that an append blob is sealed is not kept",
     "not-kept-sequence_numbers": "the sequence number of a page blob is not kept",
     "not-kept-snapshots": "snapshots are not kept",
