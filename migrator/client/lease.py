@@ -20,7 +20,8 @@ ROUNDING_SECONDS = 0.05
 CONNECT_SHARE = 0.25
 CONNECT_SECONDS = 10.0
 """A try may spend a quarter of what is left, and at most ten seconds, before its request leaves: on a signature, a place in the
-pool, a name, a connection, TLS. The service counts ``timeout=`` from the arrival, so it is given only the rest."""
+pool, a name, a connection, TLS. The service counts ``timeout=`` from the arrival, so it is given only the rest in whole seconds;
+what rounding leaves is for connecting, too."""
 
 
 def monotonic() -> float:
@@ -37,7 +38,7 @@ class TryTimes:
     >>> TryTimes.of(60.0)
     TryTimes(connect_seconds=10.0, timeout_seconds=50, end_seconds=60.0)
     >>> TryTimes.of(6.0)
-    TryTimes(connect_seconds=1.5, timeout_seconds=4, end_seconds=6.0)
+    TryTimes(connect_seconds=2.0, timeout_seconds=4, end_seconds=6.0)
     """
 
     connect_seconds: float
@@ -52,9 +53,8 @@ class TryTimes:
         """The times of a try for which ``left`` seconds are left; None: too few, send nothing."""
         if left + ROUNDING_SECONDS < 1:
             return None
-        connect = min(CONNECT_SECONDS, left * CONNECT_SHARE)
-        timeout = max(1, int(left - connect + ROUNDING_SECONDS))
-        return cls(min(connect, left + ROUNDING_SECONDS - timeout), timeout, left)
+        timeout = max(1, int(left - min(CONNECT_SECONDS, left * CONNECT_SHARE) + ROUNDING_SECONDS))
+        return cls(max(ROUNDING_SECONDS, left - timeout), timeout, left)
 
 
 @dataclass(frozen=True, slots=True)

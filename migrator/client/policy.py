@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.storage.blob import ExponentialRetry
 from azure.storage.blob.aio import ExponentialRetry as AsyncExponentialRetry
 
@@ -32,6 +32,7 @@ _WAS_HERE = "migrate_was_here"
 """In the context of a request that came by before."""
 RETRIES = 3
 """After about 2, 4 and 8 seconds: the SDK's own first pause of 15 s would use up a quarter of a ``max_write``."""
+_LATE = frozenset({"NotSent", "ConnectionTimeoutError"})
 _NEVER_SENT = frozenset(
     {
         "ClientConnectorError",
@@ -226,6 +227,8 @@ def _next_pause(
     answer = None if response is None else response.http_response
     if not policy.increment(settings, request=request.http_request, response=answer, error=error):
         return None
+    if _is_late(fault):
+        return 0.0 if attempt.has_time_for(0) else None  # it waited long enough, and nobody was asked for anything
     wish = None if answer is None else whole_seconds(str(answer.headers.get("Retry-After", "")))
     pause = max(float(policy.get_backoff_time(settings) or 0), float(wish or 0))
     return pause if attempt.has_time_for(pause) else None
@@ -233,6 +236,8 @@ def _next_pause(
 
 def _end(attempt: Attempt, settings: Any, response: Any, fault: BaseException | None) -> Any:
     attempt.finish(fault)
+    if fault is not None and _is_late(fault):  # requests takes it for a connection that broke in the answer
+        raise ServiceRequestError(f"no request could leave in time, nothing was sent ({fault})", error=fault) from fault
     if fault is not None:
         raise fault
     response.http_response.location_mode = settings["mode"]
@@ -241,14 +246,24 @@ def _end(attempt: Attempt, settings: Any, response: Any, fault: BaseException | 
 
 def _was_sent(fault: AzureError) -> bool:
     """May the service have got the request? Yes, unless the connection was surely never made."""
+    return not _is_of(fault, _NEVER_SENT)
+
+
+def _is_late(fault: BaseException | None) -> bool:
+    """Was the time for connecting over, so that nothing was sent?"""
+    return fault is not None and _is_of(fault, _LATE)
+
+
+def _is_of(fault: BaseException, names: frozenset[str]) -> bool:
+    """Is one of these its cause? requests wraps urllib3's reason in two layers."""
     seen: list[Any] = [getattr(fault, "inner_exception", None) or fault.__cause__]
-    for cause in seen:  # grows: requests wraps urllib3's reason in two layers
+    for cause in seen:  # grows
         if cause is None or len(seen) > 8:
             continue
-        if any(kind.__name__ in _NEVER_SENT for kind in type(cause).__mro__):
-            return False
+        if any(kind.__name__ in names for kind in type(cause).__mro__):
+            return True
         seen.extend(part for part in (*getattr(cause, "args", ()), getattr(cause, "reason", None)) if _is_fault(part))
-    return True
+    return False
 
 
 def _is_fault(part: Any) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.storage.blob import BlobBlock, BlobServiceClient, BlobType, StandardBlobTier
 
 from migrator.client import OutcomeUnknown, RouteFenced, RouteMoved, RouteUnusable, SyncLeasePolicy, SyncRoutes
@@ -167,6 +167,8 @@ class Writer:
             self.log.line("unknown", number=number, why=str(fault))
         except (RouteFenced, RouteMoved) as fault:
             self.log.line("refused", number=number, why=str(fault))
+        except ServiceRequestError as fault:
+            self.log.line("refused", number=number, why=str(fault))  # nothing was sent
         except HttpResponseError as fault:
             self.log.line("surprise", name=name, why=f"{op} refused: {fault.status_code} {fault.error_code}")
             self.abandoned.add(name)

@@ -125,7 +125,7 @@ class Writer:
             self.took = time.monotonic() - server.began
 
     def _sync(self, url: str, writes: tuple[tuple[str, Any], ...]) -> None:
-        with SyncRoutes.from_url(str(self.path)) as routes:
+        with SyncRoutes.from_url(str(self.path), hosts=["127.0.0.1", "localhost"]) as routes:
             policy = SyncLeasePolicy(routes, "europe", "images", increment_base=0, random_jitter_range=0)
             with BlobServiceClient(url, self.credential, retry_policy=policy, **self.options) as client:
                 for name, given in writes:
@@ -133,7 +133,7 @@ class Writer:
                     call() if given is None else call(given)
 
     async def _async(self, url: str, writes: tuple[tuple[str, Any], ...]) -> None:
-        async with Routes.from_url(str(self.path)) as routes:
+        async with Routes.from_url(str(self.path), hosts=["127.0.0.1", "localhost"]) as routes:
             policy = LeasePolicy(routes, "europe", "images", increment_base=0, random_jitter_range=0)
             async with AsyncBlobServiceClient(url, self.credential, retry_policy=policy, **self.options) as client:
                 for name, given in writes:
