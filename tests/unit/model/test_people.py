@@ -29,7 +29,7 @@ def test_the_text_says_who_it_was(person: Person) -> None:
         (SERVICE, {"deploy"}, {"deploy", "ada"}),
         (ENTRA, {"ada", *ENTRA.entra}, {"ada", *ENTRA.entra}),
     ],
-    ids=str,
+    ids=["ada", "root", "root-for-ada", "deploy-for-ada", "entra"],
 )
 def test_a_name_that_only_a_variable_says_bars_and_does_not_admit(
     person: Person, admitted: set[str], barred: set[str]
