@@ -61,6 +61,11 @@ SEEDS ?= 400
 simulate: $(VENV) ## SEEDS=400 stories of the simulated world, judged all the time; a failing one replays exactly
 	$(BIN)/python -m migrator.testing.simulation --seeds $(SEEDS) --processes $(WORKERS)
 
+SECONDS ?= 60
+.PHONY: fuzz
+fuzz: $(VENV) ## SECONDS=60 of odd input for everything that comes from outside; what goes wrong is kept in tests/fuzz/corpus
+	$(BIN)/python -m tests.fuzz $(SECONDS)
+
 .PHONY: crash
 crash: $(VENV) ## kill real runs before and after every commit of the transition table
 	CRASH=all $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash

@@ -169,6 +169,11 @@ def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) 
             f"cannot open account {account.name}: neither the plan nor {variable} says its endpoint",
             hint="give the account an endpoint in the plan",
         )
+    if not endpoint.startswith(("https://", "http://")):
+        raise AccessRefused(
+            f"cannot open account {account.name}: what {variable} says as its endpoint is no https address",
+            hint="give the account an endpoint in the plan",
+        )
     if found.key is None and found.sas is None:
         raise AccessRefused(
             f"cannot open account {account.name}: {variable} holds no connection string, account key or shared access "
@@ -182,7 +187,8 @@ def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) 
         )
     if named and meant and named != meant:
         raise AccessRefused(
-            f"cannot open account {account.name}: {variable} is for storage account {named}, its endpoint for {meant}",
+            f"cannot open account {account.name}: {variable} is for storage account {_called(named)}, its endpoint for"
+            f" {_called(meant)}",
             hint="correct the variable or the endpoint",
         )
     kind: Literal["key", "sas"] = "sas" if found.key is None else "key"
@@ -241,6 +247,11 @@ def _read_connection_string(text: str) -> _Found:
         key=key if key and _is_key(key) else None,
         sas=sas if _is_sas(sas) else None,
     )
+
+
+def _called(name: str) -> str:
+    """An account as it may be shown: what stands in a variable is repeated only where it can be nothing else."""
+    return name if re.fullmatch(r"[a-z0-9]{3,24}", name) else "..."
 
 
 def names_in(token: str) -> tuple[str, ...]:

@@ -82,17 +82,20 @@ def _unit(fields: Any) -> CopyUnit:
     if not isinstance(fields, list) or not 2 <= len(fields) <= len(CopyUnit._fields):
         raise ValueError("a unit is a list of its fields")
     unit = CopyUnit(*fields)
-    texts = (unit.name, unit.etag, unit.if_match or "", unit.tier or "")
-    tags = unit.tags or {}
-    if not all(isinstance(one, str) for one in texts) or not isinstance(tags, dict):
-        raise ValueError("a unit has texts and tags")
-    if not all(isinstance(one, str) for one in tags.values()):
-        raise ValueError("a tag's value is text")
+    if not isinstance(unit.name, str) or not isinstance(unit.etag, str):
+        raise ValueError("a unit has a name and an ETag")
+    if not all(one is None or isinstance(one, str) for one in (unit.if_match, unit.tier)):
+        raise ValueError("a condition and a tier are texts")
+    if unit.tags is not None and not (
+        isinstance(unit.tags, dict) and all(isinstance(one, str) for one in unit.tags.values())
+    ):
+        raise ValueError("tags are texts by name")
     return unit
 
 
 def _refusal(fields: Any) -> Refusal:
-    if not isinstance(fields, dict) or fields.keys() - Refusal.__dataclass_fields__ or fields.get("kind") not in _KINDS:
+    kind = fields.get("kind") if isinstance(fields, dict) else None
+    if not isinstance(kind, str) or kind not in _KINDS or fields.keys() - Refusal.__dataclass_fields__:
         raise ValueError("a refusal has a kind, and no other fields than its own")
     after = fields.get("retry_after_seconds")
     if after is not None and (not isinstance(after, (int, float)) or isinstance(after, bool)):
