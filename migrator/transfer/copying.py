@@ -326,7 +326,7 @@ async def same_content(
     """
     if (here.size, here.blob_type, dict(here.metadata)) != (there.size, there.blob_type, dict(there.metadata)):
         return False
-    if _without_md5(here) != _without_md5(there):
+    if _without_md5(here) != _without_md5(there) or unlike_md5(here, there):
         return False
     if here.size == 0:
         return True
@@ -430,6 +430,12 @@ def _without_md5(blob: Listed) -> tuple[str | None, ...]:
         h.content_disposition or None,
         h.cache_control or None,
     )
+
+
+def unlike_md5(here: Listed, there: Listed) -> bool:
+    """Are two checksums stored that differ? A service may store one by itself, where none was given."""
+    one, other = here.headers.md5, there.headers.md5
+    return bool(one) and bool(other) and one != other
 
 
 def same_headers(here: Listed, there: Listed) -> bool:

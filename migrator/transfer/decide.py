@@ -88,6 +88,9 @@ def decide(case: Case) -> Decision:
         if known and case.direction is Direction.REVERSE and _same_origin(case):
             # The source lost an object that the target still has unchanged: a writer without a lease deleted it there.
             return Decision(Verb.STRAGGLER, "deleted at the source after the switch")
+        if known and case.direction is Direction.REVERSE and not case.may_be_ours:
+            # What we delete there ourselves is announced first.
+            return Decision(Verb.CONFLICT, "changed at the target, and deleted at the source, since they were equal")
         return _CREATE
     is_on_record = record is not None and _destination_hash(case) == _hash(case, destination)
     # A rollback may have left the target as it was judged then: going forward again, the source is the truth. It is ours to

@@ -7,10 +7,10 @@ these names. They are listed as ``unproved``, and their evidence no longer says 
 from __future__ import annotations
 
 from migrator.errors import NotFound
-from migrator.model.moves import EvidenceRange, ExceptionRow
+from migrator.model.moves import ExceptionRow
 from migrator.model.values import replace
-from migrator.ports.state_store import Change, DropOutstanding, PutException, ReplaceRanges
-from migrator.transfer.evidence import Evidence
+from migrator.ports.state_store import DropOutstanding, PutException, ReplaceRanges
+from migrator.transfer.evidence import Evidence, name_hash
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 
@@ -23,50 +23,54 @@ async def list_halfway(transfer: Transfer) -> int:
     transfer.load()
     listed = 0
     for container, prefix in transfer.state.containers_with_ranges(transfer.move):
-        ranges = list(transfer.state.ranges(transfer.move, container, prefix))
-        if not any(one.is_open for one in ranges):
-            continue
-        names = await _names(transfer, container, prefix)
-        above: bytes | None = None
-        for one in ranges:
-            if one.is_open:
-                listed += _settle(transfer, above, one, names)
-            above = one.upper
+        pending = {
+            name
+            for one in transfer.state.ranges(transfer.move, container, prefix)
+            if one.is_open
+            for name in Evidence.unpack(one.records).announced()
+        }
+        if pending:
+            listed += await _list(transfer, container, prefix, pending)
+        await _settle(transfer, container, prefix)
     gone = [DropOutstanding(transfer.move, w.side, w.container, w.name) for w in transfer.expired()]
     if gone:
         transfer.commit(gone, PassResult())
     return listed
 
 
-async def _names(transfer: Transfer, container: str, prefix: str) -> list[tuple[str, str]]:
-    """Name and ETag of what the destination holds there."""
-    found: list[tuple[str, str]] = []
+async def _list(transfer: Transfer, container: str, prefix: str, pending: set[int]) -> int:
+    """Put a row for each name that the destination holds and whose hash is ``pending``: page by page, whatever their number."""
+    listed = 0
     marker: str | None = None
     while True:
         await transfer.admit()
         try:
             page = await transfer.destination.page(container, prefix=prefix, marker=marker)
         except NotFound:
-            return found
-        found.extend((blob.name, blob.etag) for blob in page.entries)
+            return listed
+        detail = f"it was being copied back when {transfer.origin.account} was left behind, and may be half written"
+        rows = [
+            ExceptionRow(container, blob.name, "unproved", blob.etag, None, detail, at=transfer.clock.now())
+            for blob in page.entries
+            if name_hash(blob.name) in pending
+        ]
+        if rows:
+            transfer.commit([PutException(transfer.move, row) for row in rows], PassResult())
+            listed += len(rows)
         if page.marker is None:
-            return found
+            return listed
         marker = page.marker
 
 
-def _settle(transfer: Transfer, above: bytes | None, one: EvidenceRange, names: list[tuple[str, str]]) -> int:
-    evidence = Evidence.unpack(one.records)
-    changes: list[Change] = []
-    for name, etag in names:
-        record = evidence.get(name)
-        if record is None or not record.is_pending:
-            continue
-        detail = f"it was being copied back when {transfer.origin.account} was left behind, and may be half written"
-        row = ExceptionRow(one.container, name, "unproved", etag, None, detail, at=transfer.clock.now())
-        changes.append(PutException(transfer.move, row))
-    listed = len(changes)
-    evidence.settle()
-    new = replace(one, records=evidence.pack(), is_open=False)
-    changes.append(ReplaceRanges(transfer.move, one.container, one.prefix, above, one.upper, (new,)))
-    transfer.commit(changes, PassResult())
-    return listed
+async def _settle(transfer: Transfer, container: str, prefix: str) -> None:
+    """Nothing of these ranges is under way any more: said once what lay there is on the list."""
+    above: bytes | None = None
+    for one in transfer.state.ranges(transfer.move, container, prefix):
+        if one.is_open:
+            await transfer.admit()
+            evidence = Evidence.unpack(one.records)
+            evidence.settle()
+            new = replace(one, records=evidence.pack(), is_open=False)
+            change = ReplaceRanges(transfer.move, container, prefix, above, one.upper, (new,))
+            transfer.commit([change], PassResult())
+        above = one.upper

@@ -12,6 +12,7 @@ import asyncio
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -163,16 +164,26 @@ class SortedStream:
 
     def __init__(self, store: ObjectStore, container: str, prefix: str, seen: Seen, *, page_size: int) -> None:
         self._pages = Stream(store, container, prefix, "utf-8", seen, page_size)
-        self._folder = tempfile.TemporaryDirectory(prefix="migrate-sort-")
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._rows: sqlite3.Cursor | None = None
         self._file: sqlite3.Connection | None = None
 
     async def next(self) -> list[tuple[bytes, Listed]]:
-        if self._rows is None:
-            self._rows = await self._sort()
-        return [(key, _thaw(frozen)) for key, frozen in self._rows.fetchmany(LIST_PAGE)]
+        try:
+            if self._rows is None:
+                self._rows = await self._sort()
+            return [(key, _thaw(frozen)) for key, frozen in self._rows.fetchmany(LIST_PAGE)]
+        except (sqlite3.Error, OSError) as fault:
+            raise self._unsorted(fault) from fault
+
+    def _unsorted(self, fault: Exception) -> CloudError:
+        return CloudError(
+            f"cannot sort the names of {self._pages.store.account}/{self._pages.container} on this machine's disk: {fault}",
+            hint=f"make room in {tempfile.gettempdir()}, or name another folder in TMPDIR",
+        )
 
     async def _sort(self) -> sqlite3.Cursor:
+        self._folder = tempfile.TemporaryDirectory(prefix="migrate-sort-")
         self._file = sqlite3.connect(Path(self._folder.name) / "names.db", isolation_level=None)
         self._file.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;")
         self._file.execute("CREATE TABLE names (key BLOB PRIMARY KEY, listed BLOB) WITHOUT ROWID")
@@ -203,9 +214,11 @@ class SortedStream:
 
     async def close(self) -> None:
         await self._pages.close()
-        if self._file is not None:
-            self._file.close()
-        self._folder.cleanup()
+        with suppress(sqlite3.Error, OSError):  # what is left there is the machine's to clear away
+            if self._file is not None:
+                self._file.close()
+            if self._folder is not None:
+                self._folder.cleanup()
 
 
 def _freeze(entry: Listed) -> bytes:

@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
+from typing import Final
+
 from migrator.errors import ConditionFailed
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, Listed, Shape
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 
+MOST_UNITS: Final = 1024
+"""UTF-16 code units of a blob's name, and most segments of one. Source: Azure "Naming and referencing containers, blobs"."""
+MOST_SEGMENTS: Final = 254
+SHORTENED: Final = 200
+"""Characters that a name which is too long keeps, for people."""
+WHOLE_NAME: Final = "migrate_name"
+"""Metadata of what is kept under a shortened name: base64 of the whole one, in UTF-8."""
+MOST_METADATA_BYTES: Final = 8192
+"""Source: Azure "Setting and retrieving properties and metadata": all names and values together."""
+
 
 def saved_name(move: MoveId, blob: Listed) -> str:
-    """Where a loser is kept: ``.migrate/saved/REGION/AREA/ETAG/NAME``; the ETag keeps several apart."""
-    return f"{RESERVED_PREFIX}saved/{move}/{blob.etag}/{blob.name}"
+    """Where a loser is kept: ``.migrate/saved/REGION/AREA/ETAG/NAME``; the ETag keeps several apart. A name that would be too
+    long for the service is shortened, with a hash of the whole one in place of its end."""
+    folder = f"{RESERVED_PREFIX}saved/{move}/{blob.etag}/"
+    name = folder + blob.name
+    if _units(name) <= MOST_UNITS and name.count("/") < MOST_SEGMENTS:
+        return name
+    digest = sha256(blob.name.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{folder}{blob.name[:SHORTENED].replace('/', '_')}~{digest}"
+
+
+def _units(name: str) -> int:
+    return len(name.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _named(blob: Listed, name: str) -> dict[str, str]:
+    """Its metadata, and its whole name where ``name`` does not end with it and there is room; the journal has it in any case."""
+    metadata = dict(blob.metadata)
+    if not name.endswith(f"/{blob.name}"):
+        whole = b64encode(blob.name.encode("utf-8", "surrogatepass")).decode("ascii")
+        size = sum(len(key) + len(text) for key, text in metadata.items())
+        if size + len(WHOLE_NAME) + len(whole) <= MOST_METADATA_BYTES:
+            metadata[WHOLE_NAME] = whole
+    return metadata
 
 
 async def save_loser(holder: ObjectStore, keeper: ObjectStore, container: str, blob: Listed, move: MoveId) -> None:
@@ -20,8 +55,8 @@ async def save_loser(holder: ObjectStore, keeper: ObjectStore, container: str, b
     ConditionFailed or NotFound: ``blob`` is another generation by now. OutcomeUnknown: safe to call again, because what is
     saved under a name never differs.
     """
-    shape = replace(Shape.of(blob), blob_type=BlobType.BLOCK, tier=None)
     name = saved_name(move, blob)
+    shape = replace(Shape.of(blob), blob_type=BlobType.BLOCK, tier=None, metadata=_named(blob, name))
     ids: list[str] = []
     held = bytearray()
     async with holder.read(container, blob.name, if_match=blob.etag) as chunks:

@@ -17,7 +17,7 @@ from migrator.model.names import Area
 from migrator.model.objects import Listed
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.container_shape import difference as unlike_containers
-from migrator.transfer.copying import same_content, same_headers
+from migrator.transfer.copying import same_content, same_headers, unlike_md5
 from migrator.transfer.evidence import in_sample
 from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken
@@ -42,6 +42,11 @@ class Comparison:
     changed: int = 0
     unproved: int = 0
     named: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    @property
+    def has_compared(self) -> bool:
+        """Was there anything? Nothing beside nothing is no proof."""
+        return any(getattr(self, one.name) for one in fields(self) if one.name != "named")
 
     @property
     def is_equal(self) -> bool:
@@ -138,6 +143,8 @@ def _unlike(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> set[str]:
             found.count("extra", ends.container, pair.name, "only at the target")
         elif there is None:
             found.count("missing", ends.container, pair.name, "only at the source")
+        elif why := busy(here, there):
+            found.count("unproved", ends.container, pair.name, why)
         elif why := difference(here, there):
             found.count("changed", ends.container, pair.name, why)
         else:
@@ -203,6 +210,16 @@ async def _prove(ends: _Ends, pair: Pair, found: Comparison) -> None:
         found.count("unproved", ends.container, pair.name, fault.message)
 
 
+def busy(here: Listed, there: Listed) -> str:
+    """What is still under way, so that nothing that is listed of it can be believed; or ""."""
+    for blob, side in ((here, "source"), (there, "target")):
+        if blob.copy_pending:
+            return f"a copy into it is pending at the {side}"
+        if blob.rehydrating:
+            return f"it is being rehydrated at the {side}"
+    return ""
+
+
 def difference(here: Listed, there: Listed) -> str:
     """The first thing in which two listed objects differ, or ""."""
     if here.size != there.size:
@@ -211,6 +228,8 @@ def difference(here: Listed, there: Listed) -> str:
         return "type"
     if here.headers is not there.headers and not same_headers(here, there):
         return "headers"
+    if unlike_md5(here, there):
+        return "Content-MD5"
     if here.metadata != there.metadata:
         return "metadata"
     if here.tags != there.tags:

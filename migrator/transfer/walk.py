@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from migrator.errors import MigrateError, NotFound
-from migrator.model.moves import EvidenceRange
+from migrator.model.moves import Direction, EvidenceRange
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer import sweeping
 from migrator.transfer.absences import Absences, waits_for_the_end
@@ -280,12 +280,22 @@ class Walk:
             is_expected = evidence.has_pending and t.inherited_seconds() > 0
             self.absences.drop(above, upper, evidence, but=evidence.announced() if is_expected else Evidence())
             kept.absorb(evidence)
+        self._announce_deletes(decided, kept)
         if t.staged:
             changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case)])
         if writes or changes or kept.pack() != before:
             changes.append(self._range(above, upper, kept))
             self._checkpoint(changes, tally)
         self.result.add(tally)
+
+    def _announce_deletes(self, decided: list[tuple[Case, Decision]], kept: Evidence) -> None:
+        """Going back, what we are about to delete at the source must not look like a stranger's delete, should customers make
+        it anew at the target."""
+        if self.transfer.direction is not Direction.REVERSE:
+            return
+        for case, decision in decided:
+            if decision.verb is Verb.DELETE and case.record is not None and not case.record.is_pending:
+                kept.put(case.name, pending(case))
 
     def _range(self, above: bytes | None, upper: bytes | None, evidence: Evidence) -> ReplaceRanges:
         one = self._evidence_range(upper, evidence)

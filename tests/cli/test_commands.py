@@ -385,6 +385,15 @@ def test_a_hostile_object_name_is_moved_and_shown_harmlessly(filled: Migrate, he
     assert "\x1b" not in done.out
 
 
+def test_verify_says_neither_equal_nor_different_of_nothing(filled: Migrate) -> None:
+    assert filled("apply", "p.yaml", "--yes", "--wave", "first").code == 0
+    done = filled("verify", "p.yaml", "--wave", "second", "--json")
+    found = json.loads(done.out)
+    assert (done.code, found["equal"], found["moves"]) == (0, None, [])
+    assert "Nothing to compare" in filled("verify", "p.yaml", "--wave", "second").out
+    assert json.loads(filled("verify", "p.yaml", "--json").out)["equal"] is True
+
+
 def test_a_second_rollback_looks_at_the_target_that_was_left_and_speaks_json_to_programs(applied: Migrate) -> None:
     assert applied("rollback", "p.yaml", "--yes", "--area", "email-events").code == 0
     done = applied("rollback", "p.yaml", "--yes", "--area", "email-events", "--json")

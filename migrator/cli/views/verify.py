@@ -15,12 +15,20 @@ COUNTS: Final = ("proved", "alike", "missing", "extra", "changed", "unproved")
 
 
 def document(plan: str, compared: Sequence[Compared]) -> dict[str, Any]:
-    """``{plan, equal, moves: [{region, area, level, live, equal, proved, ..., differences}]}``; the first 100 by name."""
+    """``{plan, equal, moves: [{region, area, level, live, equal, proved, ..., differences}]}``; the first 100 by name. ``equal``
+    is null where there was nothing to compare: a script that waits for true does not go on."""
     return {
         "plan": plan,
-        "equal": all(one.comparison.is_equal for one in compared),
+        "equal": is_equal(compared),
         "moves": [_move(one) for one in compared],
     }
+
+
+def is_equal(compared: Sequence[Compared]) -> bool | None:
+    """None: nothing was compared."""
+    if not all(one.comparison.is_equal for one in compared):
+        return False
+    return True if any(one.comparison.has_compared for one in compared) else None
 
 
 def _move(one: Compared) -> dict[str, Any]:
@@ -33,7 +41,7 @@ def _move(one: Compared) -> dict[str, Any]:
         "state": str(one.record.state),
         "level": one.level,
         "live": one.live,
-        "equal": one.comparison.is_equal,
+        "equal": is_equal([one]),
         **counts,
         "differences": [
             {"kind": kind, "container": container, "name": name, "why": why}
@@ -60,7 +68,10 @@ def show(page: Page, compared: Sequence[Compared]) -> None:
         rest = _differences(one) - len(one.comparison.named)
         if rest > 0:
             page.line(f"  {one.move.id}: and {count(rest)} more")
-    if all(one.comparison.is_equal for one in compared):
+    verdict = is_equal(compared)
+    if verdict is None:
+        page.line("Nothing was compared: neither end holds an object of these moves.")
+    elif verdict:
         page.line("Both ends are equal.", style="green")
     else:
         page.line(
