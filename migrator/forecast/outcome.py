@@ -66,13 +66,13 @@ def _most(planned: Mapping[str, Any], key: str) -> float | None:
 
 
 def told(comparison: Comparison) -> str:
-    """One clause for each figure that is known: ``copied in 1 h (forecast 2 h), writers paused 3 s (forecast at most 5 s)``."""
+    """One clause for each figure that is known: ``copied in 1 h (forecast 2 h), writers paused 3 s (forecast about 5 s)``."""
     parts = []
     if comparison.copy.actual is not None:
         beside = _beside(comparison.copy.forecast, show_duration)
         parts.append(f"copied in {show_duration(comparison.copy.actual)}{beside}")
     if comparison.fence.actual is not None:
-        beside = _beside(comparison.fence.forecast, show_duration, at_most=True)  # it allows for the largest lag
+        beside = _beside(comparison.fence.forecast, show_duration, about=True)
         parts.append(f"writers paused {show_duration(comparison.fence.actual)}{beside}")
     if comparison.requests.actual is not None:
         parts.append(
@@ -81,8 +81,8 @@ def told(comparison: Comparison) -> str:
     return ", ".join(parts)
 
 
-def _beside(forecast: float | None, show: Callable[[float], str], *, at_most: bool = False) -> str:
-    return "" if forecast is None else f" (forecast {'at most ' if at_most else ''}{show(forecast)})"
+def _beside(forecast: float | None, show: Callable[[float], str], *, about: bool = False) -> str:
+    return "" if forecast is None else f" (forecast {'about ' if about else ''}{show(forecast)})"
 
 
 def to_evidence(comparison: Comparison) -> dict[str, Any]:

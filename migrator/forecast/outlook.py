@@ -7,7 +7,7 @@ Decides only how the parts come together. Rule: it is a pure function of plan, i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
 from migrator.forecast.deadlines import deadline_findings
@@ -15,7 +15,7 @@ from migrator.forecast.inventory import Inventory
 from migrator.forecast.move_times import MoveTimes, soak_seconds
 from migrator.forecast.requests import Cost, Requests, cost_of
 from migrator.forecast.timeline import Standing, WaveTimes, timeline
-from migrator.forecast.timing import MoveForecast, forecast_wave, timing_findings
+from migrator.forecast.timing import MoveForecast, drain_findings, forecast_wave, timing_findings
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
@@ -49,6 +49,11 @@ class Outlook:
         return _sum(self.requests[wave].values())
 
 
+CANARIES: Final = Requests(list=4, read=5, write=2, delete=2).times(2)
+"""On each side of a move: both ways are proved with a canary in the preflight, and again before the fence. Source:
+``engine.steps.canary`` (sweeps, put, head, copy, comparison, delete, each way)."""
+
+
 def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], standing: Standing) -> Outlook:
     """The forecast from where the rollout stands. Moves without an inventory have no figures of their own."""
     moves: dict[MoveId, MoveForecast] = {}
@@ -74,6 +79,7 @@ def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], stan
         cost=cost_of(schedule.prices, total, copied) if schedule.prices and moves else None,
         findings=(
             *capacity_findings(schedule),
+            *drain_findings(schedule.routing),
             *_of_time([*timing_findings(ahead), *deadline_findings(schedule, moves, standing, waves)], waves),
         ),
     )
@@ -97,7 +103,7 @@ def _wave_requests(
             continue
         scans = one.scan.times(_scans(wave, one, at.get(move.id)))
         for account, own in ((move.source, one.source_requests), (move.target, one.target_requests)):
-            found[account] = found.get(account, Requests()) + own + one.fence_requests.times(0.5) + scans
+            found[account] = found.get(account, Requests()) + own + one.fence_requests.times(0.5) + scans + CANARIES
     return found
 
 

@@ -10,7 +10,7 @@ when writers stop, only the passes before the fence can tell, and no fence begin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from migrator.forecast.converging import STREAM_BYTES_PER_SECOND
@@ -19,12 +19,13 @@ from migrator.forecast.requests import Requests
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.objects import LIST_PAGE
-from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Schedule
+from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Routing, Schedule
 from migrator.model.units import show_bytes, show_duration
 from migrator.model.values import replace, value
 
 PASSES_BEFORE_READY: Final = 2
 """The copy, and at least one pass over later changes."""
+THROUGH_HERE: Final = "bytes through this machine (verify: content)"
 FENCE_SCANS: Final = 2
 """One that may find differences, one that must find none."""
 UNLIMITED_REQUESTS_PER_SECOND: Final = 4_000.0
@@ -32,6 +33,7 @@ UNLIMITED_REQUESTS_PER_SECOND: Final = 4_000.0
 the process itself copies 15,000 a second from a server that answers at once (``make bench ROWS=copy`` on two cores)."""
 LIST_LATENCY_SECONDS: Final = 0.2
 """A full page of a listing comes no faster than this; pages are counted one after the other, which errs on the long side."""
+LONG_DRAIN_SECONDS: Final = 120.0
 TOLD_FROM_SECONDS: Final = 1.0
 """What a fence streams in less than this is not worth a line."""
 COPY_BLOCK_BYTES: Final = 64 * 1024 * 1024
@@ -61,6 +63,8 @@ class MoveForecast:
     fence_seconds: float
     fence_timeout_seconds: float
     bound_by: str
+    proved_bytes: float = 0.0
+    """Read on each side, and through this machine, to prove contents (``verify: content``)."""
     max_pause_seconds: float = math.inf
     streaming_seconds: float = 0.0
     """Beyond ``fence_seconds``, if as many append and page blobs as the largest lag allows are in it."""
@@ -93,16 +97,21 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     scan = Requests(list=pages + 1)  # and one for the containers
     passes = scan.times(PASSES_BEFORE_READY)
     transfers = _transfers(inventory)
-    source_requests = passes + Requests(read=transfers)
-    target_requests = passes + Requests(write=transfers + inventory.large_objects)
+    wave = schedule.wave_of(move.id)
+    share = wave.verify.content_share
+    proofs = Requests(read=math.ceil(inventory.objects * share))
+    source_requests = passes + proofs + Requests(read=transfers)
+    target_requests = passes + proofs + Requests(write=transfers + inventory.large_objects)
+    proved_bytes = inventory.bytes * share
     copy_seconds, bound_by = max(
         (source_requests.total / _pace(source), f"requests of {move.source}"),
         (target_requests.total / _pace(target), f"requests of {move.target}"),
-        (_bytes_seconds(inventory.bytes, source), f"bytes of {move.source}"),
-        (_bytes_seconds(inventory.bytes, target), f"bytes of {move.target}"),
+        (_bytes_seconds(inventory.bytes + proved_bytes, source), f"bytes of {move.source}"),
+        (_bytes_seconds(inventory.bytes + proved_bytes, target), f"bytes of {move.target}"),
+        (2 * proved_bytes / STREAM_BYTES_PER_SECOND, THROUGH_HERE),
         (PASSES_BEFORE_READY * pages * LIST_LATENCY_SECONDS, "listings, page after page"),
     )
-    cutover = schedule.wave_of(move.id).cutover
+    cutover = wave.cutover
     pace = min(_pace(source), _pace(target))
     scan_seconds = max(scan.total / pace, pages * LIST_LATENCY_SECONDS)
     lag = min(cutover.max_lag_objects, inventory.objects)
@@ -124,6 +133,7 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
         fence_timeout_seconds=drain + cutover.fence_timeout_seconds,
         max_pause_seconds=cutover.max_pause_seconds,
         bound_by=bound_by,
+        proved_bytes=proved_bytes,
         streaming_seconds=_streaming_seconds(inventory, cutover.max_lag_objects, (source, target)),
     )
 
@@ -141,7 +151,7 @@ def forecast_wave(
     """The forecast of each move of a wave; moves without an inventory are left out.
 
     Moves that run side by side share the budget of an account they have in common in equal parts; none of them takes longer
-    than that account's whole work.
+    than that account's whole work. What is proved by content goes through one machine, whatever the accounts.
     """
     alone = {
         move.id: forecast_move(schedule, move, inventories[move.id]) for move in wave.moves if move.id in inventories
@@ -149,7 +159,7 @@ def forecast_wave(
     return tuple(_beside(schedule, one, list(alone.values()), wave.max_moves or len(alone)) for one in alone.values())
 
 
-def _beside(schedule: Schedule, one: MoveForecast, others: Iterable[MoveForecast], at_once: int) -> MoveForecast:
+def _beside(schedule: Schedule, one: MoveForecast, others: Sequence[MoveForecast], at_once: int) -> MoveForecast:
     """The forecast of a move that shares its accounts with those which run at the same time."""
     bounds = [(one.copy_seconds, one.bound_by)]
     for account in (one.source, one.target):
@@ -157,6 +167,9 @@ def _beside(schedule: Schedule, one: MoveForecast, others: Iterable[MoveForecast
         own_seconds, kind = work[one.id]
         whole = sum(seconds for seconds, _ in work.values())
         bounds.append((min(whole, own_seconds * min(at_once, len(work))), f"{kind} of {account}"))
+    beside = sorted((move.proved_bytes for move in others), reverse=True)[:at_once]
+    if one.proved_bytes:
+        bounds.append((2 * sum(beside) / STREAM_BYTES_PER_SECOND, THROUGH_HERE))
     seconds, bound_by = max(bounds, key=lambda bound: bound[0])
     return replace(one, copy_seconds=seconds, bound_by=bound_by)
 
@@ -169,7 +182,10 @@ def _account_seconds(schedule: Schedule, account: str, move: MoveForecast) -> tu
     """How long this account works for the move if for nothing else, and by what that is bound."""
     budget = schedule.budget(account)
     requests = move.source_requests if account == move.source else move.target_requests
-    return max((requests.total / _pace(budget), "requests"), (_bytes_seconds(move.inventory.bytes, budget), "bytes"))
+    return max(
+        (requests.total / _pace(budget), "requests"),
+        (_bytes_seconds(move.inventory.bytes + move.proved_bytes, budget), "bytes"),
+    )
 
 
 def timing_findings(forecasts: Sequence[MoveForecast]) -> tuple[Finding, ...]:
@@ -187,6 +203,18 @@ def timing_findings(forecasts: Sequence[MoveForecast]) -> tuple[Finding, ...]:
         for one in forecasts
         if not one.fence_fits
     ) + tuple(_streaming_finding(one) for one in forecasts if one.streaming_seconds >= TOLD_FROM_SECONDS)
+
+
+def drain_findings(routing: Routing) -> Iterator[Finding]:
+    """A warning where the drain alone, which every cut-over waits for, is long."""
+    drain = routing.drain_seconds
+    if drain > LONG_DRAIN_SECONDS:
+        text = (
+            f"every cut-over pauses its writers for {show_duration(drain)} before it compares anything: routing.ttl"
+            f" {show_duration(routing.ttl_seconds)}, max_write {show_duration(routing.max_write_seconds)} and clock_margin"
+        )
+        remedy = "shorten routing.ttl or cutover.max_write before the first apply"
+        yield Finding("warning", "long-drain", "routing", text, remedy)
 
 
 def _allowed(one: MoveForecast) -> str:

@@ -33,6 +33,7 @@ CODES: Final[Mapping[str, str]] = {
     "missing-container": "a container that an area names, or any that its glob means, is not at the source",
     "not-built": "a key of the plan is valid, but this version cannot apply it",
     "not-looked-for": "objects were not counted, so what a move cannot keep was not looked for",
+    "long-drain": "the drain alone pauses writers for more than two minutes in each cut-over",
     "paused": "an operator paused the rollout",
     "plan-document": "the reader of the plan document warns, at a line and column",
     "plan-edited": "the plan was edited since it was applied last, and what of it",

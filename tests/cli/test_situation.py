@@ -391,7 +391,7 @@ def test_what_became_of_the_forecast_stands_below_its_wave_and_in_the_document()
     situation = look(Recorded((begun,), (record(WEB, MoveState.SOAKING, figures=figures),)))
     out = io.StringIO()
     status.write(Page(Settings(), out), situation, next_action="wait", rates={})
-    said = "copied in 1 min 30 s (forecast 1 min), writers paused 2.5 s (forecast at most 3 s), 7 requests (forecast 9)"
+    said = "copied in 1 min 30 s (forecast 1 min), writers paused 2.5 s (forecast about 3 s), 7 requests (forecast 9)"
     assert f"  {said}\n" in out.getvalue()
     first, second = status.document(situation, next_action="wait")["waves"]
     assert first["outcome"] == {

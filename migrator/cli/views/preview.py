@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +11,8 @@ from migrator.cli.views import timeline
 from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
 from migrator.cli.views.outlook import cost_document, load_document, relief_document, show_loads, show_requests
 from migrator.cli.views.screen import Page
-from migrator.forecast import Inventory, Outlook
+from migrator.forecast import Inventory, MoveForecast, Outlook
+from migrator.forecast.timing import UNLIMITED_REQUESTS_PER_SECOND
 from migrator.model.findings import Finding
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.model.units import show_ratio
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from migrator.cli.previewing import Look
 
 _ORDER: Final = ("error", "warning", "info")
+FEW: Final = 5
+"""So many findings of one kind are shown in full; of more, the first SHOWN_OF_MANY."""
+SHOWN_OF_MANY: Final = 3
+MOST_SUBJECTS: Final = 6
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
@@ -121,15 +127,33 @@ def _summary(schedule: Schedule, look: Look) -> str:
     return f"{shape}, {many(objects, 'object')}, {size(number_bytes)}"
 
 
+def bounds_in_words(outlook: Outlook, schedule: Schedule) -> str:
+    """What the copies are bound by, the commonest first, and what was assumed where no budget sets a pace."""
+    by = Counter(one.bound_by for one in outlook.moves.values())
+    said = ", ".join(f"{what} ({many(number, 'move')})" for what, number in by.most_common(3))
+    if not said:
+        return ""
+    used = {name for one in outlook.moves.values() for name in (one.source, one.target)}
+    unpaced = any(schedule.budget(name).requests_per_minute is None for name in used)
+    assumed = (
+        f"; {count(UNLIMITED_REQUESTS_PER_SECOND)} requests/s are assumed where no budget sets a pace"
+        if unpaced
+        else ""
+    )
+    return f"Copies are bound by: {said}{assumed}"
+
+
 def _show_waves(page: Page, schedule: Schedule, look: Look) -> None:
     for wave in schedule.waves:
         page.line(f"Wave {wave.name}{_conditions(wave)}")
         page.table(
-            ("MOVE", "FROM", "TO", "STATE", "OBJECTS", "KNOWN", "SIZE", "COPY", "PAUSE"),
+            ("MOVE", "FROM", "TO", "STATE", "OBJECTS", "KNOWN", "SIZE", "COPY", "PAUSE", "AT MOST"),
             [_row(move, look) for move in wave.moves],
-            right=frozenset({4, 6, 7, 8}),
-            spare=("FROM", "STATE", "TO", "KNOWN"),
+            right=frozenset({4, 6, 7, 8, 9}),
+            spare=("FROM", "STATE", "TO", "KNOWN", "AT MOST"),
         )
+    if bounds := bounds_in_words(look.preview.outlook, schedule):
+        page.line(bounds)
 
 
 def first_sample(wave: PlannedWave) -> str:
@@ -159,7 +183,7 @@ def _row(move: PlannedMove, look: Look) -> tuple[str, ...]:
     back = " (back)" if direction == "reverse" else ""
     where = (str(move.id), move.source, move.target, state + back)
     if forecast is None:
-        return (*where, "—", "—", "—", "—", "—")
+        return (*where, "—", "—", "—", "—", "—", "—")
     error = f" ± {brief(forecast.error_seconds)}" if forecast.error_seconds >= 1 else ""
     return (
         *where,
@@ -167,8 +191,14 @@ def _row(move: PlannedMove, look: Look) -> tuple[str, ...]:
         _how(forecast.inventory, look.preview.outlook.standing.now),
         size(forecast.inventory.bytes),
         f"~ {brief(forecast.copy_seconds)}{error}",
-        f"≤ {brief(forecast.fence_seconds)}",
+        f"~ {brief(forecast.fence_seconds)}",
+        brief(pause_limit(forecast)),
     )
+
+
+def pause_limit(forecast: MoveForecast) -> float:
+    """What a pause of writers never exceeds: drain and fence_timeout, after which a fence is released."""
+    return forecast.fence_timeout_seconds
 
 
 def _how(inventory: Inventory, now: datetime) -> str:
@@ -181,11 +211,33 @@ def _how(inventory: Inventory, now: datetime) -> str:
 
 
 def show_findings(page: Page, findings: tuple[Finding, ...]) -> None:
-    """One line each, worst first; below it its remedy, once for neighbours that have the same."""
-    for finding, following in zip_longest(findings, findings[1:]):
+    """One line each, worst first; below it its remedy, once for neighbours that have the same. Of many of one kind the first few
+    in full, and the rest counted: one cause in forty areas is one thing to mend. JSON has all of them."""
+    shown, rest = _grouped(findings)
+    for finding, following in zip_longest(shown, shown[1:]):
         page.line(f"{finding.severity}: {told(finding)}", style=_STYLES[finding.severity])
         if finding.remedy and (following is None or following.remedy != finding.remedy):
             page.line(f"  remedy: {finding.remedy}", style="dim")
+        kind = finding.severity, finding.code
+        if kind in rest and (following is None or (following.severity, following.code) != kind):
+            more = rest[kind]
+            names = ", ".join(more[:MOST_SUBJECTS]) + (" ..." if len(more) > MOST_SUBJECTS else "")
+            page.line(f"  and {len(more)} more of this kind ({finding.code}): {names}", style="dim")
+
+
+def _grouped(findings: tuple[Finding, ...]) -> tuple[list[Finding], dict[tuple[str, str], list[str]]]:
+    """The findings to show, those of one kind together, and the subjects of the others by severity and code."""
+    kinds: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        kinds.setdefault((finding.severity, finding.code), []).append(finding)
+    shown: list[Finding] = []
+    rest: dict[tuple[str, str], list[str]] = {}
+    for kind, alike in kinds.items():
+        few = len(alike) <= FEW or kind[1] == "plan-document"
+        shown += alike if few else alike[:SHOWN_OF_MANY]
+        if not few:
+            rest[kind] = [one.subject for one in alike[SHOWN_OF_MANY:]]
+    return shown, rest
 
 
 def told(finding: Finding) -> str:

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from migrator.cli.settings import Settings
-from migrator.cli.views.figures import duration, many
-from migrator.cli.views.preview import first_sample, show_findings, show_forecast
+from migrator.cli.views.figures import brief, duration, many
+from migrator.cli.views.preview import bounds_in_words, first_sample, pause_limit, show_findings, show_forecast
 from migrator.cli.views.screen import Page
 from migrator.forecast import Outlook
 from migrator.model.findings import Finding
-from migrator.model.schedule import Schedule
+from migrator.model.schedule import PlannedWave, Schedule
+
+PAUSES: Final = (
+    "PAUSE: about how long the writers of one area wait (the largest of the wave); AT MOST: then they are freed."
+)
+MOST_NAMED: Final = 3
+
+
+def pauses_of(wave: PlannedWave, outlook: Outlook) -> tuple[str, str]:
+    """The longest pause of the wave's moves as it is estimated, and what it never exceeds; dashes where no size is known."""
+    known = [one for move in wave.moves if (one := outlook.moves.get(move.id)) is not None]
+    if not known:
+        return "—", "—"
+    return f"~ {brief(max(one.fence_seconds for one in known))}", brief(max(pause_limit(one) for one in known))
+
+
+def some(names: list[str]) -> str:
+    """A few names, and how many more."""
+    if len(names) <= MOST_NAMED + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
 
 
 def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ...], settings: Settings) -> None:
@@ -22,18 +44,24 @@ def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ..
         f"{many(len(schedule.accounts), 'account')}."
     )
     page.table(
-        ("WAVE", "AFTER", "SOAK", "FIRST SAMPLE", "MOVES"),
+        ("WAVE", "AFTER", "SOAK", "FIRST SAMPLE", "PAUSE", "AT MOST", "MOVES"),
         [
             (
                 wave.name,
                 ", ".join(wave.after) or "—",
                 duration(wave.soak_seconds),
                 first_sample(wave),
-                ", ".join(str(move.id) for move in wave.moves),
+                *pauses_of(wave, outlook),
+                some([str(move.id) for move in wave.moves]),
             )
             for wave in schedule.waves
         ],
+        spare=("AFTER", "FIRST SAMPLE", "AT MOST"),
     )
+    if outlook.moves:
+        page.line(PAUSES)
+    if bounds := bounds_in_words(outlook, schedule):
+        page.line(bounds)
     if outlook.moves or any(load.load_per_minute for load in outlook.loads):
         page.line()
         show_forecast(page, outlook)

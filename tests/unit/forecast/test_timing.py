@@ -8,9 +8,9 @@ import pytest
 
 from migrator.forecast import Inventory, forecast_move, forecast_wave, timing_findings
 from migrator.forecast.requests import Requests
-from migrator.forecast.timing import COPY_BLOCK_BYTES
+from migrator.forecast.timing import COPY_BLOCK_BYTES, drain_findings
 from migrator.model.names import MoveId
-from migrator.model.schedule import Budget, Cutover, Routing, Schedule
+from migrator.model.schedule import Budget, Cutover, Routing, Schedule, Verify
 from migrator.transfer.copying import SERVER_BLOCK_BYTES
 from tests.unit.forecast.worlds import schedule
 
@@ -165,3 +165,39 @@ def test_what_a_fence_may_have_to_stream_is_told_apart_and_forbids_nothing() -> 
     assert "10 min longer" in said.text
     small = forecast_move(plan, plan.move(WEB), replace(held, streamed_bytes=60 * MIB))
     assert [one.severity for one in timing_findings([small])] == ["info"]
+
+
+TIB = 1024**4
+
+
+def test_proving_by_content_reads_both_sides_through_this_machine() -> None:
+    plan = _plan(Budget(), Budget())
+    wave = replace(plan.waves[0], verify=Verify("content"))
+    proved = replace(plan, waves=(wave,))
+    inventory = Inventory(1_000_000, 10 * TIB)
+    plain, content = (forecast_move(one, one.move(WEB), inventory) for one in (plan, proved))
+    assert content.source_requests.read == plain.source_requests.read + 1_000_000
+    assert content.target_requests.read == 1_000_000
+    assert content.copy_seconds == pytest.approx(20 * TIB / (100 * MIB))
+    assert content.bound_by == "bytes through this machine (verify: content)"
+    half = replace(plan, waves=(replace(wave, verify=Verify("content", 0.5)),))
+    assert forecast_move(half, half.move(WEB), inventory).copy_seconds == pytest.approx(10 * TIB / (100 * MIB))
+    budgeted = _plan(Budget(None, 10 * MIB), Budget())
+    budgeted = replace(budgeted, waves=(replace(budgeted.waves[0], verify=Verify("content")),))
+    found = forecast_move(budgeted, budgeted.move(WEB), inventory)
+    assert (found.bound_by, found.copy_seconds) == ("bytes of old", pytest.approx(20 * TIB / (10 * MIB)))
+
+
+def test_moves_that_are_proved_side_by_side_share_this_machine() -> None:
+    plan = schedule({"web": ("new", None), "mail": ("other", None)}, budgets={})
+    plan = replace(plan, waves=(replace(plan.waves[0], verify=Verify("content")),))
+    sizes = {move.id: Inventory(1_000, TIB) for move in plan.moves}
+    for one in forecast_wave(plan, plan.waves[0], sizes):
+        assert one.copy_seconds == pytest.approx(4 * TIB / (100 * MIB))
+
+
+@pytest.mark.parametrize(("ttl", "codes"), [(30.0, []), (3_600.0, ["long-drain"])])
+def test_a_drain_that_is_long_by_itself_is_warned_of(ttl: float, codes: list[str]) -> None:
+    found = list(drain_findings(Routing("file", path="r", ttl_seconds=ttl)))
+    assert [one.code for one in found] == codes
+    assert all("pauses its writers for 1 h 1 min" in one.text for one in found)
