@@ -203,7 +203,11 @@ def test_json_carries_the_same_numbers(filled: Migrate, here: Path) -> None:
     (here / "p.yaml").write_text(text)
     body = json.loads(filled("plan", "p.yaml", "--json").out)
     first, second = body["waves"]
-    assert (first["is_begun"], first["is_lower_bound"], first["requests"]["write"]) == (False, False, 30)
+    assert (first["is_begun"], first["is_lower_bound"], first["requests"]["write"]) == (
+        False,
+        False,
+        30 + 2 * 4,
+    )  # and four canaries on each side
     assert first["soaked"] <= second["begins"]
     assert [move["inventory"] for move in body["moves"]] == ["counted", "counted"]
     assert body["loads"][1] == {
@@ -215,7 +219,7 @@ def test_json_carries_the_same_numbers(filled: Migrate, here: Path) -> None:
         "unknown": [],
     }
     assert body["reliefs"][0]["after"] == [{"wave": "first", "left_per_minute": 0.0}]
-    assert (body["cost"]["currency"], body["cost"]["total"]) == ("EUR", 0.012)
+    assert (body["cost"]["currency"], body["cost"]["total"]) == ("EUR", 0.0152)
 
 
 def test_a_promised_date_that_cannot_be_kept_is_refused(filled: Migrate, here: Path) -> None:
