@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from pathlib import Path
-from typing import Any
 
 from azure.storage.blob import BlobServiceClient
 
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
 from tests.azurite.server import Azurite
-
-README = Path(__file__).parents[3] / "README.md"
-ADDRESS = "https://control.blob.core.windows.net/routing/routes.json"
-
-
-def snippet() -> str:
-    """The block of Python under "Follow the route"."""
-    text = README.read_text(encoding="utf-8").split("## Follow the route")[1]
-    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert found is not None
-    assert ADDRESS in found[1]
-    return found[1]
+from tests.readme import application, close
 
 
 async def test_the_code_of_the_readme_lives_through_a_cut_over_and_back(azurite: Azurite, tmp_path: Path) -> None:
@@ -38,18 +25,11 @@ async def test_the_code_of_the_readme_lives_through_a_cut_over_and_back(azurite:
         draft.write_bytes(RouteDocument(0.5, 10, {"europe/email-events": record}).encode())
         draft.replace(document)
 
-    # Azurite's accounts have keys of their own, so the client is made with the right one; the rest is as it stands.
-    class Service:
-        def __new__(cls, endpoint: str, credential: Any, **options: Any) -> Any:
-            from azure.storage.blob.aio import BlobServiceClient as Stock
+    def credential_of(endpoint: str) -> dict[str, str]:
+        account = next(one for one in services if azurite.endpoint(one) == endpoint)
+        return {"account_name": account, "account_key": azurite.key(account)}
 
-            account = next(one for one in services if azurite.endpoint(one) == endpoint)
-            return Stock(endpoint, {"account_name": account, "account_key": azurite.key(account)}, **options)
-
-    names: dict[str, Any] = {"credential": None}
-    exec(compile(snippet().replace(ADDRESS, str(document)), str(README), "exec"), names)
-    names["BlobServiceClient"] = Service
-
+    names = application(str(document), credential_of)
     written: list[str] = []
     stopping = asyncio.Event()
 
@@ -75,9 +55,7 @@ async def test_the_code_of_the_readme_lives_through_a_cut_over_and_back(azurite:
         counts.append(len(written))
     stopping.set()
     await asyncio.gather(*writers)
-    for client in names["clients"].values():
-        await client.close()
-    await names["routes"].close()
+    await close(names)
     assert counts[0] > 0
     assert counts[2] > counts[1], "it went on at the new account"
     assert counts[4] > counts[3], "and back"
