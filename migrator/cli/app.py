@@ -17,7 +17,7 @@ from typing import Annotated, Final
 import typer
 
 from migrator import __version__
-from migrator.cli import calls, exits, usage
+from migrator.cli import calls, exits, streams, usage
 from migrator.cli.commands import register
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import Settings
@@ -70,6 +70,8 @@ def _globals(
     ] = False,
 ) -> None:
     calls.begin(state=state)
+    if context.invoked_subcommand not in streams.ANSWERING:
+        streams.go_on_without_readers(show_note)
     settings = context.find_object(Settings)
     if settings is not None:
         settings.state, settings.debug, settings.no_color = state, debug, no_color
@@ -85,6 +87,7 @@ register(app)
 def main() -> int:
     """Run the command line of this process; the exit code."""
     settings = Settings()
+    streams.prepare()
     _prepare_process()
     try:
         code = usage.run(app, sys.argv[1:], settings=settings)

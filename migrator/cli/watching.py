@@ -23,6 +23,7 @@ from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import Rollout, known_rollout
 from migrator.cli.settings import Settings
 from migrator.cli.situation import Situation, assess, next_action, with_routes
+from migrator.cli.streams import require_reader
 from migrator.cli.views import status
 from migrator.cli.views.documents import event_line
 from migrator.cli.views.live import Rates
@@ -102,6 +103,7 @@ class _Watch:
     pulse: Pulse = field(default_factory=lambda: Pulse(SystemClock()))
 
     def look(self, rollout: Rollout) -> None:
+        require_reader()  # nothing may be printed for hours, so that nobody would notice
         situation, action = look(rollout, self.pulse)
         where = whereabouts(self.settings, None if rollout.call == "PLAN" else rollout.schedule, rollout.store)
         _note_rates(self.rates, situation)
