@@ -6,7 +6,7 @@ address alone; reads it itself and strictly, since two readers that disagree abo
 - printable ASCII without space, backslash, ``@``, ``%``, ``?`` or ``#``; a host of labels, or an IPv4 or [IPv6] address; a port;
   a plain path. No dot at the end, no user, no query, nothing to be decoded;
 - ``https``; ``http`` on loopback only;
-- a pattern's ``*`` is one whole label of letters and digits, and a port counts: the one that is named, else the scheme's own.
+- a pattern's ``*`` is one whole label without ``xn--``, and a port counts: the one that is named, else the scheme's own.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _PATTERN = re.compile(
     rf"((?P<scheme>https?)://)?(?P<host>(\*\.)*{_LABEL}(\.{_LABEL})*|\[[0-9a-f:.]{{2,45}}\])(:(?P<port>[1-9][0-9]{{0,4}}))?/?",
     re.ASCII,
 )
-_STAR = re.compile(r"[a-z0-9]+(-secondary)?")
-"""What ``*`` stands for: names of accounts have no other signs, and so no ``xn--``."""
+_STAR = re.compile(rf"(?!xn--){_LABEL}", re.ASCII)
+"""What ``*`` stands for: no ``xn--``, which shows as letters that look like others."""
 _PORTS: Final = {"https": 443, "http": 80}
 
 

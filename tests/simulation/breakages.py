@@ -15,6 +15,7 @@ from migrator.engine.steps import cut, preflight
 from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown
 from migrator.machine import transitions
 from migrator.machine.events import Event
+from migrator.model.hosts import Hosts
 from migrator.model.moves import Direction, MoveState
 from migrator.model.objects import CREATE, NOTHING
 from migrator.model.routes import RouteDocument, RouteRecord
@@ -389,6 +390,11 @@ def a_sweep_is_not_announced():
     return patched(sweeping, "_is_emptied", is_emptied)
 
 
+def followers_of_any_host():
+    """A follower takes whatever address the document names."""
+    return patched(Hosts, "objection", lambda *_: None)
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -419,5 +425,6 @@ BREAKAGES = {
         new_containers_are_old_ones,
         absences_before_the_end,
         a_sweep_is_not_announced,
+        followers_of_any_host,
     )
 }

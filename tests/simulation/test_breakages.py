@@ -30,6 +30,7 @@ FOUND_BY = {
     "writing-without-a-claim": {"tool-write-at-live"},
     "hand-edits-unseen": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
     "endpoints-believed": {"wrong-address"},
+    "followers-of-any-host": {"credential-given-away"},
     "any-durations-believed": {"long-promise"},
     "policies-past-the-claim": {"policies-without-claim", "policies-left-revoked"},
     "drain-shorter-than-max-write": {"lease-alive-at-switch", "two-accounts-accept"},

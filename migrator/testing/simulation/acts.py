@@ -42,6 +42,8 @@ class Writers:
     def __init__(self) -> None:
         self.acts: list[Act] = []
         self._leases: dict[tuple[str, str], tuple[Grant, float]] = {}
+        self.given_away: list[tuple[str, str]] = []
+        """Who sent a credential to an address that is none of ours, and where to."""
 
     def holds(self, writer: str, grant: Grant, last_effect: float) -> None:
         """``writer`` used ``grant`` now; the last effect under it can come at ``last_effect`` (virtual seconds)."""

@@ -16,6 +16,7 @@ from typing import Any
 from migrator.client.errors import LeaseError, RouteFenced
 from migrator.client.follower import Follower, Grant, Refresh
 from migrator.errors import AccessRefused, CloudError, MigrateError, OutcomeUnknown
+from migrator.model.hosts import Hosts
 from migrator.model.names import MoveId
 from migrator.model.objects import BlobType, ContentHeaders, Shape
 from migrator.model.values import value
@@ -28,6 +29,8 @@ from migrator.testing.simulation.router import SimRouter
 from migrator.testing.simulation.store import Wire
 
 TIERS = ("Hot", "Cool", "Cold")
+HOSTS = Hosts.of(["*.blob.example"])
+"""What customers were told that they may send their credentials to: where all accounts of the world are."""
 ARCHIVING = 2
 """Where customers archive at all, every such act that sets a tier does."""
 VERBS = ("put", "put", "put", "delete", "tags", "tags", "tier", "append", "pages", "metadata", "replace", "recreate")
@@ -73,7 +76,7 @@ class Customer:
     def follower(self, move: MoveId) -> Follower:
         found = self._followers.get(move)
         if found is None:
-            found = self._followers[move] = Follower(str(move))
+            found = self._followers[move] = Follower(str(move), HOSTS)
         return found
 
     async def refresh(self, follower: Follower) -> None:
@@ -144,6 +147,11 @@ class Writer(Customer):
             left -= self.clock.monotonic() - checked_at
             if left < 1.0 or self.clock.monotonic() >= grant.expires:
                 return
+        if grant.endpoint != self._wires[grant.account].account.endpoint:
+            self._writers.given_away.append(
+                (self.name, grant.endpoint)
+            )  # whoever listens there has it, and says thanks
+            return
         container, name = self.random.choice(territory.names)
         act = self._act(
             territory, grant.account, container, name, checked_at=now, must_end=now + grant.max_write_seconds

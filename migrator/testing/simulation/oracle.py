@@ -718,6 +718,8 @@ class Oracle:
     def finish(self, records: Sequence[MoveRecord], *, is_settled: bool, knows_best: bool) -> None:
         """The run is over. ``is_settled``: the last engine ended by itself. ``knows_best``: the state store is the only one
         and was never put back, so it must agree with the routes."""
+        for writer, address in self._writers.given_away:
+            self.break_("credential-given-away", f"{writer} sent its credential to {address}")
         for record in records:
             case = self._cases[str(record.id)]
             route = self._routes.get(str(record.id))
