@@ -51,10 +51,28 @@ class UsageError(MigrateError):
     """The command line cannot be carried out as written."""
 
 
+class FaultLine(str):
+    """One fault of a plan, or one warning: ``file:line:column: message``, and its parts for programs."""
+
+    __slots__ = ("code", "column", "file", "line", "message")
+
+    file: str
+    line: int
+    column: int
+    code: str
+    message: str
+
+    @classmethod
+    def of(cls, file: str, line: int, column: int, code: str, message: str) -> FaultLine:
+        made = cls(f"{file}:{line}:{column}: {message}")
+        made.file, made.line, made.column, made.code, made.message = file, line, column, code, message
+        return made
+
+
 class PlanError(MigrateError):
     """The plan document has faults; ``faults`` holds one printable line for each (``file:line:column: ...``)."""
 
-    def __init__(self, message: str, *, faults: tuple[str, ...] = (), hint: str = "") -> None:
+    def __init__(self, message: str, *, faults: tuple[FaultLine, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.faults = faults
 

@@ -21,6 +21,7 @@ from migrator.cli import calls, exits, streams, usage
 from migrator.cli.commands import register
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import Settings
+from migrator.cli.views.documents import write_error
 from migrator.cli.views.errors import show_error, show_note
 
 app = typer.Typer(
@@ -86,11 +87,11 @@ register(app)
 
 def main() -> int:
     """Run the command line of this process; the exit code."""
-    settings = Settings()
+    settings = Settings(json=usage.wants_json(sys.argv[1:]))
     streams.prepare()
     _prepare_process()
     try:
-        code = usage.run(app, sys.argv[1:], settings=settings)
+        code = usage.run(app, usage.in_order(app, sys.argv[1:]), settings=settings)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
@@ -103,9 +104,12 @@ def main() -> int:
     except BaseException as error:
         if isinstance(error, (SystemExit, GeneratorExit)):
             raise
+        code = exits.of_error(error)
         with contextlib.suppress(OSError):
+            if settings.json:
+                write_error(error, code, is_line="apply" in sys.argv[1:])
             show_error(error, settings)
-        return exits.of_error(error)
+        return code
 
 
 MOST_FILES: Final = 65_536

@@ -15,6 +15,8 @@ class Settings:
     state: str | None = None
     debug: bool = False
     no_color: bool = False
+    json: bool = False
+    """Was ``--json`` asked for? Then an error is a document too."""
 
     @property
     def wants_color(self) -> bool:

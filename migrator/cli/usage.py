@@ -6,8 +6,9 @@ file that knows how Typer reports usage faults; ``tests/cli/test_usage.py`` fail
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import typer
 from typer.exceptions import TyperException
@@ -17,6 +18,79 @@ from migrator.cli.exits import ExitCode
 from migrator.errors import FindingsError, UsageError
 
 PROGRAM = "migrate"
+_UNKNOWN: Final = re.compile(r"No such command ['\"]([\w-]+)['\"]")
+
+
+SYNONYMS: Final[Mapping[str, str]] = {
+    "undo": "rollback",
+    "abort": "rollback",
+    "cancel": "rollback",
+    "revert": "rollback",
+    "resume": "apply",
+    "continue": "apply",
+    "run": "apply",
+    "start": "apply",
+    "logs": "history",
+    "log": "history",
+    "journal": "history",
+    "events": "history",
+    "show": "status",
+    "list": "status",
+    "ls": "status",
+    "check": "validate",
+    "lint": "validate",
+    "preview": "plan",
+    "stop": "pause",
+    "diff": "verify",
+    "force-unlock": "unlock",
+    "promote": "release",
+}
+"""What other tools call it. A near spelling would lead elsewhere: from undo to unlock."""
+NOTHING_NEAR: Final = frozenset({"destroy", "delete", "version"})
+"""Words that mean none of our commands, whatever they are spelled like."""
+EVERYWHERE: Final = frozenset({"--state", "--no-color", "--debug"})
+"""Options of the program that may stand behind the command too."""
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Was a document asked for? Known before the words are understood, since they may not be."""
+    words = list(arguments)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def in_order(app: typer.Typer, arguments: Sequence[str]) -> list[str]:
+    """The words with the program's own options in front, wherever they stood. A word that is another option's value, and all
+    behind ``--``, stays where it is."""
+    taking = _options_with_values(app)
+    front: list[str] = []
+    rest: list[str] = []
+    words = list(arguments)
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            rest += [word, *words]
+            break
+        name, is_joined, _ = word.partition("=")
+        if name in EVERYWHERE:
+            front.append(word)
+            if name == "--state" and not is_joined and words:
+                front.append(words.pop(0))
+            continue
+        rest.append(word)
+        if word in taking and words:
+            rest.append(words.pop(0))
+    return [*front, *rest]
+
+
+def _options_with_values(app: typer.Typer) -> frozenset[str]:
+    commands: Any = getattr(get_command(app), "commands", {})
+    return frozenset(
+        name
+        for command in commands.values()
+        for option in command.params
+        for name in option.opts
+        if name.startswith("-") and not getattr(option, "is_flag", False)
+    )
 
 
 def run(app: typer.Typer, arguments: Sequence[str], *, settings: object) -> ExitCode:
@@ -52,6 +126,12 @@ def _is_bare_call(fault: TyperException) -> bool:
 def _sentence(fault: TyperException) -> str:
     """Typer's words in our form: one lower-case sentence without a full stop."""
     text = " ".join(fault.format_message().split()).rstrip(".").replace(". Did you mean", "; did you mean")
+    if (unknown := _UNKNOWN.match(text)) is not None:
+        word = unknown[1]
+        if word in NOTHING_NEAR:
+            text = unknown[0]
+        elif word in SYNONYMS:
+            text = f"{unknown[0]}; did you mean '{SYNONYMS[word]}'?"
     return f"cannot run this command line: {text[:1].lower()}{text[1:]}"
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from migrator.errors import PlanError
+from migrator.errors import FaultLine, PlanError
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
 
@@ -24,7 +24,7 @@ class Loaded:
 
     schedule: Schedule
     text: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[FaultLine, ...] = ()
 
 
 def load(path: Path) -> Loaded:

@@ -38,7 +38,8 @@ class NotBuilt:
         return f"{self.key} ({name}:{self.mark.line}:{self.mark.column})"
 
     def warning(self) -> Fault:
-        return Fault(self.mark, f"{self.key} is valid, but this version cannot do it yet: apply will refuse", self.path)
+        text = f"{self.key} is valid, but this version cannot do it yet: apply will refuse"
+        return Fault(self.mark, text, self.path, "not-built")
 
 
 def not_built(tree: Tree) -> tuple[NotBuilt, ...]:

@@ -144,24 +144,27 @@ class _Composer:
             word = self.key(key)
             if word in entries:
                 first = entries[word].key_mark.line
-                self.faults.append(Fault(key.mark, f"the key {word} stands here twice; the first is on line {first}"))
+                text = f"the key {word} stands here twice; the first is on line {first}"
+                self.faults.append(Fault(key.mark, text, code="key"))
             elif word != _FAULTY:
                 entries[word] = Entry(word, key.mark, value)
         return Table(tuple(entries.values()), done.mark)
 
     def key(self, node: Node) -> str:
         if isinstance(node, Scalar) and node.value == "<<":
-            self.faults.append(Fault(node.mark, "a plan has no merge keys (<<): use `defaults`, or repeat the keys"))
+            self.faults.append(
+                Fault(node.mark, "a plan has no merge keys (<<): use `defaults`, or repeat the keys", code="key")
+            )
             return _FAULTY
         if isinstance(node, Scalar) and isinstance(node.value, str) and "\0" not in node.value:
             return node.value
         if isinstance(node, Scalar) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
             return str(node.value)
-        self.faults.append(Fault(node.mark, "a key is a word here: put it into quotes"))
+        self.faults.append(Fault(node.mark, "a key is a word here: put it into quotes", code="key"))
         return _FAULTY
 
     def refuse(self, mark: Mark, text: str) -> PlanError:
-        return _refusal(self.name, Fault(mark, text))
+        return _refusal(self.name, Fault(mark, text, code="syntax"))
 
 
 def parse(text: str, name: str, *, most_bytes: int = MAX_TEXT_BYTES) -> tuple[Tree, tuple[Fault, ...]]:
@@ -184,17 +187,20 @@ def parse(text: str, name: str, *, most_bytes: int = MAX_TEXT_BYTES) -> tuple[Tr
     except ReaderError as fault:
         line = text.count("\n", 0, fault.position) + 1
         column = fault.position - (text.rfind("\n", 0, fault.position) + 1) + 1
-        raise _refusal(name, Fault(Mark(line, column), "a character that YAML does not allow")) from fault
+        raise _refusal(
+            name, Fault(Mark(line, column), "a character that YAML does not allow", code="syntax")
+        ) from fault
     except MarkedYAMLError as fault:
         at = fault.problem_mark or fault.context_mark
-        raise _refusal(name, Fault(_mark(at) if at else Mark(1, 1), in_words(fault, text))) from fault
+        raise _refusal(name, Fault(_mark(at) if at else Mark(1, 1), in_words(fault, text), code="syntax")) from fault
     except (YAMLError, ValueError, RecursionError) as fault:
         raise PlanError(f"cannot read plan {name}: it is not YAML") from fault
     if composer.root is None or (isinstance(composer.root, Scalar) and composer.root.value is None):
         raise PlanError(f"cannot read plan {name}: it is empty", hint="plans/quickstart.yaml is one to begin with")
     if not isinstance(composer.root, Table):
         raise _refusal(
-            name, Fault(composer.root.mark, "a plan is a mapping of keys such as version, name and accounts")
+            name,
+            Fault(composer.root.mark, "a plan is a mapping of keys such as version, name and accounts", code="syntax"),
         )
     return Tree(composer.root), tuple(composer.faults)
 

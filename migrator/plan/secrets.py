@@ -79,15 +79,15 @@ def hide_secrets(tree: Tree, faults: Iterable[Fault]) -> tuple[Fault, ...]:
     kept = [fault for fault in faults if fault.path not in values and not has_secret(fault.text)]
     return (
         *kept,
-        *(tree.at_key(path, _TEXT) for path in keys),
-        *(tree.at_value(path, _IN_STATE if path == ("state",) else _TEXT) for path in values),
+        *(tree.at_key(path, _TEXT, "secret") for path in keys),
+        *(tree.at_value(path, _IN_STATE if path == ("state",) else _TEXT, "secret") for path in values),
     )
 
 
 def in_comments(text: str) -> tuple[Fault, ...]:
     """A warning for each line of a plan without secrets that holds one all the same: it must stand in a comment."""
     return tuple(
-        Fault(Mark(number, 1), _IN_COMMENT)
+        Fault(Mark(number, 1), _IN_COMMENT, code="secret")
         for number, line in enumerate(text.splitlines(), start=1)
         if "#" in line and has_secret(line[line.index("#") :])
     )

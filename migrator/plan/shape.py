@@ -121,17 +121,17 @@ def _fault(tree: Tree, shaped: Shaped, error: Any, nearness: Nearness) -> tuple[
     path = shaped.origin(tuple(step for step in error["loc"] if step != "[key]"))
     kind, context = error["type"], error.get("ctx") or {}
     if kind == "extra_forbidden":
-        return tree.at_key(path, _unknown(path, nearness)), path
+        return tree.at_key(path, _unknown(path, nearness), "key"), path
     if kind == "missing":
         parent = path[:-1]
         text = f"{_name(parent)} lacks the key {path[-1]}"
-        return tree.at_key(parent, text), parent or path
+        return tree.at_key(parent, text, "key"), parent or path
     if "[key]" in error["loc"]:
-        return tree.at_key(path, str(context.get("error", error["msg"]))), path
+        return tree.at_key(path, str(context.get("error", error["msg"])), "key"), path
     # without its kind nobody can tell which keys a part may have
     out = path[:-1] if path[-1] == "kind" else path
     hint = _hint(path, tree.value(path), nearness)
-    return tree.at_value(path, f"{_label(path)}: {_reason(kind, context, error['msg'])}{hint}"), out
+    return tree.at_value(path, f"{_label(path)}: {_reason(kind, context, error['msg'])}{hint}", "value"), out
 
 
 def _hint(path: Path, written: Any, nearness: Nearness) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from migrator.errors import FaultLine
 from migrator.model.values import value
 
 Path = tuple[str | int, ...]
@@ -26,15 +27,17 @@ class Mark:
 
 @value(frozen=True, order=True, slots=True)
 class Fault:
-    """One fault, or one warning, of the plan. ``path`` is what it is about."""
+    """One fault, or one warning, of the plan. ``path`` is what it is about; ``code`` says to programs of which kind it is:
+    syntax, key (unknown, missing, twice), value, rule, secret, not-built."""
 
     mark: Mark
     text: str
     path: Path = ()
+    code: str = "rule"
 
-    def line(self, name: str) -> str:
+    def line(self, name: str) -> FaultLine:
         """``file:line:column: text``."""
-        return f"{name}:{self.mark.line}:{self.mark.column}: {self.text}"
+        return FaultLine.of(name, self.mark.line, self.mark.column, self.code, self.text)
 
 
 @value(frozen=True, slots=True)
@@ -100,11 +103,11 @@ class Tree:
         """Where the value of ``path`` begins; the key of the nearest part above if it is not there."""
         return self._nodes[path].mark if path in self._nodes else self.key_mark(path)
 
-    def at_key(self, path: Path, text: str) -> Fault:
-        return Fault(self.key_mark(path), text, path)
+    def at_key(self, path: Path, text: str, code: str = "rule") -> Fault:
+        return Fault(self.key_mark(path), text, path, code)
 
-    def at_value(self, path: Path, text: str) -> Fault:
-        return Fault(self.value_mark(path), text, path)
+    def at_value(self, path: Path, text: str, code: str = "rule") -> Fault:
+        return Fault(self.value_mark(path), text, path, code)
 
     def value(self, path: Path = ()) -> Any:
         """The plain value at ``path``; None if it is not there."""

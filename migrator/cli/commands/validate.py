@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import typer
 
-from migrator.cli.commands.options import PlanPath
+from migrator.cli.commands.options import AsJson, PlanPath
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
 
-def validate(context: typer.Context, plan: PlanPath) -> int:
+def validate(context: typer.Context, plan: PlanPath, as_json: AsJson = False) -> int:
     """Check the plan document alone; nothing is asked of any account."""
     from migrator.cli.previewing import forecast_of_document
+    from migrator.cli.views.documents import write_document
     from migrator.cli.views.errors import show_note
-    from migrator.cli.views.schedule import show_valid
+    from migrator.cli.views.schedule import document, show_valid
     from migrator.plan import load
 
     loaded = load(plan)
+    outlook, findings = forecast_of_document(loaded.schedule)
+    if as_json:
+        write_document(document(loaded, findings))
+        return ExitCode.ERROR if any(finding.severity == "error" for finding in findings) else ExitCode.DONE
     for warning in loaded.warnings:
         show_note(f"warning: {warning}")
-    outlook, findings = forecast_of_document(loaded.schedule)
     show_valid(loaded.schedule, outlook, findings, settings_of(context))
     return ExitCode.ERROR if any(finding.severity == "error" for finding in findings) else ExitCode.DONE

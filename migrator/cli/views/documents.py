@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
 from migrator.cli.calls import spelled_all
 from migrator.cli.views.figures import stamp
+from migrator.errors import FaultLine, MigrateError, PlanError
 
 FORMAT_VERSION = 1
 
@@ -20,6 +21,36 @@ def write_document(body: Mapping[str, Any], stream: TextIO | None = None) -> Non
         json.dumps({"format_version": FORMAT_VERSION, **spelled_all(body)}, indent=2, default=plain),
         file=stream or sys.stdout,
     )
+
+
+def fault_rows(faults: Sequence[FaultLine]) -> list[dict[str, Any]]:
+    """Faults or warnings of a plan, each by its parts."""
+    return [
+        {"file": one.file, "line": one.line, "column": one.column, "code": one.code, "message": one.message}
+        for one in faults
+    ]
+
+
+def error_document(error: BaseException, exit_code: int) -> dict[str, Any]:
+    """What failed, for programs: ``error`` as a person reads it, and ``errors``, the faults of a plan by their parts."""
+    if isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    body = {
+        "kind": type(error).__name__,
+        "message": error.message if isinstance(error, MigrateError) else f"internal error: {type(error).__name__}",
+        "hint": error.hint if isinstance(error, MigrateError) else "please report it with the output of --debug",
+        "exit_code": exit_code,
+    }
+    return {"error": body, "errors": fault_rows(error.faults) if isinstance(error, PlanError) else []}
+
+
+def write_error(error: BaseException, exit_code: int, *, is_line: bool) -> None:
+    """Print it: as a document, or as one line where a command prints events."""
+    body = error_document(error, exit_code)
+    if is_line:
+        print(event_line(body), flush=True)
+    else:
+        write_document(body)
 
 
 def event_line(body: Mapping[str, Any]) -> str:

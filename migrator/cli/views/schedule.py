@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
 
 from migrator.cli.settings import Settings
+from migrator.cli.views.documents import fault_rows
 from migrator.cli.views.figures import brief, duration, many
 from migrator.cli.views.preview import bounds_in_words, first_sample, pause_limit, show_findings, show_forecast
 from migrator.cli.views.screen import Page
 from migrator.forecast import Outlook
 from migrator.model.findings import Finding
 from migrator.model.schedule import PlannedWave, Schedule
+from migrator.plan import Loaded
 
 PAUSES: Final = (
     "PAUSE: about how long the writers of one area wait (the largest of the wave); AT MOST: then they are freed."
@@ -31,6 +35,20 @@ def some(names: list[str]) -> str:
     if len(names) <= MOST_NAMED + 1:
         return ", ".join(names)
     return f"{', '.join(names[:MOST_NAMED])} and {len(names) - MOST_NAMED} more"
+
+
+def document(loaded: Loaded, findings: Sequence[Finding]) -> dict[str, Any]:
+    """The plan as a program sees it: ``errors`` (none, or it would not be loaded), ``warnings`` by file, line and column."""
+    schedule = loaded.schedule
+    return {
+        "plan": schedule.name,
+        "is_valid": not any(finding.severity == "error" for finding in findings),
+        "waves": len(schedule.waves),
+        "moves": len(schedule.moves),
+        "errors": [],
+        "warnings": fault_rows(loaded.warnings),
+        "findings": [asdict(finding) for finding in findings],
+    }
 
 
 def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ...], settings: Settings) -> None:
