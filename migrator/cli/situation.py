@@ -22,6 +22,7 @@ from migrator.engine.preview import standing_of
 from migrator.engine.pulse import beat_just_now
 from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
+from migrator.errors import UsageError
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.moments import later
 from migrator.forecast.outcome import Comparison
@@ -166,6 +167,23 @@ def with_routes(situation: Situation, document: RouteDocument | None) -> Situati
     """The same, where the route document was read: a fence that the guardian has undone keeps nobody waiting any more."""
     routes = document.routes if document is not None else {}
     waves = tuple(replace(wave, moves=tuple(_settled(one, routes) for one in wave.moves)) for wave in situation.waves)
+    return replace(situation, waves=waves)
+
+
+def within(situation: Situation, wave: str | None, region: str | None) -> Situation:
+    """Only this wave and this region. UsageError for a name that is not there."""
+    if wave is None and region is None:
+        return situation
+    known = [one.name for one in situation.waves]
+    if wave is not None and wave not in known:
+        raise UsageError(f"cannot show wave {wave}: there is no such wave", hint=f"there are {', '.join(known)}")
+    waves = tuple(
+        replace(one, moves=tuple(move for move in one.moves if region in (None, move.record.id.region)))
+        for one in situation.waves
+        if wave in (None, one.name)
+    )
+    if region is not None:
+        waves = tuple(one for one in waves if one.moves)
     return replace(situation, waves=waves)
 
 

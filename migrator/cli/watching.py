@@ -22,7 +22,7 @@ from migrator.cli.exits import ExitCode
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import Rollout, known_rollout
 from migrator.cli.settings import Settings
-from migrator.cli.situation import Situation, assess, next_action, with_routes
+from migrator.cli.situation import Situation, assess, next_action, with_routes, within
 from migrator.cli.streams import require_reader
 from migrator.cli.views import status
 from migrator.cli.views.documents import event_line
@@ -74,9 +74,11 @@ def _as_routed(situation: Situation, schedule: Schedule) -> Situation:
         return situation  # nobody knows, so they may wait
 
 
-def watch_status(settings: Settings, plan: Path | None, *, as_json: bool) -> ExitCode:
+def watch_status(
+    settings: Settings, plan: Path | None, *, as_json: bool, wave: str | None = None, region: str | None = None
+) -> ExitCode:
     """Look until Ctrl-C. The plan is read once; a state store that is not there yet is looked for again and again."""
-    watch = _Watch(settings, is_terminal=sys.stdout.isatty() and not as_json, as_json=as_json)
+    watch = _Watch(settings, is_terminal=sys.stdout.isatty() and not as_json, as_json=as_json, wave=wave, region=region)
     if watch.is_terminal:
         sys.stdout.write(_CLEAR)
     try:
@@ -98,6 +100,8 @@ class _Watch:
     settings: Settings
     is_terminal: bool
     as_json: bool
+    wave: str | None = None
+    region: str | None = None
     rates: Rates = field(default_factory=Rates)
     last: str = ""
     pulse: Pulse = field(default_factory=lambda: Pulse(SystemClock()))
@@ -105,6 +109,7 @@ class _Watch:
     def look(self, rollout: Rollout) -> None:
         require_reader()  # nothing may be printed for hours, so that nobody would notice
         situation, action = look(rollout, self.pulse)
+        situation = within(situation, self.wave, self.region)
         where = whereabouts(self.settings, None if rollout.call == "PLAN" else rollout.schedule, rollout.store)
         _note_rates(self.rates, situation)
         if self.is_terminal:

@@ -20,6 +20,7 @@ from migrator.engine.patience import Patience
 from migrator.engine.releasing import ADOPT_HINT, said
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
+from migrator.engine.showing import expected_objects, progress_of
 from migrator.engine.world import Run, World
 from migrator.errors import (
     AccessRefused,
@@ -38,7 +39,7 @@ from migrator.machine.agreement import is_own_old_fence, may_write
 from migrator.machine.events import Event
 from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
 from migrator.machine.waiting import Wait
-from migrator.model.moves import Approval, Control, Direction, Figures, JournalEntry, MoveRecord, MoveState
+from migrator.model.moves import Approval, Control, Direction, JournalEntry, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
@@ -171,6 +172,7 @@ class Mover:
     """False: do not wait for soaks and operators (``--no-wait``); raise Waiting instead."""
     restored_at: float = -1e9
     """When access policies that an enforced fence had revoked were last put back, on the monotonic clock."""
+    _expected: int | None = None
     gates_asked_at: float = -1e9
     """When its gates were asked before the switch, on the monotonic clock; ``gates_silent`` is who did not answer then."""
     gates_silent: str = ""
@@ -363,7 +365,9 @@ class Mover:
 
     def show(self, **more: Any) -> None:
         """The move's figures for whoever watches, with what a step knows beyond them."""
-        self.world.reporter.progress(str(self.id), **progress_of(self.record), **more)
+        if self._expected is None:
+            self._expected = expected_objects(self.plan, self.world.state)
+        self.world.reporter.progress(str(self.id), **progress_of(self.record, self._expected), **more)
 
     def happen(self, event: Event, *changes: Change, reason: str = "", **fields: Any) -> None:
         """Follow the law and commit the new state with what belongs to it."""
@@ -522,15 +526,3 @@ def _timed(before: MoveRecord, after: MoveRecord) -> MoveRecord:
         return after
     spent = after.figures.copy_seconds + (after.since - before.since).total_seconds()
     return replace(after, figures=replace(after.figures, copy_seconds=round(spent, 3)))
-
-
-def progress_of(record: MoveRecord) -> dict[str, Any]:
-    f: Figures = record.figures
-    return {
-        "state": record.state.value,
-        "direction": record.direction.value,
-        "objects_copied": f.objects_copied,
-        "bytes_copied": f.bytes_copied,
-        "objects_deleted": f.objects_deleted,
-        "lag_objects": f.lag_objects,
-    }

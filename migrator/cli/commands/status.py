@@ -6,16 +6,24 @@ from typing import Annotated
 
 import typer
 
-from migrator.cli.commands.options import AsJson, OptionalPlanPath
+from migrator.cli.commands.options import AsJson, OptionalPlanPath, Region, Wave
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
 Watch = Annotated[bool, typer.Option("--watch", metavar="", help="Show it again whenever it changes, until Ctrl-C.")]
 
 
-def status(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJson = False, watch: Watch = False) -> int:
+def status(
+    context: typer.Context,
+    plan: OptionalPlanPath = None,
+    as_json: AsJson = False,
+    watch: Watch = False,
+    wave: Wave = None,
+    region: Region = None,
+) -> int:
     """Show where the rollout stands, what it waits for, and the next safe action."""
     from migrator.cli.loading import known_rollout
+    from migrator.cli.situation import within
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.status import document, show
     from migrator.cli.watching import look, watch_status
@@ -24,9 +32,10 @@ def status(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJso
 
     settings = settings_of(context)
     if watch:
-        return watch_status(settings, plan, as_json=as_json)
+        return watch_status(settings, plan, as_json=as_json, wave=wave, region=region)
     with known_rollout(settings, plan) as rollout:
         situation, action = look(rollout)
+        situation = within(situation, wave, region)
         where = whereabouts(settings, rollout.schedule if plan is not None else None, rollout.store)
         if rollout.schedule is not None and not where.knows_plan:
             where = replace(where, strangers=strangers_now(rollout.schedule, rollout.store))

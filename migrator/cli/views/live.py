@@ -13,16 +13,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 from migrator.cli.calls import spelled
 from migrator.cli.settings import Settings
-from migrator.cli.views.figures import count, size
+from migrator.cli.views.figures import brief, count, size
 from migrator.cli.views.progress import Note
+from migrator.cli.views.rows import FEWEST_ROWS, fitted, fitting
 from migrator.cli.views.safe import safe
 from migrator.cli.views.screen import console
 from migrator.cli.views.telling import told
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Group
 
 REFRESH_SECONDS: Final = 0.25
+HEADINGS: Final = ("MOVE", "STATE", "NOW", "COPIED", "SIZE", "RATE", "BEHIND", "SCANNED")
+SPARE: Final = ("SCANNED", "SIZE", "RATE", "BEHIND", "COPIED")
+"""Left out on a narrow terminal, the first of them first."""
+KEPT_LINES: Final = 8
+"""Of the screen, for the events that scroll above the table."""
+MOST_SAID: Final = 40
+FENCED: Final = frozenset({"fencing", "draining", "verifying", "switching"})
+COPYING: Final = frozenset({"copying", "catching-up"})
 RATE_SECONDS: Final = 5.0
 """A rate is taken over at least this long."""
 _STYLES = {"warning": "yellow", "fence": "bold", "throttled": "yellow", "waiting": "dim", "sample": "dim"}
@@ -37,6 +46,7 @@ class LiveTable:
         self._console = console(settings)
         self._figures: dict[str, Mapping[str, Any]] = {}
         self._rates = Rates()
+        self._since: dict[str, tuple[str, float]] = {}
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
         self._refreshed = 0.0
 
@@ -50,12 +60,21 @@ class LiveTable:
         state = note.facts.get("state")
         if note.move in self._figures and isinstance(state, str):
             self._figures[note.move] = {**self._figures[note.move], "state": state}
+        if note.move and isinstance(state, str):
+            self._enter(note.move, state, note.at.timestamp())
         self._refresh(force=True)
+
+    def _enter(self, move: str, state: str, at: float) -> None:
+        """When its state began; the states of one fence are one."""
+        before = self._since.get(move)
+        phase = "fence" if state in FENCED else state
+        if before is None or before[0] != phase:
+            self._since[move] = (phase, at)
 
     def _tell(self, note: Note, text: str) -> None:
         from rich.text import Text
 
-        line = Text(f"{note.at.astimezone(UTC):%H:%M:%S} ", style="dim")
+        line = Text(f"{note.at.astimezone(UTC):%m-%d %H:%M:%S}Z ", style="dim")
         if note.move:
             line.append(f"{safe(note.move)} ", style="bold cyan")
         line.append(safe(spelled(text)), style=_STYLES.get(note.kind, ""))
@@ -63,7 +82,8 @@ class LiveTable:
 
     def progress(self, note: Note) -> None:
         if note.move:
-            self._figures[note.move] = note.facts
+            self._figures[note.move] = {**self._figures.get(note.move, {}), **note.facts}
+            self._enter(note.move, str(note.facts.get("state", "")), note.at.timestamp())
             self._rates.add(note.move, note.at.timestamp(), float(note.facts.get("objects_copied") or 0))
         self._refresh(force=False)
 
@@ -76,30 +96,52 @@ class LiveTable:
             self._refreshed = now
             self._live.update(self._table(), refresh=True)
 
-    def _table(self) -> Table:
+    def _table(self) -> Group:
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
+        moves = [(str(facts.get("state", "")), move) for move, facts in self._figures.items()]
+        shown, rest = fitting(moves, max(FEWEST_ROWS, self._console.height - KEPT_LINES))
+        rows = [self._row(move, self._figures[move]) for move in shown]
+        headings, cells = fitted(HEADINGS, rows, self._console.width, spare=SPARE)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for heading in ("MOVE", "STATE", "COPIED", "SIZE", "RATE", "SCANNED", "BEHIND"):
-            table.add_column(heading, justify="left" if heading in ("MOVE", "STATE") else "right")
-        for move, facts in self._figures.items():
-            table.add_row(*(Text(cell) for cell in self._row(move, facts)))
-        return table
+        for heading in headings:
+            is_name = heading in ("MOVE", "STATE")
+            table.add_column(heading, justify="left" if is_name else "right", no_wrap=True, overflow="ellipsis")
+        for row in cells:
+            table.add_row(*(Text(cell) for cell in row))
+        return Group(table, Text(f"+ {rest}", style="dim")) if rest else Group(table)
 
     def _row(self, move: str, facts: Mapping[str, Any]) -> tuple[str, ...]:
         done, expected = facts.get("objects_copied") or 0, facts.get("expected")
+        state = str(facts.get("state", ""))
         share = f" ({min(100, done * 100 // expected)} %)" if expected else ""
-        rate = self._rates.of(move)
+        rate = self._rates.of(move) if state in COPYING else None
         return (
             safe(move),
-            safe(facts.get("state", "")),
+            safe(state),
+            self._now(move, state, facts, rate),
             f"{count(done)}{share}",
             size(facts.get("bytes_copied") or 0),
             "—" if rate is None else f"{count(rate)}/s",
-            count(facts.get("scanned") or 0),
             count(facts.get("lag_objects") or 0),
+            count(facts.get("scanned") or 0),
         )
+
+    def _now(self, move: str, state: str, facts: Mapping[str, Any], rate: float | None) -> str:
+        """What one looks for: how long writers have waited, when a copy ends, what is left of a soak."""
+        if state in FENCED and move in self._since:
+            return f"writers wait {brief(max(0.0, time.time() - self._since[move][1]))}"
+        if state == "copying" and facts.get("expected"):
+            done, expected = facts.get("objects_copied") or 0, facts["expected"]
+            left = f", {brief(max(0.0, (expected - done) / rate))} left" if rate else ""
+            return f"{min(100, done * 100 // expected)} %{left}"
+        if state == "soaking" and facts.get("soak_left_seconds") is not None:
+            if not facts["soak_left_seconds"] and facts.get("waits"):
+                return safe(str(facts["waits"]))[:MOST_SAID]
+            return f"{brief(facts['soak_left_seconds'])} left"
+        return "—"
 
 
 class Rates:

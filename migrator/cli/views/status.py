@@ -12,13 +12,18 @@ from migrator.cli.settings import Settings
 from migrator.cli.situation import MOST_LISTED, MoveStanding, Situation, WaveStanding
 from migrator.cli.views import timeline
 from migrator.cli.views.braking import pace_lines, wish_lines
-from migrator.cli.views.figures import brief, count, duration, instant, size, stamp
+from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
+from migrator.cli.views.rows import RESTING, fitted, fitting, rests
 from migrator.cli.views.screen import Page
 from migrator.engine.soak_waits import SoakWaits
 from migrator.forecast.outcome import to_evidence, told
+from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
 
+MOST_ROWS = 20
+"""Moves of one wave that a terminal shows; the rest are counted."""
+MOST_PACES = 5
 MOST_NAMED = 5
 """Listed objects of a move that people see by name."""
 _STYLES = {"halted": "bold red", "soaked": "green", "reversed": "yellow", "running": "cyan", "soaking": "cyan"}
@@ -141,10 +146,14 @@ def write(
     for line in state:
         page.line(line)
     page.line(_run_line(situation))
-    for line in (*pace_lines(situation.pace), *wish_lines(situation.controls)):
+    paces = pace_lines(situation.pace)
+    for line in (*_some(paces, page), *wish_lines(situation.controls)):
         page.line(line)
     rates = {**(situation.pace.moves if situation.pace else {}), **rates}
-    for wave in situation.waves:
+    for wave in _in_order(situation.waves, page):
+        if page.is_terminal and str(wave.state) in RESTING and not _says_something(wave):
+            _show_at_rest(page, wave)
+            continue
         page.line()
         page.line(f"Wave {wave.name}: {wave.state}", style=_STYLES.get(str(wave.state)))
         if wave.reason:
@@ -161,6 +170,39 @@ def write(
     page.line(f"Next: {next_action}.")
 
 
+def _in_order(waves: Sequence[WaveStanding], page: Page) -> list[WaveStanding]:
+    """On a terminal waves at work come first, and what is over last; elsewhere the plan's order."""
+    if not page.is_terminal:
+        return list(waves)
+    order = {"halted": 0, "running": 1, "soaking": 2, "waiting": 3, "pending": 4}
+    return sorted(waves, key=lambda wave: order.get(str(wave.state), 5))
+
+
+def _says_something(wave: WaveStanding) -> bool:
+    """Has a wave at rest anything that a person should know of?"""
+    if wave.reason or any(wait.kind not in ("wave", "approval", "window", "not-before") for wait in wave.waits):
+        return True
+    return any(
+        one.record.dirty or one.record.reason or one.looked or any(one.listed_counts.values()) for one in wave.moves
+    )
+
+
+def _show_at_rest(page: Page, wave: WaveStanding) -> None:
+    waits = "".join(f"; waits for {words(wait)}" for wait in wave.waits)
+    number = f" ({many(len(wave.moves), 'move')})" if wave.moves else ""
+    page.line(f"Wave {wave.name}: {wave.state}{number}{waits}", style=_STYLES.get(str(wave.state), "dim"))
+    if wave.outcome is not None and (said := told(wave.outcome)):
+        page.line(f"  {said}", style="dim")
+
+
+def _some(lines: list[str], page: Page) -> list[str]:
+    """On a terminal the accounts that are held back, then a few others; the rest are counted."""
+    if not page.is_terminal or len(lines) <= MOST_PACES + 1:
+        return lines
+    first = sorted(lines, key=lambda line: "throttled by" not in line)
+    return [*first[:MOST_PACES], f"and {len(lines) - MOST_PACES} more accounts at work"]
+
+
 def _run_line(situation: Situation) -> str:
     lock = situation.lock
     if lock is None:
@@ -174,10 +216,23 @@ def _run_line(situation: Situation) -> str:
 
 def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, is_at_work: bool) -> None:
     headings = ("MOVE", "STATE", "COPIED", "SIZE", "RATE", "DELETED", "LAG", "FENCE", "SOAK LEFT")
-    rows = [_row(move, rates.get(str(move.record.id))) for move in wave.moves]
-    spare = ("RATE", "DELETED", "SIZE", "FENCE", "LAG")
-    page.table(headings, rows, right=frozenset({2, 3, 4, 5, 6, 7, 8}), spare=spare)
-    for move in wave.moves:
+    spare = ("RATE", "DELETED", "SIZE", "LAG", "FENCE")
+    moves = list(wave.moves)
+    if not page.is_terminal:
+        rows = [_row(move, rates.get(str(move.record.id))) for move in moves]
+        page.table(headings, rows, right=frozenset({2, 3, 4, 5, 6, 7, 8}))
+    else:
+        moves, rest = fitting([(_state(move), move) for move in wave.moves], MOST_ROWS)
+        rows = [_row(move, rates.get(str(move.record.id))) for move in moves]
+        here, cells = fitted(headings, rows, page.width - 2, spare=spare)
+        if cells:
+            page.table(here, cells, right=frozenset(range(2, len(here))))
+        if rest:
+            page.line(f"  + {rest}", style="dim")
+        moves = [move for move in moves if not rests(_state(move))] + [
+            move for move in wave.moves if rests(_state(move))
+        ]
+    for move in moves:
         for line in _soak_lines(move):
             page.line(f"  {move.record.id}: {line}", style="dim")
         if move.record.reason:
@@ -245,6 +300,10 @@ def _is_halted(move: MoveStanding) -> bool:
     return move.record.state is MoveState.HALTED
 
 
+def _state(move: MoveStanding) -> str:
+    return str(move.record.state)
+
+
 def _row(move: MoveStanding, rate: float | None) -> tuple[str, ...]:
     record, figures = move.record, move.record.figures
     back = " (back)" if record.direction == "reverse" and record.state not in _ARRIVED else ""
@@ -253,7 +312,7 @@ def _row(move: MoveStanding, rate: float | None) -> tuple[str, ...]:
         f"{record.state}{back}",
         count(figures.objects_copied),
         size(figures.bytes_copied),
-        "—" if rate is None else f"{count(rate)}/s",
+        "—" if rate is None or record.state in FENCE_STATES else f"{count(rate)}/s",
         count(figures.objects_deleted),
         _lag(move),
         "—" if move.fence_seconds is None else brief(move.fence_seconds),
