@@ -362,6 +362,19 @@ def test_a_command_that_has_ended_before_it_was_asked_has_answered(
         assert [one.value for one in runner.run(ask(source)).points] == [1.0]
 
 
+async def test_a_figure_without_a_date_is_of_the_window_and_its_end_is_inside_where_it_is_all(tmp_path: Path) -> None:
+    plain = await ask(CommandSource(script(tmp_path, "print('{\"value\": 0.2}')")))
+    assert plain == Reading((Point(BEGIN, 0.2),))
+    at_end = await ask(CommandSource(script(tmp_path, 'print(\'{"at": "2026-12-01T12:10:00Z", "value": 0.2}\')')))
+    assert [one.value for one in at_end.points] == [0.2]
+    assert all(BEGIN <= one.at < END for one in at_end.points)
+
+
+async def test_values_outside_the_window_are_said_with_both_times(tmp_path: Path) -> None:
+    late = await ask(CommandSource(script(tmp_path, 'print(\'{"at": "2026-12-01T12:10:02Z", "value": 0.2}\')')))
+    assert late == Reading((), note="1 value, at 12:10:02, outside 12:00:00 to 12:10:00")
+
+
 LINES = [
     "5",
     "[]",
@@ -386,7 +399,9 @@ async def test_one_wrong_line_makes_the_answer_wrong(tmp_path: Path, line: str) 
     """And names itself; what it says is not repeated, for it may be anything."""
     path = tmp_path / "lines"
     path.write_text('{"at": "2026-12-01T12:00:00Z", "value": 1}\n' + line + "\n")
-    with pytest.raises(CloudError, match="cannot understand line 2 that the command cat printed") as raised:
+    with pytest.raises(
+        CloudError, match=r"cannot understand line 2 that the command cat printed: wanted .*value"
+    ) as raised:
         await ask(CommandSource(["cat", str(path)]))
     assert 'volum"' not in raised.value.message
 

@@ -5,7 +5,8 @@ It gets the question as one JSON object on its standard input,
     {"query": "...", "account": "na-web", "region": "north-america", "area": "web-tracking", "begin": "...Z", "end": "...Z"}
 
 and prints one JSON object a line, ``{"at": "2026-12-01T00:00:00Z", "value": 0.2, "volume": 1200}``: ``at`` with its offset
-or as Unix seconds, ``value`` a number or null, ``volume`` (may be missing) the customers' requests behind it. It exits 0.
+or as Unix seconds (it may be missing: the figure is of the whole window; a single one may be dated by the window's end),
+``value`` a number or null, ``volume`` (may be missing) the customers' requests behind it. It exits 0.
 
 Decides what is a valid answer, and that the executable ends. Leaves judgement to the gates. Rules: no shell; a small
 environment, since this one holds the keys of the accounts; time and output are bounded, and what runs over is killed with all
@@ -21,17 +22,20 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from migrator.errors import CloudError, Unreachable
 from migrator.model.samples import Point, Question, Reading
+from migrator.model.values import replace
 
 MOST_BYTES: Final = 1024 * 1024
 """Of output; a week of minutes is some 700 KB."""
 
 END_SECONDS: Final = 5.0
 """How long a killed process is waited for."""
+
+INSTANT: Final = timedelta(microseconds=1)
 
 
 class CommandSource:
@@ -60,9 +64,12 @@ class CommandSource:
         points = [
             point
             for number, line in enumerate(output.splitlines(), 1)
-            if line.strip() and (point := self._point(number, line)) is not None
+            if line.strip() and (point := self._point(number, line, begin)) is not None
         ]
-        return Reading(tuple(sorted((one for one in points if begin <= one.at < end), key=lambda one: one.at)))
+        inside = sorted((one for one in points if begin <= one.at < end), key=lambda one: one.at)
+        if not inside:  # a script that knows one figure dates it by the end of the question, or by now
+            inside = [replace(one, at=end - INSTANT) for one in points if one.at == end]
+        return Reading(tuple(inside), note="" if inside else _outside(points, begin, end))
 
     async def close(self) -> None:
         """Nothing stays open: each question has a process of its own."""
@@ -116,13 +123,14 @@ class CommandSource:
                 )
         return bytes(output)
 
-    def _point(self, number: int, line: bytes) -> Point | None:
+    def _point(self, number: int, line: bytes, begin: datetime) -> Point | None:
         try:
-            return _point(json.loads(line))
+            return _point(json.loads(line), begin)
         except (ValueError, TypeError, OverflowError, OSError, RecursionError):
             raise CloudError(
-                f"cannot understand line {number} that the command {self._name} printed",
-                hint='print JSON lines such as {"at": "2026-12-01T00:00:00Z", "value": 0.2, "volume": 1200}',
+                f'cannot understand line {number} that the command {self._name} printed: wanted {{"at": "2026-12-01T00:00:00Z",'
+                ' "value": 0.2}, where "at" may be missing',
+                hint="print one JSON object a line, and nothing else",
             ) from None
 
 
@@ -142,12 +150,21 @@ def _stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _point(found: Any) -> Point | None:
+def _outside(points: Sequence[Point], begin: datetime, end: datetime) -> str:
+    """Why an answer that has values has none of the window."""
+    if not points:
+        return ""
+    when = f"{min(one.at for one in points):%H:%M:%S}"
+    number = "1 value, at" if len(points) == 1 else f"{len(points)} values, the first at"
+    return f"{number} {when}, outside {begin:%H:%M:%S} to {end:%H:%M:%S}"
+
+
+def _point(found: Any, begin: datetime) -> Point | None:
     """ValueError or TypeError where it is not what the module says; None for a value of null."""
     unknown = set(found) - {"at", "value", "volume"}
-    if not isinstance(found, dict) or unknown or not {"at", "value"} <= set(found):
+    if not isinstance(found, dict) or unknown or "value" not in found:
         raise ValueError
-    at, volume = _moment(found["at"]), found.get("volume")
+    at, volume = _moment(found["at"]) if "at" in found else begin, found.get("volume")
     requests = None if volume is None else _number(volume)
     if requests is not None and not requests >= 0:
         raise ValueError
