@@ -247,6 +247,8 @@ class _Post:
         route = seen.routes.get(key) if seen is not None else None
         if route is None or route.mode != READ_WRITE or route.epoch > fence.epoch + 1:
             return None
+        if route.run not in ("", fence.run):
+            return None  # a run that came after claims it and puts them back; it waits 30 s for what was sent before, no longer
         mine = [one for one in revoked if one.account == route.account]
         holder = self._holders(route.account)
         if not mine or holder is None:

@@ -564,6 +564,20 @@ class TestPolicies:
         assert core.letters["writers"] == "r"
         assert desk.task.done()
 
+    async def test_a_run_that_claimed_the_record_puts_them_back_itself(
+        self, board: Board, desk: Desk, core: Shelf
+    ) -> None:
+        """It fences half a minute later: what the guardian would send by then could open the policies in its fence."""
+        core.faults = [TimeoutError()]
+        await desk.watch()
+        await desk.tell(keep(revoked()))
+        board.set(FENCE)
+        await desk.hang_up()
+        board.set(replace(board.record(), run="run-of-a-successor"))
+        await desk.clock.pass_(60)
+        assert core.letters["writers"] == "r"
+        assert desk.task.done()
+
     async def test_a_service_that_does_not_answer_is_asked_again(self, board: Board, desk: Desk, core: Shelf) -> None:
         core.faults = [TimeoutError(), Unreachable("cannot read: no answer")]
         await desk.watch()
