@@ -69,6 +69,11 @@ class WaveAtWork:
         self._tasks: dict[MoveId, asyncio.Task[None]] = {}
         self._stops: list[asyncio.Task[None]] = []
 
+    @property
+    def moves(self) -> set[MoveId]:
+        """Those it was given."""
+        return {one.id for one in self._movers}
+
     async def work(self) -> Outcome:
         """Until each move rests, waits (if it may not) or was stopped."""
         if not self._only_live:

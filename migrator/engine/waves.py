@@ -54,8 +54,8 @@ class _Applying:
         self.at_work: dict[asyncio.Task[Outcome], WaveAtWork | None] = {}
         """None: a way back."""
         self.begun: set[str] = set()
-        self.watched: dict[str, set[MoveId]] = {}
-        """Live moves of waves that may not go on."""
+        self.given: set[MoveId] = set()
+        """Moves that were given to a wave at work."""
         self.going_back: set[MoveId] = set()
         self.waits: dict[str, tuple[Wait, ...]] = {}
         self.reasons: list[str] = []
@@ -105,6 +105,8 @@ class _Applying:
                 await end([watch])
 
     def _ended(self, outcome: Outcome, wave: WaveAtWork | None) -> None:
+        if wave is None:
+            self.going_back.clear()  # one that needs a person is watched, if it is still live
         if outcome.code == "halted":
             self._stop(wave)
         into = {"waiting": self.waiting, "halted": self.halted, "error": self.stalled}.get(outcome.code, self.reasons)
@@ -131,18 +133,20 @@ class _Applying:
         control = await surely(self.fleet.world.clock, lambda: going_back.recorded(self.fleet))
         if control is None:
             return
-        self._stop(None)
-        for move in going_back.scope_of(self.fleet, control):
-            self.stuck.pop(self.fleet.schedule.wave_of(move.id).name, None)
         scope = {move.id for move in going_back.scope_of(self.fleet, control)}
         self.going_back |= scope
+        self._stop(None)
+        for id in scope:
+            self.stuck.pop(self.fleet.schedule.wave_of(id).name, None)
         for wave in self.at_work.values():
             if wave is not None:
                 await wave.leave(scope)
+        self.given -= scope
         self.at_work[asyncio.create_task(going_back.steered(self.fleet, control))] = None
 
     def _live(self) -> list[Mover]:
-        return [one for wave in self.waves for move in wave.moves if is_live(one := self.fleet.mover(move))]
+        movers = [self.fleet.mover(move) for wave in self.waves for move in wave.moves]
+        return [one for one in movers if is_live(one) and one.id not in self.going_back]
 
     # Which waves.
 
@@ -150,9 +154,9 @@ class _Applying:
         """Set every wave to work that may be; say of the others what they wait for."""
         states, now = self.fleet.wave_states(), self.fleet.world.clock.now()
         for wave in self.waves:
-            if wave.name in self.begun or states[wave.name] in _ARRIVED:
+            if states[wave.name] in _ARRIVED:
                 continue
-            if self.is_stopped or self._stuck(wave) is not None:
+            if self.is_stopped or wave.name in self.begun or self._stuck(wave) is not None:
                 self._watch(wave)
                 continue
             waits = waits_to_begin(self.fleet.schedule, wave, states, now)
@@ -168,17 +172,15 @@ class _Applying:
 
     def _watch(self, wave: PlannedWave) -> None:
         """Whatever keeps the wave from going on: those of its moves that are live are sampled."""
-        live = {move.id for move in wave.moves if is_live(self.fleet.mover(move))} - self.going_back
-        if wave.name not in self.watched and live:
-            self.watched[wave.name] = live
+        taken = self.given | self.going_back
+        if any(is_live(self.fleet.mover(move)) and move.id not in taken for move in wave.moves):
             self._start(wave, only_live=True)
 
     def _start(self, wave: PlannedWave, *, only_live: bool) -> None:
-        without = set(self.going_back)
+        without = self.given | self.going_back
         if not only_live:
             self.begun.add(wave.name)
             self.waits.pop(wave.name, None)
-            without |= self.watched.get(wave.name, set())
         is_live_already = any(is_live(self.fleet.mover(move)) for move in wave.moves)
         wait = self.may_wait if only_live or is_live_already else self.wait
         at_work: WaveAtWork
@@ -187,6 +189,7 @@ class _Applying:
             self._stop(at_work)
 
         at_work = WaveAtWork(self.fleet, wave, wait=wait, only_live=only_live, without=without, stopped=stopped)
+        self.given |= at_work.moves
         self.at_work[asyncio.create_task(at_work.work())] = at_work
 
     def _has_switched(self, wave: PlannedWave) -> bool:

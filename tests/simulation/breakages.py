@@ -8,11 +8,23 @@ import contextlib
 from dataclasses import replace
 from unittest import mock
 
-from migrator.engine import enforcing, recovering, releasing, stays, steps
+from migrator.engine import (
+    enforcing,
+    patience,
+    pulse,
+    recovering,
+    releasing,
+    rollout,
+    session,
+    stays,
+    steps,
+    wave_at_work,
+    waves,
+)
 from migrator.engine import mover as mover_module
 from migrator.engine.routes import RouteDesk
-from migrator.engine.steps import cut, preflight
-from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown
+from migrator.engine.steps import carry, cut, preflight
+from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown, StateError
 from migrator.machine import transitions
 from migrator.machine.events import Event
 from migrator.model.hosts import Hosts
@@ -395,6 +407,73 @@ def followers_of_any_host():
     return patched(Hosts, "objection", lambda *_: None)
 
 
+def a_blip_halts():
+    """Whatever ends a step needs a person, and a request is given up after eight tries."""
+
+    async def keep_trying(self, account, fault, attempt):
+        return False
+
+    return all_of(
+        patched(patience.Patience, "keep_trying", keep_trying),
+        patched(patience.Patience, "ends_in_halt", lambda self, fault: True),
+    )
+
+
+def a_busy_store_halts():
+    """A refused commit needs a person."""
+    right = patience.Patience.ends_in_halt
+
+    def ends_in_halt(self, fault):
+        return isinstance(fault, StateError) or right(self, fault)
+
+    return patched(patience.Patience, "ends_in_halt", ends_in_halt)
+
+
+def a_refused_end_keeps_the_lock():
+    """What a run writes down last is written once, and the lock is given back after it."""
+
+    async def end_counting(self):
+        self._own_traffic.end()
+
+    async def close(self):
+        self._account()
+        self._state.release(self.token)
+        self._beat.cancel()
+
+    return all_of(patched(rollout.Rollout, "_end_counting", end_counting), patched(session.Session, "close", close))
+
+
+def a_halt_leaves_the_live_alone():
+    """A halt ends whatever is at work, and later runs leave a wave that stopped as it is."""
+    right = wave_at_work.WaveAtWork.stop_beginning
+
+    def stop_beginning(self):
+        right(self)
+        for task in self._tasks.values():
+            task.cancel()
+
+    return all_of(
+        patched(wave_at_work.WaveAtWork, "stop_beginning", stop_beginning),
+        patched(waves._Applying, "_watch", lambda self, wave: None),
+    )
+
+
+def fences_for_what_is_not_there():
+    """A fence is begun although the last pass found an object that the service is not done with."""
+    return patched(carry, "_not_there_yet", lambda mover: None)
+
+
+def heartbeats_by_their_age():
+    """A lock is free once its heartbeat is older than half a minute, by the clocks of two machines."""
+
+    async def silent(state, clock, is_dead, say=None):
+        lock = state.lock()
+        is_old = lock is not None and (clock.now() - lock.heartbeat).total_seconds() > pulse.SILENT_SECONDS
+        return lock if is_old else None
+
+    return patched(pulse, "silent", silent)
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -426,5 +505,11 @@ BREAKAGES = {
         absences_before_the_end,
         a_sweep_is_not_announced,
         followers_of_any_host,
+        a_blip_halts,
+        a_busy_store_halts,
+        a_refused_end_keeps_the_lock,
+        a_halt_leaves_the_live_alone,
+        fences_for_what_is_not_there,
+        heartbeats_by_their_age,
     )
 }

@@ -43,6 +43,12 @@ FOUND_BY = {
     "a-lease-is-a-change-meanwhile": {"halted-for-a-name"},
     "lost-containers-are-deletes": {"lost-container"},
     "new-containers-are-old-ones": {"lost-container"},
+    "a-blip-halts": {"halted-for-a-blip"},
+    "a-busy-store-halts": {"halted-for-a-blip"},
+    "a-refused-end-keeps-the-lock": {"lock-kept"},
+    "a-halt-leaves-the-live-alone": {"unwatched"},
+    "fences-for-what-is-not-there": {"fence-for-nothing"},
+    "heartbeats-by-their-age": {"lock-of-the-dead"},
     "absences-before-the-end": {"own-called-foreign", *LOST},
 }
 

@@ -83,6 +83,7 @@ async def one_pass(mover: Mover, *, in_fence: bool = False, waits_for_leases: bo
         marked=result.marked,
         deleted=result.deleted,
         superseded=result.superseded,
+        waiting=result.waiting,
         seconds=round(result.seconds, 3),
     )
     if result.foreign:

@@ -15,7 +15,7 @@ import heapq
 import inspect
 import sys
 import warnings
-from collections.abc import Callable, Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -389,14 +389,26 @@ def _close(work: Any) -> None:
 class SimClock:
     """A node's clock: wall time with a skew, a monotonic clock with its own zero, seeded chance."""
 
-    def __init__(self, loop: SimLoop, seed: str, *, skew_seconds: float = 0.0, monotonic_zero: float = 0.0) -> None:
+    def __init__(
+        self,
+        loop: SimLoop,
+        seed: str,
+        *,
+        skew_seconds: float = 0.0,
+        monotonic_zero: float = 0.0,
+        steps: Sequence[tuple[float, float]] = (),
+    ) -> None:
+        """``steps``: (virtual second, by how much the wall clock is set then)."""
         self._loop = loop
+        self._steps = tuple(steps)
         self._random = Random(seed)
         self._begins = WORLD_BEGINS + timedelta(seconds=skew_seconds)
         self._zero = monotonic_zero
 
     def now(self) -> datetime:
-        return self._begins + timedelta(seconds=self._loop.virtual_now)
+        now = self._loop.virtual_now
+        set_by = sum([by for at, by in self._steps if at <= now]) if self._steps else 0.0
+        return self._begins + timedelta(seconds=now + set_by)
 
     def monotonic(self) -> float:
         return self._loop.virtual_now + self._zero

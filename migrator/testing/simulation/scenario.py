@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -55,6 +56,7 @@ from migrator.testing.simulation.loop import (
 from migrator.testing.simulation.metrics import MetricWorld, Stretch
 from migrator.testing.simulation.oddities import Oddities
 from migrator.testing.simulation.oracle import Oracle, Violation
+from migrator.testing.simulation.outages import Outages
 from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
@@ -97,11 +99,13 @@ class Report:
 class Silent:
     """A reporter that writes into the history."""
 
-    def __init__(self, note: Callable[..., None]) -> None:
+    def __init__(self, note: Callable[..., None], heard: Callable[[str, str | None, int], None]) -> None:
         self._note = note
+        self._heard = heard
 
     def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None:
         self._note("told", kind, text)
+        self._heard(kind, move, int(facts.get("waiting", 0)))
 
     def progress(self, move: str, **figures: Any) -> None:
         """May be dropped."""
@@ -160,6 +164,7 @@ class Scenario:
         self.crowd = Crowd(self)
         self.oddities = Oddities(self)
         self.wholes = Wholes(self)
+        self.outages = Outages(self)
 
     # The world.
 
@@ -249,6 +254,9 @@ class Scenario:
 
     def _committed(self, node: Node, changes: Any) -> None:
         self.note("committed", node.name, *changes)
+        for change in changes:
+            if isinstance(change, SaveMove):
+                self.outages.judge_record(node, change.move)
         self.oracle.committed(node, changes)
 
     def _fill(self) -> None:
@@ -286,7 +294,8 @@ class Scenario:
         skew = self.random.choice((0.0, self.random.uniform(-120.0, 120.0)))
         zero = self.random.uniform(0.0, 1e5)
         skew, zero = self.clock_hands.setdefault(boot or name, (skew, zero))
-        return SimClock(self.loop, f"{name} {self.seed}", skew_seconds=skew, monotonic_zero=zero)
+        steps = self.outages.steps(boot) if boot else ()
+        return SimClock(self.loop, f"{name} {self.seed}", skew_seconds=skew, monotonic_zero=zero, steps=steps)
 
     # Engines.
 
@@ -304,10 +313,10 @@ class Scenario:
         doors = Doors(
             stores=stores,
             router=self.board.as_seen_by(node, sender),
-            state=NodeState(of, node, hook),
+            state=NodeState(of, node, hook, self.outages.refuse),
             metrics={"sim": self.metrics.as_seen_by(node)},
             clock=clock,
-            reporter=Silent(self.note),
+            reporter=Silent(self.note, partial(self.outages.told, node)),
             write_bounds=dict.fromkeys(self.accounts, self.credential_seconds),
             is_dead=self._is_proven_dead(node),
             guardian=guardian,
@@ -426,6 +435,8 @@ class Scenario:
 
     def _look_at(self, process: Process, command: str) -> None:
         fault = process.task.exception() if not process.task.cancelled() else None
+        has_outcome = fault is None and not process.task.cancelled()
+        self.outages.judge_end(process, command, process.task.result() if has_outcome else None)
         if fault is None:
             self.note(
                 "ended", process.node.name, process.task.result() if not process.task.cancelled() else "cancelled"
@@ -487,6 +498,8 @@ class Scenario:
             self.oracle.break_("stuck", str(fault))
         moves = tuple(self.state.moves())
         is_settled = not is_unfinished
+        if is_settled:
+            self.outages.judge_calm()
         self.oracle.finish(moves, is_settled=is_settled, knows_best=self.oracle.has_one_store)
         if is_settled:
             self._judge_policies(moves)

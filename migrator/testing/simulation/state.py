@@ -33,7 +33,11 @@ CommitHook = Callable[[Node, Sequence[Change]], None]
 class NodeState:
     """``inner`` as ``node`` reaches it; implements StateStore. ``committed`` is called after each commit."""
 
-    def __init__(self, inner: StateStore, node: Node, committed: CommitHook) -> None:
+    def __init__(
+        self, inner: StateStore, node: Node, committed: CommitHook, refuse: Callable[[], None] = lambda: None
+    ) -> None:
+        """``refuse``: may raise StateError before a write."""
+        self._refuse = refuse
         self._inner = inner
         self._node = node
         self._committed = committed
@@ -48,6 +52,7 @@ class NodeState:
 
     def commit(self, changes: Sequence[Change], *, token: int | None) -> None:
         self._node.step()
+        self._refuse()
         self._inner.commit(changes, token=token)
         self._committed(self._node, changes)
         self._node.step()
@@ -115,13 +120,18 @@ class NodeState:
         self, wanted: LockRecord, *, dead: str = "", silent: datetime | None = None, changes: Sequence[Change] = ()
     ) -> LockRecord:
         self._node.step()
+        self._refuse()
         return self._inner.acquire(wanted, dead=dead, silent=silent, changes=changes)
 
     def heartbeat(self, token: int, at: datetime) -> None:
-        self._live.heartbeat(token, at)
+        live = self._live
+        self._refuse()
+        live.heartbeat(token, at)
 
     def release(self, token: int) -> None:
-        self._live.release(token)
+        live = self._live
+        self._refuse()
+        live.release(token)
 
     def remove_lock(self, nonce: str, *, changes: Sequence[Change] = ()) -> bool:
         return self._live.remove_lock(nonce, changes=changes)

@@ -81,6 +81,8 @@ class Wire:
         self.policies: Policies | None = None
         """None: the tool's credential cannot prove what a policy lets pass."""
         self.sent = 0
+        self.is_away: Callable[[], bool] = lambda: False
+        """The tool's machines do not reach it now; customers do."""
         self.listed: Callable[[Node, str, bool, float], None] = lambda *facts: None
         """Called with (node, container, is the first page, sent at) when a page was answered."""
         self.read_policies: Callable[[Node], bool] = lambda node: False
@@ -135,6 +137,9 @@ class SimStore:
         loop, weather = wire.loop, wire.weather
         now = loop.virtual_now
         delay = wire.delay(is_write=is_write)
+        if self.sender.is_tool and wire.is_away():
+            await Nap(loop, now + delay)
+            raise self._unreachable()
         fault = self._fault(is_write=is_write) if weather.bad_from <= now < weather.bad_until else ""
         if limit_seconds is not None and delay > limit_seconds and not fault:
             fault = "never"

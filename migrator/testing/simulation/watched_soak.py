@@ -59,8 +59,8 @@ class WatchedSoak:
         elif sample.verdict is Verdict.PASSED:
             gap = now - gate.last_pass if gate.last_pass is not None else 0.0
             if gate.last_sample is not None and gate.by == by:
-                # One clock made both: it says better than the commit when the round began.
-                gap = (sample.at - gate.last_sample.at).total_seconds()
+                # One steady clock made both: it says better than the commit when the round began, and nobody sets it.
+                gap = sample.tick - gate.last_sample.tick
             if gap <= 2 * interval_seconds + COMMIT_SECONDS:
                 gate.total += gap
             gate.last_pass, gate.last_sample, gate.by = now, sample, by

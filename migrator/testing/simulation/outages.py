@@ -1,0 +1,120 @@
+"""What passes by itself: an account that is away for a minute, a state store that is busy for some seconds, a clock that is set.
+
+Decides which of them a story has and when, and judges what may not come of them: a halt, a lock that nobody gives back, a live
+move that nobody watches. Leaves everything else to the oracle. Rule: chance is drawn from streams of its own, so that the stories
+without them stay as they are; in calm weather nothing is away or busy, and a clock that was set back is put right (one that was
+set forward stays so: what it wrote down looks young for hours).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from migrator.engine.world import Outcome
+from migrator.errors import StateError
+from migrator.model.moves import Direction, MoveRecord, MoveState
+from migrator.testing.simulation.loop import Node
+
+if TYPE_CHECKING:
+    from migrator.testing.simulation.scenario import Process, Scenario
+
+AWAY_CHANCE, BUSY_CHANCE, CLOCK_CHANCE = 0.3, 0.25, 0.2
+"""Of stories."""
+AWAY_SECONDS = (30.0, 60.0, 200.0)
+BUSY_SECONDS = (0.5, 5.0, 20.0)
+CLOCK_SECONDS = (-7200.0, -600.0, -40.0, 40.0, 600.0, 1800.0)
+APART_SECONDS = 25.0
+"""Between two stretches: a run that ends tries for longer than one to give its lock back."""
+BLIPS = (": no answer", ": it is busy", "cannot write the state store", "it vanished")
+"""In reasons: what no move may be halted for on its way forward, but after three fences in a row."""
+NOT_THERE = "not there yet"
+"""In reasons: what no fence is begun for, so that not even three in a row are cancelled for it."""
+
+Stretch = tuple[float, float]
+
+
+class Outages:
+    """Of one story."""
+
+    def __init__(self, world: Scenario) -> None:
+        self._world = world
+        away, busy = Random(f"{world.seed}/away"), Random(f"{world.seed}/busy store")
+        self._waiting: dict[tuple[str, str], int] = {}
+        """By engine and move: objects that its last pass found, and the service is not done with."""
+        self._away: dict[str, list[Stretch]] = {}
+        if away.random() < AWAY_CHANCE:
+            for name, wire in world.wires.items():
+                self._away[name] = self._stretches(away, 1 / 150.0, AWAY_SECONDS)
+                wire.is_away = self._is_away(name)
+        self._busy = self._stretches(busy, 1 / 60.0, BUSY_SECONDS) if busy.random() < BUSY_CHANCE else []
+
+    def _stretches(self, chance: Random, rate: float, lengths: tuple[float, ...]) -> list[Stretch]:
+        found: list[Stretch] = []
+        at = chance.expovariate(rate)
+        while at < self._world.busy_seconds:
+            end = min(at + chance.choice(lengths), self._world.busy_seconds)
+            found.append((at, end))
+            at = end + APART_SECONDS + chance.expovariate(rate)
+        return found
+
+    def _is_away(self, account: str) -> Callable[[], bool]:
+        return lambda: _within(self._away[account], self._world.loop.virtual_now)
+
+    def refuse(self) -> None:
+        """Before each write of an engine to the state store."""
+        if self._busy and _within(self._busy, self._world.loop.virtual_now):
+            raise StateError("cannot write the state store simulated: another program keeps it locked")
+
+    def steps(self, boot: str) -> tuple[tuple[float, float], ...]:
+        """When the clock of a machine is set, and by how much."""
+        world = self._world
+        if Random(f"{world.seed}/clocks").random() >= CLOCK_CHANCE:
+            return ()
+        chance = Random(f"{world.seed}/clocks/{boot}")
+        found = [(chance.uniform(0.0, world.busy_seconds), chance.choice(CLOCK_SECONDS)) for _ in range(2)]
+        back = [(world.busy_seconds, -by) for _, by in found if by < 0]
+        return (*found, *back)
+
+    # What may not come of them.
+
+    def judge_record(self, node: Node, record: MoveRecord) -> None:
+        """A state that is written down."""
+        is_blip = any(words in record.reason for words in BLIPS) and "fences in a row" not in record.reason
+        is_blip = is_blip or NOT_THERE in record.reason
+        if record.state is MoveState.HALTED and record.direction is Direction.FORWARD and is_blip:
+            self._world.oracle.break_("halted-for-a-blip", f"{record.id} is halted: {record.reason}")
+
+        if record.state is MoveState.FENCING and self._waiting.get((node.name, str(record.id))):
+            text = f"{record.id} begins a fence, and its last pass found what no pass can carry over yet"
+            self._world.oracle.break_("fence-for-nothing", text)
+
+    def told(self, node: Node, kind: str, move: str | None, waiting: int) -> None:
+        """What an engine says of a pass."""
+        if kind == "pass" and move is not None:
+            self._waiting[node.name, move] = waiting
+
+    def judge_end(self, process: Process, command: str, outcome: Outcome | None) -> None:
+        """A run ended by itself."""
+        world = self._world
+        lock, run = world.state.lock(), f"run-{process.node.name.rpartition('-')[2]}"
+        if lock is not None and lock.run == run:
+            world.oracle.break_("lock-kept", f"{process.node.name} ended and keeps its lock")
+        if command != "apply" or outcome is None or outcome.code not in ("halted", "done"):
+            return
+        for move in world.state.moves():
+            if move.state is MoveState.SOAKING and move.direction is Direction.FORWARD:
+                world.oracle.break_(
+                    "unwatched", f"{process.node.name} left {move.id} soaking, and ended {outcome.code}"
+                )
+
+    def judge_calm(self) -> None:
+        """Everything came to rest."""
+        lock = self._world.state.lock()
+        if lock is not None and not self._world.living():
+            self._world.oracle.break_("lock-of-the-dead", f"lock {lock.nonce} of {lock.run} is in the way of every run")
+
+
+def _within(stretches: list[Stretch], now: float) -> bool:
+    return any(begin <= now < end for begin, end in stretches)
