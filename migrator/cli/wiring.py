@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import unquote
 
 from migrator.adapters.own_processes import command, environment
 from migrator.cli import calls
@@ -79,7 +80,7 @@ def is_there(url: str) -> bool:
     scheme, slashes, path = url.partition("///")
     if not (scheme.startswith("sqlite") and slashes and path):
         return True
-    file = Path(path.partition("?")[0])
+    file = Path(unquote(path.partition("?")[0].removeprefix("file:")))  # SQLite has addresses of its own
     return file.exists() and not (file.is_file() and file.stat().st_size == 0)
 
 

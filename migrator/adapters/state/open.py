@@ -14,6 +14,7 @@ import os
 import sqlite3
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -96,7 +97,7 @@ def _prepare(url: URL, place: str, *, create: bool) -> None:
     """SQLite: make the empty file ourselves, because SQLite would make it readable for others."""
     if not _is_file(url):
         return
-    path = Path(url.database or "")
+    path = Path(unquote((url.database or "").removeprefix("file:")))  # SQLite has addresses of its own
     try:
         if path.exists():
             return
