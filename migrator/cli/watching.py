@@ -90,6 +90,8 @@ def watch_status(
                     watch.look(rollout)
             time.sleep(INTERVAL_SECONDS)
     except KeyboardInterrupt:
+        if watch.is_terminal:
+            sys.stdout.write("\n")  # the prompt begins on a line of its own
         return ExitCode.INTERRUPTED
 
 

@@ -13,6 +13,8 @@ from migrator.forecast import AccountLoad, Outlook, Relief
 from migrator.forecast.requests import Cost
 from migrator.model.units import show_count, show_ratio
 
+MOST_LOADS: Final = 12
+"""Accounts of one forecast that a terminal shows."""
 _CLASSES: Final = ("list", "read", "write", "delete", "other")
 
 
@@ -51,11 +53,16 @@ def show_loads(page: Page, outlook: Outlook) -> None:
     if not known:
         return
     page.line("Load of the new accounts, requests a minute")
+    shown = known
+    if page.is_terminal and len(known) > MOST_LOADS + 1:  # the fullest are what a person looks for
+        shown = sorted(known, key=lambda load: load.used_ratio or 0.0, reverse=True)[:MOST_LOADS]
     page.table(
         ("ACCOUNT", "LOAD", "LIMIT", "USED", "HEADROOM"),
-        [_load_row(load) for load in known],
+        [_load_row(load) for load in shown],
         right=frozenset({1, 2, 3, 4}),
     )
+    if len(shown) < len(known):
+        page.line(f"  and {len(known) - len(shown)} more, each used less; --json has all of them", style="dim")
     page.line("Load left at the old accounts, requests a minute")
     for relief in outlook.reliefs:
         steps = "".join(f", {show_count(left)} after {wave}" for wave, left in relief.after)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from migrator.cli.settings import Settings
 from migrator.cli.views.documents import fault_rows
-from migrator.cli.views.figures import brief, duration, many
+from migrator.cli.views.figures import brief, count, duration, many
 from migrator.cli.views.preview import bounds_in_words, first_sample, pause_limit, show_findings, show_forecast
 from migrator.cli.views.screen import Page
 from migrator.forecast import Outlook
@@ -62,7 +62,7 @@ def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ..
         f"{many(len(schedule.accounts), 'account')}."
     )
     page.table(
-        ("WAVE", "AFTER", "SOAK", "FIRST SAMPLE", "PAUSE", "AT MOST", "MOVES"),
+        ("WAVE", "AFTER", "SOAK", "FIRST SAMPLE", "PAUSE", "AT MOST", "MOVES", "WHICH"),
         [
             (
                 wave.name,
@@ -70,11 +70,13 @@ def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ..
                 duration(wave.soak_seconds),
                 first_sample(wave),
                 *pauses_of(wave, outlook),
+                count(len(wave.moves)),
                 some([str(move.id) for move in wave.moves]),
             )
             for wave in schedule.waves
         ],
-        spare=("AFTER", "FIRST SAMPLE", "AT MOST"),
+        right=frozenset({6}),
+        spare=("WHICH", "AFTER", "FIRST SAMPLE", "AT MOST"),
     )
     if outlook.moves:
         page.line(PAUSES)
