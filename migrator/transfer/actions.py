@@ -220,6 +220,7 @@ class Action:
         assert t.copier is not None
         if condition.if_match is not None and must_be_recreated(case):
             await t.destination.delete(self.walk.container, case.name, if_match=condition.if_match)
+            self._tell_recreated(condition.if_match)
             self.is_gone, condition = True, CREATE
             self.sent = condition
         if condition.create and await self._has_others_blocks():
@@ -236,6 +237,14 @@ class Action:
         self._copied(case.origin, copied.etag, copied.bytes)
         if t.copier.is_asynchronous(case.origin, in_fence=self.walk.in_fence):
             self.tally.lifted_bytes += copied.bytes
+
+    def _tell_recreated(self, etag: str) -> None:
+        """Going back, the source's object may have had snapshots, which go with it."""
+        case, t = self.case, self.walk.transfer
+        if case.direction is Direction.REVERSE and t.note is not None:
+            what = f"{t.move}: {self.walk.container}/{case.name} of {t.destination.account} (generation {etag})"
+            text = f"{what} is deleted and created again, as another type or out of the archive; snapshots of it go with it"
+            self.changes.append(t.note("recreated", text))
 
     async def _attempt(self, condition: Condition) -> Copied:
         case, t = self.case, self.walk.transfer

@@ -62,6 +62,8 @@ async def test_an_object_that_changed_its_type_is_deleted_and_created_again(lab,
     there = destination.peek("web", "one")
     assert (there.content, there.listed.blob_type) == (b"a log", BlobType.APPEND)
     assert (await lab.run(direction)).is_proof
+    told = [text for text in lab.journal() if "deleted and created again" in text]
+    assert len(told) == (direction is Direction.REVERSE)  # there its snapshots were customers'
 
 
 @BOTH_WAYS
