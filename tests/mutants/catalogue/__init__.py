@@ -1,0 +1,13 @@
+"""The catalogue of planted mistakes, by room."""
+
+from tests.mutants.catalogue import client, engine, gates, machine, routing, state, transfer
+
+MUTANTS = (
+    *transfer.MUTANTS,
+    *engine.MUTANTS,
+    *machine.MUTANTS,
+    *gates.MUTANTS,
+    *client.MUTANTS,
+    *routing.MUTANTS,
+    *state.MUTANTS,
+)
