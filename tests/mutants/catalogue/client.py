@@ -35,10 +35,10 @@ MUTANTS = (
     Mutant(
         "refused-observation-grants-on",
         "client/follower.py",
-        "                self._seen = _Seen(held, _Fault(why, sent_at))\n",
-        "                pass\n",
+        "                self._seen = _Seen(held, _Fault(why, sent_at, is_missing))\n",
+        "                is_missing = False\n",
         "After an observation that contradicts an earlier one, the old lease is granted on.",
-        (FOLLOWER, VECTORS),
+        ("tests/unit/client/test_client_follower.py", "tests/unit/client/test_client_vectors.py"),
     ),
     Mutant(
         "read-only-is-cached-for-the-whole-ttl",
@@ -51,10 +51,10 @@ MUTANTS = (
     Mutant(
         "vanished-record-is-followed",
         "client/follower.py",
-        '        if record is None:\n            return "the route document has no record of it"\n        held = self._seen.held\n',
-        '        held = self._seen.held\n        if record is None:\n            return None if held else "the route document has no record of it"\n',
+        '        if record is None:\n            return "the route document has no record of it"\n',
+        '        if record is None:\n            return None if self._seen.held else "the route document has no record of it"\n',
         "A record that vanished is taken for unchanged.",
-        (FOLLOWER, VECTORS),
+        ("tests/unit/client/test_client_follower.py", "tests/unit/client/test_client_vectors.py"),
     ),
     Mutant(
         "repeats-under-a-later-epoch",
@@ -99,18 +99,18 @@ MUTANTS = (
     Mutant(
         "timeout-of-the-caller-is-longer",
         "client/writes.py",
-        "seconds = min(seconds, int(value))",
-        "seconds = max(seconds, int(value))",
+        "seconds = min(seconds, given)",
+        "seconds = max(seconds, given)",
         "The caller's own timeout= may outlast the deadline of the write.",
-        (POLICY, VECTORS),
+        ("tests/unit/client/test_client_policy.py", "tests/unit/client/test_client_vectors.py"),
     ),
     Mutant(
         "lease-is-checked-at-the-beginning-only",
         "client/writes.py",
-        "            lease.check()\n            return self._request.timeout_seconds",
-        "            return self._request.timeout_seconds",
+        "            lease.check()\n            return self._request.times()",
+        "            return self._request.times()",
         "A try is sent although the lease has ended meanwhile.",
-        (POLICY, VECTORS),
+        ("tests/unit/client/test_client_policy.py", "tests/unit/client/test_client_vectors.py"),
     ),
     Mutant(
         "upload-goes-on-at-another-account",

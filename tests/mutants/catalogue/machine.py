@@ -25,18 +25,18 @@ MUTANTS = (
     Mutant(
         "released-at-any-account",
         "machine/release.py",
-        "if is_later and (current.account, current.lineage) == (before.account, before.lineage):",
-        "if is_later and current.lineage == before.lineage:",
+        "is_there = (current.account, current.lineage) == (before.account, before.lineage) and current.is_at(before.endpoint)",
+        "is_there = current.lineage == before.lineage and current.is_at(before.endpoint)",
         "A later record at another account is taken for our release.",
-        (RELEASE,),
+        ("tests/unit/machine/test_release.py",),
     ),
     Mutant(
         "released-by-any-store",
         "machine/release.py",
-        "if is_later and (current.account, current.lineage) == (before.account, before.lineage):",
-        "if is_later and current.account == before.account:",
+        "is_there = (current.account, current.lineage) == (before.account, before.lineage) and current.is_at(before.endpoint)",
+        "is_there = current.account == before.account and current.is_at(before.endpoint)",
         "A record of another store is taken for our release.",
-        (RELEASE,),
+        ("tests/unit/machine/test_release.py",),
     ),
     Mutant(
         "fence-of-a-fence",
@@ -52,8 +52,7 @@ MUTANTS = (
         "if found.epoch < move.epoch:",
         "if found.epoch < move.epoch - 1:",
         "A route that went back by one epoch agrees with the store.",
-        ("tests/unit/engine/test_recovering.py", "tests/unit/engine/test_doctor.py"),
-        200,
+        ("tests/unit/machine/test_agreement.py",),
     ),
     Mutant(
         "another-store-agrees",
@@ -61,8 +60,7 @@ MUTANTS = (
         "    if found.lineage != lineage:\n        return Agreement.OTHER_STORE\n",
         "",
         "A record of another state store is claimed.",
-        ("tests/scenario/test_adopting.py", "tests/unit/engine/test_doctor.py"),
-        200,
+        ("tests/unit/machine/test_agreement.py",),
     ),
     Mutant(
         "later-epoch-is-as-left",
@@ -70,8 +68,7 @@ MUTANTS = (
         "return found.epoch == move.epoch",
         "return found.epoch >= move.epoch",
         "A route that was elsewhere meanwhile counts as untouched.",
-        ("tests/scenario/test_edits.py", "tests/scenario/test_left_behind.py"),
-        500,
+        ("tests/unit/machine/test_agreement.py",),
     ),
     Mutant(
         "halted-soak-is-soaked",
@@ -125,10 +122,10 @@ MUTANTS = (
     Mutant(
         "approval-of-an-edited-wave",
         "machine/waiting.py",
-        "any(given.wave == wave.name and given.fingerprint == wave.fingerprint for given in approvals)",
-        "any(given.wave == wave.name for given in approvals)",
+        "given.wave == wave.name and given.fingerprint == wave.fingerprint and may_approve",
+        "given.wave == wave.name and may_approve",
         "An approval holds for a wave that was edited after it.",
-        (WAVES, "tests/scenario/test_waves.py", "tests/cli/test_approving.py"),
+        ("tests/unit/machine/test_waves.py", "tests/scenario/test_waves.py", "tests/cli/test_approving.py"),
     ),
     Mutant(
         "window-without-room",

@@ -40,10 +40,10 @@ MUTANTS = (
     Mutant(
         "proved-death-of-another",
         "adapters/state/rules.py",
-        "if held is None or held.nonce in (wanted.nonce, dead):",
-        "if held is None or dead or held.nonce == wanted.nonce:",
+        "    if held.nonce == dead and silent in (None, held.heartbeat):\n",
+        "    if dead and silent in (None, held.heartbeat):\n",
         "Who proved one run dead takes the lock from the next one.",
-        (STORES, RULES),
+        ("tests/contract/test_state_stores.py", "tests/unit/state/test_rules.py"),
     ),
     Mutant(
         "ranges-that-do-not-tile",

@@ -1,0 +1,126 @@
+"""The steps of a cut-over, each against the one thing that must stop it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from migrator.engine.mover import Mover, Waiting
+from migrator.engine.releasing import release
+from migrator.engine.steps import carry, cut
+from migrator.errors import OutcomeUnknown, RouteChanged
+from migrator.machine.events import Event
+from migrator.machine.waiting import Wait
+from migrator.model.moves import MoveRecord, MoveState, Outstanding, RouteIntent
+from migrator.model.routes import READ_ONLY, READ_WRITE
+from migrator.ports.state_store import PutOutstanding
+from migrator.transfer.result import PassResult
+from tests.unit.engine.board import ID, before, fence, mover_of
+
+
+def at(state: MoveState, *, intent: RouteIntent | None = None, epoch: int = 7) -> MoveRecord:
+    return MoveRecord(ID, "first", "src", "dst", state=state, intent=intent, epoch=epoch, ever_routed=True)
+
+
+def claimed(record):
+    """As the mover's own run has stamped it."""
+    return replace(record, run="run-2")
+
+
+INTENT = RouteIntent(claimed(before()), claimed(fence()))
+
+
+async def nothing_to_do(mover, *, in_fence=False) -> PassResult:
+    return PassResult()
+
+
+async def test_the_guardian_watches_before_the_fence_is_sent(monkeypatch):
+    mover, board, _ = mover_of(at(MoveState.FENCING, intent=INTENT, epoch=6), INTENT.before)
+    modes = []
+
+    async def watch(mover, *records):
+        modes.append(board.document.routes[str(ID)].mode)
+
+    monkeypatch.setattr(Mover, "watch_fence", watch)
+    assert await cut.fence(mover) is Event.FENCED
+    assert modes == [READ_WRITE]
+    assert board.document.routes[str(ID)].mode == READ_ONLY
+
+
+@pytest.fixture
+def verifying(monkeypatch):
+    """A mover in its fence, whose passes find nothing."""
+    monkeypatch.setattr(cut, "one_pass", nothing_to_do)
+    return mover_of(at(MoveState.VERIFYING, intent=INTENT), INTENT.fence)
+
+
+async def test_a_proved_barrier_leads_to_the_switch(verifying):
+    mover, _, _ = verifying
+    assert await cut.verify(mover) is Event.PROVED
+
+
+async def test_no_switch_while_a_write_of_ours_may_still_be_applied(verifying):
+    mover, _, clock = verifying
+    write = Outstanding("target", "web", "a", "create", None, clock.now(), 300.0)
+    mover.world.state.commit([PutOutstanding(ID, write)], token=mover.shared.session.token)
+    with pytest.raises(OutcomeUnknown, match="may still be applied"):
+        await cut.verify(mover)
+
+
+async def test_no_switch_outside_its_time(verifying, monkeypatch):
+    mover, _, _ = verifying
+    monkeypatch.setattr(cut, "cut_over_waits", lambda mover, *, begun: (Wait("freeze"),))
+    with pytest.raises(OutcomeUnknown, match="outside its time"):
+        await cut.verify(mover)
+
+
+@pytest.mark.parametrize("changed", [{"mode": READ_WRITE}, {"mode": READ_WRITE, "epoch": 8}, {"epoch": 9}])
+async def test_no_switch_out_of_a_fence_that_is_not_there_any_more(verifying, monkeypatch, changed):
+    mover, _, _ = verifying
+    other = replace(INTENT.fence, **changed)
+
+    async def claim(mover):
+        return other
+
+    monkeypatch.setattr(Mover, "check_claim", claim)
+    with pytest.raises(RouteChanged, match="its fence is gone"):
+        await cut.verify(mover)
+
+
+async def test_every_cancelled_fence_is_counted():
+    mover, _, _ = mover_of(at(MoveState.DRAINING, intent=INTENT), INTENT.fence)
+    await release(mover, "a test")
+    assert mover.record.figures.cancelled_fences == 1
+    assert mover.record.state is MoveState.CATCHING_UP
+
+
+@pytest.fixture
+def ready():
+    """A mover that is ready, with a fresh pass behind it, in a run that does not wait."""
+    mover, _, clock = mover_of(at(MoveState.READY, epoch=6), claimed(before()))
+    mover.is_patient = False
+    mover.passes_here = 1
+    return mover, clock
+
+
+async def test_no_fence_while_requests_of_an_earlier_run_may_still_arrive(ready):
+    mover, _ = ready
+    mover.shared.session.linger(100.0)
+    with pytest.raises(Waiting, match="earlier run's requests may still be under way for 100 s"):
+        await carry.ready(mover)
+
+
+async def test_no_fence_while_clients_may_follow_the_durations_of_before(ready):
+    mover, clock = ready
+    mover.shared.fence_from = clock.monotonic() + 50.0
+    with pytest.raises(Waiting, match="shorter durations of before for 50 s"):
+        await carry.ready(mover)
+
+
+async def test_no_fence_while_a_write_is_unanswered(ready):
+    mover, clock = ready
+    write = Outstanding("target", "web", "a", "create", None, clock.now(), 300.0)
+    mover.world.state.commit([PutOutstanding(ID, write)], token=mover.shared.session.token)
+    with pytest.raises(Waiting, match="unanswered writes may still be applied for 300 s"):
+        await carry.ready(mover)

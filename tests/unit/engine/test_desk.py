@@ -1,0 +1,76 @@
+"""The desk that writes the route document: what it remembers of durations, and whose record it takes the place of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from migrator.engine.adopting import _highest
+from migrator.engine.routes import RouteDesk
+from migrator.errors import RouteChanged
+from migrator.model.moves import MoveRecord, MoveState, RouteIntent
+from migrator.model.routes import RouteDocument
+from migrator.model.schedule import Routing
+from tests.unit.engine.board import ID, LINEAGE, Board, Jumping, before, fence, switched
+
+PLAN = Routing("file", ttl_seconds=20.0, max_write_seconds=40.0, clock_margin_seconds=5.0)
+
+
+def a_desk(*, ttl: float = 30.0, max_write: float = 60.0, succeed=lambda run: None) -> tuple[RouteDesk, Board]:
+    board = Board(Jumping())
+    board.document = RouteDocument(ttl, max_write, {str(ID): before()})
+    return RouteDesk(board, board.clock, PLAN, lineage=LINEAGE, run="run-2", succeed=succeed), board
+
+
+@pytest.mark.parametrize(("ttl", "max_write"), [(300.0, 60.0), (30.0, 300.0)])
+async def test_a_longer_duration_that_was_seen_once_counts_for_the_life_of_the_run(ttl, max_write):
+    """Clients may have read it then; who made it shorter again took nothing back from them."""
+    desk, board = a_desk(ttl=ttl, max_write=max_write)
+    await desk.document()
+    board.document = replace(board.document, ttl_seconds=1.0, max_write_seconds=1.0)
+    await desk.document()
+    assert desk.drain_seconds == max(ttl, 20.0) + max(max_write, 40.0) + 5.0
+
+
+@pytest.mark.parametrize(("ttl", "max_write"), [(300.0, 10.0), (10.0, 300.0)])
+async def test_what_the_document_says_is_never_made_shorter(ttl, max_write):
+    desk, board = a_desk(ttl=ttl, max_write=max_write)
+    await desk.publish_durations()
+    assert (board.document.ttl_seconds, board.document.max_write_seconds) == (max(ttl, 20.0), max(max_write, 40.0))
+    await desk.change(ID, before(), desk.stamped(before()))
+    assert (board.document.ttl_seconds, board.document.max_write_seconds) == (max(ttl, 20.0), max(max_write, 40.0))
+
+
+@pytest.mark.parametrize("found", [{"epoch": 7}, {"mode": "read-only"}, {"lineage": "f" * 16}, {"run": "run-9"}])
+async def test_a_record_that_differs_in_anything_from_the_expected_one_is_left_alone(found):
+    desk, board = a_desk()
+    board.document = board.document.with_record(str(ID), replace(before(), **found))
+    with pytest.raises(RouteChanged, match="changed under us"):
+        await desk.change(ID, before(), fence())
+    assert board.document.routes[str(ID)] == replace(before(), **found)
+
+
+async def test_a_run_whose_record_is_replaced_is_told_of_and_this_run_itself_is_not():
+    told = []
+    desk, _ = a_desk(succeed=told.append)
+    mine = desk.stamped(before())
+    await desk.change(ID, before(), mine)
+    assert told == ["run-1"]
+    await desk.change(ID, mine, desk.fenced(ID, mine))
+    assert told == ["run-1"]
+
+
+async def test_an_adopted_record_is_above_what_the_store_knew_and_what_the_route_says():
+    desk, _ = a_desk()
+    assert desk.adopted(ID, before(), epoch=40).epoch == 41
+    assert desk.adopted(ID, replace(before(), epoch=50), epoch=40).epoch == 51
+
+
+def test_the_epochs_of_a_cut_over_on_record_count_as_seen():
+    """Its fence may have been sent, and released by its guardian; its switch may have been sent."""
+    record = MoveRecord(ID, "first", "src", "dst", state=MoveState.SWITCHING, epoch=6, ever_routed=True)
+    assert _highest(record) == 6
+    assert _highest(replace(record, intent=RouteIntent(before(), fence()))) == 8
+    later = replace(switched(), epoch=12)
+    assert _highest(replace(record, intent=RouteIntent(before(), fence(), later))) == 12

@@ -1,0 +1,79 @@
+"""What became of a cut-over, told from one record: each story differs in one field from one that is believed."""
+
+from dataclasses import replace
+
+import pytest
+
+from migrator.machine.events import Event
+from migrator.machine.release import Standing, explain, is_fence_of
+from migrator.machine.transitions import follow, live_side
+from migrator.machine.waves import blocked_by
+from migrator.model.moves import Direction, MoveState, RouteIntent, WaveState
+from tests.unit.machine.test_release import BEFORE, FENCE, RELEASED, SWITCHED
+from tests.unit.machine.test_transitions import record
+
+INTENT = RouteIntent(BEFORE, FENCE, SWITCHED)
+
+
+@pytest.mark.parametrize(
+    ("current", "standing"),
+    [
+        (FENCE, Standing.FENCED),
+        (BEFORE, Standing.FENCED),
+        (RELEASED, Standing.RELEASED),
+        (replace(RELEASED, epoch=12), Standing.RELEASED),
+        (SWITCHED, Standing.SWITCHED),
+        (None, Standing.UNEXPLAINED),
+        (replace(RELEASED, account="na-web"), Standing.UNEXPLAINED),
+        (replace(RELEASED, lineage="f" * 16), Standing.UNEXPLAINED),
+        (replace(RELEASED, endpoint="https://elsewhere"), Standing.UNEXPLAINED),
+        (replace(FENCE, epoch=9), Standing.UNEXPLAINED),
+        (replace(SWITCHED, lineage="f" * 16), Standing.UNEXPLAINED),
+        (replace(SWITCHED, epoch=9), Standing.UNEXPLAINED),
+        (replace(RELEASED, epoch=5), Standing.UNEXPLAINED),
+    ],
+)
+def test_a_record_says_what_became_of_a_cut_over(current, standing):
+    assert explain(current, INTENT) is standing
+
+
+def test_a_fence_has_a_writable_predecessor():
+    assert is_fence_of(FENCE, BEFORE)
+    closed = replace(BEFORE, mode="read-only")
+    assert not is_fence_of(FENCE, closed)
+    assert not is_fence_of(replace(FENCE, account="na-web"), BEFORE)
+    assert not is_fence_of(RELEASED, BEFORE)
+
+
+def test_a_move_that_halted_after_its_soak_soaks_again():
+    """The route may have been anywhere while nobody looked."""
+    halted = follow(record(MoveState.SOAKED), Event.HALTED)
+    assert follow(halted, Event.RETRIED).state is MoveState.SOAKING
+
+
+@pytest.mark.parametrize("state", [MoveState.FENCING, MoveState.DRAINING, MoveState.VERIFYING, MoveState.SWITCHING])
+def test_a_fence_is_never_gone_on_with(state):
+    halted = follow(record(state), Event.HALTED)
+    assert follow(halted, Event.RETRIED).state is MoveState.CATCHING_UP
+
+
+@pytest.mark.parametrize(
+    ("state", "direction", "resume_from", "side"),
+    [
+        (MoveState.READY, Direction.FORWARD, None, "source"),
+        (MoveState.SOAKING, Direction.FORWARD, None, "target"),
+        (MoveState.HALTED, Direction.FORWARD, MoveState.SOAKING, "target"),
+        (MoveState.HALTED, Direction.FORWARD, MoveState.CATCHING_UP, "source"),
+        (MoveState.CATCHING_UP, Direction.REVERSE, None, "target"),
+        (MoveState.HALTED, Direction.REVERSE, MoveState.READY, "target"),
+        (MoveState.REVERSED, Direction.REVERSE, None, "source"),
+    ],
+)
+def test_customers_are_where_the_record_says(state, direction, resume_from, side):
+    assert live_side(replace(record(state, direction), resume_from=resume_from)) == side
+
+
+def test_a_wave_does_not_begin_beside_one_that_still_soaks():
+    for state in WaveState:
+        is_over = state in (WaveState.SOAKED, WaveState.RETIRED)
+        assert blocked_by(("first",), {"first": state}) == (() if is_over else ("first",))
