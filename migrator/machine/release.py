@@ -60,5 +60,7 @@ def explain(current: RouteRecord | None, intent: RouteIntent) -> Standing:
 
 
 def is_fence_of(fence: RouteRecord, before: RouteRecord) -> bool:
-    """Is ``fence`` the fence of ``before``: read-only, the next epoch, everything else the same?"""
-    return fence.same_authority(replace(before, mode=READ_ONLY, epoch=before.epoch + 1)) and before.mode == READ_WRITE
+    """Is ``fence`` the fence of ``before``: read-only, a later epoch, everything else the same? Not always the next one: epochs
+    that were seen in between, in a record that somebody put back, are stepped over."""
+    is_later = before.mode == READ_WRITE and fence.epoch > before.epoch
+    return is_later and fence.same_authority(replace(before, mode=READ_ONLY, epoch=fence.epoch))

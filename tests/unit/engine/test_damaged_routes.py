@@ -85,11 +85,13 @@ async def test_the_guardian_releases(tmp_path, how):
 
     async def lines():
         yield json.dumps(order).encode()
+        while not answers:
+            await asyncio.sleep(0.01)
         damage(tmp_path / "routes.json", how)
 
     async with asyncio.timeout(10):
         await serve(router, lines(), answers.append, SystemClock())
-    assert json.loads(answers[0])["ok"] is True
+    assert json.loads(answers[0])["ok"] is True, answers[0]
     assert now(tmp_path)["routes"][str(ID)]["mode"] == READ_WRITE
 
 

@@ -9,6 +9,7 @@ import pytest
 from migrator.engine.adopting import _highest
 from migrator.engine.routes import RouteDesk
 from migrator.errors import RouteChanged
+from migrator.machine.release import is_fence_of
 from migrator.model.moves import MoveRecord, MoveState, RouteIntent
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import Routing
@@ -65,6 +66,17 @@ async def test_an_adopted_record_is_above_what_the_store_knew_and_what_the_route
     desk, _ = a_desk()
     assert desk.adopted(ID, before(), epoch=40).epoch == 41
     assert desk.adopted(ID, replace(before(), epoch=50), epoch=40).epoch == 51
+
+
+async def test_a_fence_that_steps_over_epochs_is_one_that_a_guardian_watches():
+    """A record that was put back by hand had shown a later epoch meanwhile."""
+    desk, board = a_desk()
+    board.document = board.document.with_record(str(ID), replace(before(), epoch=40))
+    await desk.document()
+    board.document = board.document.with_record(str(ID), before())
+    fenced = desk.fenced(ID, before())
+    assert fenced.epoch > 40
+    assert is_fence_of(fenced, before())
 
 
 def test_the_epochs_of_a_cut_over_on_record_count_as_seen():

@@ -42,6 +42,8 @@ def test_a_fence_has_a_writable_predecessor():
     closed = replace(BEFORE, mode="read-only")
     assert not is_fence_of(FENCE, closed)
     assert not is_fence_of(replace(FENCE, account="na-web"), BEFORE)
+    assert is_fence_of(replace(FENCE, epoch=40), BEFORE), "epochs that were seen meanwhile are stepped over"
+    assert not is_fence_of(replace(FENCE, epoch=BEFORE.epoch), BEFORE)
     assert not is_fence_of(RELEASED, BEFORE)
 
 

@@ -66,11 +66,13 @@ def test_a_release_never_repeats_itself_never_moves_the_data_and_never_blocks() 
         (FENCE, True),
         (replace(FENCE, run="run-2"), True),
         (replace(FENCE, mode="read-write"), False),
-        (replace(FENCE, epoch=8), False),
+        (replace(FENCE, epoch=8), True),
+        (replace(FENCE, epoch=6), False),
+        (replace(FENCE, epoch=5), False),
         (replace(FENCE, account="na-web"), False),
         (replace(FENCE, lineage="f" * 16), False),
         (BEFORE, False),
     ],
 )
-def test_a_fence_is_the_record_before_it_read_only_under_the_next_epoch(fence: RouteRecord, is_fence: bool) -> None:
+def test_a_fence_is_the_record_before_it_read_only_under_a_later_epoch(fence: RouteRecord, is_fence: bool) -> None:
     assert is_fence_of(fence, BEFORE) is is_fence
