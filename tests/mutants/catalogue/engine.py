@@ -16,18 +16,18 @@ MUTANTS = (
     Mutant(
         "durations-may-shrink",
         "engine/routes.py",
-        "ttl = max(self._seen.ttl_seconds, seen.document.ttl_seconds)",
-        "ttl = seen.document.ttl_seconds",
+        "ttl = max(self._seen.ttl_seconds, document.ttl_seconds)",
+        "ttl = document.ttl_seconds",
         "A shorter ttl in the document shortens the drain at once, although clients may still hold the longer one.",
-        ("tests/unit/engine/test_routes.py",),
+        ("tests/unit/engine/test_desk.py",),
     ),
     Mutant(
         "max-write-may-shrink",
         "engine/routes.py",
-        "max_write = max(self._seen.max_write_seconds, seen.document.max_write_seconds)",
-        "max_write = seen.document.max_write_seconds",
+        "max_write = max(self._seen.max_write_seconds, document.max_write_seconds)",
+        "max_write = document.max_write_seconds",
         "A shorter max_write in the document shortens the drain at once.",
-        ("tests/unit/engine/test_routes.py",),
+        ("tests/unit/engine/test_desk.py",),
     ),
     Mutant(
         "published-durations-may-shrink",
@@ -35,7 +35,7 @@ MUTANTS = (
         "ttl_seconds=max(document.ttl_seconds, self._routing.ttl_seconds),",
         "ttl_seconds=self._routing.ttl_seconds,",
         "A run publishes a ttl below the one that clients may hold.",
-        ("tests/unit/engine/test_routes.py",),
+        ("tests/unit/engine/test_desk.py",),
     ),
     Mutant(
         "succeeded-run-is-forgotten",
@@ -43,7 +43,7 @@ MUTANTS = (
         "if expected is not None and expected.run != self._run:",
         "if expected is None and self._run:",
         "Nobody waits for the requests of the run whose record is replaced.",
-        ("tests/unit/engine/test_routes.py",),
+        ("tests/unit/engine/test_desk.py",),
     ),
     Mutant(
         "another-record-is-replaced",
@@ -51,7 +51,7 @@ MUTANTS = (
         "if found != expected:",
         "if found is not None and expected is not None and found.account != expected.account:",
         "A record is replaced that is not the one expected, as long as it names the same account.",
-        ("tests/unit/engine/test_routes.py",),
+        ("tests/unit/engine/test_desk.py",),
     ),
     Mutant(
         "adoption-uses-an-epoch-again",
@@ -59,7 +59,7 @@ MUTANTS = (
         "return replace(self.released(move, record, above=epoch), lineage=self._lineage)",
         "return replace(self.released(move, record), lineage=self._lineage)",
         "An adopted record gets an epoch that this store's followers may have seen already.",
-        ("tests/unit/engine/test_routes.py", "tests/scenario/test_adopting.py"),
+        ("tests/unit/engine/test_desk.py",),
     ),
     Mutant(
         "adoption-forgets-its-own-fence",
@@ -67,8 +67,7 @@ MUTANTS = (
         "return max(record.epoch, intent.fence.epoch + 1 if intent is not None else 0, switched)",
         "return max(record.epoch, switched)",
         "The epoch of a fence on record is not counted as seen.",
-        ("tests/scenario/test_adopting.py",),
-        200,
+        ("tests/unit/engine/test_desk.py",),
     ),
     Mutant(
         "fence-before-the-guardian",
@@ -76,8 +75,7 @@ MUTANTS = (
         "    await mover.watch_fence(intent.before, intent.fence)\n    await mover.shared.desk.change(mover.id, intent.before, intent.fence)\n",
         "    await mover.shared.desk.change(mover.id, intent.before, intent.fence)\n    await mover.watch_fence(intent.before, intent.fence)\n",
         "The fence is sent before anybody watches over it.",
-        (BEFORE_FENCE, RECOVERING),
-        500,
+        ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(
         "barrier-forgets-unanswered-writes",
@@ -85,8 +83,7 @@ MUTANTS = (
         "    if mover.world.state.outstanding(mover.id) or mover.transfer().unwritten:\n",
         "    if mover.transfer().unwritten:\n",
         "A switch happens while a write of ours may still be applied.",
-        ("tests/scenario/test_before_the_fence.py",),
-        500,
+        ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(
         "switch-outside-the-window",
@@ -94,7 +91,7 @@ MUTANTS = (
         "if waits := cut_over_waits(mover, begun=True):",
         "if (waits := cut_over_waits(mover, begun=True)) and mover.passes_here < 0:",
         "A fence that lasts beyond its change window switches all the same.",
-        (f"{SCENARIO}/test_waves.py", HELD, BEFORE_FENCE),
+        ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(
         "switch-without-looking-at-the-fence",
@@ -102,8 +99,7 @@ MUTANTS = (
         "if route.mode != READ_ONLY or not route.same_authority(intent.fence):",
         "if route.account != intent.fence.account:",
         "A move whose fence was opened by somebody goes on to the switch.",
-        (BEFORE_FENCE, RECOVERING),
-        200,
+        ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(
         "cancelled-fences-are-not-counted",
@@ -111,8 +107,7 @@ MUTANTS = (
         "cancelled_fences=f.cancelled_fences + 1,",
         "cancelled_fences=f.cancelled_fences,",
         "A fence may be cancelled for ever, and no person is asked.",
-        (RECOVERING, ROLLOUT, BEFORE_FENCE),
-        200,
+        ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(
         "release-leaves-the-policies",
@@ -137,7 +132,7 @@ MUTANTS = (
         "        asked = self._clock.monotonic()\n        try:\n            self._state.heartbeat(self.token, self._clock.now())\n            self._good_at = asked",
         "        try:\n            self._state.heartbeat(self.token, self._clock.now())\n            self._good_at = self._clock.monotonic()",
         "A heartbeat counts from its answer, not from when it was asked for.",
-        (SESSION,),
+        ("tests/unit/engine/test_waits_of_a_session.py",),
     ),
     Mutant(
         "stale-run-goes-on",
@@ -154,7 +149,7 @@ MUTANTS = (
         "if until <= self.wait_until or not seconds:",
         "if not seconds:",
         "A shorter wait takes the place of a longer one.",
-        (SESSION,),
+        ("tests/unit/engine/test_waits_of_a_session.py",),
     ),
     Mutant(
         "lingering-of-another-machine",
@@ -170,7 +165,7 @@ MUTANTS = (
         "return other if other.seconds > one.seconds else one",
         "return other if other.seconds < one.seconds else one",
         "Of two waits for earlier runs the shorter is kept.",
-        (SESSION,),
+        ("tests/unit/engine/test_waits_of_a_session.py",),
     ),
     Mutant(
         "guardian-counts-from-the-read",
@@ -186,8 +181,7 @@ MUTANTS = (
         "if route is None or route.mode != READ_WRITE or route.epoch > fence.epoch + 1:",
         "if route is None or route.mode != READ_WRITE:",
         "A guardian puts policies back in a later epoch than the one it watches over.",
-        (GUARDIAN,),
-        500,
+        ("tests/unit/engine/test_guardian.py",),
     ),
     Mutant(
         "guardian-puts-back-at-the-old-side",
@@ -195,8 +189,7 @@ MUTANTS = (
         "mine = [one for one in revoked if one.account == route.account]",
         "mine = list(revoked)",
         "A guardian puts policies back at the account that the route has left.",
-        (GUARDIAN,),
-        500,
+        ("tests/unit/engine/test_guardian.py",),
     ),
     Mutant(
         "guardian-gives-up-at-once",
@@ -212,8 +205,7 @@ MUTANTS = (
         "    left = shared.fence_from - clock.monotonic()\n    if left > 0:",
         "    left = shared.fence_from - clock.monotonic()\n    if left > 1e9:",
         "A fence begins while clients may still follow the longer durations of before.",
-        (EDITS, BEFORE_FENCE),
-        200,
+        ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(
         "ready-without-credential-bound",
@@ -221,8 +213,7 @@ MUTANTS = (
         "if (lingering := shared.session.lingering).seconds > 0:",
         "if (lingering := shared.session.lingering).seconds > 1e9:",
         "A fence begins while requests of an earlier run may still be applied.",
-        (BEFORE_FENCE, RECOVERING),
-        500,
+        ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(
         "lag-that-fits-is-not-asked",
@@ -255,8 +246,7 @@ MUTANTS = (
         "is_ours = found is not None and found.mode == READ_ONLY and found.lineage == lineage",
         "is_ours = False",
         "A store put back from a backup leaves the fences of its own future closed.",
-        (RECOVERING,),
-        500,
+        ("tests/scenario/test_recovering.py", "tests/scenario/test_adopting.py"),
     ),
     Mutant(
         "strangers-fence-is-opened",
@@ -264,7 +254,6 @@ MUTANTS = (
         "is_ours = found is not None and found.mode == READ_ONLY and found.lineage == lineage",
         "is_ours = found is not None and found.mode == READ_ONLY",
         "A fence of another state store is opened.",
-        (RECOVERING, ADOPTING),
-        500,
+        ("tests/scenario/test_recovering.py", "tests/scenario/test_adopting.py"),
     ),
 )
