@@ -127,6 +127,7 @@ class TestApproval:
         weeks.fill()
         self.approve(weeks, "abc")
         assert apply(weeks, wait=False).code == "waiting"
+        assert weeks.record("na/web").state is MoveState.READY
         self.approve(weeks, "edited")
         assert apply(weeks, wait=False).code == "waiting"
         assert weeks.record("na/web").state is MoveState.SOAKING
@@ -298,7 +299,7 @@ class TestFailure:
         area = {"wave": "first", "region": "na", "area": "web", "on_conflict": None}
         wish = Control("rollback", "", area, "anna", WORLD_BEGINS)
         two.loop.call_later(1.0 * HOURS, lambda: two.state.commit([SetControl(wish)], token=None))
-        assert apply(two).code == "done"
+        assert apply(two).code == "halted", "another command took a move back while this run was at work"
         assert two.record("na/web").state is MoveState.REVERSED
         assert two.record("na/mail").state is MoveState.SOAKED
         assert two.record("eu/web").state is MoveState.PENDING
