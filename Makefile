@@ -70,6 +70,11 @@ fuzz: $(VENV) ## SECONDS=60 of odd input for everything that comes from outside;
 crash: $(VENV) ## kill real runs before and after every commit of the transition table
 	CRASH=all $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash
 
+SHARD ?= 1/1
+.PHONY: mutants
+mutants: $(AZURITE) ## plant mistakes in the product one at a time and count those that a test notices; SHARD=1/4 for a part
+	$(BIN)/python -m tests.mutants --processes $(WORKERS) --shard $(SHARD)
+
 ROUNDS ?= 5
 .PHONY: live
 live: $(AZURITE) ## ROUNDS=5: customers write to a real blob service while the orchestrator is killed, there and back
