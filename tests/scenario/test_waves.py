@@ -127,7 +127,7 @@ class TestApproval:
         weeks.fill()
         self.approve(weeks, "abc")
         assert apply(weeks, wait=False).code == "waiting"
-        assert weeks.record("na/web").state is MoveState.READY
+        assert weeks.record("na/web").switched_at is None
         self.approve(weeks, "edited")
         assert apply(weeks, wait=False).code == "waiting"
         assert weeks.record("na/web").state is MoveState.SOAKING

@@ -82,15 +82,19 @@ async def test_the_guardian_releases(tmp_path, how):
     order = {"cmd": "watch", "id": 1, "key": str(ID), "deadline_seconds": 60.0}
     order |= {"before": asdict(before()), "fence": asdict(fence())}
     answers: list[str] = []
+    is_watching = asyncio.Event()
+
+    def answer(text: str) -> None:
+        answers.append(text)
+        is_watching.set()
 
     async def lines():
         yield json.dumps(order).encode()
-        while not answers:
-            await asyncio.sleep(0.01)
+        await is_watching.wait()
         damage(tmp_path / "routes.json", how)
 
     async with asyncio.timeout(10):
-        await serve(router, lines(), answers.append, SystemClock())
+        await serve(router, lines(), answer, SystemClock())
     assert json.loads(answers[0])["ok"] is True, answers[0]
     assert now(tmp_path)["routes"][str(ID)]["mode"] == READ_WRITE
 
