@@ -109,7 +109,8 @@ class ObjectStore(Protocol):
         ...
 
     async def head(self, container: str, name: str) -> Listed:
-        """The live blob now, tags included. NotFound(what="blob") or NotFound(what="container")."""
+        """The live blob now, tags included. NotFound(what="blob") or NotFound(what="container"), with the service's own word for
+        it as ``code`` (BlobNotFound, ContainerNotFound): without one nobody knows who answered."""
         ...
 
     def read(

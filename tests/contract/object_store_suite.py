@@ -286,6 +286,16 @@ class ObjectStoreSuite:
             async with pair.source.read(pair.box, "n", if_match=old.etag) as chunks:
                 [chunk async for chunk in chunks]
 
+    async def test_a_look_at_nothing_says_so_in_the_services_own_word(self, pair):
+        """A 404 of whatever stands in between says nothing of a blob: no delete follows from it."""
+        for box, what, word in (
+            (pair.box, "blob", "BlobNotFound"),
+            (f"{pair.box}-gone", "container", "ContainerNotFound"),
+        ):
+            with pytest.raises(NotFound) as refusal:
+                await pair.source.head(box, "gone")
+            assert (refusal.value.what, refusal.value.code) == (what, word)
+
     async def test_a_read_of_nothing_is_not_found(self, pair):
         for box, what in ((pair.box, "blob"), (f"{pair.box}-gone", "container")):
             with pytest.raises(NotFound) as refusal:

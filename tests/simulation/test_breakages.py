@@ -50,6 +50,7 @@ FOUND_BY = {
     "fences-for-what-is-not-there": {"fence-for-nothing"},
     "heartbeats-by-their-age": {"lock-of-the-dead"},
     "absences-before-the-end": {"own-called-foreign", *LOST},
+    "a-sweep-is-not-announced": {"own-called-foreign"},
 }
 
 

@@ -199,6 +199,7 @@ class Scenario:
             wire.policies = Policies(f"policies {name} {self.seed}")
             wire.set_policies = self._set_policies
             wire.read_policies = lambda node: self.troubles.stand_still(node)
+        wire.staged = lambda container, blob: self.troubles.staged(name, container, blob)
         wire.listed = lambda node, container, first, sent_at: self._listed(name, node, container, first, sent_at)
         return wire
 
@@ -228,6 +229,8 @@ class Scenario:
         etag = after.listed.etag if after else "-"
         self.note("wrote", sender.name, kind, account.name, container, name, etag)
         self.oracle.wrote(account, sender, container, name, before, after, sent_at, kind)
+        if sender.is_tool and kind == "commit" and after is not None and not after.content:
+            self.troubles.swept(sender.name)
 
     def _listed(self, account: str, node: Node, container: str, is_first: bool, sent_at: float) -> None:
         if is_first:

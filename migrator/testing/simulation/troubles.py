@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from migrator.errors import CloudError
 from migrator.model.moves import Control
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.values import replace
@@ -41,6 +43,13 @@ TAMPERED_SECONDS = (3.0, 60.0, 300.0)
 THERE_AND_BACK_SECONDS = (0.2, 1.0, 5.0, 20.0)
 
 
+HALF_COPIED_CHANCE = 0.05
+"""How often a customer deletes what is being copied in blocks just then."""
+OWNER = Sender("owner", False)
+INTERRUPTED_CHANCE = 0.3
+"""How often a machine of the tool dies right after it made an empty object of blocks that it throws away."""
+
+
 class Troubles:
     """Machines, passers-by, and an operator who changes his mind."""
 
@@ -51,6 +60,7 @@ class Troubles:
         self._hand = Random(f"hand {world.seed}")
         self._passing = Random(f"{world.seed}/there and back")
         self._still = Random(f"{world.seed}/between reading and setting")
+        self._interrupting = Random(f"{world.seed}/interrupted sweeps")
         self._thief = Random(f"{world.seed}/another address")
 
     async def work(self) -> None:
@@ -101,6 +111,31 @@ class Troubles:
             if one is node or (is_whole and one.alive and one.machine == node.machine):
                 self._world.note("paused", one.name, seconds)
                 one.pause(seconds)
+
+    def staged(self, account: str, container: str, name: str) -> None:
+        """A block of a copy into ``account`` lies there; its origin may go now."""
+        world = self._world
+        if self._interrupting.random() >= HALF_COPIED_CHANCE or world.loop.time() >= world.busy_seconds:
+            return
+        for move in world.schedule.moves:
+            route = self._found(str(move.id))
+            is_origin = route is not None and route.account in (move.source, move.target) and route.account != account
+            if not is_origin or route is None or route.mode != READ_WRITE or not move.area.takes(container, name):
+                continue
+            if account in (move.source, move.target):
+                with suppress(CloudError):
+                    sent_at = world.loop.time()
+                    world.accounts[route.account].delete(OWNER, container, name, if_match=None, sent_at=sent_at)
+                    world.note("deleted while it is copied", route.account, container, name)
+
+    def swept(self, sender: str) -> None:
+        """Between two requests of one act: blocks were thrown away, and the empty object that did it is still there."""
+        if self._interrupting.random() >= INTERRUPTED_CHANCE or self._world.loop.time() >= self._world.busy_seconds:
+            return
+        for process in self._world.living():
+            if process.node.name == sender:
+                self._world.note("interrupted", sender)
+                process.node.kill()
 
     def _signal(self) -> None:
         """Somebody presses Ctrl-C: the run ends in order, every fence released."""
