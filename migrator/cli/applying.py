@@ -128,7 +128,7 @@ def consent_to(
         return consent_to(request, settings, yes=yes, as_json=as_json, counted=counted)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
-    for line in where.lines():
+    for line in () if yes else where.lines():
         show_note(line)
     if found is None and consent.situation is not None and not as_json and not yes:
         show_going_on(Page(settings), schedule, consent.situation, request.wave, consent.edits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 import time
@@ -44,11 +45,23 @@ def test_every_command_says_which_store_it_uses_by_its_whole_path(applied: Migra
     assert json.loads(applied("doctor", "p.yaml", "--json").out)["state"]["store"] == place
 
 
-def test_the_store_and_who_named_it_are_said_before_the_question_of_apply(migrate: Migrate, here: Path) -> None:
+class Person(io.StringIO):
+    """At a terminal, saying no."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_store_and_who_named_it_are_said_before_the_question_of_apply(
+    migrate: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert migrate("sample", "p.yaml", "--objects", "5").code == 0
-    done = migrate("--state", "sqlite:///state/mine.db", "apply", "p.yaml", "--yes", "--no-wait")
+    monkeypatch.setattr("sys.stdin", Person("n\n"))
+    done = migrate("--state", "sqlite:///state/mine.db", "apply", "p.yaml")
+    assert done.code == 1
     assert f"State: {here}/state/mine.db (by --state)." in done.err
     assert "This store has never seen this plan." in done.err
+    assert done.err.index("State: ") < done.err.index("[y/N]")
 
 
 @pytest.mark.usefixtures("elsewhere")
