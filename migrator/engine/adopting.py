@@ -18,7 +18,7 @@ from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
 from migrator.engine.releasing import ADOPT_HINT, hint_for, said
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
-from migrator.machine.agreement import in_words, judge_route, live_account
+from migrator.machine.agreement import highest_epoch, in_words, judge_route, live_account
 from migrator.machine.events import Event
 from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveRecord, MoveState
@@ -95,13 +95,14 @@ async def _swap(mover: Mover) -> tuple[RouteRecord, RouteRecord]:
     for attempt in range(ATTEMPTS):
         found = await desk.record(mover.id)
         if found is None:
+            least = highest_epoch(mover.record) + 1
             raise JudgementError(
                 f"cannot adopt the route of {mover.id}: the route document has no record of it",
-                hint=f"put one back that names the account its customers write to, with an epoch of {_highest(mover.record) + 1}"
+                hint=f"put one back that names the account its customers write to, with an epoch of {least}"
                 " or more (migrate doctor shows the last one known), then the same command again",
             )
         _require_explicable(mover, found)
-        adopted = desk.adopted(mover.id, found, epoch=_highest(mover.record))
+        adopted = desk.adopted(mover.id, found, epoch=highest_epoch(mover.record))
         try:
             await desk.change(mover.id, found, adopted)
             return found, adopted
@@ -126,13 +127,6 @@ def _require_explicable(mover: Mover, found: RouteRecord) -> None:
             f" instead of {endpoint}",
             hint="find out where they write, and put right the record",
         )
-
-
-def _highest(record: MoveRecord) -> int:
-    """The highest epoch that this store, and so any follower of its routes, may have seen."""
-    intent = record.intent
-    switched = intent.switched.epoch if intent is not None and intent.switched is not None else 0
-    return max(record.epoch, intent.fence.epoch + 1 if intent is not None else 0, switched)
 
 
 def _known(record: MoveRecord) -> dict[str, object]:

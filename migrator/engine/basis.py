@@ -29,14 +29,15 @@ def basis_of(schedule: Schedule, move: PlannedMove) -> dict[str, Any]:
     }
 
 
-def require_same(move: PlannedMove, known: Mapping[str, Any], planned: Mapping[str, Any]) -> None:
+def require_same(move: PlannedMove, known: Mapping[str, Any], planned: Mapping[str, Any], *, has: str = "") -> None:
     """PlanError if the plan moved what ``move`` stands on."""
     for part, was in known.items():
         now = planned.get(part)
         if now != was:
             what = {"area": f"area {move.area.name}", "routes": "the route document"}.get(part, f"its {part} account")
+            why = has or f"{move.id} has begun"
             raise PlanError(
-                f"cannot apply this edit: {move.id} has begun, and {what} was {_shown(was)} then, not {_shown(now)}",
+                f"cannot apply this edit: {why}, and {what} was {_shown(was)} then, not {_shown(now)}",
                 hint="put it back; what has begun keeps its accounts, its area and its route document",
             )
 

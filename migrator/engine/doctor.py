@@ -17,7 +17,7 @@ from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
 from migrator.machine.release import Standing, explain
-from migrator.model.findings import Finding
+from migrator.model.findings import Finding, Severity
 from migrator.model.moves import LockRecord, MoveRecord, MoveState
 from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
 from migrator.model.schedule import PlannedMove, Routing, Schedule
@@ -138,6 +138,7 @@ def with_routes(
     ``addresses``: the endpoints of accounts by name."""
     known = {record.id: record for record in state.moves()}
     found: list[Finding] = []
+    has_begun = any(record.state is not MoveState.PENDING for record in known.values())
     for planned in schedule.moves:
         route = document.routes.get(str(planned.id)) if document else None
         wave = schedule.wave_of(planned.id).name
@@ -148,7 +149,9 @@ def with_routes(
         if record.intent is None and is_early and agreement.is_disagreement:
             remedy = f"see migrate doctor; {hint_for(agreement, record)}"
             text = in_words(record, route, agreement, endpoint=endpoint)
-            found.append(Finding("error", "route-disagrees", str(planned.id), text, remedy))
+            # What has a route is halted by its own claim; whatever else is under way is not kept from being watched.
+            severity: Severity = "warning" if record.ever_routed and has_begun else "error"
+            found.append(Finding(severity, "route-disagrees", str(planned.id), text, remedy))
     found += [*_lineages(document), *_long_durations(schedule, document)]
     told = {finding.subject for finding in found}
     kept = [one for one in findings if not (one.code == "target-not-empty" and one.subject in told)]
@@ -301,7 +304,7 @@ def _data(facts: Facts, planned: PlannedMove, record: MoveRecord) -> Iterator[Fi
     """The account that customers use must have the area's containers."""
     live = live_account(record)
     known = facts.accounts.get(live)
-    if known is None or known.containers is None or not record.ever_routed:
+    if known is None or known.containers is None or not record.ever_routed or record.state is MoveState.PENDING:
         return
     missing = [s.container for s in planned.area.selectors if not s.is_glob and s.container not in known.containers]
     if missing:

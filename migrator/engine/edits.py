@@ -27,7 +27,12 @@ def refusals(schedule: Schedule, state: StateStore) -> Iterator[tuple[str, PlanE
     records = {record.id: record for record in state.moves()}
     for move in schedule.moves:
         known = records.get(move.id)
-        if known is None or known.state is MoveState.PENDING:
+        if known is None:
+            continue
+        if known.state is MoveState.PENDING:
+            refused = _of_route(schedule, move, known, state) if known.ever_routed else None
+            if refused is not None:
+                yield str(move.id), refused
             continue
         refused = _of_accounts(move, known) or _of_basis(schedule, move, known, state)
         if refused is not None:
@@ -57,6 +62,21 @@ def _of_accounts(move: PlannedMove, known: MoveRecord) -> PlanError | None:
         f" {move.target}",
         hint="put its accounts back; after a rollback it may have another target",
     )
+
+
+def _of_route(schedule: Schedule, move: PlannedMove, known: MoveRecord, state: StateStore) -> PlanError | None:
+    """Applications follow a record that was published: it stays at its source, in its document, until the move begins."""
+    if known.source != move.source:
+        return PlanError(
+            f"cannot apply this edit: the route of {move.id} was published at {known.source}, and customers follow it there",
+            hint=f"put its source back to {known.source}",
+        )
+    published = {part: was for part, was in (state.note(key_of(move)) or {}).items() if part in ("source", "routes")}
+    try:
+        require_same(move, published, basis_of(schedule, move), has=f"the route of {move.id} is published")
+    except PlanError as fault:
+        return fault
+    return None
 
 
 def _of_basis(schedule: Schedule, move: PlannedMove, known: MoveRecord, state: StateStore) -> PlanError | None:

@@ -11,12 +11,16 @@ from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import release
 from migrator.engine.steps import preflight
 from migrator.errors import JudgementError, RouteChanged, RouteDisagreement
+from migrator.machine.agreement import highest_epoch
 from migrator.machine.events import Event
 from migrator.machine.release import Standing, explain
 from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
 from migrator.model.values import replace
+
+_CLAIMED_LATER = (MoveState.PENDING, MoveState.HALTED, MoveState.REVERSED)
+"""Nothing is written for these before they begin, or are retried: ``preflight`` or ``going_back`` claims them then."""
 
 
 async def recover(fleet: Fleet) -> None:
@@ -28,7 +32,7 @@ async def recover(fleet: Fleet) -> None:
             await resolve(mover)
     for move in fleet.schedule.moves:  # a claim needs the whole document; nobody's writers wait for that
         mover = fleet.mover(move)
-        if mover.record.ever_routed and mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
+        if mover.record.ever_routed and mover.record.state not in _CLAIMED_LATER:
             before = mover.record.state
             await _claim(mover)
             if mover.record.state is not before:
@@ -51,7 +55,9 @@ async def _free_writers(fleet: Fleet) -> None:
         if not found.is_at(desk.address_of(found.account)):
             continue  # released, it would send writers to an address that nobody here knows
         with suppress(RouteChanged):  # somebody released it first
-            await desk.change(move.id, found, desk.released(move.id, found, above=record.epoch), is_release=True)
+            await desk.change(
+                move.id, found, desk.released(move.id, found, above=highest_epoch(record)), is_release=True
+            )
             text = f"{move.id}: writers go on at {found.account}: its fence (epoch {found.epoch}) is on no record"
             fleet.commit(fleet.journal("fence-released", text))
             fleet.world.reporter.event("recovery", str(move.id), text)

@@ -13,7 +13,7 @@ from migrator.engine import enforcing
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
 from migrator.machine.agreement import Agreement
 from migrator.machine.events import Event
-from migrator.machine.release import Standing, explain
+from migrator.machine.release import Standing, explain, is_older_fence
 from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
@@ -96,7 +96,10 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
     while True:
         try:
             found = (await desk.to_release()).get(str(mover.id))
-            standing = explain(found, intent)
+            standing, above = explain(found, intent), 0
+            if found is not None and is_older_fence(found, intent, run=mover.shared.run.id):
+                # Put back by hand from an old copy: nobody else would ever open it, and followers may have seen our own.
+                standing, above = Standing.FENCED, intent.fence.epoch
             if found is None or standing is Standing.UNEXPLAINED:
                 raise RouteDisagreement(
                     f"cannot release {mover.id}: route and state disagree (the route says {said(found)}, which is neither"
@@ -108,7 +111,7 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
             is_in_doubt = desk.is_broken(mover.id) and found.run == intent.fence.run
             if standing is not Standing.FENCED and not (standing is Standing.RELEASED and is_in_doubt):
                 return standing, found
-            released = desk.released(mover.id, found)
+            released = desk.released(mover.id, found, above=above)
             await desk.change(mover.id, found, released, is_release=True)
             return Standing.RELEASED, released
         except (RouteChanged, CloudError) as fault:

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from migrator.engine import durations, going_back, pulse, waves
+from migrator.engine import durations, going_back, publishing, pulse, waves
 from migrator.engine.fleet import Fleet
 from migrator.engine.going_back import Abandon
 from migrator.engine.mover import Shared
@@ -109,7 +109,18 @@ class Rollout:
             self._fleet.forecasts = forecasts or {}
             if notes:
                 self._fleet.commit(*notes)
+            await publishing.publish(self._fleet)
             return await waves.apply(self._fleet, wave, wait=wait)
+
+        return await self._guarded(work)
+
+    async def publish(self) -> Outcome:
+        """Make the route records that are missing, each at its source, and nothing else. LockedError: another run is at work,
+        and makes them itself."""
+
+        async def work() -> Outcome:
+            made = await publishing.publish(self._fleet)
+            return Outcome("done", tuple(f"{key}: its route is published" for key in made))
 
         return await self._guarded(work)
 

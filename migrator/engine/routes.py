@@ -162,6 +162,26 @@ class RouteDesk:
                     raise
             await self._clock.sleep(READ_AGAIN_SECONDS * (0.5 + self._clock.random()))
 
+    async def publish(self, first: Mapping[str, RouteRecord]) -> None:
+        """Make all these records in one swap; a document where there is none. RouteChanged if one of them is there already."""
+        async with self._turn:
+            for _ in range(ATTEMPTS):
+                document, etag = await self._whole()
+                if not isinstance(document, RouteDocument):
+                    document = RouteDocument(self._routing.ttl_seconds, self._routing.max_write_seconds)
+                if found := sorted(document.routes.keys() & first.keys()):
+                    raise RouteChanged(f"cannot publish the route of {found[0]}: there is one already")
+                new = replace(self._with_durations(document), routes={**document.routes, **first})
+                try:
+                    self._known.add(await self._router.swap(new, expected_etag=etag))
+                except RouteChanged:
+                    await self._clock.sleep(0.05 * self._clock.random())
+                    continue
+                for key, record in first.items():
+                    self._epochs[key] = max(self._epochs.get(key, 0), record.epoch)
+                return
+        raise RouteChanged(f"cannot publish the routes: other writers were faster {ATTEMPTS} times", hint="try again")
+
     def address_of(self, account: str) -> str | None:
         """The endpoint of an account, as the plan gives it; None if it knows none."""
         return self._addresses.get(account)

@@ -39,11 +39,16 @@ def is_another(record: MoveRecord, epoch: int) -> bool:
     return record.resume_from is MoveState.SOAKED or record.switched_at is None or record.epoch != epoch
 
 
+def first(epoch: int) -> dict[str, Any]:
+    """The fields of a move that has a route record from now on."""
+    return {"ever_routed": True, "epoch": epoch}
+
+
 def learn(mover: Mover, epoch: int, *changes: Change) -> None:
     """Write down an epoch that is new to this store. Nobody changes the epoch of a move that soaks but another store's engine
     or a hand: the route may have been elsewhere and come back."""
     record = mover.record
-    known: dict[str, Any] = {"ever_routed": True, "epoch": epoch}
+    known = first(epoch)
     if record.state not in (MoveState.SOAKING, MoveState.SOAKED):
         mover.save(replace(record, **known), *changes)
         return

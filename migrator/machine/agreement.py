@@ -38,6 +38,13 @@ def live_account(move: MoveRecord) -> str:
     return move.source if live_side(move) == "source" else move.target
 
 
+def highest_epoch(move: MoveRecord) -> int:
+    """The highest epoch that this store, and so any follower of its routes, may have seen."""
+    intent = move.intent
+    switched = intent.switched.epoch if intent is not None and intent.switched is not None else 0
+    return max(move.epoch, intent.fence.epoch + 1 if intent is not None else 0, switched)
+
+
 def judge_route(move: MoveRecord, found: RouteRecord | None, *, lineage: str, endpoint: str | None = None) -> Agreement:
     """How ``found`` stands to ``move``, which has no cut-over on record.
 

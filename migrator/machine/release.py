@@ -59,6 +59,14 @@ def explain(current: RouteRecord | None, intent: RouteIntent) -> Standing:
     return Standing.UNEXPLAINED
 
 
+def is_older_fence(current: RouteRecord, intent: RouteIntent, *, run: str) -> bool:
+    """Is ``current`` an earlier fence of ``run``, which is inside the cut-over of ``intent``? ``run`` had released it."""
+    before = intent.before
+    is_ours = (current.run, current.account, current.lineage) == (run, before.account, before.lineage)
+    is_older = current.mode == READ_ONLY and current.epoch < before.epoch
+    return is_ours and is_older and current.is_at(before.endpoint) and intent.switched is None
+
+
 def is_fence_of(fence: RouteRecord, before: RouteRecord) -> bool:
     """Is ``fence`` the fence of ``before``: read-only, a later epoch, everything else the same? Not always the next one: epochs
     that were seen in between, in a record that somebody put back, are stepped over."""

@@ -407,3 +407,19 @@ def test_a_second_rollback_looks_at_the_target_that_was_left_and_speaks_json_to_
 def test_an_apply_with_nothing_to_do_speaks_json_to_programs(applied: Migrate) -> None:
     done = applied("apply", "p.yaml", "--yes", "--json")
     assert [json.loads(line)["facts"]["code"] for line in done.out.splitlines()] == ["done"]
+
+
+def test_routes_are_published_before_anything_is_copied_once_and_with_consent(filled: Migrate) -> None:
+    """Applications can follow every area long before its wave."""
+    refused = filled("routes", "p.yaml", "--publish")
+    assert (refused.code, "--yes" in refused.err) == (64, True)
+    done = filled("routes", "p.yaml", "--publish", "--yes")
+    assert done.code == 0, done.err
+    assert set(routes(filled).values()) == {"core read-write"}
+    assert set(states(filled).values()) == {"pending"}
+    assert "routes published, each at its source: north-america/" in filled("history", "p.yaml").out
+    before = filled("routes", "p.yaml", "--json").out
+    assert filled("routes", "p.yaml", "--publish", "--yes").code == 0
+    assert filled("routes", "p.yaml", "--json").out == before
+    assert filled("routes", "p.yaml", "--publish", "--yes", "--json").code == 64
+    assert filled("apply", "p.yaml", "--yes").code == 0

@@ -63,14 +63,6 @@ def edit_route() -> None:
     new.replace(path)
 
 
-def take_route() -> None:
-    """Another state store takes the route of web-tracking, after this run has looked and before it claims."""
-    from tests.crash.world import Folder
-
-    record = {"account": "elsewhere", "endpoint": "local:/elsewhere.db", "mode": "read-write", "epoch": 9}
-    Folder(Path.cwd()).set_route(record | {"lineage": "another", "updated": "2026-01-01T00:00:00Z", "run": "r"})
-
-
 def put_all(account: str, names: Sequence[str]) -> None:
     """Objects appear in an account."""
     from tests.crash.world import put
@@ -96,7 +88,6 @@ def _aside(work: Callable[[], None]) -> None:
 ACTS: dict[str, Callable[[], None]] = {
     "interrupt": interrupt,
     "edit-route": edit_route,
-    "take-route": take_route,
     "flood-source": lambda: put_all("core", FLOOD),
     "flood-target": lambda: put_all("web", FLOOD),
     "foreign": lambda: put_all("web", ["foreign"]),

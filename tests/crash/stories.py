@@ -118,10 +118,6 @@ def foreign_route(folder: Folder) -> None:
     folder.set_route(record)
 
 
-def remove_route(folder: Folder) -> None:
-    folder.set_route(None)
-
-
 def remove_foreign(folder: Folder) -> None:
     asyncio.run(erase("web", "web-visits", "foreign", folder=folder.path))
 
@@ -212,7 +208,7 @@ def _halted() -> Iterator[Story]:
     def story(row: str, **more: Any) -> Story:
         return Story(row, **{"mend": put_route_back, **more})
 
-    yield story("forward preflight halted", acts={"forward pending begun": "take-route"}, mend=remove_route)
+    yield story("forward preflight halted", acts={"forward pending begun": "edit-route"})
     for state, row in (("copying", "pending begun"), ("catching-up", "copying copied")):
         yield story(f"forward {state} halted", acts={f"forward {row}": "foreign"}, mend=remove_foreign)
     yield story("forward soaking halted", acts={"forward switching switched": "stray"}, mend=nothing)

@@ -61,12 +61,17 @@ async def test_a_wait_that_a_dead_run_did_not_finish_is_waited_again(small):
     assert small.state().move(ID).state is MoveState.READY
 
 
-async def test_a_fence_waits_for_the_longer_durations_that_the_document_says(small):
+async def test_no_fence_begins_under_longer_durations_of_the_document_until_the_plan_says_them_too(small):
     await small.fill(3)
     await document(small, 0.4, 0.3)
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert "promises ttl 0.4 s and max_write 0.3 s" in outcome.reasons[0]
+    assert (await small.route()).epoch == 1
+    routing(small, ttl_seconds=0.4, max_write_seconds=0.3)
+    assert (await small.rollout().retry(reason="the plan says so now", who="tester")).code == "done"
     assert (await small.rollout().apply()).code == "done"
     assert small.state().move(ID).figures.fence_seconds >= 0.71
-    assert small.schedule.routing.drain_seconds < 0.2
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,10 @@ async def put_route(small, **changes):
     document = seen.document or RouteDocument(0.05, 0.05)
     lineage = small.state().lineage
     known = document.routes.get(str(ID)) or RouteRecord("src", "x", READ_WRITE, 1, lineage, "", "r")
+    if "endpoint" not in changes:
+        store = small.store(str(changes.get("account", known.account)))
+        changes["endpoint"] = store.endpoint
+        await store.close()
     await router.swap(document.with_record(str(ID), replace(known, **changes)), expected_etag=seen.etag)
 
 
@@ -35,6 +39,15 @@ async def test_a_fence_of_this_stores_own_future_is_released_though_the_store_kn
     route = await small.route()
     assert (route.account, route.mode, route.epoch) == ("dst", READ_WRITE, 13)
     assert any("its fence (epoch 12) is on no record" in entry.text for entry in small.state().journal())
+
+
+async def test_a_fence_that_sends_customers_elsewhere_is_left_alone_for_a_person(small):
+    await small.fill(2)
+    await put_route(small, account="dst", mode=READ_ONLY, epoch=12, endpoint="https://evil.example")
+    before = await small.route()
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert await small.route() == before, "nothing was written"
 
 
 async def test_a_fence_of_another_store_is_left_alone(small):

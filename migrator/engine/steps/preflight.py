@@ -20,7 +20,10 @@ async def begin(mover: Mover) -> Event:
 
 
 async def preflight(mover: Mover) -> Event:
-    """Ask the gates, reach both accounts, prove both ways with a canary, and own the record."""
+    """Ask the gates, reach both accounts, prove both ways with a canary, and own the record: one that was published before is
+    claimed first, because from then on nothing is written without a claim."""
+    if mover.record.ever_routed:
+        await claim(mover)
     if (silent := await keeps_back(mover)) is not None:
         mover.tell("warning", f"{mover.id}: {silent}; the copy begins, and no cut-over before it answers")
     source, target = mover.store(mover.plan.source), mover.store(mover.plan.target)

@@ -256,8 +256,14 @@ class Oracle:
         self._lost[account, container] = (names, self._loop.time())
 
     def found(self, account: str, container: str) -> None:
-        """It is there again."""
+        """It is there again. At an account that the route has left meanwhile it is as if a stranger had written it."""
         self._lost.pop((account, container), None)
+        held = self._accounts[account].containers.get(container)
+        for name in held.blobs if held is not None else ():
+            case = self._owner(account, container, name)
+            if case is not None and self._live(case) != account:
+                late = _Late(self._loop.time(), f"{account}/{container}/{name!r}, which came back with its container")
+                case.late.setdefault((account, container, name), late)
 
     def _is_kept(self, account: Account, container: str, blob: Blob) -> bool:
         """Are the bytes under the reserved prefix of the account they are destroyed at, and does the journal say so?
@@ -376,6 +382,8 @@ class Oracle:
                 self.break_("route-made-again", what)
         elif after.same_authority(before):
             return
+        elif sender.name.startswith("guardian") and before.epoch < case.max_epoch:
+            pass  # a hand put an old fence back, and its guardian was never told of what came after: writers go first
         elif after.epoch <= before.epoch or self._is_said_otherwise(case, after):
             self.break_("epoch", what)
         elif after.epoch > case.max_epoch + MOST_EPOCHS and not _is_adoption(before, after):
@@ -730,8 +738,9 @@ class Oracle:
             if route.mode == READ_ONLY:
                 self.break_("left-read-only", f"{record.id} is {record.state} and its route {_show(route)}")
             wanted = record.source if live_side(record) == "source" else record.target
-            # A record that was made, but whose making was never written down, is found again by the next preflight.
-            epoch = record.epoch or route.epoch
+            # A record that was made, but whose making was never written down, is found again by the next preflight; one that
+            # was published is looked at again when its move begins.
+            epoch = route.epoch if record.state is MoveState.PENDING else record.epoch or route.epoch
             if knows_best and (route.account, route.epoch) != (wanted, epoch):
                 text = f"{record.id} is {record.direction} {record.state} at epoch {record.epoch}, {_show(route)}"
                 self.break_("route-disagrees", text)
