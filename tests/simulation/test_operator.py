@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from migrator.engine.rollout import Rollout
 from migrator.engine.world import Outcome, Run
 from migrator.engine.world import World as Doors
-from migrator.errors import UsageError
+from migrator.errors import PlanError, UsageError
 from migrator.machine.agreement import live_account
 from migrator.machine.transitions import FENCE_STATES
 from migrator.model.moves import Control, Direction, MoveRecord, MoveState
@@ -303,7 +303,7 @@ class Operator(RuleBasedStateMachine):
         before = self._states()
         refused = world.command("apply", wait=False)
         world.schedule = good
-        assert isinstance(refused, UsageError), refused
+        assert isinstance(refused, UsageError | PlanError), refused
         assert "has begun" in refused.message
         assert self._states() == before
         assert not world.accounts[target].containers
