@@ -421,7 +421,8 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         state = "is proven dead" if facts.is_proven_dead else "gave no sign of life"
         left = longer(left, left_by(lock, is_dead=facts.is_proven_dead))
         text = f"lock {lock.nonce} of {who} was not given back; it {state} for {age:.0f} s"
-        remedy = "`migrate apply PLAN` takes over at once"
+        when = "at once" if facts.is_proven_dead else "after it has watched that lock for half a minute"
+        remedy = f"`migrate apply PLAN` takes over {when}"
         if left.seconds:
             remedy += f"; what the old run may have sent keeps its first fence back {left.in_words()}"
         yield Finding("warning", "stale-lock", "lock", text, remedy)
