@@ -79,6 +79,17 @@ async def test_the_way_back_asks_before_its_first_step(small):
     assert (again.code, await small.contents("src")) == ("halted", before)
 
 
+async def test_a_target_that_was_made_anew_as_a_whole_is_asked_about_too(small):
+    await small.fill(10)
+    before = await small.contents("src")
+    await small.rollout().apply()
+    for file in small.folder.glob("dst.db*"):
+        file.unlink()
+    outcome = await small.rollout().rollback()
+    assert (outcome.code, await small.contents("src")) == ("halted", before)
+    assert (await small.route()).account == "dst"
+
+
 async def test_what_a_person_says_lets_the_way_back_carry_it_out(small):
     await small.fill(20)
     await small.rollout().apply()

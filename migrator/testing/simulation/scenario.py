@@ -61,7 +61,7 @@ from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.testing.simulation.store import Wire
-from migrator.testing.simulation.terrain import NAMES, ORDERED_APART, Terrain, make_terrain, sorts_apart
+from migrator.testing.simulation.terrain import Terrain, make_terrain, sorts_apart
 from migrator.testing.simulation.troubles import Troubles
 from migrator.testing.simulation.tuning import slow_looks, small_ranges, without_collector
 from migrator.testing.simulation.weather import Weather
@@ -127,7 +127,7 @@ class Scenario:
         self.seed = seed
         self.random = random = Chance(f"scenario {seed}")
         is_apart = sorts_apart(seed)
-        self.terrain: Terrain = make_terrain(random, names=ORDERED_APART if is_apart else NAMES)
+        self.terrain: Terrain = make_terrain(random, is_apart=is_apart)
         self.schedule = self.terrain.schedule
         self.busy_seconds = random.choice([200.0, 600.0, 1200.0])
         """Until then customers write, machines die and operators change their minds; then calm."""

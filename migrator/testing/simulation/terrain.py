@@ -85,8 +85,9 @@ def sorts_apart(seed: int) -> bool:
     return Random(f"{seed}/orders").random() < APART_CHANCE
 
 
-def make_terrain(random: Random, *, names: Sequence[str] = NAMES) -> Terrain:
+def make_terrain(random: Random, *, is_apart: bool = False) -> Terrain:
     """The terrain of a seed: one or two regions, one or two areas in each."""
+    names = ORDERED_APART if is_apart else NAMES
     areas = {
         "web": Area("web", (Selector("web-*"),)),
         "mail": Area("mail", (Selector("events", "email/"),)),
