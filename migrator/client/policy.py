@@ -20,7 +20,7 @@ from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.storage.blob import ExponentialRetry
 from azure.storage.blob.aio import ExponentialRetry as AsyncExponentialRetry
 
-from migrator.client.ending import ended_in_time, ended_in_time_async
+from migrator.client.ending import SyncTry, ended_in_time, ended_in_time_async
 from migrator.client.errors import LeaseError, RouteUnusable
 from migrator.client.lease import TryTimes, WriteLease
 from migrator.client.routes import Routes
@@ -140,6 +140,7 @@ class SyncLeasePolicy(ExponentialRetry):
             _bound(request, times)
             response: Any = None
             fault: Exception | None = None
+            each: SyncTry | None = None
             try:
                 with ended_in_time(request.context.transport, times) as each:
                     response = self.next.send(request)
@@ -147,7 +148,7 @@ class SyncLeasePolicy(ExponentialRetry):
             except AzureError as failed:
                 fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
             except OSError as failed:  # of a socket that was ended under the transport
-                if not each.was_cut:
+                if each is None or not each.was_cut:
                     raise
                 fault, again = failed, attempt.unanswered()
             pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
