@@ -58,6 +58,14 @@ def children(of: int | str = "self") -> set[int]:
     return found - {getattr(resource_tracker._resource_tracker, "_pid", None)}
 
 
+def state_of(pid: int) -> str:
+    """The letter by which the kernel says what a process does; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 def end_all_but(known: set[int]) -> None:
     """Kill the children that are not ``known``, and the orphans that come to us by it."""
     give_up = time.monotonic() + 10.0

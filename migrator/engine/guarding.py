@@ -96,6 +96,7 @@ class Guardian:
                 if not self.alive:
                     await self._start()
                 answer = await self._ask(self._order(key, watch))
+                self._send({"cmd": "ping"})  # from here on silence means something; nobody waits for the answer
         except _FAULTS as fault:
             self._forget(key)
             raise CloudError(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.children import state_of
 from tests.cli.conftest import PLAN, Migrate
 
 SLOW_DRAIN = PLAN.replace("max_write: 100ms", "max_write: 3s").replace("fence_timeout: 20s", "fence_timeout: 2s")
@@ -90,13 +91,6 @@ def soon(wanted: Callable[[], bool], seconds: float) -> float:
 def mode(here: Path) -> str:
     path = here / "state/routes.json"
     return json.loads(path.read_text())["routes"].get(KEY, {}).get("mode", "") if path.exists() else ""
-
-
-def state_of(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
 
 
 def is_stopped(pid: int) -> bool:

@@ -26,6 +26,7 @@ from azure.storage.blob import BlobServiceClient, BlobType
 from tests.azurite.server import Azurite
 from tests.children import children
 from tests.live.journal_of_writes import Replayed, State, replay, state_of
+from tests.live.troubles import HALTED, KINDS, Trouble
 from tests.live.writer import API, Order
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,7 +192,16 @@ class Round:
 
     # A leg.
 
-    def leg(self, name: str, words: Sequence[str], kills: Sequence[Kill], *, live: str, before: float = 0.0) -> Leg:
+    def leg(
+        self,
+        name: str,
+        words: Sequence[str],
+        kills: Sequence[Kill],
+        *,
+        live: str,
+        before: float = 0.0,
+        troubles: Sequence[Trouble] = (),
+    ) -> Leg:
         """Run ``migrate words`` to its end, killed on the way, while customers work; then compare.
 
         Args:
@@ -208,6 +218,9 @@ class Round:
                 if not self.run_until(kill, words, freed):
                     break
                 done_kills.append(f"{'group' if kill.group else 'engine'} in {kill.state}")
+            for trouble in troubles:
+                if self.suffer(trouble, words):
+                    done_kills.append(trouble.told())
             code, _ = self.migrate(*words)
             assert code == 0, self.said[-1]
             time.sleep(1.0)
@@ -288,6 +301,34 @@ class Round:
             if freed is not None:
                 freed.append(time.monotonic() - at)
         return True
+
+    def suffer(self, trouble: Trouble, words: Sequence[str]) -> bool:
+        """Run until ``trouble`` came and, unless it ended the run, until the run ends by itself. False if it ended before."""
+        process = self.start("migrator.cli.app", *words, "--json")
+        watchdog = threading.Timer(self.patience_seconds, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        said, has_come = [], False
+        try:
+            for line in process.stdout:
+                event = json.loads(line)
+                said.append(event["text"])
+                if not has_come and event["kind"] == "state-changed" and event["facts"]["state"] == trouble.state:
+                    has_come = True
+                    time.sleep(trouble.delay)
+                    if process.poll() is None:
+                        KINDS[trouble.kind](self, process.pid)
+            _, err = process.communicate(timeout=60)
+        finally:
+            watchdog.cancel()
+        story = "\n".join([f"$ migrate {' '.join(words)} ! {trouble.told()} -> {process.returncode}", *said[-20:], err])
+        self.said.append(story)
+        if process.returncode == HALTED and trouble.kind == "there-and-back":
+            code, out = self.migrate("retry", "p.yaml", "--adopt-route", "--reason", "my edit")
+            assert code == 0, out + story
+        else:
+            assert process.returncode in ({130} if trouble.kind == "ctrl-backslash" and has_come else {0}), story
+        return has_come
 
     def state(self) -> str:
         """Of the move, as it is recorded."""

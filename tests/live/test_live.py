@@ -1,4 +1,5 @@
-"""Nothing is lost while customers write, the orchestrator is killed, and everything comes back: ``make live ROUNDS=5``."""
+"""Nothing is lost while customers write, the orchestrator is killed, and everything comes back: ``make live ROUNDS=5``.
+``TROUBLES=backup,ctrl-z`` says what else happens, instead of the seed (``troubles.py``)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.azurite.server import Azurite
 from tests.live.rounds import Kill, Leg, Round
+from tests.live.troubles import chosen
 
 ROUNDS = int(os.environ.get("ROUNDS", "0"))
 """0: one short round, as continuous integration wants it."""
@@ -53,6 +55,11 @@ def play(one: Round, seed: int, *, short: bool) -> list[Leg]:
         states = [chance.choice(FORWARD[:3]), chance.choice(FORWARD[3:6]), chance.choice(FORWARD)]
         kills = [Kill(state, chance.uniform(0, 1.5), chance.random() < 0.5) for state in states]
         back = [Kill(chance.choice(REVERSE), chance.uniform(0, 1.5), chance.random() < 0.5) for _ in range(2)]
-    assert one.run_until(Kill("copying", 0, True, gently=short), ("apply", "p.yaml", "--yes"))
-    forth = one.leg("apply", ("apply", "p.yaml", "--yes"), kills, live="split", before=0 if short else 5)
-    return [forth, one.leg("rollback", ("rollback", "p.yaml", "--yes"), back, live="core", before=2 if short else 5)]
+    wanted = os.environ.get("TROUBLES", "")
+    there, home = ([] if short else chosen(seed, leg, wanted) for leg in (0, 1))
+    if there:  # what comes after it would find the work done
+        kills, back = [Kill("catching-up", 0.5, False)], back[:0]
+    apply, rollback = ("apply", "p.yaml", "--yes"), ("rollback", "p.yaml", "--yes")
+    assert one.run_until(Kill("copying", 0, True, gently=short), apply)
+    forth = one.leg("apply", apply, kills, live="split", before=0 if short else 5, troubles=there)
+    return [forth, one.leg("rollback", rollback, back, live="core", before=2 if short else 5, troubles=home)]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.ports.guardian import GuardianPort
 from migrator.ports.router import RouteSnapshot
 from migrator.ports.write_policy import ContainerPolicies
+from tests.children import state_of
 
 KEY = "north-america/web"
 BEFORE = RouteRecord("na-core", "https://na-core", "read-write", 6, "0" * 16, "2026-03-01T12:00:00Z", "run-1")
@@ -485,14 +487,6 @@ async def _soon(wanted: Callable[[], bool]) -> None:
     pytest.fail("it never came")
 
 
-def state_of(pid: int) -> str:
-    """The letter by which the kernel says what a process does; empty if it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
 def _guardian(router: FileRouter) -> Guardian:
     return Guardian([sys.executable, "-c", CHILD, router.place])
 
@@ -746,6 +740,21 @@ class TestRealProcesses:
         guardian._argv = ("/no/such/program",)
         os.kill(guardian.pid, signal.SIGKILL)
         assert "/no/such/program" in await asyncio.wait_for(lost, 30)
+        await guardian.close()
+
+    async def test_an_engine_that_stands_still_right_after_its_watch_is_not_waited_for(
+        self, routes: FileRouter
+    ) -> None:
+        """Before it could say anything more."""
+        impatient = CHILD.replace(
+            "ignore_signals()\n", "import migrator.engine.guardian as g\ng.SILENCE_SECONDS = 1.0\n", 1
+        )
+        assert impatient != CHILD
+        guardian = Guardian([sys.executable, "-c", impatient, routes.place])
+        await guardian.watch(KEY, BEFORE, FENCE, 600)
+        await _put(routes, FENCE)
+        time.sleep(8)  # noqa: ASYNC251 - as a process that is stopped
+        assert (await _record(routes)).epoch == 8
         await guardian.close()
 
     async def test_a_stopped_one_does_not_hold_up_the_end_of_a_fence(
