@@ -202,3 +202,37 @@ async def test_a_run_claims_and_writes_nothing_while_clients_are_sent_elsewhere(
     with pytest.raises(Halt, match=r"sends its customers to https://evil\.example instead of https://src"):
         await preflight.claim(mover)
     assert board.document.routes[str(ID)] == evil
+
+
+async def test_an_adoption_uses_no_epoch_of_the_store_or_the_document_again():
+    desk, _ = await fenced()
+    found = await desk.record(ID)
+    assert found is not None
+    assert desk.adopted(ID, found, epoch=9).epoch == 10, "above what the store knows"
+    assert desk.adopted(ID, found, epoch=3).epoch == 8, "above what the document says"
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_the_run_whose_record_is_replaced_is_succeeded_before_the_swap(is_answered):
+    clock = Jumping()
+    board = Board(clock)
+    board.document = RouteDocument(30, 60, {str(ID): replace(before(), run="run-0")})
+    succeeded: list[str] = []
+    desk = RouteDesk(board, clock, Routing("file"), lineage=LINEAGE, run="run-1", succeed=succeeded.append)
+    right, seen = board.swap, []
+
+    async def swap(document, *, expected_etag):
+        seen.append(list(succeeded))
+        await right(document, expected_etag=expected_etag)
+        if not is_answered:
+            raise OutcomeUnknown("no answer")
+        return str(board.version)
+
+    board.swap = swap
+    found = await desk.record(ID)
+    if is_answered:
+        await desk.change(ID, found, desk.stamped(found))
+    else:
+        with pytest.raises(OutcomeUnknown):
+            await desk.change(ID, found, desk.stamped(found))
+    assert seen == [["run-0"]], "its requests are waited for, whatever became of the swap"
