@@ -207,7 +207,9 @@ def test_a_way_back_can_be_asked_for_while_an_account_is_waited_for(weeks, troub
         "rollback", "", {"wave": None, "region": None, "area": None, "on_conflict": None}, "anna", weeks.now()
     )
     weeks.loop.call_later(2 * HOURS, lambda: weeks.state.commit([SetControl(wish)], token=None))
-    assert weeks.apply().code == "done"
+    outcome = weeks.apply()
+    assert outcome.code == "halted"
+    assert "anna asked for a way back, and it is done" in outcome.reasons
     assert weeks.record("na/web").state is MoveState.REVERSED
     assert weeks.loop.time() < 2 * HOURS + 3 * MINUTES
 
