@@ -23,7 +23,7 @@ from migrator.engine.guardian import ATTEMPT_SECONDS, RELEASE_SECONDS, SIGNALS, 
 from migrator.engine.guarding import Guardian
 from migrator.errors import CloudError, InternalError, OutcomeUnknown, RouteChanged, Unreachable
 from migrator.model.moves import RevokedPolicy, StoredPolicy
-from migrator.model.routes import RouteDocument, RouteRecord
+from migrator.model.routes import Mode, RouteDocument, RouteRecord
 from migrator.ports.guardian import GuardianPort
 from migrator.ports.router import RouteSnapshot
 from migrator.ports.write_policy import ContainerPolicies
@@ -546,14 +546,17 @@ class TestPolicies:
         await desk.hang_up()
         assert core.letters["writers"] == "rw"
 
-    async def test_a_later_fence_is_its_own_runs_business(self, board: Board, desk: Desk, core: Shelf) -> None:
-        """The service did not answer for so long that another run has fenced, and revoked, again."""
+    @pytest.mark.parametrize("mode", ["read-only", "read-write"])
+    async def test_a_later_epoch_is_its_own_runs_business(
+        self, board: Board, desk: Desk, core: Shelf, mode: Mode
+    ) -> None:
+        """The service did not answer for so long that another run has fenced, and revoked, again; and perhaps released."""
         core.faults = [TimeoutError()]
         await desk.watch()
         await desk.tell(keep(revoked()))
         board.set(FENCE)
         await desk.hang_up()
-        board.set(replace(FENCE, epoch=FENCE.epoch + 2))
+        board.set(replace(FENCE, mode=mode, epoch=FENCE.epoch + 2))
         await desk.clock.pass_(10)
         assert core.letters["writers"] == "r"
         assert desk.task.done()
