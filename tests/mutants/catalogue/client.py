@@ -62,7 +62,7 @@ MUTANTS = (
         "elif lease.epoch != self._epoch:",
         "elif lease.epoch < self._epoch:",
         "A write is repeated under another epoch than its first try.",
-        (POLICY, VECTORS),
+        ("tests/unit/client/test_client_tries.py",),
     ),
     Mutant(
         "append-is-repeatable",
@@ -110,7 +110,7 @@ MUTANTS = (
         "            lease.check()\n            return self._request.times()",
         "            return self._request.times()",
         "A try is sent although the lease has ended meanwhile.",
-        ("tests/unit/client/test_client_policy.py", "tests/unit/client/test_client_vectors.py"),
+        ("tests/unit/client/test_client_tries.py",),
     ),
     Mutant(
         "upload-goes-on-at-another-account",

@@ -132,7 +132,7 @@ MUTANTS = (
         "if left is not None and left < max(needed, timedelta(microseconds=1)):",
         "if left is not None and left < timedelta(microseconds=1):",
         "A cut-over begins in the last moment of its window.",
-        (WAVES, "tests/scenario/test_waves.py"),
+        ("tests/unit/machine/test_explaining.py",),
     ),
     Mutant(
         "half-arrived-wave-is-soaked",

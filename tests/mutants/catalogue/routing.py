@@ -52,6 +52,6 @@ MUTANTS = (
         '    if value["mode"] not in (READ_WRITE, READ_ONLY):\n',
         '    if value["mode"] not in (READ_WRITE, READ_ONLY, "open"):\n',
         "A record with an unknown mode is followed.",
-        ("tests/unit/client/test_client_vectors.py", "tests/contract/test_routers.py"),
+        ("tests/unit/model/test_routes.py",),
     ),
 )

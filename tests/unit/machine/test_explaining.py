@@ -1,14 +1,17 @@
 """What became of a cut-over, told from one record: each story differs in one field from one that is believed."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from migrator.machine.events import Event
 from migrator.machine.release import Standing, explain, is_fence_of
 from migrator.machine.transitions import follow, live_side
+from migrator.machine.waiting import waits_to_cut_over
 from migrator.machine.waves import blocked_by
 from migrator.model.moves import Direction, MoveState, RouteIntent, WaveState
+from migrator.model.schedule import ChangeWindow, Cutover, PlannedWave, Verify
 from tests.unit.machine.test_release import BEFORE, FENCE, RELEASED, SWITCHED
 from tests.unit.machine.test_transitions import record
 
@@ -79,3 +82,23 @@ def test_a_wave_does_not_begin_beside_one_that_still_soaks():
     for state in WaveState:
         is_over = state in (WaveState.SOAKED, WaveState.RETIRED)
         assert blocked_by(("first",), {"first": state}) == (() if is_over else ("first",))
+
+
+SATURDAY = datetime(2026, 12, 5, tzinfo=UTC)
+NIGHT = ChangeWindow(frozenset({5}), 2 * 60, 6 * 60, "UTC")
+WAVE = PlannedWave("first", (), (), 1.0, 1.0, (), "halt", "wave", Cutover(), Verify(), change_windows=(NIGHT,))
+
+
+@pytest.mark.parametrize(
+    ("at", "needed", "waits"),
+    [
+        (timedelta(hours=3), timedelta(minutes=10), 0),
+        (timedelta(hours=5, minutes=49), timedelta(minutes=10), 0),
+        (timedelta(hours=5, minutes=51), timedelta(minutes=10), 1),
+        (timedelta(hours=5, minutes=51), timedelta(), 0),
+        (timedelta(hours=6), timedelta(), 1),
+        (timedelta(hours=1), timedelta(), 1),
+    ],
+)
+def test_a_cut_over_begins_only_where_its_whole_fence_has_room(at, needed, waits):
+    assert len(waits_to_cut_over(WAVE, (), (), SATURDAY + at, needed=needed)) == waits

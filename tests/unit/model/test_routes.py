@@ -194,3 +194,9 @@ def test_an_ordinary_document_is_written_with_indents():
 )
 def test_of_what_is_no_document_at_all_nothing_can_be_released(body):
     assert Damaged.of(body) is None
+
+
+@pytest.mark.parametrize("mode", ["open", "READ-WRITE", "read-write ", "readonly"])
+def test_a_record_with_a_mode_that_nobody_knows_is_refused(mode: str) -> None:
+    with pytest.raises(ValueError, match="unknown mode"):
+        RouteDocument.decode(with_record(mode=mode))
