@@ -63,9 +63,9 @@ MUTANTS = (
     ),
     Mutant(
         "adoption-forgets-its-own-fence",
-        "engine/adopting.py",
-        "return max(record.epoch, intent.fence.epoch + 1 if intent is not None else 0, switched)",
-        "return max(record.epoch, switched)",
+        "machine/agreement.py",
+        "return max(move.epoch, intent.fence.epoch + 1 if intent is not None else 0, switched)",
+        "return max(move.epoch, switched)",
         "The epoch of a fence on record is not counted as seen.",
         ("tests/unit/engine/test_desk.py",),
     ),

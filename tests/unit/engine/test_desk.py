@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.engine.adopting import _highest
 from migrator.engine.routes import RouteDesk
 from migrator.errors import RouteChanged
+from migrator.machine.agreement import highest_epoch
 from migrator.machine.release import is_fence_of
 from migrator.model.moves import MoveRecord, MoveState, RouteIntent
 from migrator.model.routes import RouteDocument
@@ -82,7 +82,7 @@ async def test_a_fence_that_steps_over_epochs_is_one_that_a_guardian_watches():
 def test_the_epochs_of_a_cut_over_on_record_count_as_seen():
     """Its fence may have been sent, and released by its guardian; its switch may have been sent."""
     record = MoveRecord(ID, "first", "src", "dst", state=MoveState.SWITCHING, epoch=6, ever_routed=True)
-    assert _highest(record) == 6
-    assert _highest(replace(record, intent=RouteIntent(before(), fence()))) == 8
+    assert highest_epoch(record) == 6
+    assert highest_epoch(replace(record, intent=RouteIntent(before(), fence()))) == 8
     later = replace(switched(), epoch=12)
-    assert _highest(replace(record, intent=RouteIntent(before(), fence(), later))) == 12
+    assert highest_epoch(replace(record, intent=RouteIntent(before(), fence(), later))) == 12
