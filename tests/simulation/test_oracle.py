@@ -3,21 +3,24 @@ looks like a loss at one instant may have been carried over before."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import pytest
 
-from migrator.model.moves import EvidenceRange, Figures, MoveRecord, MoveState
+from migrator.model.moves import EvidenceRange, ExceptionRow, Figures, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.objects import BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
-from migrator.ports.state_store import ReplaceRanges, SaveMove
+from migrator.ports.state_store import PutException, ReplaceRanges, SaveMove
 from migrator.testing.simulation import run
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
+from migrator.testing.simulation.excuses import MAIN_STORE
 from migrator.testing.simulation.loop import Node, SimLoop
 from migrator.testing.simulation.oracle import Oracle
+from migrator.transfer.decide import marks_text
 from migrator.transfer.evidence import Evidence, Record, generation_hash, marks_hash
 from tests.simulation.naive import naive_engine
 from tests.simulation.test_operator import schedule
@@ -55,6 +58,13 @@ class Court:
         self.numbers += 1
         act = Act(self.numbers, "rogue", "put", str(WEB), account, BOX, NAME, False, 0.0, 0.0)
         return self._put(Sender("rogue", False, act), account, text, None)
+
+    def bound_puts(self, account: str, text: bytes) -> Blob:
+        """A customer's, under a lease of the account."""
+        self.numbers += 1
+        now = self.loop.time()
+        act = Act(self.numbers, "writer", "put", str(WEB), account, BOX, NAME, True, now, now + 1.0)
+        return self._put(Sender("writer", False, act), account, text, None)
 
     def copied(self, origin: str, destination: str, over: Blob | None = None) -> Blob:
         here = self.accounts[origin].peek(BOX, NAME)
@@ -119,3 +129,86 @@ def test_soaked_is_only_what_soaked_in_this_stay(before, epoch, is_told):
         court.oracle.committed(Node("engine-1", court.loop), [SaveMove(one)])
     said = [one.text for one in court.oracle.violations if "did not soak there" in one.text]
     assert bool(said) is is_told
+
+
+TTL, MAX_WRITE = 5.0, 10.0
+
+
+def edit(court: Court, account: str, epoch: int) -> None:
+    """A person sends customers to another account."""
+    before = court.document
+    record = RouteRecord(account, f"https://{account}", READ_WRITE, epoch, "one", "", "run-1")
+    court.document = before.with_record(str(WEB), record)
+    court.oracle.swapped(Sender("hand", False), before, court.document, court.loop.time())
+
+
+def write_under_lease(court: Court, account: str) -> None:
+    """A customer's lease is good until the next second."""
+    now = court.loop.time()
+    act = Act(99, "writer", "put", str(WEB), account, BOX, NAME, True, now - 1.0, now + 1.0)
+    court._put(Sender("writer", False, act), account, b"late", None)
+
+
+@pytest.mark.parametrize(("after_seconds", "is_told"), [(TTL + MAX_WRITE - 0.5, False), (TTL + MAX_WRITE + 0.5, True)])
+def test_an_edit_by_hand_excuses_only_leases_that_were_alive_at_it(after_seconds, is_told):
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    edit(court, "web", 2)
+    court.loop.run_until_complete(asyncio.sleep(after_seconds))
+    write_under_lease(court, "core")
+    assert ("two-accounts-accept" in court.found) is is_told
+
+
+def test_an_edit_by_hand_excuses_no_lease_of_the_account_that_it_went_to():
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    edit(court, "web", 2)
+    court.routed("web", READ_ONLY, 3)
+    court.routed("core", READ_WRITE, 4)
+    write_under_lease(court, "web")
+    assert "two-accounts-accept" in court.found
+
+
+def decide_here(court: Court, engine: str, source: Blob, target: Blob) -> None:
+    marks = marks_text(source.listed, target.listed)
+    row = ExceptionRow(BOX, NAME, "decided", source.listed.etag, target.listed.etag, marks=marks)
+    court.oracle.committed(Node(engine, court.loop), [PutException(WEB, row)])
+
+
+@pytest.mark.parametrize("changes_later", [False, True])
+def test_a_decision_excuses_the_generations_that_it_was_made_of(changes_later):
+    court = Court()
+    court.oracle.excuses.may_decide("engine-1")
+    court.routed("core", READ_WRITE, 1)
+    source = court.stranger_puts("core", b"kept")
+    edit(court, "web", 2)
+    target = court.stranger_puts("web", b"the truth")
+    court.routed("web", READ_ONLY, 3)
+    decide_here(court, "engine-1", source, target)
+    if changes_later:
+        court.bound_puts("web", b"the truth, and more")
+    court.oracle.listed("core", Node("engine-1", court.loop), BOX, True, 1.0)  # whatever a stranger did could be seen
+    court.routed("core", READ_WRITE, 4)
+    assert ("lost-write" in court.found) is changes_later
+    assert "decided-by-nobody" not in court.found
+
+
+def test_nobody_decides_but_an_operator():
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    decide_here(court, "engine-1", court.stranger_puts("core", b"one"), court.stranger_puts("web", b"other"))
+    assert "decided-by-nobody" in court.found
+
+
+@pytest.mark.parametrize("has_learnt", [False, True])
+def test_a_store_that_was_put_back_is_excused_until_it_has_learnt_of_the_name(has_learnt):
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    source = court.stranger_puts("core", b"text")
+    target = court.copied("core", "web")
+    excuses, case = court.oracle.excuses, court.oracle._cases[str(WEB)]
+    assert not excuses.is_unknown(case, "engine-2", (BOX, NAME))
+    excuses.came_from(MAIN_STORE, MAIN_STORE, 0.0)
+    if has_learnt:
+        court.proved(source, target)
+    assert excuses.is_unknown(case, "engine-2", (BOX, NAME)) is not has_learnt

@@ -6,7 +6,8 @@ drives a whole rollout through it, and reports what the oracle saw.
 
 from __future__ import annotations
 
-from migrator.testing.simulation.oracle import Violation
-from migrator.testing.simulation.scenario import Report, run
+from migrator.testing.simulation.cases import Violation
+from migrator.testing.simulation.history import Report
+from migrator.testing.simulation.scenario import run
 
 __all__ = ["Report", "Violation", "run"]

@@ -11,8 +11,9 @@ import os
 import sys
 from collections import Counter
 
+from migrator.testing.simulation.history import Report
 from migrator.testing.simulation.many import breakage_of, stories
-from migrator.testing.simulation.scenario import Report, run
+from migrator.testing.simulation.scenario import run
 
 
 def main(argv: list[str]) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
-from migrator.testing.simulation.oracle import Violation
+from migrator.testing.simulation.cases import Violation
 from migrator.testing.simulation.scenario import run
 
 CHUNK = 25

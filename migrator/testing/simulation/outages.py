@@ -18,7 +18,8 @@ from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.testing.simulation.loop import Node
 
 if TYPE_CHECKING:
-    from migrator.testing.simulation.scenario import Process, Scenario
+    from migrator.testing.simulation.processes import Process
+    from migrator.testing.simulation.scenario import Scenario
 
 AWAY_CHANCE, BUSY_CHANCE, CLOCK_CHANCE = 0.3, 0.25, 0.2
 """Of stories."""

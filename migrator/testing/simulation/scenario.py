@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any
 
-from migrator.engine.session import LOCK_TIMEOUT_SECONDS
-from migrator.engine.world import Outcome, Run
+from migrator.engine.world import Run
 from migrator.engine.world import World as Doors
-from migrator.errors import InternalError, LockedError, MigrateError, PlanError
 from migrator.machine.policies import can_write
-from migrator.model.moves import Direction, LockRecord, MoveRecord, MoveState, StoredPolicy
+from migrator.model.moves import LockRecord, MoveRecord, MoveState, StoredPolicy
 from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import replace
-from migrator.ports.state_store import SaveMove, SetControl
+from migrator.ports.state_store import SaveMove
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, NameOrder, Sender
@@ -44,6 +40,7 @@ from migrator.testing.simulation.crowd import Crowd
 from migrator.testing.simulation.driving import Engine, real_engine
 from migrator.testing.simulation.guardian import SimGuardian
 from migrator.testing.simulation.hands import FrailHands
+from migrator.testing.simulation.history import Report
 from migrator.testing.simulation.loop import (
     WORLD_BEGINS,
     BusyLoopError,
@@ -55,9 +52,11 @@ from migrator.testing.simulation.loop import (
 )
 from migrator.testing.simulation.metrics import MetricWorld, Stretch
 from migrator.testing.simulation.oddities import Oddities
-from migrator.testing.simulation.oracle import Oracle, Violation
+from migrator.testing.simulation.oracle import Oracle
 from migrator.testing.simulation.outages import Outages
+from migrator.testing.simulation.person import Operator
 from migrator.testing.simulation.policies import READERS, WRITERS, Policies
+from migrator.testing.simulation.processes import Process
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.testing.simulation.store import Wire
@@ -69,31 +68,7 @@ from migrator.testing.simulation.wholes import Wholes
 
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
-BACK = ("rollback-source", "rollback-target", "rollback-abandon")
-CALM_RUNS = 12
 ROUTE_STORM_CHANCE = 0.15
-
-
-@dataclass(slots=True)
-class Report:
-    """What came of one seed. ``notes``: every effect in order, as it was noted; put into words only for who reads them."""
-
-    seed: int
-    violations: tuple[Violation, ...]
-    notes: list[tuple[float, tuple[Any, ...]]]
-    moves: tuple[MoveRecord, ...] = ()
-    is_unfinished: bool = False
-    """At the end of time something was still going on: no broken promise, but worth a look."""
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def history(self) -> list[tuple[Any, ...]]:
-        """(virtual second, what, details...)"""
-        return [(round(at, 6), *_in_words(facts)) for at, facts in self.notes]
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(repr(self.history).encode()).hexdigest()
 
 
 class Silent:
@@ -109,15 +84,6 @@ class Silent:
 
     def progress(self, move: str, **figures: Any) -> None:
         """May be dropped."""
-
-
-@dataclass(slots=True)
-class Process:
-    """One engine process on its machine."""
-
-    node: Node
-    task: asyncio.Task[Outcome]
-    ended: asyncio.Future[None]
 
 
 class Scenario:
@@ -199,7 +165,7 @@ class Scenario:
             wire.policies = Policies(f"policies {name} {self.seed}")
             wire.set_policies = self._set_policies
             wire.read_policies = lambda node: self.troubles.stand_still(node)
-        wire.staged = lambda container, blob: self.troubles.staged(name, container, blob)
+        wire.staged = partial(self._staged, name)
         wire.listed = lambda node, container, first, sent_at: self._listed(name, node, container, first, sent_at)
         return wire
 
@@ -231,6 +197,10 @@ class Scenario:
         self.oracle.wrote(account, sender, container, name, before, after, sent_at, kind)
         if sender.is_tool and kind == "commit" and after is not None and not after.content:
             self.troubles.swept(sender.name)
+
+    def _staged(self, account: str, sender: str, container: str, name: str) -> None:
+        self.oracle.staged(account, sender, container, name)
+        self.troubles.staged(account, container, name)
 
     def _listed(self, account: str, node: Node, container: str, is_first: bool, sent_at: float) -> None:
         if is_first:
@@ -331,8 +301,10 @@ class Scenario:
             node.steps_left = int(random.choice((30, 150, 600, 1500)) * random.random()) + 1
         self.note("start", name, command)
         self.oracle.directed(node, of.moves())
-        if command.startswith("rollback-"):
-            self.oracle.decided()
+        if command in ("rollback-source", "rollback-target"):
+            self.oracle.excuses.may_decide(name)
+        if state is not None:
+            self.oracle.excuses.has_store(name, 1 + self.copies.index(state))
         ended: asyncio.Future[None] = self.loop.create_future()
         task = node.start(self.engine(self.schedule, doors, run, command))
         process = Process(node, task, ended)
@@ -351,8 +323,7 @@ class Scenario:
 
     def _committed_elsewhere(self, node: Node, changes: Any) -> None:
         self.note("committed to a copy", node.name, *changes)
-        self.oracle.directed(node, [change.move for change in changes if isinstance(change, SaveMove)])
-        self.oracle.kept(changes)
+        self.oracle.committed_elsewhere(node, changes)
 
     def _boot_of(self, machine: str) -> str:
         return f"{machine}-boot-{self.boots[machine]} processes"
@@ -370,97 +341,6 @@ class Scenario:
     def _died(self, process: Process) -> None:
         self.note("died", process.node.name)
         _resolve(process.ended)
-
-    # The operator.
-
-    async def _operate(self) -> None:
-        """Until calm: start engines, kill and pause them, change one's mind; then let everything come to rest."""
-        self.crowd.start()
-        self.loop.create_task(self._calm_down(), name="calm", context=self.loop.world)
-        command = "apply"
-        while self.loop.time() < self.busy_seconds:
-            await self._run_one(command)
-            await asyncio.sleep(self.random.choice((0.1, 2.0, 30.0)))
-            command = self._next_command()
-        command = "apply"
-        for _ in range(CALM_RUNS):
-            for other in self.living():
-                await other.ended  # a person waits for the run that holds the lock
-            process = await self._run_one(command)
-            if all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self.state.moves()):
-                break
-            if _is_refused(process):
-                await asyncio.sleep(LOCK_TIMEOUT_SECONDS)  # the lock of a run that is gone
-            self.oddities.help(self.state.moves())
-            command = self._advised(command) if process.node.alive else "apply"
-
-    async def _calm_down(self) -> None:
-        """Trouble until the busy time is over; then nobody holds, pauses or breaks anything any more."""
-        trouble = self.loop.create_task(self.troubles.work(), name="trouble", context=self.loop.world)
-        oddities = self.loop.create_task(self.oddities.work(), name="oddities", context=self.loop.world)
-        wholes = self.loop.create_task(self.wholes.work(), name="wholes", context=self.loop.world)
-        await asyncio.sleep(self.busy_seconds)
-        trouble.cancel()
-        oddities.cancel()
-        wholes.cancel()
-        self.oddities.end()
-        self.wholes.end()
-        for state in (self.state, *self.copies):
-            _clear_controls(state)
-
-    def _advised(self, command: str) -> str:
-        """What a patient operator does next, by what ``status`` says."""
-        moves = self.state.moves()
-        halted = [move for move in moves if move.state is MoveState.HALTED]
-        if (answer := self.wholes.answer()) is not None:
-            return answer
-        if any("--accept-deletes" in move.reason for move in halted):
-            return "retry-deletes"
-        if any("--on-conflict" in move.reason for move in halted) and command != "rollback-target":
-            return "rollback-target"
-        if any("the route document promises ttl" in move.reason for move in halted):
-            self.plan_durations(self.longest)
-        if halted and not command.startswith("retry"):
-            return "retry"
-        if any(move.direction is Direction.REVERSE and move.state is not MoveState.REVERSED for move in moves):
-            return "rollback"
-        return "apply"
-
-    def _some(self, *states: MoveState) -> bool:
-        return any(move.state in states for move in self.state.moves())
-
-    async def _run_one(self, command: str) -> Process:
-        process = self.start_engine(command)
-        await process.ended
-        if process.node.alive:
-            self._look_at(process, command)
-        return process
-
-    def _look_at(self, process: Process, command: str) -> None:
-        fault = process.task.exception() if not process.task.cancelled() else None
-        has_outcome = fault is None and not process.task.cancelled()
-        self.outages.judge_end(process, command, process.task.result() if has_outcome else None)
-        if fault is None:
-            self.note(
-                "ended", process.node.name, process.task.result() if not process.task.cancelled() else "cancelled"
-            )
-        elif isinstance(fault, MigrateError) and not isinstance(fault, InternalError):
-            self.note("refused", process.node.name, type(fault).__name__, str(fault))
-            if isinstance(fault, PlanError):
-                self.plan_durations(self.longest)
-        else:
-            self.note("crashed", process.node.name, repr(fault))
-            self.oracle.break_("engine-crash", f"{process.node.name} ({command}) ended with {fault!r}")
-
-    def _next_command(self) -> str:
-        if (answer := self.wholes.answer(at_once=False)) is not None:
-            return answer
-        draw = self.random.random()
-        if self._some(MoveState.HALTED, MoveState.REVERSED):
-            return self.random.choice(("retry", "retry", "retry-deletes", "apply", "rollback", *BACK))
-        if draw < 0.15:
-            return "rollback"
-        return "rollback-abandon" if draw < 0.17 else "apply"
 
     def living(self) -> list[Process]:
         return [one for one in self.processes if one.node.alive and not one.task.done()]
@@ -480,9 +360,9 @@ class Scenario:
         routes = self.board.document.routes if self.board.document else {}
         for move in moves:
             route = routes.get(str(move.id))
-            at_rest = move.state in (MoveState.SOAKED, MoveState.REVERSED) and self.oracle.has_one_store
+            at_rest = move.state in (MoveState.SOAKED, MoveState.REVERSED)
             policies = self.wires[route.account].policies if route is not None else None
-            if route is None or policies is None or not at_rest or self.oracle.was_edited(move.id):
+            if route is None or policies is None or not at_rest:
                 continue
             area = self.schedule.move(move.id).area
             for container in self.accounts[route.account].containers:
@@ -494,7 +374,7 @@ class Scenario:
         is_unfinished = False
         try:
             self._fill()
-            self.loop.run_until_complete(self._operate())
+            self.loop.run_until_complete(Operator(self).work())
         except OutOfTimeError:
             is_unfinished = True
         except (DeadlockError, BusyLoopError) as fault:
@@ -503,7 +383,7 @@ class Scenario:
         is_settled = not is_unfinished
         if is_settled:
             self.outages.judge_calm()
-        self.oracle.finish(moves, is_settled=is_settled, knows_best=self.oracle.has_one_store)
+        self.oracle.finish(moves, is_settled=is_settled)
         if is_settled:
             self._judge_policies(moves)
         for text in self.loop.faults:
@@ -513,7 +393,8 @@ class Scenario:
             "requests": sum(wire.sent for wire in self.wires.values()),
             "acts": len(self.writers.acts),
             "acknowledged": sum(act.acknowledged_at is not None for act in self.writers.acts),
-            "switches": self.oracle.switches,
+            "switches": self.oracle.switches.switches,
+            "judged by all laws": self.oracle.switches.judged,
             "fences": self.oracle.fences,
             "starts": self._starts,
         }
@@ -524,16 +405,6 @@ class Scenario:
         return Report(self.seed, tuple(self.oracle.violations), self.notes, moves, is_unfinished, figures)
 
 
-def _clear_controls(state: MemoryStateStore) -> None:
-    for control in state.controls():
-        state.commit([SetControl(replace(control, value={}))], token=None)
-
-
-def _is_refused(process: Process) -> bool:
-    task = process.task
-    return task.done() and not task.cancelled() and isinstance(task.exception(), LockedError)
-
-
 def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
@@ -541,27 +412,6 @@ def _resolve(future: asyncio.Future[None]) -> None:
 
 def _number(node: Node) -> int:
     return int(node.name.rpartition("-")[2])
-
-
-def _in_words(facts: tuple[Any, ...]) -> tuple[Any, ...]:
-    what, *rest = facts
-    return (what, rest[0], *map(_short, rest[1:])) if str(what).startswith("committed") else facts
-
-
-def _short(change: Any) -> str:
-    """A commit's change in the history: enough to follow the story, and to notice any difference between two runs."""
-    name = type(change).__name__
-    if name == "SaveMove":
-        move = change.move
-        return f"{move.id} {move.direction} {move.state} epoch {move.epoch}"
-    if name == "AddJournal":
-        return str(change.entry.text)
-    if name == "ReplaceRanges":
-        opened = "open" if any(one.is_open for one in change.ranges) else "closed"
-        return f"{change.container} {opened} {sum(len(one.records) for one in change.ranges) // 24}"
-    if name in ("PutException", "DropException"):
-        return repr(change)
-    return name
 
 
 def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None) -> Report:

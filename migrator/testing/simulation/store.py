@@ -85,8 +85,8 @@ class Wire:
         """The tool's machines do not reach it now; customers do."""
         self.listed: Callable[[Node, str, bool, float], None] = lambda *facts: None
         """Called with (node, container, is the first page, sent at) when a page was answered."""
-        self.staged: Callable[[str, str], None] = lambda *facts: None
-        """Called with (container, name) when the tool had staged a block."""
+        self.staged: Callable[[str, str, str], None] = lambda *facts: None
+        """Called with (sender, container, name) when the tool had staged a block."""
         self.read_policies: Callable[[Node], bool] = lambda node: False
         """Called when policies were read; True: the node stands still now."""
         self.set_policies: PoliciesHook = lambda *facts: None
@@ -346,7 +346,7 @@ class SimStore:
     async def stage_block(self, container: str, name: str, block_id: str, body: bytes) -> None:
         def effect(sent_at: float) -> None:
             self._contents.stage(container, name, block_id, body)
-            self.wire.staged(container, name)
+            self.wire.staged(self.sender.name, container, name)
 
         await self.send(effect, is_write=True)
 
@@ -358,7 +358,7 @@ class SimStore:
         def effect(sent_at: float) -> None:
             piece = _source(origin).content[offset : offset + length]
             self._contents.stage(container, name, block_id, piece)
-            self.wire.staged(container, name)
+            self.wire.staged(self.sender.name, container, name)
 
         await self.send(effect, is_write=True)
 

@@ -7,19 +7,20 @@ world's own, in the same order for the same seed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from migrator.errors import CloudError
-from migrator.model.moves import Control
+from migrator.model.moves import Control, MoveRecord, MoveState
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.blobs import Sender
+from migrator.testing.simulation.excuses import MAIN_STORE
 from migrator.testing.simulation.loop import WORLD_BEGINS
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Troubles:
 
     def __init__(self, world: Scenario) -> None:
         self._world = world
-        self._older: list[object] = []
+        self._older: list[tuple[float, object]] = []
+        """Backups of the state store, and when each was made."""
         self._wipes_lock = world.random.random() < 0.5
         self._hand = Random(f"hand {world.seed}")
         self._passing = Random(f"{world.seed}/there and back")
@@ -168,27 +170,29 @@ class Troubles:
         """Somebody starts another apply: beside the first, or on a copy of the state store."""
         copied: MemoryStateStore | None = None
         if self._world.random.random() < 0.5:
-            self._world.oracle.has_one_store = False
+            now = self._world.loop.time(), self._world.state.snapshot()
             copied = MemoryStateStore("simulated", lineage=self._world.state.lineage)
-            copied.restore(self._world.random.choice([self._world.state.snapshot(), *self._older]))
+            since, snapshot = self._world.random.choice([now, *self._older])
+            copied.restore(snapshot)
             self._wipe_lock(copied)
             self._world.copies.append(copied)
+            self._world.oracle.excuses.came_from(len(self._world.copies), MAIN_STORE, since)
         self._world.start_engine("apply", state=copied)
 
     def _remember(self) -> None:
         """A backup is made; or one is put back, with everything stopped."""
         if not self._older or self._world.random.random() < 0.6:
-            self._older.append(self._world.state.snapshot())
+            self._older.append((self._world.loop.time(), self._world.state.snapshot()))
             return
         for node in self._world.nodes:
             if node.name.startswith(("engine", "guardian")):
                 node.kill()
         self._world.oracle.excuse_fences()
-        self._world.state.restore(self._world.random.choice(self._older))
+        since, snapshot = self._world.random.choice(self._older)
+        self._world.state.restore(snapshot)
         self._wipe_lock(self._world.state)
-        self._world.oracle.has_one_store = False
         self._world.note("restored")
-        self._world.oracle.restored(self._world.state)
+        self._world.oracle.restored(self._world.state, since)
 
     def _wipe_lock(self, state: MemoryStateStore) -> None:
         lock = state.lock()
@@ -263,11 +267,22 @@ class Troubles:
             wrong = replace(found, endpoint="https://evil.example", epoch=found.epoch + chance.choice((0, 1)))
             self._edit_as(key, "tampered", _set(key, wrong))
             await asyncio.sleep(chance.choice(TAMPERED_SECONDS))
-            now = self._found(key)
-            if now is not None:
-                right = f"https://{now.account}.blob.example"
-                mended = replace(now, endpoint=right, epoch=now.epoch + 1, mode=READ_WRITE)
-                self._edit_as(key, "put right", _set(key, mended))
+            self._put_right(key)
+
+    def _put_right(self, key: str) -> None:
+        now = self._found(key)
+        if now is not None:
+            right = f"https://{now.account}.blob.example"
+            mended = replace(now, endpoint=right, epoch=now.epoch + 1, mode=READ_WRITE)
+            self._edit_as(key, "put right", _set(key, mended))
+
+    def help(self, moves: Sequence[MoveRecord]) -> None:
+        """What a person does about a move that halted because its customers are sent to an address that is none of ours."""
+        for move in moves:
+            found = self._found(str(move.id))
+            is_elsewhere = found is not None and found.endpoint != f"https://{found.account}.blob.example"
+            if move.state is MoveState.HALTED and "disagree" in move.reason and is_elsewhere:
+                self._put_right(str(move.id))
 
     async def _promise_much(self, seconds: float) -> None:
         """Clients are promised a day, and more for each write; then what the plan says again."""

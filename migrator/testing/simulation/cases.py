@@ -1,0 +1,131 @@
+"""What the judge remembers: the scene it looks at, one case for each move, and every broken promise in order.
+
+Decides nothing. Leaves the laws to ``oracle`` (single effects), ``switching`` (a switch) and ``staying`` (a soak), and what may
+be let pass to ``excuses``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from migrator.model.moves import ExceptionRow, MoveRecord
+from migrator.model.routes import RouteRecord
+from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.values import value
+from migrator.testing.simulation.acts import Writers
+from migrator.testing.simulation.blobs import Account, Blob
+from migrator.testing.simulation.loop import SimLoop
+from migrator.testing.simulation.watched_soak import WatchedSoak
+
+Place = tuple[str, str]
+
+
+@value(frozen=True, slots=True)
+class Violation:
+    """``invariant`` is a stable word; ``at`` virtual seconds; ``text`` says what was seen."""
+
+    invariant: str
+    at: float
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.at:10.3f} {self.invariant}: {self.text}"
+
+
+@dataclass(slots=True)
+class Late:
+    """An effect without a lease at an account that was not, or not for long, the truth."""
+
+    at: float
+    text: str
+    listed: bool = False
+
+
+class Case:
+    """What the oracle remembers of one move."""
+
+    def __init__(self, plan: PlannedMove) -> None:
+        self.plan = plan
+        self.record: MoveRecord | None = None
+        self.exceptions: dict[Place, ExceptionRow] = {}
+        self.was_kept: set[tuple[str, str, str | None, str | None]] = set()
+        """Container, name and both generations of what some store's list said is kept as it is."""
+        self.late: dict[tuple[str, str, str], Late] = {}
+        self.left: dict[tuple[str, str, str], Blob | None] = {}
+        """What the old account held at the switch."""
+        self.switched_at: float | None = None
+        self.switched_from = ""
+        self.fenced_at: float | None = None
+        self.fence_excused = False
+        self.max_epoch = 0
+        self.max_intended = 0
+        """The highest that some store was going to write, whether or not it came to that."""
+        self.edited_at = -1e9
+        """When somebody changed its route record by hand last, in whatever."""
+        self.rested_at = 0.0
+        """Since when its record says what state it is in."""
+        self.stood: list[tuple[float, RouteRecord]] = []
+        """Each record, with the time from which it stood."""
+        self.said: dict[int, tuple[str, str, str]] = {}
+        """What each epoch said, whoever wrote it."""
+        self.hand_at = -1e9
+        self.soak = WatchedSoak()
+        self.bodies: dict[tuple[str, str, str], set[Any]] = {}
+        self.scans: dict[tuple[str, str], float] = {}
+        self.seen_records: set[tuple[bytes, bytes]] = set()
+        self.carried: set[bytes] = set()
+        """Generations of either side that committed evidence says were on both."""
+        self.proved: set[tuple[bytes, bytes]] = set()
+        """Pairs of generations that evidence says were read on both sides."""
+
+    def since(self, begin: float, end: float) -> list[RouteRecord]:
+        """What the route said at some time from ``begin`` to ``end``, the newest last."""
+        later = [one for at, one in self.stood if begin <= at <= end]
+        earlier = [one for at, one in self.stood if at < begin][-1:]
+        return [*earlier, *later]
+
+    def hear(self, route: RouteRecord) -> None:
+        """The document says so from now on."""
+        self.max_epoch = max(self.max_epoch, route.epoch)
+        self.said.setdefault(route.epoch, authority(route))
+
+
+@dataclass(slots=True)
+class Scene:
+    """The world as the judges see it, and what they found."""
+
+    loop: SimLoop
+    schedule: Schedule
+    accounts: Mapping[str, Account]
+    writers: Writers
+    violations: list[Violation] = field(default_factory=list)
+
+    def break_(self, invariant: str, text: str) -> None:
+        self.violations.append(Violation(invariant, round(self.loop.time(), 3), text))
+
+    def places(self, case: Case, *accounts: str) -> list[Place]:
+        """All names of the move on these accounts, ascending."""
+        return sorted(
+            {
+                (container, name)
+                for account in accounts
+                for container, held in self.accounts[account].containers.items()
+                for name in held.blobs
+                if case.plan.area.takes(container, name)
+            }
+        )
+
+    def settle_in(self, case: Case, account: str) -> None:
+        """``account`` is the truth from now on, with all that strangers did to it before."""
+        for container, name in self.places(case, account):
+            self.accounts[account].containers[container].blobs[name].stray = False
+
+
+def authority(record: RouteRecord) -> tuple[str, str, str]:
+    return record.account, record.endpoint, record.mode
+
+
+def show(record: RouteRecord | None) -> str:
+    return f"{record.account} {record.mode} {record.epoch} run {record.run}" if record else "no record"

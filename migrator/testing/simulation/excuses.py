@@ -1,0 +1,126 @@
+"""What the judge lets pass, and for how long: an edit by hand, a person's decision, a state store that cannot know.
+
+Decides whether one finding follows honestly from something that a person did. Leaves what is a finding to the laws. Rule: an
+excuse ends. An edit excuses leases that were alive at it, of the account that it left; a decision excuses the very generations
+that it was made of; a store that was copied or put back is excused for the names that somebody touched without its knowledge,
+until it has learnt of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from migrator.client.follower import MAX_TTL_SECONDS, MAX_WRITE_SECONDS
+from migrator.model.routes import RouteDocument
+from migrator.model.schedule import PlannedMove
+from migrator.ports.state_store import ReplaceRanges
+from migrator.testing.simulation.blobs import Account, Blob
+from migrator.testing.simulation.cases import Case, Place
+from migrator.testing.simulation.loop import SimLoop
+from migrator.transfer.evidence import Evidence, generation_hash
+
+ANY_ACCOUNT = ""
+GRACE_SECONDS = 45.0
+"""After an edit by hand the tool may go on so long: a claim read 5 s ago, and requests already sent."""
+MAIN_STORE = 0
+
+
+class Excuses:
+    """Of one world. ``used``: how often each kind let something pass."""
+
+    def __init__(self, loop: SimLoop) -> None:
+        self._loop = loop
+        self.used: Counter[str] = Counter()
+        self._leases_until: dict[tuple[str, str], float] = {}
+        """By move and account: until when a lease may live that an edit by hand took the account from."""
+        self._stores: dict[str, int] = {}
+        """Which state store an engine has, where it is not the main one."""
+        self._deciding: set[str] = set()
+        self._touched: dict[tuple[str, Place], float] = {}
+        """By move: when the tool last did something to a name."""
+        self._unknown: dict[int, set[tuple[str, Place]]] = {MAIN_STORE: set()}
+        """By store: names that the tool touched without its knowledge."""
+
+    # Edits by hand.
+
+    def edited(self, case: Case, left: str, document: RouteDocument) -> None:
+        """A person took the route from the account ``left``, or changed what all clients are promised; ``document`` is what
+        they went by."""
+        ttl, longest = min(document.ttl_seconds, MAX_TTL_SECONDS), min(document.max_write_seconds, MAX_WRITE_SECONDS)
+        place = (str(case.plan.id), left)
+        until = self._loop.time() + ttl + longest
+        self._leases_until[place] = max(self._leases_until.get(place, until), until)
+
+    def has_lease_of_before(self, case: Case, account: str, until: float) -> bool:
+        """May somebody hold a lease of ``account`` until then, because he got it before an edit?"""
+        move = str(case.plan.id)
+        return until <= max(self._leases_until.get((move, one), -1.0) for one in (account, ANY_ACCOUNT))
+
+    def is_in_grace(self, case: Case) -> bool:
+        return self._loop.time() - case.hand_at < GRACE_SECONDS
+
+    # Decisions.
+
+    def may_decide(self, engine: str) -> None:
+        """Its operator said which side wins a conflict, or that the target is given up."""
+        self._deciding.add(engine)
+
+    def is_deciding(self, engine: str) -> bool:
+        return engine in self._deciding
+
+    # State stores that cannot know.
+
+    def has_store(self, engine: str, store: int) -> None:
+        if store != MAIN_STORE:
+            self._stores[engine] = store
+
+    def store_of(self, engine: str) -> int:
+        return self._stores.get(engine, MAIN_STORE)
+
+    def was_touched(self, case: Case, engine: str, place: Place) -> None:
+        """An engine did something to a name: the other stores do not know."""
+        key, store = (str(case.plan.id), place), self.store_of(engine)
+        self._touched[key] = self._loop.time()
+        for other, unknown in self._unknown.items():
+            if other != store:
+                unknown.add(key)
+
+    def came_from(self, store: int, origin: int, since: float) -> None:
+        """``store`` is what ``origin`` was at ``since``: it knows nothing of what happened later."""
+        later = {key for key, at in self._touched.items() if at >= since}
+        self._unknown[store] = self._unknown.get(store, set()) | self._unknown[origin] | later
+
+    def learnt(
+        self, engine: str, change: ReplaceRanges, peek: Callable[[str, str], Blob | None], plan: PlannedMove
+    ) -> None:
+        """A store has evidence of both sides again: from now on it knows these names."""
+        unknown = self._unknown[self.store_of(engine)]
+        mine = [key for key in unknown if key[0] == str(change.move) and key[1][0] == change.container]
+        for key in mine:
+            name = key[1][1]
+            source, target = (peek(account, name) for account in (plan.source, plan.target))
+            if source is None or target is None:
+                continue
+            pair = tuple(generation_hash(name, one.listed.etag) for one in (source, target))
+            for one in change.ranges:
+                record = Evidence.unpack(one.records).get(name)
+                if record is not None and not record.is_pending and (record.source, record.target) == pair:
+                    unknown.discard(key)
+
+    def is_unknown(self, case: Case, engine: str, place: Place) -> bool:
+        """Did the tool touch that name behind the back of this engine's store?"""
+        return (str(case.plan.id), place) in self._unknown[self.store_of(engine)]
+
+    # What is open at a switch.
+
+    def open_for(self, case: Case, engine: str, old: Account, *, is_abandoned: bool) -> set[str]:
+        """The excuses that stand open for anything of the move when its route leaves ``old``."""
+        found = {"given up"} if is_abandoned else set()
+        if self.has_lease_of_before(case, old.name, self._loop.time()):
+            found.add("lease of before an edit")
+        if any(row.kind == "decided" for row in case.exceptions.values()):
+            found.add("decided")
+        if any(move == str(case.plan.id) for move, _ in self._unknown[self.store_of(engine)]):
+            found.add("store cannot know")
+        return found

@@ -1,0 +1,135 @@
+"""The operator of a story: starts engines, changes his mind until it is calm, and then does what he is told.
+
+Decides which command comes next. Leaves what goes wrong meanwhile to ``troubles`` and its like, and engines to the world
+(``scenario``). Rule: in calm weather he is patient, reads why a move halted, and does just that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from migrator.engine.session import LOCK_TIMEOUT_SECONDS
+from migrator.errors import InternalError, LockedError, MigrateError, PlanError
+from migrator.model.moves import Direction, MoveState
+from migrator.model.values import replace
+from migrator.ports.state_store import SetControl
+from migrator.testing.memory_state import MemoryStateStore
+from migrator.testing.simulation.processes import Process
+
+if TYPE_CHECKING:
+    from migrator.testing.simulation.scenario import Scenario
+
+BACK = ("rollback-source", "rollback-target", "rollback-abandon")
+CALM_RUNS = 12
+
+
+class Operator:
+    """Of one story."""
+
+    def __init__(self, world: Scenario) -> None:
+        self._world = world
+
+    async def work(self) -> None:
+        """Until calm: start engines, kill and pause them, change one's mind; then let everything come to rest."""
+        self._world.crowd.start()
+        self._world.loop.create_task(self._calm_down(), name="calm", context=self._world.loop.world)
+        command = "apply"
+        while self._world.loop.time() < self._world.busy_seconds:
+            await self._run_one(command)
+            await asyncio.sleep(self._world.random.choice((0.1, 2.0, 30.0)))
+            command = self._next_command()
+        command = "apply"
+        for _ in range(CALM_RUNS):
+            for other in self._world.living():
+                await other.ended  # a person waits for the run that holds the lock
+            process = await self._run_one(command)
+            if _is_refused(process):
+                await asyncio.sleep(LOCK_TIMEOUT_SECONDS)  # the lock of a run that is gone: the next one takes it over
+            elif all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self._world.state.moves()):
+                break
+            self._world.oddities.help(self._world.state.moves())
+            self._world.troubles.help(self._world.state.moves())
+            command = self._advised(command) if process.node.alive else "apply"
+
+    async def _calm_down(self) -> None:
+        """Trouble until the busy time is over; then nobody holds, pauses or breaks anything any more."""
+        trouble = self._world.loop.create_task(
+            self._world.troubles.work(), name="trouble", context=self._world.loop.world
+        )
+        oddities = self._world.loop.create_task(
+            self._world.oddities.work(), name="oddities", context=self._world.loop.world
+        )
+        wholes = self._world.loop.create_task(self._world.wholes.work(), name="wholes", context=self._world.loop.world)
+        await asyncio.sleep(self._world.busy_seconds)
+        trouble.cancel()
+        oddities.cancel()
+        wholes.cancel()
+        self._world.oddities.end()
+        self._world.wholes.end()
+        for state in (self._world.state, *self._world.copies):
+            _clear_controls(state)
+
+    def _advised(self, command: str) -> str:
+        """What a patient operator does next, by what ``status`` says."""
+        moves = self._world.state.moves()
+        halted = [move for move in moves if move.state is MoveState.HALTED]
+        if (answer := self._world.wholes.answer()) is not None:
+            return answer
+        if any("--accept-deletes" in move.reason for move in halted):
+            return "retry-deletes"
+        if any("--on-conflict" in move.reason for move in halted) and command != "rollback-target":
+            return "rollback-target"
+        if any("the route document promises ttl" in move.reason for move in halted):
+            self._world.plan_durations(self._world.longest)
+        if halted and not command.startswith("retry"):
+            return "retry"
+        if any(move.direction is Direction.REVERSE and move.state is not MoveState.REVERSED for move in moves):
+            return "rollback"
+        return "apply"
+
+    def _some(self, *states: MoveState) -> bool:
+        return any(move.state in states for move in self._world.state.moves())
+
+    async def _run_one(self, command: str) -> Process:
+        process = self._world.start_engine(command)
+        await process.ended
+        if process.node.alive:
+            self._look_at(process, command)
+        return process
+
+    def _look_at(self, process: Process, command: str) -> None:
+        fault = process.task.exception() if not process.task.cancelled() else None
+        has_outcome = fault is None and not process.task.cancelled()
+        self._world.outages.judge_end(process, command, process.task.result() if has_outcome else None)
+        if fault is None:
+            self._world.note(
+                "ended", process.node.name, process.task.result() if not process.task.cancelled() else "cancelled"
+            )
+        elif isinstance(fault, MigrateError) and not isinstance(fault, InternalError):
+            self._world.note("refused", process.node.name, type(fault).__name__, str(fault))
+            if isinstance(fault, PlanError):
+                self._world.plan_durations(self._world.longest)
+        else:
+            self._world.note("crashed", process.node.name, repr(fault))
+            self._world.oracle.break_("engine-crash", f"{process.node.name} ({command}) ended with {fault!r}")
+
+    def _next_command(self) -> str:
+        if (answer := self._world.wholes.answer(at_once=False)) is not None:
+            return answer
+        draw = self._world.random.random()
+        if self._some(MoveState.HALTED, MoveState.REVERSED):
+            return self._world.random.choice(("retry", "retry", "retry-deletes", "apply", "rollback", *BACK))
+        if draw < 0.15:
+            return "rollback"
+        return "rollback-abandon" if draw < 0.17 else "apply"
+
+
+def _clear_controls(state: MemoryStateStore) -> None:
+    for control in state.controls():
+        state.commit([SetControl(replace(control, value={}))], token=None)
+
+
+def _is_refused(process: Process) -> bool:
+    task = process.task
+    return task.done() and not task.cancelled() and isinstance(task.exception(), LockedError)
