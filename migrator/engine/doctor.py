@@ -418,9 +418,9 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         text = f"the heartbeat of {who} is {-age:.0f} s in the future: the two machines' clocks disagree"
         yield Finding("warning", "clock", "lock", text, "set both by NTP")
     if not facts.is_at_work:
-        state = "is proven dead" if facts.is_proven_dead else "gave no sign of life"
+        state = "its process is dead, and gave" if facts.is_proven_dead else "it gave"
         left = longer(left, left_by(lock, is_dead=facts.is_proven_dead))
-        text = f"lock {lock.nonce} of {who} was not given back; it {state} for {age:.0f} s"
+        text = f"lock {lock.nonce} of {who} was not given back; {state} its last sign of life {age:.0f} s ago"
         when = "at once" if facts.is_proven_dead else "after it has watched that lock for half a minute"
         remedy = f"`migrate apply PLAN` takes over {when}"
         if left.seconds:

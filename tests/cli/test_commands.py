@@ -293,8 +293,17 @@ def test_hold_and_pause_are_wishes_in_the_journal(migrate: Migrate) -> None:
     assert {"kind": "pause", "until": None, "who": user()} in body["waves"][0]["waiting_for"]
     assert "Released" in migrate("release", "p.yaml", "--wave", "first").out
     assert "There was no hold" in migrate("release", "p.yaml", "--wave", "first").out
+    migrate("hold", "p.yaml")
+    assert (
+        "Still held: the whole plan, until `migrate release p.yaml`."
+        in migrate("release", "p.yaml", "--wave", "first").out
+    )
+    migrate("hold", "p.yaml", "--wave", "first")
+    said = migrate("release", "p.yaml").out
+    assert said == "Released: the whole plan.\nStill held: wave first, until `migrate release p.yaml --wave first`.\n"
+    assert migrate("release", "p.yaml", "--wave", "first").out == "Released: wave first.\n"
     assert migrate("unpause", "p.yaml").out == "The pause is over.\n"
-    assert len(migrate("history", "p.yaml").out.splitlines()) == 4
+    assert len(migrate("history", "p.yaml").out.splitlines()) == 8
 
 
 def test_throttle_is_a_wish_that_status_and_history_know(migrate: Migrate) -> None:
