@@ -240,7 +240,7 @@ _TEXTS = ("account", "endpoint", "lineage", "updated", "run")
 def _require_text(key: str, name: str, text: str) -> None:
     """Half a surrogate pair is JSON, and no UTF-8: what holds one could be read and never written again."""
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError(f"the route {_shown(key)} has half a character in its {name}")
+        raise ValueError(f"the route {_shown(key)} has an unpaired surrogate in its {name}")
     if name in ("updated", "run") and len(text) > MAX_NOTE:
         raise ValueError(f"the route {_shown(key)} has more than {MAX_NOTE} characters in its {name}")
 

@@ -282,7 +282,7 @@ def test_a_sample_and_what_is_known_already_say_what_was_not_looked_for(filled: 
     assert "not-looked-for" in {finding["code"] for finding in sampled["findings"]}
     cached = filled("plan", "p.yaml", "--inventory", "cached")
     assert cached.code == 0
-    assert "nothing is known of the size of north-america/web-tracking, north-america/email-events" in cached.out
+    assert "the size of north-america/web-tracking, north-america/email-events is unknown" in cached.out
 
 
 def test_a_plan_that_was_not_counted_cannot_be_saved_and_no_other_way_is_known(filled: Migrate) -> None:
