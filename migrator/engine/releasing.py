@@ -121,7 +121,9 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
                     hint="its writers stay blocked until it does; then migrate apply frees them first",
                 ) from fault
             if attempt == LOUD_ATTEMPTS:
-                mover.tell("warning", f"{mover.id}: writers are blocked: the route document does not answer; still retrying")
+                mover.tell(
+                    "warning", f"{mover.id}: writers are blocked: the route document does not answer; still retrying"
+                )
         await clock.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)] * (0.5 + clock.random()))
         attempt += 1
 
