@@ -145,12 +145,12 @@ def with_routes(
         record = known.get(planned.id, MoveRecord(planned.id, wave, planned.source, planned.target))
         endpoint = (addresses or {}).get(live_account(record))
         agreement = judge_route(record, route, lineage=state.lineage, endpoint=endpoint)
-        is_early = record.state in _EARLY or agreement is Agreement.OTHER_ADDRESS
-        if record.intent is None and is_early and agreement.is_disagreement:
+        if record.intent is None and agreement.is_disagreement:
             remedy = f"see migrate doctor; {hint_for(agreement, record)}"
             text = in_words(record, route, agreement, endpoint=endpoint)
             # What has a route is halted by its own claim; whatever else is under way is not kept from being watched.
-            severity: Severity = "warning" if record.ever_routed and has_begun else "error"
+            is_halted = record.state not in _EARLY or (record.ever_routed and has_begun)
+            severity: Severity = "warning" if is_halted else "error"
             found.append(Finding(severity, "route-disagrees", str(planned.id), text, remedy))
     found += [*_lineages(document), *_long_durations(schedule, document)]
     told = {finding.subject for finding in found}

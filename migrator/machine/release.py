@@ -23,11 +23,12 @@ def decide_release(current: RouteRecord | None, before: RouteRecord, fence: Rout
     Args:
         current: what the route document says now; None where it has no such record.
     Returns:
-        A record that keeps ``run`` and ``updated`` of ``current``; the caller may set them.
+        A record that keeps ``run`` and ``updated`` of ``current``; the caller may set them. Its endpoint is the fence's, which
+        an engine wrote.
     """
     if current is None or not (current.same_authority(fence) or current.same_authority(before)):
         return None
-    return replace(current, mode=READ_WRITE, epoch=current.epoch + 1)
+    return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch + 1)
 
 
 class Standing(StrEnum):

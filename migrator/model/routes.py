@@ -63,10 +63,13 @@ class RouteRecord:
     run: str
 
     def same_authority(self, other: RouteRecord | None) -> bool:
-        """Equal in what clients obey - account, endpoint, mode, epoch - and in lineage; ``run`` and ``updated`` aside."""
-        return other is not None and (
-            (self.account, self.endpoint, self.mode, self.epoch, self.lineage)
-            == (other.account, other.endpoint, other.mode, other.epoch, other.lineage)
+        """Equal in what clients obey - account, endpoint, mode, epoch - and in lineage; ``run`` and ``updated`` aside. Two
+        spellings of an endpoint are one: a hand that added a slash to an open fence must not keep its writers out."""
+        return (
+            other is not None
+            and (self.account, self.mode, self.epoch, self.lineage)
+            == (other.account, other.mode, other.epoch, other.lineage)
+            and same_address(self.endpoint, other.endpoint)
         )
 
     def is_at(self, endpoint: str | None) -> bool:
