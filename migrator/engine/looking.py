@@ -62,9 +62,9 @@ async def look(schedule: Schedule, world: World, moves: Sequence[PlannedMove], m
     if mode == "full":
         await asyncio.gather(*(watch.nobodys_of(source) for source in sorted({move.source for move in moves})))
     else:
-        text = f"what a move cannot keep (snapshots, versions, leases, archived blobs) was not looked for with --inventory {mode}"
+        text = f"what a move cannot keep (snapshots, versions, leases, archived blobs) was not looked for now (inventory: {mode})"
         seen.findings.append(
-            Finding("info", "not-looked-for", "accounts", text, "look with --inventory full before apply")
+            Finding("info", "not-looked-for", "accounts", text, "`migrate plan PLAN` looks for it, unless it has")
         )
     seen.findings.sort(key=lambda finding: (finding.code, finding.subject))
     seen.inventories = {move.id: seen.inventories[move.id] for move in moves if move.id in seen.inventories}

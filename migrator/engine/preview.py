@@ -127,7 +127,7 @@ def _unread(moves: list[PlannedMove], seen: Seen, inventories: Mapping[MoveId, I
         found.append(Finding("info", "inventory-declared", "inventory", text, "count with --inventory full or sample"))
     if names := by_origin.get(""):
         text = f"the size of {_some(names)} is unknown: its dates are lower bounds"
-        remedy = "count with --inventory full or sample, or write the region's `inventory`"
+        remedy = "`migrate plan PLAN` counts what it can read; where it cannot yet, write the region's `inventory`"
         found.append(Finding("warning", "inventory-unknown", "inventory", text, remedy))
     return found
 

@@ -367,7 +367,8 @@ def test_an_apply_that_comes_back_looks_only_at_what_may_begin(migrate: Migrate,
     assert migrate("apply", "p.yaml", "--yes", "--wave", "first").code == 0
     assert asked(europe) == looked
     third = migrate("apply", "p.yaml", "--yes", "--no-wait")
-    assert "was not looked for with --inventory cached" in third.out
+    assert "was not looked for now (inventory: cached)" in third.out
+    assert "  remedy: `migrate plan p.yaml` looks for it, unless it has" in third.out, "apply has no --inventory"
     kept = json.loads(migrate("status", "p.yaml", "--json").out)["waves"][1]["outcome"]
     assert kept["requests"]["forecast"] > 0
 
