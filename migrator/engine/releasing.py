@@ -55,6 +55,7 @@ async def release(mover: Mover, why: str) -> None:
     Raises:
         RouteDisagreement: the record cannot be explained by this cut-over; nothing was written.
         CloudError: the route document did not answer for RELEASE_SECONDS; the fence stays on record.
+        StateFull: the writers are free, and it cannot be written down.
     """
     intent = mover.record.intent
     if intent is None:
@@ -68,7 +69,10 @@ async def release(mover: Mover, why: str) -> None:
         f = mover.record.figures
         mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)
         figures = replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent))
-        await mover.surely(lambda: _released(mover, found, why, figures), within=mover.no_longer_than())
+        # A full disk is not waited for: policies are still revoked, and the guardian puts them back when this run has ended.
+        await mover.surely(
+            lambda: _released(mover, found, why, figures), within=mover.no_longer_than(), full_within=0.0
+        )
         if not mover.fence_begun:
             mover.shared.desk.doubt(mover.id)
     mover._claim_at = -1e9
