@@ -28,6 +28,8 @@ MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 """A larger document is refused unread; so is one that would be larger once all its records are written in full."""
 MAX_EPOCH = 2**53 - 1
 """The last whole number that every JSON reader keeps exactly."""
+LAST_FENCED = MAX_EPOCH - 2**20
+"""No fence has a later epoch: what is fenced can be released and switched, whatever a hand writes in between."""
 MAX_NOTE = 128
 """Characters of ``run`` and of ``updated``."""
 _FRAME_BYTES = 160
