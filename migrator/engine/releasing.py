@@ -13,7 +13,7 @@ from migrator.engine import enforcing
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
 from migrator.machine.agreement import Agreement
 from migrator.machine.events import Event
-from migrator.machine.release import Standing, explain, is_older_fence
+from migrator.machine.release import Standing, explain, is_fence_by_hand
 from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
@@ -101,8 +101,9 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
         try:
             found = (await desk.to_release()).get(str(mover.id))
             standing, above = explain(found, intent), 0
-            if found is not None and is_older_fence(found, intent, run=mover.shared.run.id):
-                # Put back by hand from an old copy: nobody else would ever open it, and followers may have seen our own.
+            if found is not None and is_fence_by_hand(found, intent, run=mover.shared.run.id):
+                # Put back by hand, under an old epoch or a new one: nobody else would ever open it, and followers may have
+                # seen our own.
                 standing, above = Standing.FENCED, intent.fence.epoch
             if found is None or standing is Standing.UNEXPLAINED:
                 raise RouteDisagreement(
