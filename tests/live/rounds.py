@@ -44,6 +44,8 @@ SHORT_PATIENCE_SECONDS = 200.0
 ENDING_SECONDS = 120.0
 """For a customer to end: its last request may have to be tried again."""
 EDGE_SECONDS = 3.0
+NOT_OBEYED = ("its mode changed within epoch", "its epoch went back from")
+"""What followers say of a record that somebody edited without a later epoch, until there is one: they write nothing."""
 
 PLAN = """\
 version: 1
@@ -102,6 +104,8 @@ class Leg:
     cancelled: list[float] = field(default_factory=list)
     """Seconds of the fences that were released."""
     troubles: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
+    """Why writers refused to follow the route, where nobody had edited it within an epoch."""
     needed: list[str] = field(default_factory=list)
     """For what the run halted: a person would have had to come."""
 
@@ -259,6 +263,7 @@ class Round:
             acknowledged=len(mine),
             phases=_phases([at for at, _, _ in mine], entries),
             lost=[*written.surprises, *self._compare(written, live)],
+            unusable=[why for at, why in written.unusable if at >= begun and not _is_expected(why, troubles)],
             split=[f"epoch {epoch}: {sorted(names)}" for epoch, names in written.accounts.items() if len(names) > 1],
             reads=sum(one["reads"] for one in told),
             failed_reads=[line for one in told for line in one["failed"]],
@@ -409,6 +414,11 @@ def _wait_ready(log: Path, process: subprocess.Popen[str], begun: int) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("a writer does not begin")
+
+
+def _is_expected(why: str, troubles: Sequence[Trouble]) -> bool:
+    is_by_hand = any(trouble.kind == "there-and-back" for trouble in troubles)
+    return is_by_hand and any(words in why for words in NOT_OBEYED)
 
 
 def _changes(entries: Sequence[dict[str, Any]]) -> list[tuple[float, str]]:

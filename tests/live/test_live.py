@@ -22,6 +22,7 @@ def check(leg: Leg, minimum: int) -> None:
     print(f"\n{leg.told()}")
     assert leg.lost == []
     assert leg.split == []
+    assert leg.unusable == []
     assert leg.failed_reads == []
     assert leg.needed == []
     assert leg.reads > minimum

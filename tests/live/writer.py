@@ -166,7 +166,7 @@ class Writer:
                 if self.stopping:
                     raise
                 if self.held and isinstance(fault, RouteUnusable):
-                    self.log.line("surprise", name=name, why=str(fault))
+                    self.log.line("unusable", name=name, why=str(fault))
                 has_waited = True
                 time.sleep(0.1)
         if has_waited:
