@@ -115,17 +115,15 @@ def _freeze_end(freezes: Sequence[Freeze], at: datetime) -> datetime | None:
 
 
 def _window_from(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
-    """``at`` if a window is open then, else the begin of the next one. A day of the next block may begin earlier than one of
-    this block: local days begin up to 14 hours before, or 12 hours after, those of UTC."""
+    """``at`` if a window is open then, else the begin of the next one."""
     if not windows:
         return at
-    begins = []
     for block in _blocks(at, _WEEKS_AHEAD):
         stretches = _opened(tuple(windows), block)
         number = bisect_right(stretches, at, key=_end)
         if number < len(stretches):
-            begins.append(max(at, stretches[number][0]))
-    return min(begins, default=None)
+            return max(at, stretches[number][0])
+    return None
 
 
 def _window_end(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:

@@ -7,6 +7,7 @@ version of that object. Writes ``{"reads": N, "stale": N, "failed": [...]}`` int
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -16,10 +17,10 @@ from random import Random
 from typing import Any
 
 from azure.core.exceptions import AzureError
-from azure.storage.blob import ExponentialRetry
+from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
 from migrator.client import SyncRoutes
-from tests.live.writer import Order, client
+from tests.live.writer import API, Order
 
 
 def is_whole(name: str, body: bytes) -> bool:
@@ -42,7 +43,10 @@ def main() -> int:
             name = f"hot/{chance.randrange(order.number)}-{chance.randrange(order.hot):03d}"
             where = routes.resolve(order.region, order.area)
             if where.endpoint not in clients:
-                clients[where.endpoint] = client(order, where.endpoint, retry)
+                text = os.environ[order.credentials[where.endpoint]]
+                clients[where.endpoint] = BlobServiceClient.from_connection_string(
+                    text, api_version=API, retry_policy=retry
+                )
             try:
                 body = clients[where.endpoint].get_blob_client(order.container, name).download_blob().readall()
                 if not is_whole(name, body):

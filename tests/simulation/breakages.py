@@ -458,16 +458,6 @@ def a_halt_leaves_the_live_alone():
     )
 
 
-def only_old_copies_are_put_back():
-    """A fence that a hand puts back under a later epoch is somebody's whom nobody knows."""
-    right = releasing.is_fence_by_hand
-
-    def is_fence_by_hand(current, intent, *, run):
-        return right(current, intent, run=run) and current.epoch < intent.before.epoch
-
-    return patched(releasing, "is_fence_by_hand", is_fence_by_hand)
-
-
 def fences_for_what_is_not_there():
     """A fence is begun although the last pass found an object that the service is not done with."""
     return patched(carry, "_not_there_yet", lambda mover: None)
@@ -482,6 +472,17 @@ def heartbeats_by_their_age():
         return lock if is_old else None
 
     return patched(pulse, "silent", silent)
+
+
+def a_signal_cuts_off_the_end():
+    """Whoever is stopped while he ends does not get to the end."""
+
+    def stop(self):
+        self._stopped = True
+        if self._main is not None:
+            self._main.cancel()
+
+    return patched(rollout.Rollout, "stop", stop)
 
 
 BREAKAGES = {
@@ -520,7 +521,7 @@ BREAKAGES = {
         a_refused_end_keeps_the_lock,
         a_halt_leaves_the_live_alone,
         fences_for_what_is_not_there,
-        only_old_copies_are_put_back,
         heartbeats_by_their_age,
+        a_signal_cuts_off_the_end,
     )
 }

@@ -13,6 +13,7 @@ from collections import Counter
 
 from migrator.testing.simulation.history import Report
 from migrator.testing.simulation.many import breakage_of, stories
+from migrator.testing.simulation.reach import ARGUED, never
 from migrator.testing.simulation.scenario import run
 
 
@@ -44,11 +45,15 @@ def _many(seeds: range, breakage: str | None, stop_after: int, processes: int) -
     seconds, done, failing, unfinished = 0.0, 0, 0, 0
     kinds: Counter[str] = Counter()
     totals: Counter[str] = Counter()
+    reached: Counter[str] = Counter()
+    excused: Counter[str] = Counter()
     for told, took in stories(seeds, breakage, processes):
         seconds += took
         for one in told:
             done += 1
             totals.update(one.figures)
+            reached.update(one.reached)
+            excused.update(one.excused)
             if one.is_unfinished:
                 unfinished += 1
                 print(f"seed {one.seed}: unfinished", flush=True)
@@ -61,6 +66,11 @@ def _many(seeds: range, breakage: str | None, stop_after: int, processes: int) -
             break
     print(f"{done} seeds; {failing} with violations; {unfinished} unfinished; {done / seconds:.1f} seeds/s per core")
     print("a seed on average: " + ", ".join(f"{name} {total / done:.1f}" for name, total in totals.items()))
+    print(f"{totals['switches']} switches; {totals['judged by all laws']} judged by all laws")
+    if excused:
+        print("excuses: " + ", ".join(f"{name} {count}" for name, count in excused.most_common()))
+    blind = [one for one in never(reached) if one not in ARGUED]
+    print(f"never reached: {', '.join(blind) or 'nothing'} (and {len(ARGUED)} that need not be)")
     for kind, count in kinds.most_common():
         print(f"  {kind}: {count} seeds")
     return 1 if failing or unfinished else 0

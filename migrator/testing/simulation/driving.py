@@ -38,4 +38,4 @@ async def real_engine(schedule: Schedule, doors: Doors, run: Run, command: str) 
         if outcome.code == "halted":  # it says what else there is; this operator reads it
             outcome = await rollout.retry(reason="simulated", who="operator", accept_deletes=accepted, adopt_route=True)
         return outcome
-    return await rollout.apply()
+    return await rollout.apply(wait=command != "apply-no-wait")

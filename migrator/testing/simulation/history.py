@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,10 @@ class Report:
     is_unfinished: bool = False
     """At the end of time something was still going on: no broken promise, but worth a look."""
     figures: dict[str, Any] = field(default_factory=dict)
+    reached: Counter[str] = field(default_factory=Counter)
+    """How often what came to pass, by its name in ``reach``."""
+    excused: Counter[str] = field(default_factory=Counter)
+    """In how many switches which excuse was open, and what was let pass."""
 
     @property
     def history(self) -> list[tuple[Any, ...]]:

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Told:
     violations: tuple[Violation, ...]
     is_unfinished: bool
     figures: dict[str, float]
+    reached: Counter[str]
+    excused: Counter[str]
 
 
 def tell(seeds: Sequence[int], breakage: str | None) -> tuple[list[Told], float]:
@@ -49,7 +52,7 @@ def tell(seeds: Sequence[int], breakage: str | None) -> tuple[list[Told], float]
     told = []
     for seed in seeds:
         report = run(seed, breakage=breakage_of(breakage))
-        told.append(Told(seed, report.violations, report.is_unfinished, report.figures))
+        told.append(Told(seed, report.violations, report.is_unfinished, report.figures, report.reached, report.excused))
     return told, time.process_time() - begun
 
 

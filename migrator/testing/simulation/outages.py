@@ -26,6 +26,9 @@ AWAY_CHANCE, BUSY_CHANCE, CLOCK_CHANCE = 0.3, 0.25, 0.2
 AWAY_SECONDS = (30.0, 60.0, 200.0)
 BUSY_SECONDS = (0.5, 5.0, 20.0)
 CLOCK_SECONDS = (-7200.0, -600.0, -40.0, 40.0, 600.0, 1800.0)
+FULL_CHANCE = 0.1
+FULL_SECONDS = (60.0, 200.0)
+"""Until somebody makes room: longer than a run waits for a store, so that its lock stays."""
 APART_SECONDS = 25.0
 """Between two stretches: a run that ends tries for longer than one to give its lock back."""
 BLIPS = (": no answer", ": it is busy", "cannot write the state store", "it vanished")
@@ -49,7 +52,12 @@ class Outages:
             for name, wire in world.wires.items():
                 self._away[name] = self._stretches(away, 1 / 150.0, AWAY_SECONDS)
                 wire.is_away = self._is_away(name)
+            world.reached["world an account away"] += 1
         self._busy = self._stretches(busy, 1 / 60.0, BUSY_SECONDS) if busy.random() < BUSY_CHANCE else []
+        world.reached["world a busy store"] += len(self._busy)
+        full = Random(f"{world.seed}/full store")
+        self._full = self._stretches(full, 1 / 300.0, FULL_SECONDS) if full.random() < FULL_CHANCE else []
+        world.reached["world a full store"] += len(self._full)
 
     def _stretches(self, chance: Random, rate: float, lengths: tuple[float, ...]) -> list[Stretch]:
         found: list[Stretch] = []
@@ -67,12 +75,18 @@ class Outages:
         """Before each write of an engine to the state store."""
         if self._busy and _within(self._busy, self._world.loop.virtual_now):
             raise StateError("cannot write the state store simulated: another program keeps it locked")
+        if self._is_full():
+            raise StateError("cannot write the state store simulated: database or disk is full")
+
+    def _is_full(self) -> bool:
+        return bool(self._full) and _within(self._full, self._world.loop.virtual_now)
 
     def steps(self, boot: str) -> tuple[tuple[float, float], ...]:
         """When the clock of a machine is set, and by how much."""
         world = self._world
         if Random(f"{world.seed}/clocks").random() >= CLOCK_CHANCE:
             return ()
+        world.reached["world a clock that is set"] += 1
         chance = Random(f"{world.seed}/clocks/{boot}")
         found = [(chance.uniform(0.0, world.busy_seconds), chance.choice(CLOCK_SECONDS)) for _ in range(2)]
         back = [(world.busy_seconds, -by) for _, by in found if by < 0]
@@ -100,7 +114,7 @@ class Outages:
         """A run ended by itself."""
         world = self._world
         lock, run = world.state.lock(), f"run-{process.node.name.rpartition('-')[2]}"
-        if lock is not None and lock.run == run:
+        if lock is not None and lock.run == run and not self._is_full():
             world.oracle.break_("lock-kept", f"{process.node.name} ended and keeps its lock")
         if command != "apply" or outcome is None or outcome.code not in ("halted", "done"):
             return

@@ -15,6 +15,7 @@ from migrator.model.moves import Direction, MoveState
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
+from migrator.testing.simulation.calendars import NO_WAIT_SECONDS
 from migrator.testing.simulation.processes import Process
 
 if TYPE_CHECKING:
@@ -36,13 +37,17 @@ class Operator:
         self._world.loop.create_task(self._calm_down(), name="calm", context=self._world.loop.world)
         command = "apply"
         while self._world.loop.time() < self._world.busy_seconds:
+            command = self._world.calendar.impatient(command)
             await self._run_one(command)
+            if command == "apply-no-wait":
+                await asyncio.sleep(NO_WAIT_SECONDS)
             await asyncio.sleep(self._world.random.choice((0.1, 2.0, 30.0)))
             command = self._next_command()
         command = "apply"
         for _ in range(CALM_RUNS):
             for other in self._world.living():
                 await other.ended  # a person waits for the run that holds the lock
+            self._world.calendar.approve()
             process = await self._run_one(command)
             if _is_refused(process):
                 await asyncio.sleep(LOCK_TIMEOUT_SECONDS)  # the lock of a run that is gone: the next one takes it over
@@ -67,6 +72,7 @@ class Operator:
         wholes.cancel()
         self._world.oddities.end()
         self._world.wholes.end()
+        self._world.calendar.approve()
         for state in (self._world.state, *self._world.copies):
             _clear_controls(state)
 

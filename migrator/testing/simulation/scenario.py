@@ -25,10 +25,11 @@ from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import replace
-from migrator.ports.state_store import AddJournal, SaveMove
+from migrator.ports.state_store import SaveMove
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, NameOrder, Sender
+from migrator.testing.simulation.calendars import Calendar
 from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.clients import (
     initial,
@@ -41,6 +42,7 @@ from migrator.testing.simulation.driving import Engine, real_engine
 from migrator.testing.simulation.guardian import SimGuardian
 from migrator.testing.simulation.hands import FrailHands
 from migrator.testing.simulation.history import Report
+from migrator.testing.simulation.interrupts import Interrupts
 from migrator.testing.simulation.loop import (
     WORLD_BEGINS,
     BusyLoopError,
@@ -57,6 +59,7 @@ from migrator.testing.simulation.outages import Outages
 from migrator.testing.simulation.person import Operator
 from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.processes import Process
+from migrator.testing.simulation.reach import Steps, counting, read_off
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.testing.simulation.store import Wire
@@ -89,8 +92,11 @@ class Silent:
 class Scenario:
     """The world of a seed, and the operator in it."""
 
-    def __init__(self, seed: int, engine: Engine) -> None:
+    def __init__(self, seed: int, engine: Engine, reached: Counter[str] | None = None) -> None:
         self.seed = seed
+        self.reached: Counter[str] = Counter() if reached is None else reached
+        """What came to pass, by its name in ``reach``."""
+        self.steps = Steps(self.reached)
         self.random = random = Chance(f"scenario {seed}")
         is_apart = sorts_apart(seed)
         self.terrain: Terrain = make_terrain(random, is_apart=is_apart)
@@ -100,6 +106,8 @@ class Scenario:
         self.credential_seconds = random.choice(CREDENTIAL_SECONDS)
         self.loop = SimLoop(until=self.busy_seconds + 4000.0)
         self.engine = engine
+        self.calendar = Calendar(self)
+        self.schedule = self.calendar.enter(self.schedule)
         self.notes: list[tuple[float, tuple[Any, ...]]] = []
         self.writers = Writers()
         self.accounts = {
@@ -126,6 +134,7 @@ class Scenario:
         self.nodes: list[Node] = []
         self._starts = 0
         self.numbers = numbers()
+        self.interrupts = Interrupts(self)
         self.troubles = Troubles(self)
         self.crowd = Crowd(self)
         self.oddities = Oddities(self)
@@ -230,7 +239,8 @@ class Scenario:
         for change in changes:
             if isinstance(change, SaveMove):
                 self.outages.judge_record(node, change.move)
-                self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
+                self.steps.saved(change.move)
+                self.interrupts.saved(node, change.move)
         self.oracle.committed(node, changes)
 
     def _fill(self) -> None:
@@ -403,7 +413,11 @@ class Scenario:
             node.on_death.clear()
             node.kill()
         self.loop.discard()
-        return Report(self.seed, tuple(self.oracle.violations), self.notes, moves, is_unfinished, figures)
+        self.reached.update(read_off(self.notes))
+        excused = self.oracle.switches.excused + self.oracle.excuses.used
+        return Report(
+            self.seed, tuple(self.oracle.violations), self.notes, moves, is_unfinished, figures, self.reached, excused
+        )
 
 
 def _resolve(future: asyncio.Future[None]) -> None:
@@ -417,13 +431,16 @@ def _number(node: Node) -> int:
 
 def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None) -> Report:
     """The story of ``seed``. ``breakage`` makes a context in which something is deliberately broken."""
+    reached: Counter[str] = Counter()
     with (
         warnings.catch_warnings(),
         without_collector(),
         slow_looks(),
         small_ranges(seed),
+        counting(reached),
         breakage() if breakage else contextlib.nullcontext(),
     ):
         # A process that dies on its first step leaves coroutines behind that never began.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        return Scenario(seed, engine).play()
+        report = Scenario(seed, engine, reached).play()
+    return report

@@ -71,7 +71,7 @@ class Wholes:
         between an application may make it anew."""
         account = self._live(move)
         name = self._pick(account, move)
-        if account is None or name is None or any(blob.listed.copy_pending for blob in self._blobs(account, name)):
+        if account is None or name is None or any(_is_busy(blob) for blob in self._blobs(account, name)):
             return
         held = account.containers.pop(name)
         names = {one for one in held.blobs if move.area.takes(name, one)}
@@ -100,7 +100,7 @@ class Wholes:
         is_theirs = any(one.is_glob for one in move.area.selectors)
         if account is None or name is None or not is_theirs or route is None or route.mode != READ_WRITE:
             return
-        if any(blob.listed.copy_pending for blob in self._blobs(account, name)):
+        if any(_is_busy(blob) for blob in self._blobs(account, name)):
             return
         for blob in self._blobs(account, name):
             account.leases.pop((name, blob.listed.name), None)
@@ -136,3 +136,8 @@ class Wholes:
             return None
         theirs = asked - {one.name for one in self._away}
         return f"retry-containers {','.join(sorted(theirs))}" if theirs else None
+
+
+def _is_busy(blob: Blob) -> bool:
+    """The service is not done with it: what it was going to do would come to nothing in a container that is put aside."""
+    return blob.listed.copy_pending or bool(blob.listed.rehydrating)

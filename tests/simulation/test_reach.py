@@ -1,0 +1,59 @@
+"""The simulated world shows its blind spots: whatever no story reaches is on a list, with a reason."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import migrator.engine
+import migrator.transfer
+from migrator.machine.transitions import ROWS
+from migrator.testing.simulation import run
+from migrator.testing.simulation.reach import ARGUED, EVENTS, everything, never
+from migrator.transfer.decide import Verb
+
+SEEDS = 400
+TELLERS = {"event", "tell"}
+
+
+def events_in(package):
+    for path in Path(package.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TELLERS:
+                first = node.args[0] if node.args else None
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    yield first.value
+
+
+def test_the_list_of_events_is_the_engine_s():
+    assert set(events_in(migrator.engine)) | set(events_in(migrator.transfer)) == set(EVENTS)
+
+
+def test_every_row_and_every_verb_can_be_counted():
+    names = everything()
+    assert len(names) == len(set(names))
+    assert sum(name.startswith("row ") for name in names) == len(ROWS)
+    assert sum(name.startswith("verb ") for name in names) == len(Verb)
+
+
+def test_whatever_need_not_be_reached_is_something_that_could_be():
+    assert set(ARGUED) <= set(everything())
+
+
+def test_what_no_story_reached_has_no_count():
+    assert "verb skip" in never({})
+    assert "verb skip" not in never({"verb skip": 1})
+
+
+@pytest.mark.slow
+def test_no_spot_is_blind_without_a_reason():
+    reached = {}
+    switches = judged = 0
+    for seed in range(SEEDS):
+        report = run(seed)
+        for name, count in report.reached.items():
+            reached[name] = reached.get(name, 0) + count
+        switches += report.figures["switches"]
+        judged += report.figures["judged by all laws"]
+    assert set(never(reached)) <= set(ARGUED)
+    assert judged > 0.9 * switches
