@@ -79,13 +79,14 @@ class Rollout:
         self._fleet = Fleet(shared, flush=self._own_traffic.flush)
         self._pacing = Pacing(self._fleet, self._limits)
         self._main: asyncio.Task[Outcome] | None = None
-        self._stopped = False
+        self._stopped = self._is_ending = False
         self._may_be_lost: frozenset[str] = frozenset()
 
     def stop(self) -> None:
-        """Ask the run to end now: open fences are released, state is saved, the outcome is ``interrupted``."""
+        """Ask the run to end now: open fences are released, state is saved, the outcome is ``interrupted``. One that is ending
+        anyway ends as it was going to: it must still give its lock back."""
         self._stopped = True
-        if self._main is not None:
+        if self._main is not None and not self._is_ending:
             self._main.cancel()
 
     async def apply(
@@ -198,6 +199,7 @@ class Rollout:
     # One run around each of them.
 
     async def _guarded(self, work: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        self._is_ending = False
         self._main = asyncio.create_task(self._with_lock(work))
         try:
             return await asyncio.shield(self._main) if self._stopped else await self._main
@@ -236,6 +238,7 @@ class Rollout:
             )
             raise
         finally:
+            self._is_ending = True
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
@@ -254,7 +257,7 @@ class Rollout:
     async def _end_counting(self) -> None:
         """A store that refuses the last counts keeps the mark of a run that did not end: the next one knows of a gap then."""
         try:
-            await surely(self.world.clock, self._own_traffic.end, within=CLOSING_SECONDS, full_within=0.0)
+            await surely(self.world.clock, self._own_traffic.end, within=CLOSING_SECONDS)
         except StateError as fault:
             self.world.reporter.event("warning", None, f"the last requests were not counted: {fault.message}")
 

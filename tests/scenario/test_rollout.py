@@ -166,6 +166,20 @@ async def test_stop_in_the_fence_releases_it(small):
     assert small.state().move(ID).state is MoveState.CATCHING_UP
 
 
+async def test_a_signal_in_the_end_of_a_run_changes_nothing_of_it(small):
+    await small.fill(3)
+    rollout = small.rollout()
+    right = rollout._end_counting
+
+    async def end():
+        rollout.stop()
+        await right()
+
+    rollout._end_counting = end
+    assert (await rollout.apply()).code == "done"
+    assert small.state().lock() is None
+
+
 async def test_two_applies_at_once_the_second_names_the_holder(small):
     await small.fill(5)
     small.change_wave(soak_seconds=60.0)
