@@ -20,13 +20,13 @@ async def naive_engine(schedule, doors, run, command):
         if key in document.routes and document.routes[key].account == move.target:
             continue
         if key not in document.routes:
-            record = RouteRecord(move.source, f"https://{move.source}", "read-write", 1, "l", "", run.id)
+            record = RouteRecord(move.source, schedule.accounts[move.source].endpoint, "read-write", 1, "l", "", run.id)
             await doors.router.swap(document.with_record(key, record), expected_etag=seen.etag)
         for _ in range(3):
             await _sync(doors, move)
         seen = await doors.router.read()
         old = seen.document.routes[key]
-        new = replace(old, account=move.target, epoch=old.epoch + 1)
+        new = replace(old, account=move.target, endpoint=schedule.accounts[move.target].endpoint, epoch=old.epoch + 1)
         await doors.router.swap(seen.document.with_record(key, new), expected_etag=seen.etag)
         lock = doors.state.lock()
         if lock is not None:

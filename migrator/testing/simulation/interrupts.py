@@ -1,7 +1,7 @@
 """Signals: somebody presses Ctrl-C, or an orchestrator sends SIGTERM, while a move is in some state; once, or twice.
 
 Decides when. What a run makes of the first is the engine's (``Rollout.stop``); at the second a process ends at once. Rules:
-chance is drawn from a stream of its own; they come in calm weather too, where most cut-overs are, but only a few times in a story.
+chance is drawn from a stream of its own; they come in calm weather too, where most cut-overs are, but only some times in a story.
 """
 
 from __future__ import annotations
