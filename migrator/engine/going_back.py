@@ -136,6 +136,8 @@ async def _one_back(
         try:
             if mover.record.ever_routed:
                 await preflight.claim(mover)
+            elif (elsewhere := await _elsewhere(mover)) is not None:
+                return Outcome("halted", (elsewhere,))
         except Halt as halt:
             return Outcome("halted", (halt.reason,))
         if mover.record.intent is not None:
@@ -152,6 +154,15 @@ async def _one_back(
         were = "objects were" if kept > 1 else "object was"
         said += f"; {kept:,} {were} saved under .migrate/saved before losing, migrate history says where"
     return Outcome("done", (said,))
+
+
+async def _elsewhere(mover: Mover) -> str | None:
+    """Why a move of which this store knows no route is not at its source, as far as the document says: a store that was put
+    back from a backup made before the move began knows nothing of a switch, and "back at its source" would be no truth."""
+    if mover.record.intent is not None:
+        return None  # said of every move, below
+    disagreement = adopting.disagreement(mover, await mover.shared.desk.record(mover.id))
+    return None if disagreement is None else f"cannot roll back {mover.id}: {disagreement}"
 
 
 def _leave_behind(mover: Mover, abandon: Abandon | None) -> None:

@@ -56,3 +56,15 @@ async def test_a_fence_of_another_store_is_left_alone(small):
     assert (await small.rollout().apply()).code == "halted"
     assert (await small.route()).mode == READ_ONLY
     assert small.state().move(ID).state is MoveState.HALTED
+
+
+async def test_a_way_back_is_not_done_where_the_route_says_that_customers_are_elsewhere(small):
+    """The store was put back from a backup made before the move began, and the customers had been switched."""
+    await small.fill(2)
+    await put_route(small, account="dst", epoch=6)
+    assert (await small.rollout().apply()).code == "halted"
+    outcome = await small.rollout().rollback()
+    assert outcome.code == "halted"
+    assert "the route says dst, read-write, epoch 6" in outcome.reasons[0]
+    assert "retry --adopt-route" in outcome.reasons[0]
+    assert small.state().move(ID).state is MoveState.HALTED

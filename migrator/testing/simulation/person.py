@@ -80,7 +80,8 @@ class Operator:
         """What a patient operator does next, by what ``status`` says."""
         moves = self._world.state.moves()
         halted = [move for move in moves if move.state is MoveState.HALTED]
-        if (answer := self._world.wholes.answer()) is not None:
+        # Told that the container is there again, he asks without it.
+        if not command.startswith("retry-containers") and (answer := self._world.wholes.answer()) is not None:
             return answer
         if any("--accept-deletes" in move.reason for move in halted):
             return "retry-deletes"
@@ -88,7 +89,7 @@ class Operator:
             return "rollback-target"
         if any("the route document promises ttl" in move.reason for move in halted):
             self._world.plan_durations(self._world.longest)
-        if halted and not command.startswith("retry"):
+        if halted and (command.startswith("retry-containers") or not command.startswith("retry")):
             return "retry"
         if any(move.direction is Direction.REVERSE and move.state is not MoveState.REVERSED for move in moves):
             return "rollback"
