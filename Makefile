@@ -47,6 +47,10 @@ lint: $(VENV) ## style, format, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: quick
+quick: $(VENV) ## the law, judgement and the walls between rooms: seconds, after each save
+	$(BIN)/python -m pytest -q -p no:cacheprovider $(wildcard tests/test_*.py) tests/unit/machine tests/unit/gates tests/unit/model
+
 .PHONY: check
 check: lint $(AZURITE) ## lint and the quick tests: for every change
 	$(PYTEST) -m "not system and not live and not crash and not slow"
@@ -55,6 +59,18 @@ check: lint $(AZURITE) ## lint and the quick tests: for every change
 test: lint $(AZURITE) ## lint and every test that needs pip and npm only; at the end one short round of `make live`
 	$(PYTEST) -m "not system and not live"
 	$(BIN)/python -m pytest -q -s -m live tests/live
+
+# TESTS=tests/unit measures a part of them: most rooms are then below their floors.
+TESTS ?= tests
+COVERED := .build/coverage
+.PHONY: coverage
+coverage: $(AZURITE) ## branch coverage of the quick tests by room; fails below a floor; RAISE=1 lifts the floors
+	@rm -rf $(COVERED) && mkdir -p $(COVERED)
+	$(BIN)/python -m coverage run -m pytest -q -n $(WORKERS) --dist loadfile \
+		-m "not system and not live and not crash and not slow" $(TESTS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage json --quiet -o $(COVERED)/report.json
+	@$(BIN)/python -m tests.coverage $(COVERED)/report.json $(if $(RAISE),--raise)
 
 SEEDS ?= 400
 .PHONY: simulate

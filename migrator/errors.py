@@ -9,6 +9,7 @@
       JudgementError        the operator decides: halted, gate, difference, conflict            exit 4
         RouteDisagreement   route and state disagree: put the record back
       StateError            the state store: missing, busy, full; a run that is at work tries again  exit 1
+        StateFull           its disk is full: outside a fence tried again, in one the run ends when writers are free
         StateUnusable       it is damaged, newer than the program, or may not be written
       CloudError            the service, after its retries; then the operator                   exit 1
         AccessRefused       credentials or rights (401, 403)
@@ -99,6 +100,10 @@ class RouteDisagreement(JudgementError):
 
 class StateError(MigrateError):
     """The state store cannot be read or written now; nothing was written."""
+
+
+class StateFull(StateError):
+    """Its disk is full. Most often that ends when a person makes room, so writers never wait for it."""
 
 
 class StateUnusable(StateError):

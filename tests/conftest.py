@@ -6,10 +6,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.azurite import server
 from tests.azurite.server import Azurite
 
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
+"""How long an example takes says how busy the machine is. What something may cost is tested by what it does."""
 pytest_plugins = ("tests.children",)
 
 

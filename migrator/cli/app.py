@@ -54,8 +54,8 @@ def _globals(
         str | None,
         typer.Option(
             "--state",
-            metavar="URL",
-            help="State store (SQLAlchemy URL). Wins over MIGRATE_STATE and the plan's `state`.",
+            metavar="STORE",
+            help="State store: a file's path or an SQLAlchemy URL. Wins over MIGRATE_STATE and the plan's `state`.",
         ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", metavar="", help="Show the traceback of an error.")] = False,

@@ -25,6 +25,7 @@ from migrator.transfer.since import Since, changed_since
 
 PATIENCE_SECONDS: Final = 20.0
 """So long is counted before a question: in an emergency nobody waits for a listing of millions."""
+NOTHING: Final = "Nothing to take back: no move in this scope has begun, or all are back already."
 _AT_REST = frozenset({MoveState.PENDING, MoveState.REVERSED})
 
 
@@ -107,7 +108,11 @@ def needs_a_person(ways: Sequence[WayBack], on_conflict: str | None) -> bool:
 
 
 def show(page: Page, schedule: Schedule, ways: Sequence[WayBack]) -> None:
-    page.line(f"Going back, plan {schedule.name}: {many(len(ways), 'move')}, one after the other", style="bold")
+    if not ways:
+        page.line(NOTHING)
+        return
+    one_by_one = ", one after the other" if len(ways) > 1 else ""
+    page.line(f"Going back, plan {schedule.name}: {many(len(ways), 'move')}{one_by_one}", style="bold")
     for one in ways:
         page.line(f"  {one.move.id} (wave {one.wave}): {_said(one)}")
         for line in _more(one):

@@ -94,7 +94,7 @@ def _spelled(words: str) -> str:
     verb, _, rest = words.partition(" ")
     if _call.plan is not None and verb in _WITH_PLAN and not _names_plan(rest):
         words = f"{verb} PLAN {rest}".rstrip()
-    if verb == "retry" and "--reason" not in words:
+    if verb == "retry" and "--reason" not in words and "--help" not in words:
         words += " --reason TEXT"
     state = _call.state or (_call.planned if verb in _WITHOUT_PLAN else None)
     if _call.plan is not None:

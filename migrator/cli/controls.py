@@ -38,6 +38,13 @@ def fenced_now(plan: Path, settings: Settings) -> list[str]:
         return [str(move.id) for move in store.moves() if move.intent is not None and move.state in FENCE_STATES]
 
 
+def held_now(plan: Path, settings: Settings) -> list[str]:
+    """The scopes of the holds that stand: "" for the whole plan, ``wave:NAME`` for a wave."""
+    schedule = load_plan(plan)
+    with state_of(settings, schedule, create=False) as store:
+        return sorted(control.scope for control in store.controls() if control.kind == "hold" and control.value)
+
+
 def _change(
     plan: Path, settings: Settings, kind: str, wave: str | None, *, wanted: bool, text: str, reason: str | None
 ) -> bool:

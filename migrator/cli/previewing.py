@@ -132,7 +132,9 @@ def look(
             features=found.features,
             states=states,
         )
-    return Look(found, states, mark, what_apply_does(schedule, situation, has_errors=found.has_errors))
+    disagreement = next((one.subject for one in found.findings if one.code == "route-disagrees"), "")
+    after = what_apply_does(schedule, situation, has_errors=found.has_errors, disagreement=disagreement)
+    return Look(found, states, mark, after)
 
 
 def what_edits_do(schedule: Schedule, store: StateStore) -> Iterator[Finding]:

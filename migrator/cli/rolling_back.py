@@ -45,7 +45,8 @@ async def go_back(
                         who=user(),
                         abandon=abandon,
                     )
-                    text = f"a run is at work and was asked to go back; following it ({held.message})"
+                    run = held.message.removeprefix("cannot start: ")
+                    text = f"a run is at work and was asked to go back; this command waits until it has: {run}"
                     world.reporter.event("waiting", None, text)
             await world.clock.sleep(FOLLOW_SECONDS)
     finally:

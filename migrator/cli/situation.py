@@ -427,10 +427,13 @@ def next_action(situation: Situation, plan: str) -> str:
     states = [move.record.state for move in situation.moves]
     if situation.is_at_work and situation.lock is not None:
         where = f"{situation.lock.owner}@{situation.lock.host}, pid {situation.lock.pid}"
-        if any(wait.kind == "hold" for wave in situation.waves for wait in wave.waits):
-            return f"`migrate release {plan}` lets cut-overs start again (a run is at work: {where})"
-        if any(wait.kind == "pause" for wave in situation.waves for wait in wave.waits):
-            return f"`migrate unpause {plan}` lets requests flow again (a run is at work: {where})"
+        if halted := [str(move.record.id) for move in situation.moves if move.record.state is MoveState.HALTED]:
+            return (
+                f"read why {halted[0]} is halted and mend it; then end the run ({where}) with Ctrl-C, which loses nothing,"
+                f" and `migrate retry {plan} --reason TEXT` and `migrate apply {plan}`"
+            )
+        if wished := _wished(situation, plan):
+            return f"{wished} (a run is at work: {where})"
         if stands := _standing_soaks(situation):
             return f"{stands} (a run is at work: {where})"
         return f"nothing: a run is at work ({where})"
@@ -454,9 +457,23 @@ def next_action(situation: Situation, plan: str) -> str:
         return "nothing: every move has soaked"
     if all(state is MoveState.PENDING for state in states):
         return f"`migrate plan {plan}`, then `migrate apply {plan}`"
+    if wished := _wished(situation, plan):
+        return f"{wished}; then `migrate apply {plan}` goes on from here"
     if stands := _standing_soaks(situation):
         return f"{stands}; then `migrate apply {plan}` goes on from here"
     return f"`migrate apply {plan}` goes on from here"
+
+
+def _wished(situation: Situation, plan: str) -> str:
+    """What takes back the wish that something waits for; "" if nothing waits for one."""
+    kinds = {wait.kind: wait for wave in situation.waves for wait in wave.waits}
+    for control in situation.controls if "hold" in kinds else ():
+        if control.kind == "hold":
+            option = f" --wave {wave}" if (wave := control.scope.removeprefix("wave:")) else ""
+            return f"`migrate release {plan}{option}` lets cut-overs start again"
+    if "hold" in kinds:
+        return "`hold: false` in the plan lets cut-overs start again"
+    return f"`migrate unpause {plan}` lets requests flow again" if "pause" in kinds else ""
 
 
 def _standing_soaks(situation: Situation) -> str:

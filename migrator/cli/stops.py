@@ -13,7 +13,7 @@ from migrator.model.findings import Finding
 from migrator.model.moves import Direction, MoveState, WaveState
 from migrator.model.schedule import Schedule
 
-STOPS = frozenset({"paused", "held", "wave-stopped"})
+STOPS = frozenset({"paused", "held", "wave-stopped", "route-disagrees"})
 """Codes of findings that are a standing stop."""
 _DONE = frozenset({MoveState.SOAKED, MoveState.RETIRED})
 
@@ -44,8 +44,11 @@ def stop_findings(situation: Situation) -> Iterator[Finding]:
             )
 
 
-def what_apply_does(schedule: Schedule, situation: Situation, *, has_errors: bool = False) -> str:
-    """One sentence on the next ``apply``, with the command to paste."""
+def what_apply_does(
+    schedule: Schedule, situation: Situation, *, has_errors: bool = False, disagreement: str = ""
+) -> str:
+    """One sentence on the next ``apply``, with the command to paste. ``disagreement``: a move whose route is not as this store
+    left it, which its claim halts."""
     apply = "`migrate apply PLAN`"
     if situation.is_at_work and situation.lock is not None:
         lock = situation.lock
@@ -62,6 +65,8 @@ def what_apply_does(schedule: Schedule, situation: Situation, *, has_errors: boo
         return (
             f"next: `migrate doctor PLAN`: a halted move waits for a person, and {apply} goes on with the others alone"
         )
+    if disagreement:
+        return f"next: `migrate doctor PLAN`: {apply} would halt {disagreement}, whose route and state disagree"
     if going_back:
         return f"next: `migrate rollback PLAN` goes on with the way back of {going_back[0].id}"
     if any(one.state is MoveState.REVERSED for one in moves):

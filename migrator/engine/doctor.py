@@ -145,12 +145,12 @@ def with_routes(
         record = known.get(planned.id, MoveRecord(planned.id, wave, planned.source, planned.target))
         endpoint = (addresses or {}).get(live_account(record))
         agreement = judge_route(record, route, lineage=state.lineage, endpoint=endpoint)
-        is_early = record.state in _EARLY or agreement is Agreement.OTHER_ADDRESS
-        if record.intent is None and is_early and agreement.is_disagreement:
+        if record.intent is None and agreement.is_disagreement:
             remedy = f"see migrate doctor; {hint_for(agreement, record)}"
             text = in_words(record, route, agreement, endpoint=endpoint)
             # What has a route is halted by its own claim; whatever else is under way is not kept from being watched.
-            severity: Severity = "warning" if record.ever_routed and has_begun else "error"
+            is_halted = record.state not in _EARLY or (record.ever_routed and has_begun)
+            severity: Severity = "warning" if is_halted else "error"
             found.append(Finding(severity, "route-disagrees", str(planned.id), text, remedy))
     found += [*_lineages(document), *_long_durations(schedule, document)]
     told = {finding.subject for finding in found}
@@ -418,9 +418,9 @@ def _lock(facts: Facts) -> Iterator[Finding]:
         text = f"the heartbeat of {who} is {-age:.0f} s in the future: the two machines' clocks disagree"
         yield Finding("warning", "clock", "lock", text, "set both by NTP")
     if not facts.is_at_work:
-        state = "is proven dead" if facts.is_proven_dead else "gave no sign of life"
+        state = "its process is dead, and gave" if facts.is_proven_dead else "it gave"
         left = longer(left, left_by(lock, is_dead=facts.is_proven_dead))
-        text = f"lock {lock.nonce} of {who} was not given back; it {state} for {age:.0f} s"
+        text = f"lock {lock.nonce} of {who} was not given back; {state} its last sign of life {age:.0f} s ago"
         when = "at once" if facts.is_proven_dead else "after it has watched that lock for half a minute"
         remedy = f"`migrate apply PLAN` takes over {when}"
         if left.seconds:

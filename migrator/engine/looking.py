@@ -19,11 +19,12 @@ from migrator.engine.world import World
 from migrator.errors import CloudError, NotFound
 from migrator.forecast.inventory import Inventory, summed
 from migrator.model.findings import Finding
-from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.moves import MoveState
 from migrator.model.names import RESERVED_PREFIX, Area, MoveId
 from migrator.model.objects import ContainerInfo, Features, Listed
 from migrator.model.schedule import Account, PlannedMove, Schedule
 from migrator.ports.object_store import ObjectStore
+from migrator.ports.state_store import StateStore
 
 InventoryMode = Literal["full", "sample", "cached"]
 UNREADABLE: Final = "unreadable"
@@ -61,9 +62,9 @@ async def look(schedule: Schedule, world: World, moves: Sequence[PlannedMove], m
     if mode == "full":
         await asyncio.gather(*(watch.nobodys_of(source) for source in sorted({move.source for move in moves})))
     else:
-        text = f"what a move cannot keep (snapshots, versions, leases, archived blobs) was not looked for with --inventory {mode}"
+        text = f"what a move cannot keep (snapshots, versions, leases, archived blobs) was not looked for now (inventory: {mode})"
         seen.findings.append(
-            Finding("info", "not-looked-for", "accounts", text, "look with --inventory full before apply")
+            Finding("info", "not-looked-for", "accounts", text, "`migrate plan PLAN` looks for it, unless it has")
         )
     seen.findings.sort(key=lambda finding: (finding.code, finding.subject))
     seen.inventories = {move.id: seen.inventories[move.id] for move in moves if move.id in seen.inventories}
@@ -170,7 +171,7 @@ class _Watch:
     async def _must_not_be_empty(self, move: PlannedMove, there: Sequence[ContainerInfo]) -> None:
         """An area of which nothing was found, before its first copy. Where its containers hold objects that are in no area,
         the area is most likely written wrong, and its customers would be sent to an account without their data."""
-        if _is_known_empty(move) or not there or _has_begun(self.world.state.move(move.id)):
+        if _is_known_empty(move) or not there or _has_begun(self.world.state, move.id):
             return
         areas = [other.area for other in self.schedule.moves if other.source == move.source]
         store = self.world.stores[move.source]
@@ -212,7 +213,7 @@ class _Watch:
 
     async def target_of(self, move: PlannedMove) -> None:
         """Before its first copy nothing may lie where the move writes."""
-        if _has_begun(self.world.state.move(move.id)):
+        if _has_begun(self.world.state, move.id):
             return
         holding = {info.name for info in self.there.get(move.target, ())}
         with self._reading(move.target):
@@ -307,8 +308,12 @@ def _is_known_empty(move: PlannedMove) -> bool:
     return move.declared is not None and move.declared.objects == 0
 
 
-def _has_begun(record: MoveRecord | None) -> bool:
-    return record is not None and record.state not in (MoveState.PENDING, MoveState.PREFLIGHT)
+def _has_begun(state: StateStore, move: MoveId) -> bool:
+    """A move that went back and may go on stands before its first copy again, but what lies at its target is its own."""
+    record = state.move(move)
+    if record is None:
+        return False
+    return record.state not in (MoveState.PENDING, MoveState.PREFLIGHT) or bool(state.containers_with_ranges(move))
 
 
 def _remedy(move: PlannedMove) -> str:

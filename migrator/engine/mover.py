@@ -415,8 +415,10 @@ class Mover:
             fields = self._fields
             self._fields = {}
             # Inside a fence writers wait for it, so no longer than the session is good; a switch that was made stays made.
-            within = self._session_seconds() if self.record.state in HURRIED else self.no_longer_than()
-            await self.surely(lambda: self.happen(event, *changes, **fields), within=within)
+            is_hurried = self.record.state in HURRIED
+            within = self._session_seconds() if is_hurried else self.no_longer_than()
+            full_within = 0.0 if is_hurried else within
+            await self.surely(lambda: self.happen(event, *changes, **fields), within=within, full_within=full_within)
             self.patience.over()
             if self.record.revoked:
                 await enforcing.restore(self)
@@ -456,9 +458,10 @@ class Mover:
     async def _halt(self, reason: str, **fields: Any) -> None:
         await self.surely(lambda: self.happen(Event.HALTED, reason=reason, **fields), within=self.no_longer_than())
 
-    async def surely(self, act: Callable[[], None], *, within: float = math.inf) -> None:
-        """``act`` commits; again while the state store is busy. StateError if it is so for longer than ``within`` seconds."""
-        await self.patience.surely(act, within=within)
+    async def surely(self, act: Callable[[], None], *, within: float = math.inf, full_within: float = math.inf) -> None:
+        """``act`` commits; again while the state store is busy. StateError if it is so for longer than ``within`` seconds, or
+        full for longer than ``full_within``."""
+        await self.patience.surely(act, within=within, full_within=full_within)
 
     def _session_seconds(self) -> float:
         return max(0.0, self.shared.session.good_until - self.world.clock.monotonic())

@@ -26,6 +26,7 @@ from migrator.errors import (
     NotFound,
     OutcomeUnknown,
     StateError,
+    StateFull,
     StateUnusable,
     Throttled,
     Unreachable,
@@ -83,17 +84,24 @@ def passes_by_itself(fault: MigrateError) -> bool:
 
 
 async def surely(
-    clock: Clock, act: Callable[[], T], *, within: float = inf, say: Callable[[StateError], None] = lambda fault: None
+    clock: Clock,
+    act: Callable[[], T],
+    *,
+    within: float = inf,
+    full_within: float = inf,
+    say: Callable[[StateError], None] = lambda fault: None,
 ) -> T:
-    """Commit; again while the store refuses, for ``within`` seconds. LockedError, StateUnusable and the last refusal go up."""
-    give_up, pause = clock.monotonic() + within, FIRST_COMMIT_PAUSE_SECONDS
+    """Commit; again while the store refuses, for ``within`` seconds, or ``full_within`` if its disk is full. LockedError,
+    StateUnusable and the last refusal go up."""
+    begun, pause = clock.monotonic(), FIRST_COMMIT_PAUSE_SECONDS
     while True:
         try:
             return act()
         except StateUnusable:
             raise
         except StateError as fault:
-            left = give_up - clock.monotonic()
+            most = min(within, full_within) if isinstance(fault, StateFull) else within
+            left = begun + most - clock.monotonic()
             if left <= 0:
                 raise
             say(fault)
@@ -174,9 +182,12 @@ class Patience:
             mover.tell("waiting", f"{mover.id}: {about} " + ("are there" if about == NAMES else "answers again"))
         self._is_noted = not self._note(SetNote(key(mover.id), None))
 
-    async def surely(self, act: Callable[[], T], *, within: float = inf) -> T:
-        """``act`` commits; again while the store is busy."""
-        done = await surely(self._mover.world.clock, act, within=within, say=lambda fault: self._say(STORE, fault))
+    async def surely(self, act: Callable[[], T], *, within: float = inf, full_within: float = inf) -> T:
+        """``act`` commits; again while the store is busy or full."""
+        clock = self._mover.world.clock
+        done = await surely(
+            clock, act, within=within, full_within=full_within, say=lambda fault: self._say(STORE, fault)
+        )
         if self._about == STORE:
             self.over()
         return done

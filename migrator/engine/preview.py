@@ -126,8 +126,8 @@ def _unread(moves: list[PlannedMove], seen: Seen, inventories: Mapping[MoveId, I
         text = f"the forecast of {_some(names)} rests on the plan's own `inventory`, which nobody has counted"
         found.append(Finding("info", "inventory-declared", "inventory", text, "count with --inventory full or sample"))
     if names := by_origin.get(""):
-        text = f"nothing is known of the size of {_some(names)}: dates are the earliest thinkable"
-        remedy = "count with --inventory full or sample, or write the region's `inventory`"
+        text = f"the size of {_some(names)} is unknown: its dates are lower bounds"
+        remedy = "`migrate plan PLAN` counts what it can read; where it cannot yet, write the region's `inventory`"
         found.append(Finding("warning", "inventory-unknown", "inventory", text, remedy))
     return found
 

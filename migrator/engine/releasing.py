@@ -13,7 +13,7 @@ from migrator.engine import enforcing
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
 from migrator.machine.agreement import Agreement
 from migrator.machine.events import Event
-from migrator.machine.release import Standing, explain, is_older_fence
+from migrator.machine.release import Standing, explain, is_fence_by_hand
 from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
@@ -55,6 +55,7 @@ async def release(mover: Mover, why: str) -> None:
     Raises:
         RouteDisagreement: the record cannot be explained by this cut-over; nothing was written.
         CloudError: the route document did not answer for RELEASE_SECONDS; the fence stays on record.
+        StateFull: the writers are free, and it cannot be written down.
     """
     intent = mover.record.intent
     if intent is None:
@@ -68,7 +69,10 @@ async def release(mover: Mover, why: str) -> None:
         f = mover.record.figures
         mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)
         figures = replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent))
-        await mover.surely(lambda: _released(mover, found, why, figures), within=mover.no_longer_than())
+        # A full disk is not waited for: policies are still revoked, and the guardian puts them back when this run has ended.
+        await mover.surely(
+            lambda: _released(mover, found, why, figures), within=mover.no_longer_than(), full_within=0.0
+        )
         if not mover.fence_begun:
             mover.shared.desk.doubt(mover.id)
     mover._claim_at = -1e9
@@ -97,8 +101,9 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
         try:
             found = (await desk.to_release()).get(str(mover.id))
             standing, above = explain(found, intent), 0
-            if found is not None and is_older_fence(found, intent, run=mover.shared.run.id):
-                # Put back by hand from an old copy: nobody else would ever open it, and followers may have seen our own.
+            if found is not None and is_fence_by_hand(found, intent, run=mover.shared.run.id):
+                # Put back by hand, under an old epoch or a new one: nobody else would ever open it, and followers may have
+                # seen our own.
                 standing, above = Standing.FENCED, intent.fence.epoch
             if found is None or standing is Standing.UNEXPLAINED:
                 raise RouteDisagreement(
@@ -121,7 +126,9 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
                     hint="its writers stay blocked until it does; then migrate apply frees them first",
                 ) from fault
             if attempt == LOUD_ATTEMPTS:
-                mover.tell("warning", f"{mover.id}: writers wait, the route document does not answer; trying on")
+                mover.tell(
+                    "warning", f"{mover.id}: writers are blocked: the route document does not answer; still retrying"
+                )
         await clock.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)] * (0.5 + clock.random()))
         attempt += 1
 

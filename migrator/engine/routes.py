@@ -18,9 +18,18 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC
 from typing import TypeVar
 
-from migrator.errors import InternalError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
+from migrator.errors import InternalError, OutcomeUnknown, RouteChanged, RouteDisagreement, Throttled, Unreachable
 from migrator.model.names import MoveId
-from migrator.model.routes import READ_ONLY, READ_WRITE, Damaged, Mode, RouteDocument, RouteRecord
+from migrator.model.routes import (
+    LAST_FENCED,
+    MAX_EPOCH,
+    READ_ONLY,
+    READ_WRITE,
+    Damaged,
+    Mode,
+    RouteDocument,
+    RouteRecord,
+)
 from migrator.model.schedule import Routing
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
@@ -278,7 +287,15 @@ class RouteDesk:
         return RouteRecord(account, endpoint, READ_WRITE, 1, self._lineage, self._now(), self._run)
 
     def fenced(self, move: MoveId, record: RouteRecord) -> RouteRecord:
-        return self._written(record, mode=READ_ONLY, epoch=self.next_epoch(move, record))
+        """RouteDisagreement: an epoch that somebody else wrote leaves none for the release."""
+        epoch = self.next_epoch(move, record)
+        if epoch > LAST_FENCED:
+            raise RouteDisagreement(
+                f"cannot fence {move}: the epochs of its route are used up (it says {record.epoch}), and nothing could release"
+                " the fence",
+                hint="no engine counts that far: find out who wrote it, and who may write the route document",
+            )
+        return self._written(record, mode=READ_ONLY, epoch=epoch)
 
     def stamped(self, record: RouteRecord) -> RouteRecord:
         """As it is, in the name of this run."""
@@ -305,9 +322,11 @@ class RouteDesk:
         )
 
     def next_epoch(self, move: MoveId, record: RouteRecord, *, above: int = 0) -> int:
-        """An epoch that no follower can have seen, as far as anybody knows."""
+        """An epoch that no follower can have seen, as far as anybody knows. The last one there is can be all that is left for a
+        release, after a hand had written it into an open fence: followers who saw it then take the same record again."""
         unseen = UNSEEN_EPOCHS if self.is_broken(move) else 0
-        return max(record.epoch, self._epochs.get(str(move), 0), above) + 1 + unseen
+        wanted = max(record.epoch, self._epochs.get(str(move), 0), above) + 1 + unseen
+        return max(record.epoch + 1, min(wanted, MAX_EPOCH))
 
     def _now(self) -> str:
         return self._clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

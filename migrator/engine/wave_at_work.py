@@ -85,7 +85,7 @@ class WaveAtWork:
             return await self._all()
         finally:
             await end([*self._stops, *self._tasks.values()])
-            await self.fleet.surely(lambda: self.fleet.save_wave(self.wave), within=LEAVING_SECONDS)
+            await self.fleet.surely(lambda: self.fleet.save_wave(self.wave), within=LEAVING_SECONDS, full_within=0.0)
 
     def stop_beginning(self) -> None:
         """Moves that have not switched go no further in this run; fences are released."""

@@ -217,9 +217,11 @@ class _Applying:
         if one is None:
             return None
         why = one.reason or self.fleet.reason_of(wave)
-        next_step = "migrate rollback goes on with the way back" if one.state not in _STOPPED else "migrate retry"
         text = f"{one.id} is {one.state}" + (f": {why}" if why else "")
-        return f"{text}; after that: {next_step}" + ("" if next_step != "migrate retry" else " --reason TEXT")
+        if one.state not in _STOPPED:
+            return f"{text}; next: migrate rollback goes on with the way back"
+        first = "to start it again" if one.state is MoveState.REVERSED else "once that is mended"
+        return f"{text}; {first}: migrate retry --reason TEXT"
 
     def _say_late(self) -> None:
         """A date that was missed is said once, and stops nothing."""

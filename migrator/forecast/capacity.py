@@ -25,7 +25,7 @@ PLAN_RATIO: Final = 0.85
 class AccountLoad:
     """What the moves of the plan bring to ``account`` once all of them have switched.
 
-    Rates are requests a minute unless the name says otherwise. ``unknown``: the moves without a forecast, which are not
+    Rates are requests a minute. ``unknown``: the moves without a forecast, which are not
     in ``load_per_minute``.
     """
 
@@ -34,14 +34,6 @@ class AccountLoad:
     limit_per_minute: float | None
     moves: tuple[PlannedMove, ...]
     unknown: tuple[PlannedMove, ...] = ()
-
-    @property
-    def load_per_second(self) -> float:
-        return self.load_per_minute / 60.0
-
-    @property
-    def limit_per_second(self) -> float | None:
-        return None if self.limit_per_minute is None else self.limit_per_minute / 60.0
 
     @property
     def used_ratio(self) -> float | None:

@@ -164,10 +164,6 @@ def _assumed(wave: PlannedWave, standing: Standing, records: Sequence[MoveRecord
             yield f"{record.id} ({record.state}) is retried at once"
 
 
-def _needs_retry(record: MoveRecord) -> bool:
-    return record.state in (MoveState.HALTED, MoveState.REVERSED) or record.direction is Direction.REVERSE
-
-
 def _needs_forecast(record: MoveRecord | None) -> bool:
     return stage_of(record) not in DONE | {MoveState.SOAKING}
 

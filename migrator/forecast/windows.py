@@ -115,15 +115,17 @@ def _freeze_end(freezes: Sequence[Freeze], at: datetime) -> datetime | None:
 
 
 def _window_from(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:
-    """``at`` if a window is open then, else the begin of the next one."""
+    """``at`` if a window is open then, else the begin of the next one. A day of the next block may begin earlier than one of
+    this block: local days begin up to 14 hours before, or 12 hours after, those of UTC."""
     if not windows:
         return at
+    begins = []
     for block in _blocks(at, _WEEKS_AHEAD):
         stretches = _opened(tuple(windows), block)
         number = bisect_right(stretches, at, key=_end)
         if number < len(stretches):
-            return max(at, stretches[number][0])
-    return None
+            begins.append(max(at, stretches[number][0]))
+    return min(begins, default=None)
 
 
 def _window_end(windows: Sequence[ChangeWindow], at: datetime) -> datetime | None:

@@ -41,6 +41,8 @@ def figure(value: float) -> str:
 
 
 def with_unit(value: float, metric: str | None) -> str:
-    """``2.1M requests a minute``; the bare figure for a query, whose unit only its author knows."""
+    """``2.1M requests a minute``; the bare figure for a query, whose unit only its author knows. No share is said in words."""
+    if metric is not None and metric in RATIOS and value == 0:
+        return f"no {UNITS[metric].removeprefix('of ')}"
     unit = UNITS.get(metric or "")
     return f"{figure(value)} {unit}" if unit else figure(value)

@@ -23,11 +23,12 @@ def decide_release(current: RouteRecord | None, before: RouteRecord, fence: Rout
     Args:
         current: what the route document says now; None where it has no such record.
     Returns:
-        A record that keeps ``run`` and ``updated`` of ``current``; the caller may set them.
+        A record that keeps ``run`` and ``updated`` of ``current``; the caller may set them. Its endpoint is the fence's, which
+        an engine wrote.
     """
     if current is None or not (current.same_authority(fence) or current.same_authority(before)):
         return None
-    return replace(current, mode=READ_WRITE, epoch=current.epoch + 1)
+    return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch + 1)
 
 
 class Standing(StrEnum):
@@ -59,12 +60,13 @@ def explain(current: RouteRecord | None, intent: RouteIntent) -> Standing:
     return Standing.UNEXPLAINED
 
 
-def is_older_fence(current: RouteRecord, intent: RouteIntent, *, run: str) -> bool:
-    """Is ``current`` an earlier fence of ``run``, which is inside the cut-over of ``intent``? ``run`` had released it."""
+def is_fence_by_hand(current: RouteRecord, intent: RouteIntent, *, run: str) -> bool:
+    """Is ``current`` read-only because somebody wrote it so: an earlier fence of ``run`` from an old copy, or the fence of
+    ``intent`` again, under another epoch? ``run`` is inside that cut-over and has sent no switch, so nobody waits for another
+    fence than its own, which a release undoes too."""
     before = intent.before
     is_ours = (current.run, current.account, current.lineage) == (run, before.account, before.lineage)
-    is_older = current.mode == READ_ONLY and current.epoch < before.epoch
-    return is_ours and is_older and current.is_at(before.endpoint) and intent.switched is None
+    return is_ours and current.mode == READ_ONLY and current.is_at(before.endpoint) and intent.switched is None
 
 
 def is_fence_of(fence: RouteRecord, before: RouteRecord) -> bool:

@@ -44,8 +44,8 @@ _WORDS: Final = {
     "not-before": "its earliest start",
     "window": "a change window with room for its fence",
     "freeze": "the end of a freeze",
-    "hold": "the hold of {who} to be released",
-    "pause": "the pause of {who} to end",
+    "hold": "the hold of {who} to be released (`migrate release PLAN`)",
+    "pause": "the pause of {who} to end (`migrate unpause PLAN`)",
     "retry": "a person: it is halted",
     "soak": "the soak, if all samples are good",
     "gate": "{who}",
@@ -58,6 +58,8 @@ _WORDS: Final = {
 def words(wait: Wait) -> str:
     """One clause for people: ``a change window with room for its fence, 2026-12-05 01:00 UTC``."""
     text = _WORDS.get(wait.kind, wait.kind).format(who=wait.who or "somebody")
+    if wait.kind == "hold" and wait.who == "plan":
+        text = "`hold: true` to leave the plan"
     if wait.until is not None:
         return f"{text}, {wait.until:%Y-%m-%d %H:%M} UTC"
     return f"{text} (none comes)" if wait.kind in ("window", "freeze") else text

@@ -29,7 +29,7 @@ CODES: Final[Mapping[str, str]] = {
     "held": "an operator holds cut-overs",
     "in-no-area": "a source holds objects that no area of the plan names; they stay where they are",
     "inventory-declared": "a forecast rests on the plan's own `inventory`, which nobody has counted",
-    "inventory-unknown": "nothing is known of the size of a move, so its dates are the earliest thinkable",
+    "inventory-unknown": "the size of a move is unknown, so its dates are lower bounds",
     "missing-container": "a container that an area names, or any that its glob means, is not at the source",
     "not-built": "a key of the plan is valid, but this version cannot apply it",
     "not-looked-for": "objects were not counted, so what a move cannot keep was not looked for",
@@ -103,7 +103,8 @@ def _page() -> Iterator[str]:
     yield "# Findings"
     yield ""
     yield "`migrate plan`, `apply` and `doctor` give each finding a severity (error, warning, info), a code, a subject, a text"
-    yield "and a remedy. `apply` refuses errors. Codes are stable, and programs may rely on them (`--json`)."
+    yield "and a remedy. `apply` refuses errors. Codes are stable, and programs may rely on them: `--json` prints them,"
+    yield "the page for people prints the text and the remedy alone."
     yield ""
     yield "| code | what it says |"
     yield "|---|---|"

@@ -28,6 +28,8 @@ MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 """A larger document is refused unread; so is one that would be larger once all its records are written in full."""
 MAX_EPOCH = 2**53 - 1
 """The last whole number that every JSON reader keeps exactly."""
+LAST_FENCED = MAX_EPOCH - 2**20
+"""No fence has a later epoch: what is fenced can be released and switched, whatever a hand writes in between."""
 MAX_NOTE = 128
 """Characters of ``run`` and of ``updated``."""
 _FRAME_BYTES = 160
@@ -63,10 +65,13 @@ class RouteRecord:
     run: str
 
     def same_authority(self, other: RouteRecord | None) -> bool:
-        """Equal in what clients obey - account, endpoint, mode, epoch - and in lineage; ``run`` and ``updated`` aside."""
-        return other is not None and (
-            (self.account, self.endpoint, self.mode, self.epoch, self.lineage)
-            == (other.account, other.endpoint, other.mode, other.epoch, other.lineage)
+        """Equal in what clients obey - account, endpoint, mode, epoch - and in lineage; ``run`` and ``updated`` aside. Two
+        spellings of an endpoint are one: a hand that added a slash to an open fence must not keep its writers out."""
+        return (
+            other is not None
+            and (self.account, self.mode, self.epoch, self.lineage)
+            == (other.account, other.mode, other.epoch, other.lineage)
+            and same_address(self.endpoint, other.endpoint)
         )
 
     def is_at(self, endpoint: str | None) -> bool:
@@ -240,7 +245,7 @@ _TEXTS = ("account", "endpoint", "lineage", "updated", "run")
 def _require_text(key: str, name: str, text: str) -> None:
     """Half a surrogate pair is JSON, and no UTF-8: what holds one could be read and never written again."""
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError(f"the route {_shown(key)} has half a character in its {name}")
+        raise ValueError(f"the route {_shown(key)} has an unpaired surrogate in its {name}")
     if name in ("updated", "run") and len(text) > MAX_NOTE:
         raise ValueError(f"the route {_shown(key)} has more than {MAX_NOTE} characters in its {name}")
 

@@ -143,7 +143,7 @@ def read_url(value: Any) -> str:
     if parts.scheme not in ("https", "http") or not host:
         raise ValueError("this is not an address: write https://host")
     if parts.query or parts.fragment or parts.username is not None or parts.password is not None:
-        raise ValueError("an address has no user, query or fragment here; a secret belongs into `credential: env:NAME`")
+        raise ValueError("an address has no user, query or fragment here; a secret belongs in `credential: env:NAME`")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError(f"http to {host} is not encrypted: only a loopback address may use http; write https")
     return text.rstrip("/")

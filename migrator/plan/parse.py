@@ -95,7 +95,7 @@ class _Composer:
                 found = _scalar(event)
             except _Half:
                 raise self.refuse(
-                    mark, "half a character stands here (an escape from \\ud800 to \\udfff alone)"
+                    mark, "expected a character, found an unpaired surrogate (an escape from \\ud800 to \\udfff alone)"
                 ) from None
             self.put(Scalar(found, mark), event.anchor, parts=1, chars=len(event.value), depth=0)
         elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, field
@@ -79,11 +80,15 @@ def write(path: Path, saved: SavedPlan) -> None:
     """Write the file in one step, readable by its owner alone.
 
     Raises:
-        PlanError: it cannot be written, or a file is there that is no saved plan: it may be the plan itself.
+        PlanError: it cannot be written, or what is there is no saved plan: it may be the plan itself, or a device.
     """
+    if not path.name:
+        raise PlanError(
+            f"cannot save the plan as {path}: that is no name of a file", hint="name another file with --out"
+        )
     if _is_of_others(path):
         raise PlanError(
-            f"cannot save the plan as {path}: a file is there that is no saved plan",
+            f"cannot save the plan as {path}: what is there is no saved plan",
             hint="name another file with --out",
         )
     body = {"format": MARKER, "format_version": FORMAT_VERSION, **asdict(saved)}
@@ -103,10 +108,14 @@ def write(path: Path, saved: SavedPlan) -> None:
 
 
 def _is_of_others(path: Path) -> bool:
+    """Is something there that must stay? A file takes its place by a rename, which a device or a pipe does not survive."""
     try:
-        return path.is_file() and path.stat().st_size > 0 and not is_saved(path)
-    except OSError:
+        found = path.stat()
+    except (OSError, ValueError):
         return False
+    if stat.S_ISDIR(found.st_mode):
+        return False  # which no rename replaces
+    return not stat.S_ISREG(found.st_mode) or (found.st_size > 0 and not is_saved(path))
 
 
 def is_saved(path: Path) -> bool:

@@ -181,17 +181,28 @@ class BudgetPart(AccountBudgetPart):
 class WaveCutoverPart(Part):
     """The cut-over keys that a wave may override."""
 
-    max_lag_objects: Whole | None = None
-    max_passes: Positive | None = None
-    fence_timeout: LongDuration | None = None
+    max_lag_objects: Whole | None = Field(
+        default=None, description="a pass that finds no more changed objects is near enough to cut over; default 1000"
+    )
+    max_passes: Positive | None = Field(
+        default=None, description="the move halts after so many passes in a row that found more; default 50"
+    )
+    fence_timeout: LongDuration | None = Field(
+        default=None, description="how long writers may wait after the drain before they are freed again; default 5m"
+    )
     max_pause: LongDuration | None = Field(
         default=None,
         description="the longest that the writers of a move may be expected to wait, drain included; default 10m",
     )
-    fence: Literal["route", "access-policy"] | None = None
-    hold: Flag | None = None
-    max_delete: Ratio | None = None
-    straggler_interval: LongDuration | None = None
+    fence: Literal["route", "access-policy"] | None = Field(default=None, description="default route")
+    hold: Flag | None = Field(default=None, description="true: copy, and cut nothing over")
+    max_delete: Ratio | None = Field(
+        default=None,
+        description="a move halts before it deletes a larger share of the objects at the side it writes to; default 1%",
+    )
+    straggler_interval: LongDuration | None = Field(
+        default=None, description="how often a soak looks whether the side that was left is still; default 5m"
+    )
 
 
 class CutoverPart(WaveCutoverPart):
@@ -208,8 +219,8 @@ class GatePart(Part):
     """What must hold while a wave soaks."""
 
     source: Text = Field(description="a name under `metrics`")
-    metric: MetricName | None = None
-    query: Text | None = None
+    metric: MetricName | None = Field(default=None, description="azure-monitor and local; a ratio is 0 to 1, or 1%")
+    query: Text | None = Field(default=None, description="prometheus; a gate has a metric or a query")
     account: Literal["target", "source"] = "target"
     min: Bound | None = None
     max: Bound | None = None
@@ -220,13 +231,13 @@ class GatePart(Part):
     relative_to: Literal["source"] | None = None
     max_ratio: Bound | None = None
     aggregate: Literal["mean", "max"] = "mean"
-    window: LongDuration = 600.0
-    settle: Duration = 300.0
+    window: LongDuration = Field(default=600.0, description="the time before `settle` that a sample looks at")
+    settle: Duration = Field(default=300.0, description="how old figures must be before they are believed complete")
     min_samples: Whole = 1  # 0: an operator's word that silence may pass a soak
     min_volume: Count | None = None
     max_age: LongDuration | None = None
     on_no_data: Literal["fail", "inconclusive", "pass"]
-    failure_limit: Positive = 3
+    failure_limit: Positive = Field(default=3, description="so many failed samples in a row fail the gate")
     inconclusive_limit: Positive | None = None
     error_limit: Positive | None = None
 

@@ -111,6 +111,7 @@ def test_a_missing_source_is_one_finding_and_no_file(migrate: Migrate, here: Pat
     (line,) = [line for line in done.out.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: cannot open account core: there is no file ")
     assert "Timeline" in done.out
+    assert "  from: not earlier; the size of what a wave moves is not known" in done.out
     refused = migrate("apply", "p.yaml", "--yes")
     assert (refused.code, refused.err.splitlines()[-2].split(":")[0]) == (1, "error")
     assert "cannot apply plan tiny: cannot open account core" in refused.err
@@ -293,8 +294,28 @@ def test_hold_and_pause_are_wishes_in_the_journal(migrate: Migrate) -> None:
     assert {"kind": "pause", "until": None, "who": user()} in body["waves"][0]["waiting_for"]
     assert "Released" in migrate("release", "p.yaml", "--wave", "first").out
     assert "There was no hold" in migrate("release", "p.yaml", "--wave", "first").out
+    migrate("hold", "p.yaml")
+    assert (
+        "Still held: the whole plan, until `migrate release p.yaml`."
+        in migrate("release", "p.yaml", "--wave", "first").out
+    )
+    migrate("hold", "p.yaml", "--wave", "first")
+    said = migrate("release", "p.yaml").out
+    assert said == "Released: the whole plan.\nStill held: wave first, until `migrate release p.yaml --wave first`.\n"
+    assert migrate("release", "p.yaml", "--wave", "first").out == "Released: wave first.\n"
     assert migrate("unpause", "p.yaml").out == "The pause is over.\n"
-    assert len(migrate("history", "p.yaml").out.splitlines()) == 4
+    assert len(migrate("history", "p.yaml").out.splitlines()) == 8
+
+
+def test_a_rollback_of_nothing_says_so_in_a_dry_run_too(migrate: Migrate) -> None:
+    migrate("hold", "p.yaml")
+    assert migrate("rollback", "p.yaml", "--dry-run").out.startswith("Nothing to take back: no move")
+
+
+def test_the_way_to_the_help_of_retry_can_be_pasted(migrate: Migrate) -> None:
+    done = migrate("retry", "p.yaml")
+    assert done.code == 64
+    assert "see `migrate retry p.yaml --help`" in done.err
 
 
 def test_throttle_is_a_wish_that_status_and_history_know(migrate: Migrate) -> None:

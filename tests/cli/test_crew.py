@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Sequence
 
 import pytest
 
+from migrator.adapters.own_processes import command
 from migrator.cli import crew
+from migrator.cli.wiring import open_staff
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.schedule import Account, Budget, Cutover, PlannedMove, PlannedWave, Routing, Schedule, Verify
 
@@ -45,5 +49,9 @@ def test_the_operator_s_word_counts(wanted: int) -> None:
     assert crew.workers_for(plan(kind="local", per_minute=1.0), wanted) == wanted
 
 
-def test_nothing_of_the_plan_is_on_a_worker_s_command_line() -> None:
-    assert crew.command()[1:] == ("-m", "migrator.cli.hand")
+def test_nothing_of_the_plan_is_on_a_worker_s_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Sequence[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **rest: started.append(words))
+    open_staff(plan(), 1).take()
+    assert started == [command("migrator.cli.hand")]
+    assert started[0][-2:] == ("-m", "migrator.cli.hand")

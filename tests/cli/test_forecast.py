@@ -282,7 +282,7 @@ def test_a_sample_and_what_is_known_already_say_what_was_not_looked_for(filled: 
     assert "not-looked-for" in {finding["code"] for finding in sampled["findings"]}
     cached = filled("plan", "p.yaml", "--inventory", "cached")
     assert cached.code == 0
-    assert "nothing is known of the size of north-america/web-tracking, north-america/email-events" in cached.out
+    assert "the size of north-america/web-tracking, north-america/email-events is unknown" in cached.out
 
 
 def test_a_plan_that_was_not_counted_cannot_be_saved_and_no_other_way_is_known(filled: Migrate) -> None:
@@ -367,7 +367,8 @@ def test_an_apply_that_comes_back_looks_only_at_what_may_begin(migrate: Migrate,
     assert migrate("apply", "p.yaml", "--yes", "--wave", "first").code == 0
     assert asked(europe) == looked
     third = migrate("apply", "p.yaml", "--yes", "--no-wait")
-    assert "was not looked for with --inventory cached" in third.out
+    assert "was not looked for now (inventory: cached)" in third.out
+    assert "  remedy: `migrate plan p.yaml` looks for it, unless it has" in third.out, "apply has no --inventory"
     kept = json.loads(migrate("status", "p.yaml", "--json").out)["waves"][1]["outcome"]
     assert kept["requests"]["forecast"] > 0
 

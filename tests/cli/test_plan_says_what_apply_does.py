@@ -125,6 +125,47 @@ def test_a_route_file_whose_folder_refuses_is_its_own_finding(
     assert codes == ["routes-not-writable"]
 
 
+def route_edited(here: Path, **fields: object) -> None:
+    path = here / "state" / "routes.json"
+    document = json.loads(path.read_text())
+    document["routes"]["north-america/web-tracking"].update(fields)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"account": "web", "endpoint": "web"}, {"endpoint": "https://elsewhere.example"}],
+    ids=str,
+)
+def test_a_route_that_is_not_as_it_was_left_stands_in_the_way(
+    migrate: Migrate, here: Path, fields: dict[str, object]
+) -> None:
+    assert migrate("sample", "p.yaml", "--objects", "10").code == 0
+    assert migrate("hold", "p.yaml").code == 0
+    assert migrate("apply", "p.yaml", "--yes", "--no-wait", "--wave", "first").code == 3
+    route_edited(here, **fields)
+    done = migrate("plan", "p.yaml")
+    assert "route-disagrees" in codes_of(migrate)
+    assert "Nothing stands in the way" not in done.out
+    assert last(done).startswith(
+        "next: `migrate doctor p.yaml`: `migrate apply p.yaml` would halt north-america/web-tracking"
+    )
+    assert migrate("apply", "p.yaml", "--yes", "--no-wait", "--wave", "first").code == 4
+
+
+def test_another_spelling_of_an_endpoint_is_cut_over_like_the_plan_s(migrate: Migrate, here: Path) -> None:
+    assert migrate("sample", "p.yaml", "--objects", "10").code == 0
+    assert migrate("hold", "p.yaml").code == 0
+    assert migrate("apply", "p.yaml", "--yes", "--no-wait", "--wave", "first").code == 3
+    document = json.loads((here / "state" / "routes.json").read_text())
+    route_edited(here, endpoint=document["routes"]["north-america/web-tracking"]["endpoint"] + "/")
+    assert migrate("release", "p.yaml").code == 0
+    done = migrate("apply", "p.yaml", "--yes", "--wave", "first")
+    assert done.code == 0
+    assert "internal error" not in done.out + done.err
+    assert "writes go on at core" not in done.out + done.err
+
+
 # Standing stops.
 
 

@@ -80,7 +80,8 @@ def test_a_rollback_steers_the_running_apply(running: subprocess.Popen[str], fil
     wait_for_state(running, "soaking")
     done = filled("rollback", "p.yaml", "--yes")
     assert done.code == 0
-    assert "was asked to go back" in done.out
+    assert "was asked to go back; this command waits until it has: " in done.out
+    assert "cannot start" not in done.out
     running.communicate(timeout=30)
     assert running.returncode == 4, "`migrate apply && next stage` must not go on"
     assert mode_of(filled) == "core read-write"

@@ -269,6 +269,23 @@ STORIES = [
         "`migrate release p.yaml` lets cut-overs start again (a run is at work: ann@box, pid 77)",
     ),
     (
+        running(MoveState.READY, lock_record=lock(5), control_records=(control("hold", "wave:first"),)),
+        "`migrate release p.yaml --wave first` lets cut-overs start again (a run is at work: ann@box, pid 77)",
+    ),
+    (
+        running(MoveState.READY, control_records=(control("hold"),)),
+        "`migrate release p.yaml` lets cut-overs start again; then `migrate apply p.yaml` goes on from here",
+    ),
+    (
+        running(MoveState.COPYING, control_records=(control("pause"),)),
+        "`migrate unpause p.yaml` lets requests flow again; then `migrate apply p.yaml` goes on from here",
+    ),
+    (
+        running(MoveState.HALTED, lock_record=lock(5)),
+        "read why na/web is halted and mend it; then end the run (ann@box, pid 77) with Ctrl-C, which loses nothing,"
+        " and `migrate retry p.yaml --reason TEXT` and `migrate apply p.yaml`",
+    ),
+    (
         running(MoveState.COPYING, lock_record=lock(5), control_records=(control("pause"),)),
         "`migrate unpause p.yaml` lets requests flow again (a run is at work: ann@box, pid 77)",
     ),

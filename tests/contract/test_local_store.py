@@ -299,7 +299,15 @@ class TestFile:
         with pytest.raises(NotFound) as refusal:
             await store.containers()
         assert refusal.value.what == "account"
+        assert "begin at the working directory" in (refusal.value.hint or "")
         assert not (tmp_path / "no.db").exists()
+
+    async def test_a_file_that_was_moved_away_is_said_to_be_gone(self, lab):
+        await lab.create_container(ContainerInfo("web"))
+        path_of(lab.endpoint).rename(path_of(lab.endpoint).with_suffix(".away"))
+        with pytest.raises(AccessRefused, match="is gone") as refusal:
+            await lab.put("web", "a", b"1", PLAIN, condition=CREATE)
+        assert refusal.value.hint == "put the file back"
 
     async def test_other_files_are_refused_and_left_alone(self, open_store, tmp_path):
         text, database = tmp_path / "notes.txt", tmp_path / "other.db"

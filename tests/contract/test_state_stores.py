@@ -362,13 +362,11 @@ except StateError as refused:
 """
 
     @pytest.fixture
-    def shelf(self, tmp_path: Path) -> Path:
-        """A directory that others may reach."""
-        for parent in (tmp_path, *tmp_path.parents):
-            if not parent.is_relative_to(tempfile.gettempdir()) or parent == Path(tempfile.gettempdir()):
-                break
-            parent.chmod(0o755)
-        return tmp_path
+    def shelf(self) -> Iterator[Path]:
+        """A directory that others may reach; not ``tmp_path``: each run of pytest that begins closes its upper one."""
+        with tempfile.TemporaryDirectory() as name:
+            Path(name).chmod(0o755)
+            yield Path(name)
 
     def test_a_store_in_a_read_only_directory_can_be_read_and_says_why_it_cannot_be_written(self, shelf: Path) -> None:
         place = shelf / "state"

@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -23,6 +23,9 @@ from urllib.parse import parse_qs
 HEAD_BYTES = 64 * 1024
 IDLE_SECONDS = 1.0
 """A connection to the service that idled longer is not used again: Node.js closes it after five seconds."""
+LOOK_SECONDS = 0.005
+SURE_LOOKS = 4
+"""A head that is read now had not come at the look before the last three: one for its bytes, one for its task, one to be sure."""
 AZURITES_OWN = "axios/"
 """Who Azurite says it is when it asks for the source of a copy: that is never failed."""
 
@@ -86,9 +89,16 @@ def fair(asked: Asked) -> Fault | None:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line of the log. ``at``: when the request's head had come, on this machine's monotonic clock."""
+    """A line of the log, on this machine's monotonic clock.
+
+    Attributes:
+        at: when the request's head was read.
+        since: it had not come before this, since nothing was there to be read. A proxy that gets no processor for a while reads
+            late, and then much at once: what came when is known only as far as this.
+    """
 
     at: float
+    since: float
     asked: Asked
     status: int
     fault: str
@@ -103,6 +113,13 @@ class Proxy:
     port: int = 0
     log: list[Entry] = field(default_factory=list)
     _times: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _looks: deque[float] = field(default_factory=lambda: deque([0.0], maxlen=SURE_LOOKS))
+
+    async def look(self) -> None:
+        """Note again and again when the loop has gone round, and so what had come until then."""
+        while True:
+            self._looks.append(time.monotonic())
+            await asyncio.sleep(LOOK_SECONDS)
 
     def endpoint(self, account: str) -> str:
         return f"http://127.0.0.1:{self.port}/{account}"
@@ -123,7 +140,7 @@ class Proxy:
         with contextlib.suppress(*ends):  # the other side's, or this proxy's
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                at = time.monotonic()
+                at, since = time.monotonic(), self._looks[0]
                 asked, headers = self._read(head)
                 body = await _body(reader, headers)
                 fault = None if asked.agent.startswith(AZURITES_OWN) else self.judge(asked)
@@ -137,7 +154,7 @@ class Proxy:
                     upstream[1].write(head + body)
                     own_status, answer = await _answer(upstream[0], asked.method)
                     status, used = status or own_status, time.monotonic()
-                self.log.append(Entry(at, asked, status, fault.name if fault else ""))
+                self.log.append(Entry(at, since, asked, status, fault.name if fault else ""))
                 if fault is not None and fault.status is not None:
                     answer = _refusal(fault, asked.method)
                 if fault is not None and fault.breaks is not None:
@@ -228,8 +245,10 @@ def running(upstream: int, judge: Judge = fair) -> Iterator[Proxy]:
     async def work() -> None:
         server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, limit=HEAD_BYTES, backlog=512)
         proxy.port = server.sockets[0].getsockname()[1]
+        looks = asyncio.create_task(proxy.look())
         ready.set()
         await over.wait()
+        looks.cancel()
         server.close()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,29 +32,41 @@ def times(entries: Sequence[Entry]) -> list[float]:
     return sorted(one.at for one in entries)
 
 
-def fullest_window(at: Sequence[float]) -> int:
-    """Most requests in any ten seconds."""
-    most = first = 0
-    for last, now in enumerate(at):
-        while at[first] <= now - WINDOW_SECONDS:
-            first += 1
-        most = max(most, last - first + 1)
-    return most
+def fullest_window(entries: Sequence[Entry]) -> int:
+    """Most requests that surely came within some ten seconds, however late this process got to read them."""
+    at, since = times(entries), sorted(one.since for one in entries)
+    return max(bisect_right(at, end) - bisect_right(since, end - WINDOW_SECONDS) for end in at)
 
 
-def of_source(faulty: Proxy, move: Move) -> list[float]:
+def of_source(faulty: Proxy, move: Move) -> list[Entry]:
     """What the source served: our own requests, and the read that each server-side copy makes it do."""
-    return sorted([*times(faulty.of(move.source)), *times(copies(faulty, move))])
+    return [*faulty.of(move.source), *copies(faulty, move)]
 
 
 def pace(at: Sequence[float], begin: float, end: float) -> float:
     return sum(begin <= one < end for one in at) / (end - begin)
 
 
+def entries(at: Sequence[float], late: float = 0.0) -> list[Entry]:
+    """As a proxy logs them that is busy with other things until the begin of each ``late`` seconds."""
+    asked = Asked("PUT", "/a/web/b", "", "", 0)
+    read = [math.ceil(one / late) * late if late else one for one in at]
+    return [Entry(one, one - late, asked, 202, "") for one in read]
+
+
 def test_a_window_that_is_too_full_is_seen() -> None:
     even = [index / 50 + 0.001 for index in range(3000)]
-    assert fullest_window(even) in (500, 501)
-    assert fullest_window(sorted([*even, *(30.0 + index / 1000 for index in range(30))])) > 500 * OVER
+    assert fullest_window(entries(even)) in (500, 501)
+    more = sorted([*even, *(30.0 + index / 1000 for index in range(30))])
+    assert fullest_window(entries(more)) > 500 * OVER
+    assert fullest_window(entries(more, late=0.015)) > 500 * OVER
+
+
+def test_what_is_read_late_and_at_once_did_not_come_at_once() -> None:
+    even = [index / 50 + 0.001 for index in range(3000)]
+    late = entries(even, late=3.0)
+    assert fullest_window([replace(one, since=one.at) for one in late]) > 500 * OVER
+    assert fullest_window(late) <= 501
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -66,7 +81,7 @@ def test_no_ten_seconds_hold_more_than_the_budget_and_hardly_less(
     assert done.code == 3, done
     at = times(copies(faulty, move))
     assert len(at) == 1_500
-    for served in (times(faulty.of(move.target)), of_source(faulty, move)):
+    for served in (faulty.of(move.target), of_source(faulty, move)):
         assert fullest_window(served) <= OVER * budget / 60 * WINDOW_SECONDS
     assert len(at) / (at[-1] - at[0]) >= USED * budget / 60
 
@@ -88,7 +103,7 @@ def test_a_restart_in_the_middle_gives_no_second_budget(azurite: Azurite, tmp_pa
         done = move.apply("--no-wait", "--workers", "2")
     assert done.code == 3, done
     assert len({one.asked.path for one in copies(faulty, move)}) == 1_500
-    for served in (times(faulty.of(move.target)), of_source(faulty, move)):
+    for served in (faulty.of(move.target), of_source(faulty, move)):
         assert fullest_window(served) <= OVER * budget / 60 * WINDOW_SECONDS
 
 

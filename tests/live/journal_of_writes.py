@@ -61,13 +61,15 @@ class WriteLog:
 
 @dataclass
 class Replayed:
-    """``acknowledged``: (time, operation, name) of each. ``pauses``: (begin, seconds)."""
+    """``acknowledged``: (time, operation, name) of each. ``pauses``: (begin, seconds). ``unusable``: (time, why) of each
+    refusal to follow the route."""
 
     may_be: dict[str, set[State]] = field(default_factory=dict)
     acknowledged: list[tuple[float, str, str]] = field(default_factory=list)
     accounts: dict[int, set[str]] = field(default_factory=dict)
     pauses: list[tuple[float, float]] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
+    unusable: list[tuple[float, str]] = field(default_factory=list)
     unknown: int = 0
 
 
@@ -91,6 +93,8 @@ def replay(paths: Iterable[Path]) -> Replayed:
                     open_writes.pop(line["number"])
                 case "pause":
                     found.pauses.append((line["t"] - line["seconds"], line["seconds"]))
+                case "unusable":
+                    found.unusable.append((line["t"], line["why"]))
                 case "surprise":
                     found.surprises.append(f"{line['name']}: {line['why']}")
         _settle(found, open_writes)

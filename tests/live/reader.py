@@ -7,7 +7,6 @@ version of that object. Writes ``{"reads": N, "stale": N, "failed": [...]}`` int
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import time
@@ -17,10 +16,10 @@ from random import Random
 from typing import Any
 
 from azure.core.exceptions import AzureError
-from azure.storage.blob import BlobServiceClient, ExponentialRetry
+from azure.storage.blob import ExponentialRetry
 
 from migrator.client import SyncRoutes
-from tests.live.writer import API, Order
+from tests.live.writer import Order, client
 
 
 def is_whole(name: str, body: bytes) -> bool:
@@ -43,10 +42,7 @@ def main() -> int:
             name = f"hot/{chance.randrange(order.number)}-{chance.randrange(order.hot):03d}"
             where = routes.resolve(order.region, order.area)
             if where.endpoint not in clients:
-                text = os.environ[order.credentials[where.endpoint]]
-                clients[where.endpoint] = BlobServiceClient.from_connection_string(
-                    text, api_version=API, retry_policy=retry
-                )
+                clients[where.endpoint] = client(order, where.endpoint, retry)
             try:
                 body = clients[where.endpoint].get_blob_client(order.container, name).download_blob().readall()
                 if not is_whole(name, body):

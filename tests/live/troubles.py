@@ -1,7 +1,8 @@
-"""What happens to a run beside being killed: keys at its terminal, a failing guardian, a busy store, a hand at the route.
+"""What happens to a run beside being killed: keys at its terminal, a failing guardian, a busy store, a hand at the route, an
+account that is away.
 
-Each trouble comes in a state of the move, is over by itself, and needs nobody - except that a person answers for an edit of the
-route. Every second seed has one on either way, each kind in its turn.
+Each trouble comes in a state of the move, is over by itself, and needs nobody. Every second seed has one on either way, each
+kind in its turn.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ CTRL_Z_SECONDS: Final = 40.0
 """Longer than the guardian waits for an engine that says nothing."""
 FREED_SECONDS: Final = 36.0
 BACKUP_SECONDS: Final = 15.0
-HALTED: Final = 4
+EDIT_SECONDS: Final = 0.5
+AWAY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,14 @@ class Trouble:
 
 
 def chosen(seed: int, leg: int, wanted: str = "") -> list[Trouble]:
-    """What the ``leg`` (0 or 1) of a round suffers: nothing if the seed is even. ``wanted``: kinds, by comma, instead."""
-    kinds = wanted.split(",") if wanted else sorted(KINDS.keys() - BY_NAME_ONLY)
+    """What a leg (0 there, 1 back) suffers: nothing if the seed is even. ``wanted``: kinds by comma, instead of the seed's."""
+    kinds = wanted.split(",") if wanted else list(KINDS)
     if not wanted and seed % 2 == 0:
         return []
     kind = kinds[(seed - seed % 2 + leg) % len(kinds)]
-    return [Trouble(kind, "catching-up" if kind == "backup" else "draining", Random(f"{seed}/{leg}").uniform(0.0, 1.0))]
+    state = STATES.get(kind, ("draining", "draining"))[leg]
+    # The run that goes on in its copy is at work some seconds after it began.
+    return [Trouble(kind, state, Random(f"{seed}/{leg}").uniform(0.0, 1.0) + (2.0 if state == "copying" else 0.0))]
 
 
 def ctrl_z(one: Round, pid: int) -> None:
@@ -69,7 +73,9 @@ def ctrl_backslash(one: Round, pid: int) -> None:
 
 def guardian(number: signal.Signals) -> Callable[[Round, int], None]:
     def fails(one: Round, pid: int) -> None:
-        for child in children(pid):
+        watchers = children(pid)
+        assert watchers, "nobody watches the fence"
+        for child in watchers:
             os.kill(child, number)
 
     return fails
@@ -84,31 +90,65 @@ def backup(one: Round, pid: int) -> None:
     reader.close()
 
 
-def there_and_back(one: Round, pid: int) -> None:
-    """Somebody lets the writers go, thinks again, and puts back what was there."""
-    blob = one.service("core").get_blob_client("routing", "routes.json")
+def there_and_back(how: Callable[[dict[str, Any], int], dict[str, Any]]) -> Callable[[Round, int], None]:
+    """Somebody lets the writers go, thinks again, and puts back what was there. ``how``: what a record becomes by the first and
+    the second edit."""
 
-    def edit(change: Mapping[str, Any]) -> dict[str, Any]:
+    def edits(one: Round, pid: int) -> None:
+        blob = one.service("core").get_blob_client("routing", "routes.json")
         document = json.loads(blob.download_blob().readall())
-        before = next(iter(document["routes"].values()))
-        key = next(iter(document["routes"]))
-        blob.upload_blob(json.dumps({**document, "routes": {key: {**before, **change}}}), overwrite=True)
-        return dict(before)
+        ((key, fence),) = document["routes"].items()
+        assert fence["mode"] == "read-only", "the fence is over before anybody edits it"
+        for number in (1, 2):
+            edited = {**document, "routes": {key: how(fence, number)}}
+            blob.upload_blob(json.dumps(edited), overwrite=True)
+            time.sleep(EDIT_SECONDS)
 
-    fence = edit({})
-    if fence["mode"] == "read-only":
-        edit({"mode": "read-write", "epoch": fence["epoch"] + 1})
-        time.sleep(0.5)
-        edit({"mode": fence["mode"], "epoch": fence["epoch"] + 2})
+    return edits
+
+
+def by_mode_alone(fence: dict[str, Any], number: int) -> dict[str, Any]:
+    """As an editor and a saved copy do it: followers refuse one epoch that says two things."""
+    return {**fence, "mode": "read-write"} if number == 1 else fence
+
+
+def with_epochs(fence: dict[str, Any], number: int) -> dict[str, Any]:
+    """As PROTOCOL.md asks of everybody: followers obey both."""
+    return {**fence, "epoch": fence["epoch"] + number, "mode": "read-write" if number == 1 else fence["mode"]}
+
+
+def account(name: str, *, answers: bool = False) -> Callable[[Round, int], None]:
+    """It is away for a minute, for the orchestrator. ``answers``: it takes connections."""
+
+    def goes(one: Round, pid: int) -> None:
+        gateway = one.gateways[name]
+        gateway.silent() if answers else gateway.away()
+        time.sleep(AWAY_SECONDS)
+        gateway.back()
+
+    return goes
 
 
 KINDS: Final[Mapping[str, Callable[[Round, int], None]]] = {
-    "ctrl-z": ctrl_z,
     "ctrl-backslash": ctrl_backslash,
+    "source-away": account("core"),
     "guardian-dies": guardian(signal.SIGKILL),
-    "guardian-stops": guardian(signal.SIGSTOP),
+    "edit-and-undo": there_and_back(with_epochs),
+    "away-in-fence": account("split"),
+    "backup-in-fence": backup,
+    "source-silent": account("core", answers=True),
+    "ctrl-z": ctrl_z,
+    "target-away": account("split"),
+    "there-and-back": there_and_back(by_mode_alone),
     "backup": backup,
-    "there-and-back": there_and_back,
+    "guardian-stops": guardian(signal.SIGSTOP),
 }
-BY_NAME_ONLY: Final = frozenset({"backup", "there-and-back"})
-"""Not yet seen to pass whole rounds: ask for them with TROUBLES."""
+"""In turn, one on the way there and one on the way back. The five rounds of ``make live`` have the last six; twelve have all."""
+OF_ACCOUNTS: Final = frozenset({"source-away", "target-away", "source-silent", "away-in-fence"})
+STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "source-away": ("soaking", "catching-up"),
+    "source-silent": ("soaking", "ready"),
+    "target-away": ("copying", "catching-up"),
+    "backup": ("catching-up", "catching-up"),
+}
+"""When there, and on the way back; the others come in the drain of a fence."""

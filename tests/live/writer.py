@@ -20,6 +20,7 @@ from random import Random
 from typing import Any
 
 from azure.core.exceptions import HttpResponseError, ServiceRequestError
+from azure.core.pipeline.transport import HttpRequest, RequestsTransport
 from azure.storage.blob import BlobBlock, BlobServiceClient, BlobType, StandardBlobTier
 
 from migrator.client import OutcomeUnknown, RouteFenced, RouteMoved, RouteUnusable, SyncLeasePolicy, SyncRoutes
@@ -34,7 +35,7 @@ TIERS = ("Hot", "Cool")
 @dataclass(frozen=True)
 class Order:
     """``credentials``: variable of the connection string by endpoint. ``number`` tells this writer's names from the others'.
-    ``rest_seconds``: between two requests."""
+    ``rest_seconds``: between two requests. ``ways``: where a customer finds an endpoint that is away for others."""
 
     routes: str
     routes_credential: str
@@ -47,9 +48,32 @@ class Order:
     log: str
     seed: int
     rest_seconds: float = 0.0
+    ways: dict[str, str] = field(default_factory=dict)
 
     def text(self) -> str:
         return json.dumps(self.__dict__)
+
+
+class Way(RequestsTransport):
+    """To the same account by another port, below everything that looks at an address."""
+
+    def __init__(self, ways: dict[str, str]):
+        super().__init__()
+        self._ways = ways
+
+    def send(self, request: HttpRequest, **options: Any) -> Any:
+        for endpoint, instead in self._ways.items():
+            if request.url.startswith(endpoint + "/"):
+                request.url = instead + request.url.removeprefix(endpoint)
+                break
+        return super().send(request, **options)
+
+
+def client(order: Order, endpoint: str, retry: Any) -> BlobServiceClient:
+    text = os.environ[order.credentials[endpoint]]
+    return BlobServiceClient.from_connection_string(
+        text, api_version=API, retry_policy=retry, transport=Way(order.ways)
+    )
 
 
 class Noted(SyncLeasePolicy):
@@ -142,15 +166,14 @@ class Writer:
                 if self.stopping:
                     raise
                 if self.held and isinstance(fault, RouteUnusable):
-                    self.log.line("surprise", name=name, why=str(fault))
+                    self.log.line("unusable", name=name, why=str(fault))
                 has_waited = True
                 time.sleep(0.1)
         if has_waited:
             self.log.line("pause", seconds=round(time.monotonic() - begun, 3))
         if lease.endpoint != self.endpoint:
             self.endpoint = lease.endpoint
-            text = os.environ[self.order.credentials[lease.endpoint]]
-            self.service = BlobServiceClient.from_connection_string(text, api_version=API, retry_policy=self.policy)
+            self.service = client(self.order, lease.endpoint, self.policy)
         assert self.service is not None
         return self.service.get_blob_client(self.order.container, name)
 

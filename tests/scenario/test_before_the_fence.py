@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from migrator.adapters.clock import SystemClock
 from migrator.adapters.routing import FileRouter
 from migrator.engine.steps import canary, carry
 from migrator.errors import AccessRefused, PlanError
@@ -35,11 +36,35 @@ async def document(small: Small, ttl: float, max_write: float) -> None:
     await router.swap(RouteDocument(ttl, max_write, routes), expected_etag=seen.etag)
 
 
+class StandsFrom(SystemClock):
+    """Monotonic time stands still between two events, so that what happens in between takes none on any machine."""
+
+    def __init__(self, reporter, begin: str, end: str) -> None:
+        self._begin, self._end, self._report = begin, end, reporter.event
+        self._stood: float | None = None
+        self._lost = 0.0
+        self.at: list[tuple[str, str, float]] = []
+        reporter.event = self._event
+
+    def monotonic(self) -> float:
+        return super().monotonic() - self._lost if self._stood is None else self._stood
+
+    def _event(self, kind, move, text, **facts):
+        self.at.append((kind, text, self.monotonic()))
+        self._report(kind, move, text, **facts)
+        if self._begin in text and self._stood is None:
+            self._stood = self.monotonic()
+        elif self._end in text and self._stood is not None:
+            self._lost, self._stood = super().monotonic() - self._stood, None
+
+
 async def test_a_first_apply_publishes_longer_durations_and_waits_the_old_ones_before_its_fence(small):
     await small.fill(3)
     await document(small, 0.3, 0.2)
     routing(small, ttl_seconds=0.4, max_write_seconds=0.25)
     rollout = small.rollout()
+    clock = StandsFrom(rollout.world.reporter, "no fence begins for 0.51 s", "clients may still follow")
+    rollout.world.clock = clock
     outcome = await rollout.apply()
     assert outcome.code == "done"
     seen = (await FileRouter(str(small.folder / "routes.json")).read()).document
@@ -47,6 +72,8 @@ async def test_a_first_apply_publishes_longer_durations_and_waits_the_old_ones_b
     texts = [text for kind, _, text in rollout.world.reporter.events if kind in ("durations", "waiting")]
     assert "no fence begins for 0.51 s" in texts[0]
     assert "clients may still follow the shorter durations" in texts[1]
+    at = {text: at for _, text, at in clock.at}
+    assert at[f"{ID}: ready -> fencing"] >= at[texts[0]] + 0.51
     assert small.state().note("durations")["old_drain_seconds"] == 0.0, "the wait is over, for later runs too"
 
 

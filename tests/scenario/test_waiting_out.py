@@ -13,7 +13,7 @@ import pytest
 
 from migrator.adapters.local import LocalStore
 from migrator.engine import patience, session
-from migrator.errors import NotFound, StateError, Throttled, Unreachable
+from migrator.errors import NotFound, StateError, StateFull, Throttled, Unreachable
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.samples import Verdict
@@ -234,13 +234,14 @@ class Busy:
         self.refused = 0
         self.after = ""
         self.seconds = 0.0
+        self.fault = StateError("cannot write the state store: another program keeps it locked")
         state = weeks.state
         commit, heartbeat = state.commit, state.heartbeat
 
         def check() -> None:
             if any(begin <= weeks.loop.time() < end for begin, end in self.stretches):
                 self.refused += 1
-                raise StateError("cannot write the state store: another program keeps it locked")
+                raise self.fault
 
         def committed(changes, *, token):
             if token is not None:
@@ -285,6 +286,32 @@ def test_a_store_that_is_busy_in_any_state_is_waited_for(weeks, busy, after, sec
     assert busy.refused or seconds < 1
     assert "halted" not in states(weeks)
     assert weeks.state.lock() is None
+
+
+FULL = StateFull("cannot write the state store: the disk is full")
+
+
+@pytest.mark.parametrize("after", AFTER[:4] + AFTER[7:])
+def test_a_store_that_is_full_is_waited_for_where_no_writer_is(weeks, busy, after):
+    busy.after, busy.seconds, busy.fault = after, 600.0, FULL
+    assert weeks.apply().code == "done"
+    assert busy.refused
+    assert "halted" not in states(weeks)
+
+
+@pytest.mark.parametrize("after", AFTER[4:7])
+def test_a_store_that_is_full_in_a_fence_keeps_no_writer_out_and_ends_the_run(weeks, busy, after):
+    """Policies may still be revoked, which the guardian puts back when the run has ended; the next one goes on."""
+    busy.after, busy.seconds, busy.fault = after, HOURS, FULL
+    with pytest.raises(StateFull, match="the disk is full"):
+        weeks.apply()
+    assert any("writes go on at src-na" in text for text in weeks.teller.said)
+    begin, _ = busy.stretches[0]
+    drain = 0.0 if after.endswith("verifying") else 30.0 + 60.0 + 5.0
+    assert weeks.loop.time() - begin < drain + 5.0
+    weeks.pass_time(HOURS)
+    assert weeks.apply().code == "done"
+    assert "halted" not in states(weeks)
 
 
 @pytest.mark.parametrize("seconds", [20.0, 600.0])

@@ -342,6 +342,15 @@ async def test_an_area_that_is_on_its_way_is_not_asked(small):
     assert "empty-area" not in await found(small)
 
 
+async def test_what_a_move_copied_before_it_went_back_is_its_own_and_stands_not_in_the_way(small):
+    await small.rollout().apply()
+    await small.rollout().rollback()
+    await small.rollout().retry(reason="mended", who="me")
+    assert small.state().move(ID).state is MoveState.PREFLIGHT
+    assert "target-not-empty" not in await found(small)
+    assert (await small.rollout().apply()).code == "done"
+
+
 class SameAccount:
     """Two names of one account, behind doors that say nothing of it."""
 

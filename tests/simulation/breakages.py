@@ -458,6 +458,16 @@ def a_halt_leaves_the_live_alone():
     )
 
 
+def only_old_copies_are_put_back():
+    """A fence that a hand puts back under a later epoch is somebody's whom nobody knows."""
+    right = releasing.is_fence_by_hand
+
+    def is_fence_by_hand(current, intent, *, run):
+        return right(current, intent, run=run) and current.epoch < intent.before.epoch
+
+    return patched(releasing, "is_fence_by_hand", is_fence_by_hand)
+
+
 def fences_for_what_is_not_there():
     """A fence is begun although the last pass found an object that the service is not done with."""
     return patched(carry, "_not_there_yet", lambda mover: None)
@@ -521,6 +531,7 @@ BREAKAGES = {
         a_refused_end_keeps_the_lock,
         a_halt_leaves_the_live_alone,
         fences_for_what_is_not_there,
+        only_old_copies_are_put_back,
         heartbeats_by_their_age,
         a_signal_cuts_off_the_end,
     )

@@ -48,6 +48,7 @@ FOUND_BY = {
     "a-refused-end-keeps-the-lock": {"lock-kept"},
     "a-halt-leaves-the-live-alone": {"unwatched"},
     "fences-for-what-is-not-there": {"fence-for-nothing"},
+    "only-old-copies-are-put-back": {"halted-for-a-fence"},
     "heartbeats-by-their-age": {"lock-of-the-dead"},
     "a-signal-cuts-off-the-end": {"lock-kept"},
     "absences-before-the-end": {"own-called-foreign", *LOST},

@@ -146,7 +146,7 @@ class Requests:
             return f"{self._base}/{quoted(container, '$')}/{quoted_name(name)}"
         except UnicodeEncodeError as surrogate:
             raise CloudError(
-                f"cannot address {self.account}/{container}/{name!r}: it holds half a character",
+                f"cannot address {self.account}/{container}/{name!r}: it contains an unpaired surrogate",
                 hint="give the blob another name, or leave it out of the plan",
                 code="UnsafeName",
             ) from surrogate

@@ -160,7 +160,8 @@ class AccountFile:
                 raise NotFound(
                     f"cannot open account {self.account}: there is no file {self.path}",
                     what="account",
-                    hint="migrate sample makes and fills local accounts",
+                    hint="a plan's paths begin at the working directory: run it in the folder where the file is, or put the file"
+                    " back; `migrate sample PLAN` makes and fills the sources of a rollout that has not begun",
                 )
         except PermissionError as fault:
             raise AccessRefused(
@@ -217,6 +218,8 @@ class AccountFile:
                     hint="raise the limit (ulimit -n 4096), then run the same command again",
                 )
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+                if not self.path.exists():
+                    return AccessRefused(f"{what}: its file {self.path} is gone", hint="put the file back")
                 return AccessRefused(
                     f"{what}: {self.path} may not be written",
                     hint="give yourself the right to write the file and its directory",

@@ -13,7 +13,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
 
 from migrator.adapters.open_files import are_used_up
-from migrator.errors import StateError, StateUnusable
+from migrator.errors import StateError, StateFull, StateUnusable
 
 Verb = Literal["read", "write", "open"]
 DatabaseFault: Final = (DBAPIError, sqlite3.Error)
@@ -49,7 +49,7 @@ def _explain_sqlite(cause: sqlite3.Error, what: str, place: str, verb: Verb) -> 
             hint="end what has it open (a backup, an sqlite3 shell), then run the same command again",
         )
     if code == sqlite3.SQLITE_FULL:
-        return StateError(f"{what}: the disk is full", hint="free some space, then run the same command again")
+        return StateFull(f"{what}: the disk is full", hint="free some space, then run the same command again")
     if code in _FOREIGN:
         return StateUnusable(
             f"{what}: it is damaged or not a state store",

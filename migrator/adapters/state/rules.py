@@ -105,7 +105,8 @@ def check_free(held: LockRecord | None, wanted: LockRecord, *, dead: str, silent
     raise LockedError(
         f"cannot start: {held.owner}@{held.host} (pid {held.pid}) has been running since {held.since:%Y-%m-%d %H:%M:%S} "
         f"UTC under lock {held.nonce}",
-        hint=f"wait for it, steer it with hold, pause or rollback, or - if it is surely dead - migrate unlock {held.nonce}",
+        hint="wait for it, steer it with hold, pause or rollback, or end it with Ctrl-C, which loses nothing;"
+        f" if it is surely dead: migrate unlock {held.nonce}",
     )
 
 

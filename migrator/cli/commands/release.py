@@ -11,11 +11,16 @@ from migrator.cli.settings import settings_of
 
 def release(context: typer.Context, plan: PlanPath, wave: Wave = None, reason: Why = None) -> int:
     """Take a hold back: cut-overs may start again."""
-    from migrator.cli.controls import remove_control
+    from migrator.cli.controls import held_now, remove_control
     from migrator.cli.views.screen import Page
 
     settings = settings_of(context)
     what = f"wave {wave}" if wave else "the whole plan"
     was_held = remove_control(plan, settings, kind="hold", wave=wave, text=f"hold of {what} released", reason=reason)
-    Page(settings).line(f"Released: {what}." if was_held else f"There was no hold on {what}.")
+    page = Page(settings)
+    page.line(f"Released: {what}." if was_held else f"There was no hold on {what}.")
+    for scope in held_now(plan, settings):
+        held = scope.removeprefix("wave:")
+        option, whose = (f" --wave {held}", f"wave {held}") if held else ("", "the whole plan")
+        page.line(f"Still held: {whose}, until `migrate release PLAN{option}`.")
     return ExitCode.DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from migrator.engine.rollout import Rollout
     from migrator.engine.world import Outcome
 
-NOTHING: Final = "Nothing to take back: no move in this scope has begun, or all are back already."
 
 OnConflict = Annotated[
     Literal["source", "target"] | None,
@@ -115,9 +114,9 @@ def rollback(
         require_consent(question, yes=yes)
     else:
         if as_json:
-            show_nothing_to_do(NOTHING)
+            show_nothing_to_do(before.NOTHING)
         else:
-            typer.echo(NOTHING)
+            typer.echo(before.NOTHING)
         if not any(is_left(move) for move in moves):
             return ExitCode.DONE  # else this run looks whether the targets that were left are still
 

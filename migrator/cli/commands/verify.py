@@ -46,9 +46,10 @@ def verify(
             page.line(f"Not compared, for they have not begun: {', '.join(left[:5])}{' ...' if len(left) > 5 else ''}.")
         if any(not one.comparison.is_equal for one in compared):
             page.line(
-                "next: `migrate status PLAN` says what is under way; before a switch the next passes carry differences over;"
+                "next: `migrate status PLAN` says what is under way; before a switch the next passes carry differences over."
             )
             page.line(
-                "  of a move that soaks they are writes beside the route: find out who, or `migrate rollback PLAN --dry-run`"
+                "  After a switch customers write and delete at the live end alone, and a way back brings that along: `migrate"
+                " rollback PLAN --dry-run` counts it. Writes beside the route are those that status names (no-stragglers)."
             )
     return ExitCode.DONE if all(one.comparison.is_equal for one in compared) else ExitCode.STOPPED

@@ -220,9 +220,9 @@ def show_findings(page: Page, findings: tuple[Finding, ...]) -> None:
             page.line(f"  remedy: {finding.remedy}", style="dim")
         kind = finding.severity, finding.code
         if kind in rest and (following is None or (following.severity, following.code) != kind):
-            more = rest[kind]
+            more = list(dict.fromkeys(rest[kind]))
             names = ", ".join(more[:MOST_SUBJECTS]) + (" ..." if len(more) > MOST_SUBJECTS else "")
-            page.line(f"  and {len(more)} more of this kind ({finding.code}): {names}", style="dim")
+            page.line(f"  and {len(rest[kind])} more of this kind ({finding.code}): {names}", style="dim")
 
 
 def _grouped(findings: tuple[Finding, ...]) -> tuple[list[Finding], dict[tuple[str, str], list[str]]]:

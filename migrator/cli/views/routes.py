@@ -22,7 +22,9 @@ def show(schedule: Schedule, snapshot: RouteSnapshot, settings: Settings) -> Non
     page = Page(settings)
     found = snapshot.document
     if found is None:
-        page.line("There is no route document yet: `migrate apply` creates it.")
+        page.line(
+            "There is no route document yet: `migrate routes PLAN --publish` makes it, and so does the first `migrate apply`."
+        )
         return
     ttl, max_write = duration(found.ttl_seconds), duration(found.max_write_seconds)
     page.line(f"Clients refresh every {ttl} at least and end a write within {max_write}.")

@@ -72,6 +72,8 @@ def show(page: Page, outlook: Outlook) -> None:
         _draw(page, outlook)
     else:
         _tell(page, outlook)
+    if any(wave.is_lower_bound and not wave.is_done for wave in outlook.waves):
+        page.line("  from: not earlier; the size of what a wave moves is not known", style="dim")
     for assumed in dict.fromkeys(text for wave in outlook.waves for text in wave.assumes):
         page.line(f"  supposed: {assumed}", style="dim")
 

@@ -25,7 +25,7 @@ from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import replace
-from migrator.ports.state_store import SaveMove
+from migrator.ports.state_store import AddJournal, SaveMove
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, NameOrder, Sender
@@ -239,6 +239,7 @@ class Scenario:
         for change in changes:
             if isinstance(change, SaveMove):
                 self.outages.judge_record(node, change.move)
+                self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
                 self.steps.saved(change.move)
                 self.interrupts.saved(node, change.move)
         self.oracle.committed(node, changes)

@@ -34,6 +34,8 @@ PUT_BACK_CHANCE = 0.7
 PUT_BACK_SECONDS = (5.0, 40.0, 200.0)
 THERE_AND_BACK_CHANCE = 0.2
 """In so many stories somebody opens fences by hand for a moment, and puts the very same record back."""
+OBEYED_CHANCE = 0.4
+"""How often it is put back under a later epoch."""
 STANDS_STILL_CHANCE = 0.03
 """How often a machine stands still just after it read a container's access policies, before it sets them."""
 STANDS_STILL_SECONDS = (40.0, 100.0, 200.0, 400.0)
@@ -61,6 +63,7 @@ class Troubles:
         self._wipes_lock = world.random.random() < 0.5
         self._hand = Random(f"hand {world.seed}")
         self._passing = Random(f"{world.seed}/there and back")
+        self._obeyed = Random(f"{world.seed}/back under a later epoch")
         self._still = Random(f"{world.seed}/between reading and setting")
         self._interrupting = Random(f"{world.seed}/interrupted sweeps")
         self._thief = Random(f"{world.seed}/another address")
@@ -302,8 +305,9 @@ class Troubles:
         self._edit_as("all", "promised less", back)
 
     async def _there_and_back(self) -> None:
-        """Now and then: a fence is opened by hand - in its own epoch, or in the next one - and the very same record is put back;
-        or the document is only written again as it is, which looks the same from outside."""
+        """Now and then: a fence is opened by hand - in its own epoch, or in the next one - and the very same record is put back,
+        or the same under a later epoch, as followers want it; or the document is only written again as it is, which looks the
+        same from outside."""
         chance, world = self._passing, self._world
         while world.loop.time() < world.busy_seconds:
             await asyncio.sleep(chance.uniform(2.0, 30.0))
@@ -318,7 +322,18 @@ class Troubles:
             await asyncio.sleep(chance.choice(THERE_AND_BACK_SECONDS))
             # A careful person looks first; whoever copies the old file back does not.
             if chance.random() < 0.3 or self._found(key) == there:
-                self._edit_as(key, "back again", _set(key, was))
+                is_obeyed = self._obeyed.random() < OBEYED_CHANCE
+                back = replace(was, epoch=there.epoch + 1) if is_obeyed else was
+                self._edit_as(key, "back again", _set(key, back))
+
+    def judge_halt(self, record: MoveRecord, runs: Sequence[str | None]) -> None:
+        """A state that one of ``runs`` writes down: its own fence, which a hand put back under another epoch, needs nobody."""
+        found, intent = self._found(str(record.id)), record.intent
+        if record.state is not MoveState.HALTED or found is None or intent is None or intent.switched is not None:
+            return
+        is_own = found.mode == READ_ONLY and found.run in runs and found.endpoint == intent.before.endpoint
+        if is_own and found.account == intent.before.account and found.lineage == intent.before.lineage:
+            self._world.oracle.break_("halted-for-a-fence", f"{record.id} is halted: {record.reason}")
 
     def _found(self, key: str) -> RouteRecord | None:
         document = self._world.board.document

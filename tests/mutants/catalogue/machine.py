@@ -9,8 +9,8 @@ MUTANTS = (
     Mutant(
         "release-keeps-its-epoch",
         "machine/release.py",
-        "return replace(current, mode=READ_WRITE, epoch=current.epoch + 1)",
-        "return replace(current, mode=READ_WRITE, epoch=current.epoch)",
+        "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch + 1)",
+        "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch)",
         "A release makes the account writable under the epoch of the fence.",
         (RELEASE,),
     ),

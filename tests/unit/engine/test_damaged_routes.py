@@ -105,7 +105,7 @@ async def test_a_document_that_nobody_could_read_is_not_written(tmp_path):
     etag = (await router.read()).etag
     large = RouteDocument(30, 60, {f"x{number}/y": before() for number in range(30_000)})
     half = RouteDocument(30, 60, {"x\ud800/y": before()})
-    for document, why in ((large, "more than"), (half, "half a character")):
+    for document, why in ((large, "more than"), (half, "unpaired surrogate")):
         with pytest.raises(CloudError, match=f"cannot write the routes in .*{why}"):
             await router.swap(document, expected_etag=etag)
     assert (tmp_path / "routes.json").read_bytes() == was

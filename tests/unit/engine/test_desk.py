@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from migrator.engine.routes import RouteDesk
-from migrator.errors import RouteChanged
+from migrator.errors import RouteChanged, RouteDisagreement
 from migrator.machine.agreement import highest_epoch
 from migrator.machine.release import is_fence_of
 from migrator.model.moves import MoveRecord, MoveState, RouteIntent
-from migrator.model.routes import RouteDocument
+from migrator.model.routes import MAX_EPOCH, RouteDocument
 from migrator.model.schedule import Routing
 from tests.unit.engine.board import ID, LINEAGE, Board, Jumping, before, fence, switched
 
@@ -77,6 +77,30 @@ async def test_a_fence_that_steps_over_epochs_is_one_that_a_guardian_watches():
     fenced = desk.fenced(ID, before())
     assert fenced.epoch > 40
     assert is_fence_of(fenced, before())
+
+
+@pytest.mark.parametrize("epoch", [MAX_EPOCH - 2**20, MAX_EPOCH - 1, MAX_EPOCH])
+async def test_an_epoch_that_leaves_none_for_the_release_is_not_fenced(epoch):
+    desk, _ = a_desk()
+    with pytest.raises(RouteDisagreement, match="the epochs of its route are used up"):
+        desk.fenced(ID, replace(before(), epoch=epoch))
+
+
+async def test_the_last_epochs_written_into_an_open_fence_leave_it_one_to_be_released_under():
+    desk, board = a_desk()
+    mine = desk.stamped(before())
+    await desk.change(ID, before(), mine)
+    closed = desk.fenced(ID, replace(mine, epoch=MAX_EPOCH - 2**20 - 1))
+    board.document = board.document.with_record(str(ID), replace(mine, epoch=MAX_EPOCH - 2**20 - 1))
+    await desk.change(ID, replace(mine, epoch=MAX_EPOCH - 2**20 - 1), closed)
+    board.document = board.document.with_record(str(ID), replace(closed, mode="read-write", epoch=MAX_EPOCH))
+    await desk.document()
+    board.document = board.document.with_record(str(ID), closed)
+    await desk.document()
+    released = desk.released(ID, closed)
+    await desk.change(ID, closed, released, is_release=True)
+    assert board.document.routes[str(ID)].epoch == MAX_EPOCH
+    assert RouteDocument.decode(board.document.encode()) == board.document
 
 
 def test_the_epochs_of_a_cut_over_on_record_count_as_seen():

@@ -536,6 +536,16 @@ class TestPolicies:
         await desk.hang_up()
         assert core.letters["writers"] == "r"
 
+    async def test_what_was_revoked_at_one_account_is_granted_at_no_other(self, board: Board, core: Shelf) -> None:
+        """The same container and the same id are at both: what the target's owner lets nobody do stays so."""
+        target = Shelf(writers="r")
+        desk = Desk(board, **{"na-core": core, "na-web": target})
+        await desk.watch()
+        await desk.tell(keep(revoked(), revoked("na-web", id="others")))
+        board.set(replace(SWITCHED, epoch=FENCE.epoch + 1))
+        await desk.hang_up()
+        assert target.letters == {"writers": "r"}
+
     async def test_after_a_switch_back_those_of_the_account_that_customers_came_back_to_are_put_back(
         self, board: Board, desk: Desk, core: Shelf
     ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from migrator.engine.recovering import resolve
 from migrator.engine.releasing import RELEASE_SECONDS, release
-from migrator.errors import CloudError
+from migrator.errors import CloudError, RouteDisagreement
 from migrator.model.moves import Direction, MoveRecord, MoveState, RouteIntent
 from migrator.model.routes import READ_ONLY
 from tests.unit.engine.board import ID, before, fence, mover_of, switched
@@ -111,6 +111,38 @@ async def test_resolving_twice_changes_nothing_more(where, direction):
     once, version = mover.record, board.version
     await resolve(mover)
     assert (mover.record, board.version) == (once, version)
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("epoch", [5, 6, 9, 40])
+async def test_a_fence_that_somebody_writes_into_an_open_one_only_cancels_it(epoch, direction):
+    """There and back: an old copy, or the fence again under an epoch that followers obey."""
+    here = "src" if direction is FORWARD else "dst"
+    found = replace(fence(here), epoch=epoch, run="run-2")
+    mover, board, _ = mover_of(record_in(S.DRAINING, direction, sent=False), found)
+    await release(mover, "a test")
+    now = board.document.routes[str(ID)]
+    assert (mover.record.state, mover.record.intent) == (S.CATCHING_UP, None)
+    assert (now.account, now.mode, now.epoch) == (here, "read-write", mover.record.epoch)
+    assert now.epoch > max(epoch, 7), "followers may have seen both"
+
+
+@pytest.mark.parametrize(
+    ("sent", "change"),
+    [
+        pytest.param(True, {}, id="after the switch was sent"),
+        pytest.param(False, {"run": "run-9"}, id="of another run"),
+        pytest.param(False, {"account": "dst"}, id="at the other account"),
+        pytest.param(False, {"lineage": "f" * 16}, id="of another store"),
+        pytest.param(False, {"endpoint": "https://elsewhere"}, id="at another address"),
+    ],
+)
+async def test_another_fence_than_the_runs_own_is_left_to_a_person(sent, change):
+    found = replace(fence(), **{"epoch": 9, "run": "run-2", **change})
+    mover, board, _ = mover_of(record_in(S.SWITCHING, FORWARD, sent=sent), found)
+    with pytest.raises(RouteDisagreement):
+        await release(mover, "a test")
+    assert board.document.routes[str(ID)] == found, "nothing is compensated"
 
 
 async def test_a_route_that_does_not_answer_for_minutes_is_released_when_it_does():

@@ -20,9 +20,8 @@ def test_loads_are_summed_over_all_areas_of_an_account() -> None:
     )
     new, other = loads(plan)
     assert (new.account, new.load_per_minute, new.limit_per_minute) == ("new", 1_800_000, 2_400_000)
-    assert (new.load_per_second, new.limit_per_second) == (30_000, 40_000)
     assert (new.headroom_per_minute, new.used_ratio, new.is_over) == (600_000, 0.75, False)
-    assert (other.load_per_second, len(other.moves)) == (1_500, 1)
+    assert (other.load_per_minute, len(other.moves)) == (90_000, 1)
 
 
 def test_an_account_over_its_limit_is_an_error_that_names_both_figures_and_the_remedy() -> None:
@@ -87,7 +86,7 @@ def test_the_remedy_leaves_room_in_every_account(load: float, limit: float, numb
 
 def test_an_account_without_a_limit_has_no_headroom_figure() -> None:
     load = AccountLoad("new", 5.0, None, (PlannedMove(MoveId("eu", "a"), Area("a", (Selector("a"),)), "s", "new"),))
-    assert (load.headroom_per_minute, load.used_ratio, load.limit_per_second, load.is_over) == (None, None, None, False)
+    assert (load.headroom_per_minute, load.used_ratio, load.is_over) == (None, None, False)
     assert replace(load, limit_per_minute=4.0).is_over
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrator.errors import PlanError
@@ -251,6 +251,10 @@ def test_what_opens_next_is_open_and_nothing_before_it_is(
         assert not is_open(windows, freezes, closes)
 
 
+NEAR_A_BLOCK_S_END = [window("mon tue 10:01-00:01 UTC"), window("mon wed 00:00-00:01 Pacific/Kiritimati")]
+
+
+@example(NEAR_A_BLOCK_S_END, utc("2026-08-11 00:01"))
 @given(
     st.lists(
         st.builds(

@@ -282,6 +282,9 @@ def test_reasons_speak_of_the_figure_and_of_what_was_wanted() -> None:
     assert say(gate(metric="throttled_ratio", max=0.001), reading(0.0004, volumes=1e4)).reason == (
         "0.0004 of requests throttled, wanted at most 0.001"
     )
+    assert say(gate(metric="error_ratio", max=0.01), reading(0.0, volumes=1e4)).reason == (
+        "no requests failed, wanted at most 0.01"
+    )
     assert say(gate(metric="availability_percent", min=99.9), reading(99.0, volumes=1)).reason == (
         "99 % available, wanted at least 99.9"
     )

@@ -29,6 +29,12 @@ def test_another_run_that_claimed_the_fence_does_not_keep_it_closed() -> None:
     assert decide_release(claimed, BEFORE, FENCE) == replace(claimed, mode="read-write", epoch=8)
 
 
+@pytest.mark.parametrize("spelled", [BEFORE.endpoint + "/", BEFORE.endpoint.replace("https", "HTTPS")])
+def test_another_spelling_of_the_address_keeps_no_fence_closed(spelled: str) -> None:
+    assert decide_release(replace(FENCE, endpoint=spelled), BEFORE, FENCE) == RELEASED
+    assert is_fence_of(FENCE, replace(BEFORE, endpoint=spelled)), "an engine writes the address as the plan has it"
+
+
 @pytest.mark.parametrize(
     "current",
     [

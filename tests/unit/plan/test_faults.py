@@ -719,7 +719,7 @@ def test_a_wave_that_is_there_twice_is_one_fault() -> None:
 def test_half_a_character_is_a_fault_where_it_stands() -> None:
     for text in (SMALL + '"\\ud800": 1\n', SMALL.replace("prefix: email/", 'prefix: "a\\udfff/"')):
         (fault,) = faults_of(text)
-        assert fault.startswith(f"{place(text, chr(34))}: half a character stands here")
+        assert fault.startswith(f"{place(text, chr(34))}: expected a character, found an unpaired surrogate")
 
 
 @pytest.mark.parametrize("written", ["9999-12-31T23:59:59Z", "1970-12-31T00:00:00Z", "0001-01-01T00:00:00Z"])

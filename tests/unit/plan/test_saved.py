@@ -52,9 +52,26 @@ def test_a_plan_is_never_replaced_by_its_saved_plan(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(SMALL)
     (tmp_path / "link").symlink_to(tmp_path / "plan.yaml")
     for name in ("plan.yaml", "link"):
-        with pytest.raises(PlanError, match="a file is there that is no saved plan"):
+        with pytest.raises(PlanError, match="what is there is no saved plan"):
             saved.write(tmp_path / name, PLAN)
     assert (tmp_path / "plan.yaml").read_text() == SMALL
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    """A rename puts a file in the place of a device too: as root that was the end of /dev/null."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(PlanError, match="what is there is no saved plan"):
+            saved.write(tmp_path / name, PLAN)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["link", "pipe"]
+
+
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_a_path_that_names_no_file_is_refused(name: str) -> None:
+    with pytest.raises(PlanError, match="that is no name of a file"):
+        saved.write(Path(name), PLAN)
 
 
 def test_a_plan_whose_file_name_is_no_utf8_can_be_saved(tmp_path: Path) -> None:
