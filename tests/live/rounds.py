@@ -102,7 +102,7 @@ class Leg:
     freed: list[float] = field(default_factory=list)
     """Seconds from a kill in the fence to a writable route, by the guardian alone."""
     cancelled: list[float] = field(default_factory=list)
-    """Seconds of the fences that were released."""
+    """Seconds of the fences that were released, from their intents on."""
     troubles: list[str] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
     """Why writers refused to follow the route, where nobody had edited it within an epoch."""
@@ -431,7 +431,7 @@ def _changes(entries: Sequence[dict[str, Any]]) -> list[tuple[float, str]]:
 
 
 def _cancelled(entries: Sequence[dict[str, Any]]) -> list[float]:
-    """Seconds from each fence to its release."""
+    """Seconds from the intent of each fence to its release; writers waited less where the fence was late or was freed before."""
     fenced, seconds = 0.0, []
     for at, event in _changes(entries):
         if event == "released" and fenced:
