@@ -350,7 +350,8 @@ def test_a_throttle_that_means_nothing_is_refused(migrate: Migrate, words: tuple
 
 
 def test_a_held_apply_waits_before_its_cut_over(filled: Migrate) -> None:
-    filled("hold", "p.yaml")
+    held = filled("hold", "p.yaml")
+    assert held.code == 0, held.err
     done = filled("apply", "p.yaml", "--yes", "--no-wait")
     assert done.code == 3
     assert states(filled)["web-tracking"] == "catching-up"
