@@ -114,8 +114,8 @@ def arm(order: Order) -> None:
     if order.dead_run_seconds is not None:
         wait_seconds, opened = order.dead_run_seconds, Session.open
 
-        def open_after_another(self: Session, is_dead: Callable[[Any], bool]) -> None:
-            opened(self, is_dead)
+        def open_after_another(self: Session, *arguments: Any) -> None:
+            opened(self, *arguments)
             self.wait_until = time.monotonic() + wait_seconds
 
         Session.open = open_after_another  # type: ignore[method-assign]
