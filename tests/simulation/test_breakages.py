@@ -6,9 +6,9 @@ from migrator.testing.simulation import run
 from tests.simulation.breakages import BREAKAGES
 
 SEEDS = 500
-FIRST = {"soak-of-an-earlier-stay": 600, "blocks-of-others-are-in-the-way": 300}
+FIRST = {"soak-of-an-earlier-stay": 600, "blocks-of-others-are-in-the-way": 300, "lease-age-from-receipt": 1000}
 """Where the search begins that needs a rare story: a hand that edits the route of a move which has soaked; half an upload that
-still lies under a large object when everything else is calm."""
+still lies under a large object when everything else is calm; an answer that comes late just before a fence (one story of 120)."""
 LOST = {"lost-write", "lost-tags", "lost-tier", "resurrected-delete"}
 FOUND_BY = {
     "times-instead-of-evidence": LOST,
