@@ -10,11 +10,13 @@ from unittest import mock
 
 from migrator.engine import (
     enforcing,
+    guardian,
     patience,
     pulse,
     recovering,
     releasing,
     rollout,
+    routes,
     session,
     stays,
     steps,
@@ -495,6 +497,16 @@ def a_signal_cuts_off_the_end():
     return patched(rollout.Rollout, "stop", stop)
 
 
+def releases_need_a_whole_document():
+    """What strangers broke in other records is in the way of a release."""
+
+    async def whole(router):
+        seen = await router.read()
+        return seen.document, seen.etag
+
+    return all_of(patched(routes, "whole_or_damaged", whole), patched(guardian, "whole_or_damaged", whole))
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -534,5 +546,6 @@ BREAKAGES = {
         only_old_copies_are_put_back,
         heartbeats_by_their_age,
         a_signal_cuts_off_the_end,
+        releases_need_a_whole_document,
     )
 }

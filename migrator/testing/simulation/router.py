@@ -1,15 +1,19 @@
 """The simulated route document: one value behind a compare-and-swap, and the many ways a swap's answer gets lost.
 
-Rule: a swap is judged at the instant it is applied; a late one is applied only if nobody was faster, as at a real service.
+Rules: a swap is judged at the instant it is applied; a late one is applied only if nobody was faster, as at a real service. While
+a hand has damaged the document, its text is what is read and written, by the real decoding and encoding.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.model.routes import Damaged, RouteDocument
-from migrator.ports.router import RouteSnapshot
+from migrator.model.values import replace
+from migrator.ports.router import RoutesDamaged, RouteSnapshot, encoded
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import Nap, Node, SimLoop
@@ -17,6 +21,9 @@ from migrator.testing.simulation.store import ORPHAN_SECONDS, Answer
 from migrator.testing.simulation.weather import Weather
 
 SwapHook = Callable[[Sender, RouteDocument | None, RouteDocument, float], None]
+Harm = Callable[[dict[str, Any]], None]
+"""Makes of a document's JSON one that cannot be decoded; the records that are there it leaves alone."""
+PLACE = "the simulated routes"
 
 
 class RouteBoard:
@@ -27,32 +34,59 @@ class RouteBoard:
         self.weather = weather
         self.random = Chance(seed)
         self.document: RouteDocument | None = None
+        """What of it is whole, and what was: a hand that damages the text takes nothing away from that."""
+        self._harm: Harm | None = None
         self.swapped: SwapHook = lambda *facts: None
         self._version = 0
-        self._stood: list[tuple[float, RouteSnapshot]] = [(float("-inf"), RouteSnapshot(None, None))]
-        """Since when each version stood, the newest last."""
+        self._stood: list[tuple[float, RouteSnapshot, bytes | None]] = [
+            (float("-inf"), RouteSnapshot(None, None), None)
+        ]
+        """Since when each version stood, the newest last; its text, if it is damaged."""
 
     @property
     def etag(self) -> str | None:
         return f"v{self._version}" if self.document is not None else None
 
     def as_of(self, moment: float) -> RouteSnapshot:
-        """The document as it stood at ``moment``."""
-        return next(snapshot for since, snapshot in reversed(self._stood) if since <= moment)
+        """The document as it stood at ``moment``; RoutesDamaged if it was."""
+        snapshot, raw = next((one, raw) for since, one, raw in reversed(self._stood) if since <= moment)
+        if raw is None:
+            return snapshot
+        try:
+            return RouteSnapshot(RouteDocument.decode(raw), snapshot.etag)
+        except ValueError as fault:
+            text = f"cannot read the routes in {PLACE}: {fault}"
+            raise RoutesDamaged(text, damaged=Damaged.of(raw), etag=snapshot.etag) from fault
 
     def as_seen_by(self, node: Node, sender: Sender, weather: Weather | None = None) -> SimRouter:
         """A door for ``node``; ``weather`` where its way to the document is another one than the tool's."""
         return SimRouter(self, node, sender, weather or self.weather)
 
-    def put(self, document: RouteDocument, expected_etag: str | None, sender: Sender, sent_at: float) -> str:
+    def put(self, document: RouteDocument | Damaged, expected_etag: str | None, sender: Sender, sent_at: float) -> str:
         """The atomic step of a swap."""
         if expected_etag != self.etag:
             raise RouteChanged(f"cannot change the routes: somebody else wrote first ({self.etag})")
-        before, self.document = self.document, document
+        before = self.document
+        self.document = whole = self._whole_of(document) if isinstance(document, Damaged) else document
         self._version += 1
-        self._stood.append((self.loop.time(), RouteSnapshot(document, self.etag)))
-        self.swapped(sender, before, document, sent_at)
+        raw = _text(whole, self._harm) if self._harm is not None else None
+        self._stood.append((self.loop.time(), RouteSnapshot(whole, self.etag), raw))
+        self.swapped(sender, before, whole, sent_at)
         return f"v{self._version}"
+
+    def _whole_of(self, damaged: Damaged) -> RouteDocument:
+        """What was written back of a damaged document: its whole records, and everything else as it was."""
+        raw = encoded(damaged, PLACE)
+        assert self.document is not None
+        assert self._harm is not None
+        whole = replace(self.document, routes=dict(damaged.routes))
+        assert json.loads(raw) == json.loads(_text(whole, self._harm)), "a release changes what is not its own"
+        return whole
+
+    def damage(self, harm: Harm | None, by: Sender) -> None:
+        """A hand writes ``harm`` into the document, or (None) puts it right: what others wrote meanwhile stays."""
+        self._harm = harm
+        self.edit(lambda document: document, by)
 
     def edit(self, change: Callable[[RouteDocument], RouteDocument], by: Sender) -> None:
         """A person edits the document by hand; nothing happens while there is none."""
@@ -82,7 +116,6 @@ class SimRouter:
         return board.as_of(seen_at)
 
     async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
-        assert isinstance(document, RouteDocument), "this board holds values, not bytes"
         self._node.step()
         board, weather = self._board, self._weather
         loop, now, answer = board.loop, board.loop.virtual_now, Answer()
@@ -104,7 +137,9 @@ class SimRouter:
     async def close(self) -> None:
         """Nothing is held open."""
 
-    def _apply(self, answer: Answer, document: RouteDocument, expected_etag: str | None, sent_at: float) -> None:
+    def _apply(
+        self, answer: Answer, document: RouteDocument | Damaged, expected_etag: str | None, sent_at: float
+    ) -> None:
         board, node = self._board, self._node
         if not node.alive and (
             board.random.random() < 0.5 or board.loop.time() > node.sockets_closed_at + ORPHAN_SECONDS
@@ -125,3 +160,9 @@ class SimRouter:
         if draw < weather.slow_chance:
             return self._board.random.uniform(0.0, weather.slow_seconds)
         return weather.fast_seconds * (0.5 + draw)
+
+
+def _text(document: RouteDocument, harm: Harm) -> bytes:
+    body = json.loads(document.encode())
+    harm(body)
+    return json.dumps(body).encode()

@@ -20,6 +20,7 @@ from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.blobs import Sender
+from migrator.testing.simulation.damage import Damage
 from migrator.testing.simulation.excuses import MAIN_STORE
 from migrator.testing.simulation.loop import WORLD_BEGINS
 
@@ -67,6 +68,7 @@ class Troubles:
         self._still = Random(f"{world.seed}/between reading and setting")
         self._interrupting = Random(f"{world.seed}/interrupted sweeps")
         self._thief = Random(f"{world.seed}/another address")
+        self._damage = Damage(world)
 
     async def work(self) -> None:
         """What operators, machines and passers-by do meanwhile."""
@@ -87,6 +89,8 @@ class Troubles:
             self._beside(self._there_and_back(), "passing hand")
         if self._thief.random() < TAMPERED_CHANCE:
             self._beside(self._send_elsewhere(), "thief")
+        if self._damage.happens:
+            self._beside(self._damage.work(), "damaging hand")
         while True:
             await asyncio.sleep(random.expovariate(1.0 / rate))
             random.choice(calls)()
