@@ -32,7 +32,8 @@ NAMED: Final = 5
 
 
 def noted(state: StateStore, move: MoveId, account: str) -> Mapping[str, str]:
-    """ETags of the containers of ``account``, as the last whole pass, or the soak, saw them; by name."""
+    """ETags of the containers of ``account``, as the last whole pass, or the soak, saw them; by name. Of one that no whole pass
+    has seen yet: as it was before anything of it was copied."""
     note: Any = state.note(_noted_key(move, account))
     return dict(note) if note else {}
 
@@ -194,11 +195,14 @@ async def _known_names(
     return found
 
 
-def begin_pass(state: StateStore, move: MoveId, account: str) -> list[SetNote]:
+def begin_pass(state: StateStore, move: MoveId, account: str, present: Iterable[ContainerInfo]) -> list[SetNote]:
     """To be committed before a pass copies anything: until it has ended, what is known of ``account`` may be of a container that
-    was made anew meanwhile."""
-    key = _doubts_key(move, account)
-    return [] if state.note(key) == ALL else [SetNote(key, ALL)]
+    was made anew meanwhile. ``present``: all containers of the move there; new ones are noted, so that another one in the place
+    of one of them is seen even if this pass dies."""
+    key, known = _doubts_key(move, account), noted(state, move, account)
+    new = {info.name: info.etag for info in present if info.name not in known}
+    changes = [SetNote(_noted_key(move, account), {**known, **new})] if new else []
+    return changes if state.note(key) == ALL else [*changes, SetNote(key, ALL)]
 
 
 def end_pass(

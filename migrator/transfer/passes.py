@@ -41,7 +41,7 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     await sides.make_missing(transfer)
     await container_shape.carry(transfer, sides.here, sides.there, result)
     replaced = await sides.replaced(transfer)
-    opened = containers.begin_pass(transfer.state, transfer.move, transfer.origin.account)
+    opened = containers.begin_pass(transfer.state, transfer.move, transfer.origin.account, sides.here.values())
     opened += containers.void(
         transfer.state, transfer.move, transfer.origin.account, containers.etags(sides.here.values())
     )
