@@ -13,7 +13,10 @@ from migrator.errors import Unreachable
 from migrator.model.moves import ExceptionRow, MoveState
 from migrator.model.names import MoveId
 from migrator.ports.state_store import PutException, SetNote
-from migrator.testing.simulation.loop import WORLD_BEGINS
+from migrator.testing.simulation.loop import WORLD_BEGINS, SimClock
+from migrator.transfer import passes
+from migrator.transfer.result import PassResult
+from migrator.transfer.subject import Transfer
 from tests.scenario.weeks import HOURS, MINUTES, Weeks
 
 WEB = "europe/web"
@@ -197,6 +200,34 @@ def test_stragglers_that_a_killed_look_listed_fail_the_next_one(weeks: Weeks) ->
     assert lock is not None
     noted = SetNote(f"looking {move}", (now - timedelta(seconds=5)).isoformat())
     weeks.state.commit([PutException(move, row), noted], token=lock.token)
+    outcome = weeks.apply()
+    assert outcome is not None
+    assert outcome.code == "halted"
+    assert "gate no-stragglers of europe/web needs a person" in outcome.reasons[0]
+    assert "n1" in outcome.reasons[0]
+
+
+def test_what_a_look_found_counts_though_a_clock_was_set_right_in_its_middle(
+    weeks: Weeks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By this machine's clock the look began before the switch."""
+    wrong, right, watch = timedelta(), SimClock.now, passes.watch
+
+    def set_back() -> None:
+        nonlocal wrong
+        wrong = timedelta(hours=60)
+
+    async def found(transfer: Transfer) -> PassResult:
+        nonlocal wrong
+        result = await watch(transfer)
+        if wrong:
+            wrong, result.stragglers_new = timedelta(), 1
+            result.named.append("web/n1: written after the switch")
+        return result
+
+    monkeypatch.setattr(SimClock, "now", lambda clock: right(clock) - wrong)
+    monkeypatch.setattr(passes, "watch", found)
+    weeks.loop.call_later(20 * HOURS, set_back)
     outcome = weeks.apply()
     assert outcome is not None
     assert outcome.code == "halted"

@@ -249,7 +249,9 @@ class Book:
             found = result.stragglers_new + len(unsaid)
             verdict = Verdict.FAILED if found else Verdict.PASSED
             why = ", ".join([*result.named, *unsaid][:3]) if found else "the old side is still"
-            sample = self._sample(NO_STRAGGLERS, begin, clock.now(), verdict, float(found), why)
+            # A look of this soak began after the switch, whatever a clock said that was set right while it went on: a window
+            # that began before the switch would not count, and what was found would be forgotten.
+            sample = self._sample(NO_STRAGGLERS, max(begin, self.since), clock.now(), verdict, float(found), why)
             self._record([sample], SetNote(self._looking_since, None))
 
     def _note_errored(self, begin: datetime, fault: CloudError) -> None:
