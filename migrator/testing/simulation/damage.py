@@ -56,7 +56,7 @@ def _no_durations(body: dict[str, Any]) -> None:
 
 
 HARMS: Final[Mapping[str, Harm]] = {
-    "half a character in a key": _half_a_character,
+    "an unpaired surrogate in a key": _half_a_character,
     "a record that is none": _no_record,
     "an epoch that nobody can write": _epoch_of_nobody,
     "no durations": _no_durations,
