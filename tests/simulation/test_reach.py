@@ -13,6 +13,8 @@ from migrator.testing.simulation.reach import ARGUED, EVENTS, everything, never
 from migrator.transfer.decide import Verb
 
 SEEDS = 400
+MOST_SEEDS = 1_600
+"""What is rare is looked for so far: which story has it shifts with every change of the engine."""
 TELLERS = {"event", "tell"}
 
 
@@ -49,7 +51,9 @@ def test_what_no_story_reached_has_no_count():
 def test_no_spot_is_blind_without_a_reason():
     reached = {}
     switches = judged = 0
-    for seed in range(SEEDS):
+    for seed in range(MOST_SEEDS):
+        if seed >= SEEDS and set(never(reached)) <= set(ARGUED):
+            break
         report = run(seed)
         for name, count in report.reached.items():
             reached[name] = reached.get(name, 0) + count
