@@ -70,6 +70,8 @@ class Case:
         """Each record, with the time from which it stood."""
         self.said: dict[int, tuple[str, str, str]] = {}
         """What each epoch said, whoever wrote it."""
+        self.unread: dict[int, tuple[str, str, str]] = {}
+        """What a hand wrote and no process of the tool has read: none can know that its epoch is used."""
         self.hand_at = -1e9
         self.soak = WatchedSoak()
         self.bodies: dict[tuple[str, str, str], set[Any]] = {}
@@ -87,9 +89,19 @@ class Case:
         return [*earlier, *later]
 
     def hear(self, route: RouteRecord) -> None:
-        """The document says so from now on."""
+        """The document says so from now on, and the tool knows."""
         self.max_epoch = max(self.max_epoch, route.epoch)
         self.said.setdefault(route.epoch, authority(route))
+
+    def hear_of_hand(self, route: RouteRecord) -> None:
+        """The document says so from now on, by hand."""
+        if route.epoch not in self.said:
+            self.unread[route.epoch] = authority(route)
+
+    def read(self, route: RouteRecord) -> None:
+        """A process of the tool has read this."""
+        if self.unread.pop(route.epoch, None) is not None:
+            self.hear(route)
 
 
 @dataclass(slots=True)

@@ -309,6 +309,12 @@ class Oracle:
                 ):
                     self.excuses.edited(case, was.account, before)
 
+    def routes_seen(self, document: RouteDocument) -> None:
+        """A process of the tool has read this."""
+        for key, route in document.routes.items():
+            if (case := self._cases.get(key)) is not None and case.unread:
+                case.read(route)
+
     def _judge_route(self, case: Case, sender: Sender, before: RouteRecord | None, after: RouteRecord | None) -> None:
         key, now = str(case.plan.id), self._loop.time()
         if after is not None:
@@ -325,7 +331,7 @@ class Oracle:
                     self._switches.left_by_hand(case, before.account, after.account)
                 self._scene.settle_in(case, after.account)
             if after is not None:
-                case.hear(after)
+                case.hear_of_hand(after)
             return
         what = f"{sender.name} changed {key}: {show(before)} -> {show(after)}"
         if after is None:
@@ -370,7 +376,8 @@ class Oracle:
 
     def _is_said_otherwise(self, case: Case, after: RouteRecord) -> bool:
         """Clients obey one account, address and mode within an epoch, and none that is lower than one they saw. What came and
-        went by hand nobody else may have seen: to say just that again is no harm."""
+        went by hand nobody else may have seen: to say just that again is no harm. What no process of the tool has read it cannot
+        know; a client that did waits for the epoch after."""
         return after.epoch <= case.max_epoch and case.said.get(after.epoch) != authority(after)
 
     def _end_fence(self, case: Case, what: str) -> None:

@@ -37,6 +37,8 @@ class RouteBoard:
         """What of it is whole, and what was: a hand that damages the text takes nothing away from that."""
         self._harm: Harm | None = None
         self.swapped: SwapHook = lambda *facts: None
+        self.seen: Callable[[RouteDocument], None] = lambda document: None
+        """Called with what a process of the tool has read."""
         self._version = 0
         self._stood: list[tuple[float, RouteSnapshot, bytes | None]] = [
             (float("-inf"), RouteSnapshot(None, None), None)
@@ -113,7 +115,10 @@ class SimRouter:
         delay = self._delay()
         seen_at = now + delay * board.random.random()  # what comes back may be old by then
         await Nap(loop, now + delay)
-        return board.as_of(seen_at)
+        snapshot = board.as_of(seen_at)
+        if snapshot.document is not None and self._sender.is_tool:
+            board.seen(snapshot.document)
+        return snapshot
 
     async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
         self._node.step()

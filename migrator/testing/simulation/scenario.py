@@ -120,6 +120,7 @@ class Scenario:
             self._sort_apart()
         self.board = RouteBoard(self.loop, self._route_weather(), f"routes {seed}")
         self.board.swapped = self._swapped
+        self.board.seen = self.oracle.routes_seen
         self.state = MemoryStateStore("simulated", lineage=f"lineage-{seed}")
         self.metrics = self._metrics()
         self.copies: list[MemoryStateStore] = []
