@@ -11,18 +11,20 @@ from collections.abc import Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
+from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
 from migrator.testing.simulation.blobs import Sender
 
 if TYPE_CHECKING:
+    from migrator.model.moves import MoveRecord
     from migrator.testing.simulation.router import Harm
     from migrator.testing.simulation.scenario import Scenario
 
 DAMAGED_CHANCE = 0.08
 LONG_SECONDS = 600.0
 """In shorter stories a fence that stays closed could not be told from one that only takes its time."""
-IN_FENCE_CHANCE = 0.8
-"""How often it happens while some fence is open."""
+MOMENTS: Final = {"in a fence": 4, "at a switch": 5, "at any time": 1}
+"""When it happens, and how often: at a switch is between the decision and the swap."""
 BETWEEN_SECONDS = (2.0, 40.0)
 LOOKS_SECONDS = (0.5, 5.0)
 DAMAGED_SECONDS = (20.0, 300.0, 900.0)
@@ -69,29 +71,44 @@ class Damage:
     def __init__(self, world: Scenario) -> None:
         self._world = world
         self._chance = chance = Random(f"{world.seed}/damage")
-        self.happens = chance.random() < DAMAGED_CHANCE and world.busy_seconds >= LONG_SECONDS
+        # The upper end of the draw: at the lower one is the only story of 400 in which a switch back is released.
+        self.happens = chance.random() >= 1.0 - DAMAGED_CHANCE and world.busy_seconds >= LONG_SECONDS
+        self._kind = ""
+        """What is wrong now."""
+        self._moment = ""
+        """What the hand waits for."""
 
     async def work(self) -> None:
         """Again and again, until it is calm; then the document is right."""
-        chance, board, until = self._chance, self._world.board, self._world.busy_seconds
-        while await self._waited():
-            kind = chance.choice(list(HARMS))
-            self._world.note("edited", kind, "damaged")
-            board.damage(HARMS[kind], _HAND)
-            left = until - self._world.loop.time()
-            await asyncio.sleep(min(chance.choice(DAMAGED_SECONDS), left))
-            self._world.note("edited", kind, "repaired")
-            board.damage(None, _HAND)
+        while await self._happened():
+            await asyncio.sleep(min(self._chance.choice(DAMAGED_SECONDS), self._left()))
+            self._world.note("edited", self._kind, "repaired")
+            self._world.board.damage(None, _HAND)
+            self._kind = ""
 
-    async def _waited(self) -> bool:
-        """For the next time; False if there is none."""
-        chance, loop = self._chance, self._world.loop
-        await asyncio.sleep(chance.uniform(*BETWEEN_SECONDS))
-        is_in_fence = chance.random() < IN_FENCE_CHANCE
-        while loop.time() < self._world.busy_seconds:
+    def saved(self, record: MoveRecord) -> None:
+        """A state that is written down."""
+        if self._moment == "at a switch" and record.state is MoveState.SWITCHING and self._left() > 0:
+            self._begin()
+
+    def _begin(self) -> None:
+        self._moment, self._kind = "", self._chance.choice(list(HARMS))
+        self._world.note("edited", self._kind, "damaged")
+        self._world.board.damage(HARMS[self._kind], _HAND)
+
+    async def _happened(self) -> bool:
+        """Wait for the next time; False if there is none."""
+        chance = self._chance
+        await asyncio.sleep(min(chance.uniform(*BETWEEN_SECONDS), self._left()))
+        self._moment = chance.choices(list(MOMENTS), list(MOMENTS.values()))[0]
+        while self._moment and self._left() > 0:
             document = self._world.board.document
             modes = {one.mode for one in document.routes.values()} if document is not None else set()
-            if READ_ONLY in modes or (modes and not is_in_fence):
-                return True
-            await asyncio.sleep(chance.uniform(*LOOKS_SECONDS))
-        return False
+            if modes and (self._moment == "at any time" or (self._moment == "in a fence" and READ_ONLY in modes)):
+                self._begin()
+            else:
+                await asyncio.sleep(chance.uniform(*LOOKS_SECONDS))
+        return bool(self._kind)
+
+    def _left(self) -> float:
+        return max(0.0, self._world.busy_seconds - self._world.loop.time())

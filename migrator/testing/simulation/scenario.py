@@ -241,6 +241,7 @@ class Scenario:
             if isinstance(change, SaveMove):
                 self.outages.judge_record(node, change.move)
                 self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
+                self.troubles.damage.saved(change.move)
                 self.steps.saved(change.move)
                 self.interrupts.saved(node, change.move)
         self.oracle.committed(node, changes)

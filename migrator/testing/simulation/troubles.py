@@ -68,7 +68,7 @@ class Troubles:
         self._still = Random(f"{world.seed}/between reading and setting")
         self._interrupting = Random(f"{world.seed}/interrupted sweeps")
         self._thief = Random(f"{world.seed}/another address")
-        self._damage = Damage(world)
+        self.damage = Damage(world)
 
     async def work(self) -> None:
         """What operators, machines and passers-by do meanwhile."""
@@ -89,8 +89,8 @@ class Troubles:
             self._beside(self._there_and_back(), "passing hand")
         if self._thief.random() < TAMPERED_CHANCE:
             self._beside(self._send_elsewhere(), "thief")
-        if self._damage.happens:
-            self._beside(self._damage.work(), "damaging hand")
+        if self.damage.happens:
+            self._beside(self.damage.work(), "damaging hand")
         while True:
             await asyncio.sleep(random.expovariate(1.0 / rate))
             random.choice(calls)()
