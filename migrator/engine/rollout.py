@@ -257,7 +257,7 @@ class Rollout:
     async def _end_counting(self) -> None:
         """A store that refuses the last counts keeps the mark of a run that did not end: the next one knows of a gap then."""
         try:
-            await surely(self.world.clock, self._own_traffic.end, within=CLOSING_SECONDS)
+            await surely(self.world.clock, self._own_traffic.end, within=CLOSING_SECONDS, full_within=0.0)
         except StateError as fault:
             self.world.reporter.event("warning", None, f"the last requests were not counted: {fault.message}")
 

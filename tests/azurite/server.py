@@ -22,7 +22,7 @@ from tests.azurite.install import node_commands
 
 HERE = Path(__file__).resolve().parent
 SERVER = HERE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-ACCOUNTS = 400
+ACCOUNTS = 1_200
 """Enough for a whole run of one worker; nobody gives an account back."""
 START_SECONDS = 120
 SERVICES = ("Blob", "Queue", "Table")
