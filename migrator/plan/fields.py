@@ -159,7 +159,7 @@ def read_webhook(value: Any) -> str:
     except ValueError:
         host = None
     if host is None or not _is_loopback(host):
-        raise ValueError("the address of a webhook is a secret: name it as env:NAME")
+        raise ValueError("the address of a webhook is a secret, so write env:NAME and put it into that variable")
     return text
 
 

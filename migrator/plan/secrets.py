@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote_plus
 
+from migrator.model.values import replace
 from migrator.plan.tree import Fault, Items, Mark, Path, Scalar, Table, Tree
 
 _REFERENCE: Final = r"(?!\$|env:|%[A-Za-z_]+%|<|\.\.\.|['\"]?(?:[&;\s]|$))"
@@ -63,6 +64,7 @@ _LAYERS: Final = 5
 """So often may a secret have been encoded, one way over the other."""
 _FROM_URLS: Final = str.maketrans("-_", "+/")
 _TEXT: Final = "a secret is written here: put it into an environment variable and name that, credential: env:NAME"
+_UNSHOWN: Final = "this is not allowed here; why is not shown, because it would repeat what looks like a secret"
 _IN_STATE: Final = "a password is written here: leave `state` out and put the address into the variable MIGRATE_STATE"
 _IN_COMMENT: Final = (
     "a comment of this line holds what looks like a secret: it is not kept with the plan, but the file has it"
@@ -107,11 +109,16 @@ def _is_random(word: str) -> bool:
 
 
 def hide_secrets(tree: Tree, faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """``faults`` without those that could repeat a secret, and one for each place where a secret is written."""
+    """``faults`` with one for each place where a secret is written instead of those there; one elsewhere whose words could repeat
+    a secret stays a fault, in other words: a plan must never become valid because of what its fault would show."""
     keys = {path for path, _, _ in tree.walk() if path and isinstance(path[-1], str) and has_secret(path[-1])}
     values: set[Path] = {path for path, text in tree.texts() if has_secret(text)}
     values |= set(_named(tree))
-    kept = [fault for fault in faults if fault.path not in values and not has_secret(fault.text)]
+    kept = [
+        replace(fault, text=_UNSHOWN) if has_secret(fault.text) else fault
+        for fault in faults
+        if fault.path not in values
+    ]
     return (
         *kept,
         *(tree.at_key(path, _TEXT, "secret") for path in keys),

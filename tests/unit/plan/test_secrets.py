@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from migrator.plan import loads
 from migrator.plan.canonical import canonical
 from migrator.plan.parse import parse
-from migrator.plan.secrets import has_secret
+from migrator.plan.secrets import has_secret, hide_secrets
+from migrator.plan.tree import Fault, Mark
 from tests.unit.plan.samples import SMALL, faults_of, place
 
 SECRETS = [
@@ -236,3 +237,12 @@ def test_a_long_text_is_searched_in_no_time(part: str) -> None:
     begun = time.process_time()
     has_secret(part * (50_000 // len(part)))
     assert time.process_time() - begun < 2
+
+
+def test_a_fault_whose_words_would_repeat_a_secret_stays_a_fault() -> None:
+    """Left out, it would make a plan valid that is not."""
+    tree, _ = parse("version: 1\n", "plan.yaml")
+    fault = Fault(Mark(1, 1), "unknown key, password: hunter2", ("version",), code="key")
+    (kept,) = hide_secrets(tree, [fault])
+    assert "hunter2" not in kept.text
+    assert (kept.mark, kept.path, kept.code) == (fault.mark, fault.path, fault.code)
