@@ -94,6 +94,10 @@ class SyncTry(_Try):
                 given_up = not finished.is_set()
         if given_up:
             raise NotSent("no connection in time; nothing was sent")
+        if faults and isinstance(
+            faults[0], TimeoutError
+        ):  # of a handshake: urllib3 would call it an answer that did not come
+            raise NotSent("no connection in time; nothing was sent") from faults[0]
         if faults:
             raise faults[0]
 

@@ -24,6 +24,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.blob.aio import BlobServiceClient as AsyncBlobServiceClient
 
 from migrator.client import LeasePolicy, OutcomeUnknown, Routes, SyncLeasePolicy, SyncRoutes
+from migrator.client.ending import NotSent, SyncTry
 from migrator.client.lease import TryTimes
 from migrator.model.routes import READ_WRITE, RouteDocument, RouteRecord
 from tests.certificates import make_certificate
@@ -234,6 +235,18 @@ async def test_a_slow_handshake_is_given_up(
     assert not isinstance(caught.value, OutcomeUnknown)
     assert server.seen, "it was tried"
     assert writer.ended_in_time()
+
+
+def test_a_handshake_that_times_out_by_itself_sent_nothing_either() -> None:
+    """Its own timeout and the end of the time for connecting are the same moment: either may come first."""
+
+    def shake() -> None:
+        raise TimeoutError("_ssl.c:989: The handshake operation timed out")
+
+    times = TryTimes.of(60)
+    assert times is not None
+    with pytest.raises(NotSent):
+        SyncTry(times).connect(object(), shake)
 
 
 async def test_a_slow_token_does_not_let_a_request_leave_late(
