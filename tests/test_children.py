@@ -90,7 +90,7 @@ def test_a_child_begins_with_default_signals_although_we_ignore_them(start: Star
 def test_a_test_that_hangs_fails_and_nothing_that_it_started_lives_on(tmp_path: Path) -> None:
     bad = tmp_path / "test_bad.py"
     bad.write_text(BAD_TESTS)
-    words = ("-p", "tests.children", "-c", str(ROOT / "pyproject.toml"), "-o", "timeout=1", str(bad))
+    words = ("-p", "tests.children", "-c", str(ROOT / "pyproject.toml"), "-o", "timeout=3", str(bad))
     done = run(*words, seconds=60)
     assert "3 failed, 1 passed" in done.stdout, done.stdout
     pids = [int(line) for line in (tmp_path / "pids").read_text().split()]

@@ -55,7 +55,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory with the plan ``p.yaml`` in it."""
     monkeypatch.chdir(tmp_path)
     for name in ("MIGRATE_STATE", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # so that what a command sets is taken back with it
+        monkeypatch.delenv(name)
     (tmp_path / "p.yaml").write_text(PLAN)
     return tmp_path
 

@@ -168,6 +168,7 @@ def test_names_of_a_local_account_reach_no_terminal_raw(
 
 def test_notes_and_errors_cut_no_word_at_the_terminal_s_edge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("NO_COLOR", raising=False)
     terminal, file = Terminal(), io.StringIO()
     text = "warning: wave europe soaks without gates: only stragglers are watched"
     show_note(text, terminal)
