@@ -6,9 +6,15 @@ from migrator.testing.simulation import run
 from tests.simulation.breakages import BREAKAGES
 
 SEEDS = 500
-FIRST = {"soak-of-an-earlier-stay": 600, "blocks-of-others-are-in-the-way": 300, "lease-age-from-receipt": 1000}
+FIRST = {
+    "soak-of-an-earlier-stay": 600,
+    "blocks-of-others-are-in-the-way": 300,
+    "lease-age-from-receipt": 1000,
+    "hand-edits-unseen": 800,
+}
 """Where the search begins that needs a rare story: a hand that edits the route of a move which has soaked; half an upload that
-still lies under a large object when everything else is calm; an answer that comes late just before a fence (one story of 120)."""
+still lies under a large object when everything else is calm; an answer that comes late just before a fence (one
+story of 120); a hand that opens a fence and puts it back while somebody takes a lease (one of 800)."""
 LOST = {"lost-write", "lost-tags", "lost-tier", "resurrected-delete"}
 FOUND_BY = {
     "times-instead-of-evidence": LOST,
