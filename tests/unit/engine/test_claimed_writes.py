@@ -272,6 +272,14 @@ async def test_a_run_that_is_stopped_while_it_puts_policies_back_waits_for_what_
     assert mover.shared.session.lingering.seconds == 300.0
 
 
+def draining():
+    """A move in its drain, and the fence that this run has claimed."""
+    fence = replace(before(), mode=READ_ONLY, epoch=7, run="run-2")
+    intent = RouteIntent(before(), fence)
+    record = MoveRecord(ID, "first", "src", "dst", state=MoveState.DRAINING, epoch=7, ever_routed=True, intent=intent)
+    return record, fence
+
+
 @pytest.mark.parametrize(
     ("route", "error"),
     [
@@ -281,17 +289,7 @@ async def test_a_run_that_is_stopped_while_it_puts_policies_back_waits_for_what_
     ],
 )
 async def test_policies_are_revoked_on_the_claim_of_the_fence_alone(route, error):
-    fence = replace(before(), mode=READ_ONLY, epoch=7, run="run-2")
-    record = MoveRecord(
-        ID,
-        "first",
-        "src",
-        "dst",
-        state=MoveState.DRAINING,
-        epoch=7,
-        ever_routed=True,
-        intent=RouteIntent(before(), fence),
-    )
+    record, fence = draining()
     mover, _, inner, counted = enforced(record, replace(fence, **route), WRITERS)
     if error is None:
         await enforcing.revoke(mover)
@@ -304,17 +302,7 @@ async def test_policies_are_revoked_on_the_claim_of_the_fence_alone(route, error
 
 
 async def test_the_drain_of_an_enforced_fence_ends_a_write_and_the_propagation_after_the_last_refusal():
-    fence = replace(before(), mode=READ_ONLY, epoch=7, run="run-2")
-    record = MoveRecord(
-        ID,
-        "first",
-        "src",
-        "dst",
-        state=MoveState.DRAINING,
-        epoch=7,
-        ever_routed=True,
-        intent=RouteIntent(before(), fence),
-    )
+    record, fence = draining()
     mover, _, inner, _ = enforced(record, fence, WRITERS)
     set_at = []
     inner.while_setting = lambda: set_at.append(mover.world.clock.monotonic())
