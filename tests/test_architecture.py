@@ -23,9 +23,9 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "migrator.errors": (),
     "migrator.model": ("migrator.model",),
     "migrator.ports": ("migrator.ports", "migrator.model", "migrator.errors"),
-    "migrator.machine": ("migrator.machine", "migrator.forecast.windows", "migrator.model", "migrator.errors"),
+    "migrator.machine": ("migrator.machine", "migrator.model", "migrator.errors"),
     "migrator.gates": ("migrator.gates", "migrator.model", "migrator.errors"),
-    "migrator.forecast": ("migrator.forecast", "migrator.model", "migrator.errors"),
+    "migrator.forecast": ("migrator.forecast", "migrator.machine", "migrator.model", "migrator.errors"),
     "migrator.plan": ("migrator.plan", "migrator.model", "migrator.errors"),
     "migrator.report": ("migrator.report", "migrator.model", "migrator.errors"),
     "migrator.transfer": ("migrator.transfer", "migrator.ports", "migrator.model", "migrator.errors"),
@@ -214,6 +214,7 @@ def test_the_rules_name_only_rooms_that_may_exist() -> None:
     [
         ("migrator.model.names", "import migrator.errors", "migrator.model must not import migrator.errors"),
         ("migrator.machine.waves", "from migrator.ports.clock import Clock", "must not import migrator.ports.clock"),
+        ("migrator.machine.waiting", "import migrator.forecast.timing", "must not import migrator.forecast.timing"),
         (
             "migrator.transfer.copying",
             "from migrator.adapters.local import x",

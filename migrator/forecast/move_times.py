@@ -14,7 +14,7 @@ from typing import Final
 
 from migrator.forecast.moments import later, span
 from migrator.forecast.timing import MoveForecast
-from migrator.forecast.windows import next_open
+from migrator.machine.calendar import next_open
 from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule

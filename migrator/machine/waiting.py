@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from migrator.forecast.windows import is_open, next_open, room
+from migrator.machine.calendar import is_open, next_open, room
 from migrator.machine.waves import blocked_by
 from migrator.model.moves import Approval, WaveState
 from migrator.model.people import Person

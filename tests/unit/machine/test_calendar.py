@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from migrator.errors import PlanError
-from migrator.forecast.windows import closes_at, is_open, next_open, room, stretch
+from migrator.machine.calendar import closes_at, is_open, next_open, room, stretch
 from migrator.model.schedule import ChangeWindow, Freeze
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
