@@ -30,7 +30,6 @@ from migrator.cli.previewing import (
 )
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
-from migrator.cli.situation import Situation, assess
 from migrator.cli.stops import what_apply_does
 from migrator.cli.views import preview as view
 from migrator.cli.views.errors import show_note
@@ -52,6 +51,7 @@ from migrator.model.values import value
 from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
 from migrator.ports.state_store import SetNote
+from migrator.standing.situation import Situation, assess
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore

@@ -17,7 +17,6 @@ from migrator.adapters.clock import SystemClock
 from migrator.cli import wiring
 from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
-from migrator.cli.situation import assess, next_action, with_routes
 from migrator.cli.whereabouts import Whereabouts, whereabouts
 from migrator.engine.doctor import WENT_ON, AccountFacts, Diagnosis, Facts, diagnose
 from migrator.engine.edits import edit_findings
@@ -29,6 +28,7 @@ from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
 from migrator.ports.diagnosis import Examinable
 from migrator.ports.state_store import StateStore
+from migrator.standing.situation import assess, next_action, with_routes
 
 
 @value(frozen=True, slots=True)

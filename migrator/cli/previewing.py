@@ -17,7 +17,6 @@ from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import what_was_edited
 from migrator.cli.settings import Settings
-from migrator.cli.situation import assess
 from migrator.cli.stops import STOPS, stop_findings, what_apply_does
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
@@ -38,6 +37,7 @@ from migrator.model.routes import RouteDocument
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import replace, value
 from migrator.plan.saved import fingerprint
+from migrator.standing.situation import assess
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrator.cli.situation import Situation
 from migrator.model.findings import Finding
 from migrator.model.moves import Direction, MoveState, WaveState
 from migrator.model.schedule import Schedule
+from migrator.standing.situation import Situation
 
 STOPS = frozenset({"paused", "held", "wave-stopped", "route-disagrees"})
 """Codes of findings that are a standing stop."""

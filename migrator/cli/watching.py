@@ -22,7 +22,6 @@ from migrator.cli.exits import ExitCode
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import Rollout, known_rollout
 from migrator.cli.settings import Settings
-from migrator.cli.situation import Situation, assess, next_action, with_routes, within
 from migrator.cli.streams import require_reader
 from migrator.cli.views import status
 from migrator.cli.views.documents import event_line
@@ -33,6 +32,7 @@ from migrator.engine.pulse import Pulse, is_beating
 from migrator.errors import MigrateError
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import Schedule
+from migrator.standing.situation import Situation, assess, next_action, with_routes, within
 
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"

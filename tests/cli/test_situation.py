@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from migrator.cli.settings import Settings
-from migrator.cli.situation import Situation, Wait, assess, next_action, with_routes
 from migrator.cli.views import status
 from migrator.cli.views.documents import write_document
 from migrator.cli.views.screen import Page
@@ -44,6 +43,7 @@ from migrator.model.schedule import (
     Schedule,
     Verify,
 )
+from migrator.standing.situation import Situation, Wait, assess, next_action, with_routes
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 WEB, MAIL = MoveId("na", "web"), MoveId("na", "mail")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from migrator.cli.situation import Situation
 from migrator.cli.stops import stop_findings, what_apply_does
 from migrator.cli.views.preview import show_findings
 from migrator.cli.views.screen import Page
 from migrator.machine.waiting import words
 from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
+from migrator.standing.situation import Situation
 
 
 def show_going_on(

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from migrator.cli.settings import Settings
-from migrator.cli.situation import MOST_LISTED, MoveStanding, Situation, WaveStanding
 from migrator.cli.views import timeline
 from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
@@ -20,6 +19,7 @@ from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
+from migrator.standing.situation import MOST_LISTED, MoveStanding, Situation, WaveStanding
 
 MOST_ROWS = 20
 """Moves of one wave that a terminal shows; the rest are counted."""
