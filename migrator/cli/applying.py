@@ -40,7 +40,7 @@ from migrator.cli.whereabouts import whereabouts
 from migrator.cli.wiring import is_there, state_url
 from migrator.engine.edits import refusals
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
-from migrator.engine.preview import standing_of
+from migrator.engine.preview import starting_point
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast import Outlook
 from migrator.forecast.outlook import look_ahead, to_record
@@ -140,10 +140,10 @@ def consent_to(
 def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Consent:
     """Forecasts of all waves: those which begin hours later in the same run are among them."""
     inventories = known_inventories(schedule, store) if found is None else found.preview.inventories
-    outlook = look_ahead(schedule, inventories, standing_of(schedule, store, datetime.now(UTC)))
+    outlook = look_ahead(schedule, inventories, starting_point(schedule, store, datetime.now(UTC)))
     return Consent(
         forecasts={wave.name: to_record(outlook, wave.name) for wave in schedule.waves},
-        notes=kept_inventories(schedule, inventories, outlook.standing.now),
+        notes=kept_inventories(schedule, inventories, outlook.here.now),
         outlook=outlook,
         situation=assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead),
         edits=tuple(what_edits_do(schedule, store)),

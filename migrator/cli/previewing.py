@@ -28,7 +28,7 @@ from migrator.engine.looking import InventoryMode
 from migrator.engine.preview import Preview, preview
 from migrator.engine.pulse import beat_just_now
 from migrator.errors import FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
-from migrator.forecast import Outlook, Standing, look_ahead
+from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.forecast.deadlines import MISSED
 from migrator.machine.agreement import is_as_left, live_account
 from migrator.model.findings import Finding
@@ -223,7 +223,7 @@ def routes_as_left(schedule: Schedule, store: StateStore, moves: Sequence[Planne
 
 def forecast_of_document(schedule: Schedule) -> tuple[Outlook, tuple[Finding, ...]]:
     """The forecast of a rollout that would begin now, from the document alone; a date that would be missed is a warning."""
-    outlook = look_ahead(schedule, known_inventories(schedule, None), Standing(datetime.now(UTC)))
+    outlook = look_ahead(schedule, known_inventories(schedule, None), StartingPoint(datetime.now(UTC)))
     findings = tuple(replace(one, severity="warning") if one.code == MISSED else one for one in outlook.findings)
     return outlook, findings
 
@@ -241,7 +241,7 @@ def keep(schedule: Schedule, store: StateStore, settings: Settings, found: Look)
     if not wiring.is_there(wiring.state_url(settings, schedule)):
         return
     outlook = found.preview.outlook
-    notes = kept_inventories(schedule, found.preview.inventories, outlook.standing.now)
+    notes = kept_inventories(schedule, found.preview.inventories, outlook.here.now)
     try:
         store.commit(list(notes), token=None)
     except StateError as fault:

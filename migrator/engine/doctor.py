@@ -16,7 +16,7 @@ from migrator.engine.releasing import ADDRESS_HINT, WRONG_STORE_HINT, hint_for
 from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
-from migrator.machine.release import Standing, explain
+from migrator.machine.release import Fate, explain
 from migrator.model.findings import Finding, Severity
 from migrator.model.moves import LockRecord, MoveRecord, MoveState
 from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
@@ -244,18 +244,18 @@ def _went_on(record: MoveRecord, route: RouteRecord | None) -> Finding | None:
 
 def _cut_over(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Finding | None:
     assert record.intent is not None
-    key, standing = str(record.id), explain(route, record.intent)
-    if standing is Standing.UNEXPLAINED:
+    key, fate = str(record.id), explain(route, record.intent)
+    if fate is Fate.UNEXPLAINED:
         text = f"a cut-over is on record, and the route says something that it cannot have led to ({_show(route)})"
         blocked = route is not None and route.mode == READ_ONLY
         remedy = "`migrate apply PLAN` frees writers; if the route is right: `migrate retry PLAN --adopt-route --reason TEXT`"
         return Finding("error", "writers-blocked" if blocked else "route-disagrees", key, text, remedy)
     if facts.is_at_work:
         return None
-    if standing is Standing.FENCED and route is not None and route.mode == READ_ONLY:
+    if fate is Fate.FENCED and route is not None and route.mode == READ_ONLY:
         text = f"writers are blocked by a fence (epoch {route.epoch}) whose run is not at work"
         return Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it frees them first")
-    text = f"a cut-over is on record that was {standing}; the next run writes that down"
+    text = f"a cut-over is on record that was {fate}; the next run writes that down"
     return Finding("warning", "unfinished-cut-over", key, text, "`migrate apply PLAN`")
 
 

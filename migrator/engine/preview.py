@@ -17,7 +17,7 @@ from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.looking import InventoryMode, Seen, look
 from migrator.engine.probing import probe
 from migrator.engine.world import World
-from migrator.forecast import Inventory, Outlook, Standing, look_ahead
+from migrator.forecast import Inventory, Outlook, StartingPoint, look_ahead
 from migrator.gates.reach import gate_findings
 from migrator.machine.waiting import is_approved
 from migrator.model.findings import Finding
@@ -61,7 +61,7 @@ async def preview(
     seen = await look(schedule, world, moves, mode)
     probed = await probe(world, moves, keeps_public_access=schedule.public_access == "keep") if with_probe else []
     inventories = {**known_inventories(schedule, world.state), **seen.inventories}
-    outlook = look_ahead(schedule, inventories, standing_of(schedule, world.state, world.clock.now()))
+    outlook = look_ahead(schedule, inventories, starting_point(schedule, world.state, world.clock.now()))
     fences = await fence_findings(schedule, moves, world.stores)
     asked = await ask_gates(world, [(wave, move) for wave in chosen for move in wave.moves]) if with_gates else []
     findings = (
@@ -83,13 +83,13 @@ async def preview(
     )
 
 
-def standing_of(schedule: Schedule, state: StateStore | None, now: datetime) -> Standing:
+def starting_point(schedule: Schedule, state: StateStore | None, now: datetime) -> StartingPoint:
     """Where the recorded rollout stands; nothing has begun without a store."""
     if state is None:
-        return Standing(now)
+        return StartingPoint(now)
     approvals = approvals_that_count(schedule, state)
     wishes = {one.scope for one in state.controls() if one.kind in ("hold", "pause") and one.value}
-    return Standing(
+    return StartingPoint(
         now=now,
         moves={record.id: record for record in state.moves()},
         waves={record.name: record for record in state.waves()},

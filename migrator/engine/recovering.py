@@ -13,7 +13,7 @@ from migrator.engine.steps import preflight
 from migrator.errors import JudgementError, RouteChanged, RouteDisagreement
 from migrator.machine.agreement import highest_epoch
 from migrator.machine.events import Event
-from migrator.machine.release import Standing, explain
+from migrator.machine.release import Fate, explain
 from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
@@ -50,7 +50,7 @@ async def _free_writers(fleet: Fleet) -> None:
         found, intent = routes.get(str(move.id)), fleet.mover(move).record.intent
         record = fleet.mover(move).record
         is_ours = found is not None and found.mode == READ_ONLY and found.lineage == lineage
-        if not is_ours or found is None or (intent and explain(found, intent) is not Standing.UNEXPLAINED):
+        if not is_ours or found is None or (intent and explain(found, intent) is not Fate.UNEXPLAINED):
             continue
         if not found.is_at(desk.address_of(found.account)):
             continue  # released, it would send writers to an address that nobody here knows

@@ -13,7 +13,7 @@ from migrator.engine import enforcing
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
 from migrator.machine.agreement import Agreement
 from migrator.machine.events import Event
-from migrator.machine.release import Standing, explain, is_fence_by_hand
+from migrator.machine.release import Fate, explain, is_fence_by_hand
 from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
@@ -60,8 +60,8 @@ async def release(mover: Mover, why: str) -> None:
     intent = mover.record.intent
     if intent is None:
         return
-    standing, found = await _undo(mover, intent)
-    if standing is Standing.SWITCHED:
+    fate, found = await _undo(mover, intent)
+    if fate is Fate.SWITCHED:
         text = f"{mover.id}: the switch had happened, customers are at {found.account} ({why})"
         mover.tell("fence", text, epoch=found.epoch)
         await mover.surely(lambda: finish_switch(mover, found, f"found so: {why}"), within=mover.no_longer_than())
@@ -92,7 +92,7 @@ def _released(mover: Mover, found: RouteRecord, why: str, figures: Figures) -> N
     )
 
 
-async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecord]:
+async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
     """Ask and swap until the record is a fence no more. As long as writers may be blocked, trying on is right, whatever the
     error: the guardian does the same beside us, and whoever is second finds the work done."""
     clock, desk = mover.world.clock, mover.shared.desk
@@ -100,12 +100,12 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
     while True:
         try:
             found = (await desk.to_release()).get(str(mover.id))
-            standing, above = explain(found, intent), 0
+            fate, above = explain(found, intent), 0
             if found is not None and is_fence_by_hand(found, intent, run=mover.shared.run.id):
                 # Put back by hand, under an old epoch or a new one: nobody else would ever open it, and followers may have
                 # seen our own.
-                standing, above = Standing.FENCED, intent.fence.epoch
-            if found is None or standing is Standing.UNEXPLAINED:
+                fate, above = Fate.FENCED, intent.fence.epoch
+            if found is None or fate is Fate.UNEXPLAINED:
                 raise RouteDisagreement(
                     f"cannot release {mover.id}: route and state disagree (the route says {said(found)}, which is neither"
                     f" the fence of epoch {intent.fence.epoch} nor what came before or after it)",
@@ -114,11 +114,11 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Standing, RouteRecor
             # Of a broken fence followers may have seen its epoch, or the next one, say something else: they obey a later one. A
             # record that another run has claimed since is that run's.
             is_in_doubt = desk.is_broken(mover.id) and found.run == intent.fence.run
-            if standing is not Standing.FENCED and not (standing is Standing.RELEASED and is_in_doubt):
-                return standing, found
+            if fate is not Fate.FENCED and not (fate is Fate.RELEASED and is_in_doubt):
+                return fate, found
             released = desk.released(mover.id, found, above=above)
             await desk.change(mover.id, found, released, is_release=True)
-            return Standing.RELEASED, released
+            return Fate.RELEASED, released
         except (RouteChanged, CloudError) as fault:
             if clock.monotonic() >= give_up:
                 raise CloudError(

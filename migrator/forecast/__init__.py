@@ -3,7 +3,7 @@
 from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
 from migrator.forecast.inventory import Inventory
 from migrator.forecast.outlook import Outlook, look_ahead
-from migrator.forecast.timeline import Standing, WaveTimes, timeline
+from migrator.forecast.timeline import StartingPoint, WaveTimes, timeline
 from migrator.forecast.timing import MoveForecast, forecast_move, forecast_wave, timing_findings
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "MoveForecast",
     "Outlook",
     "Relief",
-    "Standing",
+    "StartingPoint",
     "WaveTimes",
     "capacity_findings",
     "forecast_move",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from migrator.forecast.timeline import Standing, WaveTimes, timeline
+from migrator.forecast.timeline import StartingPoint, WaveTimes, timeline
 from migrator.forecast.timing import MoveForecast
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
@@ -40,22 +40,22 @@ class Stage:
 class _Case:
     schedule: Schedule
     forecasts: Mapping[MoveId, MoveForecast]
-    standing: Standing
+    here: StartingPoint
 
     def keeps(self, name: str, *, schedule: Schedule | None = None, now: datetime | None = None) -> bool:
         """Would wave ``name`` keep its date under this schedule, or begun at this time?"""
-        standing = replace(self.standing, now=now) if now is not None else self.standing
-        times = timeline(schedule or self.schedule, self.forecasts, standing)
+        here = replace(self.here, now=now) if now is not None else self.here
+        times = timeline(schedule or self.schedule, self.forecasts, here)
         slack = next(one for one in times if one.name == name).slack_seconds
         return slack is not None and slack >= 0
 
 
 def deadline_findings(
-    schedule: Schedule, forecasts: Mapping[MoveId, MoveForecast], standing: Standing, waves: Sequence[WaveTimes]
+    schedule: Schedule, forecasts: Mapping[MoveId, MoveForecast], here: StartingPoint, waves: Sequence[WaveTimes]
 ) -> Iterator[Finding]:
     """An error for each wave that misses ``complete_by`` or whose window never opens; an info where one restart of a soak
     would miss it."""
-    case = _Case(schedule, forecasts, standing)
+    case = _Case(schedule, forecasts, here)
     by_name = {wave.name: wave for wave in waves}
     for wave in waves:
         if wave.is_done:
@@ -156,16 +156,16 @@ def _earlier_start(case: _Case, name: str, path: Sequence[WaveTimes]) -> Iterato
     planned = case.schedule.wave(first.name).not_before
     if planned is not None and planned == first.begins:
         free = _without_not_before(case.schedule, first.name)
-        hours = int(max(0.0, (planned - case.standing.now).total_seconds()) // STEP_SECONDS)
-        kept = _largest(lambda n: case.keeps(name, schedule=free, now=case.standing.now + _hours(n)), hours)
+        hours = int(max(0.0, (planned - case.here.now).total_seconds()) // STEP_SECONDS)
+        kept = _largest(lambda n: case.keeps(name, schedule=free, now=case.here.now + _hours(n)), hours)
         if kept is not None:
-            yield f"let wave {first.name} begin by {_shown(case.standing.now + _hours(kept))} (not_before)"
+            yield f"let wave {first.name} begin by {_shown(case.here.now + _hours(kept))} (not_before)"
             return
     hours = int(EARLIEST_START.total_seconds() // STEP_SECONDS)
     free = _without_not_before(case.schedule, first.name)
-    back = _smallest(lambda n: case.keeps(name, schedule=free, now=case.standing.now - _hours(n)), hours)
+    back = _smallest(lambda n: case.keeps(name, schedule=free, now=case.here.now - _hours(n)), hours)
     if back is not None:
-        yield f"it would have had to begin by {_shown(case.standing.now - _hours(back))}"
+        yield f"it would have had to begin by {_shown(case.here.now - _hours(back))}"
 
 
 def _no_reserve(wave: WaveTimes, path: Sequence[WaveTimes]) -> Iterator[Finding]:

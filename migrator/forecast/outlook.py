@@ -14,7 +14,7 @@ from migrator.forecast.deadlines import deadline_findings
 from migrator.forecast.inventory import Inventory
 from migrator.forecast.move_times import MoveTimes, soak_seconds
 from migrator.forecast.requests import Cost, Requests, cost_of
-from migrator.forecast.timeline import Standing, WaveTimes, timeline
+from migrator.forecast.timeline import StartingPoint, WaveTimes, timeline
 from migrator.forecast.timing import MoveForecast, drain_findings, forecast_wave, timing_findings
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
@@ -33,7 +33,7 @@ class Outlook:
     """``moves``: where an inventory is known. ``requests``: by wave, then by account, the soak's scans included. ``cost`` is
     None without prices or without any inventory."""
 
-    standing: Standing
+    here: StartingPoint
     moves: Mapping[MoveId, MoveForecast]
     waves: tuple[WaveTimes, ...]
     loads: tuple[AccountLoad, ...]
@@ -54,23 +54,23 @@ CANARIES: Final = Requests(list=4, read=5, write=2, delete=2).times(2)
 ``engine.steps.canary`` (sweeps, put, head, copy, comparison, delete, each way)."""
 
 
-def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], standing: Standing) -> Outlook:
+def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], here: StartingPoint) -> Outlook:
     """The forecast from where the rollout stands. Moves without an inventory have no figures of their own."""
     moves: dict[MoveId, MoveForecast] = {}
     for wave in schedule.waves:
         moves.update((one.id, one) for one in forecast_wave(schedule, wave, inventories))
-    waves = timeline(schedule, moves, standing)
+    waves = timeline(schedule, moves, here)
     requests = {
         wave.name: _wave_requests(wave, times, moves) for wave, times in zip(schedule.waves, waves, strict=True)
     }
     copied = sum(one.inventory.bytes for one in moves.values())
     total = _sum(one for by_account in requests.values() for one in by_account.values())
     switched = {
-        move.id for wave in waves for move in wave.moves if move.switched is not None and move.switched <= standing.now
+        move.id for wave in waves for move in wave.moves if move.switched is not None and move.switched <= here.now
     }
     ahead = [one for one in moves.values() if one.id not in switched]
     return Outlook(
-        standing=standing,
+        here=here,
         moves=moves,
         waves=waves,
         loads=loads(schedule),
@@ -80,7 +80,7 @@ def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], stan
         findings=(
             *capacity_findings(schedule),
             *drain_findings(schedule.routing),
-            *_of_time([*timing_findings(ahead), *deadline_findings(schedule, moves, standing, waves)], waves),
+            *_of_time([*timing_findings(ahead), *deadline_findings(schedule, moves, here, waves)], waves),
         ),
     )
 
@@ -131,7 +131,7 @@ def to_record(outlook: Outlook, wave: str) -> dict[str, Any]:
     """
     times = outlook.wave(wave)
     return {
-        "made_at": outlook.standing.now.isoformat(),
+        "made_at": outlook.here.now.isoformat(),
         "requests": round(outlook.requests_of(wave).total),
         "ready": _iso(times.ready),
         "switched": _iso(times.switched),

@@ -27,7 +27,7 @@ from migrator.model.values import value
 
 
 @value(frozen=True, slots=True)
-class Standing:
+class StartingPoint:
     """Where the rollout stands at ``now`` (UTC): recorded moves and waves, waves with a valid approval, waves that an operator
     holds or pauses."""
 
@@ -84,11 +84,13 @@ class WaveTimes:
         return max(ended, key=lambda move: move.soaked or move.begins, default=None)
 
 
-def timeline(schedule: Schedule, forecasts: Mapping[MoveId, MoveForecast], standing: Standing) -> tuple[WaveTimes, ...]:
+def timeline(
+    schedule: Schedule, forecasts: Mapping[MoveId, MoveForecast], here: StartingPoint
+) -> tuple[WaveTimes, ...]:
     """The dates of every wave, in the plan's order."""
     done: dict[str, WaveTimes] = {}
     for wave in _in_order(schedule.waves):
-        done[wave.name] = _wave(schedule, wave, forecasts, standing, done)
+        done[wave.name] = _wave(schedule, wave, forecasts, here, done)
     return tuple(done[wave.name] for wave in schedule.waves)
 
 
@@ -106,19 +108,19 @@ def _wave(
     schedule: Schedule,
     wave: PlannedWave,
     forecasts: Mapping[MoveId, MoveForecast],
-    standing: Standing,
+    here: StartingPoint,
     earlier: Mapping[str, WaveTimes],
 ) -> WaveTimes:
-    records = {move.id: standing.moves.get(move.id) for move in wave.moves}
-    record = standing.waves.get(wave.name)
+    records = {move.id: here.moves.get(move.id) for move in wave.moves}
+    record = here.waves.get(wave.name)
     is_begun = any(one is not None and one.state not in BEFORE_COPY for one in records.values())
-    start, after = _start(wave, standing.now, earlier)
+    start, after = _start(wave, here.now, earlier)
     begins = start
     if is_begun:
-        start, after, begins = standing.now, "", (record.begun_at if record else None) or standing.now
+        start, after, begins = here.now, "", (record.begun_at if record else None) or here.now
     times: tuple[MoveTimes, ...] = ()
     if start is not None:
-        times = tuple(Yard(schedule, wave, forecasts, standing.now).moves(start, records))
+        times = tuple(Yard(schedule, wave, forecasts, here.now).moves(start, records))
     states = [one.state for one in records.values() if one is not None]
     return WaveTimes(
         name=wave.name,
@@ -131,7 +133,7 @@ def _wave(
         is_done=len(states) == len(wave.moves) and all(state in DONE for state in states),
         is_lower_bound=any(earlier[name].is_lower_bound for name in wave.after)
         or any(move.id not in forecasts and _needs_forecast(records[move.id]) for move in wave.moves),
-        assumes=tuple(_assumed(wave, standing, list(records.values()))),
+        assumes=tuple(_assumed(wave, here, list(records.values()))),
     )
 
 
@@ -149,13 +151,13 @@ def _start(wave: PlannedWave, now: datetime, earlier: Mapping[str, WaveTimes]) -
     return moment, after
 
 
-def _assumed(wave: PlannedWave, standing: Standing, records: Sequence[MoveRecord | None]) -> Iterator[str]:
+def _assumed(wave: PlannedWave, here: StartingPoint, records: Sequence[MoveRecord | None]) -> Iterator[str]:
     is_ahead = any(_needs_forecast(record) for record in records)  # a cut-over needs the approval, copying does not
-    if wave.approval_required and is_ahead and wave.name not in standing.approved:
+    if wave.approval_required and is_ahead and wave.name not in here.approved:
         yield f"wave {wave.name} is approved at once"
     if wave.cutover.hold and is_ahead:
         yield f"the plan's hold of wave {wave.name} is lifted at once"
-    if wave.name in standing.held and is_ahead:
+    if wave.name in here.held and is_ahead:
         yield f"wave {wave.name}, which an operator holds or pauses, is let go at once"
     for record in records:
         if record is not None and (

@@ -31,7 +31,7 @@ def decide_release(current: RouteRecord | None, before: RouteRecord, fence: Rout
     return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch + 1)
 
 
-class Standing(StrEnum):
+class Fate(StrEnum):
     """What a route record says about a cut-over that was begun."""
 
     FENCED = "fenced"
@@ -44,20 +44,20 @@ class Standing(StrEnum):
     """No record, or one that this cut-over cannot have led to: a person must look."""
 
 
-def explain(current: RouteRecord | None, intent: RouteIntent) -> Standing:
+def explain(current: RouteRecord | None, intent: RouteIntent) -> Fate:
     """What became of the cut-over of ``intent``, given the record the route document has now."""
     before = intent.before
     if current is None:
-        return Standing.UNEXPLAINED
+        return Fate.UNEXPLAINED
     if current.same_authority(intent.switched):
-        return Standing.SWITCHED
+        return Fate.SWITCHED
     if decide_release(current, before, intent.fence) is not None:
-        return Standing.FENCED
+        return Fate.FENCED
     is_later = current.mode == READ_WRITE and current.epoch > before.epoch
     is_there = (current.account, current.lineage) == (before.account, before.lineage) and current.is_at(before.endpoint)
     if is_later and is_there:
-        return Standing.RELEASED
-    return Standing.UNEXPLAINED
+        return Fate.RELEASED
+    return Fate.UNEXPLAINED
 
 
 def is_fence_by_hand(current: RouteRecord, intent: RouteIntent, *, run: str) -> bool:

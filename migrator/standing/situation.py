@@ -18,7 +18,7 @@ from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
 from migrator.engine.patience import key as waits_out
-from migrator.engine.preview import standing_of
+from migrator.engine.preview import starting_point
 from migrator.engine.pulse import beat_just_now
 from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
@@ -26,7 +26,7 @@ from migrator.errors import UsageError
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.moments import later
 from migrator.forecast.outcome import Comparison
-from migrator.machine.release import Standing, explain
+from migrator.machine.release import Fate, explain
 from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
 from migrator.machine.waves import wave_state
@@ -191,14 +191,14 @@ def _settled(move: MoveStanding, routes: Mapping[str, RouteRecord]) -> MoveStand
     record = move.record
     if not move.is_fenced or record.intent is None:
         return move
-    standing = explain(routes.get(str(record.id)), record.intent)
-    if standing not in (Standing.RELEASED, Standing.SWITCHED):
+    fate = explain(routes.get(str(record.id)), record.intent)
+    if fate not in (Fate.RELEASED, Fate.SWITCHED):
         return move
     return replace(
         move,
         is_fenced=False,
         fence_seconds=record.figures.fence_seconds,
-        settled=str(standing),
+        settled=str(fate),
         waits=tuple(wait for wait in move.waits if wait.kind != "fence"),
     )
 
@@ -210,7 +210,7 @@ def _pace(store: StateStore, now: datetime) -> Pace | None:
 
 def _outlook(schedule: Schedule, store: StateStore | None, now: datetime) -> Outlook:
     """The forecast from here on, with what is known without asking any account."""
-    return look_ahead(schedule, known_inventories(schedule, store), standing_of(schedule, store, now))
+    return look_ahead(schedule, known_inventories(schedule, store), starting_point(schedule, store, now))
 
 
 def _read(schedule: Schedule | None, store: StateStore | None) -> _Recorded:

@@ -20,7 +20,7 @@ from migrator.cli.views import timeline
 from migrator.cli.views.errors import show_error, show_note
 from migrator.cli.views.screen import Page
 from migrator.errors import CloudError
-from migrator.forecast import Outlook, Standing, look_ahead
+from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.forecast.inventory import declared
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState, WaveRecord
@@ -57,9 +57,9 @@ def three_regions() -> Schedule:
     return load(PLANS / "three-regions.yaml").schedule
 
 
-def ahead(schedule: Schedule, standing: Standing | None = None) -> Outlook:
+def ahead(schedule: Schedule, here: StartingPoint | None = None) -> Outlook:
     inventories = {move.id: declared(move.declared) for move in schedule.moves if move.declared}
-    return look_ahead(schedule, inventories, standing or Standing(NOW))
+    return look_ahead(schedule, inventories, here or StartingPoint(NOW))
 
 
 def drawn(outlook: Outlook, monkeypatch: pytest.MonkeyPatch, columns: int, encoding: str = "utf-8") -> list[str]:
@@ -105,7 +105,7 @@ def test_what_is_over_and_what_is_late_have_glyphs_of_their_own(
     begun = WaveRecord("na-first", 0, begun_at=NOW - timedelta(days=5), ended_at=NOW)
     early = [replace(wave, complete_by=NOW + timedelta(days=5)) for wave in three_regions.waves]
     plan = replace(three_regions, waves=tuple(early))
-    lines = drawn(ahead(plan, Standing(NOW, {done.id: done}, {"na-first": begun})), monkeypatch, 100)
+    lines = drawn(ahead(plan, StartingPoint(NOW, {done.id: done}, {"na-first": begun})), monkeypatch, 100)
     assert "now" in lines[0]
     assert lines[1].count("█") > 5
     assert "in time" in lines[1]
@@ -121,7 +121,7 @@ def test_no_width_breaks_it(three_regions: Schedule, monkeypatch: pytest.MonkeyP
 
 def test_a_rollout_of_seconds_is_told_in_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     schedule = load(PLANS / "quickstart.yaml").schedule
-    lines = drawn(look_ahead(schedule, {}, Standing(NOW)), monkeypatch, 80)
+    lines = drawn(look_ahead(schedule, {}, StartingPoint(NOW)), monkeypatch, 80)
     assert lines[0].startswith("  WAVE             00:00:00")
     assert lines[1].endswith("from 00:00:07")
 

@@ -21,7 +21,7 @@ from migrator.adapters.workers.letters import answer_letter, batch_letter, read_
 from migrator.client.book import Book
 from migrator.engine.guardian import _Post
 from migrator.errors import CloudError, MigrateError, PlanError, StateError
-from migrator.forecast import Standing, look_ahead
+from migrator.forecast import StartingPoint, look_ahead
 from migrator.forecast.inventory import declared
 from migrator.model.hosts import KNOWN, LOOPBACK, Hosts
 from migrator.model.letters import LENGTH_BYTES
@@ -68,7 +68,7 @@ def plan() -> Target:
         again = loads(loaded.text, "plan.yaml", is_kept=True)
         assert again.schedule.fingerprint == loaded.schedule.fingerprint, "what is kept is another plan"
         inventories = {move.id: declared(move.declared) for move in loaded.schedule.moves if move.declared}
-        look_ahead(loaded.schedule, inventories, Standing(NOW))
+        look_ahead(loaded.schedule, inventories, StartingPoint(NOW))
 
     return Target("plan", make, check, (PlanError,))
 

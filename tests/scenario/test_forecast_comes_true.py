@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator.engine.preview import standing_of
+from migrator.engine.preview import starting_point
 from migrator.forecast import Inventory, WaveTimes, look_ahead
 from migrator.model.moves import MoveState
 from migrator.testing.simulation.loop import WORLD_BEGINS
@@ -29,7 +29,7 @@ def weeks(tmp_path: Path) -> Iterator[Weeks]:
 def forecast(weeks: Weeks) -> dict[str, WaveTimes]:
     schedule = weeks.schedule
     inventories = {move.id: Inventory(3, 3) for move in schedule.moves}
-    outlook = look_ahead(schedule, inventories, standing_of(schedule, weeks.state, weeks.now()))
+    outlook = look_ahead(schedule, inventories, starting_point(schedule, weeks.state, weeks.now()))
     return {wave.name: wave for wave in outlook.waves}
 
 

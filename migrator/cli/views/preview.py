@@ -37,7 +37,7 @@ def document(schedule: Schedule, look: Look) -> dict[str, Any]:
         "fingerprint": look.fingerprint,
         "changes_pending": look.changes_pending,
         "next": look.next.removeprefix("next: "),
-        "forecast_at": stamp(outlook.standing.now.replace(microsecond=0)),
+        "forecast_at": stamp(outlook.here.now.replace(microsecond=0)),
         "findings": [
             {
                 "severity": finding.severity,
@@ -188,7 +188,7 @@ def _row(move: PlannedMove, look: Look) -> tuple[str, ...]:
     return (
         *where,
         count(forecast.inventory.objects),
-        _how(forecast.inventory, look.preview.outlook.standing.now),
+        _how(forecast.inventory, look.preview.outlook.here.now),
         size(forecast.inventory.bytes),
         f"~ {brief(forecast.copy_seconds)}{error}",
         f"~ {brief(forecast.fence_seconds)}",

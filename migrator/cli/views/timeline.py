@@ -123,10 +123,10 @@ def _draw(page: Page, outlook: Outlook) -> None:
     slacks = [slack(wave) for wave in outlook.waves]
     date_width, slack_width = max(map(len, [*dates, "DONE (UTC)"])), max(map(len, slacks))
     cells = page.width - 2 - name_width - 2 - 2 - date_width - (2 + slack_width if slack_width else 0) - 1
-    axis = _axis(begin, end, cells, outlook.standing.now)
+    axis = _axis(begin, end, cells, outlook.here.now)
     page.pieces([(f"  {'WAVE'.ljust(name_width)}  {axis}  DONE (UTC)", "dim")])
     for wave, date, spare in zip(outlook.waves, dates, slacks, strict=True):
-        row = _row(wave, begin, end, cells, outlook.standing.now)
+        row = _row(wave, begin, end, cells, outlook.here.now)
         is_late = (wave.slack_seconds or 0.0) < 0
         page.pieces(
             [
@@ -154,7 +154,7 @@ def _used(outlook: Outlook) -> Iterable[_Glyph]:
 
 
 def _span(outlook: Outlook) -> tuple[datetime, datetime]:
-    now = outlook.standing.now
+    now = outlook.here.now
     moments = [now]
     for wave in outlook.waves:
         moments += [at for at in (wave.begins, wave.soaked, wave.complete_by) if at is not None]

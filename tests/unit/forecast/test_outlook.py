@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from migrator.engine.steps import carry
-from migrator.forecast import Outlook, Standing, look_ahead
+from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.forecast.inventory import declared
 from migrator.forecast.outlook import CANARIES, READY_PASS_SECONDS, to_record
 from migrator.forecast.requests import Requests, cost_of
@@ -27,9 +27,9 @@ def three_regions() -> Schedule:
     return load(PLANS / "three-regions.yaml").schedule
 
 
-def ahead(schedule: Schedule, standing: Standing | None = None) -> Outlook:
+def ahead(schedule: Schedule, here: StartingPoint | None = None) -> Outlook:
     inventories = {move.id: declared(move.declared) for move in schedule.moves if move.declared}
-    return look_ahead(schedule, inventories, standing or Standing(NOW))
+    return look_ahead(schedule, inventories, here or StartingPoint(NOW))
 
 
 def promised(schedule: Schedule, name: str, date: datetime) -> Schedule:
@@ -105,8 +105,8 @@ def test_where_no_single_soak_is_enough_all_of_them_are_capped(three_regions: Sc
 
 def test_a_date_in_the_past_has_no_remedy_but_another_date(three_regions: Schedule) -> None:
     begun = MoveRecord(three_regions.moves[0].id, "na-first", "na-core", "na-web", MoveState.SOAKING, since=NOW)
-    standing = Standing(NOW, {begun.id: begun}, {"na-first": WaveRecord("na-first", 0, begun_at=NOW)})
-    (finding,) = ahead(promised(three_regions, "europe", NOW), standing).findings
+    here = StartingPoint(NOW, {begun.id: begun}, {"na-first": WaveRecord("na-first", 0, begun_at=NOW)})
+    (finding,) = ahead(promised(three_regions, "europe", NOW), here).findings
     assert finding.severity == "warning"  # it has begun: refusing to go on would help nobody
     assert finding.remedy == "promise a later date: no shorter soak and no earlier start keeps this one"
 
@@ -131,7 +131,7 @@ def test_what_is_over_is_not_judged_any_more(three_regions: Schedule) -> None:
     move = late.moves[0]
     done = MoveRecord(move.id, "na-first", move.source, move.target, MoveState.SOAKED, figures=Figures(), since=NOW)
     assert len(errors(ahead(late))) == 1
-    outlook = ahead(late, Standing(NOW, {move.id: done}))
+    outlook = ahead(late, StartingPoint(NOW, {move.id: done}))
     assert errors(outlook) == []
     assert outlook.wave("na-first").slack_seconds == -9 * 86_400
 
@@ -150,7 +150,7 @@ def test_a_fence_that_is_over_is_not_judged_any_more(three_regions: Schedule) ->
         since=NOW,
         switched_at=NOW - timedelta(hours=1),
     )
-    found = ahead(plan, Standing(NOW, {move.id: switched})).findings
+    found = ahead(plan, StartingPoint(NOW, {move.id: switched})).findings
     long_after = [finding.subject for finding in found if finding.code == "fence-too-long"]
     assert long_before[0] == str(move.id)
     assert long_after == long_before[1:]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from migrator.forecast import Inventory, Standing, WaveTimes, forecast_wave, timeline
+from migrator.forecast import Inventory, StartingPoint, WaveTimes, forecast_wave, timeline
 from migrator.forecast.move_times import soak_seconds
 from migrator.model.moves import Direction, Figures, MoveRecord, MoveState, WaveRecord
 from migrator.model.names import Area, MoveId, Selector
@@ -34,10 +34,10 @@ def plan(*waves: tuple[str, str, dict[str, object]], freeze: tuple[Freeze, ...] 
 
 
 def times(
-    schedule: Schedule, standing: Standing | None = None, inventories: Mapping[MoveId, Inventory] = EMPTY
+    schedule: Schedule, here: StartingPoint | None = None, inventories: Mapping[MoveId, Inventory] = EMPTY
 ) -> dict[str, WaveTimes]:
     forecasts = {one.id: one for wave in schedule.waves for one in forecast_wave(schedule, wave, inventories)}
-    return {one.name: one for one in timeline(schedule, forecasts, standing or Standing(NOW))}
+    return {one.name: one for one in timeline(schedule, forecasts, here or StartingPoint(NOW))}
 
 
 def record(id: MoveId, state: MoveState, hours_ago: float = 0.0, **changes: object) -> MoveRecord:
@@ -144,39 +144,39 @@ def test_without_an_inventory_the_dates_are_the_earliest_thinkable_and_say_so() 
 BEGUN = {"w": WaveRecord("w", 0, begun_at=NOW - timedelta(hours=5))}
 
 
-def standing(*records: MoveRecord, approved: tuple[str, ...] = ()) -> Standing:
-    return Standing(NOW, {one.id: one for one in records}, BEGUN, approved)
+def here(*records: MoveRecord, approved: tuple[str, ...] = ()) -> StartingPoint:
+    return StartingPoint(NOW, {one.id: one for one in records}, BEGUN, approved)
 
 
 def test_what_is_copied_is_not_copied_again() -> None:
     half = record(A, MoveState.COPYING, 4, figures=Figures(objects_copied=30_000))
-    wave = times(plan(("w", "a", {})), standing(half), {A: Inventory(60_000, 0)})["w"]
+    wave = times(plan(("w", "a", {})), here(half), {A: Inventory(60_000, 0)})["w"]
     assert (wave.is_begun, wave.begins) == (True, NOW - timedelta(hours=5))
     assert wave.ready == later(COPY / 2)
     behind = replace(half, state=MoveState.CATCHING_UP)
-    assert times(plan(("w", "a", {})), standing(behind), {A: Inventory(60_000, 0)})["w"].ready == later(SCAN)
+    assert times(plan(("w", "a", {})), here(behind), {A: Inventory(60_000, 0)})["w"].ready == later(SCAN)
 
 
 def test_a_soak_goes_on_from_its_recorded_healthy_time() -> None:
     soaking = record(A, MoveState.SOAKING, 1, switched_at=NOW - timedelta(hours=1), figures=Figures(soak_seconds=1_000))
-    assert times(plan(("w", "a", {})), standing(soaking))["w"].soaked == later(HOUR - 1_000)
+    assert times(plan(("w", "a", {})), here(soaking))["w"].soaked == later(HOUR - 1_000)
 
 
 def test_a_soak_without_healthy_time_yet_lies_wholly_ahead() -> None:
     gate = Gate("x", "m", "fail", window_seconds=600, settle_seconds=60)
     fresh = record(A, MoveState.SOAKING, 0, switched_at=NOW - timedelta(seconds=100))
-    assert times(plan(("w", "a", {"gates": (gate,)})), standing(fresh))["w"].soaked == later(560 + HOUR)
+    assert times(plan(("w", "a", {"gates": (gate,)})), here(fresh))["w"].soaked == later(560 + HOUR)
 
 
 def test_what_has_soaked_is_history() -> None:
     done = record(A, MoveState.SOAKED, 2, switched_at=NOW - timedelta(hours=4))
-    found = times(plan(("w", "a", {}), ("x", "b", {"after": ("w",)})), standing(done))
+    found = times(plan(("w", "a", {}), ("x", "b", {"after": ("w",)})), here(done))
     assert (found["w"].is_done, found["w"].soaked) == (True, NOW - timedelta(hours=2))
     assert found["x"].begins == NOW
 
 
 def test_an_open_fence_waits_for_no_window() -> None:
-    (move,) = times(plan(("w", "a", {"change_windows": (NIGHT,)})), standing(record(A, MoveState.DRAINING)))["w"].moves
+    (move,) = times(plan(("w", "a", {"change_windows": (NIGHT,)})), here(record(A, MoveState.DRAINING)))["w"].moves
     assert move.cut == NOW
 
 
@@ -190,7 +190,7 @@ ASSUMED = [
 def test_an_approval_that_is_not_given_is_taken_to_be_given_at_once(
     changes: dict[str, object], approved: tuple[str, ...], assumed: str | None
 ) -> None:
-    wave = times(plan(("w", "a", changes)), standing(approved=approved))["w"]
+    wave = times(plan(("w", "a", changes)), here(approved=approved))["w"]
     assert wave.assumes == (() if assumed is None else (assumed,))
     assert wave.begins == NOW
 
@@ -199,12 +199,12 @@ def test_an_approval_that_is_not_given_is_taken_to_be_given_at_once(
     ("state", "waits"), [(MoveState.COPYING, True), (MoveState.READY, True), (MoveState.SOAKING, False)]
 )
 def test_a_wave_that_copies_already_still_waits_for_its_approval(state: MoveState, waits: bool) -> None:
-    wave = times(plan(("w", "a", {"approval_required": True})), standing(record(A, state)))["w"]
+    wave = times(plan(("w", "a", {"approval_required": True})), here(record(A, state)))["w"]
     assert (wave.assumes == ("wave w is approved at once",)) is waits
 
 
 def test_what_an_operator_holds_is_taken_to_be_let_go_at_once() -> None:
-    held = replace(standing(), held=frozenset({"w"}))
+    held = replace(here(), held=frozenset({"w"}))
     found = times(plan(("w", "a", {}), ("x", "b", {"after": ("w",)})), held)
     assert found["w"].assumes == ("wave w, which an operator holds or pauses, is let go at once",)
     assert found["x"].assumes == ()
@@ -215,7 +215,7 @@ def test_a_halted_move_goes_on_from_where_it_stopped_and_a_reversed_one_from_the
         A, MoveState.HALTED, resume_from=MoveState.SOAKING, switched_at=NOW, figures=Figures(soak_seconds=600)
     )
     back = record(B, MoveState.REVERSED, direction=Direction.REVERSE)
-    wave = times(plan(("w", "ab", {})), standing(halted, back), {A: Inventory(60_000, 0), B: Inventory(60_000, 0)})["w"]
+    wave = times(plan(("w", "ab", {})), here(halted, back), {A: Inventory(60_000, 0), B: Inventory(60_000, 0)})["w"]
     assert wave.assumes == ("eu/a (halted) is retried at once", "eu/b (reversed) is retried at once")
     assert wave.moves[0].soaked == later(HOUR - 600)
     assert wave.moves[1].ready > later(COPY)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from migrator.machine.agreement import Agreement, in_words, is_as_left, is_own_old_fence, judge_route, may_write
-from migrator.machine.release import Standing, explain
+from migrator.machine.release import Fate, explain
 from migrator.model.moves import MoveRecord, MoveState, RouteIntent
 from migrator.model.names import MoveId
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteRecord, same_address
@@ -59,8 +59,8 @@ def test_a_fence_that_was_put_back_is_not_opened_at_another_address():
 
 def test_a_cut_over_is_not_called_released_where_clients_are_sent_elsewhere():
     intent = RouteIntent(ROUTE, replace(ROUTE, mode=READ_ONLY, epoch=7))
-    assert explain(replace(ROUTE, epoch=8), intent) is Standing.RELEASED
-    assert explain(replace(EVIL, epoch=8), intent) is Standing.UNEXPLAINED
+    assert explain(replace(ROUTE, epoch=8), intent) is Fate.RELEASED
+    assert explain(replace(EVIL, epoch=8), intent) is Fate.UNEXPLAINED
 
 
 @pytest.mark.parametrize(

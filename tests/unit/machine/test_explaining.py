@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from migrator.machine.events import Event
-from migrator.machine.release import Standing, explain, is_fence_of
+from migrator.machine.release import Fate, explain, is_fence_of
 from migrator.machine.transitions import follow, live_side
 from migrator.machine.waiting import waits_to_cut_over
 from migrator.machine.waves import blocked_by
@@ -19,25 +19,25 @@ INTENT = RouteIntent(BEFORE, FENCE, SWITCHED)
 
 
 @pytest.mark.parametrize(
-    ("current", "standing"),
+    ("current", "fate"),
     [
-        (FENCE, Standing.FENCED),
-        (BEFORE, Standing.FENCED),
-        (RELEASED, Standing.RELEASED),
-        (replace(RELEASED, epoch=12), Standing.RELEASED),
-        (SWITCHED, Standing.SWITCHED),
-        (None, Standing.UNEXPLAINED),
-        (replace(RELEASED, account="na-web"), Standing.UNEXPLAINED),
-        (replace(RELEASED, lineage="f" * 16), Standing.UNEXPLAINED),
-        (replace(RELEASED, endpoint="https://elsewhere"), Standing.UNEXPLAINED),
-        (replace(FENCE, epoch=9), Standing.UNEXPLAINED),
-        (replace(SWITCHED, lineage="f" * 16), Standing.UNEXPLAINED),
-        (replace(SWITCHED, epoch=9), Standing.UNEXPLAINED),
-        (replace(RELEASED, epoch=5), Standing.UNEXPLAINED),
+        (FENCE, Fate.FENCED),
+        (BEFORE, Fate.FENCED),
+        (RELEASED, Fate.RELEASED),
+        (replace(RELEASED, epoch=12), Fate.RELEASED),
+        (SWITCHED, Fate.SWITCHED),
+        (None, Fate.UNEXPLAINED),
+        (replace(RELEASED, account="na-web"), Fate.UNEXPLAINED),
+        (replace(RELEASED, lineage="f" * 16), Fate.UNEXPLAINED),
+        (replace(RELEASED, endpoint="https://elsewhere"), Fate.UNEXPLAINED),
+        (replace(FENCE, epoch=9), Fate.UNEXPLAINED),
+        (replace(SWITCHED, lineage="f" * 16), Fate.UNEXPLAINED),
+        (replace(SWITCHED, epoch=9), Fate.UNEXPLAINED),
+        (replace(RELEASED, epoch=5), Fate.UNEXPLAINED),
     ],
 )
-def test_a_record_says_what_became_of_a_cut_over(current, standing):
-    assert explain(current, INTENT) is standing
+def test_a_record_says_what_became_of_a_cut_over(current, fate):
+    assert explain(current, INTENT) is fate
 
 
 def test_a_fence_has_a_writable_predecessor():

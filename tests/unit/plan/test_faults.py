@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from migrator.errors import PlanError
-from migrator.forecast import Standing, look_ahead
+from migrator.forecast import StartingPoint, look_ahead
 from migrator.forecast.inventory import declared
 from migrator.plan import loads
 from tests.unit.plan.samples import SMALL, changed, faults_of, place, warnings_of
@@ -757,4 +757,4 @@ def test_a_huge_inventory_and_a_tiny_budget_are_forecast_as_never() -> None:
     )
     schedule = loads(text, "plan.yaml").schedule
     inventories = {move.id: declared(move.declared) for move in schedule.moves if move.declared}
-    look_ahead(schedule, inventories, Standing(datetime(2026, 12, 1, tzinfo=UTC)))
+    look_ahead(schedule, inventories, StartingPoint(datetime(2026, 12, 1, tzinfo=UTC)))
