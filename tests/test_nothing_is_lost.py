@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from migrator.model import finding_codes
-from migrator.model.finding_codes import CODES
+from migrator.engine.checks import page as finding_codes
+from migrator.engine.checks.page import CODES
 from migrator.model.objects import Features
 from tests.test_architecture import PROJECT, ROOT, all_imports
 from tests.test_architecture import sources as read_sources

@@ -20,11 +20,11 @@ from migrator.cli.settings import Settings
 from migrator.cli.stops import STOPS, stop_findings, what_apply_does
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
-from migrator.engine.doctor import with_routes
+from migrator.engine.checks.accounts import InventoryMode
+from migrator.engine.checks.doctor import with_routes
 from migrator.engine.edited import edited_findings
 from migrator.engine.edits import edit_findings
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
-from migrator.engine.looking import InventoryMode
 from migrator.engine.preview import Preview, preview
 from migrator.engine.pulse import beat_just_now
 from migrator.errors import FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
-from migrator.engine.asking import Asked, ask_gates, gate_answers
 from migrator.engine.authors import approvals_that_count
+from migrator.engine.checks.accounts import InventoryMode, Seen, look
+from migrator.engine.checks.gates import Asked, ask_gates, gate_answers
+from migrator.engine.checks.probes import probe
 from migrator.engine.enforcing import fence_findings
 from migrator.engine.inventory_notes import known_inventories
-from migrator.engine.looking import InventoryMode, Seen, look
-from migrator.engine.probing import probe
 from migrator.engine.world import World
 from migrator.forecast import Inventory, Outlook, StartingPoint, look_ahead
 from migrator.gates.reach import gate_findings

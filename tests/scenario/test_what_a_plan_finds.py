@@ -10,10 +10,10 @@ from typing import ClassVar
 
 import pytest
 
+from migrator.engine.checks.probes import probe
+from migrator.engine.checks.ways import streamed
 from migrator.engine.preview import preview
-from migrator.engine.probing import probe
 from migrator.engine.soak_waits import note_of, read
-from migrator.engine.ways import streamed
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
@@ -215,7 +215,7 @@ async def test_a_gate_that_breaks_after_the_copy_halts_before_the_fence(small):
 
 
 async def test_a_source_that_is_away_keeps_the_cut_over_back_until_it_answers(small, monkeypatch):
-    monkeypatch.setattr("migrator.engine.asking.AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("migrator.engine.checks.gates.AGAIN_SECONDS", 0.05)
     rollout = small.rollout()
     away = Unreachable("cannot reach it: nothing listens there")
     source = Answers(away, away, away, None)

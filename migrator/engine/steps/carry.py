@@ -6,7 +6,7 @@ import math
 from datetime import timedelta
 
 from migrator.engine import enforcing, stays
-from migrator.engine.asking import keeps_back
+from migrator.engine.checks.gates import keeps_back
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import to_wait, too_long, waited
 from migrator.engine.inventory_notes import known_inventory

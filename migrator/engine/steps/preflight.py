@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migrator.engine import stays
-from migrator.engine.asking import keeps_back
+from migrator.engine.checks.gates import keeps_back
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import hint_for
 from migrator.engine.steps.canary import prove_ways

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from migrator.engine.ways import clocks, streamed
+from migrator.engine.checks.ways import clocks, streamed
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 

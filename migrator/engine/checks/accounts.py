@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from migrator.engine import container_findings, ways
+from migrator.engine.checks import containers, ways
 from migrator.engine.inventory import sample, survey
 from migrator.engine.world import World
 from migrator.errors import CloudError, NotFound
@@ -131,10 +131,10 @@ class _Watch:
         self._missing(move, {info.name for info in there})
         at_target = {info.name: info for info in self.there.get(move.target, ())}
         keeps = self.schedule.public_access == "keep"
-        self.seen.findings += container_findings.shapes(move, there, at_target, keeps_public_access=keeps)
+        self.seen.findings += containers.shapes(move, there, at_target, keeps_public_access=keeps)
         if self.mode == "full" and move.target in self.there:
             names = [info.name for info in there]
-            self.seen.findings += await container_findings.policies(move, store, self.world.stores[move.target], names)
+            self.seen.findings += await containers.policies(move, store, self.world.stores[move.target], names)
         if self.mode == "cached":
             return
         with self._reading(move.source):

@@ -8,7 +8,7 @@ from math import inf
 
 import pytest
 
-from migrator.engine.doctor import AccountFacts, Facts, diagnose, with_routes
+from migrator.engine.checks.doctor import AccountFacts, Facts, diagnose, with_routes
 from migrator.engine.lingering import Lingering
 from migrator.engine.soak_waits import SoakWaits, Standstill
 from migrator.errors import AccessRefused, NotFound, Unreachable

@@ -2,7 +2,7 @@
 
 Decides nothing. A test finds each place that makes a finding and holds its code against this list, and each entry of this list
 against a test that produces it: a check that is lost on the way is noticed. ``docs/findings.md`` is printed from it by
-``python -m migrator.model.finding_codes``.
+``python -m migrator.engine.checks.page``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from migrator.engine.container_findings import policies, shapes
+from migrator.engine.checks.containers import policies, shapes
 from migrator.errors import AccessRefused, NotFound
 from migrator.model.moves import StoredPolicy
 from migrator.model.objects import ContainerInfo
