@@ -12,7 +12,6 @@ import gc
 import os
 from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
@@ -182,7 +181,7 @@ async def _world(
     from migrator.engine.world import World
 
     clock = SystemClock()
-    bounds = {name: await _write_bound(store, clock.now()) for name, store in stores.items()}
+    bounds = {name: await store.late_write_seconds(clock.now()) for name, store in stores.items()}
     return World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead, guardian)
 
 
@@ -224,6 +223,7 @@ async def world_to_read(
             metrics,
             clock,
             reporter or Silent(),
+            write_bounds={},  # nothing is written
             unopened=unopened,
             unasked=unasked,
         )
@@ -275,13 +275,6 @@ def all_accounts(schedule: Schedule) -> set[str]:
     """The accounts that a run touches."""
     moved = {account for move in schedule.moves for account in (move.source, move.target)}
     return moved | needs_account(schedule.routing)
-
-
-async def _write_bound(store: ObjectStore, now: datetime) -> float:
-    """For how many seconds an unanswered write may still be applied; a local account applies none late."""
-    from migrator.adapters.azure.object_store import AzureStore
-
-    return await store.credential_bound_seconds(now) if isinstance(store, AzureStore) else 0.0
 
 
 def open_staff(schedule: Schedule, workers: int | None = None) -> Staff:

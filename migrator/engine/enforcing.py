@@ -168,7 +168,7 @@ def _of_the_live_account(mover: Mover) -> list[RevokedPolicy]:
 
 def _may_come_late(mover: Mover, account: str) -> None:
     """A change of policies was not answered. It could shut writers out after the fence, or let them into the next one."""
-    mover.shared.session.linger(mover.world.write_bounds.get(account, 0.0))
+    mover.shared.session.linger(mover.world.write_bounds[account])
 
 
 async def _restored(mover: Mover, container: str, group: Sequence[RevokedPolicy]) -> list[str] | None:

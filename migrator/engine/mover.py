@@ -235,7 +235,7 @@ class Mover:
                 self.world.clock,
                 self._checkpoint,
                 self.admit,
-                bound_seconds=self.world.write_bounds.get(self.destination_name, 0.0),
+                bound_seconds=self.world.write_bounds[self.destination_name],
                 inherited_seconds=lambda: self.shared.session.wait_until - self.world.clock.monotonic(),
                 max_delete_ratio=self.wave.cutover.max_delete_ratio,
                 deletes_counted=figures.deletes_counted,

@@ -21,7 +21,8 @@ from migrator.ports.state_store import StateStore
 
 @dataclass(slots=True)
 class World:
-    """The doors. ``write_bounds``: for each account, how many seconds an unanswered write may still be applied."""
+    """The doors. ``write_bounds``: for each account that is written to, how many seconds an unanswered write may still be applied
+    (``ObjectStore.late_write_seconds``)."""
 
     stores: Mapping[str, ObjectStore]
     router: Router
@@ -29,7 +30,7 @@ class World:
     metrics: Mapping[str, MetricSource]
     clock: Clock
     reporter: Reporter
-    write_bounds: Mapping[str, float] = field(default_factory=dict)
+    write_bounds: Mapping[str, float]
     is_dead: Callable[[LockRecord], bool] = lambda lock: False
     """Is the process that holds this lock proven to be gone?"""
     guardian: GuardianPort | None = None

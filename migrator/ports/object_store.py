@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Final, Literal, Protocol
 
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
@@ -197,6 +198,12 @@ class ObjectStore(Protocol):
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
         """Count what a page of a full listing shows, snapshots and versions included: what there is to copy, and what a move
         cannot keep."""
+        ...
+
+    async def late_write_seconds(self, now: datetime) -> float:
+        """For how many seconds after ``now`` (aware) a write of this run that was not answered may still be applied. It decides
+        when another run may go on and when a fence may begin, so there is no default: 0 only where the account itself refuses
+        a run that was succeeded, infinite where nobody knows."""
         ...
 
     async def bind_run(self, token: int) -> None:

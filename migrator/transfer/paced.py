@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from itertools import count as counting
 from math import inf
 from typing import Final, Protocol, TypeVar
@@ -418,6 +419,9 @@ class PacedStore:
 
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
         return await self._send("list", lambda: self.inner.survey(container, prefix=prefix, marker=marker))
+
+    async def late_write_seconds(self, now: datetime) -> float:
+        return await self.inner.late_write_seconds(now)
 
     async def bind_run(self, token: int) -> None:
         await self.inner.bind_run(token)

@@ -12,10 +12,11 @@ import itertools
 import os
 import uuid
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import pytest
 
-from migrator.errors import CloudError, ConditionFailed, MigrateError, NotFound, SourceChanged, Throttled
+from migrator.errors import AccessRefused, CloudError, ConditionFailed, MigrateError, NotFound, SourceChanged, Throttled
 from migrator.model.objects import (
     BLOCK_BYTES,
     CREATE,
@@ -674,6 +675,17 @@ class ObjectStoreSuite:
         assert (dict(blob.metadata), dict(blob.tags), blob.explicit_tier) == ({}, {}, None)
 
     # Runs
+
+    async def test_an_account_that_says_that_nothing_comes_late_refuses_a_run_that_was_succeeded(self, pair, request):
+        """How late an unanswered write may be applied decides when others go on: 0 is a claim to be proved, with the fixture
+        ``source_again``, the source opened once more."""
+        late = await pair.source.late_write_seconds(datetime.now(UTC))
+        assert late >= 0.0
+        if late == 0.0:
+            await pair.source.bind_run(1)
+            await request.getfixturevalue("source_again").bind_run(2)
+            with pytest.raises(AccessRefused):
+                await pair.put("late")
 
     async def test_writes_go_on_after_a_run_is_bound(self, pair):
         await pair.source.bind_run(1)

@@ -117,8 +117,8 @@ async def test_a_copy_runs_on_a_user_delegation_signature(open_account: Callable
 
 async def test_the_bound_is_the_tokens_remaining_life(open_account: Callable[..., AzureStore]) -> None:
     now = datetime.now(UTC)
-    assert 590 < await open_account("source").credential_bound_seconds(now) <= 601
-    assert await open_account("source").credential_bound_seconds(now + timedelta(seconds=500)) == 300
+    assert 590 < await open_account("source").late_write_seconds(now) <= 601
+    assert await open_account("source").late_write_seconds(now + timedelta(seconds=500)) == 300
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_refused(open_account: Callable[..., AzureStore]) -> None:

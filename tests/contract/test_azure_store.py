@@ -186,7 +186,7 @@ class TestSignatures:
         assert (await store.source_url("box", "n")) == url
 
     async def test_the_bound_of_a_key_is_its_clock_window(self, open_account: OpenStore) -> None:
-        assert await open_account("source").credential_bound_seconds(datetime.now(UTC)) == 900.0
+        assert await open_account("source").late_write_seconds(datetime.now(UTC)) == 900.0
 
 
 def assert_tells_nothing(error: BaseException, secret: str) -> None:

@@ -45,6 +45,10 @@ class TestLocalStore(ObjectStoreSuite):
         return open_store("source"), open_store("target")
 
     @pytest.fixture
+    def source_again(self, open_store):
+        return open_store("source")
+
+    @pytest.fixture
     def supports_control_characters(self):
         return True
 

@@ -101,7 +101,7 @@ class Estate(Weeks):
             for name in schedule.accounts
         }
         router = FileRouter(schedule.routing.path or "")
-        world = World(stores, router, self.state, self.metrics, self.clock, self.teller)  # type: ignore[arg-type]
+        world = World(stores, router, self.state, self.metrics, self.clock, self.teller, dict.fromkeys(stores, 0.0))  # type: ignore[arg-type]
         world.is_dead = lambda lock: True
         return Rollout(schedule, world=world, run=Run(f"run-{self._runs}", "tester", "here", 1, "boot-here"))
 

@@ -99,7 +99,8 @@ async def test_blobs_of_all_shapes_arrive_identical(azurite, tmp_path: Path) -> 
     router = StoreRouter(stores["dst"], "routing", "routes.json")
     clock = SystemClock()
     state = open_state(f"sqlite:///{tmp_path}/state/m.db", "s")
-    world = World(stores, router, state, {"m": small.figure}, clock, Silent())
+    bounds = {name: await store.late_write_seconds(clock.now()) for name, store in stores.items()}
+    world = World(stores, router, state, {"m": small.figure}, clock, Silent(), bounds)
     world.executor = InlineExecutor(stores, clock)
     run = Run(clock.nonce(), "tester", "here", os.getpid(), "boot")
     outcome = await Rollout(schedule, world=world, run=run).apply()

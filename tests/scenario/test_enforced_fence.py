@@ -94,7 +94,13 @@ class Fenced:
         stores = {key: open_store(one, environ=texts) for key, one in self.small.schedule.accounts.items()}
         self.opened += stores.values()
         world = World(
-            stores, StoreRouter(stores["dst"], "routing", "r.json"), self.state(), {}, SystemClock(), Silent()
+            stores,
+            StoreRouter(stores["dst"], "routing", "r.json"),
+            self.state(),
+            {},
+            SystemClock(),
+            Silent(),
+            write_bounds=dict.fromkeys(stores, 0.0),
         )
         world.is_dead = lambda lock: True
         return world
@@ -216,7 +222,7 @@ async def test_a_revocation_that_was_not_answered_and_comes_late_leaves_nobody_c
     monkeypatch.setattr(enforcing, "RESTORE_PAUSE_SECONDS", 0.02)
     before = fenced.policies()
     rollout = fenced.rollout()
-    rollout.world.write_bounds = {"src": 1.0}
+    rollout.world.write_bounds = {"src": 1.0, "dst": 0.0}
     store = rollout._fleet.shared.stores["src"].inner
     right, late = store.set_policies, []
 
@@ -245,7 +251,7 @@ async def test_a_revocation_that_was_not_answered_and_comes_late_leaves_nobody_c
 async def dead_in_the_middle_of_its_revocation(fenced, bound_seconds: float):
     """A run whose revocation is still on its way when it dies; call the result to let the service carry it out."""
     world = fenced.world()
-    world.write_bounds = {"src": bound_seconds}
+    world.write_bounds = {"src": bound_seconds, "dst": 0.0}
     rollout = Rollout(fenced.small.schedule, world=world, run=Run("run-1", "tester", "here", os.getpid(), "boot"))
     store = world.stores["src"]
     right, sent = store.set_policies, []

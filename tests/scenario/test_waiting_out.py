@@ -382,7 +382,7 @@ def test_a_halted_move_is_not_kept_back_by_runs_that_nobody_remembers(weeks, mon
     weeks.cron(times=20)
     weeks.app.figure = lambda at: 0.0
     rollout = weeks.rollout()
-    rollout.world.write_bounds = {"dst-na-web": 30 * 24 * HOURS}
+    rollout.world.write_bounds = {**rollout.world.write_bounds, "dst-na-web": 30 * 24 * HOURS}
     rollout._session._bound = 30 * 24 * HOURS
     weeks.run(rollout.retry(reason="mended", who="anna"))
     rollout = weeks.rollout()

@@ -154,7 +154,10 @@ class Weeks:
             for name, account in schedule.accounts.items()
         }
         clock = SimClock(self.loop, f"run {self._runs}", skew_seconds=skew_seconds, monotonic_zero=1000.0)
-        world = World(stores, FileRouter(schedule.routing.path or ""), self.state, self.metrics, clock, self.teller)
+        bounds = dict.fromkeys(stores, 0.0)
+        world = World(
+            stores, FileRouter(schedule.routing.path or ""), self.state, self.metrics, clock, self.teller, bounds
+        )
         world.is_dead = lambda lock: True
         return Rollout(schedule, world=world, run=Run(f"run-{self._runs}", "tester", host, self._runs, f"boot-{host}"))
 

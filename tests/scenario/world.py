@@ -99,8 +99,8 @@ class Small:
         clock = SystemClock()
         stores = {name: self.store(name, "engine") for name in self.schedule.accounts}
         router = FileRouter(str(self.folder / "routes.json"))
-        reporter = Silent()
-        world = World(stores, router, state or self.state(), {"m": self.figure}, clock, reporter)
+        reporter, bounds = Silent(), dict.fromkeys(stores, 0.0)
+        world = World(stores, router, state or self.state(), {"m": self.figure}, clock, reporter, bounds)
         world.is_dead = lambda lock: True
         world.executor = InlineExecutor(stores, clock)
         return Rollout(self.schedule, world=world, run=Run(clock.nonce(), "tester", "here", os.getpid(), "boot"))

@@ -263,10 +263,10 @@ class AzureStore(AzureReadings):
     # The account itself
 
     async def bind_run(self, token: int) -> None:
-        """Nothing: an Azure account knows no runs; a takeover waits for ``credential_bound_seconds``."""
+        """Nothing: an Azure account knows no runs; a takeover waits for ``late_write_seconds``."""
 
-    async def credential_bound_seconds(self, now: datetime) -> float:
-        """How long a request of this run may still be accepted after ``now`` (aware), its copies' signatures included."""
+    async def late_write_seconds(self, now: datetime) -> float:
+        """As long as its credential is accepted, its copies' signatures included."""
         with token_failures(self._requests.about("GET", "sign in to", "", None, None)):
             return max(await self._credential.bound_seconds(now), float(SAS_SECONDS))
 
@@ -290,7 +290,7 @@ class AzureStore(AzureReadings):
         answer = await self._requests.send("GET", "list containers of", query=[("comp", "list"), ("maxresults", "1")])
         service_time = shapes.parsed_date(answer.text(b"date"))
         words = {"entra": "Microsoft Entra ID", "key": "account key", "sas": "shared access signature"}
-        bound = await self.credential_bound_seconds(now)
+        bound = await self.late_write_seconds(now)
         return Examination(words[self._credential.kind], bound, service_time)
 
     async def source_url(self, container: str, name: str) -> str:

@@ -330,6 +330,10 @@ class LocalStore:
         """All at once: a file's rows are soon counted."""
         return await self._read("list", lambda c: rows.survey(c, self.account, container, prefix))
 
+    async def late_write_seconds(self, now: datetime) -> float:
+        """None: a write checks the run's token inside its transaction, and a newer run has bound itself first."""
+        return 0.0
+
     async def bind_run(self, token: int) -> None:
         """From now on this object writes for run ``token``; AccessRefused if a newer run has bound itself before."""
         newest = await self._in_thread(lambda: self._file.write(lambda c: newest_run(c, token)))

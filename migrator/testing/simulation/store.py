@@ -458,6 +458,10 @@ class SimStore:
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
         return await self.send(lambda sent_at: self._contents.survey(container, prefix), is_write=False)
 
+    async def late_write_seconds(self, now: datetime) -> float:
+        """The world's weather keeps a request under way no longer."""
+        return self.wire.weather.late_seconds
+
     async def bind_run(self, token: int) -> None:
         """A cloud account knows nothing of runs."""
         self.node.step()

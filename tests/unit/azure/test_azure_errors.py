@@ -182,7 +182,7 @@ async def test_a_token_that_nobody_gives_is_one_plain_sentence() -> None:
     endpoint = "https://naweb.blob.invalid"
     credential = Credential("entra", "naweb", endpoint, token_source=NoTokens())
     store = AzureStore(Account("na-web", "azure", endpoint=endpoint), credential, cloud={})
-    for request in (store.containers(), put(store), store.credential_bound_seconds(datetime.now(UTC))):
+    for request in (store.containers(), put(store), store.late_write_seconds(datetime.now(UTC))):
         error = await refusal(request)
         assert type(error) is AccessRefused
         assert error.message.endswith(": no credential of this machine was accepted")

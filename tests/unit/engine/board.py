@@ -120,7 +120,7 @@ def mover_of(record: MoveRecord, route: RouteRecord | None) -> tuple[Mover, Boar
     schedule = Schedule("s", "f", accounts, {"web": move.area}, (wave,), routing, Budget(), {}, {})
     state = MemoryStateStore("s", lineage=LINEAGE)
     run = Run("run-2", "me", "here", 1, "boot")
-    world = World({name: Bare(name) for name in ADDRESS}, board, state, {}, clock, Told())
+    world = World({name: Bare(name) for name in ADDRESS}, board, state, {}, clock, Told(), dict.fromkeys(ADDRESS, 0.0))
     session = Session(state, clock, run, {})
     desk = RouteDesk(board, clock, routing, lineage=LINEAGE, run=run.id)
     session.token = state.acquire(_lock(clock)).token  # no heart: time stands still between sleeps

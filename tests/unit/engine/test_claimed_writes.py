@@ -37,7 +37,7 @@ READS = {
     "survey",
     "policies",
 }
-ITSELF = {"bind_run", "close"}
+ITSELF = {"late_write_seconds", "bind_run", "close"}
 
 
 class Uncounted:
@@ -261,7 +261,7 @@ async def test_policies_stay_revoked_while_another_run_has_fenced():
 
 async def test_a_run_that_is_stopped_while_it_puts_policies_back_waits_for_what_it_sent():
     mover, _, inner, _ = released()
-    mover.world.write_bounds = {"src": 300.0}
+    mover.world.write_bounds = {"src": 300.0, "dst": 0.0}
 
     def stop():
         raise asyncio.CancelledError
