@@ -26,11 +26,11 @@ from migrator.engine.edited import edited_findings
 from migrator.engine.edits import edit_findings
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
 from migrator.engine.preview import Preview, preview
-from migrator.engine.pulse import beat_just_now
 from migrator.errors import FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
 from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.forecast.deadlines import MISSED
 from migrator.machine.agreement import is_as_left, live_account
+from migrator.machine.liveness import is_alive
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import RouteDocument
@@ -288,9 +288,7 @@ def mode_for(schedule: Schedule, store: StateStore, waves: Sequence[str]) -> Inv
 def require_free(store: StateStore, what: str) -> None:
     """LockedError if another run is at work: said before anything is looked at. The engine's own lock decides later."""
     lock = store.lock()
-    if lock is None or is_proven_dead(lock):
-        return
-    if not beat_just_now(lock, datetime.now(UTC)):
+    if lock is None or not is_alive(lock, datetime.now(UTC), is_proven_dead):
         return
     raise LockedError(
         f"cannot {what}: {lock.owner}@{lock.host} (pid {lock.pid}) is at work since {instant(lock.since)}, lock {lock.nonce}",

@@ -22,6 +22,7 @@ from migrator.cli.wiring import open_state_of, state_url, stored_plans
 from migrator.engine import pulse
 from migrator.engine.lingering import Lingering, Moment, account_for, left_by, lingering, longer, noted
 from migrator.errors import FindingsError, LockedError, UsageError
+from migrator.machine import liveness
 from migrator.model.addresses import shown
 from migrator.model.moves import PROVEN_DEAD_SECONDS, JournalEntry, LockRecord
 from migrator.ports.state_store import AddJournal, StateStore
@@ -57,7 +58,7 @@ def _remove(store: StateStore, lock: LockRecord) -> None:
     age = (now - lock.heartbeat).total_seconds()
     clock = SystemClock()
     if not is_proven_dead(lock) and asyncio.run(pulse.silent(store, clock, lambda lock: False, _say_watch)) is None:
-        ago = duration(age) if pulse.beat_just_now(lock, now) else "a moment"
+        ago = duration(age) if liveness.beat_just_now(lock, now) else "a moment"
         raise LockedError(
             f"cannot remove lock {lock.nonce}: its run ({_who(lock)}) gave a sign of life {ago} ago",
             hint="stop that run first, with Ctrl-C where it runs",
@@ -73,7 +74,7 @@ def _remove(store: StateStore, lock: LockRecord) -> None:
 
 
 def _say_watch(lock: LockRecord) -> None:
-    text = f"Watching for {pulse.SILENT_SECONDS:.0f} s whether {_who(lock)} gives a sign of life ..."
+    text = f"Watching for {liveness.SILENT_SECONDS:.0f} s whether {_who(lock)} gives a sign of life ..."
     print(text, file=sys.stderr, flush=True)
 
 

@@ -2,8 +2,8 @@
 
 Decides for whoever wants the lock, removes it or shows it. Rules: the age of a heartbeat is a difference of two machines' clocks
 and proves no silence, however old it looks, nor life, however young; it only saves a watch where it says "just now": nothing is
-done then, and the next look is as good. Silence is LOCK_TIMEOUT_SECONDS without a change. A process that is proven dead needs no
-watch.
+done then, and the next look is as good. How long silence lasts is the law's (``machine.liveness``). A process that is proven dead
+needs no watch.
 """
 
 from __future__ import annotations
@@ -11,23 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
+from migrator.machine import liveness
+from migrator.machine.liveness import HEARTBEAT_SECONDS, beat_just_now
 from migrator.model.moves import LockRecord
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import StateStore
 
-SILENT_SECONDS = 30.0
-"""Without a change for so long a run is silent; it sends nothing any more after half of that."""
-BEAT_SECONDS: Final = 5.0
-SHOW_SECONDS = 1.5 * BEAT_SECONDS
+SHOW_SECONDS = 1.5 * HEARTBEAT_SECONDS
 """How long it is watched only to be shown."""
 LOOK_SECONDS = 0.5
-
-
-def beat_just_now(lock: LockRecord, now: datetime) -> bool:
-    """By the clocks of two machines: good enough to leave a lock alone."""
-    return 0.0 <= (now - lock.heartbeat).total_seconds() <= SILENT_SECONDS
 
 
 async def silent(
@@ -45,7 +38,7 @@ async def silent(
     if lock is None or is_dead(lock) or beat_just_now(lock, clock.now()):
         return None
     say(lock)
-    return lock if await _is_still(state, clock, lock, SILENT_SECONDS) else None
+    return lock if await _is_still(state, clock, lock, liveness.SILENT_SECONDS) else None
 
 
 async def is_beating(state: StateStore, clock: Clock, is_dead: Callable[[LockRecord], bool]) -> bool:
@@ -86,6 +79,6 @@ class Pulse:
             self._seen, self._changed_at, self._watched_from = beat, float("-inf"), moment
         elif self._seen != beat:
             self._seen, self._changed_at = beat, moment
-        if moment - self._changed_at <= SILENT_SECONDS:
+        if moment - self._changed_at <= liveness.SILENT_SECONDS:
             return True
-        return moment - self._watched_from <= SILENT_SECONDS and beat_just_now(lock, now)
+        return moment - self._watched_from <= liveness.SILENT_SECONDS and beat_just_now(lock, now)

@@ -26,6 +26,7 @@ from migrator.engine.routes import RouteDesk
 from migrator.engine.session import CLOSING_SECONDS, Session
 from migrator.engine.world import Outcome, Run, World
 from migrator.errors import CloudError, MigrateError, StateError
+from migrator.machine import liveness
 from migrator.model.moves import Control, JournalEntry, LockRecord
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
@@ -251,7 +252,7 @@ class Rollout:
 
     def _say_watch(self, lock: LockRecord) -> None:
         who = f"{lock.owner}@{lock.host}, pid {lock.pid}"
-        text = f"{who} holds the lock; watching for {pulse.SILENT_SECONDS:.0f} s whether it gives a sign of life"
+        text = f"{who} holds the lock; watching for {liveness.SILENT_SECONDS:.0f} s whether it gives a sign of life"
         self.world.reporter.event("waiting", None, text)
 
     async def _end_counting(self) -> None:

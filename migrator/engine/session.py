@@ -1,6 +1,6 @@
 """The lock and its heartbeat: proof, as long as a session is good, that this run is the only one.
 
-A run whose last good heartbeat is older than half of LOCK_TIMEOUT_SECONDS sends nothing before it has a new one: a machine
+A run whose last good heartbeat is older than ``liveness.sending_seconds`` sends nothing before it has a new one: a machine
 that stood still goes on if nobody took its lock meanwhile, and sends no more than a release if somebody did.
 """
 
@@ -14,12 +14,11 @@ from migrator.engine.lingering import Lingering, Moment, account_for, accounted,
 from migrator.engine.patience import surely
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
+from migrator.machine import liveness
 from migrator.model.moves import LockRecord
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import SetNote, StateStore
 
-LOCK_TIMEOUT_SECONDS = 30.0
-HEARTBEAT_SECONDS = 5.0
 CLOSING_SECONDS = 20.0
 """How long a run that ends tries to give its lock back to a busy store."""
 
@@ -120,7 +119,7 @@ class Session:
     @property
     def good_until(self) -> float:
         """On the monotonic clock: nothing may be sent after it unless another heartbeat is good."""
-        return self._good_at + LOCK_TIMEOUT_SECONDS / 2
+        return self._good_at + liveness.sending_seconds()
 
     def check(self) -> None:
         """May this run send something?
@@ -130,13 +129,13 @@ class Session:
             StateError: not now: the store refuses the heartbeat, so nobody can say whose lock it is.
         """
         busy: StateError | None = None
-        if not self._lost and self._age() > LOCK_TIMEOUT_SECONDS / 2:
+        if not self._lost and self._age() > liveness.sending_seconds():
             busy = self._beat_now()
         if busy is not None:
             raise type(busy)(
                 f"cannot go on: the last heartbeat is {self._age():.0f} s old; {busy.message}", hint=busy.hint
             ) from busy
-        if self._lost or self._age() > LOCK_TIMEOUT_SECONDS / 2:
+        if self._lost or self._age() > liveness.sending_seconds():
             raise LockedError(
                 f"cannot go on: {self._lost or f'the last heartbeat is {self._age():.0f} s old'}",
                 hint="look at migrate status, then run migrate apply again",
@@ -159,7 +158,7 @@ class Session:
 
     async def _beats(self) -> None:
         while True:
-            await self._clock.sleep(HEARTBEAT_SECONDS)
+            await self._clock.sleep(liveness.HEARTBEAT_SECONDS)
             self._beat_now()
             if self._lost:
                 return

@@ -19,13 +19,13 @@ from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
 from migrator.engine.patience import key as waits_out
 from migrator.engine.preview import starting_point
-from migrator.engine.pulse import beat_just_now
 from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.errors import UsageError
 from migrator.forecast import Outlook, look_ahead
 from migrator.forecast.moments import later
 from migrator.forecast.outcome import Comparison
+from migrator.machine.liveness import is_alive
 from migrator.machine.release import Fate, explain
 from migrator.machine.transitions import FENCE_STATES
 from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
@@ -148,9 +148,7 @@ def assess(
     """
     recorded = _read(schedule, store)
     lock = recorded.lock
-    is_at_work = (
-        lock is not None and not is_dead(lock) and (beat_just_now(lock, now) if is_beating is None else is_beating)
-    )
+    is_at_work = is_alive(lock, now, is_dead, beats=is_beating)
     return Situation(
         plan=plan,
         lock=lock,

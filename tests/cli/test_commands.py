@@ -13,6 +13,7 @@ import pytest
 from migrator.adapters.state import open_store
 from migrator.cli.identity import boot_id, user
 from migrator.engine import pulse
+from migrator.machine import liveness
 from migrator.model.moves import LockRecord, PlanRecord
 from migrator.ports.state_store import SavePlan
 from tests.cli.conftest import PLAN, Migrate
@@ -371,7 +372,7 @@ def test_a_second_run_exits_5_and_names_the_holder(filled: Migrate) -> None:
 
 
 def test_unlock_refuses_a_living_run_and_removes_a_silent_one(filled: Migrate, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "SILENT_SECONDS", 20.0)
+    monkeypatch.setattr(liveness, "SILENT_SECONDS", 20.0)
     monkeypatch.setattr(pulse, "_is_still", _still)
     lock = hold_lock(STATE, pid=1)
     assert filled("unlock", lock.nonce).code == 5

@@ -19,6 +19,7 @@ from migrator.cli.unlocking import SENTENCE, remove_lock
 from migrator.engine import pulse
 from migrator.engine.lingering import Lingering, Moment, accounted, lingering, noted
 from migrator.errors import FindingsError, LockedError, UsageError
+from migrator.machine import liveness
 from migrator.model.moves import PROVEN_DEAD_SECONDS, LockRecord, PlanRecord
 from migrator.ports.state_store import SavePlan
 
@@ -30,7 +31,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setattr(pulse, "SILENT_SECONDS", 0.2)  # of watching; what it must be is test_pulse's
+    monkeypatch.setattr(liveness, "SILENT_SECONDS", 0.2)  # of watching; what it must be is test_pulse's
     monkeypatch.setattr(pulse, "LOOK_SECONDS", 0.02)
     return Settings(state=f"sqlite:///{tmp_path}/m.db")
 

@@ -106,7 +106,7 @@ class Estate(Weeks):
         return Rollout(schedule, world=world, run=Run(f"run-{self._runs}", "tester", "here", 1, "boot-here"))
 
     async def apply_now(self) -> Outcome:
-        with slow_looks(LOCK_TIMEOUT_SECONDS=PATIENT):
+        with slow_looks(SILENT_SECONDS=PATIENT):
             async with asyncio.timeout(90):
                 return await self.fresh().apply()
 
@@ -227,7 +227,7 @@ async def test_an_account_that_only_we_use_is_silent_and_not_settled(tmp_path: P
         own = rollout._fleet.shared.own_traffic
         for number in range(12 * 60):
             own.count("dst-na-web", "list", minute=int(BEGINS.timestamp()) // 60 + number, requests=5000)
-        with slow_looks(LOCK_TIMEOUT_SECONDS=PATIENT):
+        with slow_looks(SILENT_SECONDS=PATIENT):
             outcome = await asyncio.wait_for(rollout.apply(), 60)
         assert outcome.code == "halted"
         assert "all of them are migration's own; on_no_data: fail" in outcome.reasons[0]
@@ -246,7 +246,7 @@ async def test_our_requests_are_taken_out_of_the_customers(tmp_path: Path, own: 
         for number in range(12 * 60):
             counted.count("dst-na-web", "list", minute=int(BEGINS.timestamp()) // 60 + number, requests=own)
         run = asyncio.ensure_future(rollout.apply())
-        with slow_looks(LOCK_TIMEOUT_SECONDS=PATIENT):
+        with slow_looks(SILENT_SECONDS=PATIENT):
             for _ in range(1000):
                 if world.samples("na/web", "settled"):
                     break

@@ -15,9 +15,10 @@ from typing import Any
 
 from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import FileRouter
-from migrator.engine import going_back, mover, session
+from migrator.engine import going_back, mover
 from migrator.engine.rollout import Outcome, Rollout, Run, World
 from migrator.engine.steps import carry
+from migrator.machine import liveness
 from migrator.model.moves import MoveRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import CREATE, ContainerInfo
@@ -30,7 +31,7 @@ from tests.scenario.world import shape
 HOURS = 3600.0
 MINUTES = 60.0
 APP_ERRORS = Gate("app-errors", "prom", "inconclusive", query="errors", max=1.0, window_seconds=300, settle_seconds=0)
-SLOW_LOOKS = {"CONTROL_SECONDS": 60.0, "HEARTBEAT_SECONDS": 60.0, "LOCK_TIMEOUT_SECONDS": 200.0}
+SLOW_LOOKS = {"CONTROL_SECONDS": 60.0, "HEARTBEAT_SECONDS": 60.0, "SILENT_SECONDS": 200.0}
 
 
 class App:
@@ -213,7 +214,7 @@ def slow_looks(**more: float) -> Iterator[None]:
     wanted = {**SLOW_LOOKS, **more}
     changed = [
         (module, name, vars(module)[name])
-        for module in (going_back, mover, carry, session)
+        for module in (going_back, mover, carry, liveness)
         for name in wanted
         if name in vars(module)
     ]

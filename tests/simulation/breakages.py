@@ -27,7 +27,7 @@ from migrator.engine import mover as mover_module
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import carry, cut, preflight
 from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown, StateError
-from migrator.machine import transitions
+from migrator.machine import liveness, transitions
 from migrator.machine.events import Event
 from migrator.model.hosts import Hosts
 from migrator.model.moves import Direction, MoveState
@@ -480,7 +480,7 @@ def heartbeats_by_their_age():
 
     async def silent(state, clock, is_dead, say=None):
         lock = state.lock()
-        is_old = lock is not None and (clock.now() - lock.heartbeat).total_seconds() > pulse.SILENT_SECONDS
+        is_old = lock is not None and (clock.now() - lock.heartbeat).total_seconds() > liveness.SILENT_SECONDS
         return lock if is_old else None
 
     return patched(pulse, "silent", silent)

@@ -18,7 +18,6 @@ from migrator.ports.state_store import AddApproval, AddJournal, Change, ReplaceR
 
 RANGE_PAGE: Final = 32
 """Ranges read at a time: at most 32 x 10,000 records x 24 bytes, 7.7 MB."""
-"""A heartbeat older than this is no sign of life any more."""
 BEFORE_ALL: Final = b""
 """Sorts below the position of every range."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from migrator.engine.session import LOCK_TIMEOUT_SECONDS
 from migrator.errors import InternalError, LockedError, MigrateError, PlanError
+from migrator.machine import liveness
 from migrator.model.moves import Direction, MoveState
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
@@ -50,7 +50,9 @@ class Operator:
             self._world.calendar.approve()
             process = await self._run_one(command)
             if _is_refused(process):
-                await asyncio.sleep(LOCK_TIMEOUT_SECONDS)  # the lock of a run that is gone: the next one takes it over
+                await asyncio.sleep(
+                    liveness.SILENT_SECONDS
+                )  # the lock of a run that is gone: the next one takes it over
             elif all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self._world.state.moves()):
                 break
             self._world.oddities.help(self._world.state.moves())

@@ -137,8 +137,8 @@ MUTANTS = (
     Mutant(
         "stale-run-goes-on",
         "engine/session.py",
-        "if self._lost or self._age() > LOCK_TIMEOUT_SECONDS / 2:",
-        "if self._lost or self._age() > LOCK_TIMEOUT_SECONDS * 20:",
+        "if self._lost or self._age() > liveness.sending_seconds():",
+        "if self._lost or self._age() > liveness.SILENT_SECONDS * 20:",
         "A run that could not renew its lock for a long time goes on sending.",
         ("tests/unit/engine/test_session.py",),
         200,

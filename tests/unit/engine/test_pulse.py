@@ -10,6 +10,7 @@ import pytest
 
 from migrator.engine import pulse
 from migrator.engine.pulse import Pulse
+from migrator.machine import liveness
 from migrator.model.moves import LockRecord
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.loop import WORLD_BEGINS, SimClock, SimLoop
@@ -53,7 +54,7 @@ def story(skew: float, ends: float | None, work: Callable[..., object]):
 def test_a_silent_run_is_found_out_in_half_a_minute_whatever_its_clock_said(skew):
     found, seconds = story(skew, 1.0, lambda state, clock: pulse.silent(state, clock, lambda lock: False))
     assert found.nonce == "aa"
-    assert seconds == pytest.approx(pulse.SILENT_SECONDS)
+    assert seconds == pytest.approx(liveness.SILENT_SECONDS)
 
 
 @pytest.mark.parametrize("skew", SKEWS)

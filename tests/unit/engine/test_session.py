@@ -9,9 +9,10 @@ from math import inf
 import pytest
 
 from migrator.engine.lingering import ACCOUNTED_RUNS, Lingering, Moment, accounted, lingering
-from migrator.engine.session import HEARTBEAT_SECONDS, LOCK_TIMEOUT_SECONDS, Session
+from migrator.engine.session import Session
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
+from migrator.machine.liveness import HEARTBEAT_SECONDS, SILENT_SECONDS
 from migrator.model.moves import PROVEN_DEAD_SECONDS
 from migrator.testing.memory_state import MemoryStateStore
 
@@ -48,7 +49,7 @@ async def clock():
 def watched(state, clock):
     """The lock, if it was long enough without a heartbeat on this one clock."""
     lock = state.lock()
-    is_old = lock is not None and (clock.now() - lock.heartbeat).total_seconds() > LOCK_TIMEOUT_SECONDS
+    is_old = lock is not None and (clock.now() - lock.heartbeat).total_seconds() > SILENT_SECONDS
     return lock if is_old else None
 
 
@@ -65,7 +66,7 @@ def a_run(number, boot="boot"):
 async def test_a_machine_that_stood_still_goes_on_if_nobody_took_its_lock(clock):
     state = MemoryStateStore("plan")
     session = await opened(state, clock)
-    clock.seconds = 10 * LOCK_TIMEOUT_SECONDS
+    clock.seconds = 10 * SILENT_SECONDS
     session.check()
     assert state.lock().heartbeat == clock.now()
     await session.close()
@@ -74,7 +75,7 @@ async def test_a_machine_that_stood_still_goes_on_if_nobody_took_its_lock(clock)
 async def test_a_machine_that_stood_still_sends_nothing_once_its_lock_is_taken(clock):
     state = MemoryStateStore("plan")
     session = await opened(state, clock)
-    clock.seconds = 2 * LOCK_TIMEOUT_SECONDS
+    clock.seconds = 2 * SILENT_SECONDS
     other = await opened(state, clock, Run("run-2", "you", "there", 2, "boot"))
     with pytest.raises(LockedError, match="taken over"):
         session.check()
@@ -92,7 +93,7 @@ async def test_a_store_that_cannot_be_written_stops_the_run_after_half_of_the_ti
         raise StateError("the disk is full")
 
     state.heartbeat = heartbeat
-    clock.seconds = LOCK_TIMEOUT_SECONDS / 2
+    clock.seconds = SILENT_SECONDS / 2
     session.check()
     clock.seconds += HEARTBEAT_SECONDS
     with pytest.raises(StateError, match="the last heartbeat is 20 s old; the disk is full"):
@@ -125,7 +126,7 @@ async def test_a_killed_run_is_waited_for_once_as_long_as_its_death_allows(clock
     state = MemoryStateStore("plan")
     first = Session(state, clock, Run("run-1", "me", "here", 1, "boot"), {"src": 300.0})
     first.open(lambda lock: False)
-    clock.seconds = 2 * LOCK_TIMEOUT_SECONDS
+    clock.seconds = 2 * SILENT_SECONDS
     second = Session(state, clock, Run("run-2", "me", "here", 2, "boot"), {"src": 300.0})
     second.open(lambda lock: is_dead, watched(state, clock))
     second.succeed("run-1")
@@ -142,7 +143,7 @@ async def test_a_run_whose_successor_died_before_it_claimed_is_waited_for_no_lon
         killed = Session(state, clock, Run(f"run-{number}", "me", "here", number, "boot"), {"src": 300.0})
         killed.open(lambda lock: is_dead, watched(state, clock))
         killed._beat.cancel()
-        clock.seconds += 2 * LOCK_TIMEOUT_SECONDS
+        clock.seconds += 2 * SILENT_SECONDS
     third = Session(state, clock, Run("run-3", "me", "here", 3, "boot"), {"src": 300.0})
     third.open(lambda lock: is_dead, watched(state, clock))
     third.succeed("run-1")
@@ -159,7 +160,7 @@ async def killed(state, clock, number, *, is_dead=False):
     """A run that takes the lock and is heard of no more."""
     session = await opened(state, clock, a_run(number), bound=BOUND, is_dead=is_dead)
     session._beat.cancel()
-    clock.seconds += 2 * LOCK_TIMEOUT_SECONDS
+    clock.seconds += 2 * SILENT_SECONDS
 
 
 async def succeeded(state, clock, *, after_seconds):
@@ -234,7 +235,7 @@ async def test_a_wait_without_end_is_carried_and_says_whose_it_is(clock):
     first = await opened(state, clock, bound=inf)
     nonce = state.lock().nonce
     first._beat.cancel()
-    clock.seconds += 2 * LOCK_TIMEOUT_SECONDS
+    clock.seconds += 2 * SILENT_SECONDS
     await succeeded(state, clock, after_seconds=1e6)
     third = await opened(state, clock, a_run(3))
     assert third.lingering == Lingering(inf, nonce)

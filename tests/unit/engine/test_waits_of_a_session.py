@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from migrator.engine.lingering import Lingering, longer
-from migrator.engine.session import LOCK_TIMEOUT_SECONDS
+from migrator.machine.liveness import SILENT_SECONDS
 from migrator.testing.memory_state import MemoryStateStore
 from tests.unit.engine.test_session import HandClock, opened
 
@@ -26,10 +26,10 @@ async def test_a_heartbeat_counts_from_when_it_was_asked_for(clock):
         clock.seconds += 10.0
 
     state.heartbeat = slow
-    clock.seconds = LOCK_TIMEOUT_SECONDS / 2 + 1
+    clock.seconds = SILENT_SECONDS / 2 + 1
     asked = clock.seconds
     session.check()
-    assert session.good_until == asked + LOCK_TIMEOUT_SECONDS / 2
+    assert session.good_until == asked + SILENT_SECONDS / 2
     await session.close()
 
 
