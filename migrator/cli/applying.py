@@ -17,7 +17,6 @@ from migrator.cli.calls import name_plan
 from migrator.cli.consent import require_consent, require_terminal
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.previewing import (
-    AT_REST,
     Look,
     look,
     mode_for,
@@ -25,6 +24,7 @@ from migrator.cli.previewing import (
     recorded_state,
     require_free,
     routes_as_left,
+    state_in,
     waves_to_begin,
     what_edits_do,
 )
@@ -44,8 +44,8 @@ from migrator.engine.preview import starting_point
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast import Outlook
 from migrator.forecast.outlook import look_ahead, to_record
+from migrator.machine.states import has_soaked, is_complete
 from migrator.model.findings import Finding
-from migrator.model.moves import WaveState
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
 from migrator.plan import Loaded, load, loads
@@ -194,7 +194,7 @@ def _has_arrived(request: Request, store: StateStore) -> bool:
         return False
     schedule, states = request.loaded.schedule, move_states(request.loaded.schedule, store)
     moves = schedule.moves if request.wave is None else schedule.wave(request.wave).moves
-    have_soaked = all(states[str(move.id)].split()[-1] in AT_REST for move in moves)
+    have_soaked = all(has_soaked(state_in(states[str(move.id)])) for move in moves)
     return have_soaked and routes_as_left(schedule, store, moves)
 
 
@@ -235,6 +235,6 @@ def show_what_is_left(schedule: Schedule, settings: Settings) -> None:
     with recorded_state(settings, schedule) as store:
         now = datetime.now(UTC)
         situation = assess(schedule.name, schedule=schedule, store=store, now=now, is_dead=is_proven_dead)
-        left = [one.name for one in situation.waves if one.state not in (WaveState.SOAKED, WaveState.RETIRED)]
+        left = [one.name for one in situation.waves if not is_complete(one.state)]
         if left:
             Page(settings).line(f"Left: {', '.join(left)}; {what_apply_does(schedule, situation)}.")

@@ -16,8 +16,9 @@ from migrator.cli.views.screen import Page
 from migrator.engine.inventory_notes import known_inventories
 from migrator.errors import CloudError
 from migrator.forecast.timing import forecast_move
+from migrator.machine.states import is_to_be_taken_back
 from migrator.machine.transitions import live_side
-from migrator.model.moves import Direction, MoveRecord, MoveState
+from migrator.model.moves import Direction, MoveRecord
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
@@ -26,7 +27,6 @@ from migrator.transfer.since import Since, changed_since
 PATIENCE_SECONDS: Final = 20.0
 """So long is counted before a question: in an emergency nobody waits for a listing of millions."""
 NOTHING: Final = "Nothing to take back: no move in this scope has begun, or all are back already."
-_AT_REST = frozenset({MoveState.PENDING, MoveState.REVERSED})
 
 
 @value(frozen=True, slots=True)
@@ -62,7 +62,7 @@ async def _look(
     async with wiring.world_to_read(schedule, store) as world:
         for move in reversed(moves):
             record = known.get(move.id)
-            if record is None or record.state in _AT_REST:
+            if record is None or not is_to_be_taken_back(record.state):
                 continue
             wave = schedule.wave_of(move.id).name
             if not _is_live_at_target(record):

@@ -12,7 +12,7 @@ from migrator.cli.identity import user
 from migrator.cli.loading import load_plan, state_of
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
-from migrator.machine.transitions import FENCE_STATES
+from migrator.machine.states import is_in_fence
 from migrator.model.moves import Control, JournalEntry
 from migrator.ports.state_store import AddJournal, SetControl
 
@@ -35,7 +35,7 @@ def fenced_now(plan: Path, settings: Settings) -> list[str]:
     """The moves that are inside a fence at this moment: a wish does not reach into it."""
     schedule = load_plan(plan)
     with state_of(settings, schedule, create=False) as store:
-        return [str(move.id) for move in store.moves() if move.intent is not None and move.state in FENCE_STATES]
+        return [str(move.id) for move in store.moves() if move.intent is not None and is_in_fence(move.state)]
 
 
 def held_now(plan: Path, settings: Settings) -> list[str]:

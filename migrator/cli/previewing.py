@@ -31,6 +31,7 @@ from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.forecast.deadlines import MISSED
 from migrator.machine.agreement import is_as_left, live_account
 from migrator.machine.liveness import is_alive
+from migrator.machine.states import has_soaked
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import RouteDocument
@@ -46,7 +47,6 @@ IN_MEMORY: Final = "sqlite://"
 COUNTING_SECONDS: Final = 10.0
 COUNTED_LATELY: Final = timedelta(days=1)
 MODES: Final[tuple[InventoryMode, ...]] = ("full", "sample", "cached")
-AT_REST: Final = frozenset({MoveState.SOAKED, MoveState.RETIRED})
 
 
 @value(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Look:
 
     @property
     def changes_pending(self) -> bool:
-        return any(state.split()[-1] not in AT_REST for state in self.states.values())
+        return not all(has_soaked(state_in(state)) for state in self.states.values())
 
 
 class Counting:
@@ -258,21 +258,22 @@ def move_states(schedule: Schedule, store: StateStore) -> dict[str, str]:
     return states
 
 
+def state_in(text: str) -> MoveState:
+    """The state of ``direction state``."""
+    return MoveState(text.split()[-1])
+
+
 def waves_to_begin(schedule: Schedule, store: StateStore, only: str | None) -> list[str]:
     """The waves to look at before an apply: all of them before anything has begun; later only those that may begin now, so
     that an apply which comes back every few minutes for weeks lists nothing that must wait anyway."""
-    states = {key: state.split() for key, state in move_states(schedule, store).items()}
-    soaked = {
-        wave.name
-        for wave in schedule.waves
-        if all(states[str(move.id)] in (["forward", "soaked"], ["forward", "retired"]) for move in wave.moves)
-    }
-    is_first = all(state == ["forward", "pending"] for state in states.values())
+    states = {key: state_in(text) for key, text in move_states(schedule, store).items()}
+    soaked = {wave.name for wave in schedule.waves if all(has_soaked(states[str(move.id)]) for move in wave.moves)}
+    is_first = all(state is MoveState.PENDING for state in states.values())
     return [
         wave.name
         for wave in schedule.waves
         if only in (None, wave.name)
-        and any(states[str(move.id)] == ["forward", "pending"] for move in wave.moves)
+        and any(states[str(move.id)] is MoveState.PENDING for move in wave.moves)
         and (is_first or soaked.issuperset(wave.after))
     ]
 

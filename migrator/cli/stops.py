@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from migrator.machine.states import has_soaked, is_going_back
 from migrator.model.findings import Finding
-from migrator.model.moves import Direction, MoveState, WaveState
+from migrator.model.moves import MoveState, WaveState
 from migrator.model.schedule import Schedule
 from migrator.standing.situation import Situation
 
 STOPS = frozenset({"paused", "held", "wave-stopped", "route-disagrees"})
 """Codes of findings that are a standing stop."""
-_DONE = frozenset({MoveState.SOAKED, MoveState.RETIRED})
 
 
 def stop_findings(situation: Situation) -> Iterator[Finding]:
@@ -60,7 +60,7 @@ def what_apply_does(
     if any(control.kind == "pause" for control in situation.controls):
         return "next: `migrate unpause PLAN`; until then apply sends nothing"
     moves = [move.record for move in situation.moves]
-    going_back = [one for one in moves if one.direction is Direction.REVERSE and one.state is not MoveState.REVERSED]
+    going_back = [one for one in moves if is_going_back(one)]
     if any(one.state is MoveState.HALTED for one in moves):
         return (
             f"next: `migrate doctor PLAN`: a halted move waits for a person, and {apply} goes on with the others alone"
@@ -71,7 +71,7 @@ def what_apply_does(
         return f"next: `migrate rollback PLAN` goes on with the way back of {going_back[0].id}"
     if any(one.state is MoveState.REVERSED for one in moves):
         return "next: `migrate retry PLAN --reason TEXT`; until then apply begins nothing after the wave that went back"
-    if schedule.moves and len(moves) >= len(schedule.moves) and all(one.state in _DONE for one in moves):
+    if schedule.moves and len(moves) >= len(schedule.moves) and all(has_soaked(one.state) for one in moves):
         return "next: nothing: every move has soaked"
     return f"next: {apply} {_work(schedule, situation)}"
 
@@ -80,7 +80,7 @@ def _work(schedule: Schedule, situation: Situation) -> str:
     waits = {wave.name: wave.waits for wave in situation.waves}
     for wave in schedule.waves:
         standing = next((one for one in situation.waves if one.name == wave.name), None)
-        if standing is not None and standing.moves and all(one.record.state in _DONE for one in standing.moves):
+        if standing is not None and standing.moves and all(has_soaked(one.record.state) for one in standing.moves):
             continue
         for wait in waits.get(wave.name, ()):
             if wait.kind == "approval":

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from migrator.cli import wiring
+from migrator.machine.states import is_before_copy
 from migrator.machine.transitions import live_side
-from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
@@ -18,7 +19,6 @@ from migrator.transfer.verify import Comparison, Level, Proving, compare
 
 KEEP_SECONDS: Final = 5.0
 """So much work an interruption of a comparison by content may cost."""
-NOT_BEGUN = frozenset({MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING})
 
 
 @value(frozen=True, slots=True)
@@ -66,7 +66,7 @@ async def compare_moves(
         stores = world.stores
         for move in moves:
             record = known.get(move.id)
-            if record is None or record.state in NOT_BEGUN:
+            if record is None or is_before_copy(record.state):
                 continue
             planned = schedule.wave_of(move.id).verify
             wanted = level or planned.level

@@ -21,8 +21,9 @@ from migrator.cli import calls
 from migrator.cli.crew import beginners, workers_for
 from migrator.cli.guard_post import Post, written
 from migrator.errors import CloudError, FindingsError
+from migrator.machine.states import is_before_copy
 from migrator.model.addresses import shown
-from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.moves import MoveRecord
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 from migrator.model.values import replace
 
@@ -231,7 +232,7 @@ async def world_to_read(
 
 def _may_hold_data(move: MoveRecord) -> bool:
     """Was anything of the move ever written at its target?"""
-    return move.state not in (MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING)
+    return not is_before_copy(move.state)
 
 
 class Silent:

@@ -20,8 +20,9 @@ from migrator.engine.releasing import ADOPT_HINT, hint_for, said
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import highest_epoch, in_words, judge_route, live_account
 from migrator.machine.events import Event
+from migrator.machine.states import has_lost_source
 from migrator.machine.transitions import is_allowed
-from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.moves import MoveRecord
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
@@ -69,7 +70,7 @@ def disagreement(mover: Mover, found: RouteRecord | None) -> str | None:
 
 async def _adopt(mover: Mover, *, reason: str, who: str) -> None:
     record = mover.record
-    if record.state in (MoveState.RETIRING, MoveState.RETIRED):
+    if has_lost_source(record.state):
         raise JudgementError(f"cannot adopt the route of {mover.id}: it is {record.state}, and its source data is gone")
     found, adopted = await _swap(mover)
     event = Event.ADOPTED_SOURCE if adopted.account == mover.plan.source else Event.ADOPTED_TARGET

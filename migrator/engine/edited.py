@@ -12,8 +12,9 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any, Final
 
+from migrator.machine.states import is_in_soak
 from migrator.model.findings import Finding
-from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
 from migrator.model.schedule import Cutover, Gate, PlannedWave, Schedule
 from migrator.model.units import show_duration
@@ -175,11 +176,6 @@ def _shown(found: Any, *, is_time: bool) -> str:
     return f"{found:g}" if isinstance(found, float) else str(found)
 
 
-def has_soak(record: MoveRecord | None) -> bool:
-    """Is the move in a soak, or halted in one?"""
-    return record is not None and MoveState.SOAKING in (record.state, record.resume_from)
-
-
 def edited_findings(found: Edited, records: Mapping[MoveId, MoveRecord], since: str) -> Iterator[Finding]:
     """What is shown of an edit before it is applied. ``since``: when the plan before was applied."""
     if found.edits:
@@ -188,7 +184,7 @@ def edited_findings(found: Edited, records: Mapping[MoveId, MoveRecord], since: 
         yield Finding("info", "plan-edited", "plan", text)
     by_edits: dict[tuple[Edit, ...], list[str]] = {}
     for id, edits in found.loosened.items():
-        if has_soak(records.get(id)):
+        if (record := records.get(id)) is not None and is_in_soak(record):
             by_edits.setdefault(edits, []).append(str(id))
     for edits, moves in by_edits.items():
         text = f"the edit loosens the soak of {', '.join(moves)} ({'; '.join(map(str, edits))}): it starts again"

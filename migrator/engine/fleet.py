@@ -17,8 +17,9 @@ from migrator.engine.patience import surely
 from migrator.engine.world import World
 from migrator.errors import InternalError, UsageError
 from migrator.forecast.outcome import to_evidence, told
+from migrator.machine.states import has_ended, is_past_switch
 from migrator.machine.waves import wave_state
-from migrator.model.moves import JournalEntry, MoveState, WaveRecord, WaveState
+from migrator.model.moves import JournalEntry, WaveRecord, WaveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.model.values import replace
@@ -107,8 +108,7 @@ class Fleet:
         self.save_wave(wave)
 
     def _only_soaks(self, wave: PlannedWave) -> bool:
-        at_rest = (MoveState.SOAKING, MoveState.SOAKED, MoveState.RETIRED)
-        return all(one.state in at_rest for one in self.world.state.moves() if one.wave == wave.name)
+        return all(is_past_switch(one.state) for one in self.world.state.moves() if one.wave == wave.name)
 
     def save_wave(self, wave: PlannedWave) -> None:
         """Write down what the moves make of ``wave``; a change of state is said, and its outcome beside the forecast."""
@@ -117,7 +117,7 @@ class Fleet:
         moves = [one for one in self.world.state.moves() if one.wave == wave.name]
         state = wave_state(moves, is_waiting=False)
         now = self.world.clock.now()
-        is_over = state in (WaveState.SOAKED, WaveState.REVERSED)
+        is_over = has_ended(state)
         ended = ((record.ended_at if record.state is state else None) or now) if is_over else None
         new = replace(record, state=state, ended_at=ended)
         outcome, changes = None, list[Change]()

@@ -18,6 +18,7 @@ from migrator.engine.steps import preflight
 from migrator.engine.world import Outcome
 from migrator.errors import StateError, UsageError
 from migrator.machine.events import Event
+from migrator.machine.states import has_stopped, is_to_be_taken_back
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
@@ -125,7 +126,7 @@ async def _one_back(
     fleet: Fleet, move: PlannedMove, on_conflict: str | None, why: str, abandon: Abandon | None
 ) -> Outcome:
     mover = fleet.mover(move)
-    if mover.record.state in (MoveState.PENDING, MoveState.REVERSED):
+    if not is_to_be_taken_back(mover.record.state):
         return Outcome("done")
     if abandon is None and (why_not := await live_containers.halted_before_going_back(mover)):
         return Outcome("halted", (why_not,))
@@ -202,7 +203,7 @@ async def retry(
     reasons, refused = list(adopting.told(fleet, adopted)), []
     for move in scope:
         mover = fleet.mover(move)
-        if mover.record.state not in (MoveState.HALTED, MoveState.REVERSED):
+        if not has_stopped(mover.record.state):
             continue
         found = await fleet.shared.desk.record(move.id)
         if (why := adopting.disagreement(mover, found)) is not None:

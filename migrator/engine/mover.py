@@ -37,7 +37,8 @@ from migrator.errors import (
 from migrator.forecast.converging import Convergence
 from migrator.machine.agreement import is_own_old_fence, may_write
 from migrator.machine.events import Event
-from migrator.machine.transitions import AT_REST, FENCE_STATES, follow, live_side
+from migrator.machine.states import is_at_rest, is_copying, is_hurried, is_in_fence
+from migrator.machine.transitions import follow, live_side
 from migrator.machine.waiting import Wait
 from migrator.model.moves import Approval, Control, Direction, JournalEntry, MoveRecord, MoveState
 from migrator.model.names import MoveId
@@ -57,8 +58,6 @@ CLAIM_SECONDS = 5.0
 MAX_CANCELLED_FENCES = 3
 OF_A_DIRECTION: Final = {"deletes_counted": 0, "deletes_accepted": 0, "passes": 0, "passes_behind": 0}
 """Figures that begin anew with another direction."""
-HURRIED: Final = frozenset({MoveState.FENCING, MoveState.DRAINING, MoveState.VERIFYING})
-"""Writers wait until the next step."""
 IMPATIENT_COMMIT_SECONDS: Final = 20.0
 """How long a run that may not wait, or that ends, tries to write something down."""
 GUARDIAN_MARGIN_SECONDS = 10.0
@@ -254,7 +253,7 @@ class Mover:
 
     async def unpaused(self) -> None:
         """Wait while an operator wants no request sent; a move inside its fence is finished first. Waiting, if impatient."""
-        while self.record.state not in FENCE_STATES and self.shared.is_wished("pause", self.wave.name):
+        while not is_in_fence(self.record.state) and self.shared.is_wished("pause", self.wave.name):
             if self.waiting_for != PAUSED:
                 self.tell("waiting", f"{self.id}: {PAUSED}")
             self.waiting_for = PAUSED
@@ -401,9 +400,9 @@ class Mover:
 
     # The runner.
 
-    async def drive(self, steps: Mapping[MoveState, Step], *, until: frozenset[MoveState] = frozenset()) -> None:
-        """Step until the move rests, or until it is in one of ``until``."""
-        while self.record.state not in AT_REST and self.record.state not in until:
+    async def drive(self, steps: Mapping[MoveState, Step], *, until: Callable[[MoveState], bool] = is_at_rest) -> None:
+        """Step until the move rests, or ``until`` is true of its state."""
+        while not is_at_rest(self.record.state) and not until(self.record.state):
             await self._step(steps[self.record.state])
 
     async def _step(self, step: Step) -> None:
@@ -415,9 +414,9 @@ class Mover:
             fields = self._fields
             self._fields = {}
             # Inside a fence writers wait for it, so no longer than the session is good; a switch that was made stays made.
-            is_hurried = self.record.state in HURRIED
-            within = self._session_seconds() if is_hurried else self.no_longer_than()
-            full_within = 0.0 if is_hurried else within
+            hurries = is_hurried(self.record.state)
+            within = self._session_seconds() if hurries else self.no_longer_than()
+            full_within = 0.0 if hurries else within
             await self.surely(lambda: self.happen(event, *changes, **fields), within=within, full_within=full_within)
             self.patience.over()
             if self.record.revoked:
@@ -524,8 +523,12 @@ class Mover:
 
 def _timed(before: MoveRecord, after: MoveRecord) -> MoveRecord:
     """The time spent in a state of copying goes into the figures when that state ends."""
-    is_copying = before.state in (MoveState.COPYING, MoveState.CATCHING_UP)
-    if not is_copying or before.direction is Direction.REVERSE or before.since is None or after.since is None:
+    if (
+        not is_copying(before.state)
+        or before.direction is Direction.REVERSE
+        or before.since is None
+        or after.since is None
+    ):
         return after
     spent = after.figures.copy_seconds + (after.since - before.since).total_seconds()
     return replace(after, figures=replace(after.figures, copy_seconds=round(spent, 3)))

@@ -31,7 +31,7 @@ from migrator.errors import (
     Throttled,
     Unreachable,
 )
-from migrator.machine.transitions import FENCE_STATES
+from migrator.machine.states import is_getting_ready, is_in_fence
 from migrator.model.moves import Direction, MoveState
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import Change, SetNote
@@ -54,16 +54,6 @@ WAY_BACK_ATTEMPTS: Final = 14
 """How often a way back asks its target: some five minutes."""
 SINCE: Final = "\N{NULL}"
 """In a clause: where the moment belongs at which the trouble began."""
-_WORKING: Final = frozenset(
-    {
-        MoveState.PREFLIGHT,
-        MoveState.PROVISIONING,
-        MoveState.COPYING,
-        MoveState.CATCHING_UP,
-        MoveState.READY,
-    }
-)
-"""States whose requests are tried until they are answered."""
 STORE: Final = "the state store"
 ROUTE: Final = "the route document"
 NAMES: Final = "the objects that were not there yet"
@@ -126,14 +116,14 @@ class Patience:
 
     @property
     def is_hurried(self) -> bool:
-        return self._mover.record.state in FENCE_STATES
+        return is_in_fence(self._mover.record.state)
 
     async def keep_trying(self, account: str, fault: CloudError, attempt: int) -> bool:
         mover = self._mover
         state, is_throttled = mover.record.state, isinstance(fault, Throttled)
-        if state in FENCE_STATES:
+        if is_in_fence(state):
             return is_throttled and state is MoveState.VERIFYING
-        if state not in _WORKING:
+        if not is_getting_ready(state):
             return is_throttled and attempt < THROTTLED_ATTEMPTS
         if self._is_given_up(account):
             return attempt < WAY_BACK_ATTEMPTS

@@ -5,9 +5,10 @@ from __future__ import annotations
 from migrator.engine import stays
 from migrator.engine.authors import now_by
 from migrator.engine.basis import basis_of, key_of
-from migrator.engine.edited import Edited, has_soak
+from migrator.engine.edited import Edited
 from migrator.engine.edits import may_have_another_target, refusals
 from migrator.engine.fleet import Fleet
+from migrator.machine.states import is_in_soak
 from migrator.model.moves import EvidenceRange, Figures, MoveRecord, PlanRecord, WaveRecord
 from migrator.model.schedule import PlannedMove, PlannedWave
 from migrator.model.units import show_duration
@@ -85,7 +86,7 @@ def _loosened(
 ) -> list[Change]:
     """A soak that an edit loosens starts again, unless somebody says why it may keep what it has."""
     edits = change.found.loosened.get(move.id, ()) if change is not None and change.found is not None else ()
-    if not edits or change is None or known is None or not has_soak(known):
+    if not edits or change is None or known is None or not is_in_soak(known):
         return []
     said, healthy = "; ".join(str(one) for one in edits), known.figures.soak_seconds
     if change.reason:

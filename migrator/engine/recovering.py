@@ -14,13 +14,11 @@ from migrator.errors import JudgementError, RouteChanged, RouteDisagreement
 from migrator.machine.agreement import highest_epoch
 from migrator.machine.events import Event
 from migrator.machine.release import Fate, explain
+from migrator.machine.states import holds_claim
 from migrator.machine.transitions import is_allowed
 from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
 from migrator.model.values import replace
-
-_CLAIMED_LATER = (MoveState.PENDING, MoveState.HALTED, MoveState.REVERSED)
-"""Nothing is written for these before they begin, or are retried: ``preflight`` or ``going_back`` claims them then."""
 
 
 async def recover(fleet: Fleet) -> None:
@@ -32,7 +30,7 @@ async def recover(fleet: Fleet) -> None:
             await resolve(mover)
     for move in fleet.schedule.moves:  # a claim needs the whole document; nobody's writers wait for that
         mover = fleet.mover(move)
-        if mover.record.ever_routed and mover.record.state not in _CLAIMED_LATER:
+        if mover.record.ever_routed and holds_claim(mover.record.state):
             before = mover.record.state
             await _claim(mover)
             if mover.record.state is not before:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from migrator.machine.events import Event
+from migrator.machine.states import has_stay
 from migrator.machine.transitions import resume_state
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.units import show_duration
@@ -28,7 +29,7 @@ def begun(record: MoveRecord, at: datetime | None) -> dict[str, Any]:
 
 def ended(record: MoveRecord) -> dict[str, Any]:
     """The fields that a halt changes because the route disagrees: none where customers had not come yet."""
-    return begun(record, None) if record.state in (MoveState.SOAKING, MoveState.SOAKED) else {}
+    return begun(record, None) if has_stay(record.state) else {}
 
 
 def is_another(record: MoveRecord, epoch: int) -> bool:
@@ -49,7 +50,7 @@ def learn(mover: Mover, epoch: int, *changes: Change) -> None:
     or a hand: the route may have been elsewhere and come back."""
     record = mover.record
     known = first(epoch)
-    if record.state not in (MoveState.SOAKING, MoveState.SOAKED):
+    if not has_stay(record.state):
         mover.save(replace(record, **known), *changes)
         return
     known |= begun(record, mover.world.clock.now())

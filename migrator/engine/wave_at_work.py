@@ -18,7 +18,7 @@ from migrator.engine.mover import Mover, Stalled, Turns, Waiting
 from migrator.engine.steps import soak
 from migrator.engine.world import Outcome
 from migrator.machine.events import Event
-from migrator.machine.transitions import AT_REST, FENCE_STATES
+from migrator.machine.states import has_cut_over_ahead, is_in_fence, is_past_switch
 from migrator.model.moves import Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
@@ -26,14 +26,23 @@ from migrator.ports.state_store import SetControl
 
 LEAVING_SECONDS: Final = 20.0
 """How long a wave that ends tries to write down what it is."""
-_COPIED: Final = frozenset({MoveState.READY, MoveState.SOAKING})
-_NOT_READY: Final = frozenset(MoveState) - {MoveState.READY}
-_NOT_FENCED: Final = frozenset(MoveState) - frozenset(FENCE_STATES)
 
 
 def is_live(mover: Mover) -> bool:
     """Are its customers at the target, with a soak that is not over?"""
     return mover.record.state is MoveState.SOAKING and mover.record.direction is Direction.FORWARD
+
+
+def _needs_no_place(state: MoveState) -> bool:
+    return state is MoveState.READY or is_past_switch(state)
+
+
+def _is_let_in(state: MoveState) -> bool:
+    return state is not MoveState.READY
+
+
+def _is_out_of_fence(state: MoveState) -> bool:
+    return not is_in_fence(state)
 
 
 class WaveAtWork:
@@ -110,12 +119,12 @@ class WaveAtWork:
     async def _one_move(self, mover: Mover) -> None:
         mover.is_patient, mover.fences = self._wait, self._fences
         try:
-            while mover.record.state not in (MoveState.SOAKING, *AT_REST):
+            while has_cut_over_ahead(mover.record.state):
                 async with self._places:  # a move that soaks needs neither budget nor fence: the next one may begin
-                    await mover.drive(steps.STEPS, until=_COPIED)
+                    await mover.drive(steps.STEPS, until=_needs_no_place)
                 # `ready` waits without a place, for days if it must, and takes its turn for the fence by itself.
-                await mover.drive(steps.STEPS, until=_NOT_READY)
-                await mover.drive(steps.STEPS, until=_NOT_FENCED)
+                await mover.drive(steps.STEPS, until=_is_let_in)
+                await mover.drive(steps.STEPS, until=_is_out_of_fence)
                 self._fences.give_back(mover.id)
         finally:
             self._fences.give_back(mover.id)

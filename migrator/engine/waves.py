@@ -19,17 +19,15 @@ from migrator.engine.mover import Mover
 from migrator.engine.patience import surely
 from migrator.engine.wave_at_work import WaveAtWork, is_live
 from migrator.engine.world import Outcome
-from migrator.machine.transitions import AT_REST
+from migrator.machine.states import has_stopped, is_complete, is_going_back, is_on_its_way, is_past_switch
 from migrator.machine.waiting import Wait, lateness, waits_to_begin, words
-from migrator.model.moves import Control, Direction, MoveState, WaveState
+from migrator.model.moves import Control, MoveState, WaveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
 from migrator.ports.state_store import SetNote
 
 LONGEST_LOOK_SECONDS: Final = 60.0
 """How long a run sleeps at most before it looks for dates that have come and dates that were missed."""
-_ARRIVED: Final = (WaveState.SOAKED, WaveState.RETIRED)
-_STOPPED: Final = (MoveState.HALTED, MoveState.REVERSED)
 
 
 async def apply(fleet: Fleet, only: str | None, *, wait: bool) -> Outcome:
@@ -154,7 +152,7 @@ class _Applying:
         """Set every wave to work that may be; say of the others what they wait for."""
         states, now = self.fleet.wave_states(), self.fleet.world.clock.now()
         for wave in self.waves:
-            if states[wave.name] in _ARRIVED:
+            if is_complete(states[wave.name]):
                 continue
             if self.is_stopped or wave.name in self.begun or self._stuck(wave) is not None:
                 self._watch(wave)
@@ -194,8 +192,7 @@ class _Applying:
 
     def _has_switched(self, wave: PlannedWave) -> bool:
         """Whatever stopped other waves, moves that have switched are watched on: their soak is their customers'."""
-        states = {self.fleet.mover(move).record.state for move in wave.moves}
-        return states <= {MoveState.SOAKING, MoveState.SOAKED, MoveState.RETIRED}
+        return all(is_past_switch(self.fleet.mover(move).record.state) for move in wave.moves)
 
     def _say(self, wave: PlannedWave, waits: tuple[Wait, ...]) -> None:
         if self.waits.get(wave.name) != waits:
@@ -213,12 +210,12 @@ class _Applying:
 
     def _stuck(self, wave: PlannedWave) -> str | None:
         records = [self.fleet.mover(move).record for move in wave.moves]
-        one = next((one for one in records if one.state in _STOPPED or one.direction is Direction.REVERSE), None)
+        one = next((one for one in records if has_stopped(one.state) or is_going_back(one)), None)
         if one is None:
             return None
         why = one.reason or self.fleet.reason_of(wave)
         text = f"{one.id} is {one.state}" + (f": {why}" if why else "")
-        if one.state not in _STOPPED:
+        if not has_stopped(one.state):
             return f"{text}; next: migrate rollback goes on with the way back"
         first = "to start it again" if one.state is MoveState.REVERSED else "once that is mended"
         return f"{text}; {first}: migrate retry --reason TEXT"
@@ -255,7 +252,7 @@ class _Applying:
         begun = [
             f"{one.id} was left in {one.record.state}: the next apply goes on with it"
             for one in movers
-            if one.record.state not in (*AT_REST, MoveState.PENDING, MoveState.SOAKING)
+            if is_on_its_way(one.record.state)
         ]
         return live + begun
 

@@ -10,20 +10,17 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from migrator.forecast.moments import later, span
 from migrator.forecast.timing import MoveForecast
 from migrator.machine.calendar import next_open
+from migrator.machine.states import has_soaked, is_before_copy, is_copying, is_in_fence, is_past_switch
 from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.model.values import value
 
 S = MoveState
-DONE: Final = frozenset({S.SOAKED, S.RETIRING, S.RETIRED})
-BEFORE_COPY: Final = frozenset({S.PENDING, S.PREFLIGHT, S.PROVISIONING})
-_IN_FENCE: Final = frozenset({S.FENCING, S.DRAINING, S.VERIFYING, S.SWITCHING})
 
 
 @value(frozen=True, slots=True)
@@ -68,15 +65,14 @@ class Yard:
         under_way: dict[MoveId, tuple[datetime, datetime, bool]] = {}  # began, ready, is in its fence
         for move in self.wave.moves:
             record, stage = records[move.id], stage_of(records[move.id])
-            if record is None or stage in BEFORE_COPY:
+            if record is None or is_before_copy(stage):
                 continue
-            if stage in DONE or stage is S.SOAKING:
+            if is_past_switch(stage):
                 done[move.id] = self._switched(move, stage, record)
                 continue
-            is_copying = stage in (S.COPYING, S.CATCHING_UP)
-            left = self._copy_seconds(move, self._copied_ratio(move, record)) if is_copying else 0.0
+            left = self._copy_seconds(move, self._copied_ratio(move, record)) if is_copying(stage) else 0.0
             began = record.since or self.now
-            under_way[move.id] = (began, later(self.now, left), stage in _IN_FENCE)
+            under_way[move.id] = (began, later(self.now, left), is_in_fence(stage))
         for id, begins, ready in self._copied(start, done, under_way):
             under_way[id] = (begins, ready, False)
         done.update(self._cut_over(under_way))
@@ -114,7 +110,7 @@ class Yard:
     def _switched(self, move: PlannedMove, stage: MoveState, record: MoveRecord) -> MoveTimes:
         since = record.since or self.now
         switched = record.switched_at or since
-        if stage in DONE:
+        if has_soaked(stage):
             return MoveTimes(move.id, switched, switched, switched, switched, since, is_done=True)
         soaked = later(self.now, self._soak_left(record, switched))
         return MoveTimes(move.id, switched, switched, switched, switched, soaked)

@@ -9,14 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from migrator.model.moves import Direction, MoveRecord, MoveState
+from migrator.machine.states import is_before_catching_up
+from migrator.model.moves import Direction, MoveRecord
 from migrator.model.units import show_duration
 from migrator.model.values import value
-
-_NOT_COPIED: frozenset[MoveState] = frozenset(
-    {MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING, MoveState.COPYING}
-)
-
 
 _KEYS = ("copy_seconds", "fence_seconds", "requests")
 
@@ -51,7 +47,7 @@ def compare(kept: Mapping[str, Any], moves: Iterable[MoveRecord], requests: int 
     copied = [
         move.figures.copy_seconds
         for move in recorded
-        if move.state not in _NOT_COPIED and move.direction is Direction.FORWARD and move.figures.copy_seconds
+        if not is_before_catching_up(move.state) and move.direction is Direction.FORWARD and move.figures.copy_seconds
     ]
     paused = [move.figures.fence_seconds for move in recorded if move.figures.fence_seconds is not None]
     return Comparison(

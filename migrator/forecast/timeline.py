@@ -18,9 +18,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 
-from migrator.forecast.move_times import BEFORE_COPY, DONE, MoveTimes, Yard, stage_of
+from migrator.forecast.move_times import MoveTimes, Yard, stage_of
 from migrator.forecast.timing import MoveForecast
-from migrator.model.moves import Direction, MoveRecord, MoveState, WaveRecord
+from migrator.machine.states import has_soaked, has_stopped, is_before_copy, is_going_back, is_past_switch
+from migrator.model.moves import MoveRecord, WaveRecord
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.values import value
@@ -113,7 +114,7 @@ def _wave(
 ) -> WaveTimes:
     records = {move.id: here.moves.get(move.id) for move in wave.moves}
     record = here.waves.get(wave.name)
-    is_begun = any(one is not None and one.state not in BEFORE_COPY for one in records.values())
+    is_begun = any(one is not None and not is_before_copy(one.state) for one in records.values())
     start, after = _start(wave, here.now, earlier)
     begins = start
     if is_begun:
@@ -130,7 +131,7 @@ def _wave(
         complete_by=wave.complete_by,
         not_before=wave.not_before,
         is_begun=is_begun,
-        is_done=len(states) == len(wave.moves) and all(state in DONE for state in states),
+        is_done=len(states) == len(wave.moves) and all(map(has_soaked, states)),
         is_lower_bound=any(earlier[name].is_lower_bound for name in wave.after)
         or any(move.id not in forecasts and _needs_forecast(records[move.id]) for move in wave.moves),
         assumes=tuple(_assumed(wave, here, list(records.values()))),
@@ -160,14 +161,12 @@ def _assumed(wave: PlannedWave, here: StartingPoint, records: Sequence[MoveRecor
     if wave.name in here.held and is_ahead:
         yield f"wave {wave.name}, which an operator holds or pauses, is let go at once"
     for record in records:
-        if record is not None and (
-            record.state in (MoveState.HALTED, MoveState.REVERSED) or record.direction is Direction.REVERSE
-        ):
+        if record is not None and (has_stopped(record.state) or is_going_back(record)):
             yield f"{record.id} ({record.state}) is retried at once"
 
 
 def _needs_forecast(record: MoveRecord | None) -> bool:
-    return stage_of(record) not in DONE | {MoveState.SOAKING}
+    return not is_past_switch(stage_of(record))
 
 
 def _last(moments: Sequence[datetime | None]) -> datetime | None:

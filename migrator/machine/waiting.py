@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from migrator.machine.calendar import is_open, next_open, room
+from migrator.machine.states import has_failed, is_complete
 from migrator.machine.waves import blocked_by
 from migrator.model.moves import Approval, WaveState
 from migrator.model.people import Person
@@ -80,7 +81,7 @@ def failed_before(schedule: Schedule, wave: PlannedWave, states: Mapping[str, Wa
     """The waves above ``wave`` that stopped: a failure stops every later wave, whatever it comes after."""
     names = [one.name for one in schedule.waves]
     above = names[: names.index(wave.name)]
-    return tuple(name for name in above if states[name] in (WaveState.HALTED, WaveState.REVERSED))
+    return tuple(name for name in above if has_failed(states[name]))
 
 
 def waits_to_cut_over(
@@ -128,7 +129,7 @@ def counted(waves: Sequence[PlannedWave], approvals: Sequence[Approval], author:
 
 def lateness(wave: PlannedWave, state: WaveState, now: datetime) -> str | None:
     """What to say of a wave that is not complete at its promised date; it stops nothing."""
-    if wave.complete_by is None or now < wave.complete_by or state in (WaveState.SOAKED, WaveState.RETIRED):
+    if wave.complete_by is None or now < wave.complete_by or is_complete(state):
         return None
     by = show_duration((now - wave.complete_by).total_seconds())
     return f"wave {wave.name} is {by} late: it was to be complete by {wave.complete_by:%Y-%m-%d %H:%M} UTC"

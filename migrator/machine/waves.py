@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from migrator.machine.states import is_complete
 from migrator.model.moves import MoveRecord, MoveState, WaveState
 
 _NOT_WORKING = frozenset(
@@ -43,4 +44,4 @@ def wave_state(moves: Sequence[MoveRecord], *, is_waiting: bool) -> WaveState:
 
 def blocked_by(after: Sequence[str], states: Mapping[str, WaveState]) -> tuple[str, ...]:
     """The earlier waves that keep a wave from beginning: all that are not soaked (or retired)."""
-    return tuple(name for name in after if states[name] not in (WaveState.SOAKED, WaveState.RETIRED))
+    return tuple(name for name in after if not is_complete(states[name]))

@@ -27,7 +27,17 @@ from migrator.forecast.moments import later
 from migrator.forecast.outcome import Comparison
 from migrator.machine.liveness import is_alive
 from migrator.machine.release import Fate, explain
-from migrator.machine.transitions import FENCE_STATES
+from migrator.machine.states import (
+    can_be_paused,
+    has_soaked,
+    is_at_rest,
+    is_getting_ready,
+    is_going_back,
+    is_in_fence,
+    is_over,
+    is_to_begin,
+    writers_may_wait,
+)
 from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
 from migrator.machine.waves import wave_state
 from migrator.model.moves import (
@@ -49,17 +59,7 @@ from migrator.model.values import replace, value
 from migrator.ports.state_store import StateStore
 
 MOST_LISTED: Final = 100
-_RESTING: Final = (MoveState.SOAKED, MoveState.REVERSED, MoveState.HALTED, MoveState.RETIRED)
 _KEEP_FROM_BEGINNING: Final = frozenset({"wave", "failed", "not-before", "pause"})
-_NOT_SWITCHED: Final = frozenset(
-    {
-        MoveState.PREFLIGHT,
-        MoveState.PROVISIONING,
-        MoveState.COPYING,
-        MoveState.CATCHING_UP,
-        MoveState.READY,
-    }
-)
 
 
 @value(frozen=True, slots=True)
@@ -270,7 +270,7 @@ def _wave(
     standings = tuple(_move(move, planned, recorded, now) for move in moves)
     record = recorded.waves.get(name)
     state = states[name]
-    if state in (WaveState.PENDING, WaveState.WAITING):
+    if is_to_begin(state):
         waits = _waits_to_begin(schedule, planned, states, recorded, now)
         # An approval or a window keeps only the cut-over: such a wave may begin to copy all the same.
         state = WaveState.WAITING if any(one.kind in _KEEP_FROM_BEGINNING for one in waits) else state
@@ -283,7 +283,7 @@ def _wave(
 
 
 def _move(move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, now: datetime) -> MoveStanding:
-    is_fenced = move.intent is not None and (move.state in FENCE_STATES or move.state is MoveState.HALTED)
+    is_fenced = writers_may_wait(move)
     soak_left = None
     if move.state is MoveState.SOAKING and planned is not None:
         soak_left = max(0.0, planned.soak_seconds - move.figures.soak_seconds)
@@ -332,15 +332,15 @@ def _waits_of_move(
     if move.state is MoveState.HALTED:
         waits.append(Wait("retry"))
     away = recorded.store.note(waits_out(move.id)) if recorded.store is not None else None
-    if away is not None and move.state not in _RESTING:
+    if away is not None and not is_at_rest(move.state):
         waits.append(Wait("away", who=away))
-    if move.state in FENCE_STATES:
+    if is_in_fence(move.state):
         waits.append(Wait("fence"))
-    if move.state in _NOT_SWITCHED and move.direction is Direction.FORWARD:
+    if is_getting_ready(move.state) and move.direction is Direction.FORWARD:
         waits += _holds(move.wave, planned, recorded)
     if move.state is MoveState.READY and recorded.store is not None and recorded.store.outstanding(move.id):
         waits.append(Wait("unanswered-writes"))
-    if move.state not in (*FENCE_STATES, *_RESTING):
+    if can_be_paused(move.state):
         waits += _pauses(recorded)
     if soak_left is not None:
         waits += _soak(soak_left, soak, now)
@@ -406,11 +406,11 @@ def _waits_at_work(
     waits: list[Wait] = []
     if MoveState.HALTED in states:
         waits.append(Wait("retry"))
-    if ahead & _NOT_SWITCHED:
+    if any(map(is_getting_ready, ahead)):
         waits += _holds(name, planned, recorded)
         if planned is not None and schedule is not None:
             waits += waits_to_cut_over(planned, schedule.freeze, recorded.approvals, now)
-    if states - {MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRED}:
+    if not all(map(is_over, states)):
         waits += _pauses(recorded)
     soaks = [wait for move in moves for wait in move.waits if wait.kind in ("soak", "gate")]
     times = [wait.until for wait in soaks if wait.kind == "soak" and wait.until is not None]
@@ -445,13 +445,13 @@ def next_action(situation: Situation, plan: str) -> str:
         return f"`migrate doctor {plan}` shows where route and state disagree, and the way out"
     if MoveState.HALTED in states:
         return f"read the reason, then `migrate retry {plan} --reason TEXT` or `migrate rollback {plan}`"
-    if any(move.record.direction == "reverse" and move.record.state != MoveState.REVERSED for move in situation.moves):
+    if any(is_going_back(move.record) for move in situation.moves):
         return f"`migrate rollback {plan}` goes on with the way back"
     if any(move.looked is not None and move.looked.found for move in situation.moves):
         return f"bring over what was written at the targets that were left, then `migrate retry {plan} --reason TEXT`"
     if MoveState.REVERSED in states:
         return f"`migrate retry {plan} --reason TEXT` starts the reversed moves afresh"
-    if states and all(state in (MoveState.SOAKED, MoveState.RETIRED) for state in states):
+    if states and all(map(has_soaked, states)):
         return "nothing: every move has soaked"
     if all(state is MoveState.PENDING for state in states):
         return f"`migrate plan {plan}`, then `migrate apply {plan}`"

@@ -13,7 +13,7 @@ from migrator.cli.settings import Settings
 from migrator.cli.views import live
 from migrator.cli.views.preview import show_findings
 from migrator.cli.views.progress import Note
-from migrator.cli.views.rows import BY_URGENCY, RESTING, counted, fitted, fitting, middle, rank
+from migrator.cli.views.rows import ORDER, counted, fitted, fitting, middle, rank
 from migrator.cli.views.screen import Page
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
@@ -48,7 +48,7 @@ def test_where_all_rests_all_is_shown_if_it_fits() -> None:
 
 
 def test_every_state_of_the_law_has_a_place() -> None:
-    places = {*BY_URGENCY, *RESTING}
+    places = set(ORDER)
     assert {str(state).replace("_", "-") for state in MoveState} <= places
     assert rank("draining") < rank("copying") < rank("soaking") < rank("soaked")
 

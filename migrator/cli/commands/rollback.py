@@ -10,6 +10,7 @@ import typer
 from migrator.cli.commands.options import Area, AsEvents, PlanPath, Region, Wave, Yes
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
+from migrator.machine.states import is_to_be_taken_back
 
 if TYPE_CHECKING:
     from migrator.engine.rollout import Rollout
@@ -76,7 +77,6 @@ def rollback(
     from migrator.engine.going_back import Abandon
     from migrator.engine.left_behind import is_left
     from migrator.errors import UsageError
-    from migrator.model.moves import MoveState
     from migrator.plan import load
 
     given_up = (reason or "").strip()
@@ -91,7 +91,7 @@ def rollback(
     names = {move.id for move in scope.moves(loaded.schedule)}
     with state_of(settings, loaded.schedule, create=False) as store:
         moves = [move for move in store.moves() if move.id in names]
-        begun = [str(move.id) for move in moves if move.state not in (MoveState.PENDING, MoveState.REVERSED)]
+        begun = [str(move.id) for move in moves if is_to_be_taken_back(move.state)]
         has_dead_run = store.lock() is not None
         is_fenced = any(move.intent is not None for move in moves)
         if dry_run:

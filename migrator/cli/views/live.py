@@ -15,10 +15,11 @@ from migrator.cli.calls import spelled
 from migrator.cli.settings import Settings
 from migrator.cli.views.figures import brief, count, size
 from migrator.cli.views.progress import Note
-from migrator.cli.views.rows import FEWEST_ROWS, fitted, fitting
+from migrator.cli.views.rows import FEWEST_ROWS, fitted, fitting, is_of
 from migrator.cli.views.safe import safe
 from migrator.cli.views.screen import console
 from migrator.cli.views.telling import told
+from migrator.machine.states import is_copying, is_in_fence
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -30,8 +31,6 @@ SPARE: Final = ("SCANNED", "SIZE", "RATE", "BEHIND", "COPIED")
 KEPT_LINES: Final = 8
 """Of the screen, for the events that scroll above the table."""
 MOST_SAID: Final = 40
-FENCED: Final = frozenset({"fencing", "draining", "verifying", "switching"})
-COPYING: Final = frozenset({"copying", "catching-up"})
 RATE_SECONDS: Final = 5.0
 """A rate is taken over at least this long."""
 _STYLES = {"warning": "yellow", "fence": "bold", "throttled": "yellow", "waiting": "dim", "sample": "dim"}
@@ -67,7 +66,7 @@ class LiveTable:
     def _enter(self, move: str, state: str, at: float) -> None:
         """When its state began; the states of one fence are one."""
         before = self._since.get(move)
-        phase = "fence" if state in FENCED else state
+        phase = "fence" if is_of(state, is_in_fence) else state
         if before is None or before[0] != phase:
             self._since[move] = (phase, at)
 
@@ -117,7 +116,7 @@ class LiveTable:
         done, expected = facts.get("objects_copied") or 0, facts.get("expected")
         state = str(facts.get("state", ""))
         share = f" ({min(100, done * 100 // expected)} %)" if expected else ""
-        rate = self._rates.of(move) if state in COPYING else None
+        rate = self._rates.of(move) if is_of(state, is_copying) else None
         return (
             safe(move),
             safe(state),
@@ -131,7 +130,7 @@ class LiveTable:
 
     def _now(self, move: str, state: str, facts: Mapping[str, Any], rate: float | None) -> str:
         """What one looks for: how long writers have waited, when a copy ends, what is left of a soak."""
-        if state in FENCED and move in self._since:
+        if is_of(state, is_in_fence) and move in self._since:
             return f"writers wait {brief(max(0.0, time.time() - self._since[move][1]))}"
         if state == "copying" and facts.get("expected"):
             done, expected = facts.get("objects_copied") or 0, facts["expected"]

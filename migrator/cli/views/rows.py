@@ -7,16 +7,19 @@ Decides the order of states, which rows a screen of some height takes, and which
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
+
+from migrator.machine.states import is_quiet
+from migrator.model.moves import MoveState
 
 T = TypeVar("T")
 
-BY_URGENCY: Final = (
+ORDER: Final = (
     *("halted", "fencing", "draining", "verifying", "switching"),
-    *("copying", "catching-up", "preflight", "provisioning", "ready", "soaking"),
+    *("copying", "catching-up", "preflight", "provisioning", "ready", "soaking", "retiring"),
+    *("soaked", "retired", "reversed", "pending"),
 )
-RESTING: Final = ("soaked", "retiring", "retired", "reversed", "pending")
 EMPTY: Final = frozenset({"", "0", "—", "0 B", "0/s"})
 FEWEST_ROWS: Final = 3
 SHORTEST_NAME: Final = 28
@@ -25,13 +28,22 @@ CUT: Final = "…"
 
 def rank(state: str) -> int:
     """The most urgent first. The way back has the same states with another direction."""
-    plain = state.removesuffix(" (back)").removeprefix("reverse-").replace("_", "-")
-    order = (*BY_URGENCY, *RESTING)
-    return order.index(plain) if plain in order else len(BY_URGENCY)
+    plain = _plain(state)
+    return ORDER.index(plain) if plain in ORDER else ORDER.index("soaked")
+
+
+def is_of(state: str, question: Callable[[MoveState], bool]) -> bool:
+    """Is the law's ``question`` true of the state in a cell? False of a cell that names none."""
+    plain = _plain(state)
+    return plain in ORDER and question(MoveState(plain))
 
 
 def rests(state: str) -> bool:
-    return state.removesuffix(" (back)").replace("_", "-") in RESTING
+    return is_of(state, is_quiet)
+
+
+def _plain(state: str) -> str:
+    return state.removesuffix(" (back)").removeprefix("reverse-").replace("_", "-")
 
 
 def by_urgency(moves: Iterable[tuple[str, T]]) -> list[tuple[str, T]]:

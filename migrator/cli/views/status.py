@@ -12,11 +12,11 @@ from migrator.cli.settings import Settings
 from migrator.cli.views import timeline
 from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
-from migrator.cli.views.rows import RESTING, fitted, fitting, rests
+from migrator.cli.views.rows import fitted, fitting, rests
 from migrator.cli.views.screen import Page
 from migrator.engine.soak_waits import SoakWaits
 from migrator.forecast.outcome import to_evidence, told
-from migrator.machine.transitions import FENCE_STATES
+from migrator.machine.states import has_arrived, is_in_fence, is_quiet_wave
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
 from migrator.standing.situation import MOST_LISTED, MoveStanding, Situation, WaveStanding
@@ -27,9 +27,6 @@ MOST_PACES = 5
 MOST_NAMED = 5
 """Listed objects of a move that people see by name."""
 _STYLES = {"halted": "bold red", "soaked": "green", "reversed": "yellow", "running": "cyan", "soaking": "cyan"}
-
-_ARRIVED = frozenset({MoveState.SOAKING, MoveState.SOAKED, MoveState.REVERSED, MoveState.RETIRING, MoveState.RETIRED})
-"""Nothing is caught up any more, so there is no lag."""
 
 
 def document(situation: Situation, *, next_action: str | None = None) -> dict[str, Any]:
@@ -151,7 +148,7 @@ def write(
         page.line(line)
     rates = {**(situation.pace.moves if situation.pace else {}), **rates}
     for wave in _in_order(situation.waves, page):
-        if page.is_terminal and str(wave.state) in RESTING and not _says_something(wave):
+        if page.is_terminal and is_quiet_wave(wave.state) and not _says_something(wave):
             _show_at_rest(page, wave)
             continue
         page.line()
@@ -306,13 +303,13 @@ def _state(move: MoveStanding) -> str:
 
 def _row(move: MoveStanding, rate: float | None) -> tuple[str, ...]:
     record, figures = move.record, move.record.figures
-    back = " (back)" if record.direction == "reverse" and record.state not in _ARRIVED else ""
+    back = " (back)" if record.direction == "reverse" and not has_arrived(record.state) else ""
     return (
         str(record.id),
         f"{record.state}{back}",
         count(figures.objects_copied),
         size(figures.bytes_copied),
-        "—" if rate is None or record.state in FENCE_STATES else f"{count(rate)}/s",
+        "—" if rate is None or is_in_fence(record.state) else f"{count(rate)}/s",
         count(figures.objects_deleted),
         _lag(move),
         "—" if move.fence_seconds is None else brief(move.fence_seconds),
@@ -322,7 +319,7 @@ def _row(move: MoveStanding, rate: float | None) -> tuple[str, ...]:
 
 def _lag(move: MoveStanding) -> str:
     figures = move.record.figures
-    if move.record.state in _ARRIVED or not (figures.lag_objects or figures.lag_seconds):
+    if has_arrived(move.record.state) or not (figures.lag_objects or figures.lag_seconds):
         return "—"
     parts = [count(figures.lag_objects)]
     if figures.lag_bytes:

@@ -18,8 +18,8 @@ from migrator.engine.inventory import sample, survey
 from migrator.engine.world import World
 from migrator.errors import CloudError, NotFound
 from migrator.forecast.inventory import Inventory, summed
+from migrator.machine.states import is_before_copy
 from migrator.model.findings import Finding
-from migrator.model.moves import MoveState
 from migrator.model.names import RESERVED_PREFIX, Area, MoveId
 from migrator.model.objects import ContainerInfo, Features, Listed
 from migrator.model.schedule import Account, PlannedMove, Schedule
@@ -313,7 +313,7 @@ def _has_begun(state: StateStore, move: MoveId) -> bool:
     record = state.move(move)
     if record is None:
         return False
-    return record.state not in (MoveState.PENDING, MoveState.PREFLIGHT) or bool(state.containers_with_ranges(move))
+    return not is_before_copy(record.state) or bool(state.containers_with_ranges(move))
 
 
 def _remedy(move: PlannedMove) -> str:

@@ -17,6 +17,7 @@ from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
 from migrator.machine.release import Fate, explain
+from migrator.machine.states import had_stay, holds_claim, is_before_copy
 from migrator.model.findings import Finding, Severity
 from migrator.model.moves import LockRecord, MoveRecord, MoveState
 from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
@@ -106,7 +107,6 @@ class Diagnosis:
         return not any(finding.severity == "error" for finding in self.findings)
 
 
-_EARLY = (MoveState.PENDING, MoveState.PREFLIGHT, MoveState.PROVISIONING)
 WENT_ON = "route-went-on"
 PUBLISHED = "the next apply publishes it before any fence"
 _URGENCY = ("writers-blocked", "two-engines", "route-disagrees", "routes-unreadable", "wrong-address", "two-lineages")
@@ -149,7 +149,7 @@ def with_routes(
             remedy = f"see migrate doctor; {hint_for(agreement, record)}"
             text = in_words(record, route, agreement, endpoint=endpoint)
             # What has a route is halted by its own claim; whatever else is under way is not kept from being watched.
-            is_halted = record.state not in _EARLY or (record.ever_routed and has_begun)
+            is_halted = not is_before_copy(record.state) or (record.ever_routed and has_begun)
             severity: Severity = "warning" if is_halted else "error"
             found.append(Finding(severity, "route-disagrees", str(planned.id), text, remedy))
     found += [*_lineages(document), *_long_durations(schedule, document)]
@@ -197,7 +197,7 @@ def _disagreement(facts: Facts, record: MoveRecord, route: RouteRecord | None) -
     if facts.is_at_work and facts.lock and route is not None and route.run != facts.lock.run and record.ever_routed:
         text = f"run {facts.lock.run} holds the lock, but run {route.run} has claimed the route"
         remedy = "find the other engine (another machine, a copied state store) and stop it; the claimed-out run stops itself"
-        if record.state not in (MoveState.REVERSED, MoveState.HALTED, MoveState.PENDING):
+        if holds_claim(record.state):
             return Finding("error", "two-engines", key, text, remedy)
     if record.intent is not None:
         return _cut_over(facts, record, route)
@@ -230,8 +230,7 @@ def _disagreement(facts: Facts, record: MoveRecord, route: RouteRecord | None) -
 
 def _went_on(record: MoveRecord, route: RouteRecord | None) -> Finding | None:
     """The route agrees, under an epoch that this store did not write: a soak of before is not one of now."""
-    has_soaked = (record.resume_from or record.state) in (MoveState.SOAKING, MoveState.SOAKED)
-    if route is None or not has_soaked or route.epoch == record.epoch:
+    if route is None or not had_stay(record) or route.epoch == record.epoch:
         return None
     text = (
         f"the route went on to epoch {route.epoch} without this store, which knows epoch {record.epoch}: it may have been"
@@ -399,7 +398,7 @@ def is_not_made_yet(facts: Facts, name: str, error: MigrateError | None) -> bool
     """A target that nothing was moved to yet."""
     if not isinstance(error, NotFound) or any(move.source == name for move in facts.schedule.moves):
         return False
-    return all(record.state in _EARLY for record in facts.moves if record.target == name)
+    return all(is_before_copy(record.state) for record in facts.moves if record.target == name)
 
 
 def _lock(facts: Facts) -> Iterator[Finding]:

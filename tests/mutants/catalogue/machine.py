@@ -105,7 +105,7 @@ MUTANTS = (
     Mutant(
         "later-wave-after-a-failure",
         "machine/waiting.py",
-        "if states[name] in (WaveState.HALTED, WaveState.REVERSED)",
+        "if has_failed(states[name])",
         "if states[name] is WaveState.HALTED",
         "A wave begins although one above it went back.",
         (WAVES, "tests/scenario/test_waves.py"),
@@ -113,8 +113,8 @@ MUTANTS = (
     Mutant(
         "begins-beside-its-predecessor",
         "machine/waves.py",
-        "return tuple(name for name in after if states[name] not in (WaveState.SOAKED, WaveState.RETIRED))",
-        "return tuple(name for name in after if states[name] not in (WaveState.SOAKING, WaveState.SOAKED, WaveState.RETIRED))",
+        "return tuple(name for name in after if not is_complete(states[name]))",
+        "return tuple(name for name in after if states[name] is not WaveState.SOAKING and not is_complete(states[name]))",
         "A wave begins while the one it comes after still soaks.",
         ("tests/unit/machine/test_explaining.py",),
     ),
