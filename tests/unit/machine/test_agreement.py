@@ -29,6 +29,7 @@ EVIL = replace(ROUTE, endpoint="https://evil.example")
         (replace(EVIL, account="na-web"), Agreement.OTHER_ACCOUNT),
         (replace(ROUTE, mode=READ_ONLY), Agreement.STALE_FENCE),
         (replace(ROUTE, epoch=5), Agreement.OLDER_EPOCH),
+        (replace(ROUTE, lineage="f" * 16), Agreement.OTHER_STORE),
     ],
 )
 def test_a_record_is_judged_by_the_address_that_the_plan_gives(found, expected):
@@ -37,6 +38,12 @@ def test_a_record_is_judged_by_the_address_that_the_plan_gives(found, expected):
     assert may_write(MOVE, found, live="na-core", lineage=LINEAGE, run=RUN, endpoint=HERE) is (
         found.epoch == 6 and expected in (Agreement.AGREES, Agreement.STALE_FENCE)
     )
+
+
+def test_a_route_under_a_later_epoch_agrees_and_is_not_as_it_was_left():
+    later = replace(ROUTE, epoch=7)
+    assert judge_route(MOVE, later, lineage=LINEAGE, endpoint=HERE) is Agreement.AGREES
+    assert not is_as_left(MOVE, later, lineage=LINEAGE, endpoint=HERE), "it may have been elsewhere meanwhile"
 
 
 def test_the_words_name_both_addresses():
