@@ -101,6 +101,20 @@ async def test_a_store_that_cannot_be_written_stops_the_run_after_half_of_the_ti
     await session.close()
 
 
+async def test_a_heartbeat_that_was_long_under_way_is_as_old_as_its_asking(clock):
+    state = MemoryStateStore("plan")
+    session = await opened(state, clock)
+
+    def heartbeat(token, at):
+        clock.seconds += SILENT_SECONDS / 2 + 1
+
+    state.heartbeat = heartbeat
+    clock.seconds = SILENT_SECONDS
+    with pytest.raises(LockedError, match="the last heartbeat is 16 s old"):
+        session.check()
+    await session.close()
+
+
 async def test_a_run_that_ended_in_order_is_not_waited_for_and_any_other_is(clock):
     """The other is a run of a store's own future, after that store was put back from a backup."""
     state = MemoryStateStore("plan")
