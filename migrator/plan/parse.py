@@ -51,8 +51,8 @@ _FAULTY: Final = "\0faulty"
 """Stands for a key that is not a word; the fault is already noted and the entry left out."""
 
 
-class _Half(Exception):
-    """A text that cannot be written anywhere."""
+class _Unusable(Exception):
+    """A text that no name, path, address or argument of a program can be; says which character it holds."""
 
 
 @dataclass(slots=True)
@@ -93,10 +93,8 @@ class _Composer:
             self.tag(event.tag, mark)
             try:
                 found = _scalar(event)
-            except _Half:
-                raise self.refuse(
-                    mark, "expected a character, found an unpaired surrogate (an escape from \\ud800 to \\udfff alone)"
-                ) from None
+            except _Unusable as found_in_it:
+                raise self.refuse(mark, f"expected a character, found {found_in_it}") from None
             self.put(Scalar(found, mark), event.anchor, parts=1, chars=len(event.value), depth=0)
         elif isinstance(event, (MappingStartEvent, SequenceStartEvent)):
             self.tag(event.tag, mark)
@@ -220,7 +218,9 @@ def _events(text: str, composer: _Composer) -> Iterator[Any]:
 def _scalar(event: Any) -> str | int | float | bool | None:
     text = str(event.value)
     if not text.isascii() and _HALF.search(text):
-        raise _Half
+        raise _Unusable("an unpaired surrogate (an escape from \\ud800 to \\udfff alone)")
+    if "\0" in text:
+        raise _Unusable("NUL (an escape such as \\0 or \\u0000)")
     if not event.implicit[0]:
         return text
     if text in _NULLS:

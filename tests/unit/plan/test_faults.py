@@ -722,6 +722,13 @@ def test_half_a_character_is_a_fault_where_it_stands() -> None:
         assert fault.startswith(f"{place(text, chr(34))}: expected a character, found an unpaired surrogate")
 
 
+@pytest.mark.parametrize("escape", ["\\0", "\\x00", "\\u0000"])
+def test_a_nul_is_a_fault_where_it_stands(escape: str) -> None:
+    for text in (SMALL + f'"a{escape}": 1\n', SMALL.replace("prefix: email/", f'prefix: "a{escape}/"')):
+        (fault,) = faults_of(text)
+        assert fault.startswith(f"{place(text, chr(34))}: expected a character, found NUL")
+
+
 @pytest.mark.parametrize("written", ["9999-12-31T23:59:59Z", "1970-12-31T00:00:00Z", "0001-01-01T00:00:00Z"])
 def test_times_at_the_ends_of_the_calendar_are_refused(written: str) -> None:
     (fault,) = faults_of(changed((FIRST, FIRST + f"    not_before: {written}\n")))
