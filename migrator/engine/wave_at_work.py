@@ -49,7 +49,8 @@ class WaveAtWork:
     """The moves of ``wave`` under way.
 
     Args:
-        wait: stay for soaks and operators.
+        wait: stay for operators and dates.
+        watch: stay for soaks: whatever else the run does not wait for, what is live is sampled on.
         only_live: nothing begins; what soaks is watched.
         without: moves that somebody else goes on with.
         stopped: told when a move halted or a gate failed.
@@ -61,13 +62,14 @@ class WaveAtWork:
         wave: PlannedWave,
         *,
         wait: bool,
+        watch: bool,
         only_live: bool,
         without: Collection[MoveId],
         stopped: Callable[[], None],
     ) -> None:
         self.fleet = fleet
         self.wave = wave
-        self._wait = wait
+        self._wait, self._watch = wait, watch
         self._stopped = stopped
         movers = [fleet.mover(move) for move in wave.moves if move.id not in without]
         self._left = set[MoveId]()
@@ -128,6 +130,7 @@ class WaveAtWork:
                 self._fences.give_back(mover.id)
         finally:
             self._fences.give_back(mover.id)
+        mover.is_patient = self._watch
         await mover.drive(steps.STEPS)
         await enforcing.keep_open(mover)
 
@@ -171,6 +174,6 @@ class WaveAtWork:
             await fleet.surely(lambda: fault.mover.happen(Event.HALTED, entry, reason=fault.reason))
         else:
             move = fault.mover.id if wave.rollback_scope == "move" else None
-            control = going_back.decided(fleet, wave.name, move, fault.reason, at=fleet.world.clock.now())
+            control = going_back.decided(wave.name, move, fault.reason, at=fleet.world.clock.now())
             await fleet.surely(lambda: fleet.commit(entry, SetControl(control), fleet.with_reason(wave, fault.reason)))
         self._stopped()

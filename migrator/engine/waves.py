@@ -186,7 +186,9 @@ class _Applying:
         def stopped() -> None:
             self._stop(at_work)
 
-        at_work = WaveAtWork(self.fleet, wave, wait=wait, only_live=only_live, without=without, stopped=stopped)
+        at_work = WaveAtWork(
+            self.fleet, wave, wait=wait, watch=self.may_wait, only_live=only_live, without=without, stopped=stopped
+        )
         self.given |= at_work.moves
         self.at_work[asyncio.create_task(at_work.work())] = at_work
 

@@ -243,6 +243,31 @@ class TestFailure:
         assert two.record("na/mail").state is MoveState.SOAKED
         assert two.record("eu/web").state is MoveState.PENDING
 
+    def test_what_switches_beside_a_wave_that_needs_a_person_is_watched_on(self, weeks: Weeks) -> None:
+        """Such a run waits for nothing that has not begun: what it switched itself soaks all the same."""
+        weeks.wave("first", "na/web", not_before=WORLD_BEGINS + 5 * HOUR, **SOAK)
+        weeks.wave("second", "eu/web", **SOAK)
+        weeks.fill()
+        weeks.apply(until=WORLD_BEGINS + HOUR)
+        weeks.run(weeks.rollout().rollback(region="eu"))
+        weeks.pass_time(6 * HOURS)
+        outcome = apply(weeks)
+        assert outcome.code == "halted"
+        assert weeks.record("eu/web").state is MoveState.REVERSED
+        assert weeks.record("na/web").state is MoveState.SOAKED
+
+    def test_a_run_that_may_not_wait_leaves_what_it_switched_beside_such_a_wave(self, weeks: Weeks) -> None:
+        weeks.wave("first", "na/web", not_before=WORLD_BEGINS + 5 * HOUR, **SOAK)
+        weeks.wave("second", "eu/web", **SOAK)
+        weeks.fill()
+        weeks.apply(until=WORLD_BEGINS + HOUR)
+        weeks.run(weeks.rollout().rollback(region="eu"))
+        weeks.pass_time(6 * HOURS)
+        outcome = apply(weeks, wait=False)
+        assert outcome.code == "halted"
+        assert weeks.record("na/web").state is MoveState.SOAKING
+        assert [text for text in outcome.reasons if "na/web is live at dst-na-web and nobody watches it" in text]
+
     def test_on_failure_halt_moves_nothing_and_what_is_live_is_watched_by_the_same_run(self, two: Weeks) -> None:
         self.only_web_is_bad(two)
         two.change_wave("first", on_failure="halt")
