@@ -7,7 +7,6 @@ it would meet the next apply.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Final
 
 from migrator.cli.identity import user
@@ -27,7 +26,7 @@ async def go_back(
 ) -> Outcome:
     """Bring the moves of ``scope`` back to their sources, whoever has to do it."""
     world = rollout.world
-    has_steered = False
+    wish: Control | None = None
     try:
         while True:
             try:
@@ -35,9 +34,8 @@ async def go_back(
                     wave=scope.wave, region=scope.region, area=scope.area, on_conflict=on_conflict, abandon=abandon
                 )
             except LockedError as held:
-                if not has_steered:
-                    has_steered = True
-                    rollout.steer(
+                if wish is None:
+                    wish = rollout.steer(
                         wave=scope.wave,
                         region=scope.region,
                         area=scope.area,
@@ -50,13 +48,12 @@ async def go_back(
                     world.reporter.event("waiting", None, text)
             await world.clock.sleep(FOLLOW_SECONDS)
     finally:
-        if has_steered:
-            _withdraw(rollout)
+        if wish is not None:
+            _withdraw(rollout, wish)
 
 
-def _withdraw(rollout: Rollout) -> None:
-    """Remove a wish that the run did not take up before it ended."""
+def _withdraw(rollout: Rollout, wish: Control) -> None:
+    """Remove a wish that the run did not take up before it ended; never one of somebody else, or of a failed gate."""
     for control in rollout.world.state.controls():
-        if control.kind == "rollback":
-            gone: Control = replace(control, value={}, at=datetime.now(UTC))
-            rollout.world.state.commit([SetControl(gone)], token=None)
+        if (control.kind, control.scope, control.who, control.at) == (wish.kind, wish.scope, wish.who, wish.at):
+            rollout.world.state.commit([SetControl(replace(control, value={}))], token=None)

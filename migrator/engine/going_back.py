@@ -5,10 +5,10 @@ Rules: a move that has not switched only stops; a fence that is still on record 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from migrator.engine import adopting, enforcing, left_behind, live_containers, stays, steps
 from migrator.engine.fleet import Fleet
@@ -50,15 +50,30 @@ async def wished(fleet: Fleet) -> Control:
 
 
 def recorded(fleet: Fleet) -> Control | None:
-    """A way back that is wanted and not done: an operator's wish, or a failed gate's whose run died in it."""
-    return next((one for one in fleet.world.state.controls() if one.kind == "rollback"), None)
+    """A way back that is wanted and not done: an operator's wish first, then a failed gate's that waits for another, or whose
+    run died in it."""
+    return min(_wishes(fleet), key=lambda one: GATE in one.value, default=None)
 
 
-def decided(fleet: Fleet, wave: str, move: MoveId | None, why: str, *, at: datetime) -> Control:
+def _wishes(fleet: Fleet) -> list[Control]:
+    return [one for one in fleet.world.state.controls() if one.kind == "rollback"]
+
+
+def decided(wave: str, move: MoveId | None, why: str, *, at: datetime) -> Control:
     """What a failed gate decides: to be committed with its reason, and to be carried out by ``steered``."""
     region, area = (move.region, move.area) if move else (None, None)
     value = {"wave": wave, "region": region, "area": area, "on_conflict": None, GATE: why}
-    return Control("rollback", f"wave:{wave}", value, "engine", at)
+    return Control("rollback", f"{GATE} {_scope_name(value)}", value, "engine", at)
+
+
+def asked(value: Mapping[str, Any], who: str, *, at: datetime) -> Control:
+    """What an operator asks of the running apply. Whoever asks again for the same scope has the last word."""
+    return Control("rollback", _scope_name(value), value, who, at)
+
+
+def _scope_name(value: Mapping[str, Any]) -> str:
+    """A name of its own for each scope: a way back that waits for another to be done must not be written over."""
+    return " ".join(f"{part}:{value[part]}" for part in ("wave", "region", "area") if value[part] is not None)
 
 
 def scope_of(fleet: Fleet, control: Control) -> list[PlannedMove]:
@@ -98,7 +113,7 @@ async def roll_back(
     Args:
         abandon: leave behind what was written at the targets since their switch; nothing is read from them.
         carry_on: go on with the others when one needs a person.
-        wish: the recorded way back that this carries out, which is done with it; None: all are.
+        wish: the recorded way back that this carries out, which is done with it; None: all are that have no other moves.
     """
     reasons: list[str] = []
     halted: list[str] = []
@@ -111,15 +126,22 @@ async def roll_back(
         await left_behind.look(fleet.mover(move))
         await enforcing.keep_open(fleet.mover(move))
     halted += left_behind.changed(fleet, scope)
-    await fleet.surely(lambda: _done_with(fleet, wish))
+    await fleet.surely(lambda: _done_with(fleet, wish, scope))
     await fleet.surely(lambda: fleet.save_waves_of(scope))
     return Outcome("halted", (*reasons, *halted)) if halted else Outcome("done", tuple(reasons))
 
 
-def _done_with(fleet: Fleet, wish: Control | None) -> None:
-    wishes = [one for one in fleet.world.state.controls() if one.kind == "rollback" and wish in (None, one)]
-    if wishes:
-        fleet.commit(*(SetControl(replace(one, value={})) for one in wishes))
+def _done_with(fleet: Fleet, wish: Control | None, scope: Sequence[PlannedMove]) -> None:
+    done = [one for one in _wishes(fleet) if one == wish or (wish is None and _is_covered(fleet, one, scope))]
+    if done:
+        fleet.commit(*(SetControl(replace(one, value={})) for one in done))
+
+
+def _is_covered(fleet: Fleet, wish: Control, scope: Sequence[PlannedMove]) -> bool:
+    try:
+        return all(move in scope for move in scope_of(fleet, wish))
+    except UsageError:  # an edit of the plan took its moves away
+        return True
 
 
 async def _one_back(

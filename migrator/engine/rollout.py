@@ -159,14 +159,15 @@ class Rollout:
         on_conflict: str | None,
         who: str,
         abandon: Abandon | None = None,
-    ) -> None:
-        """Ask the running apply to roll back."""
+    ) -> Control:
+        """Ask the running apply to roll back; the wish that is on record from now on."""
         value = {"wave": wave, "region": region, "area": area, "on_conflict": on_conflict}
         if abandon is not None:
             value["abandon"] = abandon.reason
-        now = self.world.clock.now()
-        entry = JournalEntry(now, who, "control", "rollback asked of the running apply", wave=wave, evidence=value)
-        self.world.state.commit([SetControl(Control("rollback", "", value, who, now)), AddJournal(entry)], token=None)
+        wish = going_back.asked(value, who, at=self.world.clock.now())
+        entry = JournalEntry(wish.at, who, "control", "rollback asked of the running apply", wave=wave, evidence=value)
+        self.world.state.commit([SetControl(wish), AddJournal(entry)], token=None)
+        return wish
 
     async def retry(
         self,

@@ -224,8 +224,9 @@ class JournalEntry:
 
 @value(frozen=True, slots=True)
 class Control:
-    """A wish of an operator that a running apply obeys. ``kind``: hold, pause, throttle, rollback; ``scope`` is "" (the
-    plan), ``wave:NAME``, ``move:REGION/AREA`` or ``account:NAME``."""
+    """A wish of an operator that a running apply obeys. ``kind``: hold, pause, throttle, rollback; ``scope`` is "" (the plan),
+    ``wave:NAME``, ``account:NAME``, or of a rollback ``wave:NAME region:NAME area:NAME``, each as far as it was given, after
+    ``gate`` if a failed gate wants it: a store keeps one wish of a kind for each."""
 
     kind: str
     scope: str

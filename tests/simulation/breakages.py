@@ -10,6 +10,7 @@ from unittest import mock
 
 from migrator.engine import (
     enforcing,
+    going_back,
     guardian,
     patience,
     pulse,
@@ -460,6 +461,11 @@ def a_halt_leaves_the_live_alone():
     )
 
 
+def one_way_back_at_a_time():
+    """A wave has one recorded way back: that of a move that fails later takes the place of one that is still to be made."""
+    return patched(going_back, "_scope_name", lambda value: f"wave:{value['wave']}")
+
+
 def only_old_copies_are_put_back():
     """A fence that a hand puts back under a later epoch is somebody's whom nobody knows."""
     right = releasing.is_fence_by_hand
@@ -542,6 +548,7 @@ BREAKAGES = {
         a_busy_store_halts,
         a_refused_end_keeps_the_lock,
         a_halt_leaves_the_live_alone,
+        one_way_back_at_a_time,
         fences_for_what_is_not_there,
         only_old_copies_are_put_back,
         heartbeats_by_their_age,

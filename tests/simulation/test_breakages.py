@@ -11,10 +11,12 @@ FIRST = {
     "blocks-of-others-are-in-the-way": 300,
     "lease-age-from-receipt": 1000,
     "hand-edits-unseen": 800,
+    "one-way-back-at-a-time": 1700,
 }
 """Where the search begins that needs a rare story: a hand that edits the route of a move which has soaked; half an upload that
 still lies under a large object when everything else is calm; an answer that comes late just before a fence (one
-story of 120); a hand that opens a fence and puts it back while somebody takes a lease (one of 800)."""
+story of 120); a hand that opens a fence and puts it back while somebody takes a lease (one of 800);
+three moves of a wave that fail within one way back, each with a scope of its own (one of 2,500)."""
 LOST = {"lost-write", "lost-tags", "lost-tier", "resurrected-delete"}
 FOUND_BY = {
     "times-instead-of-evidence": LOST,
@@ -53,6 +55,7 @@ FOUND_BY = {
     "a-busy-store-halts": {"halted-for-a-blip"},
     "a-refused-end-keeps-the-lock": {"lock-kept"},
     "a-halt-leaves-the-live-alone": {"unwatched"},
+    "one-way-back-at-a-time": {"unwatched"},
     "fences-for-what-is-not-there": {"fence-for-nothing"},
     "only-old-copies-are-put-back": {"halted-for-a-fence"},
     "heartbeats-by-their-age": {"lock-of-the-dead"},

@@ -178,7 +178,8 @@ async def catch_up(mover: Mover) -> Event:
 async def ready(mover: Mover) -> Event:
     """Wait until nothing forbids the cut-over, keeping up meanwhile; the last pass before the fence is never an old one."""
     await _leave_warm(mover)
-    clock, turns = mover.world.clock, mover.fences
+    clock = mover.world.clock
+    turns = mover.fences if mover.record.direction is Direction.FORWARD else None  # the way back waits for nobody
     again = WAITING_PASS_SECONDS
     last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
     while True:

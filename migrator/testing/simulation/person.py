@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from migrator.engine.going_back import GATE
 from migrator.errors import InternalError, LockedError, MigrateError, PlanError
 from migrator.machine import liveness
 from migrator.model.moves import Direction, MoveState
@@ -135,7 +136,8 @@ class Operator:
 
 
 def _clear_controls(state: MemoryStateStore) -> None:
-    for control in state.controls():
+    """What people wish; what a failed gate has decided is not theirs to take back."""
+    for control in [one for one in state.controls() if GATE not in one.value]:
         state.commit([SetControl(replace(control, value={}))], token=None)
 
 
