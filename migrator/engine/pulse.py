@@ -51,8 +51,9 @@ async def is_beating(state: StateStore, clock: Clock, is_dead: Callable[[LockRec
 
 async def _is_still(state: StateStore, clock: Clock, lock: LockRecord, seconds: float) -> bool:
     """Was nothing changed in the lock for so long? False as soon as it was, or was given back."""
-    begun = clock.monotonic()
-    while (left := seconds - (clock.monotonic() - begun)) > 0:
+    # Up to a moment, not for a time: a rest of a difference can be too small to be added to any clock.
+    until = clock.monotonic() + seconds
+    while (left := until - clock.monotonic()) > 0:
         await clock.sleep(min(left, LOOK_SECONDS))
         if _beat(state.lock()) != _beat(lock):
             return False

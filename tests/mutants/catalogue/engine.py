@@ -232,6 +232,14 @@ MUTANTS = (
         (HELD, f"{SCENARIO}/test_waves.py"),
     ),
     Mutant(
+        "a-watch-of-the-lock-counts-down",
+        "engine/pulse.py",
+        "    until = clock.monotonic() + seconds\n    while (left := until - clock.monotonic()) > 0:",
+        "    begun = clock.monotonic()\n    while (left := seconds - (clock.monotonic() - begun)) > 0:",
+        "The last sleep of a watch is shorter than the clock can show, and on a clock that goes by sleeps it is asked for ever.",
+        ("tests/unit/engine/test_pulse.py",),
+    ),
+    Mutant(
         "rollback-waits-for-a-turn",
         "engine/steps/carry.py",
         "turns = mover.fences if mover.record.direction is Direction.FORWARD else None",

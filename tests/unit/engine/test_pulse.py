@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -55,6 +56,40 @@ def test_a_silent_run_is_found_out_in_half_a_minute_whatever_its_clock_said(skew
     found, seconds = story(skew, 1.0, lambda state, clock: pulse.silent(state, clock, lambda lock: False))
     assert found.nonce == "aa"
     assert seconds == pytest.approx(liveness.SILENT_SECONDS)
+
+
+class Steady:
+    """A clock that goes on by what it is told to sleep and by nothing else; one that cannot go on would be asked for ever."""
+
+    def __init__(self, begins: float) -> None:
+        self._monotonic = begins
+
+    def now(self) -> datetime:
+        return WORLD_BEGINS + timedelta(days=1)
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    async def sleep(self, seconds: float) -> None:
+        before, self._monotonic = self._monotonic, self._monotonic + seconds
+        assert self._monotonic > before, f"asked to sleep {seconds} s at {before}"
+
+    def random(self) -> float:
+        return 0.5
+
+    def nonce(self) -> str:
+        return "bb"
+
+
+def test_a_watch_ends_whatever_the_clock_reads_when_it_begins():
+    state, beats = MemoryStateStore("plan"), WORLD_BEGINS
+    state.acquire(LockRecord("aa", 0, "run-1", "ann", "there", 1, "boot", beats, beats, 0.0))
+    chance = Random(0)
+    for _ in range(300):
+        begins = chance.uniform(0.0, 10.0 ** chance.randrange(1, 6))
+        clock = Steady(begins)
+        assert asyncio.run(pulse.silent(state, clock, lambda lock: False)) is not None
+        assert clock.monotonic() == pytest.approx(begins + liveness.SILENT_SECONDS)
 
 
 @pytest.mark.parametrize("skew", SKEWS)
