@@ -105,6 +105,7 @@ async def _read(schedule: Schedule, store: StateStore | None) -> Facts:
             moves=moves,
             exceptions={str(one.id): store.exception_counts(one.id) for one in moves},
             soaks={str(one.record.id): one.soak_waits for one in situation.moves if one.soak_waits is not None},
+            silent={str(one.record.id): one.silent for one in situation.moves if one.silent},
             edits=edit_findings(schedule, store),
             lock=lock,
             is_at_work=situation.is_at_work,

@@ -17,7 +17,7 @@ from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import what_was_edited
 from migrator.cli.settings import Settings
-from migrator.cli.stops import STOPS, stop_findings, what_apply_does
+from migrator.cli.stops import STOPS, silence_findings, stop_findings, what_apply_does
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
 from migrator.engine.checks.accounts import InventoryMode
@@ -118,6 +118,7 @@ def look(
             *warning_findings(warnings),
             *what_edits_do(schedule, store),
             *stop_findings(situation),
+            *(() if ask or probe else silence_findings(situation)),
             *found.findings,
         ),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from migrator.engine.silence import Silent
 from migrator.machine.states import has_soaked, is_going_back
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState, WaveState
@@ -42,6 +43,22 @@ def stop_findings(situation: Situation) -> Iterator[Finding]:
             yield Finding(
                 "warning", "wave-stopped", wave.name, text, "`migrate retry PLAN --reason TEXT` starts it afresh"
             )
+
+
+def silence_findings(situation: Situation) -> Iterator[Finding]:
+    """Gates that did not answer the last run, one finding for each cause: where nobody asks them now, nobody else says it."""
+    causes: dict[tuple[str, str], list[str]] = {}
+    first: dict[tuple[str, str], Silent] = {}
+    for move in situation.moves:
+        for one in move.silent:
+            causes.setdefault((one.gate, one.why), []).append(str(move.record.id))
+            first.setdefault((one.gate, one.why), one)
+    for cause, moves in causes.items():
+        of = ", ".join(moves[:2]) + (f" and {len(moves) - 2} more" if len(moves) > 2 else "")
+        hint = f"; {first[cause].hint}" if first[cause].hint else ""
+        remedy = f"`migrate plan PLAN --probe` asks it again{hint}"
+        text = f"{first[cause]}; no cut-over of {of} begins before it does"
+        yield Finding("warning", "gate-no-answer", f"gate {cause[0]}", text, remedy)
 
 
 def what_apply_does(

@@ -19,6 +19,7 @@ from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
 from migrator.engine.patience import key as waits_out
 from migrator.engine.preview import starting_point
+from migrator.engine.silence import Silent, silent_gates
 from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, note_of, read
 from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.errors import UsageError
@@ -87,6 +88,8 @@ class MoveStanding:
     """What would let a soak go on that stands still."""
     settled: str = ""
     """A fence is on record, and the route says what became of it: "released" or "switched"."""
+    silent: tuple[Silent, ...] = ()
+    """Gates that did not answer when last asked: no cut-over begins before they do."""
 
 
 @value(frozen=True, slots=True)
@@ -290,12 +293,16 @@ def _move(move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, no
     fence_seconds = _fence_age(move, now) if is_fenced else move.figures.fence_seconds
     soak = _soak_waits(move, recorded) if soak_left is not None else None
     stands = soak is not None and planned is not None and soak.stands_still(now, planned.interval_seconds)
+    silent = silent_gates(recorded.store, move, planned) if recorded.store and planned else ()
     return MoveStanding(
         move,
         is_fenced,
         fence_seconds,
         soak_left,
-        _waits_of_move(move, planned, recorded, soak_left, soak, now),
+        (
+            *_waits_of_move(move, planned, recorded, soak_left, soak, now),
+            *(Wait("gate", who=str(one)) for one in silent),
+        ),
         planned.soak_seconds if soak_left is not None and planned is not None else None,
         _gates(move, planned, recorded.store),
         tuple(recorded.store.exceptions(move.id, limit=MOST_LISTED)) if recorded.store else (),
@@ -303,6 +310,7 @@ def _move(move: MoveRecord, planned: PlannedWave | None, recorded: _Recorded, no
         last_look(recorded.store, move) if recorded.store else None,
         soak,
         soak.gates[0].remedy if soak is not None and stands else "",
+        silent=silent,
     )
 
 
@@ -432,7 +440,7 @@ def next_action(situation: Situation, plan: str) -> str:
             )
         if wished := _wished(situation, plan):
             return f"{wished} (a run is at work: {where})"
-        if stands := _standing_soaks(situation):
+        if stands := _standing_soaks(situation) or _silent_gates(situation):
             return f"{stands} (a run is at work: {where})"
         return f"nothing: a run is at work ({where})"
     fenced = [str(move.record.id) for move in situation.moves if move.is_fenced]
@@ -457,7 +465,7 @@ def next_action(situation: Situation, plan: str) -> str:
         return f"`migrate plan {plan}`, then `migrate apply {plan}`"
     if wished := _wished(situation, plan):
         return f"{wished}; then `migrate apply {plan}` goes on from here"
-    if stands := _standing_soaks(situation):
+    if stands := _standing_soaks(situation) or _silent_gates(situation):
         return f"{stands}; then `migrate apply {plan}` goes on from here"
     return f"`migrate apply {plan}` goes on from here"
 
@@ -482,3 +490,11 @@ def _standing_soaks(situation: Situation) -> str:
     alike = [str(move.record.id) for move in stuck if move.remedy == stuck[0].remedy]
     of = ", ".join(alike[:2]) + (f" and {len(alike) - 2} more" if len(alike) > 2 else "")
     return f"the soak of {of} stands still: {stuck[0].remedy}"
+
+
+def _silent_gates(situation: Situation) -> str:
+    """What to look at where a gate's silence keeps back a cut-over, the first in full."""
+    first = next((one for move in situation.moves for one in move.silent), None)
+    if first is None:
+        return ""
+    return f"see why {first}" + (f"; {first.hint}" if first.hint else "")

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from migrator.engine.lingering import Lingering, left_by, longer
 from migrator.engine.releasing import ADDRESS_HINT, WRONG_STORE_HINT, hint_for
+from migrator.engine.silence import Silent
 from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import MigrateError, NotFound
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
@@ -72,6 +73,8 @@ class Facts:
     """By ``region/area``: objects by kind of exception."""
     soaks: Mapping[str, SoakWaits] = field(default_factory=dict)
     """By ``region/area``: what a soak that goes on waits for."""
+    silent: Mapping[str, Sequence[Silent]] = field(default_factory=dict)
+    """By ``region/area``: gates that did not answer, and keep back its cut-over."""
     lock: LockRecord | None = None
     is_at_work: bool = False
     is_proven_dead: bool = False
@@ -285,6 +288,8 @@ def _kept(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Iterat
             f"the soak stands still since {soak.still_since:%Y-%m-%d %H:%M} UTC: gate {cause.gate} is {cause.verdict}"
         )
         yield Finding("warning", "soak-stands", key, text, cause.remedy)
+    for one in facts.silent.get(key, ()):
+        yield Finding("warning", "gate-no-answer", key, f"{one}; no cut-over begins before it does", one.hint)
     if record.dirty:
         yield Finding(
             "warning", "dirty-target", key, record.dirty, "fetch or delete it before the move goes forward again"

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from migrator.engine import silence
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.sampling import answer, question, window
 from migrator.engine.world import World
@@ -122,6 +123,9 @@ async def keeps_back(mover: Mover) -> str | None:
         if one.fault is not None and not one.may_pass:
             hint = one.fault.hint or "mend it in the plan"
             raise Halt(f"cannot move {mover.id}: gate {one.gate.name} cannot be asked: {one.fault.message}; {hint}")
+    silence.keep(
+        mover, {one.gate.name: (one.fault.message, one.fault.hint) for one in lacking if one.fault is not None}
+    )
     mover.have_gates_answered = not lacking
     mover.gates_silent = "; ".join(
         f"gate {one.gate.name} does not answer: {one.fault.message}" for one in lacking if one.fault is not None
