@@ -1,7 +1,8 @@
 """Sample data into the sources of a plan.
 
 Decides which accounts may be filled: embedded ones and services on this machine, nothing else, because sample data in a
-real account would be migrated with it. Leaves the data itself to ``migrator.testing.sample``.
+real account would be migrated with it; and when: sample data is written without a lease, so not beside a run, which may open a
+fence at any time, and not at a source that customers have left. Leaves the data itself to ``migrator.testing.sample``.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import ipaddress
 import zlib
 from collections.abc import Callable
+from contextlib import closing
 from urllib.parse import urlsplit
 
 from migrator.cli import wiring
+from migrator.cli.previewing import require_free
+from migrator.cli.settings import Settings
 from migrator.errors import UsageError
+from migrator.machine.agreement import live_account
 from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
@@ -34,6 +39,36 @@ def is_loopback(endpoint: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def require_quiet(schedule: Schedule, settings: Settings) -> None:
+    """What is written now must be no write round a fence, and no straggler.
+
+    Raises:
+        LockedError: a run is at work.
+        UsageError: a cut-over is open, or customers have left the source.
+    """
+    url = wiring.state_url(settings, schedule)
+    if not wiring.is_there(url):
+        return
+    with closing(wiring.open_state_of(url, schedule.name)) as store:
+        require_free(store, "fill the sources with sample data")
+        planned = {move.id for move in schedule.moves}
+        for record in store.moves():
+            if record.id not in planned:
+                continue
+            if record.intent is not None:
+                raise UsageError(
+                    f"cannot fill the sources with sample data: a cut-over of {record.id} was interrupted, and its writers may be"
+                    " waiting",
+                    hint="`migrate apply PLAN` frees them first",
+                )
+            if (live := live_account(record)) != record.source:
+                raise UsageError(
+                    f"cannot fill the sources with sample data: customers of {record.id} are at {live} by now, and what is"
+                    f" written at {record.source} would be a straggler",
+                    hint="take it back with `migrate rollback PLAN`, or use a plan of another name with accounts of its own",
+                )
 
 
 async def fill_sources(schedule: Schedule, *, objects: int, tell: Callable[[Filled], None]) -> None:

@@ -14,11 +14,17 @@ from urllib.parse import unquote, urlsplit
 SERVICES: Final = frozenset({"blob", "dfs", "file", "queue", "table", "web"})
 """Names of a storage account's services in its hosts. Source: Azure "Storage account overview", endpoints."""
 _PORTS: Final = {"https": 443, "http": 80}
+_ACCOUNT: Final = r"(?P<account>[a-z0-9]{3,24})(?P<ways>(?:-[a-z0-9]+)*)"
+"""A name has no hyphen: what stands behind one is another way to the same account (``-secondary``, ``-microsoftrouting``)."""
 _STORAGE_HOST: Final = re.compile(
-    r"(?P<account>[a-z0-9]{3,24})(?P<secondary>-secondary)?\.(?:(?P<zone>z[0-9]{1,2})\.)?(?:privatelink\.)?"
+    rf"{_ACCOUNT}\.(?:(?P<zone>z[0-9]{{1,2}})\.)?(?:privatelink\.)?"
     rf"(?P<service>{'|'.join(sorted(SERVICES))})\.(?P<suffix>(?:core|storage)\.[a-z0-9.-]+)"
 )
-"""Public and sovereign clouds, private links, DNS zones. Source: Azure "Storage account overview", "Use private endpoints"."""
+"""Public and sovereign clouds, private links, DNS zones, routing choices. Source: Azure "Storage account overview", "Use private
+endpoints", "Network routing preference"."""
+_LOCAL_HOST: Final = re.compile(rf"{_ACCOUNT}\.(?P<service>blob)\.localhost")
+"""An account of a development service that tells them apart by host. Source: Azurite, "production-style URL"."""
+_SECONDARY: Final = "-secondary"
 
 
 def place_of(endpoint: str) -> str:
@@ -28,26 +34,37 @@ def place_of(endpoint: str) -> str:
     port = parts.port or _PORTS.get(parts.scheme, 0)
     where = host if port in _PORTS.values() and host != "loopback" else f"{host}:{port}"
     path = unquote(parts.path).strip("/")
+    if (local := _LOCAL_HOST.fullmatch((parts.hostname or "").rstrip("."))) is not None:
+        path = f"{local['account']}/{path}".rstrip("/")
+    elif _names_account_in_path(parts.hostname or ""):
+        name, slash, rest = path.partition("/")
+        path = f"{name.lower().removesuffix(_SECONDARY)}{slash}{rest}"
     return f"{where}/{path.lower()}" if path else where
 
 
 def blob_endpoint_of(endpoint: str) -> str | None:
     """The blob endpoint that was meant, where ``endpoint`` is one of another service, or the read-only secondary one."""
     parts = urlsplit(endpoint)
-    found = _STORAGE_HOST.fullmatch((parts.hostname or "").rstrip("."))
-    if found is None or (found["service"] == "blob" and not found["secondary"]):
+    host = (parts.hostname or "").rstrip(".")
+    found = _STORAGE_HOST.fullmatch(host) or _LOCAL_HOST.fullmatch(host)
+    if found is None:
+        path = parts.path.rstrip("/")
+        is_secondary = _names_account_in_path(host) and path.lower().endswith(_SECONDARY)
+        return f"{parts.scheme}://{parts.netloc}{path[: -len(_SECONDARY)]}" if is_secondary else None
+    if found["service"] == "blob" and _SECONDARY not in found["ways"]:
         return None
+    name = found["account"] + found["ways"].replace(_SECONDARY, "")
+    if found.re is _LOCAL_HOST:
+        return f"{parts.scheme}://{parts.netloc.replace(_SECONDARY, '', 1)}"
     zone = f"{found['zone']}." if found["zone"] and found["suffix"].startswith("storage.") else ""
-    return f"https://{found['account']}.{zone}blob.{found['suffix']}"
+    return f"https://{name}.{zone}blob.{found['suffix']}"
 
 
 def surplus_path(endpoint: str) -> str:
     """What stands behind the account: a container, or more. At an address without a name the first part is the account."""
     parts = urlsplit(endpoint)
     path = parts.path.strip("/")
-    if _host(parts.hostname or "") == "loopback" or _address(parts.hostname or "") is not None:
-        return path.partition("/")[2]
-    return path
+    return path.partition("/")[2] if _names_account_in_path(parts.hostname or "") else path
 
 
 def shown(url: str) -> str:
@@ -60,6 +77,12 @@ def shown(url: str) -> str:
     if not scheme.startswith("sqlite"):  # whose address is a file, which may have an @ in its name
         rest = rest.rpartition("@")[2]
     return f"{scheme}://{rest}{'?...' if query else ''}"
+
+
+def _names_account_in_path(host: str) -> bool:
+    """A service without a name for each account: its address is this machine's, or a number."""
+    is_local = _host(host) == "loopback" and _LOCAL_HOST.fullmatch(host.rstrip(".")) is None
+    return is_local or _address(host) is not None
 
 
 def _host(host: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from migrator.model.values import value
 from migrator.plan.check_accounts import keys_of_kind
+from migrator.plan.check_bounds import pointless
 from migrator.plan.check_waves import planned
 from migrator.plan.compile import account_values
 from migrator.plan.report import Report
@@ -59,6 +60,8 @@ def check_gates(report: Report) -> None:
             _bounds(report, ("gates", name), gate)
     for name, gate in report.document.gates.items():
         _silence(report, ("gates", name), gate)
+        if not report.is_partial(("gates", name)) and (why := pointless(gate)) is not None:
+            report.warn(("gates", name), f"gate {name} {why}")
     _uses(report)
     _sources(report)
 

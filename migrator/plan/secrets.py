@@ -53,7 +53,9 @@ SECRET: Final = re.compile(
 )
 """Connection strings, SAS, keys and passwords beside their names, headers, tokens of well-known services, private keys,
 passwords in addresses, and the 88 characters of an account key."""
-_BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{16,}(?![A-Za-z0-9+/_-])")
+_BASE64: Final = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}(?![A-Za-z0-9+/_-])")
+_LOGIN: Final = re.compile(rf"(?!env:)[\w.@+-]{{1,64}}:{_REFERENCE}(?!//|[0-9]+(?:[/: ]|$))[!-~][ -~]{{2,}}", re.ASCII)
+"""``user:password``, as it is encoded for a Basic header: no address, no host with a port, no time of day."""
 _KEY_BYTES: Final = 64
 """Of an account key; written without its padding, or in the alphabet for addresses, it has no shape but its length."""
 _KEY: Final = re.compile(_NAMES, re.IGNORECASE)
@@ -99,7 +101,11 @@ def _hides_secret(word: str, layers: int) -> bool:
     except ValueError:
         return False
     is_text = all(char.isprintable() or char.isspace() for char in text)
-    return is_text and (SECRET.search(unquote_plus(text)) is not None or _is_encoded(text, layers - 1))
+    return is_text and (
+        SECRET.search(unquote_plus(text)) is not None
+        or _LOGIN.fullmatch(text) is not None
+        or _is_encoded(text, layers - 1)
+    )
 
 
 def _is_random(word: str) -> bool:

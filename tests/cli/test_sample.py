@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from migrator.cli.sampling import is_loopback
+from migrator.cli.wiring import open_state_of
+from migrator.model.moves import LockRecord
 from tests.cli.conftest import PLAN, Migrate
 
 
@@ -29,6 +33,30 @@ def test_a_real_account_is_never_filled(migrate: Migrate, here: Path, monkeypatc
     assert done.code == 64
     assert "cannot fill account core" in done.err
     assert "not on this machine" in done.err
+
+
+def test_nothing_is_filled_while_a_run_is_at_work(migrate: Migrate, here: Path) -> None:
+    """Sample data is written without a lease: in a fence it would go round the fence."""
+    assert migrate("sample", "p.yaml", "--objects", "5").code == 0
+    assert migrate("apply", "p.yaml", "--yes", "--no-wait").code == 3
+    with closing(open_state_of("sqlite:///state/migrator.db", "tiny")) as store:
+        now = datetime.now(UTC)
+        store.acquire(LockRecord("c0ffee", 0, "run-1", "ann", "elsewhere", 7, "boot", now, now, 0.0))
+        done = migrate("sample", "p.yaml", "--objects", "9")
+    assert (done.code, done.out) == (5, "")
+    assert "ann@elsewhere (pid 7) is at work" in done.err
+    assert "cannot fill" in done.err
+
+
+def test_a_source_that_customers_have_left_is_not_filled(migrate: Migrate, here: Path) -> None:
+    """What is written there now is a straggler, and takes a soak back to its beginning."""
+    assert migrate("sample", "p.yaml", "--objects", "5").code == 0
+    assert migrate("apply", "p.yaml", "--yes", "--wave", "first").code == 0
+    done = migrate("sample", "p.yaml", "--objects", "9")
+    assert (done.code, done.out) == (64, "")
+    assert "customers of north-america/web-tracking are at web" in done.err
+    assert migrate("rollback", "p.yaml", "--yes").code == 0
+    assert migrate("sample", "p.yaml", "--objects", "9").code == 0
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ Objects = Annotated[
 def sample(context: typer.Context, plan: PlanPath, objects: Objects = 2000) -> int:
     """Fill the plan's source accounts with sample data; only local accounts and loopback services are ever filled."""
     from migrator.cli.loading import load_plan
-    from migrator.cli.sampling import fill_sources
+    from migrator.cli.sampling import fill_sources, require_quiet
     from migrator.cli.views.figures import count, many, size
     from migrator.cli.views.screen import Page
     from migrator.cli.wiring import run_async
@@ -37,5 +37,6 @@ def sample(context: typer.Context, plan: PlanPath, objects: Objects = 2000) -> i
             f"{many(filled.tally.containers, 'container')}, {size(filled.tally.bytes)}{there}"
         )
 
+    require_quiet(schedule, settings_of(context))
     run_async(fill_sources(schedule, objects=objects, tell=tell))
     return ExitCode.DONE

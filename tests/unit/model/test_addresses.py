@@ -21,6 +21,13 @@ SAME = [
     ("http://127.0.0.1:10000/dev", "http://127.9.0.1:10000/dev/"),
     ("http://127.0.0.1:10000/dev", "http://[::1]:10000/dev"),
     ("http://127.0.0.1:10000/dev", "http://[::ffff:127.0.0.1]:10000/%64ev"),
+    ("http://127.0.0.1:10000/dev", "http://127.0.0.1:10000/dev-secondary"),
+    ("http://127.0.0.1:10000/dev", "http://dev.blob.localhost:10000"),
+    ("http://127.0.0.1:10000/dev", "http://dev-secondary.blob.localhost:10000/"),
+    ("https://10.0.0.1/dev", "https://10.0.0.1/dev-secondary/"),
+    ("https://a00.blob.core.windows.net", "https://a00-microsoftrouting.blob.core.windows.net"),
+    ("https://a00.blob.core.windows.net", "https://a00-internetrouting.dfs.core.windows.net"),
+    ("https://a00.blob.core.windows.net", "https://a00-dualstack.blob.core.windows.net"),
     ("https://[2001:db8::1]/dev", "https://[2001:0DB8:0:0::1]:443/DEV"),
     ("https://[::ffff:10.0.0.1]/dev", "https://10.0.0.1/dev"),
 ]
@@ -31,6 +38,10 @@ OTHER = [
     ("http://127.0.0.1:10000/dev", "http://127.0.0.1:10000/dev2"),
     ("http://127.0.0.1:10000/dev", "http://127.0.0.1:10001/dev"),
     ("https://files.example", "https://files-secondary.example"),
+    ("https://files.example/dev", "https://files.example/dev-secondary"),
+    ("http://127.0.0.1:10000/dev", "http://127.0.0.1:10000/dev-second"),
+    ("http://dev.blob.localhost:10000", "http://dev2.blob.localhost:10000"),
+    ("https://a00-microsoftrouting.blob.core.windows.net", "https://a01-microsoftrouting.blob.core.windows.net"),
 ]
 
 
@@ -54,6 +65,13 @@ MEANT = [
     ("https://a00.blob.core.windows.net", None),
     ("https://dfs.example", None),
     ("http://127.0.0.1:10000/dev", None),
+    ("http://127.0.0.1:10000/dev-secondary", "http://127.0.0.1:10000/dev"),
+    ("https://10.0.0.1/dev-secondary/", "https://10.0.0.1/dev"),
+    ("http://dev-secondary.blob.localhost:10000", "http://dev.blob.localhost:10000"),
+    ("https://files.example/dev-secondary", None),
+    ("https://a00-microsoftrouting.blob.core.windows.net", None),
+    ("https://a00-internetrouting.dfs.core.windows.net", "https://a00-internetrouting.blob.core.windows.net"),
+    ("https://a00-secondary-dualstack.blob.core.windows.net", "https://a00-dualstack.blob.core.windows.net"),
 ]
 
 

@@ -272,7 +272,10 @@ WARNINGS = [
     ),
     (
         "a gate for nothing",
-        ("waves:", "  idle: {source: counters, metric: error_ratio, max: 1, on_no_data: pass, min_samples: 0}\nwaves:"),
+        (
+            "waves:",
+            "  idle: {source: counters, metric: error_ratio, max: 1%, on_no_data: pass, min_samples: 0}\nwaves:",
+        ),
         "idle",
         "gate idle is not used",
     ),

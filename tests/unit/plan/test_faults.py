@@ -635,6 +635,43 @@ def test_a_gate_that_passes_on_silence_and_wants_a_value_is_warned_of(words: str
     assert [one.startswith(said) for one in warnings_of(text)] == ([True] if wanted else [])
 
 
+# the bounds of a gate | what its warning says
+POINTLESS = [
+    ("error_ratio, max: 1", "can never fail: error_ratio is 0 to 1"),
+    ("error_ratio, max: 100%", "can never fail: error_ratio is 0 to 1"),
+    ("throttled_ratio, max: 5", "can never fail: throttled_ratio is 0 to 1"),
+    ("error_ratio, min: 0", "can never fail"),
+    ("error_ratio, max: 0.01, fail_above: 1", "can never fail"),
+    ("error_ratio, near: 0.5, within: 100%", "can never fail"),
+    ("availability_percent, min: 0", "can never fail: availability_percent is 0 to 100"),
+    ("availability_percent, max: 100", "can never fail"),
+    ("availability_percent, min: 0.999", "availability_percent is 0 to 100, and 0.999 is less than one percent"),
+    ("availability_percent, min: 99.9%", "availability_percent is 0 to 100, and 0.999 is less than one percent"),
+    ("requests_per_minute, min: 0", "can never fail: requests_per_minute is 0 or more"),
+    ("e2e_latency_ms, min: 0", "can never fail"),
+    ("error_ratio, min: 2", "can never pass: error_ratio is 0 to 1"),
+    ("availability_percent, min: 101", "can never pass"),
+    ("e2e_latency_ms, max: -1", "can never pass"),
+    ("requests_per_minute, near: 2M, within: 15%", ""),
+    ("requests_per_minute, near: 2M, within: 100%", ""),
+    ("error_ratio, max: 99%", ""),
+    ("error_ratio, max: 0", ""),
+    ("error_ratio, min: 0, max: 0.5", ""),
+    ("availability_percent, min: 99.9", ""),
+    ("availability_percent, min: 100", ""),
+    ("availability_percent, max: 0.5", ""),
+    ("requests_per_minute, min: 1", ""),
+    ("error_ratio, max: 1, relative_to: source, max_ratio: 2", ""),
+]
+
+
+@pytest.mark.parametrize(("bounds", "says"), POINTLESS)
+def test_a_gate_that_can_never_fail_or_never_pass_is_warned_of(bounds: str, says: str) -> None:
+    text = changed((GATE, GATE.replace("throttled_ratio, max: 0.001", bounds)))
+    told = [one for one in warnings_of(text) if "gate calm" in one]
+    assert [says in one for one in told] == ([True] if says else []), told
+
+
 def test_hosts_that_are_not_azures_are_acknowledged_in_routing() -> None:
     far = changed(("https://euweb.blob.core.windows.net", "https://euweb.blob.contoso.example"))
     assert any("euweb.blob.contoso.example" in fault for fault in faults_of(far))

@@ -101,6 +101,12 @@ def encoded(text: str) -> str:
         quote(encoded("password=hunter2"), safe=""),
         quote(quote(quote("password=hunter2", safe=""), safe=""), safe=""),
         f"https://prom.example/{encoded('token=hunter2hunter2').rstrip('=')}/q",
+        encoded("user:password"),
+        encoded("me:hunter2"),
+        encoded("Aladdin:open sesame"),
+        encoded("ops@contoso.example:Pa55w0rd!$").translate(str.maketrans("+/", "-_")),
+        encoded(encoded("user:password")),
+        f"X-Auth={encoded('me:hunter2')}",
     ],
 )
 def test_a_secret_that_is_encoded_is_refused_too(hidden: str) -> None:
@@ -202,6 +208,11 @@ ORDINARY = [
     SMALL.replace("env:EU_WEB", "env:AccountKey"),
     SMALL.replace("prefix: email/", f"prefix: '{'Some-Folder-2026/' * 5}Z/'"),
     SMALL.replace("prefix: email/", "prefix: 'Zm9vYmFyYmF6cXV4cXV1eA/subscriptions/Aa0/Bb1/Cc2/Dd3/'"),
+    SMALL.replace("prefix: email/", f"prefix: '{encoded('web:$PASSWORD')}/{encoded('https://prom.example:9090/a')}'"),
+    SMALL.replace(
+        "prefix: email/", f"prefix: '{encoded('name:')}/{encoded('at 10:30 UTC')}/{encoded('127.0.0.1:9090')}'"
+    ),
+    SMALL.replace("prefix: email/", "prefix: 'CustomerData/Placeholders/horizonsabcd/deadbeefcafe/Backfill2026'"),
     SMALL.replace(
         "{kind: local}", "{kind: command, argv: [q, '--password $PASSWORD', '--user $ME:$PASSWORD']}"
     ).replace("metric: throttled_ratio", "query: q"),
