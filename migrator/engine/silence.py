@@ -17,6 +17,7 @@ from migrator.model.schedule import PlannedWave
 from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
 
+
 @value(frozen=True, slots=True)
 class Silent:
     """One gate that did not answer, when it was asked, and why."""
