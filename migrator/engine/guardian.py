@@ -33,7 +33,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC
-from math import inf
+from math import inf, isfinite
 from typing import Any, Final
 
 from migrator.engine.putting_back import put_back
@@ -146,7 +146,7 @@ class _Post:
                     raise ValueError(f"no such command: {other}")
         except MigrateError as fault:
             return {"ok": False, "id": number, "error": str(fault)}
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TimeoutError, OSError) as fault:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError, OSError) as fault:
             return {"ok": False, "id": number, "error": f"{type(fault).__name__}: {fault}"}
         return {"ok": True, "id": number}
 
@@ -157,6 +157,8 @@ class _Post:
 
     async def _watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
         due = self._clock.monotonic() + deadline_seconds  # before the read: it counts from the engine's request
+        if not isfinite(deadline_seconds):
+            raise ValueError(f"a deadline of {deadline_seconds} seconds never comes")
         if not is_fence_of(fence, before):
             raise ValueError(f"the records of {key} are no fence and its predecessor")
         async with asyncio.timeout(ATTEMPT_SECONDS):

@@ -234,7 +234,7 @@ def credentials() -> Target:
             except MigrateError as fault:
                 said = str(fault)
             else:
-                said = repr(found).replace(found.endpoint, "")
+                said = repr(found).replace(found.endpoint, "").replace(found.account_name, "")  # what an address spells
             assert key[:40] not in said, "the key is repeated"
 
     return Target(

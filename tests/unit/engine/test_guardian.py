@@ -403,9 +403,18 @@ class TestServe:
             json.dumps(
                 {"cmd": "watch", "key": KEY, "before": asdict(FENCE), "fence": asdict(BEFORE), "deadline_seconds": 1}
             ).encode(),
-            json.dumps(
-                {"cmd": "watch", "key": KEY, "before": asdict(BEFORE), "fence": asdict(FENCE), "deadline_seconds": "x"}
-            ).encode(),
+            *(
+                json.dumps(
+                    {
+                        "cmd": "watch",
+                        "key": KEY,
+                        "before": asdict(BEFORE),
+                        "fence": asdict(FENCE),
+                        "deadline_seconds": due,
+                    }
+                ).encode()
+                for due in ("x", float("nan"), float("inf"), 10**400)
+            ),
         ],
     )
     async def test_a_line_it_does_not_understand_is_answered_and_changes_nothing(

@@ -28,6 +28,8 @@ Body = bytes | bytearray | memoryview
 IDLE, HEAD, BODY, DONE = range(4)
 """Where the answer is: none expected, its head comes, its body comes, it is whole."""
 NO_BODY = frozenset({204, 304})
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+"""Say where a body ends, so they stand before it or nowhere."""
 
 
 class Connection(asyncio.Protocol):
@@ -304,8 +306,10 @@ class Connection(asyncio.Protocol):
             raise _Broken
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._state == HEAD:  # else a trailer: nothing of Azure's is said there
+        if self._state == HEAD:
             self._pairs.append((name, value))
+        elif name.lower() in FRAMING:  # a trailer must not say how long a body is (RFC 9110, 6.5.1)
+            raise _Broken
 
     def _read_head(self) -> Headers:
         """The headers by name, once they are all there. How many may come in one piece is bounded by what a read takes."""

@@ -81,6 +81,8 @@ REFUSED = {
     "a header without end": b"HTTP/1.1 200 OK\r\na: " + b"x" * 100_000,
     "a reason without end": b"HTTP/1.1 200 " + b"x" * 100_000,
     "an extension without end": CHUNKED + b"1;" + b"x" * 300_000,
+    "a length in a trailer": CHUNKED + b"5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
+    "an encoding in a trailer": CHUNKED + b"5\r\nhello\r\n0\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
     "trailers without end": CHUNKED + b"1\r\nx\r\n0\r\n" + b"a: b\r\n" * 50_000,
 }
 
