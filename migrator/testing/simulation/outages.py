@@ -8,13 +8,15 @@ set forward stays so: what it wrote down looks young for hours).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from migrator.engine.mover import MAX_CANCELLED_FENCES
 from migrator.engine.world import Outcome
-from migrator.errors import StateError
+from migrator.errors import StateError, StateFull
 from migrator.model.moves import Direction, MoveRecord, MoveState
+from migrator.ports.state_store import AddJournal, Change
 from migrator.testing.simulation.loop import Node
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ AWAY_CHANCE, BUSY_CHANCE, CLOCK_CHANCE = 0.3, 0.25, 0.2
 """Of stories."""
 AWAY_SECONDS = (30.0, 60.0, 200.0)
 BUSY_SECONDS = (0.5, 5.0, 20.0)
+SET_CLOCKS = 2
+"""So often a clock is set, in a story that has such clocks."""
 CLOCK_SECONDS = (-7200.0, -600.0, -40.0, 40.0, 600.0, 1800.0)
 FULL_CHANCE = 0.1
 FULL_SECONDS = (60.0, 200.0)
@@ -34,7 +38,10 @@ APART_SECONDS = 25.0
 BLIPS = (": no answer", ": it is busy", "cannot write the state store", "it vanished")
 """In reasons: what no move may be halted for on its way forward, but after three fences in a row."""
 NOT_THERE = "not there yet"
-"""In reasons: what no fence is begun for, so that not even three in a row are cancelled for it."""
+"""In reasons: what no fence is begun for, so that not even three in a row are cancelled for it. One may be: a customer can begin
+what takes a service hours while the fence waits for leases to end, and others were cancelled for something else before."""
+ONE_OF_SEVERAL = "a fence that was cancelled for what began in it, after others for something else"
+FULL_AT_THE_END = "a store that was full when a run ended"
 
 Stretch = tuple[float, float]
 
@@ -47,6 +54,8 @@ class Outages:
         away, busy = Random(f"{world.seed}/away"), Random(f"{world.seed}/busy store")
         self._waiting: dict[tuple[str, str], int] = {}
         """By engine and move: objects that its last pass found, and the service is not done with."""
+        self._cancelled: dict[str, list[bool]] = {}
+        """By move: was it for such objects that a fence was cancelled? Of all fences."""
         self._away: dict[str, list[Stretch]] = {}
         if away.random() < AWAY_CHANCE:
             for name, wire in world.wires.items():
@@ -58,6 +67,9 @@ class Outages:
         full = Random(f"{world.seed}/full store")
         self._full = self._stretches(full, 1 / 300.0, FULL_SECONDS) if full.random() < FULL_CHANCE else []
         world.reached["world a full store"] += len(self._full)
+        self._has_set_clocks = Random(f"{world.seed}/clocks").random() < CLOCK_CHANCE
+        if self._has_set_clocks:  # a soak does not begin before its switch, by the clock of whoever watches it
+            world.loop.until += SET_CLOCKS * max(CLOCK_SECONDS)
 
     def _stretches(self, chance: Random, rate: float, lengths: tuple[float, ...]) -> list[Stretch]:
         found: list[Stretch] = []
@@ -76,7 +88,7 @@ class Outages:
         if self._busy and _within(self._busy, self._world.loop.virtual_now):
             raise StateError("cannot write the state store simulated: another program keeps it locked")
         if self._is_full():
-            raise StateError("cannot write the state store simulated: database or disk is full")
+            raise StateFull("cannot write the state store simulated: the disk is full")
 
     def _is_full(self) -> bool:
         return bool(self._full) and _within(self._full, self._world.loop.virtual_now)
@@ -84,22 +96,31 @@ class Outages:
     def steps(self, boot: str) -> tuple[tuple[float, float], ...]:
         """When the clock of a machine is set, and by how much."""
         world = self._world
-        if Random(f"{world.seed}/clocks").random() >= CLOCK_CHANCE:
+        if not self._has_set_clocks:
             return ()
         world.reached["world a clock that is set"] += 1
         chance = Random(f"{world.seed}/clocks/{boot}")
-        found = [(chance.uniform(0.0, world.busy_seconds), chance.choice(CLOCK_SECONDS)) for _ in range(2)]
+        found = [(chance.uniform(0.0, world.busy_seconds), chance.choice(CLOCK_SECONDS)) for _ in range(SET_CLOCKS)]
         back = [(world.busy_seconds, -by) for _, by in found if by < 0]
         return (*found, *back)
 
     # What may not come of them.
 
-    def judge_record(self, node: Node, record: MoveRecord) -> None:
-        """A state that is written down."""
-        is_blip = any(words in record.reason for words in BLIPS) and "fences in a row" not in record.reason
-        is_blip = is_blip or NOT_THERE in record.reason
-        if record.state is MoveState.HALTED and record.direction is Direction.FORWARD and is_blip:
-            self._world.oracle.break_("halted-for-a-blip", f"{record.id} is halted: {record.reason}")
+    def judge_record(self, node: Node, record: MoveRecord, changes: Sequence[Change]) -> None:
+        """A state that is written down with ``changes``."""
+        cancelled = self._cancelled.setdefault(str(record.id), [])
+        cancelled += [
+            NOT_THERE in one.entry.text
+            for one in changes
+            if isinstance(one, AddJournal) and (one.entry.kind, one.entry.move) == ("fence-released", record.id)
+        ]
+        if record.state is MoveState.HALTED and record.direction is Direction.FORWARD:
+            is_last_of_fences = "fences in a row" in record.reason
+            is_blip = any(words in record.reason for words in BLIPS) and not is_last_of_fences
+            if NOT_THERE in record.reason and is_last_of_fences and not all(cancelled[-MAX_CANCELLED_FENCES:]):
+                self._world.oracle.excuses.used[ONE_OF_SEVERAL] += 1
+            elif is_blip or NOT_THERE in record.reason:
+                self._world.oracle.break_("halted-for-a-blip", f"{record.id} is halted: {record.reason}")
 
         if record.state is MoveState.FENCING and self._waiting.get((node.name, str(record.id))):
             text = f"{record.id} begins a fence, and its last pass found what no pass can carry over yet"
@@ -114,8 +135,11 @@ class Outages:
         """A run ended by itself."""
         world = self._world
         lock, run = world.state.lock(), f"run-{process.node.name.rpartition('-')[2]}"
-        if lock is not None and lock.run == run and not self._is_full():
-            world.oracle.break_("lock-kept", f"{process.node.name} ended and keeps its lock")
+        if lock is not None and lock.run == run:
+            if self._is_full():
+                world.oracle.excuses.used[FULL_AT_THE_END] += 1
+            else:
+                world.oracle.break_("lock-kept", f"{process.node.name} ended and keeps its lock")
         if command != "apply" or outcome is None or outcome.code not in ("halted", "done"):
             return
         for move in world.state.moves():

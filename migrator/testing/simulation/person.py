@@ -54,8 +54,8 @@ class Operator:
                 await asyncio.sleep(
                     liveness.SILENT_SECONDS
                 )  # the lock of a run that is gone: the next one takes it over
-            elif all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self._world.state.moves()):
-                break
+            elif process.node.alive and self._is_at_rest():
+                break  # one that was killed, by a second signal, left a lock: the next one must be able to take it over
             self._world.oddities.help(self._world.state.moves())
             self._world.troubles.help(self._world.state.moves())
             command = self._advised(command) if process.node.alive else "apply"
@@ -97,6 +97,9 @@ class Operator:
         if any(move.direction is Direction.REVERSE and move.state is not MoveState.REVERSED for move in moves):
             return "rollback"
         return "apply"
+
+    def _is_at_rest(self) -> bool:
+        return all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self._world.state.moves())
 
     def _some(self, *states: MoveState) -> bool:
         return any(move.state in states for move in self._world.state.moves())

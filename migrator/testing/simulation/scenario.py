@@ -239,7 +239,7 @@ class Scenario:
         self.note("committed", node.name, *changes)
         for change in changes:
             if isinstance(change, SaveMove):
-                self.outages.judge_record(node, change.move)
+                self.outages.judge_record(node, change.move, changes)
                 self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
                 self.troubles.damage.saved(change.move)
                 self.steps.saved(change.move)
