@@ -11,6 +11,7 @@ import math
 import os
 from typing import Final
 
+from migrator.kinds import ACCOUNTS
 from migrator.model.schedule import Schedule
 
 ONE_CORE_PER_SECOND: Final = 5_000
@@ -42,7 +43,7 @@ def _cores() -> int:
 
 
 def _copies_per_second(schedule: Schedule, source: str, target: str) -> float:
-    if "local" in (schedule.accounts[source].kind, schedule.accounts[target].kind):
+    if any(ACCOUNTS[schedule.accounts[name].kind].is_embedded for name in (source, target)):
         return 0.0
     budgets = [schedule.budget(name).requests_per_minute for name in (source, target)]
     return min((budget / 60.0 for budget in budgets if budget is not None), default=math.inf)

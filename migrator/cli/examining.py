@@ -26,7 +26,6 @@ from migrator.errors import MigrateError, StateError
 from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
-from migrator.ports.diagnosis import Examinable
 from migrator.ports.state_store import StateStore
 from migrator.standing.situation import assess, next_action, with_routes
 
@@ -129,8 +128,7 @@ async def _ask(schedule: Schedule, name: str) -> AccountFacts:
         async with wiring.accounts(schedule, [name]) as stores:
             store = stores[name]
             facts = replace(facts, endpoint=store.endpoint, asked=datetime.now(UTC))
-            examinable: Examinable = wiring.examinable(store)
-            found = await examinable.examine(datetime.now(UTC))
+            found = await store.examine(datetime.now(UTC))
             facts = replace(facts, examination=found, answered=datetime.now(UTC))
             return replace(facts, containers=frozenset(info.name for info in await store.containers()))
     except MigrateError as fault:

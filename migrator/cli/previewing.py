@@ -29,6 +29,7 @@ from migrator.engine.preview import Preview, preview
 from migrator.errors import FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
 from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.forecast.deadlines import MISSED
+from migrator.kinds import ACCOUNTS
 from migrator.machine.agreement import is_as_left, live_account
 from migrator.machine.liveness import is_alive
 from migrator.machine.states import has_soaked
@@ -127,7 +128,7 @@ def look(
     if waves is None:
         mark = fingerprint(
             schedule.fingerprint,
-            accounts={name: f"{one.kind} {one.endpoint or one.path or ''}" for name, one in schedule.accounts.items()},
+            accounts={name: f"{one.kind} {ACCOUNTS[one.kind].address(one)}" for name, one in schedule.accounts.items()},
             containers=found.containers,
             limits={name: one.requests_per_minute for name, one in schedule.accounts.items()},
             features=found.features,
@@ -184,15 +185,16 @@ async def _routes(schedule: Schedule) -> tuple[RouteDocument | None, list[Findin
     except FindingsError:
         return document, []  # a kind that is not built has its own finding
     except MigrateError as fault:
-        if isinstance(fault, NotFound) and fault.what == "account" and _is_local(schedule):
+        if isinstance(fault, NotFound) and fault.what == "account" and _is_made(schedule):
             return document, []  # apply makes it
         return document, [Finding("error", code, "routes", fault.message, fault.hint)]
     return document, []
 
 
-def _is_local(schedule: Schedule) -> bool:
-    account = schedule.accounts.get(schedule.routing.account or "")
-    return account is not None and account.kind == "local"
+def _is_made(schedule: Schedule) -> bool:
+    """Does apply make the accounts that the routes are kept in?"""
+    names = wiring.needs_account(schedule.routing)
+    return all(ACCOUNTS[schedule.accounts[name].kind].will_be_made(schedule.accounts[name]) for name in names)
 
 
 def routes_as_left(schedule: Schedule, store: StateStore, moves: Sequence[PlannedMove]) -> bool:

@@ -17,6 +17,7 @@ from migrator.cli import wiring
 from migrator.cli.previewing import require_free
 from migrator.cli.settings import Settings
 from migrator.errors import UsageError
+from migrator.kinds import ACCOUNTS
 from migrator.machine.agreement import live_account
 from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule
@@ -77,7 +78,7 @@ async def fill_sources(schedule: Schedule, *, objects: int, tell: Callable[[Fill
     sources = {move.source for move in schedule.moves}
     async with wiring.accounts(schedule, sources, create=sources) as stores:
         for name, store in stores.items():
-            _refuse_real_account(name, store, is_local=schedule.accounts[name].kind == "local")
+            _refuse_real_account(name, store, is_local=ACCOUNTS[schedule.accounts[name].kind].is_embedded)
         for move in schedule.moves:
             seed = zlib.crc32(str(move.id).encode())
             tally = await fill(stores[move.source], move.area, objects=objects, seed=seed)

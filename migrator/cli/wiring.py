@@ -1,6 +1,6 @@
-"""The only file that chooses adapters: from names in a plan to things that do I/O.
+"""From a plan to things that do I/O: what ``migrator.kinds`` opens, and the doors that a plan does not choose.
 
-Decides which implementation stands behind each port and where the state store is. Leaves their behaviour to the adapters.
+Decides where the state store is, what may be made, and which doors a command needs. Leaves their behaviour to the adapters.
 Rule: every import of an adapter is inside a function, so that a command pays only for what it uses.
 """
 
@@ -20,7 +20,8 @@ from migrator.adapters.own_processes import command, environment
 from migrator.cli import calls
 from migrator.cli.crew import beginners, workers_for
 from migrator.cli.guard_post import Post, written
-from migrator.errors import CloudError, FindingsError
+from migrator.errors import CloudError
+from migrator.kinds import ACCOUNTS, METRICS, ROUTING
 from migrator.machine.states import is_before_copy
 from migrator.model.addresses import shown
 from migrator.model.moves import MoveRecord
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from migrator.engine.guarding import Guardian
     from migrator.engine.world import World
     from migrator.ports.clock import Clock
-    from migrator.ports.diagnosis import Examinable
     from migrator.ports.executor import Executor
+    from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
     from migrator.ports.object_store import ObjectStore, Operation
     from migrator.ports.reporter import Reporter
@@ -91,45 +92,30 @@ def stored_plans(url: str) -> Sequence[str]:
     return names(url)
 
 
-def open_account(account: Account, cloud: Mapping[str, str], *, create: bool = False) -> ObjectStore:
-    """One account of the plan. Nothing is sent yet. ``create``: the first request makes a local account that is missing;
+def open_account(account: Account, cloud: Mapping[str, str], *, create: bool = False) -> AccountStore:
+    """One account of the plan. Nothing is sent yet. ``create``: the first request makes an embedded account that is missing;
     never for a source, whose missing file would look like an account without data."""
-    if account.kind == "local":
-        from migrator.adapters.local import LocalStore
-
-        return LocalStore(account.name, Path(account.path or ""), create=create, caller="engine")
-    from migrator.adapters.azure import open_store
-
-    return open_store(account, environ=os.environ, cloud=cloud)
+    return ACCOUNTS[account.kind].open(account, environ=os.environ, cloud=cloud, may_make=lambda: create)
 
 
 def open_router(routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
-    """The router of the plan; ``stores`` must hold the account of a blob document."""
-    from migrator.adapters.routing import FileRouter, StoreRouter
-
-    if routing.kind == "file":
-        return FileRouter(routing.path or "")
-    if routing.kind == "blob":
-        return StoreRouter(stores[routing.account or ""], routing.container or "", routing.name or "")
-    raise FindingsError(
-        f"cannot keep the routes in {routing.kind}: this version knows only file and blob",
-        hint="use `routing: {kind: file, ...}` or `{kind: blob, ...}`",
-    )
+    """The router of the plan; ``stores`` must hold what ``needs_account`` names."""
+    return ROUTING[routing.kind].open(routing, stores)
 
 
 def needs_account(routing: Routing) -> frozenset[str]:
     """The accounts that the router itself needs."""
-    return frozenset({routing.account}) if routing.kind == "blob" and routing.account else frozenset()
+    return ROUTING[routing.kind].accounts(routing)
 
 
 @asynccontextmanager
 async def accounts(
     schedule: Schedule, names: Iterable[str], *, create: Container[str] = ()
-) -> AsyncIterator[dict[str, ObjectStore]]:
+) -> AsyncIterator[dict[str, AccountStore]]:
     """These accounts of the plan, open; they are closed at the end, whatever happened. ``create`` names those that may be
     made if they are local."""
     async with AsyncExitStack() as stack:
-        stores: dict[str, ObjectStore] = {}
+        stores: dict[str, AccountStore] = {}
         for name in sorted(set(names)):
             stores[name] = open_account(schedule.accounts[name], schedule.cloud, create=name in create)
             stack.push_async_callback(stores[name].close)
@@ -242,11 +228,6 @@ class Silent:
     def progress(self, move: str, **figures: Any) -> None: ...
 
 
-def examinable(store: ObjectStore) -> Examinable:
-    """The same account, as a doctor asks it: every adapter of ours answers."""
-    return store  # type: ignore[return-value]
-
-
 def place_of_state(url: str) -> str:
     """Where the state store is, for people: a file's absolute path, else its URL without a password."""
     scheme, slashes, path = url.partition("///")
@@ -263,8 +244,8 @@ async def entra_names(schedule: Schedule) -> tuple[str, ...]:
     """
     from migrator.adapters.azure.credentials import DEFAULT_AUDIENCE, bearer_token, names_in, open_token_source
 
-    references = (one.credential for one in schedule.accounts.values() if one.kind == "azure")
-    reference = next((one for one in references if not one.startswith("env:")), "default")
+    references = (ACCOUNTS[one.kind].entra_credential(one) for one in schedule.accounts.values())
+    reference = next((one for one in references if one is not None), "default")
     source = open_token_source(reference, what="this approval", cloud=schedule.cloud)
     try:
         return names_in(await bearer_token(source, DEFAULT_AUDIENCE, what="this approval"))
@@ -337,9 +318,7 @@ def paced(stores: Mapping[str, ObjectStore], schedule: Schedule, clock: Clock) -
 
 def open_metrics(metric: Metric, schedule: Schedule) -> MetricSource:
     """One metric source of the plan. Nothing is sent yet."""
-    from migrator.adapters.metrics import open_source
-
-    return open_source(metric, schedule.accounts, environ=os.environ, cloud=schedule.cloud)
+    return METRICS[metric.kind].open(metric, schedule.accounts, environ=os.environ, cloud=schedule.cloud)
 
 
 def _collect_seldom() -> None:

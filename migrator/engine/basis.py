@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migrator.errors import PlanError
+from migrator.kinds import ACCOUNTS, ROUTING
 from migrator.model.schedule import Account, PlannedMove, Routing, Schedule
 
 
@@ -43,14 +44,11 @@ def require_same(move: PlannedMove, known: Mapping[str, Any], planned: Mapping[s
 
 
 def _place(account: Account) -> str:
-    return account.path or "" if account.kind == "local" else (account.endpoint or "").rstrip("/")
+    return ACCOUNTS[account.kind].address(account)
 
 
 def _routes(routing: Routing, accounts: Mapping[str, Account]) -> str:
-    if routing.kind == "blob":
-        account = accounts.get(routing.account or "")
-        return f"{_place(account) if account else routing.account}/{routing.container}/{routing.name}"
-    return f"{routing.kind}:{routing.path or routing.endpoint or ' '.join(routing.argv)}"
+    return ROUTING[routing.kind].place(routing, lambda name: _place(accounts[name]) if name in accounts else name)
 
 
 def _shown(value: Any) -> str:

@@ -17,10 +17,11 @@ from migrator.model.values import value
 
 @value(frozen=True, slots=True)
 class Account:
-    """``credential`` is a reference (``default``, ``cli``, ``managed-identity[:id]``, ``env:NAME``), never a secret."""
+    """``credential`` is a reference (``default``, ``cli``, ``managed-identity[:id]``, ``env:NAME``), never a secret. ``kind``:
+    one of ``migrator.kinds``; ``options``: the keys of its kind that have no field here."""
 
     name: str
-    kind: Literal["azure", "local"]
+    kind: str
     endpoint: str | None = None
     path: str | None = None
     credential: str = "default"
@@ -31,6 +32,14 @@ class Account:
     location: str | None = None
     requests_per_minute: float | None = None
     provision: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def said(self, key: str) -> Any:
+        """What the plan says under ``key``, or None."""
+        return getattr(self, key) if key in _OF_ACCOUNT else self.options.get(key)
+
+
+_OF_ACCOUNT = frozenset(Account.__annotations__)
 
 
 @value(frozen=True, slots=True)
@@ -159,7 +168,9 @@ class PlannedWave:
 
 @value(frozen=True, slots=True)
 class Routing:
-    kind: Literal["file", "blob", "app-configuration", "command"]
+    """``kind``: one of ``migrator.kinds``; ``options``: the keys of its kind that have no field here."""
+
+    kind: str
     path: str | None = None
     account: str | None = None
     container: str | None = None
@@ -171,6 +182,7 @@ class Routing:
     ttl_seconds: float = 30.0
     max_write_seconds: float = 60.0
     clock_margin_seconds: float = 5.0
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def drain_seconds(self) -> float:
@@ -194,7 +206,7 @@ POLICY_PROPAGATION_SECONDS = 30.0
 @value(frozen=True, slots=True)
 class Metric:
     name: str
-    kind: Literal["azure-monitor", "prometheus", "local", "command"]
+    kind: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

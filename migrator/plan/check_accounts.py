@@ -6,38 +6,21 @@ Leaves secrets to ``secrets``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from os.path import realpath
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from migrator.model.addresses import blob_endpoint_of, place_of, surplus_path
+from migrator.kinds import ACCOUNTS, METRICS, ROUTING
+from migrator.kinds.registry import Registry
+from migrator.model.addresses import blob_endpoint_of
 from migrator.model.hosts import KNOWN, LOOPBACK, Hosts
 from migrator.model.names import Selector
 from migrator.plan.compile import account_values
 from migrator.plan.report import Report
 from migrator.plan.schema import Document, Part
 from migrator.plan.tree import Path
+from migrator.ports.kinds import Kind, Slip
 
-ROUTING_KEYS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "file": (("path",), ()),
-    "blob": (("account", "container", "name"), ()),
-    "app-configuration": (("endpoint",), ("credential", "name")),
-    "command": (("argv",), ()),
-}
-"""Kind -> the keys it needs, and those it may have; ``kind``, ``ttl`` and ``hosts`` aside."""
 _SUBSTITUTED: Final = re.compile(r"\$\{\w+\}|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|^~(?=/|$)")
-_OF_LOCAL: Final = ("path",)
-_OF_AZURE: Final = (
-    "endpoint",
-    "credential",
-    "tenant",
-    "api_version",
-    "subscription",
-    "resource_group",
-    "location",
-    "provision",
-)
-_OF_PROVISION: Final = ("subscription", "resource_group", "location")
 
 
 def check_accounts(report: Report) -> None:
@@ -54,70 +37,67 @@ def check_accounts(report: Report) -> None:
 
 
 def keys_of_kind(
-    report: Report,
-    path: tuple[str | int, ...],
-    part: Part,
-    kinds: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]],
+    report: Report, path: Path, part: Part, kind: Kind, all_keys: Collection[str], values: Mapping[str, Any], what: str
 ) -> None:
-    """Hold a part with a ``kind`` to the keys of that kind."""
-    kind: str = part.kind  # type: ignore[attr-defined]
-    needed, allowed = kinds[kind]
-    of_a_kind = {key for needs, mays in kinds.values() for key in (*needs, *mays)}
-    for key in needed:
-        if getattr(part, key) is None:
-            report.fault(path, f"{path[-1]} lacks the key {key}, which kind {kind} needs", at_key=True)
-    for key in part.model_fields_set & of_a_kind - {*needed, *allowed}:
-        report.fault((*path, key), f"the key {key} is not one of kind {kind}", at_key=True)
+    """Hold a part to the keys of its kind.
+
+    Args:
+        all_keys: of all kinds that such a part may have.
+        values: the part's, defaults from elsewhere among them.
+        what: the part, at the beginning of a sentence.
+    """
+    for key, one in kind.keys.items():
+        if one.is_needed and values[key] is None:
+            report.fault(path, f"{what} lacks the key {key}, which kind {kind.name} needs", at_key=True)
+    for key in part.model_fields_set & set(all_keys) - kind.keys.keys():
+        report.fault((*path, key), f"the key {key} is not one of kind {kind.name}", at_key=True)
+
+
+def tell(report: Report, path: Path, part: Part, slips: Iterable[Slip]) -> None:
+    """What a kind found wrong with a part, at the key it is about where the part itself has that key."""
+    for slip in slips:
+        if slip.key is not None and slip.key in part.model_fields_set:
+            report.fault((*path, slip.key), slip.text, at_key=slip.at_key)
+        else:
+            report.fault(path, slip.text, at_key=True)
 
 
 def _account(report: Report, name: str) -> None:
-    path = ("accounts", name)
-    part = report.document.accounts[name]
+    path, part = ("accounts", name), report.document.accounts[name]
     values = account_values(name, report.document)
-    kind, foreign = values["kind"], _OF_LOCAL if values["kind"] == "azure" else _OF_AZURE
-    needed = "endpoint" if kind == "azure" else "path"
-    if values[needed] is None:
-        report.fault(path, f"account {name} lacks the key {needed}, which kind {kind} needs", at_key=True)
-    for key in part.model_fields_set & set(foreign):
-        report.fault((*path, key), f"the key {key} is not one of kind {kind}", at_key=True)
-    if part.endpoint is not None:
-        _endpoint(report, name, part.endpoint)
-    lacking = [key for key in _OF_PROVISION if values[key] is None]
-    if kind == "azure" and values["provision"] is not None and lacking:
-        where = (*path, "provision") if part.provision is not None else path
-        report.fault(
-            where, f"to create account {name}, `provision` needs {' and '.join(lacking)} beside it", at_key=True
-        )
+    kind = ACCOUNTS[values["kind"]]
+    keys_of_kind(report, path, part, kind, ACCOUNTS.keys, values, f"account {name}")
+    tell(report, path, part, kind.slips(name, values))
 
 
 def _same_place(report: Report) -> None:
-    seen: dict[str, str] = {}
-    for name, part in report.document.accounts.items():
-        key = "path" if part.path is not None else "endpoint"
-        place = realpath(part.path) if part.path is not None else place_of(part.endpoint or "")
-        if place and (first := seen.setdefault(place, name)) != name:
+    seen: dict[tuple[str, str], str] = {}
+    for name in report.document.accounts:
+        values = account_values(name, report.document)
+        key, place = ACCOUNTS[values["kind"]].spot(values) or ("", "")
+        if place and (first := seen.setdefault((key, place), name)) != name:
             report.fault(("accounts", name, key), f"account {name} is the same as account {first}: name it once")
 
 
 def _files(report: Report) -> None:
     """Paths are taken as they stand, and a shell's variables look as if they were not."""
     document = report.document
-    paths: list[tuple[Path, str | None]] = [(("routing", "path"), document.routing.path), (("state",), document.state)]
-    paths += [(("accounts", name, "path"), part.path) for name, part in document.accounts.items()]
-    paths += [(("metrics", name, "ca_file"), part.ca_file) for name, part in document.metrics.items()]
-    paths.append((("cloud", "ca_file"), document.cloud.ca_file))
+    paths: list[tuple[Path, str | None]] = [
+        (("state",), document.state),
+        (("cloud", "ca_file"), document.cloud.ca_file),
+    ]
+    paths += _paths(("routing",), document.routing, ROUTING)
+    for name, account in document.accounts.items():
+        paths += _paths(("accounts", name), account, ACCOUNTS)
+    for name, metric in document.metrics.items():
+        paths += _paths(("metrics", name), metric, METRICS)
     for path, text in paths:
         if text is not None and (found := _SUBSTITUTED.search(text)):
             report.warn(path, f"nothing is substituted here: {found[0]} is part of the name")
 
 
-def _endpoint(report: Report, name: str, endpoint: str) -> None:
-    """The blob endpoint of an account, and nothing behind it."""
-    path = ("accounts", name, "endpoint")
-    if (meant := blob_endpoint_of(endpoint)) is not None:
-        report.fault(path, f"this is not a blob endpoint that can be written: write {meant}")
-    elif surplus_path(endpoint):
-        report.fault(path, "an endpoint ends with the account: containers and prefixes stand under `areas`")
+def _paths(path: Path, part: Part, kinds: Registry[Any]) -> list[tuple[Path, str | None]]:
+    return [((*path, name), getattr(part, name)) for name, key in kinds.keys.items() if key.form == "path"]
 
 
 def _hosts(report: Report) -> None:
@@ -132,25 +112,26 @@ def _hosts(report: Report) -> None:
             report.fault(("routing", "hosts", index), str(fault))
     trusted = Hosts.of((*KNOWN, *LOOPBACK, *named))
     for name, part in report.document.accounts.items():
-        why = None if part.endpoint is None else trusted.objection(name, part.endpoint)
-        if why is not None and blob_endpoint_of(part.endpoint or "") is None:
+        endpoint = part.model_dump()["endpoint"]
+        why = None if endpoint is None else trusted.objection(name, endpoint)
+        if why is not None and blob_endpoint_of(endpoint) is None:
             text = f"account {name} is at none of Azure's blob services: {why}; if it is yours, name it under `routing.hosts`"
             report.fault(("accounts", name, "endpoint"), text)
 
 
 def _routing(report: Report) -> None:
     document, part = report.document, report.document.routing
-    keys_of_kind(report, ("routing",), part, ROUTING_KEYS)
-    if part.account is not None:
-        report.refer(("routing", "account"), part.account, "accounts")
-    if part.container is None:
+    values = part.model_dump()
+    keys_of_kind(report, ("routing",), part, ROUTING[part.kind], ROUTING.keys, values, "routing")
+    account, container, blob = values["account"], values["container"], values["name"]
+    if account is not None:
+        report.refer(("routing", "account"), account, "accounts")
+    if container is None:
         return
-    if Selector(part.container).is_glob:
+    if Selector(container).is_glob:
         report.fault(("routing", "container"), "one container is wanted here, not a glob")
-    for area, name in _moved_from(document, part.account):
-        if any(
-            Selector(c.name, c.prefix).takes(part.container, part.name or "") for c in document.areas[area].containers
-        ):
+    for area, name in _moved_from(document, account):
+        if any(Selector(c.name, c.prefix).takes(container, blob or "") for c in document.areas[area].containers):
             text = f"the route document would lie in area {area}, which moves from or to account {name}: use another container"
             report.fault(("routing", "container"), text)
 
@@ -168,7 +149,7 @@ def _moved_from(document: Document, account: str | None) -> list[tuple[str, str]
 
 
 def _unused(report: Report) -> None:
-    used: set[Any] = {report.document.routing.account}
+    used: set[Any] = {report.document.routing.model_dump()["account"]}
     for region in report.document.regions.values():
         used |= {region.source, *region.targets.values()}
     if report.is_partial(("regions",)) or report.is_partial(("routing",)):

@@ -6,40 +6,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from migrator.kinds import METRICS
 from migrator.model.values import value
-from migrator.plan.check_accounts import keys_of_kind
+from migrator.plan.check_accounts import keys_of_kind, tell
 from migrator.plan.check_bounds import pointless
 from migrator.plan.check_waves import planned
 from migrator.plan.compile import account_values
 from migrator.plan.report import Report
-from migrator.plan.schema import GatePart, MetricPart
+from migrator.plan.schema import GatePart, NotifyPart
 from migrator.plan.tree import Path
+from migrator.ports.kinds import MetricKind
 
-METRIC_KEYS: Final = {
-    "azure-monitor": ((), ("credential", "timeout")),
-    "prometheus": (("url",), ("credential", "env", "timeout", "ca_file", "mode")),
-    "local": ((), ()),
-    "command": (("argv",), ("env", "timeout")),
-}
-OWN_VARIABLES: Final = "MIGRATE_METRICS_"
-"""What the names of variables begin with that a source of figures may have without being named twice: a plan may send what
-is in them to the server that it names."""
-NOTIFY_KEYS: Final = {"webhook": (("url",), ()), "command": (("argv",), ())}
-LOCAL_METRICS: Final = frozenset(
-    {
-        "requests_per_minute",
-        "throttled_ratio",
-        "error_ratio",
-        "e2e_latency_ms",
-        "availability_percent",
-        "ingress",
-        "egress",
-    }
-)
-"""What an embedded account counts."""
-_FIGURES: Final = {"local": "local figures", "azure-monitor": "Azure Monitor's figures"}
-SHORTEST_AZURE_WINDOW_SECONDS: Final = 60.0
-"""Azure Monitor's points are minutes."""
+NOTIFY_KEYS: Final = {"webhook": "url", "command": "argv"}
+"""Kind -> the key that it needs and no other has."""
 MAX_SAID: Final = 20
 """Accounts named for one gate of one wave."""
 SUBSTITUTIONS: Final = ("$region", "$area", "$account")
@@ -47,13 +26,11 @@ SUBSTITUTIONS: Final = ("$region", "$area", "$account")
 
 def check_gates(report: Report) -> None:
     for name, metric in report.document.metrics.items():
-        keys_of_kind(report, ("metrics", name), metric, METRIC_KEYS)
-        if metric.kind == "azure-monitor" and (metric.credential or "").startswith("env:"):
-            text = "Azure Monitor takes no key or signature: write default, cli or managed-identity"
-            report.fault(("metrics", name, "credential"), text)
-        _variable(report, ("metrics", name, "credential"), metric)
+        path, kind, values = ("metrics", name), METRICS[metric.kind], metric.model_dump()
+        keys_of_kind(report, path, metric, kind, METRICS.keys, values, name)
+        tell(report, path, metric, kind.slips(values))
     for index, notify in enumerate(report.document.notify):
-        keys_of_kind(report, ("notify", index), notify, NOTIFY_KEYS)
+        _notify(report, ("notify", index), notify)
     for name, gate in report.document.gates.items():
         _question(report, ("gates", name), gate)
         if not report.is_partial(("gates", name)):
@@ -66,17 +43,12 @@ def check_gates(report: Report) -> None:
     _sources(report)
 
 
-def _variable(report: Report, path: Path, metric: MetricPart) -> None:
-    """A plan must not send a variable of another purpose to a server of its choice."""
-    reference = metric.credential or ""
-    variable = reference.removeprefix("env:")
-    is_named = variable.startswith(OWN_VARIABLES) or variable in metric.env
-    if metric.kind == "prometheus" and variable != reference and not is_named:
-        text = (
-            f"a source of figures gets variables whose names begin with {OWN_VARIABLES}: rename {variable}, or name it once"
-            " more under the source's `env`"
-        )
-        report.fault(path, text)
+def _notify(report: Report, path: Path, part: NotifyPart) -> None:
+    needed = NOTIFY_KEYS[part.kind]
+    if getattr(part, needed) is None:
+        report.fault(path, f"{path[-1]} lacks the key {needed}, which kind {part.kind} needs", at_key=True)
+    for key in part.model_fields_set & set(NOTIFY_KEYS.values()) - {needed}:
+        report.fault((*path, key), f"the key {key} is not one of kind {part.kind}", at_key=True)
 
 
 def _question(report: Report, path: Path, gate: GatePart) -> None:
@@ -85,14 +57,12 @@ def _question(report: Report, path: Path, gate: GatePart) -> None:
         report.fault(path, f"gate {path[-1]} needs one of metric and query, and not both", at_key=True)
         return
     source = report.document.metrics.get(gate.source) if known else None
-    if source and source.kind in ("azure-monitor", "local") and gate.query is not None:
-        report.fault((*path, "query"), f"a source of kind {source.kind} takes a metric, not a query", at_key=True)
-    if source and source.kind in ("prometheus", "command") and gate.metric is not None:
-        report.fault((*path, "metric"), f"a source of kind {source.kind} takes a query, not a metric", at_key=True)
-    if source and source.kind == "local" and gate.metric is not None and gate.metric not in LOCAL_METRICS:
-        report.fault((*path, "metric"), f"embedded accounts do not count {gate.metric}")
-    if source and source.kind == "azure-monitor" and gate.window < SHORTEST_AZURE_WINDOW_SECONDS:
-        report.fault((*path, "window"), "Azure Monitor tells whole minutes: the window must be 1m or longer")
+    if source:
+        kind, other = METRICS[source.kind], "query" if gate.query is not None else "metric"
+        if kind.asks != other:
+            text = f"a source of kind {kind.name} takes a {kind.asks}, not a {other}"
+            report.fault((*path, other), text, at_key=True)
+        tell(report, path, gate, kind.gate_slips(gate.metric, gate.window))
     for word in re.findall(r"\$[A-Za-z_]\w*", gate.query or ""):
         if word not in SUBSTITUTIONS:
             report.fault((*path, "query"), f"{word} stands for nothing: there are {', '.join(SUBSTITUTIONS)}")
@@ -181,15 +151,15 @@ def _sources(report: Report) -> None:
             source = document.metrics.get(gate.source) if gate else None
             if gate is None or source is None:
                 continue
-            asked = (source.kind, gate.account, gate.relative_to is not None)
+            kind, asked = METRICS[source.kind], (source.kind, gate.account, gate.relative_to is not None)
             if asked not in known:
                 both = sides[gate.account] | (sides["source"] if gate.relative_to else set())
-                known[asked] = _unable(source.kind, {one: values[one] for one in sorted(both)})
+                known[asked] = _unable(kind, {one: values[one] for one in sorted(both)})
             for account, why in known[asked].never:
-                text = f"gate {name} asks {_FIGURES[source.kind]} of account {account}, {why}"
+                text = f"gate {name} asks {kind.figures} of account {account}, {why}"
                 report.fault(("waves", position, "gates", index), text)
             for account, words in known[asked].lacking:
-                text = f"gate {name} asks Azure Monitor of account {account}, whose {words} the plan does not say"
+                text = f"gate {name} asks {kind.title} of account {account}, whose {words} the plan does not say"
                 report.warn(("waves", position, "gates", index), text)
 
 
@@ -206,15 +176,6 @@ def _sides(report: Report) -> dict[int, dict[str, set[str]]]:
     return found
 
 
-def _cannot_tell(kind: str, account: Mapping[str, Any]) -> str | None:
-    """Local figures come from the account's own file, Azure Monitor's from its resource."""
-    if kind == "local" and account["kind"] != "local":
-        return "which is not an embedded account"
-    if kind == "azure-monitor" and account["kind"] != "azure":
-        return "which is an embedded account"
-    return None
-
-
 @value(frozen=True, slots=True)
 class _Unable:
     """Accounts of which a kind of source cannot tell, and why; and those of which the plan says too little. The second
@@ -224,13 +185,11 @@ class _Unable:
     lacking: tuple[tuple[str, str], ...]
 
 
-def _unable(kind: str, accounts: Mapping[str, Mapping[str, Any]]) -> _Unable:
-    never = [(name, why) for name, values in accounts.items() if (why := _cannot_tell(kind, values))]
-    lacking = []
-    if kind == "azure-monitor":
-        wrong = {name for name, _ in never}
-        for name, values in accounts.items():
-            missing = [key for key in ("subscription", "resource_group", "location") if not values[key]]
-            if missing and name not in wrong:
-                lacking.append((name, " and ".join(missing)))
+def _unable(kind: MetricKind, accounts: Mapping[str, Mapping[str, Any]]) -> _Unable:
+    never = [(name, why) for name, values in accounts.items() if (why := kind.cannot_tell(values["kind"]))]
+    wrong, lacking = {name for name, _ in never}, []
+    for name, values in accounts.items():
+        missing = [key for key in kind.account_keys if not values[key]]
+        if missing and name not in wrong:
+            lacking.append((name, " and ".join(missing)))
     return _Unable(tuple(never[:MAX_SAID]), tuple(lacking[:MAX_SAID]))

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
+from functools import cache
 from typing import Any
 
+from migrator.kinds import ACCOUNTS, METRICS, ROUTING
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.schedule import (
     Account,
@@ -37,12 +39,14 @@ from migrator.plan.schema import (
     CutoverPart,
     Document,
     GatePart,
+    MetricPart,
     MovesPart,
     RegionPart,
     VerifyPart,
     WaveCutoverPart,
     WavePart,
 )
+from migrator.ports.kinds import Kind
 
 
 def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built: tuple[str, ...] = ()) -> Schedule:
@@ -58,10 +62,7 @@ def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built:
     }
     accounts = {name: _account(name, document) for name in document.accounts}
     gates = {name: _gate(name, part) for name, part in document.gates.items()}
-    metrics = {
-        name: Metric(name, part.kind, part.model_dump(exclude={"kind"}, exclude_none=True))
-        for name, part in document.metrics.items()
-    }
+    metrics = {name: _metric(name, part) for name, part in document.metrics.items()}
     routing = routing_of(document)
     digests = {name: digest([[one.container, one.prefix] for one in area.selectors]) for name, area in areas.items()}
     waves = tuple(
@@ -118,7 +119,30 @@ def account_values(name: str, document: Document) -> dict[str, Any]:
 
 
 def _account(name: str, document: Document) -> Account:
-    return Account(name, **account_values(name, document))
+    values = account_values(name, document)
+    options = _options(Account, values, ACCOUNTS[values["kind"]])
+    return Account(name, **{key: one for key, one in values.items() if key in _fields(Account)}, options=options)
+
+
+def _options(part: type, values: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """What is said under those keys of its kind that ``part`` has no field for."""
+    known = _fields(part)
+    return {key: values[key] for key in kind.keys if key not in known and values[key] is not None}
+
+
+@cache
+def _fields(part: Any) -> frozenset[str]:
+    return frozenset(one.name for one in fields(part))
+
+
+def _metric(name: str, part: MetricPart) -> Metric:
+    values = part.model_dump(exclude={"kind"}, exclude_none=True)
+    own = METRICS[part.kind].keys
+    return Metric(name, part.kind, {key: one for key, one in values.items() if key in own or key in _IN_EVERY_METRIC})
+
+
+_IN_EVERY_METRIC = frozenset({"env"})
+"""Set or not, of this kind or not: approvals that were given are bound to it."""
 
 
 def _budget(part: AccountBudgetPart, default: Budget | None = None) -> Budget:
@@ -144,9 +168,11 @@ def _gate(name: str, part: GatePart) -> Gate:
 
 def routing_of(document: Document) -> Routing:
     part = document.routing
+    values = part.model_dump(exclude={"ttl", "argv", "hosts"})
     return Routing(
-        **part.model_dump(exclude={"ttl", "argv", "hosts"}),
-        argv=tuple(part.argv or ()),
+        **{key: one for key, one in values.items() if key in _fields(Routing)},
+        options=_options(Routing, values, ROUTING[part.kind]),
+        argv=tuple(part.model_dump().get("argv") or ()),
         hosts=tuple(part.hosts or ()),
         ttl_seconds=part.ttl,
         max_write_seconds=document.cutover.max_write,
@@ -244,11 +270,19 @@ def _with_fingerprint(
         "wave": asdict(replace(wave, moves=())),
         "moves": [asdict(replace(move, area=_NO_AREA)) for move in wave.moves],
         "areas": {move.area.name: areas[move.area.name] for move in wave.moves},
-        "accounts": {name: asdict(accounts[name]) for name in names},
+        "accounts": {name: _bound(accounts[name]) for name in names},
         "metrics": {gate.source: asdict(metrics[gate.source]) for gate in wave.gates},
-        "routing": asdict(routing),
+        "routing": _bound(routing),
     }
     return replace(wave, fingerprint=digest(body))
+
+
+def _bound(part: Account | Routing) -> dict[str, Any]:
+    """Its values. Without options of its kind they are what they were before there were any, and so are approvals."""
+    values = asdict(part)
+    if not part.options:
+        del values["options"]
+    return values
 
 
 _NO_AREA = Area("", ())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from migrator.kinds import ROUTING
 from migrator.model.values import value
 from migrator.plan.tree import Fault, Mark, Path, Scalar, Tree
 
@@ -17,7 +18,7 @@ ANY: Final[frozenset[str]] = frozenset()
 NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
     "defaults.account.provision": ANY,
     "accounts.*.provision": ANY,
-    "routing.kind": frozenset({"app-configuration", "command"}),
+    "routing.kind": frozenset(kind.name for kind in ROUTING if not kind.is_built),
     "notify": ANY,
     "retire": ANY,
     "cloud.resource_manager": ANY,

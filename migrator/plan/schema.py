@@ -2,21 +2,24 @@
 
 Decides what may stand where. Leaves what belongs together (names that refer to names, keys of one kind only) to
 ``check``. Rule: the models are the only list of keys; the JSON Schema, the hints of "did you mean" and the compiled
-schedule come from them. A key is required only if nothing sensible can stand in for it.
+schedule come from them. Accounts, routing and metrics get the keys of all kinds that are registered (``migrator.kinds``) when
+the models are asked for (``document_model``). A key is required only if nothing sensible can stand in for it.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 
+from migrator.kinds import ACCOUNTS, METRICS, ROUTING
 from migrator.plan.fields import (
     Bound,
     ClockTime,
     Container,
     Count,
-    Credential,
     Duration,
     Flag,
     Instant,
@@ -33,7 +36,6 @@ from migrator.plan.fields import (
     Text,
     Timezone,
     Url,
-    Variable,
     Webhook,
     Whole,
     read_approval,
@@ -42,6 +44,8 @@ from migrator.plan.fields import (
     read_days,
     read_many,
 )
+from migrator.plan.forms import Words, fields_of
+from migrator.ports.kinds import Kind
 
 MetricName = Literal[
     "requests_per_minute",
@@ -66,7 +70,6 @@ _APPROVAL: Final = {
         },
     ]
 }
-Words = Annotated[list[Text], Field(min_length=1)]
 
 
 class Part(BaseModel):
@@ -75,25 +78,18 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, hide_input_in_errors=True)
 
 
+P = TypeVar("P", bound=Part)
+
+
 class AccountDefaultsPart(Part):
     """What an account has unless it says else."""
 
-    kind: Literal["azure", "local"] = "azure"
-    credential: Credential = Field(default="default", description="a reference, never a secret")
-    tenant: Text | None = None
-    api_version: Text | None = None
-    subscription: Text | None = None
-    resource_group: Text | None = None
-    location: Text | None = None
+    kind: str = "azure"
     requests_per_minute: Rate | None = Field(default=None, description="the account's limit, for the capacity check")
-    provision: dict[Name, Any] | None = Field(default=None, description="create the account if it is not there")
 
 
 class AccountPart(AccountDefaultsPart):
     """One storage account."""
-
-    endpoint: Url | None = Field(default=None, description="azure: the blob endpoint")
-    path: Text | None = Field(default=None, description="local: the SQLite file, from the working directory")
 
 
 class DefaultsPart(Part):
@@ -153,14 +149,7 @@ class RegionPart(Part):
 class RoutingPart(Part):
     """Where the route document is kept."""
 
-    kind: Literal["file", "blob", "app-configuration", "command"]
-    path: Text | None = None
-    account: Text | None = None
-    container: Container | None = None
-    name: Text | None = None
-    endpoint: Url | None = None
-    credential: Credential | None = None
-    argv: Words | None = None
+    kind: str
     ttl: ShortDuration = Field(default=30.0, description="how long clients may go on without a refresh")
     hosts: Words | None = Field(
         default=None, description="hosts of accounts beside Azure's own, such as *.blob.example.org"
@@ -245,18 +234,7 @@ class GatePart(Part):
 class MetricPart(Part):
     """A source of figures for gates."""
 
-    kind: Literal["azure-monitor", "prometheus", "local", "command"]
-    url: Url | None = None
-    argv: Words | None = None
-    credential: Credential | None = None
-    env: list[Variable] = Field(
-        default_factory=list,
-        description="command: variables that it gets beside PATH, HOME, LANG and TZ; prometheus: a variable of the credential"
-        " whose name does not begin with MIGRATE_METRICS_",
-    )
-    timeout: LongDuration | None = None
-    ca_file: Text | None = Field(default=None, description="certificates to trust instead of the system's")
-    mode: Literal["range", "instant"] | None = Field(default=None, description="prometheus: how a query is evaluated")
+    kind: str
 
 
 class MovesPart(Part):
@@ -378,3 +356,38 @@ class Document(Part):
     containers: ContainersPart = ContainersPart()
     prices: PricesPart | None = None
     retire: RetirePart | None = None
+
+
+def document_model() -> type[Document]:
+    """``Document`` with the keys of all kinds that are registered now."""
+    return _model(ACCOUNTS.all, ROUTING.all, METRICS.all)
+
+
+@lru_cache(maxsize=4)
+def _model(*_: tuple[Kind, ...]) -> type[Document]:
+    keys = ACCOUNTS.keys
+    shared = fields_of({name: key for name, key in keys.items() if key.in_defaults})
+    own = fields_of({name: key for name, key in keys.items() if not key.in_defaults})
+    account_kind = (_one_of(ACCOUNTS.all), "azure")
+    defaults = _with(AccountDefaultsPart, {"kind": account_kind, **shared})
+    account = _with(AccountPart, {"kind": account_kind, **shared, **own})
+    routing = _with(RoutingPart, {"kind": (_one_of(ROUTING.all), ...), **fields_of(ROUTING.keys)})
+    metric = _with(MetricPart, {"kind": (_one_of(METRICS.all), ...), **fields_of(METRICS.keys)})
+    all_defaults = _with(DefaultsPart, {"account": (defaults, defaults())})
+    return _with(
+        Document,
+        {
+            "defaults": (all_defaults, all_defaults()),
+            "accounts": (dict[Name, account], ...),  # type: ignore[valid-type]
+            "routing": (routing, ...),
+            "metrics": (dict[Name, metric], Field(default_factory=dict)),  # type: ignore[valid-type]
+        },
+    )
+
+
+def _one_of(kinds: tuple[Kind, ...]) -> Any:
+    return Literal[tuple(kind.name for kind in kinds)]
+
+
+def _with(part: type[P], fields: Mapping[str, Any]) -> type[P]:
+    return create_model(part.__name__, __base__=part, __doc__=part.__doc__, **fields)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from migrator.plan.schema import Document
+from migrator.plan.schema import document_model
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a plan."""
-    schema = Document.model_json_schema(by_alias=True)
+    schema = document_model().model_json_schema(by_alias=True)
     return {"$schema": DIALECT, **schema, "title": "plan of migrate"}

@@ -16,7 +16,7 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from migrator.model.values import value
-from migrator.plan.schema import DAYS, Document
+from migrator.plan.schema import DAYS, Document, document_model
 from migrator.plan.tree import Fault, Path, Tree
 
 _STAND_INS: Final[Mapping[str, Any]] = {
@@ -88,15 +88,15 @@ def shape(tree: Tree) -> Shaped:
             if (key,) in left_out:
                 value[key] = _STAND_INS[key]
         try:
-            return Shaped.of(Document.model_validate(value), faults, left_out, origins)
+            return Shaped.of(document_model().model_validate(value), faults, left_out, origins)
         except ValidationError as error:
-            known = Shaped.of(_NOTHING, (), left_out, origins)
+            known = Shaped.of(_nothing(), (), left_out, origins)
             errors = error.errors(include_url=False, include_context=True, include_input=False)
             found = [_fault(tree, known, one, nearness) for one in errors]
             if number == 0:
                 faults = tuple(dict.fromkeys(fault for fault, _ in found))
             left_out |= {path for _, path in found}
-    return Shaped.of(_NOTHING, faults, frozenset({()}), {(): ()})
+    return Shaped.of(_nothing(), faults, frozenset({()}), {(): ()})
 
 
 @dataclass(slots=True)
@@ -170,16 +170,25 @@ def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
 
 def _unknown(path: Path, nearness: Nearness) -> str:
     key, owner = str(path[-1]), _owner(path[:-1])
-    words = [field.alias or name for name, field in owner.model_fields.items()] if owner else []
+    words = _keys(owner) if owner else []
     hint = f"; {_ELSEWHERE[key]}" if key in _ELSEWHERE else nearness.hint(key, words)
     if not hint and words:
         hint = f"; its keys are {', '.join(words)}"
     return f"unknown key {key} in {_name(path[:-1])}{hint}"
 
 
+def _keys(owner: type[BaseModel]) -> list[str]:
+    """As they are written; those of kinds before those that every kind has."""
+    found = {field.alias or name: name for name, field in owner.model_fields.items()}
+    if "kind" not in found:
+        return list(found)
+    of_every_kind = owner.__mro__[1].model_fields.keys() - {"kind"}  # type: ignore[attr-defined]
+    return sorted(found, key=lambda key: found[key] in of_every_kind)
+
+
 def _owner(path: Path) -> type[BaseModel] | None:
     """The model of the part at ``path``."""
-    kind: Any = Document
+    kind: Any = document_model()
     for step in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = next((f.annotation for n, f in kind.model_fields.items() if step in (n, f.alias)), None)
@@ -211,4 +220,5 @@ def _label(path: Path) -> str:
     return text.lstrip(".")
 
 
-_NOTHING: Final = Document.model_validate(dict(_STAND_INS))
+def _nothing() -> Document:
+    return document_model().model_validate(dict(_STAND_INS))

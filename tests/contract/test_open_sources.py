@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from migrator.adapters.azure import credentials
-from migrator.adapters.metrics import open_source
 from migrator.errors import AccessRefused, CloudError
+from migrator.kinds import METRICS
 from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question
 from migrator.model.schedule import Account, Metric
@@ -33,6 +33,10 @@ WEB = Account(
     resource_group="rg",
     location="eastus2",
 )
+
+
+def open_source(metric: Metric, accounts: Any, **doors: Any) -> Any:
+    return METRICS[metric.kind].open(metric, accounts, **doors)
 
 
 class Tokens:

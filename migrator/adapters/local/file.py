@@ -62,16 +62,17 @@ class AccountFile:
     """The file of account ``account`` at ``path``; opened by the first request.
 
     Args:
-        create: make the file (mode 0600) and its directories if they are not there; else NotFound(what="account").
+        create: make the file (mode 0600) and its directories if they are not there; else NotFound(what="account"). A callable is
+            asked whenever they are missing.
     """
 
-    def __init__(self, account: str, path: Path, *, create: bool = True) -> None:
+    def __init__(self, account: str, path: Path, *, create: bool | Callable[[], bool] = True) -> None:
         self.account = account
         self.path = Path(os.path.abspath(path))
         self.run: int | None = None
         """The token of the run that writes through this object; None for applications, which are not checked."""
         self.write_check: Callable[[], None] | None = None
-        self._create = create
+        self._may_create = create if callable(create) else lambda: create
         self._connection: sqlite3.Connection | None = None
 
     def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -153,7 +154,7 @@ class AccountFile:
     def _prepare(self) -> None:
         """Make the empty file ourselves: SQLite would make it readable for others."""
         try:
-            if self._create:
+            if self._may_create():
                 make_private(self.path.parent)
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             elif not self.path.exists():
@@ -179,7 +180,7 @@ class AccountFile:
         try:
             application, version = _numbers(connection)
             tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-            if (application, version, tables) == (0, 0, 0) and self._create:
+            if (application, version, tables) == (0, 0, 0) and self._may_create():
                 for statement in _SCHEMA:
                     connection.execute(statement)
             elif application != APPLICATION_ID:

@@ -75,7 +75,8 @@ class LocalStore:
 
     Args:
         account: its name in the plan.
-        create: make the file if it is not there; else the first request raises NotFound(what="account").
+        create: make the file if it is not there; else the first request raises NotFound(what="account"). A callable is asked
+            whenever a request finds no file.
         caller: whose requests these are, for the counters: "app" or "engine".
         now: wall time in seconds, for Last-Modified and the counters.
     """
@@ -85,7 +86,7 @@ class LocalStore:
         account: str,
         path: Path,
         *,
-        create: bool = True,
+        create: bool | Callable[[], bool] = True,
         caller: Caller = "app",
         now: Callable[[], float] = time.time,
     ) -> None:

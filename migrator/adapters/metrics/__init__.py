@@ -1,7 +1,7 @@
 """Where gates' figures come from: one module per kind of source. Importing this package imports none of them.
 
-Decides which source a plan's ``metrics`` entry means and what opens it. Rule: a source that is opened here closes what was
-opened for it, its credential included.
+Decides what of a plan's ``metrics`` entry and of the environment a source gets (``migrator.kinds`` says which entry is which
+kind). Rule: a source that is opened here closes what was opened for it, its credential included.
 """
 
 from __future__ import annotations
@@ -25,36 +25,19 @@ PROMETHEUS_AUDIENCE: Final = "https://prometheus.monitor.azure.com"
 """Of tokens for an Azure Monitor workspace, which answers as a Prometheus does. Source: Azure "Query Prometheus metrics"."""
 
 
-def open_source(
-    metric: Metric, accounts: Mapping[str, Account], *, environ: Mapping[str, str], cloud: Mapping[str, str]
-) -> MetricSource:
-    """Open a source of figures without sending anything; close it when done.
+def open_command(metric: Metric, environ: Mapping[str, str]) -> MetricSource:
+    from migrator.adapters.metrics.command import CommandSource
 
-    Args:
-        accounts: of the plan, by name; what ``azure-monitor`` and ``local`` are asked about.
-        environ: where ``credential: env:NAME`` looks its variable up, and what a command gets a small part of.
-        cloud: the plan's ``cloud``: ``authority``, ``metrics``, ``ca_file``.
-    Raises:
-        AccessRefused: the variable is missing or holds a storage secret, or the reference opens no such source.
-    """
-    if metric.kind == "local":
-        return _local(accounts)
-    if metric.kind == "command":
-        from migrator.adapters.metrics.command import CommandSource
-
-        return CommandSource(metric.options["argv"], environ=_small(metric, environ), **_given(metric, "timeout"))
-    if metric.kind == "prometheus":
-        return _prometheus(metric, environ, cloud)
-    return _azure_monitor(metric, accounts, cloud)
+    return CommandSource(metric.options["argv"], environ=_small(metric, environ), **_given(metric, "timeout"))
 
 
-def _local(accounts: Mapping[str, Account]) -> MetricSource:
+def open_local(accounts: Mapping[str, Account]) -> MetricSource:
     from migrator.adapters.metrics.local import LocalMetrics
 
     return LocalMetrics({name: Path(one.path) for name, one in accounts.items() if one.kind == "local" and one.path})
 
 
-def _prometheus(metric: Metric, environ: Mapping[str, str], cloud: Mapping[str, str]) -> MetricSource:
+def open_prometheus(metric: Metric, environ: Mapping[str, str], cloud: Mapping[str, str]) -> MetricSource:
     """Its credential is a token in a variable, or Microsoft Entra ID for an Azure Monitor workspace."""
     from migrator.adapters.metrics.prometheus import PrometheusSource
 
@@ -78,7 +61,7 @@ def _prometheus(metric: Metric, environ: Mapping[str, str], cloud: Mapping[str, 
     return _Owning(PrometheusSource(metric.options["url"], token=token_of_now, **options), credential)
 
 
-def _azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: Mapping[str, str]) -> MetricSource:
+def open_azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: Mapping[str, str]) -> MetricSource:
     from migrator.adapters.azure.credentials import open_token_source
     from migrator.adapters.metrics.azure_monitor import AzureMonitorSource
 

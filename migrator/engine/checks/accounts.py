@@ -18,6 +18,7 @@ from migrator.engine.inventory import sample, survey
 from migrator.engine.world import World
 from migrator.errors import CloudError, NotFound
 from migrator.forecast.inventory import Inventory, summed
+from migrator.kinds import ACCOUNTS
 from migrator.machine.states import is_before_copy
 from migrator.model.findings import Finding
 from migrator.model.names import RESERVED_PREFIX, Area, MoveId
@@ -98,7 +99,7 @@ async def _containers(
 def _will_be_made(account: Account, fault: CloudError) -> bool:
     """Is it only that a target is not there yet, and apply makes it?"""
     is_absent = isinstance(fault, NotFound) and fault.what == "account"
-    return is_absent and (account.kind == "local" or account.provision is not None)
+    return is_absent and ACCOUNTS[account.kind].will_be_made(account)
 
 
 @dataclass(slots=True)
@@ -241,9 +242,10 @@ class _Watch:
         self.seen.findings.append(found)
 
     async def _is_one_account(self, move: PlannedMove, container: str, lying: Sequence[Listed]) -> bool:
-        """Does the source show the very generations that the target shows? ETags of the service are moments, so those of
-        two accounts do not meet; embedded accounts count, and the plan tells their files apart."""
-        if "local" in (self.schedule.accounts[move.source].kind, self.schedule.accounts[move.target].kind):
+        """Does the source show the very generations that the target shows? It tells only of kinds whose ETags no two accounts
+        share; of the others the plan tells the places apart."""
+        pair = (self.schedule.accounts[move.source], self.schedule.accounts[move.target])
+        if not all(ACCOUNTS[account.kind].has_unique_etags for account in pair):
             return False
         store = self.world.stores[move.source]
         for blob in lying:

@@ -1,0 +1,31 @@
+"""Routes in a blob of one of the plan's accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from migrator.model.schedule import Routing
+from migrator.ports.kinds import Key, RoutingKind
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.router import Router
+
+
+class RoutesInBlob(RoutingKind):
+    name = "blob"
+    is_built = True
+    keys: Mapping[str, Key] = {
+        "account": Key("text", is_needed=True),
+        "container": Key("container", is_needed=True),
+        "name": Key("text", is_needed=True),
+    }
+
+    def accounts(self, routing: Routing) -> frozenset[str]:
+        return frozenset({routing.account} if routing.account else ())
+
+    def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
+        return f"{address_of(routing.account or '')}/{routing.container}/{routing.name}"
+
+    def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
+        from migrator.adapters.routing import StoreRouter
+
+        return StoreRouter(stores[routing.account or ""], routing.container or "", routing.name or "")

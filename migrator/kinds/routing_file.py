@@ -1,0 +1,27 @@
+"""Routes in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from migrator.model.schedule import Routing
+from migrator.ports.kinds import Key, RoutingKind
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.router import Router
+
+
+class RoutesInFile(RoutingKind):
+    name = "file"
+    is_built = True
+    keys: Mapping[str, Key] = {"path": Key("path", is_needed=True)}
+
+    def accounts(self, routing: Routing) -> frozenset[str]:
+        return frozenset()
+
+    def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
+        return f"file:{routing.path}"
+
+    def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
+        from migrator.adapters.routing import FileRouter
+
+        return FileRouter(routing.path or "")

@@ -1,0 +1,52 @@
+"""Kinds of routing that a plan may name and this version cannot open yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from migrator.errors import FindingsError
+from migrator.model.schedule import Routing
+from migrator.ports.kinds import Key, RoutingKind
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.router import Router
+
+
+class RoutesInAppConfiguration(RoutingKind):
+    name = "app-configuration"
+    is_built = False
+    keys: Mapping[str, Key] = {
+        "endpoint": Key("url", is_needed=True),
+        "credential": Key("credential"),
+        "name": Key("text"),
+    }
+
+    def accounts(self, routing: Routing) -> frozenset[str]:
+        return frozenset()
+
+    def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
+        return f"app-configuration:{routing.endpoint}"
+
+    def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
+        raise _not_built(self.name)
+
+
+class RoutesOfCommand(RoutingKind):
+    name = "command"
+    is_built = False
+    keys: Mapping[str, Key] = {"argv": Key("words", is_needed=True)}
+
+    def accounts(self, routing: Routing) -> frozenset[str]:
+        return frozenset()
+
+    def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
+        return f"command:{' '.join(routing.argv)}"
+
+    def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
+        raise _not_built(self.name)
+
+
+def _not_built(kind: str) -> FindingsError:
+    return FindingsError(
+        f"cannot keep the routes in {kind}: this version knows only file and blob",
+        hint="use `routing: {kind: file, ...}` or `{kind: blob, ...}`",
+    )
