@@ -7,8 +7,9 @@ none), decoding and patience to the callers. Rule: one ``fetch`` is one read of 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 from migrator.client.errors import Unfetched
@@ -84,23 +85,63 @@ def trusted_hosts(url: str, hosts: Iterable[str] | None, accounts: Mapping[str, 
 
 
 def sync_source(url: str, *, credential: Any, timeout_seconds: float) -> SyncSource:
-    """Raises UsageError for an address that is neither a file nor a blob."""
-    path = file_path(url)
-    if path is not None:
-        return FileSource(path)
-    from migrator.client.blob import SyncBlobSource
-
-    return SyncBlobSource(url, credential=credential, timeout_seconds=timeout_seconds)
+    """Raises UsageError for an address that nobody of ``PLACES`` reads."""
+    return _place(url).sync(url, credential, timeout_seconds)
 
 
 def async_source(url: str, *, credential: Any, timeout_seconds: float) -> AsyncSource:
-    """Raises UsageError for an address that is neither a file nor a blob."""
-    path = file_path(url)
-    if path is not None:
-        return _Threaded(FileSource(path))
-    from migrator.client.blob import AsyncBlobSource
+    """Raises UsageError for an address that nobody of ``PLACES`` reads."""
+    return _place(url).unblocking(url, credential, timeout_seconds)
 
-    return AsyncBlobSource(url, credential=credential, timeout_seconds=timeout_seconds)
+
+class Place(ABC):
+    """A kind of place that routes are read from."""
+
+    @abstractmethod
+    def takes(self, url: str) -> bool:
+        """Is this one of its addresses?"""
+
+    @abstractmethod
+    def sync(self, url: str, credential: Any, timeout_seconds: float) -> SyncSource: ...
+
+    @abstractmethod
+    def unblocking(self, url: str, credential: Any, timeout_seconds: float) -> AsyncSource: ...
+
+
+class _File(Place):
+    def takes(self, url: str) -> bool:
+        return file_path(url) is not None
+
+    def sync(self, url: str, credential: Any, timeout_seconds: float) -> SyncSource:
+        return FileSource(file_path(url) or "")
+
+    def unblocking(self, url: str, credential: Any, timeout_seconds: float) -> AsyncSource:
+        return _Threaded(FileSource(file_path(url) or ""))
+
+
+class _Blob(Place):
+    """It takes what nobody else does, and says why where it is no blob."""
+
+    def takes(self, url: str) -> bool:
+        return True
+
+    def sync(self, url: str, credential: Any, timeout_seconds: float) -> SyncSource:
+        from migrator.client.blob import SyncBlobSource
+
+        return SyncBlobSource(url, credential=credential, timeout_seconds=timeout_seconds)
+
+    def unblocking(self, url: str, credential: Any, timeout_seconds: float) -> AsyncSource:
+        from migrator.client.blob import AsyncBlobSource
+
+        return AsyncBlobSource(url, credential=credential, timeout_seconds=timeout_seconds)
+
+
+PLACES: Final[list[Place]] = [_File(), _Blob()]
+"""Of the places that take an address, the first reads it."""
+
+
+def _place(url: str) -> Place:
+    return next(place for place in PLACES if place.takes(url))
 
 
 class _Threaded:

@@ -15,7 +15,7 @@ from migrator.ports.kinds import Form, Key
 
 Words = Annotated[list[fields.Text], Field(min_length=1)]
 
-_FORMS: Final[Mapping[Form, Any]] = {
+FORMS: Final[Mapping[Form, Any]] = {
     "text": fields.Text,
     "name": fields.Name,
     "path": fields.Text,
@@ -37,7 +37,7 @@ _FORMS: Final[Mapping[Form, Any]] = {
 
 def field_of(key: Key) -> tuple[Any, Any]:
     """A key as a field of a pydantic model: its type, and its default and description."""
-    kind = Literal[key.one_of] if key.form == "word" else _FORMS[key.form]
+    kind = Literal[key.one_of] if key.form == "word" else FORMS[key.form]
     about = key.about or None
     if key.default is None:
         return kind | None, Field(default=None, description=about)

@@ -106,6 +106,9 @@ async def state(store: ObjectStore, box: str, name: str) -> tuple[Listed, bytes]
 
 
 class ObjectStoreSuite:
+    kind: str
+    """The kind of account (``migrator.kinds``) that is held to its promises."""
+
     @pytest.fixture
     def supports_control_characters(self) -> bool:
         return False

@@ -65,6 +65,8 @@ class TieredCopies:
 
 
 class TestAzureStore(TieredCopies, ObjectStoreSuite):
+    kind = "azure"
+
     """By the accounts' keys."""
 
     @pytest.fixture

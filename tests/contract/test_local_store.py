@@ -40,6 +40,8 @@ async def lab(open_store):
 
 
 class TestLocalStore(ObjectStoreSuite):
+    kind = "local"
+
     @pytest.fixture
     def store_pair(self, open_store):
         return open_store("source"), open_store("target")
