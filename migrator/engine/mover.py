@@ -137,7 +137,7 @@ class Turns:
         self._taken.discard(move)
 
 
-Step = Callable[["Mover"], Awaitable[Event]]
+Do = Callable[["Mover"], Awaitable[Event]]
 
 
 @dataclass(slots=True)
@@ -400,12 +400,12 @@ class Mover:
 
     # The runner.
 
-    async def drive(self, steps: Mapping[MoveState, Step], *, until: Callable[[MoveState], bool] = is_at_rest) -> None:
+    async def drive(self, steps: Mapping[MoveState, Do], *, until: Callable[[MoveState], bool] = is_at_rest) -> None:
         """Step until the move rests, or ``until`` is true of its state."""
         while not is_at_rest(self.record.state) and not until(self.record.state):
             await self._step(steps[self.record.state])
 
-    async def _step(self, step: Step) -> None:
+    async def _step(self, step: Do) -> None:
         try:
             await self.unpaused()
             self.shared.session.check()

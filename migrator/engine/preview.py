@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from migrator.engine.ahead import ahead_of
 from migrator.engine.authors import approvals_that_count
 from migrator.engine.checks.accounts import InventoryMode, Seen, look
 from migrator.engine.checks.gates import Asked, ask_gates, gate_answers
 from migrator.engine.checks.probes import probe
 from migrator.engine.enforcing import fence_findings
 from migrator.engine.inventory_notes import known_inventories
+from migrator.engine.teller import Steps, steps_of
 from migrator.engine.world import World
 from migrator.forecast import Inventory, Outlook, StartingPoint, look_ahead
 from migrator.gates.reach import gate_findings
+from migrator.machine.liveness import beat_just_now
 from migrator.machine.waiting import is_approved
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
-from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
+from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
 
@@ -30,15 +33,15 @@ from migrator.ports.state_store import StateStore
 @value(frozen=True, slots=True)
 class Preview:
     """``inventories``: what each move has to copy, where anybody knows; ``containers``: by source account, those the plan
-    moves; ``features``: by ``account/container``, what a move cannot keep (kinds, no counts); ``steps``: one line each, in the
-    run's order."""
+    moves; ``features``: by ``account/container``, what a move cannot keep (kinds, no counts); ``steps``: what is left
+    to do of each move, in the plan's order."""
 
     findings: tuple[Finding, ...]
     inventories: Mapping[MoveId, Inventory]
     outlook: Outlook
     containers: Mapping[str, tuple[str, ...]]
     features: Mapping[str, tuple[str, ...]]
-    steps: tuple[str, ...]
+    steps: tuple[Steps, ...]
 
     @property
     def has_errors(self) -> bool:
@@ -79,7 +82,7 @@ async def preview(
         outlook=outlook,
         containers={account: tuple(sorted(names)) for account, names in seen.containers.items()},
         features=seen.features,
-        steps=tuple(line for wave in chosen for line in _steps(wave, inventories)),
+        steps=_steps(moves, schedule, world, inventories),
     )
 
 
@@ -136,12 +139,11 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _steps(wave: PlannedWave, inventories: Mapping[MoveId, Inventory]) -> list[str]:
-    lines = [f"wave {wave.name}" + (f", after {', '.join(wave.after)}" if wave.after else "")]
-    for move in wave.moves:
-        inventory = inventories.get(move.id)
-        size = "an unknown number of objects" if inventory is None else f"{inventory.objects:,} objects"
-        lines.append(
-            f"  {move.id}: copy {size} from {move.source} to {move.target}, catch up, fence, verify, switch, soak"
-        )
-    return lines
+def _steps(
+    moves: list[PlannedMove], schedule: Schedule, world: World, inventories: Mapping[MoveId, Inventory]
+) -> tuple[Steps, ...]:
+    now = world.clock.now()
+    known = ahead_of(schedule, world.state, inventories, now)
+    lock = world.state.lock()
+    is_at_work = lock is not None and beat_just_now(lock, now)
+    return tuple(steps_of(known[move.id], is_at_work=is_at_work) for move in moves)

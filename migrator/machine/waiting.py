@@ -56,9 +56,14 @@ _WORDS: Final = {
 }
 
 
+def what(wait: Wait) -> str:
+    """What is waited for, without until when."""
+    return _WORDS.get(wait.kind, wait.kind).format(who=wait.who or "somebody")
+
+
 def words(wait: Wait) -> str:
     """One clause for people: ``a change window with room for its fence, 2026-12-05 01:00 UTC``."""
-    text = _WORDS.get(wait.kind, wait.kind).format(who=wait.who or "somebody")
+    text = what(wait)
     if wait.kind == "hold" and wait.who == "plan":
         text = "`hold: true` to leave the plan"
     if wait.until is not None:

@@ -21,8 +21,10 @@ from migrator.adapters.clock import SystemClock
 from migrator.adapters.routing import StoreRouter
 from migrator.adapters.state import open_store as open_state
 from migrator.engine import enforcing
+from migrator.engine.ahead import ahead_of
 from migrator.engine.preview import preview
 from migrator.engine.rollout import Rollout, Run, World
+from migrator.engine.teller import tell
 from migrator.errors import CloudError, ConditionFailed, OutcomeUnknown
 from migrator.machine.transitions import AT_REST
 from migrator.model.moves import MoveState
@@ -416,3 +418,15 @@ async def test_policies_that_somebody_changed_since_they_were_read_are_not_repla
     assert fenced.policies() == {"writers": "l"}
     again = await store.policies("web")
     await store.set_policies("web", again.policies, public_access=again.public_access)
+
+
+async def test_an_enforced_fence_is_told_and_goes_through_the_told_states(fenced):
+    told = tell(ahead_of(fenced.small.schedule, fenced.state(), {}, datetime.now(UTC))[ID])
+    drain = next(one.text for one in told if one.state is MoveState.DRAINING)
+    assert drain.startswith("access policies of src refuse writes; ")
+    assert drain.endswith("until no lease and no policy lets them write")
+    assert (await fenced.rollout().apply()).code == "done"
+    journal = fenced.state().journal()
+    entered = [one.evidence["state"] for one in journal if one.kind == "state-changed"]
+    assert [str(one.state) for one in told] == ["pending", *entered[:-1]]
+    assert any("until no lease and no policy lets them write" in one.text for one in journal)

@@ -7,10 +7,11 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from migrator.cli.views import timeline
+from migrator.cli.views import steps, timeline
 from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
 from migrator.cli.views.outlook import cost_document, load_document, relief_document, show_loads, show_requests
 from migrator.cli.views.screen import Page
+from migrator.engine.teller import Steps
 from migrator.forecast import Inventory, MoveForecast, Outlook
 from migrator.forecast.timing import UNLIMITED_REQUESTS_PER_SECOND
 from migrator.model.findings import Finding
@@ -30,8 +31,9 @@ _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 def document(schedule: Schedule, look: Look) -> dict[str, Any]:
     """``{plan, fingerprint, changes_pending, next, forecast_at, findings, moves, waves, loads, reliefs, cost, steps}``; figures
-    are null where they are not known."""
+    are null where they are not known, and the steps of a move where nobody looked at it."""
     outlook = look.preview.outlook
+    told = {one.move: one for one in look.preview.steps}
     return {
         "plan": schedule.name,
         "fingerprint": look.fingerprint,
@@ -48,16 +50,16 @@ def document(schedule: Schedule, look: Look) -> dict[str, Any]:
             }
             for finding in _sorted(look.preview.findings)
         ],
-        "moves": [_move(wave.name, move, look) for wave in schedule.waves for move in wave.moves],
+        "moves": [_move(wave.name, move, look, told.get(move.id)) for wave in schedule.waves for move in wave.moves],
         "waves": timeline.document(outlook),
         "loads": [load_document(load) for load in outlook.loads],
         "reliefs": [relief_document(relief) for relief in outlook.reliefs],
         "cost": cost_document(outlook.cost),
-        "steps": list(look.preview.steps),
+        "steps": steps.lines(look.preview.steps),
     }
 
 
-def _move(wave: str, move: PlannedMove, look: Look) -> dict[str, Any]:
+def _move(wave: str, move: PlannedMove, look: Look, told: Steps | None) -> dict[str, Any]:
     forecast = look.preview.outlook.moves.get(move.id)
     inventory = forecast.inventory if forecast else None
     direction, state = look.states[str(move.id)].split()
@@ -80,6 +82,7 @@ def _move(wave: str, move: PlannedMove, look: Look) -> dict[str, Any]:
         "bound_by": forecast.bound_by if forecast else None,
         "fence_seconds": forecast.fence_seconds if forecast else None,
         "fence_limit_seconds": forecast.fence_timeout_seconds if forecast else None,
+        "steps": steps.document(told.told) if told else None,
     }
 
 
@@ -91,6 +94,9 @@ def show(page: Page, schedule: Schedule, look: Look, *, with_next: bool = True) 
     _show_waves(page, schedule, look)
     page.line()
     show_forecast(page, look.preview.outlook)
+    if look.preview.steps:
+        page.line()
+        steps.show(page, schedule, look.preview.steps)
     findings = _sorted(look.preview.findings)
     if findings:
         page.line()

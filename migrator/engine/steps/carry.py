@@ -6,6 +6,7 @@ import math
 from datetime import timedelta
 
 from migrator.engine import enforcing, stays
+from migrator.engine.ahead import Ahead
 from migrator.engine.checks.gates import keeps_back
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import to_wait, too_long, waited
@@ -14,10 +15,10 @@ from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.patience import NAMES
 from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
-from migrator.machine.waiting import Wait, waits_to_cut_over, words
+from migrator.machine.waiting import Wait, waits_to_cut_over, what, words
 from migrator.model.moves import Direction, MoveState, RouteIntent
 from migrator.model.routes import READ_WRITE, RouteRecord
-from migrator.model.units import show_bytes
+from migrator.model.units import show_bytes, show_duration, show_ratio
 from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
 from migrator.transfer import passes
@@ -39,6 +40,10 @@ LOOK_SECONDS = 1.0
 """How long what the calendar says holds good: finding the next window is work."""
 
 
+HELD_BY_PLAN = "the plan says hold"
+HELD = "held by an operator: migrate release"
+
+
 async def copy(mover: Mover) -> Event:
     """The first pass, over everything there is: whoever copies is told how much that is."""
     known = known_inventory(mover.plan, mover.world.state)
@@ -46,6 +51,16 @@ async def copy(mover: Mover) -> Event:
         mover.shared.hands.expect(known.objects)
     await one_pass(mover)
     return Event.COPIED
+
+
+def tells_copy(ahead: Ahead) -> str:
+    share = ahead.wave.verify.content_share
+    proofs = {0.0: "", 1.0: "; prove all of them by their contents"}
+    proof = proofs.get(share, f"; prove {show_ratio(share)} of them by their contents")
+    limits = f"; at most {ahead.limits}" if ahead.limits else ""
+    shut = "; containers are made without their public access" if ahead.schedule.public_access == "drop" else ""
+    on = "go on where it stopped: " if ahead.is_here else ""
+    return f"{on}copy {ahead.amount} from {ahead.origin} to {ahead.destination}{proof}{limits}{shut}"
 
 
 async def one_pass(mover: Mover, *, in_fence: bool = False, waits_for_leases: bool = True) -> PassResult:
@@ -175,6 +190,18 @@ async def catch_up(mover: Mover) -> Event:
             )
 
 
+def tells_catch_up(ahead: Ahead) -> str:
+    if ahead.record.is_abandoning:
+        return f"read nothing from {ahead.target}; list what was written there as unproved"
+    cutover, adopts = ahead.wave.cutover, ""
+    if ahead.record.is_adopted:
+        adopts = f"adopt what is equal at {ahead.destination}; "
+    return (
+        f"{adopts}carry over what changed meanwhile, pass after pass, until the lag is at most"
+        f" {cutover.max_lag_objects:,} objects and a fence needs less than {show_duration(cutover.fence_timeout_seconds)}"
+    )
+
+
 async def ready(mover: Mover) -> Event:
     """Wait until nothing forbids the cut-over, keeping up meanwhile; the last pass before the fence is never an old one."""
     await _leave_warm(mover)
@@ -226,6 +253,26 @@ async def ready(mover: Mover) -> Event:
     return Event.ADMITTED
 
 
+def tells_ready(ahead: Ahead) -> str:
+    """The way back waits for nobody."""
+    if not ahead.is_forward:
+        return "keep up until the fence" if not ahead.record.is_abandoning else "go on to the fence"
+    wave, waits = ahead.wave, []
+    if wave.cutover.hold:
+        waits.append(HELD_BY_PLAN)
+    if ahead.is_wished("hold"):
+        waits.append(HELD)
+    if wave.approval_required and not ahead.is_approved:
+        waits.append(f"waits for {what(Wait('approval', who=wave.name))}")
+    if wave.change_windows:
+        waits.append(f"waits for {what(Wait('window'))}")
+    if any(freeze.end > ahead.now for freeze in ahead.schedule.freeze):
+        waits.append("no cut-over in a freeze")
+    asked = "ask its gates again, and " if wave.gates else ""
+    then = f"{asked}{ahead.canary}, which proves the way back"
+    return f"{'; '.join(waits)}; keep up meanwhile; {then}" if waits else then
+
+
 def _not_there_yet(mover: Mover) -> str:
     """Objects that no pass can carry over before the service is done with them: a fence begun now could not be proved."""
     result = mover.last_pass
@@ -262,9 +309,8 @@ def _without_figures(text: str) -> str:
 
 def _forecast(mover: Mover) -> AddJournal:
     """How long the writers will wait, said before they do; the journal has the outcome beside it."""
-    drain, why = _drain_seconds(mover), "for their leases to end"
-    if mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning:
-        why = "until no lease and no policy lets them write"
+    drain = _drain_seconds(mover)
+    why = why_drain(is_enforced=mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning)
     after = _fence_seconds(mover, drain)
     text = f"{mover.id}: writers will wait for about {drain + after:.1f} s ({drain:.1f} s {why}{_streamed(mover)})"
     mover.tell("fence", text, forecast_seconds=round(drain + after, 3))
@@ -275,6 +321,11 @@ def _forecast(mover: Mover) -> AddJournal:
         drain_seconds=drain,
         streamed_bytes=mover.convergence.lifted_bytes,
     )
+
+
+def why_drain(*, is_enforced: bool) -> str:
+    """What writers wait for in a drain, as a clause."""
+    return "until no lease and no policy lets them write" if is_enforced else "for their leases to end"
 
 
 def _drain_seconds(mover: Mover) -> float:
@@ -326,9 +377,9 @@ def _held(mover: Mover) -> str | None:
     if mover.record.direction is not Direction.FORWARD:
         return None
     if mover.wave.cutover.hold:
-        return "the plan says hold"
+        return HELD_BY_PLAN
     if mover.shared.is_wished("hold", mover.wave.name):
-        return "held by an operator: migrate release"
+        return HELD
     waits = cut_over_waits(mover)
     return f"waits for {', and for '.join(words(one) for one in waits)}" if waits else None
 

@@ -12,14 +12,15 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from migrator.engine import enforcing
-from migrator.engine.mover import Mover, Step
+from migrator.engine.ahead import Ahead
+from migrator.engine.mover import Do, Mover
 from migrator.engine.releasing import after_switch
-from migrator.engine.steps.carry import cut_over_waits, one_pass, some
+from migrator.engine.steps.carry import cut_over_waits, one_pass, some, why_drain
 from migrator.errors import CloudError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
 from migrator.model.routes import READ_ONLY
-from migrator.model.units import show_ratio
+from migrator.model.units import show_duration, show_ratio
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import AddJournal
@@ -29,6 +30,7 @@ from migrator.transfer.result import PassResult
 T = TypeVar("T")
 LOOK_SECONDS = 1.0
 """How often a drain looks at the route document: what breaks the fence gives the writers back at once, not after the drain."""
+FENCE = "fence, writers wait from now on"
 MAX_BARRIER_PASSES = 20
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
@@ -39,14 +41,18 @@ async def fence(mover: Mover) -> Event:
     intent = mover.record.intent
     assert intent is not None
     mover.fence_begun = mover.world.clock.monotonic()
-    mover.tell("fence", f"{mover.id}: fence, writers wait from now on", epoch=intent.fence.epoch)
+    mover.tell("fence", f"{mover.id}: {FENCE}", epoch=intent.fence.epoch)
     await mover.watch_fence(intent.before, intent.fence)
     await mover.shared.desk.change(mover.id, intent.before, intent.fence)
     mover.with_event(epoch=intent.fence.epoch)
     return Event.FENCED
 
 
-def guarded(step: Step) -> Step:
+def tells_fence(ahead: Ahead) -> str:
+    return f"{FENCE}: the route of {ahead.live} says read-only"
+
+
+def guarded(step: Do) -> Do:
     """The step, given up with an error once nobody watches over its fence any more."""
 
     @wraps(step)
@@ -81,6 +87,14 @@ async def drain(mover: Mover) -> Event:
             await mover.shared.desk.record(mover.id, is_patient=False)
         mover.shared.desk.require_closed(mover.id)
     return Event.DRAINED
+
+
+def tells_drain(ahead: Ahead) -> str:
+    routing, is_enforced = ahead.schedule.routing, ahead.wave.cutover.fence == "access-policy"
+    is_enforced = is_enforced and not ahead.record.is_abandoning
+    seconds = routing.enforced_drain_seconds if is_enforced else routing.drain_seconds
+    revoke = f"access policies of {ahead.live} refuse writes; " if is_enforced else ""
+    return f"{revoke}{show_duration(seconds)} {why_drain(is_enforced=is_enforced)}"
 
 
 @guarded
@@ -119,6 +133,14 @@ async def verify(mover: Mover) -> Event:
     return await _proved(mover, _barrier(mover, result))
 
 
+def tells_verify(ahead: Ahead) -> str:
+    if ahead.record.is_abandoning:
+        return f"not compared, {ahead.record.dirty}"
+    timeout = show_duration(ahead.wave.cutover.fence_timeout_seconds)
+    how = how_proved(ahead.wave.verify.content_share)
+    return f"passes until one changes nothing: all objects proved equal ({how}) within {timeout}, or writers go on"
+
+
 async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> T | None:
     """What ``work`` returns; None if it had not ended after ``seconds``: it is cut off then, and leaves a record of every write
     that nobody waits for any more."""
@@ -143,9 +165,12 @@ def _require_settled(mover: Mover) -> None:
 def _barrier(mover: Mover, result: PassResult) -> AddJournal:
     """What the barrier proved, and how: attributes of all, contents of all or of a sample."""
     share = mover.wave.verify.content_share
-    how = {0.0: "by their attributes", 1.0: "by their contents"}.get(share, f"{show_ratio(share)} by their contents")
-    text = f"{mover.id}: {result.scanned:,} objects proved equal ({how})"
+    text = f"{mover.id}: {result.scanned:,} objects proved equal ({how_proved(share)})"
     return mover.note("barrier", text, scanned=result.scanned, held=result.held, content_share=share)
+
+
+def how_proved(share: float) -> str:
+    return {0.0: "by their attributes", 1.0: "by their contents"}.get(share, f"{show_ratio(share)} by their contents")
 
 
 async def _proved(mover: Mover, barrier: AddJournal) -> Event:
@@ -164,6 +189,14 @@ async def _proved(mover: Mover, barrier: AddJournal) -> Event:
     return Event.PROVED
 
 
+def tells_switch(ahead: Ahead) -> str:
+    return names(ahead.destination)
+
+
+def names(account: str) -> str:
+    return f"the route names {account}"
+
+
 async def switch(mover: Mover) -> Event:
     """The one atomic change of the route; after an unanswered one only a release tells what happened."""
     intent = mover.record.intent
@@ -173,7 +206,7 @@ async def switch(mover: Mover) -> Event:
     account = intent.switched.account
     pause = mover.world.clock.monotonic() - mover.fence_begun
     mover.tell("fence", f"{mover.id}: switched to {account}; writers paused {pause:.1f} s", epoch=intent.switched.epoch)
-    text = f"{mover.id}: the route names {account}; writers paused {pause:.1f} s"
+    text = f"{mover.id}: {names(account)}; writers paused {pause:.1f} s"
     mover.with_event(
         mover.note("switched", text, epoch=intent.switched.epoch, fence_seconds=round(pause, 3)),
         intent=None,

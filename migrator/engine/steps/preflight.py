@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from migrator.engine import stays
+from migrator.engine.ahead import Ahead
 from migrator.engine.checks.gates import keeps_back
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import hint_for
@@ -10,6 +11,7 @@ from migrator.engine.steps.canary import prove_ways
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
+from migrator.machine.waiting import words
 from migrator.transfer.container_shape import as_made
 
 CLAIM_ATTEMPTS = 5
@@ -17,6 +19,12 @@ CLAIM_ATTEMPTS = 5
 
 async def begin(mover: Mover) -> Event:
     return Event.BEGUN
+
+
+def tells_begin(ahead: Ahead) -> str:
+    waits = f"wait for {', and for '.join(words(one) for one in ahead.begin)}" if ahead.begin else "begin at once"
+    most = ahead.wave.max_moves
+    return f"{waits}, at most {most} at a time" if most is not None and most < len(ahead.wave.moves) else waits
 
 
 async def preflight(mover: Mover) -> Event:
@@ -41,6 +49,12 @@ async def preflight(mover: Mover) -> Event:
         await prove_ways(mover, containers[0].name)
     await claim(mover, create=True)
     return Event.CHECKED
+
+
+def tells(ahead: Ahead) -> str:
+    gates = [gate.name for gate in ahead.wave.gates]
+    asked = f"ask gate{'s' if len(gates) > 1 else ''} {', '.join(gates)}; " if gates else ""
+    return f"{asked}{ahead.canary}, and claim the route"
 
 
 async def claim(mover: Mover, *, create: bool = False) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from migrator.engine.ahead import Ahead
 from migrator.engine.live_containers import lost_containers, way_out
 from migrator.engine.mover import Halt, Mover, Waiting
 from migrator.engine.patience import passes_by_itself
@@ -67,6 +68,20 @@ async def soaking(mover: Mover) -> Event:
         for task in work:
             task.cancel()
         await asyncio.gather(*work, return_exceptions=True)
+
+
+def tells(ahead: Ahead) -> str:
+    wave = ahead.wave
+    left = wave.soak_seconds - (ahead.record.figures.soak_seconds if ahead.is_here else 0.0)
+    compare = f"compare with {ahead.source} once; " if ahead.record.is_adopted else ""
+    gates = ", ".join([*(gate.name for gate in wave.gates), LIVE_CONTAINERS])
+    looks = f"look for writes at {ahead.source} every {show_duration(wave.cutover.straggler_interval_seconds)} ({NO_STRAGGLERS})"
+    back = f"takes the {wave.rollback_scope} back" if wave.on_failure == "rollback" else "halts the move"
+    failed = f"; a gate that fails {back}" if wave.gates else ""
+    return (
+        f"{compare}soak: {show_duration(max(0.0, left))} of healthy time left; ask {gates} every"
+        f" {show_duration(wave.interval_seconds)}, {looks}{failed}"
+    )
 
 
 async def _compare_adopted(mover: Mover) -> None:
