@@ -47,7 +47,7 @@ def plan(
     inventory: Mode = "full",
     probe: Probe = False,
 ) -> int:
-    """Show what apply would do: findings, inventory, forecast. Nothing of yours is changed."""
+    """Show what apply would do: findings, inventory, forecast, steps. Nothing of yours is changed."""
     from migrator.cli.previewing import keep, look, mode_of, recorded_state
     from migrator.cli.scope import wave_of
     from migrator.cli.views import preview as view
