@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
 
 @value(frozen=True, slots=True)
-class Request:
+class ApplyOptions:
     """``call`` is the command line that does the same again, for messages."""
 
     path: Path
@@ -68,7 +68,7 @@ class Request:
     call: str
 
 
-def request_of(path: Path, *, wave: str | None) -> Request:
+def request_of(path: Path, *, wave: str | None) -> ApplyOptions:
     """Read a plan document or a saved plan. PlanError, or UsageError for a wave that is not in it."""
     saved = read(path) if is_saved(path) else None
     loaded = load(path) if saved is None else loads(saved.document, saved.plan_path, is_kept=True)
@@ -78,7 +78,7 @@ def request_of(path: Path, *, wave: str | None) -> Request:
         option = f" --wave {wave}"
     document = path if saved is None else Path(saved.plan_path)
     name_plan(str(document))
-    return Request(path, loaded, saved, wave, f"migrate apply PLAN{option}")
+    return ApplyOptions(path, loaded, saved, wave, f"migrate apply PLAN{option}")
 
 
 @value(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Consent:
 
 
 def consent_to(
-    request: Request, settings: Settings, *, yes: bool, as_json: bool, counted: Callable[[int], None] | None = None
+    request: ApplyOptions, settings: Settings, *, yes: bool, as_json: bool, counted: Callable[[int], None] | None = None
 ) -> Consent | None:
     """Check, show and ask. None if there is nothing to do. ``counted`` is told how many objects were found so far.
 
@@ -172,7 +172,7 @@ def pause_in_words(schedule: Schedule, consent: Consent, wave: str | None) -> st
     )
 
 
-def _look(request: Request, store: StateStore, counted: Callable[[int], None] | None) -> Look | None:
+def _look(request: ApplyOptions, store: StateStore, counted: Callable[[int], None] | None) -> Look | None:
     schedule = request.loaded.schedule
     waves = waves_to_begin(schedule, store, request.wave)
     if not waves:
@@ -188,7 +188,7 @@ def _look(request: Request, store: StateStore, counted: Callable[[int], None] | 
     )
 
 
-def _has_arrived(request: Request, store: StateStore) -> bool:
+def _has_arrived(request: ApplyOptions, store: StateStore) -> bool:
     """Every move asked for has soaked, customers are where it left them, and no dead run's lock is left to be cleared away."""
     if store.lock() is not None:
         return False
@@ -202,7 +202,7 @@ def _has_open_fence(store: StateStore) -> bool:
     return any(move.intent is not None for move in store.moves())
 
 
-def _require_fresh(request: Request, found: Look | None) -> None:
+def _require_fresh(request: ApplyOptions, found: Look | None) -> None:
     if request.saved is not None and (found is None or found.fingerprint != request.saved.fingerprint):
         raise StalePlanError(
             f"cannot apply {request.path}: accounts, containers, limits or moves are not what they were when it was saved",
@@ -210,7 +210,7 @@ def _require_fresh(request: Request, found: Look | None) -> None:
         )
 
 
-def _refuse_errors(request: Request, settings: Settings, found: Look | None, *, as_json: bool) -> None:
+def _refuse_errors(request: ApplyOptions, settings: Settings, found: Look | None, *, as_json: bool) -> None:
     """Show the preview; FindingsError if it holds errors. What cannot be built is refused even when all waves have begun."""
     schedule = request.loaded.schedule
     if found is None:

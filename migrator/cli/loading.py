@@ -33,7 +33,7 @@ def state_of(settings: Settings, schedule: Schedule, *, create: bool) -> Iterato
 
 
 @value(frozen=True, slots=True)
-class Rollout:
+class KnownRollout:
     """What is known of one rollout. ``call``: how its plan is named on the command line."""
 
     name: str
@@ -44,7 +44,7 @@ class Rollout:
 
 
 @contextmanager
-def known_rollout(settings: Settings, plan: Path | None) -> Iterator[Rollout]:
+def known_rollout(settings: Settings, plan: Path | None) -> Iterator[KnownRollout]:
     """The rollout of a plan document, or the only one that the state store holds.
 
     Raises:
@@ -55,15 +55,15 @@ def known_rollout(settings: Settings, plan: Path | None) -> Iterator[Rollout]:
         schedule = load_plan(plan)
         url = state_url(settings, schedule)
         if not is_there(url):
-            yield Rollout(schedule.name, str(plan), schedule, None)
+            yield KnownRollout(schedule.name, str(plan), schedule, None)
             return
         with closing(open_state_of(url, schedule.name)) as store:
-            yield Rollout(schedule.name, str(plan), schedule, store)
+            yield KnownRollout(schedule.name, str(plan), schedule, store)
         return
     url = state_url(settings)
     name = _only_plan(url)
     with closing(open_state_of(url, name)) as store:
-        yield Rollout(name, "PLAN", _recorded_schedule(store), store)
+        yield KnownRollout(name, "PLAN", _recorded_schedule(store), store)
 
 
 def what_was_edited(schedule: Schedule, store: StateStore) -> Edited | None:

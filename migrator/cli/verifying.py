@@ -15,7 +15,7 @@ from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer.proofs import Proofs
-from migrator.transfer.verify import Comparison, Level, Proving, compare
+from migrator.transfer.verify import ContentComparison, Level, Proving, compare
 
 KEEP_SECONDS: Final = 5.0
 """So much work an interruption of a comparison by content may cost."""
@@ -29,7 +29,7 @@ class Compared:
     record: MoveRecord
     level: Level
     live: Literal["source", "target"]
-    comparison: Comparison
+    comparison: ContentComparison
 
 
 class ProofKeeper:

@@ -20,7 +20,7 @@ from migrator.adapters.clock import SystemClock
 from migrator.cli import wiring
 from migrator.cli.exits import ExitCode
 from migrator.cli.identity import is_proven_dead
-from migrator.cli.loading import Rollout, known_rollout
+from migrator.cli.loading import KnownRollout, known_rollout
 from migrator.cli.settings import Settings
 from migrator.cli.streams import require_reader
 from migrator.cli.views import status
@@ -39,7 +39,7 @@ _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 _CLEAR: Final = "\x1b[2J"
 
 
-def look(rollout: Rollout, pulse: Pulse | None = None) -> tuple[Situation, str]:
+def look(rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Situation, str]:
     """How the rollout stands now, and the next safe action. ``pulse``: of whoever looks again and again."""
     store, beats = rollout.store, None
     lock = store.lock() if store is not None else None
@@ -78,7 +78,9 @@ def watch_status(
     settings: Settings, plan: Path | None, *, as_json: bool, wave: str | None = None, region: str | None = None
 ) -> ExitCode:
     """Look until Ctrl-C. The plan is read once; a state store that is not there yet is looked for again and again."""
-    watch = _Watch(settings, is_terminal=sys.stdout.isatty() and not as_json, as_json=as_json, wave=wave, region=region)
+    watch = _StatusWatch(
+        settings, is_terminal=sys.stdout.isatty() and not as_json, as_json=as_json, wave=wave, region=region
+    )
     if watch.is_terminal:
         sys.stdout.write(_CLEAR)
     try:
@@ -96,7 +98,7 @@ def watch_status(
 
 
 @dataclass(slots=True)
-class _Watch:
+class _StatusWatch:
     """What is remembered from look to look: rates, and what was printed last."""
 
     settings: Settings
@@ -108,7 +110,7 @@ class _Watch:
     last: str = ""
     pulse: Pulse = field(default_factory=lambda: Pulse(SystemClock()))
 
-    def look(self, rollout: Rollout) -> None:
+    def look(self, rollout: KnownRollout) -> None:
         require_reader()  # nothing may be printed for hours, so that nobody would notice
         situation, action = look(rollout, self.pulse)
         situation = within(situation, self.wave, self.region)

@@ -4,7 +4,7 @@ Decides where a transport can be stopped: no request begins to leave later than 
 (a token, a place in the pool, a name, TCP, TLS and a proxy all come before that), and no connection outlives ``end_seconds``.
 Leaves what that means for the write to ``writes`` and to the policies. Rules:
 
-- what was not sent in time is not sent at all, and says so: ``NotSent``;
+- what was not sent in time is not sent at all, and says so: ``ConnectExpired``;
 - a try that ends without an answer takes its unsent bytes with it: the connection is reset, not closed, since a closed one
   goes on delivering what lies in its buffers to a service that was slow to read;
 - a connection that went back to its pool belongs to the next request: only its owner may end it.
@@ -36,7 +36,7 @@ _NO_RESET = struct.pack("ii", 0, 0)
 """SO_LINGER on with no time: closing throws away what was not sent and resets the connection."""
 
 
-class NotSent(ConnectionError):
+class ConnectExpired(ConnectionError):
     """The time for connecting was over before the request could leave; nothing was sent."""
 
 
@@ -93,19 +93,19 @@ class SyncTry(_Try):
             with _OWNERSHIP:
                 given_up = not finished.is_set()
         if given_up:
-            raise NotSent("no connection in time; nothing was sent")
+            raise ConnectExpired("no connection in time; nothing was sent")
         if faults and isinstance(
             faults[0], TimeoutError
         ):  # of a handshake: urllib3 would call it an answer that did not come
-            raise NotSent("no connection in time; nothing was sent") from faults[0]
+            raise ConnectExpired("no connection in time; nothing was sent") from faults[0]
         if faults:
             raise faults[0]
 
     def own(self, connection: Any) -> None:
-        """The request leaves now, over ``connection``. NotSent if it is too late for that."""
+        """The request leaves now, over ``connection``. ConnectExpired if it is too late for that."""
         with _OWNERSHIP:
             if self._is_over or self.left_to_connect() <= 0:
-                raise NotSent("connected too late; nothing was sent")
+                raise ConnectExpired("connected too late; nothing was sent")
             self._connection, connection.owner = connection, self
         connection.sock.settimeout(max(0.001, self.left()))  # until then that of connecting, too short for a large body
         _linger(_plain(connection.sock), _RESET)

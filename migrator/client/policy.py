@@ -32,7 +32,7 @@ _WAS_HERE = "migrate_was_here"
 """In the context of a request that came by before."""
 RETRIES = 3
 """After about 2, 4 and 8 seconds: the SDK's own first pause of 15 s would use up a quarter of a ``max_write``."""
-_LATE = frozenset({"NotSent", "ConnectionTimeoutError"})
+_LATE = frozenset({"ConnectExpired", "ConnectionTimeoutError"})
 _NEVER_SENT = frozenset(
     {
         "ClientConnectorError",
@@ -40,7 +40,7 @@ _NEVER_SENT = frozenset(
         "ConnectTimeout",
         "ConnectTimeoutError",
         "NewConnectionError",
-        "NotSent",
+        "ConnectExpired",
     }
 )
 """Only these prove that nothing was sent. The SDK's ServiceRequestError does not: the async transport also raises it for

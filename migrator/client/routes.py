@@ -19,7 +19,7 @@ from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
 from migrator.client.sources import AsyncSource, async_source, trusted_hosts
-from migrator.client.waiting import FETCH_SECONDS, Wait
+from migrator.client.waiting import FETCH_SECONDS, RetryPauses
 from migrator.model.hosts import Hosts
 
 
@@ -145,7 +145,7 @@ class Routes:
             RouteUnpublished: still no record after ``timeout``.
             RouteUnusable: as ``write``; waiting does not help.
         """
-        wait = Wait(f"{region}/{area}", self._clock, self._chance, timeout)
+        wait = RetryPauses(f"{region}/{area}", self._clock, self._chance, timeout)
         while True:
             try:
                 return await self.write(region, area)

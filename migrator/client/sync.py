@@ -18,7 +18,7 @@ from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
 from migrator.client.sources import SyncSource, sync_source, trusted_hosts
-from migrator.client.waiting import FETCH_SECONDS, Wait
+from migrator.client.waiting import FETCH_SECONDS, RetryPauses
 from migrator.model.hosts import Hosts
 
 
@@ -97,7 +97,7 @@ class SyncRoutes:
 
     def writable(self, region: str, area: str, *, timeout: float | None = None) -> WriteLease:
         """As ``Routes.writable``."""
-        wait = Wait(f"{region}/{area}", self._clock, self._chance, timeout)
+        wait = RetryPauses(f"{region}/{area}", self._clock, self._chance, timeout)
         while True:
             try:
                 return self.write(region, area)

@@ -14,7 +14,7 @@ LAST_DELAY_SECONDS = 1.0
 """The longest nominal pause between two reads of a fenced route; thousands of writers may be waiting."""
 
 
-class Wait:
+class RetryPauses:
     """One call of ``writable``: the pauses between its attempts, a quarter more or less by chance."""
 
     def __init__(self, key: str, clock: Clock, chance: Callable[[], float], timeout: float | None) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from migrator.engine import enforcing, releasing, stays
 from migrator.engine.authors import approvals_that_count
 from migrator.engine.own_traffic import OwnTraffic
-from migrator.engine.patience import Patience
+from migrator.engine.patience import MovePatience
 from migrator.engine.releasing import ADOPT_HINT, said
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
@@ -119,7 +119,7 @@ class Stalled(Waiting):
     """An impatient move met what passes by itself: it stays as it is, and another run goes on with it."""
 
 
-class Turns:
+class CutOverTurns:
     """How many moves of a wave may cut over at once."""
 
     def __init__(self, most: int) -> None:
@@ -165,7 +165,7 @@ class Mover:
     calendar: tuple[Wait, ...] = ()
     """What its cut-over waited for (approval, window, freeze) at ``calendar_at``, on the monotonic clock."""
     calendar_at: float = -1e9
-    fences: Turns | None = None
+    fences: CutOverTurns | None = None
     """Whose turn it is to cut over; None: anybody's."""
     is_patient: bool = True
     """False: do not wait for soaks and operators (``--no-wait``); raise Waiting instead."""
@@ -178,13 +178,13 @@ class Mover:
     have_gates_answered: bool = False
     fence_begun: float = 0.0
     """When the fence was sent, on the monotonic clock of this process."""
-    patience: Patience = field(init=False)
+    patience: MovePatience = field(init=False)
     _is_leaving: bool = False
     """The run ends: nothing is waited for any more but a release."""
 
     def __post_init__(self) -> None:
         self.world = self.shared.world
-        self.patience = Patience(self)
+        self.patience = MovePatience(self)
 
     # What steps ask for.
 

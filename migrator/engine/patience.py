@@ -99,7 +99,7 @@ async def surely(
         pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)
 
 
-class Patience:
+class MovePatience:
     """Of one move; implements ``transfer.paced.Patience``."""
 
     def __init__(self, mover: Mover) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from migrator.engine import enforcing, going_back, steps
 from migrator.engine.fleet import Fleet, end
-from migrator.engine.mover import Mover, Stalled, Turns, Waiting
+from migrator.engine.mover import CutOverTurns, Mover, Stalled, Waiting
 from migrator.engine.steps import soak
 from migrator.engine.world import Outcome
 from migrator.machine.events import Event
@@ -76,7 +76,7 @@ class WaveAtWork:
         self._only_live = only_live
         self._movers = [one for one in movers if is_live(one)] if only_live else movers
         at_once = wave.max_moves or max(1, len(movers))
-        self._places, self._fences = asyncio.Semaphore(at_once), Turns(at_once)
+        self._places, self._fences = asyncio.Semaphore(at_once), CutOverTurns(at_once)
         self._tasks: dict[MoveId, asyncio.Task[None]] = {}
         self._stops: list[asyncio.Task[None]] = []
 

@@ -13,7 +13,7 @@ from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, l
 from migrator.forecast.deadlines import deadline_findings
 from migrator.forecast.inventory import Inventory
 from migrator.forecast.move_times import MoveTimes, soak_seconds
-from migrator.forecast.requests import Cost, Requests, cost_of
+from migrator.forecast.requests import Cost, RequestCounts, cost_of
 from migrator.forecast.timeline import StartingPoint, WaveTimes, timeline
 from migrator.forecast.timing import MoveForecast, drain_findings, forecast_wave, timing_findings
 from migrator.model.findings import Finding
@@ -38,18 +38,18 @@ class Outlook:
     waves: tuple[WaveTimes, ...]
     loads: tuple[AccountLoad, ...]
     reliefs: tuple[Relief, ...]
-    requests: Mapping[str, Mapping[str, Requests]]
+    requests: Mapping[str, Mapping[str, RequestCounts]]
     cost: Cost | None
     findings: tuple[Finding, ...]
 
     def wave(self, name: str) -> WaveTimes:
         return next(wave for wave in self.waves if wave.name == name)
 
-    def requests_of(self, wave: str) -> Requests:
+    def requests_of(self, wave: str) -> RequestCounts:
         return _sum(self.requests[wave].values())
 
 
-CANARIES: Final = Requests(list=4, read=5, write=2, delete=2).times(2)
+CANARIES: Final = RequestCounts(list=4, read=5, write=2, delete=2).times(2)
 """On each side of a move: both ways are proved with a canary in the preflight, and again before the fence. Source:
 ``engine.steps.canary`` (sweeps, put, head, copy, comparison, delete, each way)."""
 
@@ -95,15 +95,17 @@ def _of_time(findings: Iterable[Finding], waves: Iterable[WaveTimes]) -> Iterato
 
 def _wave_requests(
     wave: PlannedWave, times: WaveTimes, forecasts: Mapping[MoveId, MoveForecast]
-) -> dict[str, Requests]:
-    found: dict[str, Requests] = {}
+) -> dict[str, RequestCounts]:
+    found: dict[str, RequestCounts] = {}
     at = {move.id: move for move in times.moves}
     for move in wave.moves:
         if (one := forecasts.get(move.id)) is None:
             continue
         scans = one.scan.times(_scans(wave, one, at.get(move.id)))
         for account, own in ((move.source, one.source_requests), (move.target, one.target_requests)):
-            found[account] = found.get(account, Requests()) + own + one.fence_requests.times(0.5) + scans + CANARIES
+            found[account] = (
+                found.get(account, RequestCounts()) + own + one.fence_requests.times(0.5) + scans + CANARIES
+            )
     return found
 
 
@@ -115,8 +117,8 @@ def _scans(wave: PlannedWave, one: MoveForecast, times: MoveTimes | None) -> flo
     return passes + 1 + soak_seconds(wave) // (rest + one.scan_seconds)
 
 
-def _sum(parts: Iterable[Requests]) -> Requests:
-    total = Requests()
+def _sum(parts: Iterable[RequestCounts]) -> RequestCounts:
+    total = RequestCounts()
     for part in parts:
         total = total + part
     return total

@@ -17,7 +17,7 @@ _PRICED_TOGETHER: Final = 10_000
 
 
 @value(frozen=True, slots=True)
-class Requests:
+class RequestCounts:
     """How many of each class."""
 
     list: float = 0
@@ -30,11 +30,11 @@ class Requests:
     def total(self) -> float:
         return self.list + self.read + self.write + self.delete + self.other
 
-    def __add__(self, more: Requests) -> Requests:
-        return Requests(*(getattr(self, part.name) + getattr(more, part.name) for part in fields(self)))
+    def __add__(self, more: RequestCounts) -> RequestCounts:
+        return RequestCounts(*(getattr(self, part.name) + getattr(more, part.name) for part in fields(self)))
 
-    def times(self, number: float) -> Requests:
-        return Requests(*(getattr(self, part.name) * number for part in fields(self)))
+    def times(self, number: float) -> RequestCounts:
+        return RequestCounts(*(getattr(self, part.name) * number for part in fields(self)))
 
 
 @value(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Cost:
     """In ``currency``, as the plan's ``prices`` have it. ``requests`` is by class, ``gib`` for the bytes copied."""
 
     currency: str
-    requests: Requests
+    requests: RequestCounts
     gib: float
 
     @property
@@ -50,10 +50,10 @@ class Cost:
         return self.requests.total + self.gib
 
 
-def cost_of(prices: Prices, requests: Requests, copied_bytes: float) -> Cost:
+def cost_of(prices: Prices, requests: RequestCounts, copied_bytes: float) -> Cost:
     """What these requests and bytes cost."""
     spent = {
         part.name: getattr(requests, part.name) / _PRICED_TOGETHER * getattr(prices, f"{part.name}_per_10k")
-        for part in fields(Requests)
+        for part in fields(RequestCounts)
     }
-    return Cost(prices.currency, Requests(**spent), copied_bytes / _GIB * prices.data_per_gib)
+    return Cost(prices.currency, RequestCounts(**spent), copied_bytes / _GIB * prices.data_per_gib)

@@ -15,7 +15,7 @@ from typing import Final
 
 from migrator.forecast.converging import STREAM_BYTES_PER_SECOND
 from migrator.forecast.inventory import Inventory
-from migrator.forecast.requests import Requests
+from migrator.forecast.requests import RequestCounts
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.objects import LIST_PAGE
@@ -54,12 +54,12 @@ class MoveForecast:
     source: str
     target: str
     inventory: Inventory
-    source_requests: Requests
-    target_requests: Requests
+    source_requests: RequestCounts
+    target_requests: RequestCounts
     copy_seconds: float
-    scan: Requests
+    scan: RequestCounts
     scan_seconds: float
-    fence_requests: Requests
+    fence_requests: RequestCounts
     fence_seconds: float
     fence_timeout_seconds: float
     bound_by: str
@@ -94,14 +94,14 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     """
     source, target = schedule.budget(move.source), schedule.budget(move.target)
     pages = _pages(inventory)
-    scan = Requests(list=pages + 1)  # and one for the containers
+    scan = RequestCounts(list=pages + 1)  # and one for the containers
     passes = scan.times(PASSES_BEFORE_READY)
     transfers = _transfers(inventory)
     wave = schedule.wave_of(move.id)
     share = wave.verify.content_share
-    proofs = Requests(read=math.ceil(inventory.objects * share))
-    source_requests = passes + proofs + Requests(read=transfers)
-    target_requests = passes + proofs + Requests(write=transfers + inventory.large_objects)
+    proofs = RequestCounts(read=math.ceil(inventory.objects * share))
+    source_requests = passes + proofs + RequestCounts(read=transfers)
+    target_requests = passes + proofs + RequestCounts(write=transfers + inventory.large_objects)
     proved_bytes = inventory.bytes * share
     copy_seconds, bound_by = max(
         (source_requests.total / _pace(source), f"requests of {move.source}"),

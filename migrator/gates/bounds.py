@@ -18,43 +18,43 @@ _BADNESS: Final = {Verdict.PASSED: 0, Verdict.INCONCLUSIVE: 1, Verdict.ERRORED: 
 
 
 @value(frozen=True, slots=True)
-class Finding:
+class Ruling:
     verdict: Verdict
     reason: str
 
 
-def worst(findings: Iterable[Finding]) -> Finding:
+def worst(rulings: Iterable[Ruling]) -> Ruling:
     """The worst of at least one; of equals the last, which knows most."""
-    return max(enumerate(findings), key=lambda pair: (_BADNESS[pair[1].verdict], pair[0]))[1]
+    return max(enumerate(rulings), key=lambda pair: (_BADNESS[pair[1].verdict], pair[0]))[1]
 
 
-def against_bounds(gate: Gate, value: float) -> Finding:
+def against_bounds(gate: Gate, value: float) -> Ruling:
     """``min``, ``max``, ``near`` with ``within``, and the band up to ``fail_below`` and ``fail_above``."""
     low, high = _limits(gate)
     said = with_unit(value, gate.metric)
     if low is None and high is None:
         if gate.relative_to is not None:
-            return Finding(Verdict.PASSED, said)
-        return Finding(Verdict.INCONCLUSIVE, f"{said}, but the gate has no bound to hold it against")
+            return Ruling(Verdict.PASSED, said)
+        return Ruling(Verdict.INCONCLUSIVE, f"{said}, but the gate has no bound to hold it against")
     wanted = _wanted(low, high)
     if low is not None and value < low:
         return _outside(said, wanted, fails=gate.fail_below is None or value < gate.fail_below)
     if high is not None and value > high:
         return _outside(said, wanted, fails=gate.fail_above is None or value > gate.fail_above)
-    return Finding(Verdict.PASSED, f"{said}, wanted {wanted}")
+    return Ruling(Verdict.PASSED, f"{said}, wanted {wanted}")
 
 
-def against_baseline(gate: Gate, value: float, base: float | str) -> Finding:
+def against_baseline(gate: Gate, value: float, base: float | str) -> Ruling:
     """At most ``max_ratio`` times (1 if not given) what the source showed before the switch; ``base`` in words says why
     that is not known."""
     said = with_unit(value, gate.metric)
     if isinstance(base, str):
-        return Finding(Verdict.INCONCLUSIVE, f"{said}, but {base}")
+        return Ruling(Verdict.INCONCLUSIVE, f"{said}, but {base}")
     ratio = 1.0 if gate.max_ratio is None else gate.max_ratio
     wanted = f"at most {figure(ratio * base)} ({figure(ratio)} times the source's {figure(base)} before the switch)"
     if value > ratio * base:
-        return Finding(Verdict.FAILED, f"{said}, wanted {wanted}")
-    return Finding(Verdict.PASSED, f"{said}, wanted {wanted}")
+        return Ruling(Verdict.FAILED, f"{said}, wanted {wanted}")
+    return Ruling(Verdict.PASSED, f"{said}, wanted {wanted}")
 
 
 def _limits(gate: Gate) -> tuple[float | None, float | None]:
@@ -76,7 +76,7 @@ def _wanted(low: float | None, high: float | None) -> str:
     return f"{figure(low)} to {figure(high)}"
 
 
-def _outside(said: str, wanted: str, *, fails: bool) -> Finding:
+def _outside(said: str, wanted: str, *, fails: bool) -> Ruling:
     if fails:
-        return Finding(Verdict.FAILED, f"{said}, wanted {wanted}")
-    return Finding(Verdict.INCONCLUSIVE, f"{said}, wanted {wanted}, but not yet beyond the limit that fails")
+        return Ruling(Verdict.FAILED, f"{said}, wanted {wanted}")
+    return Ruling(Verdict.INCONCLUSIVE, f"{said}, wanted {wanted}, but not yet beyond the limit that fails")

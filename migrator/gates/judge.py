@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Final
 
 from migrator.errors import InternalError, MigrateError
-from migrator.gates.bounds import Finding, against_baseline, against_bounds, worst
+from migrator.gates.bounds import Ruling, against_baseline, against_bounds, worst
 from migrator.gates.units import AVAILABILITY, RATE, RATIOS, WEIGHTED, with_unit
 from migrator.model.samples import Point, Reading, Verdict
 from migrator.model.schedule import Gate
@@ -205,7 +205,7 @@ def _verdict_on(gate: Gate, figures: Sequence[float], baseline: Baseline | None)
     return Judgement(findings[-1].verdict, figures[-1], findings[-1].reason)
 
 
-def _findings(gate: Gate, value: float, base: float | str) -> Iterable[Finding]:
+def _findings(gate: Gate, value: float, base: float | str) -> Iterable[Ruling]:
     yield against_bounds(gate, value)
     if gate.relative_to is not None:
         yield against_baseline(gate, value, base)

@@ -69,7 +69,7 @@ class Listed:
 
 
 @value(frozen=True, slots=True)
-class Page:
+class ListingPage:
     """One listing page, in the order the service gave. ``marker`` continues it; None at the end. A page may be empty
     and still carry a marker."""
 

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from typing import Final, Literal, Protocol
 
-from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
+from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, ListingPage, Shape, Survey
 from migrator.model.values import value
 from migrator.ports.clock import Clock
 
@@ -104,7 +104,9 @@ class ObjectStore(Protocol):
         """Replace all of it; no condition, and safe to repeat."""
         ...
 
-    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+    async def page(
+        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+    ) -> ListingPage:
         """One page of the names that begin with ``prefix``, with metadata and tags. NotFound(what="container") is never an
         empty page."""
         ...

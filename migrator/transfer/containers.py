@@ -23,7 +23,7 @@ from migrator.model.objects import ContainerInfo
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer.evidence import RECORD_BYTES, Evidence, generation_hash
-from migrator.transfer.listing import Seen, open_stream
+from migrator.transfer.listing import SeenSide, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken, order_key
 
 ALL: Final = "all"
@@ -146,7 +146,7 @@ async def was_replaced(
                 state, move, store, container, prefix, is_source=is_source, to_the_end=is_doubtful
             )
         except OrderBroken:
-            seen = _Known()  # nobody can tell: a person is asked
+            seen = _Familiar()  # nobody can tell: a person is asked
         if seen.is_familiar and not is_doubtful:
             return False
         lacks_names = lacks_names or seen.names < known
@@ -154,7 +154,7 @@ async def was_replaced(
 
 
 @dataclass(slots=True)
-class _Known:
+class _Familiar:
     """``names`` that the evidence knows were seen; ``is_familiar``: one of them as the generation that it knows."""
 
     names: int = 0
@@ -170,13 +170,13 @@ async def _known_names(
     *,
     is_source: bool,
     to_the_end: bool,
-) -> _Known:
+) -> _Familiar:
     """Of one listing; unless ``to_the_end``, as far as the first generation that is known."""
-    order, found = state.note(order_key(move, container, prefix)) or ORDERS[0], _Known()
+    order, found = state.note(order_key(move, container, prefix)) or ORDERS[0], _Familiar()
     ranges = state.ranges(move, container, prefix)
     at = next(ranges)
     evidence = Evidence.unpack(at.records)
-    stream = open_stream(store, container, prefix, order, Seen())
+    stream = open_stream(store, container, prefix, order, SeenSide())
     try:
         while batch := await stream.next():
             for key, blob in batch:

@@ -1,6 +1,6 @@
 """Listings as streams, and the join of two of them.
 
-``Stream`` reads pages one ahead and checks that names rise strictly in the order asked for; reserved names are left out. A
+``ReadAhead`` reads pages one ahead and checks that names rise strictly in the order asked for; reserved names are left out. A
 marker that the service does not take any more means listing again from the beginning and skipping to the last name.
 ``join`` yields what both sides have for each name, ascending, in memory of two pages a side. A container that is not
 there is an empty stream that says so; a refusal (403) is an error, never an empty listing.
@@ -41,7 +41,7 @@ class Pair:
 
 
 @dataclass(slots=True)
-class Seen:
+class SeenSide:
     """What one side of a join turned out to be; complete once the join has ended without an error."""
 
     objects: int = 0
@@ -66,14 +66,14 @@ class Batches(Protocol):
 
 
 @dataclass(slots=True)
-class Stream:
+class ReadAhead:
     """Pages of one container and prefix, one read ahead."""
 
     store: ObjectStore
     container: str
     prefix: str
     order: Order
-    seen: Seen
+    seen: SeenSide
     page_size: int = LIST_PAGE
     first_page: int = LIST_PAGE
     """Names of the first page; a short one is there sooner."""
@@ -162,8 +162,8 @@ class Stream:
 class SortedStream:
     """A whole listing sorted here, on disk: for stores whose orders differ or are no order at all."""
 
-    def __init__(self, store: ObjectStore, container: str, prefix: str, seen: Seen, *, page_size: int) -> None:
-        self._pages = Stream(store, container, prefix, "utf-8", seen, page_size)
+    def __init__(self, store: ObjectStore, container: str, prefix: str, seen: SeenSide, *, page_size: int) -> None:
+        self._pages = ReadAhead(store, container, prefix, "utf-8", seen, page_size)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._rows: sqlite3.Cursor | None = None
         self._file: sqlite3.Connection | None = None
@@ -244,14 +244,14 @@ def open_stream(
     container: str,
     prefix: str,
     order: Order,
-    seen: Seen,
+    seen: SeenSide,
     *,
     page_size: int = LIST_PAGE,
     first_page: int = LIST_PAGE,
 ) -> Batches:
     if order == "sorted":
         return SortedStream(store, container, prefix, seen, page_size=page_size)
-    return Stream(store, container, prefix, order, seen, page_size, first_page)
+    return ReadAhead(store, container, prefix, order, seen, page_size, first_page)
 
 
 async def join(origin: Batches, destination: Batches) -> AsyncIterator[list[Pair]]:

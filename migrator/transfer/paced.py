@@ -18,7 +18,7 @@ from typing import Final, Protocol, TypeVar
 
 from migrator.errors import CloudError, InternalError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.moves import StoredPolicy
-from migrator.model.objects import Condition, ContainerInfo, Listed, Page, Shape, Survey
+from migrator.model.objects import Condition, ContainerInfo, Listed, ListingPage, Shape, Survey
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import (
@@ -235,7 +235,9 @@ class PacedStore:
     async def set_container_metadata(self, container: str, metadata: Mapping[str, str]) -> None:
         await self._send("write", lambda: self.inner.set_container_metadata(container, metadata))
 
-    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+    async def page(
+        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+    ) -> ListingPage:
         page = await self._send("list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit))
         if prefix and not all(entry.name.startswith(prefix) for entry in page.entries):
             # What is listed is copied, compared and deleted: a service that shows more than was asked for is not trusted.

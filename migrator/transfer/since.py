@@ -16,7 +16,7 @@ from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
 from migrator.transfer.decide import Case, Verb, decide
 from migrator.transfer.evidence import Evidence
-from migrator.transfer.listing import Pair, Seen, join, open_stream
+from migrator.transfer.listing import Pair, SeenSide, join, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken
 
 MOST_NAMED = 5
@@ -90,8 +90,8 @@ class _Ends:
 async def _container(ends: _Ends, container: str, prefix: str, into: Since) -> None:
     before = copy(into)
     for order in ORDERS:
-        left = open_stream(ends.target, container, prefix, order, Seen())
-        right = open_stream(ends.source, container, prefix, order, Seen())
+        left = open_stream(ends.target, container, prefix, order, SeenSide())
+        right = open_stream(ends.source, container, prefix, order, SeenSide())
         known = _Known(ends.state.ranges(ends.move.id, container, prefix))
         try:
             async for batch in join(left, right):

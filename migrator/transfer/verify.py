@@ -19,7 +19,7 @@ from migrator.ports.object_store import ObjectStore
 from migrator.transfer.container_shape import difference as unlike_containers
 from migrator.transfer.copying import same_content, same_headers, unlike_md5
 from migrator.transfer.evidence import in_sample
-from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
+from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken
 from migrator.transfer.proofs import Proofs, digest_of, ends_group
 from migrator.transfer.together import together
@@ -31,7 +31,7 @@ READERS = 16
 
 
 @dataclass(slots=True)
-class Comparison:
+class ContentComparison:
     """Counts of objects; ``proved`` by content, ``alike`` by attributes only, ``unproved`` cannot be proved now. ``named``:
     (kind, container, name, why)."""
 
@@ -57,7 +57,7 @@ class Comparison:
         if len(self.named) < MAX_NAMED:
             self.named.append((kind, container, name, why))
 
-    def add(self, other: Comparison) -> None:
+    def add(self, other: ContentComparison) -> None:
         for one in fields(self):
             if one.name != "named":
                 setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
@@ -85,7 +85,7 @@ async def compare(
     level: Level,
     proving: Proving | None = None,
     keeps_public_access: bool = True,
-) -> Comparison:
+) -> ContentComparison:
     """Both sides of one move, and what belongs to their containers.
 
     Args:
@@ -94,22 +94,22 @@ async def compare(
     Raises CloudError if a side cannot be listed, AccessRefused if an object may not be read.
     """
     here, there = [{info.name: info for info in await store.containers()} for store in (source, target)]
-    total = Comparison()
+    total = ContentComparison()
     for container in sorted(here.keys() | there.keys()):
         if area.prefixes_in(container) and container in here and container in there:
             why = unlike_containers(here[container], there[container], keeps_public_access=keeps_public_access)
             if why:
                 total.count("changed", container, "", f"of the container itself: {why}")
         for prefix in area.prefixes_in(container):
-            total.add(await _container(_Ends(source, target, container, proving or Proving()), prefix, level))
+            total.add(await _container(_TwoSides(source, target, container, proving or Proving()), prefix, level))
     return total
 
 
-async def _container(ends: _Ends, prefix: str, level: Level) -> Comparison:
+async def _container(ends: _TwoSides, prefix: str, level: Level) -> ContentComparison:
     for order in ORDERS:
-        found = Comparison()
+        found = ContentComparison()
         left, right = (
-            open_stream(store, ends.container, prefix, order, Seen()) for store in (ends.source, ends.target)
+            open_stream(store, ends.container, prefix, order, SeenSide()) for store in (ends.source, ends.target)
         )
         try:
             if level == "content":
@@ -127,14 +127,14 @@ async def _container(ends: _Ends, prefix: str, level: Level) -> Comparison:
 
 
 @dataclass(slots=True)
-class _Ends:
+class _TwoSides:
     source: ObjectStore
     target: ObjectStore
     container: str
     proving: Proving
 
 
-def _unlike(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> set[str]:
+def _unlike(ends: _TwoSides, pairs: Sequence[Pair], found: ContentComparison) -> set[str]:
     """Count what the listings alone show; the names that are not alike."""
     unlike = set()
     for pair in pairs:
@@ -153,7 +153,7 @@ def _unlike(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> set[str]:
     return unlike
 
 
-async def _contents(ends: _Ends, left: Batches, right: Batches, found: Comparison) -> None:
+async def _contents(ends: _TwoSides, left: Batches, right: Batches, found: ContentComparison) -> None:
     """Group by group; see ``proofs``."""
     group: list[Pair] = []
     async for batch in join(left, right):
@@ -165,8 +165,8 @@ async def _contents(ends: _Ends, left: Batches, right: Batches, found: Compariso
     await _group(ends, group, found)
 
 
-async def _group(ends: _Ends, group: Sequence[Pair], found: Comparison) -> None:
-    mine, proving = Comparison(), ends.proving
+async def _group(ends: _TwoSides, group: Sequence[Pair], found: ContentComparison) -> None:
+    mine, proving = ContentComparison(), ends.proving
     unlike = _unlike(ends, group, mine)
     to_read = [pair for pair in group if pair.name not in unlike and proving.wants(pair.name)]
     mine.alike = len(group) - len(unlike) - len(to_read)
@@ -181,7 +181,7 @@ async def _group(ends: _Ends, group: Sequence[Pair], found: Comparison) -> None:
     found.add(mine)
 
 
-async def _read(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> None:
+async def _read(ends: _TwoSides, pairs: Sequence[Pair], found: ContentComparison) -> None:
     queue = iter(pairs)
 
     async def reader() -> None:
@@ -191,7 +191,7 @@ async def _read(ends: _Ends, pairs: Sequence[Pair], found: Comparison) -> None:
     await together(*(reader() for _ in range(min(READERS, len(pairs)))))
 
 
-async def _prove(ends: _Ends, pair: Pair, found: Comparison) -> None:
+async def _prove(ends: _TwoSides, pair: Pair, found: ContentComparison) -> None:
     here, there = pair.origin, pair.destination
     assert here is not None
     assert there is not None

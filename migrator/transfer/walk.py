@@ -21,7 +21,7 @@ from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
 from migrator.transfer.decide import Case, Decision, Verb, decide, pending
 from migrator.transfer.evidence import Evidence, in_sample
-from migrator.transfer.listing import Batches, Pair, Seen, join, open_stream
+from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
 from migrator.transfer.order import Order
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
@@ -59,7 +59,7 @@ class Walk:
     result: PassResult = field(default_factory=PassResult)
     absences: Absences = field(init=False)
     """What is concluded from names that were not shown, once both listings have ended."""
-    seen: Seen = field(default_factory=Seen)
+    seen: SeenSide = field(default_factory=SeenSide)
     """Of the origin."""
     under_way: dict[asyncio.Future[None], int] = field(default_factory=dict)
     """Ranges that are being settled, and how many names each has."""
@@ -82,7 +82,7 @@ class Walk:
 
     async def go(self) -> None:
         t = self.transfer
-        seen, seen_there = self.seen, Seen()
+        seen, seen_there = self.seen, SeenSide()
         await t.admit()
         stored = t.state.ranges(t.move, self.container, self.prefix)
         first = next(stored, EvidenceRange(self.container, self.prefix, None))

@@ -25,7 +25,7 @@ from migrator.adapters.state import SqlStateStore, open_store
 from migrator.errors import NotFound
 from migrator.model.moves import Direction, LockRecord
 from migrator.model.names import Area, MoveId, Selector
-from migrator.model.objects import Condition, ContainerInfo, ContentHeaders, Listed, Page, Shape
+from migrator.model.objects import Condition, ContainerInfo, ContentHeaders, Listed, ListingPage, Shape
 from migrator.ports.executor import BatchAnswer, CopyBatch
 from migrator.ports.object_store import Origin, Written
 from migrator.transfer.hands import Hands
@@ -59,10 +59,12 @@ class InstantStore:
     async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
         return [ContainerInfo(CONTAINER)]
 
-    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+    async def page(
+        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+    ) -> ListingPage:
         begin = int(marker or 0)
         end = begin + limit
-        return Page(tuple(self.blobs[begin:end]), str(end) if end < len(self.blobs) else None)
+        return ListingPage(tuple(self.blobs[begin:end]), str(end) if end < len(self.blobs) else None)
 
     def can_copy_from(self, other: object) -> bool:
         return True

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from migrator.adapters.metrics.azure_monitor import METRICS, AzureMonitorSource
-from migrator.adapters.metrics.azure_monitor.batch import Connection
+from migrator.adapters.metrics.azure_monitor.batch import RegionClients
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
 from migrator.gates.judge import Judgement, judge
 from migrator.gates.units import UNITS
@@ -245,10 +245,10 @@ async def test_a_window_between_minutes_is_asked_from_the_minute_before(monitor:
 
 
 def test_regions_have_endpoints_of_their_own() -> None:
-    assert Connection(None, {}, 1).endpoint("eastus2") == "https://eastus2.metrics.monitor.azure.com"
-    government = Connection(None, {"metrics": "https://metrics.monitor.azure.us"}, 1)
+    assert RegionClients(None, {}, 1).endpoint("eastus2") == "https://eastus2.metrics.monitor.azure.com"
+    government = RegionClients(None, {"metrics": "https://metrics.monitor.azure.us"}, 1)
     assert government.endpoint("usgovvirginia") == "https://usgovvirginia.metrics.monitor.azure.us"
-    assert Connection(None, {"metrics": "https://proxy.example/"}, 1).endpoint("eastus2") == "https://proxy.example"
+    assert RegionClients(None, {"metrics": "https://proxy.example/"}, 1).endpoint("eastus2") == "https://proxy.example"
 
 
 # -- what may go wrong --

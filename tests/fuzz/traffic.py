@@ -21,7 +21,7 @@ from migrator.adapters.azure.wire.answers import Answer
 from migrator.adapters.azure.wire.connection import Connection
 from migrator.adapters.azure.wire.failures import UnsafeRequest, WireFailure
 from migrator.adapters.azure.wire.heads import constant_part, head_of
-from migrator.adapters.azure.wire.limits import Limits, Timeouts
+from migrator.adapters.azure.wire.limits import Timeouts, WireLimits
 from migrator.adapters.azure.xml_reader import NotUnderstood
 from migrator.errors import CloudError
 from migrator.model.objects import BlobType, ContentHeaders, Shape
@@ -90,7 +90,7 @@ def answers() -> Target:
         return json.dumps([random.random() < 0.2, pieces]).encode()
 
     async def answered(pieces: list[bytes], is_head: bool) -> tuple[Answer | None, bool]:
-        connection, wire = Connection(loop, Limits(), Timeouts()), _Wire()
+        connection, wire = Connection(loop, WireLimits(), Timeouts()), _Wire()
         connection.connection_made(wire)
         connection.watch(lambda _: None)
         waiting = connection.send(b"GET / HTTP/1.1\r\n\r\n", b"", is_head=is_head, most_bytes=1 << 20, streams=False)

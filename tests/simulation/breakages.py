@@ -136,7 +136,7 @@ def switch_with_a_create_outstanding():
 
 def deletes_from_a_truncated_listing():
     """A listing that broke off counts as complete, and nobody is asked again."""
-    right = listing.Stream._fetch
+    right = listing.ReadAhead._fetch
 
     async def fetch(self, marker):
         entries, following = await right(self, marker)
@@ -150,7 +150,7 @@ def deletes_from_a_truncated_listing():
             return True
         return False
 
-    return all_of(patched(listing.Stream, "_fetch", fetch), patched(deletes, "_delete", delete))
+    return all_of(patched(listing.ReadAhead, "_fetch", fetch), patched(deletes, "_delete", delete))
 
 
 def reverse_delete_without_evidence():
@@ -417,19 +417,19 @@ def a_blip_halts():
         return False
 
     return all_of(
-        patched(patience.Patience, "keep_trying", keep_trying),
-        patched(patience.Patience, "ends_in_halt", lambda self, fault: True),
+        patched(patience.MovePatience, "keep_trying", keep_trying),
+        patched(patience.MovePatience, "ends_in_halt", lambda self, fault: True),
     )
 
 
 def a_busy_store_halts():
     """A refused commit needs a person."""
-    right = patience.Patience.ends_in_halt
+    right = patience.MovePatience.ends_in_halt
 
     def ends_in_halt(self, fault):
         return isinstance(fault, StateError) or right(self, fault)
 
-    return patched(patience.Patience, "ends_in_halt", ends_in_halt)
+    return patched(patience.MovePatience, "ends_in_halt", ends_in_halt)
 
 
 def a_refused_end_keeps_the_lock():

@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from migrator.adapters.azure.listing import PROPERTIES, blob_of, listed, read_page
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
-from migrator.model.objects import Listed, Page
+from migrator.model.objects import Listed, ListingPage
 
 MOST_FORMS = 16
 """More would be tried in vain before an entry is given to the XML reader."""
@@ -64,7 +64,7 @@ class FormReader:
     def __init__(self) -> None:
         self._forms: deque[_Form] = deque(maxlen=MOST_FORMS)
 
-    def read_page(self, document: bytes) -> Page:
+    def read_page(self, document: bytes) -> ListingPage:
         """A page of List Blobs. Raises NotUnderstood."""
         try:
             text = document.decode("utf-8")
@@ -78,7 +78,7 @@ class FormReader:
         except NotUnderstood:  # by its parts; it may still be a listing as a whole
             return read_page(document)
 
-    def _read(self, text: str, at: int) -> Page:
+    def _read(self, text: str, at: int) -> ListingPage:
         entries: list[Listed] = []
         form = self._forms[0] if self._forms else None
         while text.startswith("<Blob>", at):
@@ -96,7 +96,7 @@ class FormReader:
         closing = _CLOSING.match(text, at)
         if closing is None:
             raise NotUnderstood("it goes on otherwise")
-        return Page(tuple(entries), closing[1] or None)
+        return ListingPage(tuple(entries), closing[1] or None)
 
     def _another(self, text: str, at: int) -> tuple[_Form | None, re.Match[str] | None]:
         for form in self._forms:

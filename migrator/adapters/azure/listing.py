@@ -7,14 +7,14 @@ from urllib.parse import unquote
 
 from migrator.adapters.azure.shapes import decoded, normal_etag, parsed_date
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
-from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Features, Listed, Page
+from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Features, Listed, ListingPage
 
 
-def read_page(document: bytes) -> Page:
+def read_page(document: bytes) -> ListingPage:
     """A page of List Blobs. Raises NotUnderstood."""
     entries: list[Listed] = []
     marker = read_entries(document, "Blob", lambda node: entries.append(listed(node)))
-    return Page(tuple(entries), marker)
+    return ListingPage(tuple(entries), marker)
 
 
 def read_entries(document: bytes, tag: str, each: Callable[[Node], None]) -> str | None:

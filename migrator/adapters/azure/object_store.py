@@ -23,7 +23,7 @@ from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
 from migrator.adapters.azure.requests import Requests, token_failures
 from migrator.adapters.azure.sas import SAS_SECONDS, DelegationKey, SourceSignatures, utc
 from migrator.adapters.azure.signing import HeaderPairs, Query
-from migrator.adapters.azure.wire import Answer, Limits, Timeouts
+from migrator.adapters.azure.wire import Answer, Timeouts, WireLimits
 from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
 from migrator.errors import CloudError, ConditionFailed, Unsupported
 from migrator.model.moves import StoredPolicy
@@ -52,7 +52,7 @@ class AzureStore(AzureReadings):
         credential: Credential,
         *,
         cloud: Mapping[str, str],
-        limits: Limits | None = None,
+        limits: WireLimits | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
         self.account = account.name

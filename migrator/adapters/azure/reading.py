@@ -17,7 +17,7 @@ from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Stream
 from migrator.adapters.azure.xml_reader import Node, read_xml
 from migrator.errors import CloudError, ConditionFailed, NotFound
-from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, ContainerInfo, Listed, Page, Survey
+from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, ContainerInfo, Listed, ListingPage, Survey
 from migrator.ports.object_store import TOO_LARGE, Whole
 
 LISTED = "copy,metadata,tags"
@@ -57,7 +57,7 @@ class AzureReadings:
 
     async def page(
         self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = LIST_PAGE
-    ) -> Page:
+    ) -> ListingPage:
         answer = await self._listing(container, prefix, marker or "", LISTED, limit)
         with self._requests.understanding("list", container):
             return self._forms.read_page(answer.body)

@@ -39,7 +39,7 @@ from migrator.adapters.azure.signing import (
 )
 from migrator.adapters.azure.tokens import Tokens
 from migrator.adapters.azure.trust import trust
-from migrator.adapters.azure.wire import Answer, Client, Limits, Stream, Timeouts, WireFailure
+from migrator.adapters.azure.wire import Answer, Client, Stream, Timeouts, WireFailure, WireLimits
 from migrator.adapters.azure.xml_reader import NotUnderstood
 from migrator.errors import AccessRefused, CloudError, MigrateError, Unsupported
 from migrator.model.schedule import Account
@@ -90,7 +90,7 @@ class Requests:
         credential: Credential,
         *,
         cloud: Mapping[str, str],
-        limits: Limits | None = None,
+        limits: WireLimits | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
         self.account = account.name

@@ -27,7 +27,7 @@ from migrator.model.objects import (
     ContentHeaders,
     Features,
     Listed,
-    Page,
+    ListingPage,
     Shape,
     Survey,
 )
@@ -56,7 +56,7 @@ class Place:
 
 
 @value(frozen=True, slots=True)
-class Row:
+class BlobRow:
     """A blob and where its bytes are."""
 
     listed: Listed
@@ -109,7 +109,7 @@ def set_container_metadata(
     connection.execute("UPDATE containers SET metadata = ? WHERE name = ?", (json.dumps(dict(metadata)), name))
 
 
-def find(connection: sqlite3.Connection, place: Place) -> Row | None:
+def find(connection: sqlite3.Connection, place: Place) -> BlobRow | None:
     """The live blob, or None; NotFound(what="container") if there is no container."""
     row = connection.execute(
         f"{_SELECT} WHERE container = ? AND name = ?",
@@ -121,7 +121,7 @@ def find(connection: sqlite3.Connection, place: Place) -> Row | None:
     return _row(row)
 
 
-def get(connection: sqlite3.Connection, place: Place) -> Row:
+def get(connection: sqlite3.Connection, place: Place) -> BlobRow:
     """The live blob; NotFound otherwise."""
     row = find(connection, place)
     if row is None:
@@ -129,7 +129,9 @@ def get(connection: sqlite3.Connection, place: Place) -> Row:
     return row
 
 
-def page(connection: sqlite3.Connection, account: str, name: str, prefix: str, marker: str | None, limit: int) -> Page:
+def page(
+    connection: sqlite3.Connection, account: str, name: str, prefix: str, marker: str | None, limit: int
+) -> ListingPage:
     """Names in [prefix, end of prefix), after ``marker``; one more row than asked for tells whether there is more."""
     container(connection, account, name)
     low, high = encode(prefix), _after(encode(prefix))
@@ -147,10 +149,10 @@ def page(connection: sqlite3.Connection, account: str, name: str, prefix: str, m
     ).fetchall()
     rows = found[:limit]
     more = base64.urlsafe_b64encode(rows[-1][0]).decode() if len(found) > limit else None
-    return Page(tuple(_row(row).listed for row in rows), more)
+    return ListingPage(tuple(_row(row).listed for row in rows), more)
 
 
-def check(place: Place, row: Row | None, condition: Condition) -> None:
+def check(place: Place, row: BlobRow | None, condition: Condition) -> None:
     """ConditionFailed unless the blob is as ``condition`` says."""
     if condition.create and row is not None:
         raise ConditionFailed(f"cannot create {place}: it is there already", code="BlobAlreadyExists")
@@ -158,12 +160,12 @@ def check(place: Place, row: Row | None, condition: Condition) -> None:
         raise _moved_on(place)
 
 
-def check_generation(place: Place, row: Row, etag: str) -> None:
+def check_generation(place: Place, row: BlobRow, etag: str) -> None:
     if row.listed.etag != etag:
         raise _moved_on(place)
 
 
-def check_type(place: Place, row: Row, wanted: BlobType) -> None:
+def check_type(place: Place, row: BlobRow, wanted: BlobType) -> None:
     if row.listed.blob_type is not wanted:
         raise CloudError(
             f"cannot write to {place}: it is a {row.listed.blob_type}, not a {wanted}", code="InvalidBlobType"
@@ -173,7 +175,7 @@ def check_type(place: Place, row: Row, wanted: BlobType) -> None:
 def publish(
     connection: sqlite3.Connection,
     place: Place,
-    old: Row | None,
+    old: BlobRow | None,
     *,
     shape: Shape,
     content: int,
@@ -221,7 +223,7 @@ def touch(connection: sqlite3.Connection, place: Place, *, size: int, modified: 
     return etag_text(number)
 
 
-def remove(connection: sqlite3.Connection, place: Place, row: Row) -> None:
+def remove(connection: sqlite3.Connection, place: Place, row: BlobRow) -> None:
     contents.drop(connection, row.content)
     drop_staged(connection, place)
     connection.execute("DELETE FROM blobs WHERE container = ? AND name = ?", place.key)
@@ -318,7 +320,7 @@ def _moved_on(place: Place) -> ConditionFailed:
     return ConditionFailed(f"cannot go on with {place}: it has another generation by now", code="ConditionNotMet")
 
 
-def _row(raw: Sequence[Any]) -> Row:
+def _row(raw: Sequence[Any]) -> BlobRow:
     name, etag, size, kind, content, headers, metadata, tags, tier, modified, copy_id = raw
     listed = Listed(
         name=name.decode("utf-8", "surrogatepass"),
@@ -334,7 +336,7 @@ def _row(raw: Sequence[Any]) -> Row:
         is_archived=tier == ARCHIVE,
         copy_id=copy_id,
     )
-    return Row(listed, content)
+    return BlobRow(listed, content)
 
 
 def _headers_text(headers: ContentHeaders) -> str:

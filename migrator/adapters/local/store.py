@@ -24,7 +24,7 @@ from typing import Final, TypeVar
 from migrator.adapters.local import contents, rows
 from migrator.adapters.local.counters import Caller, Counters, Request
 from migrator.adapters.local.file import AccountFile, newest_run
-from migrator.adapters.local.rows import Place, Row
+from migrator.adapters.local.rows import BlobRow, Place
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, MigrateError, SourceChanged, Unsupported
 from migrator.model.objects import (
     BLOCK_BYTES,
@@ -34,7 +34,7 @@ from migrator.model.objects import (
     Condition,
     ContainerInfo,
     Listed,
-    Page,
+    ListingPage,
     Shape,
     Survey,
 )
@@ -131,7 +131,9 @@ class LocalStore:
     async def set_container_metadata(self, container: str, metadata: Mapping[str, str]) -> None:
         await self._write("write", lambda c: rows.set_container_metadata(c, self.account, container, metadata))
 
-    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+    async def page(
+        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+    ) -> ListingPage:
         count = max(1, min(limit, LIST_PAGE))
         return await self._read("list", lambda c: rows.page(c, self.account, container, prefix, marker, count))
 
@@ -506,21 +508,21 @@ def _as_source(origin: Origin) -> Iterator[None]:
         raise SourceChanged(f"cannot copy {place}: it changed meanwhile", code="SourceConditionNotMet") from refusal
 
 
-def _admitted(connection: sqlite3.Connection, place: Place, condition: Condition) -> Row | None:
+def _admitted(connection: sqlite3.Connection, place: Place, condition: Condition) -> BlobRow | None:
     """The blob a write may replace, or None where it creates."""
     old = rows.find(connection, place)
     rows.check(place, old, condition)
     return old
 
 
-def _changeable(connection: sqlite3.Connection, place: Place, kind: BlobType, if_match: str) -> Row:
+def _changeable(connection: sqlite3.Connection, place: Place, kind: BlobType, if_match: str) -> BlobRow:
     row = rows.get(connection, place)
     rows.check_type(place, row, kind)
     rows.check_generation(place, row, if_match)
     return row
 
 
-def _readable(connection: sqlite3.Connection, place: Place, etag: str | None) -> Row:
+def _readable(connection: sqlite3.Connection, place: Place, etag: str | None) -> BlobRow:
     """``etag`` None: whichever generation is there."""
     row = rows.get(connection, place)
     if etag is not None:

@@ -57,7 +57,7 @@ async def look(schedule: Schedule, world: World, moves: Sequence[PlannedMove], m
     accounts = {name for move in moves for name in (move.source, move.target)}
     there = await _containers(schedule, world, sorted(accounts), {move.source for move in moves}, seen)
     seen.findings += [*ways.clocks(world, sorted(there)), *ways.streamed(world, moves)]
-    watch = _Watch(schedule, world, mode, seen, there)
+    watch = _Look(schedule, world, mode, seen, there)
     await asyncio.gather(*(watch.source_of(move) for move in moves))
     await asyncio.gather(*(watch.target_of(move) for move in moves))
     if mode == "full":
@@ -103,7 +103,7 @@ def _will_be_made(account: Account, fault: CloudError) -> bool:
 
 
 @dataclass(slots=True)
-class _Watch:
+class _Look:
     """One look at several accounts. ``there`` has the containers of those that can be read."""
 
     schedule: Schedule

@@ -57,7 +57,7 @@ class GateFailed(Exception):
 async def soaking(mover: Mover) -> Event:
     if mover.record.is_adopted:
         await _compare_adopted(mover)
-    book = Book(mover)
+    book = SoakBook(mover)
     if not mover.is_patient:
         return await _what_is_due(book)
     work = [asyncio.create_task(_rounds(book)), asyncio.create_task(_looks(book))]
@@ -99,7 +99,7 @@ async def _compare_adopted(mover: Mover) -> None:
     mover.tell("adopted", text, adopted=result.adopted, listed=result.stragglers_new)
 
 
-async def _what_is_due(book: Book) -> Event:
+async def _what_is_due(book: SoakBook) -> Event:
     """Take what is due and no more. Waiting if that is not the end."""
     if book.seconds_to_round() <= 0:
         await book.round()
@@ -111,7 +111,7 @@ async def _what_is_due(book: Book) -> Event:
     raise Waiting(f"{book.mover.id}: {book.mover.waiting_for}")
 
 
-async def _rounds(book: Book) -> Event:
+async def _rounds(book: SoakBook) -> Event:
     clock = book.mover.world.clock
     while True:
         await clock.sleep(book.until_round())
@@ -123,7 +123,7 @@ async def _rounds(book: Book) -> Event:
             return event
 
 
-async def _looks(book: Book) -> Event:
+async def _looks(book: SoakBook) -> Event:
     clock = book.mover.world.clock
     while True:
         await clock.sleep(max(SHORTEST_SLEEP_SECONDS, book.seconds_to_look()))
@@ -134,7 +134,7 @@ async def _looks(book: Book) -> Event:
                 return event
 
 
-class Book:
+class SoakBook:
     """The samples of one move's soak: what was recorded, what is due, what it comes to."""
 
     def __init__(self, mover: Mover) -> None:

@@ -21,7 +21,7 @@ from migrator.model.objects import (
     ContainerInfo,
     Features,
     Listed,
-    Page,
+    ListingPage,
     Shape,
     Survey,
 )
@@ -175,7 +175,7 @@ class Account:
             raise CloudError(f"cannot read {self.name}/{container}/{name!r}: it is archived", code="BlobArchived")
         return blob
 
-    def page(self, container: str, prefix: str, marker: str | None, limit: int) -> Page:
+    def page(self, container: str, prefix: str, marker: str | None, limit: int) -> ListingPage:
         """At most ``limit`` entries from ``marker`` (the first name of the page) on."""
         held = self.open(container)
         stem = self.key(prefix)
@@ -189,7 +189,7 @@ class Account:
                 following = name
                 break
             entries.append(held.blobs[name].listed)
-        return Page(tuple(entries), following)
+        return ListingPage(tuple(entries), following)
 
     def next_etag(self) -> str:
         self._etags += 1

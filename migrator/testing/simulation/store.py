@@ -24,7 +24,7 @@ from migrator.errors import (
     Unsupported,
 )
 from migrator.model.moves import StoredPolicy
-from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, Page, Shape, Survey
+from migrator.model.objects import BlobType, Condition, ContainerInfo, Listed, ListingPage, Shape, Survey
 from migrator.model.values import replace
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Origin, Whole, Written
 from migrator.ports.write_policy import ContainerPolicies
@@ -224,15 +224,17 @@ class SimStore:
 
         await self.send(effect, is_write=True)
 
-    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+    async def page(
+        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+    ) -> ListingPage:
         weather, random = self.wire.weather, self.wire.random
 
-        def effect(sent_at: float) -> Page:
+        def effect(sent_at: float) -> ListingPage:
             if marker is not None and random.random() < weather.marker_refused_chance:
                 raise CloudError(f"cannot list {container}: the marker is refused", code="InvalidQueryParameterValue")
             if weather.empty_page_chance and random.random() < weather.empty_page_chance:
                 self._contents.open(container)
-                return Page((), marker if marker is not None else prefix)
+                return ListingPage((), marker if marker is not None else prefix)
             found = self._contents.page(container, prefix, marker, min(limit, weather.page_entries))
             self.wire.listed(self.node, container, marker is None, sent_at)
             return found

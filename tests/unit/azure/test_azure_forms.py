@@ -13,7 +13,7 @@ from migrator.adapters.azure import forms
 from migrator.adapters.azure.forms import FormReader, form_of
 from migrator.adapters.azure.listing import PROPERTIES, read_page
 from migrator.adapters.azure.xml_reader import NotUnderstood
-from migrator.model.objects import Page
+from migrator.model.objects import ListingPage
 
 RECORDED = Path(__file__).parent / "recorded" / "azurite_3_37_page.xml"
 DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
@@ -107,7 +107,7 @@ def pages(draw: st.DrawFn) -> bytes:
     return f"{opening}{root}{before}<Blobs>{entries}</Blobs>{after}{ending}".encode("utf-8", "surrogatepass")
 
 
-def outcome(read, document: bytes) -> Page | type[NotUnderstood]:
+def outcome(read, document: bytes) -> ListingPage | type[NotUnderstood]:
     try:
         return read(document)
     except NotUnderstood:

@@ -24,7 +24,7 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.blob.aio import BlobServiceClient as AsyncBlobServiceClient
 
 from migrator.client import LeasePolicy, OutcomeUnknown, Routes, SyncLeasePolicy, SyncRoutes
-from migrator.client.ending import NotSent, SyncTry
+from migrator.client.ending import ConnectExpired, SyncTry
 from migrator.client.lease import TryTimes
 from migrator.model.routes import READ_WRITE, RouteDocument, RouteRecord
 from tests.certificates import make_certificate
@@ -245,7 +245,7 @@ def test_a_handshake_that_times_out_by_itself_sent_nothing_either() -> None:
 
     times = TryTimes.of(60)
     assert times is not None
-    with pytest.raises(NotSent):
+    with pytest.raises(ConnectExpired):
         SyncTry(times).connect(object(), shake)
 
 

@@ -12,7 +12,7 @@ from migrator.engine.mover import CLAIM_SECONDS
 from migrator.errors import InternalError, LockedError, RouteDisagreement
 from migrator.machine.policies import can_write, without_writing
 from migrator.model.moves import Control, Direction, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
-from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Listed, Page, Survey
+from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Listed, ListingPage, Survey
 from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.ports.state_store import SetControl
@@ -186,7 +186,7 @@ class Container(Account):
         return Survey(0)
 
     async def page(self, container, *, prefix="", marker=None, limit=5000):
-        return Page((), None)
+        return ListingPage((), None)
 
     async def policies(self, container):
         found = ContainerPolicies((self.now,))

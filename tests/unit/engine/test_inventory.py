@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import pytest
 
 from migrator.engine.inventory import sample, survey
-from migrator.model.objects import Features, Listed, Page, Survey
+from migrator.model.objects import Features, Listed, ListingPage, Survey
 from migrator.ports.object_store import ObjectStore
 
 
@@ -21,12 +21,14 @@ class Shelf:
     def __init__(self, names: Iterable[str], size: int = 10) -> None:
         self.names, self.size, self.asked = sorted(names), size, 0
 
-    async def page(self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000) -> Page:
+    async def page(
+        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+    ) -> ListingPage:
         self.asked += 1
         begin = int(marker) if marker else bisect_left(self.names, prefix)
         names = [name for name in self.names[begin : begin + limit + 1] if name.startswith(prefix)]
         entries = tuple(Listed(name, "e", self.size) for name in names[:limit])
-        return Page(entries, str(begin + limit) if len(names) > limit else None)
+        return ListingPage(entries, str(begin + limit) if len(names) > limit else None)
 
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
         """Each page has one archived blob."""

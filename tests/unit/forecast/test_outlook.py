@@ -12,7 +12,7 @@ from migrator.engine.steps import carry
 from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.forecast.inventory import declared
 from migrator.forecast.outlook import CANARIES, READY_PASS_SECONDS, to_record
-from migrator.forecast.requests import Requests, cost_of
+from migrator.forecast.requests import RequestCounts, cost_of
 from migrator.model.findings import Finding
 from migrator.model.moves import Figures, MoveRecord, MoveState, WaveRecord
 from migrator.model.schedule import ChangeWindow, Prices, Schedule
@@ -170,8 +170,8 @@ def test_the_cost_is_counted_by_class_of_operation(three_regions: Schedule) -> N
 
 
 def test_bytes_cost_by_the_gib() -> None:
-    cost = cost_of(Prices("USD", delete_per_10k=1, data_per_gib=0.02), Requests(delete=5_000, other=7), 3 * 2**30)
-    assert (cost.requests, cost.gib, cost.total) == (Requests(delete=0.5), 0.06, 0.56)
+    cost = cost_of(Prices("USD", delete_per_10k=1, data_per_gib=0.02), RequestCounts(delete=5_000, other=7), 3 * 2**30)
+    assert (cost.requests, cost.gib, cost.total) == (RequestCounts(delete=0.5), 0.06, 0.56)
 
 
 def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_regions: Schedule) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from migrator.forecast import Inventory, forecast_move, forecast_wave, timing_findings
-from migrator.forecast.requests import Requests
+from migrator.forecast.requests import RequestCounts
 from migrator.forecast.timing import COPY_BLOCK_BYTES, drain_findings
 from migrator.model.names import MoveId
 from migrator.model.schedule import Budget, Cutover, Routing, Schedule, Verify
@@ -25,9 +25,9 @@ def _plan(old: Budget, new: Budget, **options: object) -> Schedule:
 def test_every_object_costs_a_request_on_each_side_and_every_pass_its_pages() -> None:
     plan = _plan(Budget(60_000), Budget(60_000))
     one = forecast_move(plan, plan.move(WEB), Inventory(1_000_000, 0))
-    assert one.source_requests == Requests(list=2 * 201, read=1_000_000)  # 200 pages, and one for the containers
-    assert one.target_requests == Requests(list=2 * 201, write=1_000_000)
-    assert one.fence_requests == Requests(list=4 * 201)
+    assert one.source_requests == RequestCounts(list=2 * 201, read=1_000_000)  # 200 pages, and one for the containers
+    assert one.target_requests == RequestCounts(list=2 * 201, write=1_000_000)
+    assert one.fence_requests == RequestCounts(list=4 * 201)
     assert one.requests == 2 * 1_000_402 + 4 * 201
     assert one.copy_seconds == pytest.approx(1_000_402 / 1000)
 
@@ -85,7 +85,7 @@ def test_an_enforced_fence_waits_for_the_propagation_of_policies_too() -> None:
 def test_an_empty_area_takes_no_time_to_copy_but_its_writers_still_drain() -> None:
     plan = _plan(Budget(60_000), Budget(60_000))
     one = forecast_move(plan, plan.move(WEB), Inventory(0, 0))
-    assert one.source_requests == Requests(list=4)
+    assert one.source_requests == RequestCounts(list=4)
     assert one.fence_seconds == pytest.approx(95 + 0.4)
 
 

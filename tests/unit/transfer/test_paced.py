@@ -6,7 +6,7 @@ import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
-from migrator.model.objects import CREATE, Listed, Page
+from migrator.model.objects import CREATE, Listed, ListingPage
 from migrator.ports.object_store import NO_SERVER, Origin, Written
 from migrator.transfer.limits import AccountLimits
 from migrator.transfer.paced import ATTEMPTS, TRIES_OF_A_STRANGER, PacedStore, unclaimed
@@ -19,8 +19,8 @@ class Ignorant:
     account = "odd"
     answered_at = None
 
-    async def page(self, container, *, prefix="", marker=None, limit=5000) -> Page:
-        return Page((Listed(".migrate/canary/a", "e1", 1), Listed("customer.json", "e2", 1)), None)
+    async def page(self, container, *, prefix="", marker=None, limit=5000) -> ListingPage:
+        return ListingPage((Listed(".migrate/canary/a", "e1", 1), Listed("customer.json", "e2", 1)), None)
 
 
 class Uncounted:

@@ -12,7 +12,7 @@ from migrator.adapters.local import LocalStore
 from migrator.model.names import Area, Selector
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.ports.object_store import ObjectStore
-from migrator.transfer.verify import Comparison, Level, compare
+from migrator.transfer.verify import ContentComparison, Level, compare
 
 AREA = Area("web", (Selector("web"),))
 BOX = "web"
@@ -166,5 +166,5 @@ async def test_damage_at_the_source_is_seen_as_well(stores: tuple[LocalStore, Lo
         await store.close()
 
 
-def told(found: Comparison) -> tuple[str, ...]:
+def told(found: ContentComparison) -> tuple[str, ...]:
     return tuple(f"{kind} {name}: {why}" for kind, _, name, why in found.named)

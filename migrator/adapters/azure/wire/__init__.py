@@ -16,13 +16,12 @@ puts them together. What is not here because it is not HTTP: signatures, retries
 from migrator.adapters.azure.wire.answers import Answer, Headers, Stream
 from migrator.adapters.azure.wire.client import Client
 from migrator.adapters.azure.wire.failures import NoAnswer, NotSent, TooLarge, UnsafeRequest, WireFailure
-from migrator.adapters.azure.wire.limits import Limits, Timeouts
+from migrator.adapters.azure.wire.limits import Timeouts, WireLimits
 
 __all__ = [
     "Answer",
     "Client",
     "Headers",
-    "Limits",
     "NoAnswer",
     "NotSent",
     "Stream",
@@ -30,4 +29,5 @@ __all__ = [
     "TooLarge",
     "UnsafeRequest",
     "WireFailure",
+    "WireLimits",
 ]

@@ -29,7 +29,7 @@ class _Head:
 
 
 class Answer(_Head):
-    """A whole answer. Of a refusal the body may be cut short (``Limits.error_bytes``)."""
+    """A whole answer. Of a refusal the body may be cut short (``WireLimits.error_bytes``)."""
 
     __slots__ = ("body",)
 

@@ -16,7 +16,7 @@ from migrator.adapters.azure.wire.connection import Body, Connection
 from migrator.adapters.azure.wire.dialling import dial, server_of
 from migrator.adapters.azure.wire.failures import NoAnswer, NotSent
 from migrator.adapters.azure.wire.heads import constant_part, head_of
-from migrator.adapters.azure.wire.limits import Limits, Timeouts
+from migrator.adapters.azure.wire.limits import Timeouts, WireLimits
 from migrator.adapters.azure.wire.pool import Pool
 from migrator.ports.object_store import MAY_SEND
 
@@ -38,10 +38,10 @@ class Client:
         *,
         trust: ssl.SSLContext | None = None,
         constant: Iterable[tuple[str, str]] = (),
-        limits: Limits | None = None,
+        limits: WireLimits | None = None,
         timeouts: Timeouts | None = None,
     ) -> None:
-        limits, timeouts = limits or Limits(), timeouts or Timeouts()
+        limits, timeouts = limits or WireLimits(), timeouts or Timeouts()
         server = server_of(endpoint, trust)
         self._constant = constant_part([("Host", server.authority), *constant])
         self._pool = Pool(lambda: dial(server, limits, timeouts), most=limits.connections, timeouts=timeouts)

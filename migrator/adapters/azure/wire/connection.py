@@ -21,7 +21,7 @@ import httptools
 from migrator.adapters.azure.wire import failures
 from migrator.adapters.azure.wire.answers import Answer, Headers, Pairs, Stream
 from migrator.adapters.azure.wire.failures import NoAnswer, NotSent, TooLarge, WireFailure
-from migrator.adapters.azure.wire.limits import JOINED_BYTES, WRITE_SLICE_BYTES, Limits, Timeouts
+from migrator.adapters.azure.wire.limits import JOINED_BYTES, WRITE_SLICE_BYTES, Timeouts, WireLimits
 
 Body = bytes | bytearray | memoryview
 
@@ -70,7 +70,7 @@ class Connection(asyncio.Protocol):
         "is_sent_whole",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, limits: Limits, timeouts: Timeouts) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, limits: WireLimits, timeouts: Timeouts) -> None:
         self._loop = loop
         self._limits = limits
         self._timeouts = timeouts

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from migrator.adapters.azure.wire import failures
 from migrator.adapters.azure.wire.connection import Connection
 from migrator.adapters.azure.wire.failures import NotSent
-from migrator.adapters.azure.wire.limits import Limits, Timeouts
+from migrator.adapters.azure.wire.limits import Timeouts, WireLimits
 from migrator.model.values import value
 
 PROXY_ANSWER_BYTES = 16 * 1024
@@ -63,7 +63,7 @@ def server_of(endpoint: str, trust: ssl.SSLContext | None) -> Server:
     return Server(parts.hostname, parts.port or (443 if secure else 80), trust if secure else None)
 
 
-async def dial(server: Server, limits: Limits, timeouts: Timeouts) -> Connection:
+async def dial(server: Server, limits: WireLimits, timeouts: Timeouts) -> Connection:
     """A fresh connection. Raises NotSent."""
     loop = asyncio.get_running_loop()
     try:
@@ -75,7 +75,9 @@ async def dial(server: Server, limits: Limits, timeouts: Timeouts) -> Connection
         raise NotSent(_why(failure)) from failure
 
 
-async def _connected(loop: asyncio.AbstractEventLoop, server: Server, limits: Limits, timeouts: Timeouts) -> Connection:
+async def _connected(
+    loop: asyncio.AbstractEventLoop, server: Server, limits: WireLimits, timeouts: Timeouts
+) -> Connection:
     proxy = proxy_for(server)
     if proxy is None:
         _, protocol = await loop.create_connection(

@@ -25,7 +25,7 @@ class Timeouts:
 
 
 @value(frozen=True, slots=True)
-class Limits:
+class WireLimits:
     connections: int = 256
     """Most connections at once, those of streams excepted, which their readers bound."""
     head_bytes: int = 64 * 1024

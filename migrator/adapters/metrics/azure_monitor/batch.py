@@ -38,7 +38,7 @@ GATHER_SECONDS: Final = 0.05
 
 
 @value(frozen=True, slots=True)
-class Asked:
+class BatchQuestion:
     """What one request asks for. ``top`` goes with ``filter`` and only then."""
 
     names: tuple[str, ...]
@@ -65,7 +65,7 @@ Answer = Mapping[str, Sequence[Any]]
 """Platform metric -> its time series, as the SDK shows them."""
 
 
-class Connection:
+class RegionClients:
     """One SDK client a region, opened at its first question."""
 
     def __init__(self, credential: Any, cloud: Mapping[str, str], timeout: float) -> None:
@@ -76,7 +76,7 @@ class Connection:
         self._clients: dict[str, Any] = {}
 
     async def send(
-        self, resources: Sequence[Resource], asked: Asked, begin: datetime, end: datetime
+        self, resources: Sequence[Resource], asked: BatchQuestion, begin: datetime, end: datetime
     ) -> Mapping[str, Answer]:
         """Resource id, lower case -> what was said of it."""
         region = resources[0].region
@@ -147,17 +147,17 @@ class _Batch:
     waiting: dict[Resource, asyncio.Future[Answer]] = field(default_factory=dict)
 
 
-class Batches:
+class QuestionBatches:
     """Joins questions about the same minutes, subscription and region into requests."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: RegionClients) -> None:
         self._connection = connection
-        self._open: dict[tuple[str, str, Asked, datetime, datetime], _Batch] = {}
+        self._open: dict[tuple[str, str, BatchQuestion, datetime, datetime], _Batch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
-    async def ask(self, resource: Resource, asked: Asked, begin: datetime, end: datetime) -> Answer:
-        """What is known of one account; every metric of ``asked`` is in it. Errors as ``Connection.send``."""
+    async def ask(self, resource: Resource, asked: BatchQuestion, begin: datetime, end: datetime) -> Answer:
+        """What is known of one account; every metric of ``asked`` is in it. Errors as ``RegionClients.send``."""
         if self._is_closed:
             raise _closed(resource)
         key = (resource.subscription, resource.region, asked, begin, end)
@@ -180,7 +180,7 @@ class Batches:
             _fail_all(batch.waiting)
         await self._connection.close()
 
-    async def _send_soon(self, key: tuple[str, str, Asked, datetime, datetime]) -> None:
+    async def _send_soon(self, key: tuple[str, str, BatchQuestion, datetime, datetime]) -> None:
         waiting: dict[Resource, asyncio.Future[Answer]] = {}
         try:
             await asyncio.sleep(GATHER_SECONDS)
@@ -195,7 +195,7 @@ class Batches:
         self,
         resources: Sequence[Resource],
         waiting: Mapping[Resource, asyncio.Future[Answer]],
-        key: tuple[str, str, Asked, datetime, datetime],
+        key: tuple[str, str, BatchQuestion, datetime, datetime],
     ) -> None:
         _, _, asked, begin, end = key
         try:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from migrator.adapters.azure.endpoints import account_name_of
-from migrator.adapters.metrics.azure_monitor.batch import Asked, Batches, Connection, Resource
+from migrator.adapters.metrics.azure_monitor.batch import BatchQuestion, QuestionBatches, RegionClients, Resource
 from migrator.errors import CloudError
 from migrator.model.samples import Point, Question, Reading
 from migrator.model.schedule import Account
@@ -26,9 +26,9 @@ from migrator.model.values import value
 MOST_SERIES: Final = 1_000
 """``top`` of a question with a filter: without it the service keeps 10 series a resource and says nothing of the rest."""
 
-TOTALS: Final = Asked(("Transactions", "Ingress", "Egress"), "Total")
-AVERAGES: Final = Asked(("SuccessE2ELatency", "SuccessServerLatency", "Availability"), "Average")
-BY_RESPONSE: Final = Asked(("Transactions",), "Total", filter="ResponseType eq '*'", top=MOST_SERIES)
+TOTALS: Final = BatchQuestion(("Transactions", "Ingress", "Egress"), "Total")
+AVERAGES: Final = BatchQuestion(("SuccessE2ELatency", "SuccessServerLatency", "Availability"), "Average")
+BY_RESPONSE: Final = BatchQuestion(("Transactions",), "Total", filter="ResponseType eq '*'", top=MOST_SERIES)
 
 THROTTLED: Final = frozenset(
     {
@@ -49,7 +49,7 @@ class _Metric:
     """``name``: the platform metric that is the figure itself; None: a ratio over response types in or not in ``of``."""
 
     name: str | None
-    asked: Asked
+    asked: BatchQuestion
     of: frozenset[str] = frozenset()
     is_inverse: bool = False
 
@@ -92,7 +92,7 @@ class AzureMonitorSource:
         timeout: float = 30.0,
     ) -> None:
         self._accounts = dict(accounts)
-        self._batches = Batches(Connection(credential, cloud or {}, timeout))
+        self._batches = QuestionBatches(RegionClients(credential, cloud or {}, timeout))
 
     async def ask(self, question: Question, *, begin: datetime, end: datetime) -> Reading:
         """Whole minutes that begin in [begin, end), ascending.

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from migrator.adapters.azure.wire import Answer, Limits, Timeouts
+from migrator.adapters.azure.wire import Answer, Timeouts, WireLimits
 from migrator.adapters.azure.wire.answers import Stream
 from migrator.adapters.azure.wire.connection import Connection
 
@@ -106,11 +106,11 @@ async def converse(
     streams: bool = False,
     most_bytes: int = 100,
     ends: bool = True,
-    limits: Limits | None = None,
+    limits: WireLimits | None = None,
 ) -> tuple[Answer | Stream, Connection]:
     """Send one request in memory and receive ``pieces``, then the end of the connection (unless not ``ends``).
     Raises what the exchange raises."""
-    connection = Connection(asyncio.get_running_loop(), limits or Limits(), Timeouts())
+    connection = Connection(asyncio.get_running_loop(), limits or WireLimits(), Timeouts())
     transport = MemoryTransport()
     connection.connection_made(transport)
     connection.watch(lambda _: None)

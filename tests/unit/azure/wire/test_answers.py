@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.adapters.azure.wire import Answer, Limits, NoAnswer, Stream, TooLarge
+from migrator.adapters.azure.wire import Answer, NoAnswer, Stream, TooLarge, WireLimits
 from tests.unit.azure.wire.peers import converse
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -160,7 +160,7 @@ async def test_a_success_longer_than_allowed_is_too_large_before_it_is_held() ->
 
 
 async def test_of_a_long_refusal_the_beginning_is_enough() -> None:
-    limits = Limits(error_bytes=10)
+    limits = WireLimits(error_bytes=10)
     raw = b"HTTP/1.1 403 No\r\nx-ms-error-code: AuthenticationFailed\r\nContent-Length: 50\r\n\r\n"
     answer, connection = await converse([raw, *([b"0123456789"] * 5)], ends=False, limits=limits, most_bytes=1000)
     assert isinstance(answer, Answer)

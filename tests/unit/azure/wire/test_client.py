@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from migrator.adapters.azure.wire import Answer, Client, Limits, NoAnswer, NotSent, Stream, Timeouts, UnsafeRequest
+from migrator.adapters.azure.wire import Answer, Client, NoAnswer, NotSent, Stream, Timeouts, UnsafeRequest, WireLimits
 from migrator.adapters.azure.wire.dialling import Proxy, Server, proxy_for
 from migrator.adapters.azure.wire.heads import head_of
 from migrator.ports.object_store import MAY_SEND
@@ -76,7 +76,7 @@ class TestTime:
                 await put(client, target="/late")
 
         async with peer(serve) as server:
-            client = Client(server.endpoint, limits=Limits(connections=1))
+            client = Client(server.endpoint, limits=WireLimits(connections=1))
             first = asyncio.ensure_future(put(client, target="/first"))
             await asked.wait()
             second = asyncio.ensure_future(late())
@@ -111,7 +111,7 @@ class TestConnections:
 
     async def test_there_are_never_more_than_the_limit_and_every_request_gets_its_turn(self) -> None:
         async with peer(answering(OK)) as server:
-            client = Client(server.endpoint, limits=Limits(connections=3))
+            client = Client(server.endpoint, limits=WireLimits(connections=3))
             answers = await asyncio.gather(*(get(client, f"/{number}") for number in range(50)))
             assert [one.body for one in answers] == [b"ok"] * 50
             assert server.connections == 3
@@ -119,7 +119,7 @@ class TestConnections:
 
     async def test_whoever_waits_in_vain_takes_nobodys_turn(self) -> None:
         async with peer(answering(OK)) as server:
-            client = Client(server.endpoint, limits=Limits(connections=1))
+            client = Client(server.endpoint, limits=WireLimits(connections=1))
             tasks = [asyncio.ensure_future(get(client)) for _ in range(20)]
             await asyncio.sleep(0)
             for task in tasks[1::2]:
@@ -168,7 +168,7 @@ class TestConnections:
             await reader.read()
 
         async with peer(serve) as server:
-            client = Client(server.endpoint, limits=Limits(connections=1))
+            client = Client(server.endpoint, limits=WireLimits(connections=1))
             tasks = [asyncio.ensure_future(put(client)) for _ in range(3)]
             await server.was_asked.wait()
             client.close()
@@ -288,7 +288,7 @@ class TestOnce:
             await writer.drain()
 
         async with peer(serve) as server:
-            client = Client(server.endpoint, limits=Limits(connections=1))
+            client = Client(server.endpoint, limits=WireLimits(connections=1))
             slow = asyncio.ensure_future(put(client, target="/slow"))
             await server.was_asked.wait()
             slow.cancel()
@@ -360,7 +360,7 @@ class TestPhases:
         body = bytes(4_000_000)
         async with peer(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n" + body)) as server:
             client = Client(
-                server.endpoint, timeouts=Timeouts(between_bytes=0.05), limits=Limits(stream_bytes=64 * 1024)
+                server.endpoint, timeouts=Timeouts(between_bytes=0.05), limits=WireLimits(stream_bytes=64 * 1024)
             )
             got = 0
             async with await stream(client) as coming:
@@ -402,7 +402,7 @@ class TestStreams:
                 sent += 1
 
         async with peer(serve) as server:
-            client = Client(server.endpoint, limits=Limits(stream_bytes=64 * 1024))
+            client = Client(server.endpoint, limits=WireLimits(stream_bytes=64 * 1024))
             async with await stream(client) as coming:
                 before = -1
                 while sent != before:
@@ -445,7 +445,7 @@ class TestStreams:
     async def test_readers_of_streams_never_keep_each_other_from_their_requests(self) -> None:
         """With every connection held by a reader who needs another one, nobody would go on."""
         async with peer(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + bytes(3_000_000))) as server:
-            client = Client(server.endpoint, limits=Limits(connections=1, stream_bytes=1000))
+            client = Client(server.endpoint, limits=WireLimits(connections=1, stream_bytes=1000))
 
             async def copy() -> int:
                 got = 0
@@ -600,7 +600,7 @@ class TestTrust:
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
         listening, server = await serve_securely(secure[1], answering(head + body))
         trust = ssl.create_default_context(cafile=str(secure[0]))
-        limits = Limits(stream_bytes=64 * 1024)
+        limits = WireLimits(stream_bytes=64 * 1024)
         client = Client(f"https://127.0.0.1:{server.port}", trust=trust, limits=limits)
         for _ in range(2):
             got = b""

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from migrator.adapters.azure.wire import Answer, Limits, NoAnswer, Stream
+from migrator.adapters.azure.wire import Answer, NoAnswer, Stream, WireLimits
 from tests.unit.azure.wire.peers import converse
 from tests.unit.azure.wire.test_answers import GOOD, REFUSED
 
-LIMITS = Limits(head_bytes=2000, headers=20, error_bytes=100, interim_answers=3, stream_bytes=64)
+LIMITS = WireLimits(head_bytes=2000, headers=20, error_bytes=100, interim_answers=3, stream_bytes=64)
 SEEDS = [raw for raw, _ in GOOD.values()] + [raw[:3000] for raw in REFUSED.values()]
 WORDS = [
     b"\r\n",
