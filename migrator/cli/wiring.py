@@ -209,7 +209,7 @@ async def world_to_read(
             state,
             metrics,
             clock,
-            reporter or Silent(),
+            reporter or UnwatchedReporter(),
             write_bounds={},  # nothing is written
             unopened=unopened,
             unasked=unasked,
@@ -221,7 +221,7 @@ def _may_hold_data(move: MoveRecord) -> bool:
     return not is_before_copy(move.state)
 
 
-class Silent:
+class UnwatchedReporter:
     """A reporter for work that nobody watches."""
 
     def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None: ...

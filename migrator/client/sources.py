@@ -94,7 +94,7 @@ def async_source(url: str, *, credential: Any, timeout_seconds: float) -> AsyncS
     return _place(url).unblocking(url, credential, timeout_seconds)
 
 
-class Place(ABC):
+class RoutePlace(ABC):
     """A kind of place that routes are read from."""
 
     @abstractmethod
@@ -108,7 +108,7 @@ class Place(ABC):
     def unblocking(self, url: str, credential: Any, timeout_seconds: float) -> AsyncSource: ...
 
 
-class _File(Place):
+class _File(RoutePlace):
     def takes(self, url: str) -> bool:
         return file_path(url) is not None
 
@@ -119,7 +119,7 @@ class _File(Place):
         return _Threaded(FileSource(file_path(url) or ""))
 
 
-class _Blob(Place):
+class _Blob(RoutePlace):
     """It takes what nobody else does, and says why where it is no blob."""
 
     def takes(self, url: str) -> bool:
@@ -136,11 +136,11 @@ class _Blob(Place):
         return AsyncBlobSource(url, credential=credential, timeout_seconds=timeout_seconds)
 
 
-PLACES: Final[list[Place]] = [_File(), _Blob()]
+PLACES: Final[list[RoutePlace]] = [_File(), _Blob()]
 """Of the places that take an address, the first reads it."""
 
 
-def _place(url: str) -> Place:
+def _place(url: str) -> RoutePlace:
     return next(place for place in PLACES if place.takes(url))
 
 
