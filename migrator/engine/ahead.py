@@ -11,6 +11,7 @@ from datetime import datetime
 
 from migrator.engine.authors import approvals_that_count
 from migrator.forecast import Inventory
+from migrator.machine.states import keeps_wave
 from migrator.machine.transitions import live_side
 from migrator.machine.waiting import Wait, is_approved, waits_to_begin
 from migrator.machine.waves import wave_state
@@ -38,7 +39,7 @@ class Ahead:
     now: datetime
     inventory: Inventory | None = None
     begin: tuple[Wait, ...] = ()
-    """What its wave waits for before it begins."""
+    """What its wave waits for before it begins, or goes on."""
     approvals: Sequence[Approval] = ()
     controls: Sequence[Control] = ()
     is_here: bool = False
@@ -135,7 +136,7 @@ def ahead_of(
             records[move.id],
             now,
             inventories.get(move.id),
-            waits_to_begin(schedule, wave, waves, now),
+            (*waits_to_begin(schedule, wave, waves, now), *_stopped(wave, records)),
             approvals,
             controls,
             is_here=True,
@@ -143,3 +144,8 @@ def ahead_of(
         for wave in schedule.waves
         for move in wave.moves
     }
+
+
+def _stopped(wave: PlannedWave, records: Mapping[MoveId, MoveRecord]) -> tuple[Wait, ...]:
+    """A move that stopped, or goes back, keeps the others of its wave."""
+    return (Wait("failed", who=wave.name),) if any(keeps_wave(records[move.id]) for move in wave.moves) else ()

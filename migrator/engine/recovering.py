@@ -20,13 +20,15 @@ from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
 from migrator.model.values import replace
 
+LEFT_IN_FENCE = "an earlier run ended in its fence; resolving that first"
+
 
 async def recover(fleet: Fleet) -> None:
     await _free_writers(fleet)
     for move in fleet.schedule.moves:
         mover = fleet.mover(move)
         if mover.record.intent is not None:
-            mover.tell("recovery", f"{move.id}: an earlier run ended in its fence; resolving that first")
+            mover.tell("recovery", f"{move.id}: {LEFT_IN_FENCE}")
             await resolve(mover)
     for move in fleet.schedule.moves:  # a claim needs the whole document; nobody's writers wait for that
         mover = fleet.mover(move)

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from migrator.engine.ahead import Ahead
 from migrator.engine.mover import PAUSED
+from migrator.engine.recovering import LEFT_IN_FENCE
 from migrator.engine.steps import STEPS
 from migrator.machine.events import Event
-from migrator.machine.states import can_be_paused, has_stopped, is_at_rest, is_copying, is_in_fence
+from migrator.machine.states import can_be_paused, has_stopped, is_at_rest, is_copying, is_in_fence, is_on_its_way
 from migrator.machine.transitions import follow, resume_state
+from migrator.machine.waiting import words
 from migrator.model.moves import Direction, Figures, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.values import replace, value
-
-LEFT_IN_FENCE = "an earlier run ended in its fence; resolving that first: writers go on, unless it had switched"
 
 
 @value(frozen=True, slots=True)
@@ -54,14 +54,25 @@ def tell(ahead: Ahead, *, is_at_work: bool = False) -> tuple[Told, ...]:
         return (Told(record.state, record.direction, _needs_a_person(ahead)),)
     told: list[Told] = []
     if is_in_fence(record.state) and not is_at_work:
-        told.append(Told(record.state, record.direction, LEFT_IN_FENCE))
+        told.append(Told(record.state, record.direction, f"{LEFT_IN_FENCE}: writers go on, unless it had switched"))
         ahead = replace(ahead, record=follow(record, Event.RELEASED), is_here=False)
+    resolved = len(told)
     while not is_at_rest(ahead.record.state) and (step := STEPS.get(ahead.record.state)) is not None:
-        told.append(Told(ahead.record.state, ahead.record.direction, step.tells(ahead)))
+        kept = "" if len(told) > resolved else _kept(ahead)
+        told.append(Told(ahead.record.state, ahead.record.direction, kept + step.tells(ahead)))
         ahead = replace(ahead, record=_after(ahead, step.leads_to), is_here=False)
-    if told and ahead.is_wished("pause") and can_be_paused(told[0].state):
-        told[0] = replace(told[0], text=f"{PAUSED}; then {told[0].text}")
     return tuple(told)
+
+
+def _kept(ahead: Ahead) -> str:
+    """What keeps the next step, as the beginning of its line: the wave of a move that has begun may not go on either, except
+    with what is live at its target, and with a way back."""
+    kept = []
+    if is_on_its_way(ahead.record.state) and ahead.is_forward and not is_in_fence(ahead.record.state) and ahead.begin:
+        kept.append(f"wait for {', and for '.join(words(one) for one in ahead.begin)}")
+    if ahead.is_wished("pause") and can_be_paused(ahead.record.state):
+        kept.append(PAUSED)
+    return f"{'; '.join(kept)}; then " if kept else ""
 
 
 def _after(ahead: Ahead, event: Event) -> MoveRecord:

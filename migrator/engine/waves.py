@@ -19,9 +19,9 @@ from migrator.engine.mover import Mover
 from migrator.engine.patience import surely
 from migrator.engine.wave_at_work import WaveAtWork, is_live
 from migrator.engine.world import Outcome
-from migrator.machine.states import has_stopped, is_complete, is_going_back, is_on_its_way, is_past_switch
+from migrator.machine.states import has_stopped, is_complete, is_on_its_way, is_past_switch, keeps_wave
 from migrator.machine.waiting import Wait, lateness, waits_to_begin, words
-from migrator.model.moves import Control, MoveState, WaveState
+from migrator.model.moves import Control, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
 from migrator.ports.state_store import SetNote
@@ -160,8 +160,6 @@ class _Applying:
             waits = waits_to_begin(self.fleet.schedule, wave, states, now)
             if self.is_alone:  # named by the operator: earlier waves that it does not come after are no obstacle
                 waits = tuple(one for one in waits if one.kind != "failed")
-            if states[wave.name] is not WaveState.PENDING:
-                waits = tuple(one for one in waits if one.kind != "not-before")
             if waits and not self._has_switched(wave):
                 self._say(wave, waits)
                 self._watch(wave)
@@ -212,7 +210,7 @@ class _Applying:
 
     def _stuck(self, wave: PlannedWave) -> str | None:
         records = [self.fleet.mover(move).record for move in wave.moves]
-        one = next((one for one in records if has_stopped(one.state) or is_going_back(one)), None)
+        one = next((one for one in records if keeps_wave(one)), None)
         if one is None:
             return None
         why = one.reason or self.fleet.reason_of(wave)

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 
 from migrator.forecast.move_times import MoveTimes, Yard, stage_of
 from migrator.forecast.timing import MoveForecast
-from migrator.machine.states import has_soaked, has_stopped, is_before_copy, is_going_back, is_past_switch
+from migrator.machine.states import has_soaked, is_before_copy, is_past_switch, keeps_wave
 from migrator.model.moves import MoveRecord, WaveRecord
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
@@ -161,7 +161,7 @@ def _assumed(wave: PlannedWave, here: StartingPoint, records: Sequence[MoveRecor
     if wave.name in here.held and is_ahead:
         yield f"wave {wave.name}, which an operator holds or pauses, is let go at once"
     for record in records:
-        if record is not None and (has_stopped(record.state) or is_going_back(record)):
+        if record is not None and keeps_wave(record):
             yield f"{record.id} ({record.state}) is retried at once"
 
 

@@ -129,6 +129,11 @@ def is_going_back(move: MoveRecord) -> bool:
     return move.direction is Direction.REVERSE and move.state is not S.REVERSED
 
 
+def keeps_wave(move: MoveRecord) -> bool:
+    """Does it keep its wave and the later ones from beginning anything, until somebody decides?"""
+    return has_stopped(move.state) or is_going_back(move)
+
+
 def is_in_soak(move: MoveRecord) -> bool:
     """Is it in a soak, or halted in one?"""
     return S.SOAKING in (move.state, move.resume_from)

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from migrator.machine.calendar import is_open, next_open, room
-from migrator.machine.states import has_failed, is_complete
+from migrator.machine.states import has_failed, is_complete, is_to_begin
 from migrator.machine.waves import blocked_by
 from migrator.model.moves import Approval, WaveState
 from migrator.model.people import Person
@@ -74,10 +74,11 @@ def words(wait: Wait) -> str:
 def waits_to_begin(
     schedule: Schedule, wave: PlannedWave, states: Mapping[str, WaveState], now: datetime
 ) -> tuple[Wait, ...]:
-    """Rule 1. ``states``: of every wave of the plan."""
+    """Rule 1, also of a wave that has begun: it goes on under the same rule, but for its date. ``states``: of every wave of the
+    plan."""
     waits = [Wait("wave", who=name) for name in blocked_by(wave.after, states)]
     waits += [Wait("failed", who=name) for name in failed_before(schedule, wave, states) if name not in wave.after]
-    if wave.not_before is not None and wave.not_before > now:
+    if wave.not_before is not None and wave.not_before > now and is_to_begin(states[wave.name]):
         waits.append(Wait("not-before", until=wave.not_before))
     return tuple(waits)
 

@@ -190,7 +190,10 @@ async def _proved(mover: Mover, barrier: AddJournal) -> Event:
 
 
 def tells_switch(ahead: Ahead) -> str:
-    return names(ahead.destination)
+    is_enforced = ahead.wave.cutover.fence == "access-policy" and not ahead.record.is_abandoning
+    return names(ahead.destination) + (
+        f"; access policies of {ahead.origin} stay as the fence made them" if is_enforced else ""
+    )
 
 
 def names(account: str) -> str:

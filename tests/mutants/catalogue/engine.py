@@ -296,4 +296,28 @@ MUTANTS = (
         "A fence of another state store is opened.",
         ("tests/scenario/test_recovering.py", "tests/scenario/test_adopting.py"),
     ),
+    Mutant(
+        "soak-is-told-whole",
+        "engine/steps/soak.py",
+        "left = wave.soak_seconds - (ahead.record.figures.soak_seconds if ahead.is_here else 0.0)",
+        "left = wave.soak_seconds",
+        "plan tells a move that has soaked for days that its whole soak is to come.",
+        ("tests/unit/engine/test_teller.py",),
+    ),
+    Mutant(
+        "told-fence-of-a-dead-run-goes-on",
+        "engine/teller.py",
+        "if is_in_fence(record.state) and not is_at_work:",
+        "if False:",
+        "plan tells that a fence goes on which the next apply releases.",
+        ("tests/unit/engine/test_teller.py",),
+    ),
+    Mutant(
+        "told-drain-forgets-policies",
+        "engine/steps/cut.py",
+        "seconds = routing.enforced_drain_seconds if is_enforced else routing.drain_seconds",
+        "seconds = routing.drain_seconds",
+        "plan tells a drain that is shorter than the one an enforced fence waits.",
+        ("tests/unit/engine/test_teller.py",),
+    ),
 )

@@ -142,4 +142,20 @@ MUTANTS = (
         "A wave of which one move went back lets the next wave begin.",
         (WAVES,),
     ),
+    Mutant(
+        "provisioning-has-begun",
+        "machine/states.py",
+        "return state in (S.PENDING, S.PREFLIGHT, S.PROVISIONING)",
+        "return state in (S.PENDING, S.PREFLIGHT)",
+        "A move whose account is still to be made counts as one that has copied something.",
+        ("tests/unit/machine/test_states.py",),
+    ),
+    Mutant(
+        "a-move-in-its-fence-can-be-paused",
+        "machine/states.py",
+        "return not is_in_fence(state) and not is_at_rest(state)",
+        "return not is_at_rest(state)",
+        "A pause is said to hold a move back whose writers wait.",
+        ("tests/unit/machine/test_states.py", "tests/unit/engine/test_teller.py"),
+    ),
 )

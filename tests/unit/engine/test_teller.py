@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from migrator.adapters.state import open_store
 from migrator.engine import teller
 from migrator.engine.ahead import Ahead, ahead_of
+from migrator.engine.recovering import LEFT_IN_FENCE
 from migrator.engine.steps import STEPS
 from migrator.engine.steps.step import Step
-from migrator.engine.teller import LEFT_IN_FENCE, steps_of, tell
+from migrator.engine.teller import steps_of, tell
 from migrator.forecast import Inventory
 from migrator.machine.events import Event
 from migrator.machine.transitions import ROWS, is_allowed
-from migrator.model.moves import Approval, Control, Direction, Figures, MoveRecord, MoveState
+from migrator.model.moves import Approval, Control, Direction, Figures, LockRecord, MoveRecord, MoveState
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.schedule import (
     Account,
@@ -28,6 +30,7 @@ from migrator.model.schedule import (
     Schedule,
     Verify,
 )
+from migrator.ports.state_store import SaveMove
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 ID, OTHER = MoveId("eu", "web"), MoveId("eu", "mail")
@@ -127,6 +130,8 @@ def test_a_plain_move_is_told_from_its_beginning_to_its_soak() -> None:
     [
         ({"cutover": Cutover(fence="access-policy")}, "draining", "access policies of old refuse writes; 1 min 35 s until no"
          " lease and no policy lets them write"),
+        ({"cutover": Cutover(fence="access-policy")}, "switching", "the route names new; access policies of old stay as the"
+         " fence made them"),
         ({"cutover": Cutover(hold=True)}, "ready", "the plan says hold; keep up meanwhile; ask"),
         ({"cutover": Cutover(max_lag_objects=7, fence_timeout_seconds=20)}, "catching-up", "at most 7 objects and a fence needs"
          " less than 20 s"),
@@ -177,6 +182,15 @@ def test_a_wave_without_gates_asks_none() -> None:
     assert told["preflight"] == "send a canary from old to new and back, and claim the route"
     assert told["ready"] == "send a canary from old to new and back, which proves the way back"
     assert told["soaking"].endswith("(no-stragglers)")
+
+
+def test_an_enforced_fence_waits_for_its_policies_too() -> None:
+    given = schedule(
+        first={"cutover": Cutover(fence="access-policy")}, routing=Routing("file", ttl_seconds=5, max_write_seconds=10)
+    )
+    assert words(ahead(given))["draining"] == (
+        "access policies of old refuse writes; 40 s until no lease and no policy lets them write"
+    )
 
 
 def test_what_is_over_is_not_waited_for() -> None:
@@ -254,7 +268,8 @@ def test_a_copy_under_way_goes_on() -> None:
 @pytest.mark.parametrize("state", [S.FENCING, S.DRAINING, S.VERIFYING, S.SWITCHING])
 def test_a_fence_that_a_dead_run_left_is_released_first_and_one_in_hand_goes_on(state: MoveState) -> None:
     left = tell(ahead(record=at(state)))
-    assert (left[0].state, left[0].text, left[1].state) == (state, LEFT_IN_FENCE, S.CATCHING_UP)
+    assert (left[0].state, left[1].state) == (state, S.CATCHING_UP)
+    assert left[0].text == f"{LEFT_IN_FENCE}: writers go on, unless it had switched"
     assert len(left) == 1 + 7
     at_work = tell(ahead(record=at(state)), is_at_work=True)
     assert at_work[0].text == STEPS[state].tells(ahead(record=at(state)))
@@ -322,6 +337,53 @@ def test_a_later_wave_says_what_it_waits_for() -> None:
     told = tell(ahead_of(plan, None, {}, NOW)[OTHER])
     assert told[0].text == "wait for wave one to be soaked"
     assert told[2].text == "copy an unknown number of objects from old to other"
+
+
+def kept(*records: MoveRecord):
+    """A state store that has these moves."""
+    store = open_store("sqlite://", "s")
+    store.acquire(
+        LockRecord("n", 0, "r", "me", "here", 1, "b", NOW, NOW, 1.0), changes=[SaveMove(one) for one in records]
+    )
+    return store
+
+
+@pytest.mark.parametrize(
+    "stopped",
+    [at(S.HALTED, resume_from=S.COPYING), at(S.REVERSED), at(S.CATCHING_UP, Direction.REVERSE)],
+)
+def test_what_a_stopped_move_keeps_says_so_wherever_it_stands(stopped: MoveRecord) -> None:
+    plan = schedule()
+    both = (*plan.waves[0].moves, *plan.waves[1].moves)
+    plan = replace(plan, waves=(replace(plan.waves[0], moves=both),))
+    said = "wait for wave one, which stopped, to be put in order (migrate retry or rollback)"
+    for state, begins in (
+        (S.PENDING, said),
+        (S.COPYING, f"{said}; then go on where it stopped: copy"),
+        (S.SOAKING, "soak: "),
+    ):
+        waits = ahead_of(plan, kept(stopped, replace(at(state), id=OTHER)), {}, NOW)[OTHER]
+        assert tell(waits)[0].text.startswith(begins)
+        assert not any("stopped, to be" in told.text for told in tell(waits)[1:])
+    left = tell(ahead_of(plan, kept(stopped, replace(at(S.DRAINING), id=OTHER)), {}, NOW)[OTHER])
+    assert left[0].text.startswith(LEFT_IN_FENCE)
+    assert left[1].text.startswith(f"{said}; then carry over")
+
+
+def test_a_wave_that_has_begun_waits_for_no_date_any_more_but_for_one_above_that_stopped() -> None:
+    plan = schedule()
+    later = replace(plan.waves[1], not_before=NOW + timedelta(days=1))
+    plan = replace(plan, waves=(plan.waves[0], later))
+    begun = replace(at(S.CATCHING_UP), id=OTHER, wave="two")
+    soaked = ahead_of(plan, kept(at(S.SOAKED), begun), {}, NOW)[OTHER]
+    assert tell(soaked)[0].text.startswith("carry over")
+    halted = ahead_of(plan, kept(at(S.HALTED, resume_from=S.READY), begun), {}, NOW)[OTHER]
+    assert tell(halted)[0].text.startswith("wait for wave one to be soaked")
+
+
+def test_a_way_back_waits_for_nobody() -> None:
+    back = at(S.CATCHING_UP, Direction.REVERSE)
+    assert tell(ahead_of(schedule(), kept(back), {}, NOW)[ID])[0].text.startswith("carry over")
 
 
 def test_moves_that_differ_in_names_and_amounts_alone_are_alike() -> None:

@@ -44,7 +44,7 @@ OF_WAVES = {
     "is_to_begin": "pending waiting",
     "is_quiet_wave": "pending soaked reversed retired",
 }
-OF_RECORDS = {"is_going_back", "is_in_soak", "had_stay", "writers_may_wait"}
+OF_RECORDS = {"is_going_back", "keeps_wave", "is_in_soak", "had_stay", "writers_may_wait"}
 
 
 def asked(name: str) -> Callable[[object], bool]:
@@ -86,6 +86,7 @@ def test_who_goes_back() -> None:
     for state, direction in product(MoveState, Direction):
         expected = direction is Direction.REVERSE and state is not MoveState.REVERSED
         assert states.is_going_back(move(state, direction)) is expected
+        assert states.keeps_wave(move(state, direction)) is (expected or state.value in ("halted", "reversed"))
 
 
 def test_what_a_halted_move_was_in_counts_where_it_is_asked() -> None:
