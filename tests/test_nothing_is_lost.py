@@ -7,14 +7,18 @@ They read the sources; the last ones show that each of them can fail.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+import importlib
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from migrator.engine.checks import page as finding_codes
-from migrator.engine.checks.page import CODES
+from migrator.engine import checks as room
+from migrator.engine.checks import page
+from migrator.engine.checks.check import Check, Says, When
+from migrator.engine.checks.registry import CHECKS, CODES
 from migrator.model.objects import Features
 from tests.test_architecture import PROJECT, ROOT, all_imports
 from tests.test_architecture import sources as read_sources
@@ -177,6 +181,39 @@ def test_what_nobody_calls_any_more_is_found(left: str) -> None:
     assert [one.rpartition(".")[2] for one in unused({"migrator.new": left})] == ["_left"]
 
 
+def checks_written() -> list[Check]:
+    """Every check that a module of the room holds, alone or in a list."""
+    found = []
+    for one in pkgutil.iter_modules(room.__path__):
+        module = importlib.import_module(f"{room.__name__}.{one.name}")
+        for held in vars(module).values():
+            found += [part for part in (held if isinstance(held, tuple) else (held,)) if isinstance(part, Check)]
+    return found
+
+
+def untested(checks: Iterable[Check]) -> set[str]:
+    """Codes that a check may say and no test names."""
+    return {says.code for check in checks for says in check.says} - codes_tested()
+
+
+def test_every_check_that_is_written_is_in_the_list() -> None:
+    assert [check.says[0].code for check in checks_written() if check not in CHECKS] == []
+
+
+def test_a_check_that_is_in_no_list_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Check((Says("new-code", ("error",), "move", "what is new"),), frozenset({When.PLAN}), lambda case: ())
+    monkeypatch.setattr(page, "WRITTEN", written, raising=False)
+    assert [check.says[0].code for check in checks_written() if check not in CHECKS] == ["new-code"]
+
+
+def test_no_code_is_declared_in_two_ways() -> None:
+    declared: dict[str, set[Says]] = {}
+    for check in CHECKS:
+        for says in check.says:
+            declared.setdefault(says.code, set()).add(says)
+    assert {code for code, ways in declared.items() if len(ways) > 1} == set()
+
+
 def test_every_finding_has_a_listed_code() -> None:
     made = codes_made(sources())
     assert {code: where for code, where in made.items() if code not in CODES} == {}
@@ -187,11 +224,16 @@ def test_every_listed_code_is_made_somewhere() -> None:
 
 
 def test_every_listed_code_is_produced_by_a_test() -> None:
-    assert CODES.keys() - codes_tested() == set()
+    assert untested(CHECKS) == set()
+
+
+def test_a_code_that_no_test_produces_is_found() -> None:
+    new = Check((Says("new-code", ("error",), "move", "what is new"),), frozenset({When.PLAN}), lambda case: ())
+    assert untested([*CHECKS, new]) == {"new-code"}
 
 
 def test_the_page_of_findings_is_printed_from_the_list() -> None:
-    assert (ROOT / "docs" / "findings.md").read_text() == finding_codes.page()
+    assert (ROOT / "docs" / "findings.md").read_text() == page.page()
 
 
 def test_an_orphan_is_found() -> None:
@@ -201,9 +243,11 @@ def test_an_orphan_is_found() -> None:
 
 def test_a_check_that_is_not_called_any_more_is_found() -> None:
     texts = dict(sources())
-    whole = texts["migrator.engine.preview"]
-    assert "found = gate_findings(schedule)" in whole
-    texts["migrator.engine.preview"] = whole.replace("found = gate_findings(schedule)", "found = ()")
+    whole = texts["migrator.engine.checks.gates"]
+    assert whole.count("gate_findings(case.schedule)") == 2
+    texts["migrator.engine.checks.gates"] = whole.replace("gate_findings(case.schedule)", "()").replace(
+        "import asked_accounts, gate_findings", "import asked_accounts"
+    )
     assert unused(texts) == ["migrator.gates.reach.gate_findings"]
 
 

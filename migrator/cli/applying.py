@@ -26,7 +26,7 @@ from migrator.cli.previewing import (
     routes_as_left,
     state_in,
     waves_to_begin,
-    what_edits_do,
+    what_the_store_says,
 )
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
@@ -40,7 +40,7 @@ from migrator.cli.whereabouts import whereabouts
 from migrator.cli.wiring import is_there, state_url
 from migrator.engine.edits import refusals
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
-from migrator.engine.preview import starting_point
+from migrator.engine.starting import starting_point
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast import Outlook
 from migrator.forecast.outlook import look_ahead, to_record
@@ -89,7 +89,7 @@ class Consent:
     notes: tuple[SetNote, ...] = ()
     outlook: Outlook | None = None
     situation: Situation | None = None
-    edits: tuple[Finding, ...] = ()
+    remarks: tuple[Finding, ...] = ()
 
 
 def consent_to(
@@ -131,7 +131,7 @@ def consent_to(
     for line in () if yes else where.lines():
         show_note(line)
     if found is None and consent.situation is not None and not as_json and not yes:
-        show_going_on(Page(settings), schedule, consent.situation, request.wave, consent.edits)
+        show_going_on(Page(settings), schedule, consent.situation, request.wave, consent.remarks)
     pause = pause_in_words(schedule, consent, request.wave)
     require_consent(f"{pause}Apply plan {schedule.name}, {waves}?", yes=yes)
     return consent
@@ -146,7 +146,7 @@ def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Conse
         notes=kept_inventories(schedule, inventories, outlook.here.now),
         outlook=outlook,
         situation=assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead),
-        edits=tuple(what_edits_do(schedule, store)),
+        remarks=what_the_store_says(schedule, store),
     )
 
 

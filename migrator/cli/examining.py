@@ -18,7 +18,9 @@ from migrator.cli import wiring
 from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.whereabouts import Whereabouts, whereabouts
-from migrator.engine.checks.doctor import WENT_ON, AccountFacts, Diagnosis, Facts, diagnose
+from migrator.engine.checks.facts import AccountFacts, Facts
+from migrator.engine.checks.routes import WENT_ON
+from migrator.engine.diagnosing import Diagnosis, diagnose
 from migrator.engine.edits import edit_findings
 from migrator.engine.lingering import Moment, lingering
 from migrator.engine.pulse import is_beating

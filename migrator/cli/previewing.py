@@ -17,18 +17,16 @@ from migrator.cli import wiring
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import what_was_edited
 from migrator.cli.settings import Settings
-from migrator.cli.stops import STOPS, silence_findings, stop_findings, what_apply_does
+from migrator.cli.stops import what_apply_does
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
-from migrator.engine.checks.accounts import InventoryMode
-from migrator.engine.checks.doctor import with_routes
-from migrator.engine.edited import edited_findings
-from migrator.engine.edits import edit_findings
+from migrator.engine.checks.case import InventoryMode
+from migrator.engine.checks.facts import RoutesRead
+from migrator.engine.checks.recorded import STOPS
 from migrator.engine.inventory_notes import kept_inventories, known_inventories
-from migrator.engine.preview import Preview, preview
-from migrator.errors import FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
+from migrator.engine.preview import Desk, Preview, findings_of_document, findings_of_record, preview
+from migrator.errors import FaultLine, FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
 from migrator.forecast import Outlook, StartingPoint, look_ahead
-from migrator.forecast.deadlines import MISSED
 from migrator.kinds import ACCOUNTS
 from migrator.machine.agreement import is_as_left, live_account
 from migrator.machine.liveness import is_alive
@@ -106,23 +104,14 @@ def look(
     mode: InventoryMode = "full",
     probe: bool = False,
     ask: bool = False,
-    warnings: Sequence[str] = (),
+    warnings: Sequence[FaultLine] = (),
     counted: Callable[[int], None] | None = None,
 ) -> Look:
     """Preview these waves (None: all); accounts that cannot be read are findings. ``ask``: ask their gates, too, as a probe
     does. ``warnings``: the document's own. ``counted`` is told of objects found so far."""
-    found = wiring.run_async(_look(schedule, store, waves, mode, probe, ask or probe, Counting(counted)))
+    desk = _desk(schedule, store, warnings)
+    found = wiring.run_async(_look(schedule, store, desk, waves, mode, probe, ask or probe, Counting(counted)))
     situation = assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead)
-    found = replace(
-        found,
-        findings=(
-            *warning_findings(warnings),
-            *what_edits_do(schedule, store),
-            *stop_findings(situation),
-            *(() if ask or probe else silence_findings(situation)),
-            *found.findings,
-        ),
-    )
     states = move_states(schedule, store)
     mark = None
     if waves is None:
@@ -139,56 +128,48 @@ def look(
     return Look(found, states, mark, after)
 
 
-def what_edits_do(schedule: Schedule, store: StateStore) -> Iterator[Finding]:
-    """What is shown of an edit before it is applied."""
-    found, record = what_was_edited(schedule, store), store.plan()
-    if found is not None and record is not None:
-        records = {one.id: one for one in store.moves()}
-        yield from edited_findings(found, records, instant(record.saved_at))
+def _desk(schedule: Schedule, store: StateStore, warnings: Sequence[FaultLine] = ()) -> Desk:
+    record = store.plan()
+    since = instant(record.saved_at) if record is not None else ""
+    return Desk(lines=warnings, edited=what_was_edited(schedule, store), since=since)
 
 
-def warning_findings(warnings: Sequence[str]) -> Iterator[Finding]:
-    """What the document's reader warned of, each at its place."""
-    for warning in warnings:
-        place, _, text = warning.partition(": ")
-        yield Finding("warning", "plan-document", place, text)
+def what_the_store_says(schedule: Schedule, store: StateStore) -> tuple[Finding, ...]:
+    """What is shown where no account is looked at: what of the plan was edited, and what stands in its way."""
+    return findings_of_record(schedule, store, _desk(schedule, store))
 
 
 async def _look(
     schedule: Schedule,
     store: StateStore,
+    desk: Desk,
     waves: Sequence[str] | None,
     mode: InventoryMode,
     probe: bool,
     ask: bool,
     reporter: Counting,
 ) -> Preview:
+    desk = replace(desk, routes=await _routes(schedule))
     async with wiring.world_to_read(schedule, store, reporter, ask=ask) as world:
-        found = await preview(schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask)
-        addresses = {name: one.endpoint for name, one in world.stores.items()}
-    document, trouble = await _routes(schedule)
-    findings = found.findings
-    if not any(one.code == "routes-unreadable" for one in trouble):
-        findings = with_routes(schedule, store, document, findings, addresses=addresses)
-    return replace(found, findings=(*edit_findings(schedule, store), *trouble, *findings))
+        return await preview(schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask, desk=desk)
 
 
-async def _routes(schedule: Schedule) -> tuple[RouteDocument | None, list[Finding]]:
-    """The route document, and why it cannot be read or written: everything hangs on it."""
+async def _routes(schedule: Schedule) -> RoutesRead:
+    """The route document, and why it cannot be read or written."""
     document: RouteDocument | None = None
-    code = "routes-unreadable"
+    is_read = False
     try:
         async with wiring.router(schedule) as router:
             document = (await router.read()).document
-            code = "routes-not-writable"
+            is_read = True
             await router.prove_writable()
     except FindingsError:
-        return document, []  # a kind that is not built has its own finding
+        return RoutesRead(document)  # a kind that is not built has its own finding
     except MigrateError as fault:
         if isinstance(fault, NotFound) and fault.what == "account" and _is_made(schedule):
-            return document, []  # apply makes it
-        return document, [Finding("error", code, "routes", fault.message, fault.hint)]
-    return document, []
+            return RoutesRead(document)  # apply makes it
+        return RoutesRead(document, unwritable=fault) if is_read else RoutesRead(unreadable=fault)
+    return RoutesRead(document)
 
 
 def _is_made(schedule: Schedule) -> bool:
@@ -224,11 +205,10 @@ def routes_as_left(schedule: Schedule, store: StateStore, moves: Sequence[Planne
     return all(map(is_left, moves))
 
 
-def forecast_of_document(schedule: Schedule) -> tuple[Outlook, tuple[Finding, ...]]:
-    """The forecast of a rollout that would begin now, from the document alone; a date that would be missed is a warning."""
+def forecast_of_document(schedule: Schedule, warnings: Sequence[FaultLine]) -> tuple[Outlook, tuple[Finding, ...]]:
+    """The forecast of a rollout that would begin now, and what the document alone shows."""
     outlook = look_ahead(schedule, known_inventories(schedule, None), StartingPoint(datetime.now(UTC)))
-    findings = tuple(replace(one, severity="warning") if one.code == MISSED else one for one in outlook.findings)
-    return outlook, findings
+    return outlook, findings_of_document(schedule, warnings, outlook)
 
 
 def mode_of(word: str) -> InventoryMode:

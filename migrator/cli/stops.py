@@ -1,64 +1,15 @@
-"""What stands in the way of the next ``apply`` by the recorded state, and what it will do: findings, and one last line.
+"""What the next ``apply`` will do: the last line of a preview.
 
-Decides what is said, by the same reading of the state as ``status``. Leaves refusing to the engine: a stop is no error of the
-plan, and ``apply`` goes on with what it does not concern. Rule: a command that is named can be pasted as it stands.
+Decides what is said, by the same reading of the state as ``status``; what stands in the way is found by the checks. Rule: a
+command that is named can be pasted as it stands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from migrator.engine.silence import Silent
 from migrator.machine.states import has_soaked, is_going_back
-from migrator.model.findings import Finding
-from migrator.model.moves import MoveState, WaveState
+from migrator.model.moves import MoveState
 from migrator.model.schedule import Schedule
 from migrator.standing.situation import Situation
-
-STOPS = frozenset({"paused", "held", "wave-stopped", "route-disagrees"})
-"""Codes of findings that are a standing stop."""
-
-
-def stop_findings(situation: Situation) -> Iterator[Finding]:
-    """One finding for each standing stop."""
-    for control in situation.controls:
-        if control.kind == "pause":
-            text = f"{control.who} paused the rollout: apply sends nothing to any account"
-            yield Finding("warning", "paused", "rollout", text, "`migrate unpause PLAN` lets it go on")
-        elif control.kind == "hold":
-            held = control.scope.removeprefix("wave:")
-            whose, option = (f"wave {held}", f" --wave {held}") if held else ("every wave", "")
-            text = f"{control.who} holds {whose}: apply copies, and cuts nothing over"
-            yield Finding("warning", "held", held or "rollout", text, f"`migrate release PLAN{option}` lets it go on")
-    for wave in situation.waves:
-        states = [move.record.state for move in wave.moves]
-        if MoveState.HALTED in states:
-            first = next(move.record for move in wave.moves if move.record.state is MoveState.HALTED)
-            text = f"wave {wave.name} is halted: {first.id}: {first.reason}; apply leaves it as it is, and exits 4"
-            remedy = "mend the cause, then `migrate retry PLAN --reason TEXT`, or `migrate rollback PLAN`"
-            yield Finding("warning", "wave-stopped", wave.name, text, f"{remedy}; see `migrate doctor PLAN`")
-        elif wave.state is WaveState.REVERSED:
-            why = f" ({wave.reason})" if wave.reason else ""
-            text = f"wave {wave.name} went back to its source{why}; apply leaves it and the waves below it, and exits 4"
-            yield Finding(
-                "warning", "wave-stopped", wave.name, text, "`migrate retry PLAN --reason TEXT` starts it afresh"
-            )
-
-
-def silence_findings(situation: Situation) -> Iterator[Finding]:
-    """Gates that did not answer the last run, one finding for each cause: where nobody asks them now, nobody else says it."""
-    causes: dict[tuple[str, str], list[str]] = {}
-    first: dict[tuple[str, str], Silent] = {}
-    for move in situation.moves:
-        for one in move.silent:
-            causes.setdefault((one.gate, one.why), []).append(str(move.record.id))
-            first.setdefault((one.gate, one.why), one)
-    for cause, moves in causes.items():
-        of = ", ".join(moves[:2]) + (f" and {len(moves) - 2} more" if len(moves) > 2 else "")
-        hint = f"; {first[cause].hint}" if first[cause].hint else ""
-        remedy = f"`migrate plan PLAN --probe` asks it again{hint}"
-        text = f"{first[cause]}; no cut-over of {of} begins before it does"
-        yield Finding("warning", "gate-no-answer", f"gate {cause[0]}", text, remedy)
 
 
 def what_apply_does(

@@ -188,5 +188,4 @@ def edited_findings(found: Edited, records: Mapping[MoveId, MoveRecord], since: 
             by_edits.setdefault(edits, []).append(str(id))
     for edits, moves in by_edits.items():
         text = f"the edit loosens the soak of {', '.join(moves)} ({'; '.join(map(str, edits))}): it starts again"
-        remedy = "`migrate apply PLAN --reason TEXT` keeps what has soaked, with your word in the journal"
-        yield Finding("warning", "soak-loosened", moves[0], text, remedy)
+        yield Finding("warning", "soak-loosened", moves[0], text)

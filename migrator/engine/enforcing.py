@@ -16,7 +16,7 @@ It binds signatures (SAS) that name such a policy and nothing else; the plan's f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
@@ -25,11 +25,10 @@ from migrator.engine.putting_back import put_back
 from migrator.errors import CloudError, JudgementError, NotFound, OutcomeUnknown, RouteChanged, StateError
 from migrator.machine.agreement import live_account
 from migrator.machine.policies import can_write, without_writing
-from migrator.model.findings import Finding
 from migrator.model.moves import RevokedPolicy
 from migrator.model.names import RESERVED_PREFIX, Area
 from migrator.model.routes import READ_WRITE
-from migrator.model.schedule import POLICY_PROPAGATION_SECONDS, PlannedMove, Schedule
+from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal
@@ -235,59 +234,3 @@ def holder_of(store: ObjectStore) -> PolicyHolder | None:
 
 async def _containers(store: ObjectStore, area: Area) -> list[str]:
     return [info.name for info in await store.containers() if area.prefixes_in(info.name)]
-
-
-async def fence_findings(
-    schedule: Schedule, moves: Sequence[PlannedMove], stores: Mapping[str, ObjectStore]
-) -> list[Finding]:
-    """What stands against an enforced fence, what it binds, and what it does not."""
-    found: list[Finding] = []
-    for move in moves:
-        if schedule.wave_of(move.id).cutover.fence == "access-policy" and move.source in stores:
-            try:
-                found += await _findings_of(schedule, move, stores[move.source])
-            except CloudError as fault:
-                found.append(Finding("error", "fence-unreadable", str(move.id), fault.message, fault.hint))
-    return found
-
-
-async def _findings_of(schedule: Schedule, move: PlannedMove, store: ObjectStore) -> list[Finding]:
-    key, holder = str(move.id), holder_of(store)
-    if holder is None:
-        text = f"the fence of {key} cannot be enforced: {move.source} has no stored access policies that we can prove"
-        remedy = "use an Azure account with its key (credential env:NAME), or cutover.fence: route"
-        return [Finding("error", "fence-not-enforceable", key, text, remedy)]
-    found: list[Finding] = []
-    bound: list[str] = []
-    for container in await _containers(store, move.area):
-        others = [
-            other.name
-            for other in schedule.areas.values()
-            if other.name != move.id.area and other.prefixes_in(container)
-        ]
-        if others or move.area.prefixes_in(container) != ("",):
-            whose = f"is shared with {', '.join(others)}" if others else "holds more than this area"
-            text = f"the fence of {key} cannot be enforced: {move.source}/{container} {whose}, and its policies bind them all"
-            remedy = "give the area containers of its own, or use cutover.fence: route"
-            found.append(Finding("error", "fence-shared-container", key, text, remedy))
-            continue
-        policies = (await holder.policies(container)).policies
-        writing = [one.id for one in policies if can_write(one)]
-        silent = [one.id for one in policies if not one.permissions]
-        bound += [f"{container}: {id}" for id in writing]
-        if silent:
-            text = f"policies {', '.join(silent)} of {move.source}/{container} leave the permissions to the signature"
-            remedy = "the fence does not bind these signatures; put the permissions into the policies"
-            found.append(Finding("warning", "fence-unbound", key, text, remedy))
-        if not writing:
-            text = f"the fence of {key} binds nobody in {move.source}/{container}: no policy there lets anybody write"
-            found.append(
-                Finding("warning", "fence-unbound", key, text, "writers must use signatures of a stored policy")
-            )
-    if bound:
-        text = (
-            f"the fence of {key} is enforced for signatures of {', '.join(bound)}; it does not bind account keys, Microsoft"
-            " Entra identities, account and user-delegation signatures, and signatures without a policy"
-        )
-        found.append(Finding("info", "fence-binds", key, text, "what is not bound must follow the route"))
-    return found

@@ -172,9 +172,9 @@ class Mover:
     restored_at: float = -1e9
     """When access policies that an enforced fence had revoked were last put back, on the monotonic clock."""
     _expected: int | None = None
-    gates_asked_at: float = -1e9
-    """When its gates were asked before the switch, on the monotonic clock; ``gates_silent`` is who did not answer then."""
-    gates_silent: str = ""
+    looked_at: float = -1e9
+    """When it was last looked for what stands in the way, on the monotonic clock; ``kept_back`` is what did."""
+    kept_back: str = ""
     have_gates_answered: bool = False
     fence_begun: float = 0.0
     """When the fence was sent, on the monotonic clock of this process."""

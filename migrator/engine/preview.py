@@ -1,33 +1,44 @@
 """The preview: what the plan would do, found out by reading only.
 
-Decides which inventory a forecast rests on: what was just read, else what the state store keeps, else the plan's own word - and
-says which. Leaves reading to ``looking``, load and time to ``forecast``, wording on the screen to the views. Findings of severity
-"error" are what ``apply`` refuses: everything that would stop a rollout is found here, not in the middle of it.
+Decides which inventory a forecast rests on: what was just read, else what the state store keeps, else the plan's own word. Leaves
+each finding to the checks (``checks.registry``), load and time to ``forecast``, wording on the screen to the views. Findings of
+severity "error" are what ``apply`` refuses: everything that would stop a rollout is found here, not in the middle of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
 
 from migrator.engine.ahead import ahead_of
-from migrator.engine.authors import approvals_that_count
-from migrator.engine.checks.accounts import InventoryMode, Seen, look
-from migrator.engine.checks.gates import Asked, ask_gates, gate_answers
-from migrator.engine.checks.probes import probe
-from migrator.engine.enforcing import fence_findings
+from migrator.engine.checks import recorded
+from migrator.engine.checks.case import Case, InventoryMode, kinds_not_kept
+from migrator.engine.checks.check import Asks, When, judged, look
+from migrator.engine.checks.facts import RoutesRead
+from migrator.engine.checks.registry import CHECKS
+from migrator.engine.edited import Edited
 from migrator.engine.inventory_notes import known_inventories
+from migrator.engine.starting import starting_point
 from migrator.engine.teller import Steps, steps_of
 from migrator.engine.world import World
-from migrator.forecast import Inventory, Outlook, StartingPoint, look_ahead
-from migrator.gates.reach import gate_findings
+from migrator.errors import FaultLine
+from migrator.forecast import Inventory, Outlook, look_ahead
 from migrator.machine.liveness import beat_just_now
-from migrator.machine.waiting import is_approved
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
+
+
+@value(frozen=True, slots=True)
+class Desk:
+    """What the command has read before. ``lines``: warnings of the document's reader; ``edited``: against the plan that was
+    applied ``since``; ``routes``: None where nobody reads them."""
+
+    lines: Sequence[FaultLine] = ()
+    edited: Edited | None = None
+    since: str = ""
+    routes: RoutesRead | None = None
 
 
 @value(frozen=True, slots=True)
@@ -56,91 +67,75 @@ async def preview(
     mode: InventoryMode = "full",
     with_probe: bool = False,
     with_gates: bool = False,
+    desk: Desk | None = None,
 ) -> Preview:
     """Read both sides of every move of ``waves`` (None: all), and forecast the whole rollout. Nothing is written, unless a
     probe is asked for. ``with_gates``: also ask each gate once."""
     chosen = [wave for wave in schedule.waves if waves is None or wave.name in waves]
-    moves = [move for wave in chosen for move in wave.moves]
-    seen = await look(schedule, world, moves, mode)
-    probed = await probe(world, moves, keeps_public_access=schedule.public_access == "keep") if with_probe else []
-    inventories = {**known_inventories(schedule, world.state), **seen.inventories}
-    outlook = look_ahead(schedule, inventories, starting_point(schedule, world.state, world.clock.now()))
-    fences = await fence_findings(schedule, moves, world.stores)
-    asked = await ask_gates(world, [(wave, move) for wave in chosen for move in wave.moves]) if with_gates else []
-    findings = (
-        *outlook.findings,
-        *seen.findings,
-        *probed,
-        *fences,
-        *gates_findings(schedule, asked),
-        *not_built_findings(schedule),
-        *_unread(moves, seen, inventories),
+    desk = desk or Desk()
+    may_ask = {Asks.STATE, Asks.ACCOUNTS, Asks.LISTINGS}
+    may_ask |= {Asks.ROUTES} if desk.routes is not None else set()
+    may_ask |= {Asks.GATES} if with_gates else set()
+    may_ask |= {Asks.WRITES} if with_probe else set()
+    case = Case(
+        schedule=schedule,
+        when=When.PLAN,
+        moves=[move for wave in chosen for move in wave.moves],
+        may_ask=frozenset(may_ask),
+        world=world,
+        known=world.state,
+        mode=mode,
+        lines=desk.lines,
+        edited=desk.edited,
+        edited_since=desk.since,
+        read_routes=desk.routes,
     )
+    await case.reach()
+    await case.count()
+    answers = case.answers
+    counted = {move.id: answers.inventories[move.id] for move in case.moves if move.id in answers.inventories}
+    inventories = {**known_inventories(schedule, world.state), **counted}
+    case.outlook = look_ahead(schedule, inventories, starting_point(schedule, world.state, world.clock.now()))
     return Preview(
-        findings=findings,
+        findings=await look(CHECKS, case),
         inventories=inventories,
-        outlook=outlook,
-        containers={account: tuple(sorted(names)) for account, names in seen.containers.items()},
-        features=seen.features,
-        steps=_steps(moves, schedule, world, inventories),
+        outlook=case.outlook,
+        containers=_containers(case),
+        features={place: kinds for one in answers.features.values() for place, kinds in kinds_not_kept(one).items()},
+        steps=_steps(case.moves, schedule, world, inventories),
     )
 
 
-def starting_point(schedule: Schedule, state: StateStore | None, now: datetime) -> StartingPoint:
-    """Where the recorded rollout stands; nothing has begun without a store."""
-    if state is None:
-        return StartingPoint(now)
-    approvals = approvals_that_count(schedule, state)
-    wishes = {one.scope for one in state.controls() if one.kind in ("hold", "pause") and one.value}
-    return StartingPoint(
-        now=now,
-        moves={record.id: record for record in state.moves()},
-        waves={record.name: record for record in state.waves()},
-        held=frozenset(wave.name for wave in schedule.waves if wishes & {"", f"wave:{wave.name}"}),
-        approved=frozenset(wave.name for wave in schedule.waves if is_approved(wave, approvals)),
+def findings_of_record(schedule: Schedule, state: StateStore, desk: Desk) -> tuple[Finding, ...]:
+    """What the state store alone shows: edits and standing stops."""
+    case = Case(
+        schedule=schedule,
+        when=When.PLAN,
+        may_ask=frozenset({Asks.STATE}),
+        known=state,
+        edited=desk.edited,
+        edited_since=desk.since,
     )
+    return judged(recorded.CHECKS, case)
 
 
-def gates_findings(schedule: Schedule, asked: Sequence[Asked]) -> Iterator[Finding]:
-    """What the plan alone shows of its gates, and what asking showed beyond that."""
-    found = gate_findings(schedule)
-    yield from found
-    known = {one.subject for one in found}
-    yield from gate_answers([one for one in asked if one.account not in known])
+def findings_of_document(schedule: Schedule, lines: Sequence[FaultLine], outlook: Outlook) -> tuple[Finding, ...]:
+    """What the document alone shows, and the forecast that was made of it."""
+    return judged(CHECKS, Case(schedule=schedule, when=When.VALIDATE, lines=lines, outlook=outlook))
 
 
-def not_built_findings(schedule: Schedule) -> tuple[Finding, ...]:
-    """Valid keys that this version cannot apply."""
-    return tuple(
-        Finding("error", "not-built", key, f"{key} is valid, but this version cannot apply it", "take it out for now")
-        for key in schedule.not_built
-    )
-
-
-def _unread(moves: list[PlannedMove], seen: Seen, inventories: Mapping[MoveId, Inventory]) -> list[Finding]:
-    """Moves of which nothing was read just now, and what their forecast rests on instead."""
-    by_origin: dict[str, list[str]] = {}
-    for move in moves:
-        if move.id not in seen.inventories:
-            known = inventories.get(move.id)
-            by_origin.setdefault(known.origin if known else "", []).append(str(move.id))
-    found = []
-    if names := by_origin.get("declared"):
-        text = f"the forecast of {_some(names)} rests on the plan's own `inventory`, which nobody has counted"
-        found.append(Finding("info", "inventory-declared", "inventory", text, "count with --inventory full or sample"))
-    if names := by_origin.get(""):
-        text = f"the size of {_some(names)} is unknown: its dates are lower bounds"
-        remedy = "`migrate plan PLAN` counts what it can read; where it cannot yet, write the region's `inventory`"
-        found.append(Finding("warning", "inventory-unknown", "inventory", text, remedy))
-    return found
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+def _containers(case: Case) -> dict[str, tuple[str, ...]]:
+    """By source account that could be read: the containers that the moves take."""
+    found: dict[str, set[str]] = {}
+    for move in case.moves:
+        if (there := case.answers.containers.get(move.source)) is not None:
+            names = (info.name for info in there if move.area.prefixes_in(info.name))
+            found.setdefault(move.source, set()).update(names)
+    return {account: tuple(sorted(names)) for account, names in found.items()}
 
 
 def _steps(
-    moves: list[PlannedMove], schedule: Schedule, world: World, inventories: Mapping[MoveId, Inventory]
+    moves: Sequence[PlannedMove], schedule: Schedule, world: World, inventories: Mapping[MoveId, Inventory]
 ) -> tuple[Steps, ...]:
     now = world.clock.now()
     known = ahead_of(schedule, world.state, inventories, now)

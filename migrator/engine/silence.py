@@ -1,7 +1,7 @@
 """Gates whose source did not answer before the cut-over, kept for whoever only reads: between two runs that come and go, nobody
 else can say why a move that is ready stays where it is.
 
-Decides the note and its words. Leaves asking to ``engine.asking``. Rule: a note says when it was asked, for the source may
+Decides the note and its words. Leaves asking to ``engine.checks.gates``. Rule: a note says when it was asked, for the source may
 answer by now; it speaks only of gates that the plan still has, and of a move that customers have not been switched by.
 """
 

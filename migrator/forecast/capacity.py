@@ -128,7 +128,7 @@ def _judge(load: AccountLoad) -> Iterable[Finding]:
     if load.unknown:
         names = ", ".join(str(move.id) for move in load.unknown)
         text = f"account {load.account} takes {names} too, whose traffic the plan does not forecast"
-        yield Finding("info", "traffic-unknown", load.account, text, "add it under the region's `traffic`")
+        yield Finding("info", "traffic-unknown", load.account, text)
 
 
 def _too_much(load: AccountLoad, how: str) -> str:

@@ -178,7 +178,6 @@ def _no_reserve(wave: WaveTimes, path: Sequence[WaveTimes]) -> Iterator[Finding]
             wave.name,
             f"wave {wave.name} keeps its complete_by with {show_duration(wave.slack_seconds or 0.0)} to spare: a soak of wave "
             f"{longest.wave} that restarts near its end ({show_duration(longest.seconds)}) would miss it",
-            "begin earlier if you can",
         )
 
 
@@ -189,7 +188,6 @@ def _never_opens(wave: WaveTimes) -> Finding:
         "window-never-opens",
         wave.name,
         f"no change window of wave {wave.name} outside the freezes is long enough for the fence of {moves}",
-        "make its change_windows longer, or its fence shorter (split the area by prefix)",
     )
 
 

@@ -51,7 +51,7 @@ class Outlook:
 
 CANARIES: Final = RequestCounts(list=4, read=5, write=2, delete=2).times(2)
 """On each side of a move: both ways are proved with a canary in the preflight, and again before the fence. Source:
-``engine.steps.canary`` (sweeps, put, head, copy, comparison, delete, each way)."""
+``engine.checks.canary`` (sweeps, put, head, copy, comparison, delete, each way)."""
 
 
 def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], here: StartingPoint) -> Outlook:

@@ -213,8 +213,7 @@ def drain_findings(routing: Routing) -> Iterator[Finding]:
             f"every cut-over pauses its writers for {show_duration(drain)} before it compares anything: routing.ttl"
             f" {show_duration(routing.ttl_seconds)}, max_write {show_duration(routing.max_write_seconds)} and clock_margin"
         )
-        remedy = "shorten routing.ttl or cutover.max_write before the first apply"
-        yield Finding("warning", "long-drain", "routing", text, remedy)
+        yield Finding("warning", "long-drain", "routing", text)
 
 
 def _allowed(one: MoveForecast) -> str:

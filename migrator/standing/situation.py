@@ -18,9 +18,9 @@ from migrator.engine.inventory_notes import known_inventories
 from migrator.engine.left_behind import Looked, last_look
 from migrator.engine.outcome import compared
 from migrator.engine.patience import key as waits_out
-from migrator.engine.preview import starting_point
 from migrator.engine.silence import Silent, silent_gates
 from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, note_of, read
+from migrator.engine.starting import starting_point
 from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.errors import UsageError
 from migrator.forecast import Outlook, look_ahead

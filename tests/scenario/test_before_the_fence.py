@@ -9,7 +9,8 @@ import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.routing import FileRouter
-from migrator.engine.steps import canary, carry
+from migrator.engine.checks import canary
+from migrator.engine.steps import carry
 from migrator.errors import AccessRefused, PlanError
 from migrator.model.moves import Control, MoveState
 from migrator.model.objects import CREATE

@@ -330,14 +330,16 @@ async def test_policies_that_bind_nobody_or_cannot_be_read_are_said(fenced):
     fenced.client("src").get_container_client("web").set_container_access_policy({})
     codes = {one.code: one.severity for one in (await preview(fenced.small.schedule, world)).findings}
     assert codes["fence-unbound"] == "warning"
-    fenced.client("src").delete_container("web")
 
     async def gone(*words, **options):
-        raise CloudError("cannot list containers of src: it is away")
+        raise CloudError("cannot reach src: it is away")
 
-    world.stores["src"].containers = gone
+    world.stores["src"].policies = gone
     codes = {one.code: one.severity for one in (await preview(fenced.small.schedule, world)).findings}
     assert codes["fence-unreadable"] == "error"
+    world.stores["src"].containers = gone
+    codes = {one.code: one.severity for one in (await preview(fenced.small.schedule, world)).findings}
+    assert (codes["unreadable"], "fence-unreadable" in codes) == ("error", False), "one account, one finding"
 
 
 async def test_a_container_of_two_areas_is_an_error_finding(fenced):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator.engine.preview import starting_point
+from migrator.engine.starting import starting_point
 from migrator.forecast import Inventory, WaveTimes, look_ahead
 from migrator.model.moves import MoveState
 from migrator.testing.simulation.loop import WORLD_BEGINS

@@ -10,15 +10,19 @@ from typing import ClassVar
 
 import pytest
 
-from migrator.engine.checks.probes import probe
+from migrator.engine.checks import probes
+from migrator.engine.checks.case import Case
+from migrator.engine.checks.check import Asks, When, look
+from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.ways import streamed
-from migrator.engine.preview import preview
+from migrator.engine.preview import Desk, preview
 from migrator.engine.soak_waits import note_of, read
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
 from migrator.model.names import Area, Selector
 from migrator.model.objects import CREATE, ContainerInfo, Features
+from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.samples import Reading
 from migrator.model.schedule import Account, Declared, PlannedMove
 from migrator.model.values import replace as changed
@@ -56,6 +60,13 @@ async def found(small: Small, *, source=None, **options) -> dict[str, Finding]:
     if source is not None:
         world.metrics = {"m": source}
     return {one.code: one for one in (await preview(small.schedule, world, **options)).findings}
+
+
+async def probed(small: Small, world, moves) -> list[Finding]:
+    """What sending a probe finds."""
+    may_ask = frozenset({Asks.ACCOUNTS, Asks.WRITES})
+    case = Case(schedule=small.schedule, when=When.PLAN, moves=moves, may_ask=may_ask, world=world)
+    return list(await look(probes.CHECKS, case))
 
 
 # Accounts.
@@ -105,6 +116,22 @@ async def test_what_cannot_be_kept_is_said_with_its_count(small, kind, code):
     assert "has 3 " in seen[code].text
 
 
+async def test_what_the_routes_say_is_said_instead_of_calling_a_live_target_full(small):
+    """Customers use that target: it is not one to be emptied."""
+    store = small.store("dst")
+    await store.create_container(ContainerInfo("web"))
+    await store.put("web", "x", b"12", shape(), condition=CREATE)
+    await store.close()
+    assert (await found(small))["target-not-empty"].severity == "error"
+    route = RouteRecord("dst", "https://dst", "read-write", 9, "t", "f" * 16, "r")
+    document = RouteDocument(30, 60, {str(ID): route})
+    said = await found(small, desk=Desk(routes=RoutesRead(document)))
+    assert "target-not-empty" not in said
+    assert "--adopt-route" in said["route-disagrees"].remedy
+    full = await found(small, desk=Desk(routes=RoutesRead(unreadable=Unreachable("cannot read the routes"))))
+    assert {"target-not-empty", "routes-unreadable"} <= full.keys(), "nothing is concluded from what cannot be read"
+
+
 async def test_nothing_known_of_a_size_is_a_warning(small):
     assert (await found(small, mode="cached"))["inventory-unknown"].severity == "warning"
 
@@ -119,7 +146,8 @@ async def test_a_way_that_is_not_probed_says_why(small):
     await store.delete("web", "n000", if_match=(await store.head("web", "n000")).etag)
     area = replace(small.schedule.waves[0].moves[0].area, selectors=())
     moves = [replace(small.schedule.waves[0].moves[0], area=area)]
-    (finding,) = await probe(small.rollout().world, moves)
+    world = small.rollout().world
+    (finding,) = [one for one in await probed(small, world, moves) if one.severity == "info"]
     assert (finding.code, finding.severity) == ("not-probed", "info")
 
 
@@ -130,7 +158,7 @@ async def test_a_probe_that_is_refused_is_an_error(small):
         raise AccessRefused("cannot write dst: refused")
 
     world.stores["dst"].create_container = refuse
-    (finding,) = await probe(world, list(small.schedule.moves))
+    (finding,) = [one for one in await probed(small, world, list(small.schedule.moves)) if one.severity == "error"]
     assert (finding.code, finding.severity) == ("probe-failed", "error")
 
 
@@ -215,7 +243,7 @@ async def test_a_gate_that_breaks_after_the_copy_halts_before_the_fence(small):
 
 
 async def test_a_source_that_is_away_keeps_the_cut_over_back_until_it_answers(small, monkeypatch):
-    monkeypatch.setattr("migrator.engine.checks.gates.AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("migrator.engine.before.AGAIN_SECONDS", 0.05)
     rollout = small.rollout()
     away = Unreachable("cannot reach it: nothing listens there")
     source = Answers(away, away, away, None)
@@ -387,7 +415,7 @@ async def test_a_probe_that_is_seen_at_the_other_side_says_that_it_is_one_accoun
     """Also where nothing lies in the area yet."""
     world = small.rollout().world
     world.stores = {"src": small.store("src", "engine"), "dst": small.store("src", "engine")}
-    said = {one.code: one for one in await probe(world, small.schedule.moves)}["probe-failed"]
+    said = {one.code: one for one in await probed(small, world, small.schedule.moves)}["probe-failed"]
     assert "what is written to one is seen at the other" in said.text
     assert "remove nothing" in said.remedy
 

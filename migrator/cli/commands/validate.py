@@ -22,7 +22,7 @@ def validate(context: typer.Context, plan: PlanPath, as_json: AsJson = False) ->
     from migrator.plan import load
 
     loaded = load(plan)
-    outlook, findings = forecast_of_document(loaded.schedule)
+    outlook, findings = forecast_of_document(loaded.schedule, loaded.warnings)
     if as_json:
         write_document(document(loaded, findings))
         return ExitCode.ERROR if any(finding.severity == "error" for finding in findings) else ExitCode.DONE

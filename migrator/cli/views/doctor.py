@@ -8,7 +8,9 @@ from typing import Any
 from migrator.cli.examining import Examined
 from migrator.cli.views.figures import duration, instant, stamp
 from migrator.cli.views.screen import Page
-from migrator.engine.checks.doctor import AccountFacts, Facts, MoveDiagnosis, is_not_made_yet
+from migrator.engine.checks.doctor import is_not_made_yet
+from migrator.engine.checks.facts import AccountFacts, Facts
+from migrator.engine.diagnosing import MoveDiagnosis
 from migrator.model.findings import Finding
 
 _HEADLINES = {"error": "What is wrong", "warning": "What to look at", "info": "Good to know"}

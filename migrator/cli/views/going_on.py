@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from migrator.cli.stops import stop_findings, what_apply_does
+from migrator.cli.stops import what_apply_does
 from migrator.cli.views.preview import show_findings
 from migrator.cli.views.screen import Page
 from migrator.machine.waiting import words
@@ -14,7 +14,7 @@ from migrator.standing.situation import Situation
 
 
 def show_going_on(
-    page: Page, schedule: Schedule, situation: Situation, wave: str | None, edits: tuple[Finding, ...]
+    page: Page, schedule: Schedule, situation: Situation, wave: str | None, remarks: tuple[Finding, ...]
 ) -> None:
     """One line a wave, what was edited, the standing stops, and the next step."""
     page.line(f"Plan {schedule.name} goes on:", style="bold")
@@ -25,6 +25,6 @@ def show_going_on(
         said = ", ".join(f"{number} {state}" for state, number in states.items()) or str(one.state)
         waits = "".join(f"; waits for {words(wait)}" for wait in one.waits[:2])
         page.line(f"  wave {one.name}: {said}{waits}")
-    if findings := (*edits, *stop_findings(situation)):
-        show_findings(page, findings)
+    if remarks:
+        show_findings(page, remarks)
     page.line(f"  {what_apply_does(schedule, situation)}")

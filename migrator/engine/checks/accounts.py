@@ -1,279 +1,194 @@
 """Both sides of every move, read and never written: what is there, what is missing, what cannot be kept.
 
-Decides what is worth a finding on an account. Leaves counting to ``inventory``. Rules: an account that cannot be read is one
-finding, however many moves it has, and the others are looked at all the same; what was not looked for is said.
+Decides what is worth a finding on an account. Leaves asking and counting to ``case``. Rules: an account that cannot be read is
+one finding, however many moves it has, and the others are looked at all the same; what was not looked for is said.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final
 
-from migrator.engine.checks import containers, ways
-from migrator.engine.inventory import sample, survey
-from migrator.engine.world import World
-from migrator.errors import CloudError, NotFound
-from migrator.forecast.inventory import Inventory, summed
+from migrator.engine.checks.case import Case
+from migrator.engine.checks.check import Asks, Check, Says, When
+from migrator.engine.checks.routes import disagreement_of
+from migrator.errors import NotFound
 from migrator.kinds import ACCOUNTS
 from migrator.machine.states import is_before_copy
 from migrator.model.findings import Finding
 from migrator.model.names import RESERVED_PREFIX, Area, MoveId
-from migrator.model.objects import ContainerInfo, Features, Listed
-from migrator.model.schedule import Account, PlannedMove, Schedule
+from migrator.model.objects import Features, Listed
+from migrator.model.schedule import PlannedMove
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
 
-InventoryMode = Literal["full", "sample", "cached"]
-UNREADABLE: Final = "unreadable"
 PAGES_ASKED: Final = 20
 """Of a container whose area is empty; the full inventory counts all."""
 
-UNKEPT = {"sealed": "seals of append blobs", "sequence_numbers": "sequence numbers of page blobs"}
+UNKEPT: Final = {"sealed": "seals of append blobs", "sequence_numbers": "sequence numbers of page blobs"}
 """What is lost, where the name of its count does not say it."""
-WEBSITE = "$web"
-OWN_CONTAINERS = frozenset({"$logs", "$blobchangefeed"})
+WEBSITE: Final = "$web"
+OWN_CONTAINERS: Final = frozenset({"$logs", "$blobchangefeed"})
 """What the service itself writes; ``$web`` and ``$root`` hold customers' objects.
 Source: Azure "Storage Analytics logging", "Change feed support"."""
 
 
-@dataclass(slots=True)
-class Seen:
-    """``inventories``: of moves whose source was counted or sampled; ``containers``: by source account, those the plan moves;
-    ``features``: by ``account/container``, what a move cannot keep (kinds, no counts)."""
+def of_moves(
+    judge: Callable[[Case, PlannedMove], Awaitable[Sequence[Finding]]],
+) -> Callable[[Case], Awaitable[list[Finding]]]:
+    """A check of one move, for all of the case side by side; its findings by subject."""
 
-    findings: list[Finding] = field(default_factory=list)
-    inventories: dict[MoveId, Inventory] = field(default_factory=dict)
-    containers: dict[str, set[str]] = field(default_factory=dict)
-    features: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    async def run(case: Case) -> list[Finding]:
+        found = await asyncio.gather(*(judge(case, move) for move in case.moves))
+        return sorted((one for some in found for one in some), key=lambda one: one.subject)
 
-
-async def look(schedule: Schedule, world: World, moves: Sequence[PlannedMove], mode: InventoryMode) -> Seen:
-    """Look at the accounts of ``moves``."""
-    seen = Seen()
-    accounts = {name for move in moves for name in (move.source, move.target)}
-    there = await _containers(schedule, world, sorted(accounts), {move.source for move in moves}, seen)
-    seen.findings += [*ways.clocks(world, sorted(there)), *ways.streamed(world, moves)]
-    watch = _Look(schedule, world, mode, seen, there)
-    await asyncio.gather(*(watch.source_of(move) for move in moves))
-    await asyncio.gather(*(watch.target_of(move) for move in moves))
-    if mode == "full":
-        await asyncio.gather(*(watch.nobodys_of(source) for source in sorted({move.source for move in moves})))
-    else:
-        text = f"what a move cannot keep (snapshots, versions, leases, archived blobs) was not looked for now (inventory: {mode})"
-        seen.findings.append(
-            Finding("info", "not-looked-for", "accounts", text, "`migrate plan PLAN` looks for it, unless it has")
-        )
-    seen.findings.sort(key=lambda finding: (finding.code, finding.subject))
-    seen.inventories = {move.id: seen.inventories[move.id] for move in moves if move.id in seen.inventories}
-    return seen
+    return run
 
 
-async def _containers(
-    schedule: Schedule, world: World, accounts: Sequence[str], sources: Collection[str], seen: Seen
-) -> dict[str, Sequence[ContainerInfo]]:
-    """What the accounts that can be read hold; a finding for each that cannot."""
-
-    async def ask(name: str) -> tuple[str, Sequence[ContainerInfo] | CloudError]:
-        if name in world.unopened:
-            return name, world.unopened[name]
-        try:
-            return name, await world.stores[name].containers()
-        except CloudError as fault:
-            return name, fault
-
-    found: dict[str, Sequence[ContainerInfo]] = {}
-    for name, answer in await asyncio.gather(*(ask(name) for name in accounts)):
-        if not isinstance(answer, CloudError):
-            found[name] = answer
-        elif name not in sources and _will_be_made(schedule.accounts[name], answer):
-            found[name] = ()
-        else:
-            seen.findings.append(_unreadable(name, answer))
+async def missing(case: Case, move: PlannedMove) -> list[Finding]:
+    """Containers that the area names, or any that its glob means."""
+    there = await case.at_source(move)
+    if there is None:
+        return []
+    present, found = {info.name for info in there}, []
+    for selector in move.area.selectors:
+        if not selector.is_glob and selector.container not in present:
+            text = f"the container {selector.container} is not at {move.source}"
+            remedy = "create it, or take it out of the area"
+            found.append(Finding("error", "missing-container", str(move.id), text, remedy))
+        elif selector.is_glob and not _is_known_empty(move) and not any(map(selector.takes_container, present)):
+            text = f"no container of {move.source} is named like {selector.container}"
+            found.append(Finding("error", "missing-container", str(move.id), text, _remedy(move)))
     return found
 
 
-def _will_be_made(account: Account, fault: CloudError) -> bool:
-    """Is it only that a target is not there yet, and apply makes it?"""
-    is_absent = isinstance(fault, NotFound) and fault.what == "account"
-    return is_absent and ACCOUNTS[account.kind].will_be_made(account)
-
-
-@dataclass(slots=True)
-class _Look:
-    """One look at several accounts. ``there`` has the containers of those that can be read."""
-
-    schedule: Schedule
-    world: World
-    mode: InventoryMode
-    seen: Seen
-    there: Mapping[str, Sequence[ContainerInfo]]
-    counted: Counter[MoveId] = field(default_factory=Counter)
-
-    @contextmanager
-    def _reading(self, account: str) -> Iterator[None]:
-        """A CloudError in here is the one finding of ``account``."""
-        try:
-            yield
-        except CloudError as fault:
-            if not any(one.code == UNREADABLE and one.subject == account for one in self.seen.findings):
-                self.seen.findings.append(_unreadable(account, fault))
-
-    async def source_of(self, move: PlannedMove) -> None:
-        """Its containers, what they hold, what of it cannot be kept."""
-        if move.source not in self.there:
-            return
-        store = self.world.stores[move.source]
-        there = [info for info in self.there[move.source] if move.area.prefixes_in(info.name)]
-        self.seen.containers.setdefault(move.source, set()).update(info.name for info in there)
-        self._missing(move, {info.name for info in there})
-        at_target = {info.name: info for info in self.there.get(move.target, ())}
-        keeps = self.schedule.public_access == "keep"
-        self.seen.findings += containers.shapes(move, there, at_target, keeps_public_access=keeps)
-        if self.mode == "full" and move.target in self.there:
-            names = [info.name for info in there]
-            self.seen.findings += await containers.policies(move, store, self.world.stores[move.target], names)
-        if self.mode == "cached":
-            return
-        with self._reading(move.source):
-            parts = []
-            for info in there:
-                for prefix in move.area.prefixes_in(info.name):
-                    parts.append(await self._inventory(move, store, info.name, prefix))
-            self.seen.inventories[move.id] = summed(parts)
-            if not self.seen.inventories[move.id].objects:
-                await self._must_not_be_empty(move, there)
-
-    async def _inventory(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str) -> Inventory:
-        if self.mode != "full":
-            return await sample(store, container, prefix, chance=self.world.clock.random)
-
-        def counted(objects: int) -> None:
-            self.counted[move.id] += objects
-            self.world.reporter.progress(str(move.id), counted=self.counted[move.id])
-
-        found, features = await survey(store, container, prefix, counted=counted)
-        self._unkept(move, store, container, prefix, features)
-        return found
-
-    def _missing(self, move: PlannedMove, present: set[str]) -> None:
-        for selector in move.area.selectors:
-            if not selector.is_glob and selector.container not in present:
-                text = f"the container {selector.container} is not at {move.source}"
-                remedy = "create it, or take it out of the area"
-                self.seen.findings.append(Finding("error", "missing-container", str(move.id), text, remedy))
-            elif selector.is_glob and not _is_known_empty(move) and not any(map(selector.takes_container, present)):
-                text = f"no container of {move.source} is named like {selector.container}"
-                self.seen.findings.append(Finding("error", "missing-container", str(move.id), text, _remedy(move)))
-
-    async def _must_not_be_empty(self, move: PlannedMove, there: Sequence[ContainerInfo]) -> None:
-        """An area of which nothing was found, before its first copy. Where its containers hold objects that are in no area,
-        the area is most likely written wrong, and its customers would be sent to an account without their data."""
-        if _is_known_empty(move) or not there or _has_begun(self.world.state, move.id):
-            return
-        areas = [other.area for other in self.schedule.moves if other.source == move.source]
-        store = self.world.stores[move.source]
+async def empty(case: Case, move: PlannedMove) -> list[Finding]:
+    """An area of which nothing was found, before its first copy. Where its containers hold objects that are in no area,
+    the area is most likely written wrong, and its customers would be sent to an account without their data."""
+    there, counted = await case.at_source(move), case.answers.inventories.get(move.id)
+    if counted is None or counted.objects or not there or _is_known_empty(move) or _has_begun(case.state, move.id):
+        return []
+    areas = [other.area for other in case.schedule.moves if other.source == move.source]
+    with case.reading(move.source):
         for info in there:
-            name = await _first_of_nobody(store, info.name, areas)
+            name = await _first_of_nobody(case.store(move.source), info.name, areas)
             if name is not None:
                 text = (
                     f"nothing at {move.source} is in area {move.id.area}, but {info.name} holds objects of no area, such as"
                     f" {name}"
                 )
-                self.seen.findings.append(Finding("error", "empty-area", str(move.id), text, _remedy(move)))
-                return
+                return [Finding("error", "empty-area", str(move.id), text, _remedy(move))]
         text = f"nothing at {move.source} is in area {move.id.area}"
-        self.seen.findings.append(Finding("warning", "empty-area", str(move.id), text, _remedy(move)))
+        return [Finding("warning", "empty-area", str(move.id), text, _remedy(move))]
+    return []
 
-    def _unkept(self, move: PlannedMove, store: ObjectStore, container: str, prefix: str, features: Features) -> None:
-        """What cannot be kept is said with counts, never lost in silence. Archived blobs cannot even be read."""
-        kinds = tuple(name for name in Features.__dataclass_fields__ if getattr(features, name))
-        if not kinds:
-            return
-        place = f"{store.account}/{container}" + (f"/{prefix}" if prefix else "")
-        self.seen.features[place] = kinds
-        for kind in kinds:
-            count_of_kind = getattr(features, kind)
-            text = f"{place} has {count_of_kind:,} {UNKEPT.get(kind, kind.replace('_', ' '))} that a move does not keep"
-            if kind == "archived":
-                text = f"{place} has {count_of_kind:,} archived blobs, which cannot be copied"
-                remedy = "rehydrate them, or leave them out of the area"
-                self.seen.findings.append(Finding("error", "archived", str(move.id), text, remedy))
-            else:
-                remedy = "keep the source until they are not needed"
-                if kind in UNKEPT:
-                    remedy = "set them again at the target after the switch, if anything depends on them"
-                if kind == "leased":
-                    remedy = (
-                        "end those leases before a way back: nobody else may write a blob of the source that is leased"
-                    )
-                self.seen.findings.append(Finding("warning", f"not-kept-{kind}", str(move.id), text, remedy))
 
-    async def target_of(self, move: PlannedMove) -> None:
-        """Before its first copy nothing may lie where the move writes."""
-        if _has_begun(self.world.state, move.id):
-            return
-        holding = {info.name for info in self.there.get(move.target, ())}
-        with self._reading(move.target):
-            for container in sorted(self.seen.containers.get(move.source, set()) & holding):
-                for prefix in move.area.prefixes_in(container):
-                    await self._must_be_empty(move, container, prefix)
+def unkept(case: Case) -> Iterator[Finding]:
+    """What cannot be kept is said with counts, never lost in silence. Archived blobs cannot even be read."""
+    found = [
+        _unkept(move, place, kind, number)
+        for move in case.moves
+        for place, features in case.answers.features.get(move.id, {}).items()
+        for kind in Features.__dataclass_fields__
+        if (number := getattr(features, kind))
+    ]
+    yield from sorted(found, key=lambda one: (one.code, one.subject))
 
-    async def _must_be_empty(self, move: PlannedMove, container: str, prefix: str) -> None:
-        page = await self.world.stores[move.target].page(container, prefix=prefix, limit=10)
-        lying = [blob for blob in page.entries if not blob.name.startswith(RESERVED_PREFIX)]
-        if not lying:
-            return
-        where = f"{container} under {prefix}" if prefix else container
-        if await self._is_one_account(move, container, lying):
-            text = f"{move.source} and {move.target} show the same objects in {where}, with the same ETags: they are one account"
-            remedy = "name another target, and remove nothing: what lies there is the source's own data"
-            found = Finding("error", "same-account", str(move.id), text, remedy)
-        else:
-            text = f"{move.target} already holds objects in {where}"
-            remedy = (
-                "name another target; or find out whose they are, and move them away if nobody uses them: migrate"
-                " overwrites nothing that it did not copy"
-            )
-            found = Finding("error", "target-not-empty", str(move.id), text, remedy)
-        self.seen.findings.append(found)
 
-    async def _is_one_account(self, move: PlannedMove, container: str, lying: Sequence[Listed]) -> bool:
-        """Does the source show the very generations that the target shows? It tells only of kinds whose ETags no two accounts
-        share; of the others the plan tells the places apart."""
-        pair = (self.schedule.accounts[move.source], self.schedule.accounts[move.target])
-        if not all(ACCOUNTS[account.kind].has_unique_etags for account in pair):
-            return False
-        store = self.world.stores[move.source]
-        for blob in lying:
-            try:
-                if (await store.head(container, blob.name)).etag != blob.etag:
-                    return False
-            except NotFound:
+def _unkept(move: PlannedMove, place: str, kind: str, number: int) -> Finding:
+    if kind == "archived":
+        text = f"{place} has {number:,} archived blobs, which cannot be copied"
+        return Finding("error", "archived", str(move.id), text)
+    text = f"{place} has {number:,} {UNKEPT.get(kind, kind.replace('_', ' '))} that a move does not keep"
+    return Finding("warning", f"not-kept-{kind}", str(move.id), text)
+
+
+async def occupied(case: Case, move: PlannedMove) -> list[Finding]:
+    """Before its first copy nothing may lie where the move writes. A target that customers use by now is not one to be emptied:
+    what its route says is said instead."""
+    if _has_begun(case.state, move.id):
+        return []
+    here, there = await case.at_source(move), await case.containers(move.target)
+    holding = {info.name for info in there or ()}
+    found = []
+    with case.reading(move.target):
+        for container in sorted({info.name for info in here or ()} & holding):
+            for prefix in move.area.prefixes_in(container):
+                found += await _must_be_empty(case, move, container, prefix)
+    return found
+
+
+async def _must_be_empty(case: Case, move: PlannedMove, container: str, prefix: str) -> list[Finding]:
+    page = await case.store(move.target).page(container, prefix=prefix, limit=10)
+    lying = [blob for blob in page.entries if not blob.name.startswith(RESERVED_PREFIX)]
+    if not lying:
+        return []
+    where = f"{container} under {prefix}" if prefix else container
+    if await _is_one_account(case, move, container, lying):
+        text = f"{move.source} and {move.target} show the same objects in {where}, with the same ETags: they are one account"
+        return [Finding("error", "same-account", str(move.id), text)]
+    if case.read_routes is not None and disagreement_of(case, move):
+        return []
+    return [Finding("error", "target-not-empty", str(move.id), f"{move.target} already holds objects in {where}")]
+
+
+async def _is_one_account(case: Case, move: PlannedMove, container: str, lying: Sequence[Listed]) -> bool:
+    """Does the source show the very generations that the target shows? It tells only of kinds whose ETags no two accounts share;
+    of the others the plan tells the places apart."""
+    pair = (case.schedule.accounts[move.source], case.schedule.accounts[move.target])
+    if not all(ACCOUNTS[account.kind].has_unique_etags for account in pair):
+        return False
+    store = case.store(move.source)
+    for blob in lying:
+        try:
+            if (await store.head(container, blob.name)).etag != blob.etag:
                 return False
-        return True
+        except NotFound:
+            return False
+    return True
 
-    async def nobodys_of(self, source: str) -> None:
-        """Objects of a source that are in no area would stay behind: counted, by container."""
-        areas = [move.area for move in self.schedule.moves if move.source == source]
-        routing = (self.schedule.routing.account, self.schedule.routing.container)
-        with self._reading(source):
-            for info in self.there.get(source, ()):
-                is_whole = any("" in area.prefixes_in(info.name) for area in areas)
-                if is_whole or (source, info.name) == routing or info.name in OWN_CONTAINERS:
-                    continue
-                objects, size = await _left_behind(self.world.stores[source], info.name, areas)
-                if objects:
-                    text = (
-                        f"{source}/{info.name} has {objects:,} objects ({size:,} bytes) that are in no area; they stay"
-                    )
-                    remedy = "add them to an area if they belong to one"
-                    if info.name == WEBSITE:
-                        remedy = "a static website stays behind; move it, and its settings, by other means if it belongs here"
-                    self.seen.findings.append(Finding("warning", "in-no-area", source, text, remedy))
+
+async def nobodys(case: Case) -> list[Finding]:
+    """Objects of a source that are in no area would stay behind: counted, by container."""
+    if case.mode != "full":
+        return []
+    found = await asyncio.gather(
+        *(_nobodys_of(case, source) for source in sorted({move.source for move in case.moves}))
+    )
+    return [one for some in found for one in some]
+
+
+async def _nobodys_of(case: Case, source: str) -> list[Finding]:
+    areas = [move.area for move in case.schedule.moves if move.source == source]
+    routing = (case.schedule.routing.account, case.schedule.routing.container)
+    found = []
+    with case.reading(source):
+        for info in await case.containers(source) or ():
+            is_whole = any("" in area.prefixes_in(info.name) for area in areas)
+            if is_whole or (source, info.name) == routing or info.name in OWN_CONTAINERS:
+                continue
+            objects, size = await _left_behind(case.store(source), info.name, areas)
+            if objects:
+                text = f"{source}/{info.name} has {objects:,} objects ({size:,} bytes) that are in no area; they stay"
+                is_website = info.name == WEBSITE
+                remedy = "a static website stays behind; move it, and its settings, by other means if it belongs here"
+                found.append(Finding("warning", "in-no-area", source, text, remedy if is_website else ""))
+    return found
+
+
+def not_looked_for(case: Case) -> Iterator[Finding]:
+    if case.mode != "full":
+        text = (
+            "what a move cannot keep (snapshots, versions, leases, archived blobs) was not looked for now"
+            f" (inventory: {case.mode})"
+        )
+        yield Finding("info", "not-looked-for", "accounts", text)
+
+
+def unreadable(case: Case) -> Iterator[Finding]:
+    for account, fault in sorted(case.answers.faults.items()):
+        yield Finding("error", "unreadable", account, fault.message, fault.hint)
 
 
 async def _left_behind(store: ObjectStore, container: str, areas: Sequence[Area]) -> tuple[int, int]:
@@ -325,5 +240,110 @@ def _remedy(move: PlannedMove) -> str:
     )
 
 
-def _unreadable(account: str, fault: CloudError) -> Finding:
-    return Finding("error", UNREADABLE, account, fault.message, fault.hint)
+_KEEP_THE_SOURCE: Final = "keep the source until they are not needed"
+_SET_AGAIN: Final = "set them again at the target after the switch, if anything depends on them"
+_END_LEASES: Final = "end those leases before a way back: nobody else may write a blob of the source that is leased"
+
+
+def _not_kept(kind: str, text: str, remedy: str = _KEEP_THE_SOURCE) -> Says:
+    return Says(f"not-kept-{kind}", ("warning",), "move", text, remedy)
+
+
+UNKEPT_KINDS: Final = (
+    Says(
+        "archived",
+        ("error",),
+        "move",
+        "archived blobs cannot be read, so they cannot be copied",
+        "rehydrate them, or leave them out of the area",
+    ),
+    _not_kept("encryption_scoped", "an object's encryption scope is not kept"),
+    _not_kept("immutable", "an object's immutability policy or legal hold is not kept"),
+    _not_kept("leased", "an object's lease is not kept", _END_LEASES),
+    _not_kept("sealed", "that an append blob is sealed is not kept", _SET_AGAIN),
+    _not_kept("sequence_numbers", "the sequence number of a page blob is not kept", _SET_AGAIN),
+    _not_kept("snapshots", "snapshots are not kept"),
+    _not_kept("versions", "earlier versions are not kept"),
+)
+_LOOK: Final = frozenset({When.PLAN})
+_READS: Final = frozenset({Asks.STATE, Asks.ACCOUNTS, Asks.LISTINGS})
+CHECKS: Final = (
+    Check(UNKEPT_KINDS, _LOOK, unkept, _READS),
+    Check(
+        (
+            Says(
+                "empty-area",
+                ("warning", "error"),
+                "move",
+                "a source holds nothing of an area; an error where its containers hold objects that are in no area",
+            ),
+        ),
+        _LOOK,
+        of_moves(empty),
+        _READS,
+    ),
+    Check(
+        (
+            Says(
+                "in-no-area",
+                ("warning",),
+                "account",
+                "a source holds objects that no area of the plan names; they stay where they are",
+                "add them to an area if they belong to one",
+            ),
+        ),
+        _LOOK,
+        nobodys,
+        _READS,
+    ),
+    Check(
+        (
+            Says(
+                "missing-container",
+                ("error",),
+                "move",
+                "a container that an area names, or any that its glob means, is not at the source",
+            ),
+        ),
+        _LOOK | {When.PREFLIGHT},
+        of_moves(missing),
+        frozenset({Asks.ACCOUNTS}),
+    ),
+    Check(
+        (
+            Says(
+                "not-looked-for",
+                ("info",),
+                "accounts",
+                "objects were not counted, so what a move cannot keep was not looked for",
+                "`migrate plan PLAN` looks for it, unless it has",
+            ),
+        ),
+        _LOOK,
+        not_looked_for,
+        _READS,
+    ),
+    Check(
+        (
+            Says(
+                "same-account",
+                ("error",),
+                "move",
+                "the source and the target of a move are one account under two addresses",
+                "name another target, and remove nothing: what lies there is the source's own data",
+            ),
+            Says(
+                "target-not-empty",
+                ("error",),
+                "move",
+                "a target already holds objects where a move would write",
+                "name another target; or find out whose they are, and move them away if nobody uses them: migrate"
+                " overwrites nothing that it did not copy",
+            ),
+        ),
+        _LOOK,
+        of_moves(occupied),
+        _READS,
+    ),
+    Check((Says("unreadable", ("error",), "account", "an account cannot be read"),), _LOOK, unreadable, _READS),
+)

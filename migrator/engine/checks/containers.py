@@ -8,7 +8,10 @@ credential that may: without one that is said, too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
+from migrator.engine.checks.case import Case
+from migrator.engine.checks.check import Asks, Check, Says, When
 from migrator.errors import CloudError
 from migrator.model.findings import Finding
 from migrator.model.objects import ContainerInfo
@@ -37,9 +40,8 @@ def shapes(
         yield Finding("info", "public-access", str(move.id), text, remedy)
     elif public:
         text = f"anybody may read {_some(public)} at {move.source}, and nobody without a signature at {move.target}"
-        yield Finding(
-            "warning", "public-access", str(move.id), text, "give such readers another way before the cut-over"
-        )
+        remedy = "give such readers another way before the cut-over"
+        yield Finding("warning", "public-access", str(move.id), text, remedy)
     apart = [
         f"{info.name} ({why})"
         for info in here
@@ -47,8 +49,7 @@ def shapes(
     ]
     if apart:
         text = f"containers differ between {move.source} and {move.target}: {_some(apart)}"
-        remedy = "containers that are there are left as they are: make them equal, or leave them if that is meant"
-        yield Finding("warning", "containers-differ", str(move.id), text, remedy)
+        yield Finding("warning", "containers-differ", str(move.id), text)
 
 
 async def policies(move: PlannedMove, source: ObjectStore, target: ObjectStore, names: Sequence[str]) -> list[Finding]:
@@ -65,18 +66,11 @@ async def policies(move: PlannedMove, source: ObjectStore, target: ObjectStore, 
             lost += [f"{name}/{id}" for id in sorted(wanted)]
     except CloudError as fault:
         text = f"stored access policies of {move.source} could not be read: {fault.message}"
-        return [
-            Finding(
-                "info", "policies-not-read", str(move.id), text, "read them with the account's key, or look yourself"
-            )
-        ]
+        return [Finding("info", "policies-not-read", str(move.id), text)]
     if not lost:
         return []
     text = f"stored access policies are not made at {move.target}: {_some(lost)}"
-    remedy = (
-        "make them before the cut-over, if signatures for the target are to name them: such a signature is refused else"
-    )
-    return [Finding("warning", "not-kept-policies", str(move.id), text, remedy)]
+    return [Finding("warning", "not-kept-policies", str(move.id), text)]
 
 
 async def _ids(holder: PolicyHolder, name: str) -> set[str]:
@@ -93,3 +87,71 @@ def _holder(store: ObjectStore) -> PolicyHolder | None:
 
 def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+
+
+async def shapes_of(case: Case) -> list[Finding]:
+    found: list[Finding] = []
+    for move in case.moves:
+        here, there = await case.at_source(move), await case.containers(move.target)
+        at_target = {info.name: info for info in there or ()}
+        keeps = case.schedule.public_access == "keep"
+        found += shapes(move, here or (), at_target, keeps_public_access=keeps)
+    return sorted(found, key=lambda one: (one.code, one.subject))
+
+
+async def policies_of(case: Case) -> list[Finding]:
+    if case.mode != "full":
+        return []
+    found: list[Finding] = []
+    for move in case.moves:
+        here, there = await case.at_source(move), await case.containers(move.target)
+        if here is not None and there is not None:
+            names = [info.name for info in here]
+            found += await policies(move, case.store(move.source), case.store(move.target), names)
+    return sorted(found, key=lambda one: (one.code, one.subject))
+
+
+CHECKS: Final = (
+    Check(
+        (
+            Says(
+                "containers-differ",
+                ("warning",),
+                "move",
+                "a container has other metadata at the target, and why it is not brought over",
+                "containers that are there are left as they are: make them equal, or leave them if that is meant",
+            ),
+            Says(
+                "public-access",
+                ("info", "warning"),
+                "move",
+                "a container may be read by everybody, and whether it can be at the target",
+            ),
+        ),
+        frozenset({When.PLAN}),
+        shapes_of,
+        frozenset({Asks.ACCOUNTS}),
+    ),
+    Check(
+        (
+            Says(
+                "not-kept-policies",
+                ("warning",),
+                "move",
+                "stored access policies of a container are not kept",
+                "make them before the cut-over, if signatures for the target are to name them: such a signature is refused"
+                " else",
+            ),
+            Says(
+                "policies-not-read",
+                ("info",),
+                "move",
+                "the stored access policies of a container cannot be read",
+                "read them with the account's key, or look yourself",
+            ),
+        ),
+        frozenset({When.PLAN}),
+        policies_of,
+        frozenset({Asks.ACCOUNTS, Asks.LISTINGS}),
+    ),
+)

@@ -1,18 +1,20 @@
-"""``plan --probe``: one small object each way between the accounts of every move, under a reserved name, and removed again.
+"""One small object each way between the accounts of a move, under a reserved name, and removed again: the canary.
 
-Decides only which pairs and which container. It is the canary of the preflight, sent before anything begins, so that rights,
-network and the rung of the copy ladder are known while there is time to mend them. Rule: a container that the target lacks is
-made as apply makes it, and the finding says so; an account that is not there is not made.
+Decides which pairs and which container. ``plan --probe`` sends it before anything begins, so that rights, network and the rung of
+the copy ladder are known while there is time to mend them; a run sends it before the first copy of a move, and again before each
+fence, because the way back must work while it is not needed yet. Rules: a container that the target lacks is made as apply makes
+it, and the finding says so; an account that is not there is not made by a preview; before a fence nothing is made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
-from migrator.engine.steps.canary import PROBES, send
-from migrator.engine.world import World
-from migrator.errors import CloudError, JudgementError, NotFound
+from migrator.engine.checks.canary import PROBES, prove, send
+from migrator.engine.checks.case import Case, Proved
+from migrator.engine.checks.check import RUNS, Asks, Check, Says, When
+from migrator.engine.leftovers import sweep
+from migrator.errors import CloudError, JudgementError
 from migrator.model.findings import Finding
 from migrator.model.schedule import PlannedMove
 from migrator.transfer.container_shape import as_made
@@ -20,52 +22,85 @@ from migrator.transfer.container_shape import as_made
 NOT_PROBED: Final = "not-probed"
 
 
-async def probe(world: World, moves: Sequence[PlannedMove], *, keeps_public_access: bool = True) -> list[Finding]:
-    """One finding for each pair of accounts: how copies go, or what refuses them. Pairs that cannot be read are left out."""
+async def probes(case: Case) -> list[Finding]:
+    """One finding for each pair of accounts: how copies go, or what refuses them. Pairs that cannot be read are left out.
+
+    Raises:
+        CloudError, JudgementError: in a run, whatever refuses a way.
+    """
     found: dict[tuple[str, str], Finding] = {}
-    for move in moves:
+    for move in case.moves:
         pair = move.source, move.target
         known = found.get(pair)
-        if world.unopened.keys() & set(pair) or (known is not None and known.code != NOT_PROBED):
+        if known is not None and known.code != NOT_PROBED:
             continue
-        try:
-            found[pair] = await _pair(world, move, keeps_public_access=keeps_public_access)
-        except CloudError:
-            continue  # the look has its own finding for that
+        finding = await (_proved(case, move) if case.when in RUNS else _probed(case, move))
+        if finding is not None:
+            found[pair] = finding
     return list(found.values())
 
 
-async def _pair(world: World, move: PlannedMove, *, keeps_public_access: bool) -> Finding:
-    """In the first container of the area, one that both accounts have if there is one."""
-    here = [one for one in await world.stores[move.source].containers() if move.area.prefixes_in(one.name)]
-    try:
-        there = {info.name for info in await world.stores[move.target].containers()}
-    except NotFound:
-        return _not_probed(move, f"account {move.target} is not there yet")
+async def _proved(case: Case, move: PlannedMove) -> Finding | None:
+    container, _ = await _container(case, move)
+    if container is None:
+        return None
+    source, target, clock = case.store(move.source), case.store(move.target), case.ports.clock
+    for store in (source, target):
+        await sweep(store, container, f"{PROBES}{move.id}/")
+    forward = await prove(clock, move.id, container, source, target)
+    back = await prove(clock, move.id, container, target, source)
+    return _both_ways(case, Proved(move, container, forward, back, made=False))
+
+
+async def _probed(case: Case, move: PlannedMove) -> Finding | None:
+    here, there = await case.at_source(move), await case.containers(move.target)
+    if here is None or there is None:
+        return None  # the account has a finding of its own for that
     if not here:
         return _not_probed(move, f"{move.source} has no container of it")
-    common = next((one for one in here if one.name in there), None)
-    if common is not None:
-        return await _probed(world, move, common.name, made="")
+    if move.target in case.answers.absent:
+        return _not_probed(move, f"account {move.target} is not there yet")
+    source, target, clock = case.store(move.source), case.store(move.target), case.ports.clock
     try:
-        await world.stores[move.target].create_container(as_made(here[0], keeps_public_access=keeps_public_access))
+        container, made = await _container(case, move)
     except CloudError as fault:
         return _refused(move, f"{move.target} takes no container {here[0].name}: {fault.message}", fault.hint)
-    return await _probed(world, move, here[0].name, made=f"; {here[0].name} was made at {move.target} for it")
-
-
-async def _probed(world: World, move: PlannedMove, container: str, *, made: str) -> Finding:
-    source, target = world.stores[move.source], world.stores[move.target]
-    prefix = f"{PROBES}{move.id}/"
+    assert container is not None
     ways = []
     for origin, destination in ((source, target), (target, source)):
         try:
-            ways.append(await send(world.clock, prefix, container, origin, destination))
+            ways.append(await send(clock, f"{PROBES}{move.id}/", container, origin, destination))
         except (CloudError, JudgementError) as fault:
-            text = f"the probe {origin.account} -> {destination.account} failed: {fault.message}{made}"
-            return _refused(move, text, fault.hint)
-    text = f"a probe went {move.source} -> {move.target} ({ways[0]}) and back ({ways[1]}), and was removed{made}"
-    return Finding("info", "probed", f"{move.source} -> {move.target}", text)
+            text = f"the probe {origin.account} -> {destination.account} failed: {fault.message}"
+            return _refused(move, text + _made(move, container, made=made), fault.hint)
+    return _both_ways(case, Proved(move, container, ways[0], ways[1], made=made))
+
+
+async def _container(case: Case, move: PlannedMove) -> tuple[str | None, bool]:
+    """The first container of the area that both accounts have, else the first one, made at the target now (True); None if there
+    is none."""
+    here = await case.at_source(move) or []
+    there = {info.name for info in await case.containers(move.target) or ()}
+    common = next((info.name for info in here if info.name in there), None)
+    if common is not None or not here or case.when is When.FENCE:
+        return common, False
+    with case.making(here[0].name):
+        keeps = case.schedule.public_access == "keep"
+        await case.store(move.target).create_container(as_made(here[0], keeps_public_access=keeps))
+    return here[0].name, True
+
+
+def _both_ways(case: Case, found: Proved) -> Finding:
+    case.answers.proved.append(found)
+    move = found.move
+    text = f"a probe went {move.source} -> {move.target} ({found.forward}) and back ({found.back}), and was removed"
+    return Finding(
+        "info", "probed", f"{move.source} -> {move.target}", text + _made(move, found.container, made=found.made)
+    )
+
+
+def _made(move: PlannedMove, container: str, *, made: bool) -> str:
+    return f"; {container} was made at {move.target} for it" if made else ""
 
 
 def _refused(move: PlannedMove, text: str, hint: str) -> Finding:
@@ -73,5 +108,24 @@ def _refused(move: PlannedMove, text: str, hint: str) -> Finding:
 
 
 def _not_probed(move: PlannedMove, why: str) -> Finding:
-    text = f"the way of {move.id} was not probed: {why}"
-    return Finding("info", NOT_PROBED, str(move.id), text, "apply proves both ways before it copies")
+    return Finding("info", NOT_PROBED, str(move.id), f"the way of {move.id} was not probed: {why}")
+
+
+CHECKS: Final = (
+    Check(
+        (
+            Says(
+                "not-probed",
+                ("info",),
+                "move",
+                "a way between two accounts was not probed, and why",
+                "apply proves both ways before it copies",
+            ),
+            Says("probe-failed", ("error",), "move", "a probe between two accounts was refused"),
+            Says("probed", ("info",), "two accounts", "a probe went there and back, and how"),
+        ),
+        frozenset({When.PLAN, When.PREFLIGHT, When.FENCE}),
+        probes,
+        frozenset({Asks.ACCOUNTS, Asks.WRITES}),
+    ),
+)

@@ -7,13 +7,12 @@ from datetime import timedelta
 
 from migrator.engine import enforcing, stays
 from migrator.engine.ahead import Ahead
-from migrator.engine.checks.gates import keeps_back
+from migrator.engine.before import keeps_back
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import to_wait, too_long, waited
 from migrator.engine.inventory_notes import known_inventory
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.patience import NAMES
-from migrator.engine.steps.canary import prove_way_back
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, what, words
 from migrator.model.moves import Direction, MoveState, RouteIntent
@@ -241,8 +240,6 @@ async def ready(mover: Mover) -> Event:
             raise Waiting(f"{mover.id}: {why}")
         await clock.sleep(CONTROL_SECONDS)
     mover.waiting_for = ""
-    if mover.record.direction is Direction.FORWARD:
-        await prove_way_back(mover)
     found = await _raised(mover, await mover.check_claim())
     _require_short(mover)
     if not mover.record.is_abandoning and _pause_seconds(mover) > mover.wave.cutover.max_pause_seconds:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from migrator.engine import stays
+from migrator.engine import before, stays
 from migrator.engine.ahead import Ahead
-from migrator.engine.checks.gates import keeps_back
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import hint_for
-from migrator.engine.steps.canary import prove_ways
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
-from migrator.transfer.container_shape import as_made
 
 CLAIM_ATTEMPTS = 5
 
@@ -28,25 +25,11 @@ def tells_begin(ahead: Ahead) -> str:
 
 
 async def preflight(mover: Mover) -> Event:
-    """Ask the gates, reach both accounts, prove both ways with a canary, and own the record: one that was published before is
+    """Look for whatever stands in the way, both ways proved with a canary, and own the record: one that was published before is
     claimed first, because from then on nothing is written without a claim."""
     if mover.record.ever_routed:
         await claim(mover)
-    if (silent := await keeps_back(mover)) is not None:
-        mover.tell("warning", f"{mover.id}: {silent}; the copy begins, and no cut-over before it answers")
-    source, target = mover.store(mover.plan.source), mover.store(mover.plan.target)
-    containers = [info for info in await source.containers() if mover.plan.area.prefixes_in(info.name)]
-    for selector in mover.plan.area.selectors:
-        if not selector.is_glob and all(info.name != selector.container for info in containers):
-            raise Halt(
-                f"cannot move {mover.id}: the container {selector.container} is not at {mover.plan.source};"
-                " create it, or take it out of the area"
-            )
-    if containers:
-        with mover.transfer().visible(containers[0].name, "", "create"):
-            keeps = mover.shared.schedule.public_access == "keep"
-            await target.create_container(as_made(containers[0], keeps_public_access=keeps))
-        await prove_ways(mover, containers[0].name)
+    await before.first_copy(mover)
     await claim(mover, create=True)
     return Event.CHECKED
 

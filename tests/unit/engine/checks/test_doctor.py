@@ -8,11 +8,11 @@ from math import inf
 
 import pytest
 
-from migrator.engine.checks.doctor import AccountFacts, Facts, diagnose, with_routes
+from migrator.engine.checks.facts import AccountFacts, Facts
+from migrator.engine.diagnosing import diagnose
 from migrator.engine.lingering import Lingering
 from migrator.engine.soak_waits import SoakWaits, Standstill
 from migrator.errors import AccessRefused, NotFound, Unreachable
-from migrator.model.findings import Finding
 from migrator.model.moves import LockRecord, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
 from migrator.model.routes import RouteDocument
 from migrator.ports.diagnosis import Examination
@@ -251,17 +251,6 @@ def test_policies_that_stayed_revoked_at_the_live_account_block_writers():
     assert codes(facts(died, freed)) == ["writers-blocked"], "the guardian freed the route, and not the policies"
     old = replace(left, account="src")
     assert codes(facts(record(S.SOAKED, revoked=(old,)), switched())) == [], "the side that was left stays closed"
-
-
-def test_a_preview_says_what_the_routes_say_instead_of_calling_a_live_target_full():
-    found = facts(None, replace(switched(), lineage="f" * 16))
-    full = Finding("error", "target-not-empty", str(ID), "dst already holds objects", "empty it")
-    other = Finding("error", "missing-container", str(ID), "no container")
-    mover, _, _ = mover_of(record(S.PENDING), None)
-    told = with_routes(found.schedule, mover.world.state, found.document, [full, other])
-    assert [one.code for one in told] == ["route-disagrees", "missing-container"]
-    assert "--adopt-route" in told[0].remedy
-    assert with_routes(found.schedule, mover.world.state, None, [full]) == (full,)
 
 
 def test_blocked_writers_come_first():

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from migrator.engine.leftovers import remove, sweep
-from migrator.engine.mover import Mover
 from migrator.errors import (
     CloudError,
     ConditionFailed,
@@ -23,7 +22,7 @@ from migrator.errors import (
     SourceChanged,
     Unreachable,
 )
-from migrator.model.names import RESERVED_PREFIX
+from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed, Shape
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
@@ -35,42 +34,21 @@ PROBES = f"{RESERVED_PREFIX}probe/"
 _SHAPE = Shape(BlobType.BLOCK, ContentHeaders(content_type="text/plain"), {"migrate": "canary"}, {}, None)
 
 
-async def prove_way_back(mover: Mover) -> None:
-    """Before each fence forward: in the first container of the area that both accounts have; nothing if there is none."""
-    here = await mover.store(mover.plan.source).containers()
-    there = {info.name for info in await mover.store(mover.plan.target).containers()}
-    common = [info.name for info in here if info.name in there and mover.plan.area.prefixes_in(info.name)]
-    if common:
-        await prove_ways(mover, common[0])
-
-
-async def prove_ways(mover: Mover, container: str) -> None:
-    """Prove both ways between the accounts of the move in ``container``, which both have.
+async def prove(clock: Clock, move: MoveId, container: str, origin: ObjectStore, destination: ObjectStore) -> str:
+    """One way, before the first copy or a fence of ``move``; how it went, in words. Tried again after what may pass by itself,
+    each time under a new name.
 
     Raises:
         CloudError: an account refuses a read, a write, a copy or a delete; names account and operation.
         JudgementError: what arrived is not what was sent.
     """
-    source, target = mover.store(mover.plan.source), mover.store(mover.plan.target)
-    for store in (source, target):
-        await sweep(store, container, f"{PROBES}{mover.id}/")
-    rungs = []
-    for origin, destination in ((source, target), (target, source)):
-        rungs.append(await _prove(mover, container, origin, destination))
-    text = f"{mover.id}: a canary went {mover.plan.source} -> {mover.plan.target} ({rungs[0]}) and back ({rungs[1]})"
-    mover.commit(mover.note("canary", text, container=container, forward=rungs[0], back=rungs[1]))
-
-
-async def _prove(mover: Mover, container: str, origin: ObjectStore, destination: ObjectStore) -> str:
-    """One way; how it went, in words. Tried again after what may pass by itself, each time under a new name."""
     for attempt in range(ATTEMPTS):
         try:
-            prefix = f"{RESERVED_PREFIX}canary/{mover.id}/"
-            return await send(mover.world.clock, prefix, container, origin, destination)
+            return await send(clock, f"{RESERVED_PREFIX}canary/{move}/", container, origin, destination)
         except (OutcomeUnknown, Unreachable, ConditionFailed, SourceChanged, NotFound):
             if attempt == ATTEMPTS - 1:
                 raise
-            await mover.world.clock.sleep(1.0 + mover.world.clock.random())
+            await clock.sleep(1.0 + clock.random())
         except CloudError as fault:
             raise type_of(fault)(
                 f"cannot prove the way {origin.account} -> {destination.account}: {fault.message}",
@@ -91,7 +69,7 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
     Returns:
         How it went, in words: "by the service" or "streamed through this machine", and why.
     Raises:
-        CloudError, JudgementError: as ``prove_ways``.
+        CloudError, JudgementError: as ``prove``.
     """
     name = f"{prefix}{clock.nonce()}"
     for store in (origin, destination):

@@ -1,0 +1,249 @@
+"""What a check may ask, and each answer kept, so that two checks which want the same ask once.
+
+Decides what "cannot be read" is worth: where a preview looks, the fault of an account is kept and told once, however many moves
+it has, and the others are looked at all the same; in a run it is raised, for there somebody waits it out or mends it. Leaves
+judging to the checks. Rule: a check that asks for what it did not say it needs is a fault of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from migrator.engine.checks.check import RUNS, Asks, When
+from migrator.engine.checks.facts import Facts, RoutesRead
+from migrator.engine.edited import Edited
+from migrator.engine.inventory import sample, survey
+from migrator.engine.world import World
+from migrator.errors import CloudError, FaultLine, InternalError, MigrateError, NotFound, Throttled, Unreachable
+from migrator.forecast import Inventory, Outlook
+from migrator.forecast.inventory import summed
+from migrator.kinds import ACCOUNTS
+from migrator.model.findings import Finding
+from migrator.model.names import MoveId
+from migrator.model.objects import ContainerInfo, Features
+from migrator.model.schedule import Account, Gate, PlannedMove, Schedule
+from migrator.model.values import value
+from migrator.ports.object_store import ObjectStore
+from migrator.ports.state_store import StateStore
+
+InventoryMode = Literal["full", "sample", "cached"]
+
+
+@value(frozen=True, slots=True)
+class Proved:
+    """Both ways of a move were proved in ``container``: how copies go ``forward`` and ``back``, in words."""
+
+    move: PlannedMove
+    container: str
+    forward: str
+    back: str
+    made: bool
+    """The container was made at the target for it."""
+
+
+@value(frozen=True, slots=True)
+class Asked:
+    """What one question to a gate came to. ``fault``: why there was no answer; ``values``: how many figures the answer had."""
+
+    gate: Gate
+    move: MoveId
+    account: str
+    values: int = 0
+    fault: MigrateError | None = None
+
+    @property
+    def may_pass(self) -> bool:
+        """The source did not answer now; nobody has to mend the gate for that."""
+        return isinstance(self.fault, (Unreachable, Throttled))
+
+
+@dataclass(slots=True)
+class Answers:
+    """What was asked so far. ``containers``: by account that could be read; ``faults``: of those that could not; ``absent``:
+    targets that ``apply`` makes; ``inventories``: of moves whose source was counted or sampled; ``features``: by move, place
+    after place (``account/container`` and prefix) what it cannot keep; ``proved``: the canaries that came back;
+    ``asked``: the gates."""
+
+    containers: dict[str, Sequence[ContainerInfo]] = field(default_factory=dict)
+    faults: dict[str, CloudError] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
+    inventories: dict[MoveId, Inventory] = field(default_factory=dict)
+    features: dict[MoveId, dict[str, Features]] = field(default_factory=dict)
+    proved: list[Proved] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+
+
+def _as_it_is(container: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+@dataclass(slots=True, kw_only=True)
+class Case:
+    """One look. ``moves``: those it is about; ``may_ask``: what the moment allows; ``known``: the state store; ``lines``: what
+    the reader of the document warned of; ``edited``: since the plan of ``edited_since``; ``outlook``: the forecast, where one was
+    made; ``making``: around the making of a container."""
+
+    schedule: Schedule
+    when: When
+    moves: Sequence[PlannedMove] = ()
+    may_ask: frozenset[Asks] = frozenset()
+    allowed: frozenset[Asks] = frozenset()
+    """What the moment allows, whatever the one check asks for."""
+    world: World | None = None
+    known: StateStore | None = None
+    mode: InventoryMode = "full"
+    lines: Sequence[FaultLine] = ()
+    edited: Edited | None = None
+    edited_since: str = ""
+    outlook: Outlook | None = None
+    read_facts: Facts | None = None
+    read_routes: RoutesRead | None = None
+    making: Callable[[str], AbstractContextManager[None]] = _as_it_is
+    answers: Answers = field(default_factory=Answers)
+
+    def opened(self, asks: frozenset[Asks]) -> Case:
+        """The same case as a check sees it that asks for ``asks``."""
+        return replace(self, may_ask=asks, allowed=self.may_ask)
+
+    # What a check asks for.
+
+    @property
+    def state(self) -> StateStore:
+        self._require(Asks.STATE)
+        if self.known is None:
+            raise InternalError("a check asks for recorded state where there is none")
+        return self.known
+
+    @property
+    def routes(self) -> RoutesRead:
+        self._require(Asks.ROUTES)
+        return self.read_routes or RoutesRead()
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The endpoints of accounts that could be opened."""
+        return {} if self.world is None else {name: one.endpoint for name, one in self.world.stores.items()}
+
+    @property
+    def facts(self) -> Facts:
+        if self.read_facts is None:
+            raise InternalError("a check asks for what only the doctor reads")
+        return self.read_facts
+
+    @property
+    def ports(self) -> World:
+        """The doors to the gates' sources, to accounts, to writing: whichever the check said it needs."""
+        if not self.may_ask & {Asks.GATES, Asks.ACCOUNTS}:
+            raise InternalError("a check asks an account that did not say so")
+        return self._world(*self.may_ask)
+
+    def store(self, account: str) -> ObjectStore:
+        return self._world(Asks.ACCOUNTS).stores[account]
+
+    async def containers(self, account: str) -> Sequence[ContainerInfo] | None:
+        """All of its; none of a target that ``apply`` makes; None if it cannot be read, which is kept as its fault."""
+        world, answers = self._world(Asks.ACCOUNTS), self.answers
+        if account not in answers.containers and account not in answers.faults:
+            try:
+                if account in world.unopened:
+                    raise world.unopened[account]
+                answers.containers[account] = await world.stores[account].containers()
+            except CloudError as fault:
+                is_source = any(move.source == account for move in self.moves)
+                if not is_source and _will_be_made(self.schedule.accounts[account], fault):
+                    answers.containers[account] = ()
+                    answers.absent.add(account)
+                elif self.when in RUNS:
+                    raise
+                else:
+                    answers.faults[account] = fault
+        return answers.containers.get(account)
+
+    async def at_source(self, move: PlannedMove) -> list[ContainerInfo] | None:
+        """The containers of the move that its source has; None if it cannot be read."""
+        found = await self.containers(move.source)
+        return None if found is None else [info for info in found if move.area.prefixes_in(info.name)]
+
+    @contextmanager
+    def reading(self, account: str) -> Iterator[None]:
+        """Around requests to ``account``: a CloudError in here is its one fault, and in a run it is raised."""
+        try:
+            yield
+        except CloudError as fault:
+            if self.when in RUNS:
+                raise
+            self.answers.faults.setdefault(account, fault)
+
+    # What whoever makes the case has asked beforehand.
+
+    async def reach(self) -> None:
+        """Ask all accounts of the moves, side by side."""
+        await asyncio.gather(*(self.containers(name) for name in sorted(_accounts(self.moves))))
+
+    async def count(self) -> None:
+        """Count or sample the sources, as ``mode`` says, and what of them a move cannot keep."""
+        if self.mode != "cached":
+            await asyncio.gather(*(self._count(move) for move in self.moves))
+
+    async def _count(self, move: PlannedMove) -> None:
+        there = await self.at_source(move)
+        if there is None:
+            return
+        world, counted = self._world(Asks.LISTINGS), Counter[str]()
+        store, features = world.stores[move.source], self.answers.features.setdefault(move.id, {})
+
+        def told(objects: int) -> None:
+            counted[""] += objects
+            world.reporter.progress(str(move.id), counted=counted[""])
+
+        with self.reading(move.source):
+            parts = []
+            for info in there:
+                for prefix in move.area.prefixes_in(info.name):
+                    if self.mode != "full":
+                        parts.append(await sample(store, info.name, prefix, chance=world.clock.random))
+                        continue
+                    found, kinds = await survey(store, info.name, prefix, counted=told)
+                    parts.append(found)
+                    features[f"{store.account}/{info.name}" + (f"/{prefix}" if prefix else "")] = kinds
+            self.answers.inventories[move.id] = summed(parts)
+
+    def _world(self, *asks: Asks) -> World:
+        for one in asks:
+            self._require(one)
+        if self.world is None:
+            raise InternalError("a check asks where nobody can be asked")
+        return self.world
+
+    def _require(self, asks: Asks) -> None:
+        if asks not in self.may_ask:
+            raise InternalError(f"a check asks for {asks} that did not say so")
+
+
+def of_facts(judge: Callable[[Facts], Iterable[Finding]]) -> Callable[[Case], Iterable[Finding]]:
+    """A check of what the doctor read."""
+    return lambda case: judge(case.facts)
+
+
+def _accounts(moves: Sequence[PlannedMove]) -> set[str]:
+    return {name for move in moves for name in (move.source, move.target)}
+
+
+def _will_be_made(account: Account, fault: CloudError) -> bool:
+    """Is it only that a target is not there yet, and apply makes it?"""
+    is_absent = isinstance(fault, NotFound) and fault.what == "account"
+    return is_absent and ACCOUNTS[account.kind].will_be_made(account)
+
+
+def kinds_not_kept(features: Mapping[str, Features]) -> dict[str, tuple[str, ...]]:
+    """By place, what a move cannot keep: kinds, no counts."""
+    found = {
+        place: tuple(name for name in Features.__dataclass_fields__ if getattr(one, name))
+        for place, one in features.items()
+    }
+    return {place: kinds for place, kinds in found.items() if kinds}
