@@ -51,7 +51,7 @@ from migrator.model.values import value
 from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
 from migrator.ports.state_store import SetNote
-from migrator.standing.situation import Situation, assess
+from migrator.standing.assess import Situation, assess
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore

@@ -29,7 +29,7 @@ from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
 from migrator.ports.state_store import StateStore
-from migrator.standing.situation import assess, next_action, with_routes
+from migrator.standing.assess import assess, next_action, with_routes
 
 
 @value(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from migrator.model.routes import RouteDocument
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import replace, value
 from migrator.plan.saved import fingerprint
-from migrator.standing.situation import assess
+from migrator.standing.assess import assess
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore

@@ -9,7 +9,7 @@ from __future__ import annotations
 from migrator.machine.states import has_soaked, is_going_back
 from migrator.model.moves import MoveState
 from migrator.model.schedule import Schedule
-from migrator.standing.situation import Situation
+from migrator.standing.assess import Situation
 
 
 def what_apply_does(

@@ -32,7 +32,7 @@ from migrator.engine.pulse import Pulse, is_beating
 from migrator.errors import MigrateError
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import Schedule
-from migrator.standing.situation import Situation, assess, next_action, with_routes, within
+from migrator.standing.assess import Situation, assess, next_action, with_routes, within
 
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"

@@ -108,14 +108,14 @@ def test_the_question_says_whose_writers_wait_and_for_how_long(migrate: Migrate,
     from datetime import UTC, datetime
 
     from migrator.engine.inventory_notes import known_inventories
-    from migrator.forecast import Standing, look_ahead
+    from migrator.forecast import StartingPoint, look_ahead
     from migrator.plan import loads
-    from migrator.standing.situation import assess
+    from migrator.standing.assess import assess
 
     text = PLAN.replace("    targets:", "    inventory: {web-tracking: {objects: 2M, bytes: 1TiB}}\n    targets:")
     schedule = loads(text, "p.yaml").schedule
     now = datetime.now(UTC)
-    outlook = look_ahead(schedule, known_inventories(schedule, None), Standing(now))
+    outlook = look_ahead(schedule, known_inventories(schedule, None), StartingPoint(now))
     consent = Consent(outlook=outlook, situation=assess("tiny", schedule=schedule, store=None, now=now))
     said = pause_in_words(schedule, consent, None)
     assert said.startswith("Writers of 1 area will wait, each for about ")

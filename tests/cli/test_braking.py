@@ -8,7 +8,7 @@ from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.model.moves import Control
 from migrator.model.pace import NOTE, AccountPace, Pace, to_note
 from migrator.ports.state_store import SetNote
-from migrator.standing.situation import assess
+from migrator.standing.assess import assess
 from migrator.testing.memory_state import MemoryStateStore
 from tests.contract.state_store_suite import NOW, lock
 

@@ -28,7 +28,7 @@ def status(
     from migrator.cli.watching import look, watch_status
     from migrator.cli.whereabouts import WRONG_STORE, strangers_now, whereabouts
     from migrator.model.values import replace
-    from migrator.standing.situation import within
+    from migrator.standing.assess import within
 
     settings = settings_of(context)
     if watch:

@@ -10,7 +10,7 @@ from migrator.cli.views.screen import Page
 from migrator.machine.waiting import words
 from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
-from migrator.standing.situation import Situation
+from migrator.standing.assess import Situation
 
 
 def show_going_on(

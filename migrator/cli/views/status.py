@@ -19,7 +19,7 @@ from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.states import has_arrived, is_in_fence, is_quiet_wave
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
-from migrator.standing.situation import MOST_LISTED, MoveStanding, Situation, WaveStanding
+from migrator.standing.assess import MOST_LISTED, MoveStanding, Situation, WaveStanding
 
 MOST_ROWS = 20
 """Moves of one wave that a terminal shows; the rest are counted."""

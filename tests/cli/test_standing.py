@@ -43,7 +43,7 @@ from migrator.model.schedule import (
     Schedule,
     Verify,
 )
-from migrator.standing.situation import Situation, Wait, assess, next_action, with_routes
+from migrator.standing.assess import Situation, Wait, assess, next_action, with_routes
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 WEB, MAIL = MoveId("na", "web"), MoveId("na", "mail")
