@@ -128,6 +128,9 @@ def ahead_of(
     }
     approvals = approvals_that_count(schedule, state) if state is not None else ()
     controls = tuple(state.controls()) if state is not None else ()
+    begin = {
+        wave.name: (*waits_to_begin(schedule, wave, waves, now), *_stopped(wave, records)) for wave in schedule.waves
+    }
     return {
         move.id: Ahead(
             schedule,
@@ -136,7 +139,7 @@ def ahead_of(
             records[move.id],
             now,
             inventories.get(move.id),
-            (*waits_to_begin(schedule, wave, waves, now), *_stopped(wave, records)),
+            begin[wave.name],
             approvals,
             controls,
             is_here=True,

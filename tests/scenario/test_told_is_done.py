@@ -10,8 +10,10 @@ import pytest
 from migrator.engine.ahead import ahead_of
 from migrator.engine.teller import tell
 from migrator.model.moves import MoveState
-from migrator.model.schedule import Cutover, Verify
-from tests.scenario.world import ID, Small
+from migrator.model.names import Area, MoveId, Selector
+from migrator.model.objects import CREATE, ContainerInfo
+from migrator.model.schedule import Cutover, PlannedMove, Verify
+from tests.scenario.world import ID, Small, shape
 
 
 @pytest.fixture
@@ -120,3 +122,27 @@ async def test_a_soak_under_way_tells_what_is_left_and_a_halt_asks_for_a_person(
     assert outcome.code == "halted"
     (told,) = told_of(small)
     assert told.text.startswith("a person is needed: `migrate retry PLAN --reason TEXT` goes on from soaking")
+
+
+async def test_a_move_beside_one_that_stopped_is_told_to_wait_and_does(small):
+    """``apply`` leaves the whole wave of a halted move; what is told of the others says so."""
+    beside = MoveId("eu", "mail")
+    first = small.schedule.waves[0].moves[0]
+    moves = (first, PlannedMove(beside, Area("mail", (Selector("mail"),)), "src", "dst"))
+    small.change_wave(moves=moves, cutover=Cutover(hold=True))
+    await small.fill(3)
+    for account, container in (("src", "mail"), ("dst", "web")):
+        store = small.store(account)
+        await store.create_container(ContainerInfo(container))
+        await store.put(container, "foreign", b"x", shape(), condition=CREATE)
+        await store.close()
+    assert (await small.rollout().apply(wait=False)).code == "halted"
+    small.change_wave(cutover=Cutover())
+    known = ahead_of(small.schedule, small.state(), {}, datetime.now(UTC))
+    stopped, waits = (tell(known[id]) for id in (ID, beside))
+    assert stopped[0].text.startswith("a person is needed")
+    before = small.state().move(beside).state
+    assert str(waits[0].state) == before
+    assert waits[0].text.startswith("wait for wave first, which stopped, to be put in order")
+    assert (await small.rollout().apply()).code == "halted"
+    assert small.state().move(beside).state is before
