@@ -431,7 +431,7 @@ class Mover:
             # Another run's business from now on: this one writes nothing down, and sends no more than a release.
             if self.record.intent is not None:
                 with suppress(MigrateError):
-                    await self._release_for("this run's lock is lost")
+                    await releasing.release(self, "this run's lock is lost")
             raise
         except Halt as halt:
             await self._stop(halt.reason)
@@ -464,6 +464,10 @@ class Mover:
 
     def _session_seconds(self) -> float:
         return max(0.0, self.shared.session.good_until - self.world.clock.monotonic())
+
+    def leave(self) -> None:
+        """The run ends: what cannot be written down soon is left to the next one."""
+        self._is_leaving = True
 
     def no_longer_than(self) -> float:
         """How long this run tries to write something down outside a fence."""
@@ -502,7 +506,7 @@ class Mover:
     async def _released_or_halted(self, why: str) -> bool:
         """True once the fence is undone. A route that cannot be explained halts the move with its intent on record."""
         try:
-            await self._release_for(why)
+            await releasing.release(self, why)
         except RouteDisagreement as fault:
             await self._halt(str(fault))
             return False
@@ -510,15 +514,11 @@ class Mover:
 
     async def _release_on_the_way_out(self) -> None:
         """An interrupted run ends in any case; what it could not release, the guardian and the next run find on record."""
-        self._is_leaving = True
+        self.leave()
         try:
             await self._released_or_halted("interrupted")
         except (CloudError, StateError) as fault:
             self.tell("warning", str(fault))
-
-    async def _release_for(self, why: str) -> None:
-        """Shielded: a cancelled run still frees its writers."""
-        await asyncio.shield(asyncio.create_task(releasing.release(self, why)))
 
 
 def _timed(before: MoveRecord, after: MoveRecord) -> MoveRecord:

@@ -1,11 +1,14 @@
 """The end of a cut-over that did not go its ordinary way: undone by one release, or found switched after all.
 
-Leaves what a route may say to the law (``machine.release``). Rule: as long as writers may be blocked, trying on is right; a route
-that the cut-over cannot have led to is left alone.
+Leaves what a route may say to the law (``machine.release``). Rules: as long as writers may be blocked, trying on is right; a
+route that the cut-over cannot have led to is left alone; a release that has begun comes to its end before its run does, and
+before anybody else goes on with the move.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,16 +53,33 @@ def hint_for(agreement: Agreement, record: MoveRecord) -> str:
 
 async def release(mover: Mover, why: str) -> None:
     """Undo an open fence, or learn that the switch happened; leaves the move in catching-up (or halted, if it was) or past the
-    switch. A second run finds the record released (epoch + 1, writable) and only writes that down.
+    switch. A second run finds the record released (epoch + 1, writable) and only writes that down. A caller that is cancelled
+    meanwhile is so once it has ended.
 
     Raises:
         RouteDisagreement: the record cannot be explained by this cut-over; nothing was written.
         CloudError: the route document did not answer for RELEASE_SECONDS; the fence stays on record.
         StateFull: the writers are free, and it cannot be written down.
     """
-    intent = mover.record.intent
-    if intent is None:
-        return
+    if (intent := mover.record.intent) is not None:
+        await _to_its_end(mover, _release(mover, intent, why))
+
+
+async def _to_its_end(mover: Mover, work: Coroutine[Any, Any, None]) -> None:
+    """What cancels the caller meanwhile is put off until ``work`` has ended, and meets it where it waits next."""
+    task, is_cancelled = asyncio.create_task(work), False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            is_cancelled = True
+            mover.leave()
+    if is_cancelled and (caller := asyncio.current_task()) is not None:
+        caller.cancel()
+    task.result()
+
+
+async def _release(mover: Mover, intent: RouteIntent, why: str) -> None:
     fate, found = await _undo(mover, intent)
     if fate is Fate.SWITCHED:
         text = f"{mover.id}: the switch had happened, customers are at {found.account} ({why})"

@@ -503,6 +503,15 @@ def a_signal_cuts_off_the_end():
     return patched(rollout.Rollout, "stop", stop)
 
 
+def a_signal_leaves_a_release_behind():
+    """A run that is stopped while it undoes a fence does not wait for that."""
+
+    async def beside(mover, work):
+        await asyncio.shield(asyncio.create_task(work))
+
+    return patched(releasing, "_to_its_end", beside)
+
+
 def releases_need_a_whole_document():
     """What strangers broke in other records is in the way of a release."""
 
@@ -553,6 +562,7 @@ BREAKAGES = {
         only_old_copies_are_put_back,
         heartbeats_by_their_age,
         a_signal_cuts_off_the_end,
+        a_signal_leaves_a_release_behind,
         releases_need_a_whole_document,
     )
 }

@@ -60,6 +60,7 @@ FOUND_BY = {
     "only-old-copies-are-put-back": {"halted-for-a-fence"},
     "heartbeats-by-their-age": {"lock-of-the-dead"},
     "a-signal-cuts-off-the-end": {"lock-kept"},
+    "a-signal-leaves-a-release-behind": {"after-its-end"},
     "releases-need-a-whole-document": {"fence-budget", "left-read-only"},
     "absences-before-the-end": {"own-called-foreign", *LOST},
     "a-sweep-is-not-announced": {"own-called-foreign"},

@@ -1,7 +1,8 @@
-"""Signals: somebody presses Ctrl-C, or an orchestrator sends SIGTERM, while a move is in some state; once, or twice.
+"""Signals: somebody presses Ctrl-C, or an orchestrator sends SIGTERM, while a move is in some state; once, or twice; or while a
+fence is undone already.
 
 Decides when. What a run makes of the first is the engine's (``Rollout.stop``); at the second a process ends at once. Rules:
-chance is drawn from a stream of its own; they come in calm weather too, where most cut-overs are, but only some times in a story.
+chance is drawn from streams of its own; they come in calm weather too, where most cut-overs are, but only some times in a story.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.routes import READ_ONLY, READ_WRITE, Damaged, RouteDocument
 from migrator.testing.simulation.loop import Node
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ MOST = 3
 """So often in a story."""
 TWICE_CHANCE = 0.3
 TWICE_SECONDS = (0.0, 0.05, 2.0)
+RELEASE_CHANCE = 0.05
+"""In so many stories one comes while a release is under way."""
 
 
 class Interrupts:
@@ -47,6 +51,22 @@ class Interrupts:
         has_any, state = random.random() < CHANCE, random.choice(STATES)
         self._state = state if has_any else None
         self._left = MOST
+        self._releasing = releasing = Random(f"{world.seed}/signals in a release")
+        self._hits_release = releasing.random() < RELEASE_CHANCE
+
+    def sending(self, node: Node, document: RouteDocument | Damaged) -> None:
+        """A process of the tool sends a document."""
+        before = self._world.board.document
+        if not self._hits_release or before is None:
+            return
+        was = [(before.routes.get(key), route) for key, route in document.routes.items()]
+        is_release = any(
+            one is not None and (one.account, one.mode, route.mode) == (route.account, READ_ONLY, READ_WRITE)
+            for one, route in was
+        )
+        if is_release and self._releasing.random() < 0.5:
+            self._hits_release = False
+            self._world.loop.happen(self._world.loop.time(), self.press, node)
 
     def saved(self, node: Node, record: MoveRecord) -> None:
         """An engine wrote down what state a move is in."""

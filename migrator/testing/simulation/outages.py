@@ -127,7 +127,9 @@ class Outages:
             self._world.oracle.break_("fence-for-nothing", text)
 
     def told(self, node: Node, kind: str, move: str | None, waiting: int) -> None:
-        """What an engine says of a pass."""
+        """What an engine says: of a pass; nothing once its run is over, for the next one goes on with its moves."""
+        if any(one.node is node and one.task.done() for one in self._world.processes):
+            self._world.oracle.break_("after-its-end", f"{node.name} has ended, and says {kind} of {move}")
         if kind == "pass" and move is not None:
             self._waiting[node.name, move] = waiting
 

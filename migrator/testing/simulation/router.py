@@ -39,6 +39,8 @@ class RouteBoard:
         self.swapped: SwapHook = lambda *facts: None
         self.seen: Callable[[RouteDocument], None] = lambda document: None
         """Called with what a process of the tool has read."""
+        self.sending: Callable[[Node, RouteDocument | Damaged], None] = lambda node, document: None
+        """Called with a process that begins a swap, and what it sends."""
         self._version = 0
         self._stood: list[tuple[float, RouteSnapshot, bytes | None]] = [
             (float("-inf"), RouteSnapshot(None, None), None)
@@ -123,6 +125,7 @@ class SimRouter:
     async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
         self._node.step()
         board, weather = self._board, self._weather
+        board.sending(self._node, document)
         loop, now, answer = board.loop, board.loop.virtual_now, Answer()
         if not self._is_unanswered(now):
             when = now + self._delay()

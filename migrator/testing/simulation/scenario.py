@@ -136,6 +136,7 @@ class Scenario:
         self._starts = 0
         self.numbers = numbers()
         self.interrupts = Interrupts(self)
+        self.board.sending = self.interrupts.sending
         self.troubles = Troubles(self)
         self.crowd = Crowd(self)
         self.oddities = Oddities(self)
