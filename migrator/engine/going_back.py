@@ -234,6 +234,9 @@ async def retry(
         record = mover.record
         again = found is not None and stays.is_another(record, found.epoch)
         fields = stays.begun(record, fleet.world.clock.now()) if again else {"figures": record.figures}
+        if found is not None and record.ever_routed:
+            # What was agreed to now: a record that somebody puts back from before it is a disagreement.
+            fields |= stays.first(found.epoch)
         fields["figures"] = replace(fields["figures"], passes=0, passes_behind=0, cancelled_fences=0)
         if accept_deletes is not None:
             fields["figures"] = replace(fields["figures"], deletes_accepted=accept_deletes)

@@ -431,6 +431,25 @@ async def test_a_soak_that_halted_for_a_gate_keeps_its_healthy_time(small):
     assert (after.figures.soak_seconds, after.switched_at > before.switched_at) == (0.0, True)
 
 
+@pytest.mark.parametrize(
+    "rests", [{"state": MoveState.HALTED, "resume_from": MoveState.CATCHING_UP}, {"state": MoveState.REVERSED}]
+)
+async def test_a_retry_writes_down_the_epoch_that_it_went_by(small, rests):
+    """Whatever is put back into the document after it: nobody writes an epoch again that clients have seen."""
+    await small.fill(3)
+    await copied_and_held(small)
+    put(small, **rests)
+    old = await small.route()
+    await edit(small, epoch=old.epoch + 7)
+    assert (await small.rollout().retry(reason="the hand only counted on", who="me")).code == "done"
+    assert small.state().move(ID).epoch == old.epoch + 7
+    await edit(small, epoch=old.epoch)
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert f"this store knows src, epoch {old.epoch + 7}" in outcome.reasons[0]
+    assert (await small.route()).epoch == old.epoch
+
+
 async def test_a_move_that_an_earlier_version_halted_when_it_was_soaked_soaks_again(small):
     await small.fill(3)
     await small.rollout().apply()
