@@ -1,7 +1,7 @@
 """The operator of a story: starts engines, changes his mind until it is calm, and then does what he is told.
 
 Decides which command comes next. Leaves what goes wrong meanwhile to ``troubles`` and its like, and engines to the world
-(``scenario``). Rule: in calm weather he is patient, reads why a move halted, and does just that.
+(``scenario``). Rule: in calm weather he is patient, reads why a move halted and what the last command said, and does just that.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Operator:
 
     def __init__(self, world: Scenario) -> None:
         self._world = world
+        self._said = ""
+        """By the last command, when it ended."""
 
     async def work(self) -> None:
         """Until calm: start engines, kill and pause them, change one's mind; then let everything come to rest."""
@@ -57,7 +59,7 @@ class Operator:
             elif process.node.alive and self._is_at_rest():
                 break  # one that was killed, by a second signal, left a lock: the next one must be able to take it over
             self._world.oddities.help(self._world.state.moves())
-            self._world.troubles.help(self._world.state.moves())
+            self._world.troubles.help(self._world.state.moves(), self._said)
             command = self._advised(command) if process.node.alive else "apply"
 
     async def _calm_down(self) -> None:
@@ -113,12 +115,11 @@ class Operator:
 
     def _look_at(self, process: Process, command: str) -> None:
         fault = process.task.exception() if not process.task.cancelled() else None
-        has_outcome = fault is None and not process.task.cancelled()
-        self._world.outages.judge_end(process, command, process.task.result() if has_outcome else None)
+        outcome = process.task.result() if fault is None and not process.task.cancelled() else None
+        self._said = "; ".join(outcome.reasons) if outcome is not None else str(fault or "")
+        self._world.outages.judge_end(process, command, outcome)
         if fault is None:
-            self._world.note(
-                "ended", process.node.name, process.task.result() if not process.task.cancelled() else "cancelled"
-            )
+            self._world.note("ended", process.node.name, outcome if outcome is not None else "cancelled")
         elif isinstance(fault, MigrateError) and not isinstance(fault, InternalError):
             self._world.note("refused", process.node.name, type(fault).__name__, str(fault))
             if isinstance(fault, PlanError):

@@ -283,12 +283,15 @@ class Troubles:
             mended = replace(now, endpoint=right, epoch=now.epoch + 1, mode=READ_WRITE)
             self._edit_as(key, "put right", _set(key, mended))
 
-    def help(self, moves: Sequence[MoveRecord]) -> None:
-        """What a person does about a move that halted because its customers are sent to an address that is none of ours."""
+    def help(self, moves: Sequence[MoveRecord], said: str) -> None:
+        """What a person does about a move whose customers are sent to an address that is none of ours, once its halt, or what
+        the last command ``said``, names that."""
         for move in moves:
             found = self._found(str(move.id))
-            is_elsewhere = found is not None and found.endpoint != f"https://{found.account}.blob.example"
-            if move.state is MoveState.HALTED and "disagree" in move.reason and is_elsewhere:
+            if found is None or found.endpoint == f"https://{found.account}.blob.example":
+                continue
+            halted = move.reason if move.state is MoveState.HALTED else ""
+            if "disagree" in halted or (str(move.id) in said and found.endpoint in said):
                 self._put_right(str(move.id))
 
     async def _promise_much(self, seconds: float) -> None:
