@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from migrator.model.moves import EvidenceRange, ExceptionRow, Figures, MoveRecord, MoveState
+from migrator.model.moves import EvidenceRange, ExceptionRow, Figures, LockRecord, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.objects import BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.ports.state_store import PutException, ReplaceRanges, SaveMove
+from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation import run
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
@@ -48,11 +49,20 @@ class Court:
         self.document: RouteDocument | None = None
         self.numbers = 0
 
-    def routed(self, account: str, mode: str, epoch: int) -> None:
+    def routed(self, account: str, mode: str, epoch: int, *, by: Sender = TOOL) -> None:
         before = self.document
         record = RouteRecord(account, f"https://{account}", mode, epoch, "one", "", "run-1")
         self.document = (before or RouteDocument(5.0, 10.0)).with_record(str(WEB), record)
-        self.oracle.swapped(TOOL, before, self.document, self.loop.time())
+        self.oracle.swapped(by, before, self.document, self.loop.time())
+
+    def wrote_down(self, state: MoveState, epoch: int, *, by: Sender = TOOL) -> MoveRecord:
+        record = MoveRecord(WEB, "wave-web", "core", "web", state=state, epoch=epoch, ever_routed=True)
+        self.oracle.committed(Node(by.name, self.loop), [SaveMove(record)])
+        return record
+
+    def wait(self) -> float:
+        self.loop.run_until_complete(asyncio.sleep(1.0))
+        return self.loop.time()
 
     def stranger_puts(self, account: str, text: bytes) -> Blob:
         self.numbers += 1
@@ -212,3 +222,87 @@ def test_a_store_that_was_put_back_is_excused_until_it_has_learnt_of_the_name(ha
     if has_learnt:
         court.proved(source, target)
     assert excuses.is_unknown(case, "engine-2", (BOX, NAME)) is not has_learnt
+
+
+HAND, NEXT = Sender("hand", False), Sender("engine-2", True)
+
+
+def put_back_and_released(court: Court) -> None:
+    """A hand puts the fence of epoch 2 back, and the next engine steps above that."""
+    court.routed("core", READ_ONLY, 2, by=HAND)
+    court.routed("core", READ_WRITE, 3, by=NEXT)
+
+
+def stepped_over(court: Court) -> None:
+    """The first engine's fence is opened under the epoch after the next one."""
+    court.routed("core", READ_WRITE, 1)
+    court.routed("core", READ_ONLY, 2)
+    court.routed("core", READ_WRITE, 4)
+
+
+@pytest.mark.parametrize(
+    ("is_written_down", "ends"), [(True, "dies"), (True, "in order"), (False, "in order"), (False, "never")]
+)
+def test_no_epoch_comes_after_a_later_one_that_the_store_could_know(is_written_down, ends):
+    court = Court()
+    stepped_over(court)
+    if is_written_down:
+        court.wrote_down(MoveState.CATCHING_UP, 4)
+    if ends != "never":
+        court.oracle.excuses.ended(TOOL.name, in_order=ends == "in order")
+    put_back_and_released(court)
+    assert "epoch" in court.found
+
+
+def test_what_a_process_could_tell_nobody_is_not_known():
+    court = Court()
+    stepped_over(court)
+    court.oracle.excuses.ended(TOOL.name, in_order=False)
+    put_back_and_released(court)
+    assert "epoch" not in court.found
+    assert court.oracle.excuses.used == {"an epoch that a store cannot know": 1}
+
+
+def test_what_a_process_has_read_it_knows_itself():
+    court = Court()
+    stepped_over(court)
+    court.oracle.excuses.ended(TOOL.name, in_order=False)
+    court.oracle.routes_seen(NEXT.name, court.document)
+    put_back_and_released(court)
+    assert "epoch" in court.found
+
+
+@pytest.mark.parametrize("is_older", [True, False])
+def test_a_store_that_was_put_back_knows_the_epochs_of_its_own_past_only(is_older):
+    court = Court()
+    before = court.loop.time()
+    court.wait()
+    stepped_over(court)
+    court.wrote_down(MoveState.CATCHING_UP, 4)
+    court.oracle.excuses.ended(TOOL.name, in_order=True)
+    after = court.wait()
+    court.oracle.excuses.came_from(MAIN_STORE, MAIN_STORE, before if is_older else after)
+    put_back_and_released(court)
+    assert ("epoch" in court.found) is not is_older
+
+
+@pytest.mark.parametrize("who", ["a hand", "another store", "this store", "the future of this store"])
+def test_at_the_end_a_move_that_is_back_does_not_know_of_what_others_did_to_its_route(who):
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    record = court.wrote_down(MoveState.REVERSED, 1)
+    rested = court.wait()
+    if who == "another store":
+        court.oracle.excuses.came_from(1, MAIN_STORE, rested)
+        court.oracle.excuses.has_store(NEXT.name, 1)
+    court.routed("core", READ_ONLY, 2, by=HAND if who == "a hand" else NEXT)
+    court.routed("web", READ_WRITE, 3, by=HAND if who == "a hand" else NEXT)
+    if who == "the future of this store":
+        court.wait()
+        state = MemoryStateStore("one", lineage="one")
+        lock = state.acquire(LockRecord("nonce", 1, "run-1", "me", "here", 1, "boot", NOON, NOON, 0.0))
+        state.commit([SaveMove(record)], token=lock.token)
+        court.oracle.restored(state, rested - 0.5)
+    court.oracle.finish([record], is_settled=True)
+    assert ("route-disagrees" in court.found) is (who == "this store")
+    assert court.oracle.excuses.used["a record that was changed while its move was at rest"] == (who != "this store")

@@ -59,19 +59,13 @@ class Case:
         self.switched_from = ""
         self.fenced_at: float | None = None
         self.fence_excused = False
-        self.max_epoch = 0
-        self.max_intended = 0
-        """The highest that some store was going to write, whether or not it came to that."""
-        self.edited_at = -1e9
-        """When somebody changed its route record by hand last, in whatever."""
+        self.changed_unseen_at = -1e9
+        """When its route record was changed last by somebody of whom the state store cannot know: a hand, another store's engine,
+        or what this store's engines did after the moment that it was put back to."""
         self.rested_at = 0.0
         """Since when its record says what state it is in."""
         self.stood: list[tuple[float, RouteRecord]] = []
         """Each record, with the time from which it stood."""
-        self.said: dict[int, tuple[str, str, str]] = {}
-        """What each epoch said, whoever wrote it."""
-        self.unread: dict[int, tuple[str, str, str]] = {}
-        """What a hand wrote and no process of the tool has read: none can know that its epoch is used."""
         self.hand_at = -1e9
         self.soak = WatchedSoak()
         self.bodies: dict[tuple[str, str, str], set[Any]] = {}
@@ -87,21 +81,6 @@ class Case:
         later = [one for at, one in self.stood if begin <= at <= end]
         earlier = [one for at, one in self.stood if at < begin][-1:]
         return [*earlier, *later]
-
-    def hear(self, route: RouteRecord) -> None:
-        """The document says so from now on, and the tool knows."""
-        self.max_epoch = max(self.max_epoch, route.epoch)
-        self.said.setdefault(route.epoch, authority(route))
-
-    def hear_of_hand(self, route: RouteRecord) -> None:
-        """The document says so from now on, by hand."""
-        if route.epoch not in self.said:
-            self.unread[route.epoch] = authority(route)
-
-    def read(self, route: RouteRecord) -> None:
-        """A process of the tool has read this."""
-        if self.unread.pop(route.epoch, None) is not None:
-            self.hear(route)
 
 
 @dataclass(slots=True)
@@ -133,10 +112,6 @@ class Scene:
         """``account`` is the truth from now on, with all that strangers did to it before."""
         for container, name in self.places(case, account):
             self.accounts[account].containers[container].blobs[name].stray = False
-
-
-def authority(record: RouteRecord) -> tuple[str, str, str]:
-    return record.account, record.endpoint, record.mode
 
 
 def show(record: RouteRecord | None) -> str:

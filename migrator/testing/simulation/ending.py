@@ -36,7 +36,8 @@ def judge_end(scene: Scene, excuses: Excuses, case: Case, record: MoveRecord, ro
 
 
 def _may_be_unaware(case: Case, record: MoveRecord, route: RouteRecord) -> bool:
-    """Nobody looks at the route of a move that has not begun, or that is back: a change is found when it begins."""
+    """Nobody looks at the route of a move that has not begun, or that is back: a change is found when it begins. What an engine
+    of the same state store changed is no excuse: it knows."""
     if record.state is MoveState.PENDING:
         return record.epoch < route.epoch
-    return record.state is MoveState.REVERSED and case.edited_at > case.rested_at
+    return record.state is MoveState.REVERSED and case.changed_unseen_at >= case.rested_at

@@ -3,17 +3,22 @@
 Decides whether one finding follows honestly from something that a person did. Leaves what is a finding to the laws. Rule: an
 excuse ends. An edit excuses leases that were alive at it, of the account that it left; a decision excuses the very generations
 that it was made of; a store that was copied or put back is excused for the names that somebody touched without its knowledge,
-until it has learnt of them.
+until it has learnt of them, and for the epochs that were said meanwhile, until one of its runs has read them. For the epochs that
+a process heard of it is excused, too, where that one died before it wrote the move down once more; whoever ended in order, or
+wrote the move down since, could have told it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
 
 from migrator.client.follower import MAX_TTL_SECONDS, MAX_WRITE_SECONDS
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import PlannedMove
+from migrator.model.values import replace
 from migrator.ports.state_store import ReplaceRanges
 from migrator.testing.simulation.blobs import Account, Blob
 from migrator.testing.simulation.cases import Case, Place
@@ -24,6 +29,15 @@ ANY_ACCOUNT = ""
 GRACE_SECONDS = 45.0
 """After an edit by hand the tool may go on so long: a claim read 5 s ago, and requests already sent."""
 MAIN_STORE = 0
+
+
+@dataclass(slots=True)
+class Heard:
+    """An epoch of a record, an engine that wrote or read it, and when that one committed the move next."""
+
+    epoch: int
+    engine: str
+    written_down_at: float = inf
 
 
 class Excuses:
@@ -41,6 +55,12 @@ class Excuses:
         """By move: when the tool last did something to a name."""
         self._unknown: dict[int, set[tuple[str, Place]]] = {MAIN_STORE: set()}
         """By store: names that the tool touched without its knowledge."""
+        self._heard: dict[tuple[int, str], list[Heard]] = {}
+        """By store and move."""
+        self._died: set[str] = set()
+        """Engines that died at work."""
+        self._ended_at: dict[str, float] = {}
+        """When each engine ended in order."""
 
     # Edits by hand.
 
@@ -75,8 +95,9 @@ class Excuses:
         if store != MAIN_STORE:
             self._stores[engine] = store
 
-    def store_of(self, engine: str) -> int:
-        return self._stores.get(engine, MAIN_STORE)
+    def store_of(self, process: str) -> int:
+        """Of an engine, or of a guardian's engine."""
+        return self._stores.get(_engine_of(process), MAIN_STORE)
 
     def was_touched(self, case: Case, engine: str, place: Place) -> None:
         """An engine did something to a name: the other stores do not know."""
@@ -90,6 +111,11 @@ class Excuses:
         """``store`` is what ``origin`` was at ``since``: it knows nothing of what happened later."""
         later = {key for key, at in self._touched.items() if at >= since}
         self._unknown[store] = self._unknown.get(store, set()) | self._unknown[origin] | later
+        for (of, move), heard in list(self._heard.items()):
+            if of == origin:
+                ended = self._ended_at
+                known = [one for one in heard if min(one.written_down_at, ended.get(one.engine, inf)) <= since]
+                self._heard[store, move] = [replace(one) for one in known]
 
     def learnt(
         self, engine: str, change: ReplaceRanges, peek: Callable[[str, str], Blob | None], plan: PlannedMove
@@ -112,6 +138,37 @@ class Excuses:
         """Did the tool touch that name behind the back of this engine's store?"""
         return (str(case.plan.id), place) in self._unknown[self.store_of(engine)]
 
+    # Epochs that nobody could tell.
+
+    def heard(self, process: str, move: str, epoch: int) -> None:
+        """A process of the tool wrote an epoch of the move's record, or read it."""
+        engine = _engine_of(process)
+        heard = self._heard.setdefault((self.store_of(engine), move), [])
+        if not any(one.epoch >= epoch and engine == one.engine for one in reversed(heard)):
+            heard.append(Heard(epoch, engine))
+
+    def wrote_down(self, engine: str, move: str) -> None:
+        """It committed the move, with whatever it had heard."""
+        for one in self._heard.get((self.store_of(engine), move), ()):
+            if one.engine == engine:
+                one.written_down_at = min(one.written_down_at, self._loop.time())
+
+    def ended(self, engine: str, *, in_order: bool) -> None:
+        """It ended in order, or died at work."""
+        if in_order:
+            self._ended_at[engine] = self._loop.time()
+        else:
+            self._died.add(engine)
+
+    def highest_known(self, process: str, move: str) -> int:
+        """The highest epoch that a process can know of, from its own or from what earlier runs could write down."""
+        engine = _engine_of(process)
+        heard = self._heard.get((self.store_of(engine), move), ())
+        return max((one.epoch for one in heard if self._is_told(one, engine)), default=0)
+
+    def _is_told(self, one: Heard, engine: str) -> bool:
+        return one.engine == engine or one.written_down_at < inf or one.engine not in self._died
+
     # What is open at a switch.
 
     def open_for(self, case: Case, engine: str, old: Account, *, is_abandoned: bool) -> set[str]:
@@ -124,3 +181,7 @@ class Excuses:
         if any(move == str(case.plan.id) for move, _ in self._unknown[self.store_of(engine)]):
             found.add("store cannot know")
         return found
+
+
+def _engine_of(process: str) -> str:
+    return process.replace("guardian", "engine")

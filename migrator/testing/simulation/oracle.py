@@ -33,9 +33,10 @@ from migrator.ports.state_store import (
 )
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Sender
-from migrator.testing.simulation.cases import Case, Late, Place, Scene, Violation, authority, show
+from migrator.testing.simulation.cases import Case, Late, Place, Scene, Violation, show
 from migrator.testing.simulation.comparing import comparable, is_same
 from migrator.testing.simulation.ending import judge_end
+from migrator.testing.simulation.epochs import Epochs
 from migrator.testing.simulation.excuses import ANY_ACCOUNT, MAIN_STORE, Excuses
 from migrator.testing.simulation.loop import Node, SimLoop
 from migrator.testing.simulation.staying import StayJudge
@@ -48,8 +49,6 @@ FENCE_SLACK_SECONDS = 120.0
 GUARDIAN_SECONDS = 10.0
 DELETE_SECONDS = 30.0
 """Between the question whether a name is gone and the delete that follows: throttled tries may lie between them."""
-MOST_EPOCHS = 2
-"""A tool's step of the epoch, above all that were ever said or meant: one more where somebody else may have written unseen."""
 MOST_EXCEPTIONS = 1_000_000
 
 
@@ -67,6 +66,7 @@ class Oracle:
         self._stays = StayJudge(self._scene)
         self._routes: Mapping[str, RouteRecord] = {}
         self._cases = {str(move.id): Case(move) for move in schedule.moves}
+        self._epochs = {key: Epochs(key, self.excuses) for key in self._cases}
         self._owners: dict[tuple[str, str, str], Case | None] = {}
         self._generations: dict[bytes, tuple[Any, str]] = {}
         self._lost: dict[Place, tuple[set[str], float]] = {}
@@ -309,19 +309,19 @@ class Oracle:
                 ):
                     self.excuses.edited(case, was.account, before)
 
-    def routes_seen(self, document: RouteDocument) -> None:
+    def routes_seen(self, process: str, document: RouteDocument) -> None:
         """A process of the tool has read this."""
         for key, route in document.routes.items():
-            if (case := self._cases.get(key)) is not None and case.unread:
-                case.read(route)
+            if (epochs := self._epochs.get(key)) is not None:
+                epochs.read(process, route)
 
     def _judge_route(self, case: Case, sender: Sender, before: RouteRecord | None, after: RouteRecord | None) -> None:
-        key, now = str(case.plan.id), self._loop.time()
+        key, now, epochs = str(case.plan.id), self._loop.time(), self._epochs[str(case.plan.id)]
         if after is not None:
             case.stood.append((now, after))
         if not sender.is_tool:
             case.fence_excused = True
-            case.edited_at = now
+            case.changed_unseen_at = now
             if before is None or after is None or _place(after) != _place(before):
                 case.hand_at = now
             if after is not None and (before is None or after.account != before.account):
@@ -331,7 +331,7 @@ class Oracle:
                     self._switches.left_by_hand(case, before.account, after.account)
                 self._scene.settle_in(case, after.account)
             if after is not None:
-                case.hear_of_hand(after)
+                epochs.wrote_by_hand(after)
             return
         what = f"{sender.name} changed {key}: {show(before)} -> {show(after)}"
         if after is None:
@@ -340,17 +340,15 @@ class Oracle:
         if after.endpoint != self._accounts[after.account].endpoint:
             self.break_("wrong-address", f"{what}, which sends customers to {after.endpoint}")
         if before is None:
-            if case.max_epoch:
+            if epochs.highest:
                 self.break_("route-made-again", what)
         elif after.same_authority(before):
             return
-        elif sender.name.startswith("guardian") and before.epoch < case.max_epoch:
-            pass  # a hand put an old fence back, and its guardian was never told of what came after: writers go first
-        elif after.epoch <= before.epoch or self._is_said_otherwise(case, after):
-            self.break_("epoch", what)
-        elif after.epoch > max(case.max_epoch, case.max_intended) + MOST_EPOCHS and not _is_adoption(before, after):
-            self.break_("epoch", f"{what}: the highest before was {case.max_epoch}")
-        case.hear(after)
+        elif (why := epochs.fault(sender.name, before, after)) is not None:
+            self.break_("epoch", f"{what}{why}")
+        epochs.wrote(sender.name, after)
+        if self.excuses.store_of(sender.name) != MAIN_STORE:
+            case.changed_unseen_at = now
         if before is None:
             return
         if before.mode == READ_WRITE and after.account != before.account:
@@ -373,12 +371,6 @@ class Oracle:
         if after.mode == READ_WRITE:
             for place in [one for one in case.late if one[0] == after.account]:
                 del case.late[place]  # the account is the truth again, with all that happened to it
-
-    def _is_said_otherwise(self, case: Case, after: RouteRecord) -> bool:
-        """Clients obey one account, address and mode within an epoch, and none that is lower than one they saw. What came and
-        went by hand nobody else may have seen: to say just that again is no harm. What no process of the tool has read it cannot
-        know; a client that did waits for the epoch after."""
-        return after.epoch <= case.max_epoch and case.said.get(after.epoch) != authority(after)
 
     def _end_fence(self, case: Case, what: str) -> None:
         if case.fenced_at is None:
@@ -403,10 +395,14 @@ class Oracle:
     def directed(self, node: Node, records: Sequence[MoveRecord]) -> None:
         """What ``node`` believes of the moves' directions, by whatever state store it has."""
         for record in records:
-            key, case = (node.name, str(record.id)), self._cases[str(record.id)]
-            case.max_intended = max(case.max_intended, highest_epoch(record))
+            key = (node.name, str(record.id))
+            self._epochs[key[1]].intend(highest_epoch(record))
             self._directions[key] = record.direction
             (self._abandoning.add if record.is_abandoning else self._abandoning.discard)(key)
+
+    def _saved(self, node: Node, record: MoveRecord) -> None:
+        self.directed(node, [record])
+        self.excuses.wrote_down(node.name, str(record.id))
 
     def planned(self, routing: Routing) -> None:
         """The plan was edited: a fence may wait for the longest durations that it ever said."""
@@ -417,7 +413,8 @@ class Oracle:
     def committed_elsewhere(self, node: Node, changes: Sequence[Change]) -> None:
         """The tool committed ``changes`` to a copy of the state store."""
         self._keep(changes)
-        self.directed(node, [change.move for change in changes if isinstance(change, SaveMove)])
+        for record in [change.move for change in changes if isinstance(change, SaveMove)]:
+            self._saved(node, record)
         for change in changes:
             if isinstance(change, ReplaceRanges):
                 self._evidenced(node, change)
@@ -435,7 +432,7 @@ class Oracle:
         self._keep(changes)
         for change in changes:
             if isinstance(change, SaveMove):
-                self.directed(node, [change.move])
+                self._saved(node, change.move)
                 self._stays.saved(self._cases[str(change.move.id)], change.move)
             elif isinstance(change, PutException):
                 self._excepted(node, change.move, change.row)
@@ -456,6 +453,8 @@ class Oracle:
                 (row.container, row.name): row for row in state.exceptions(record.id, limit=MOST_EXCEPTIONS)
             }
             self._stays.restored(case, record, state)
+            if len({(route.account, route.epoch) for route in case.since(since, self._loop.time())}) > 1:
+                case.changed_unseen_at = self._loop.time()
 
     def _excepted(self, node: Node, move: MoveId, row: ExceptionRow) -> None:
         case = self._cases[str(move)]
@@ -508,11 +507,6 @@ class Oracle:
         for record in records if is_settled else ():
             if (route := self._routes.get(str(record.id))) is not None:
                 judge_end(self._scene, self.excuses, self._cases[str(record.id)], record, route)
-
-
-def _is_adoption(before: RouteRecord, after: RouteRecord) -> bool:
-    """Writable at the same account before and after: its epoch steps over every one that the store or the document knew."""
-    return before.mode == after.mode == READ_WRITE and before.account == after.account
 
 
 def _place(record: RouteRecord) -> tuple[str, str]:

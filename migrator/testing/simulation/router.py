@@ -37,8 +37,8 @@ class RouteBoard:
         """What of it is whole, and what was: a hand that damages the text takes nothing away from that."""
         self._harm: Harm | None = None
         self.swapped: SwapHook = lambda *facts: None
-        self.seen: Callable[[RouteDocument], None] = lambda document: None
-        """Called with what a process of the tool has read."""
+        self.seen: Callable[[str, RouteDocument], None] = lambda process, document: None
+        """Called with a process of the tool, and what it has read."""
         self.sending: Callable[[Node, RouteDocument | Damaged], None] = lambda node, document: None
         """Called with a process that begins a swap, and what it sends."""
         self._version = 0
@@ -119,7 +119,7 @@ class SimRouter:
         await Nap(loop, now + delay)
         snapshot = board.as_of(seen_at)
         if snapshot.document is not None and self._sender.is_tool:
-            board.seen(snapshot.document)
+            board.seen(self._sender.name, snapshot.document)
         return snapshot
 
     async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:

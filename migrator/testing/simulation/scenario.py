@@ -324,7 +324,7 @@ class Scenario:
         task = node.start(self.engine(self.schedule, doors, run, command))
         process = Process(node, task, ended)
         node.on_death.append(lambda: self._died(process))
-        task.add_done_callback(lambda _: _resolve(ended), context=self.loop.world)
+        task.add_done_callback(lambda _: self._ended(process), context=self.loop.world)
         self.processes.append(process)
         return process
 
@@ -355,6 +355,12 @@ class Scenario:
 
     def _died(self, process: Process) -> None:
         self.note("died", process.node.name)
+        if not process.task.done():
+            self.oracle.excuses.ended(process.node.name, in_order=False)
+        _resolve(process.ended)
+
+    def _ended(self, process: Process) -> None:
+        self.oracle.excuses.ended(process.node.name, in_order=True)
         _resolve(process.ended)
 
     def living(self) -> list[Process]:
