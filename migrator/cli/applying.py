@@ -51,7 +51,8 @@ from migrator.model.values import value
 from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
 from migrator.ports.state_store import SetNote
-from migrator.standing.assess import Situation, assess
+from migrator.standing.assess import assess
+from migrator.standing.values import Standing
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
@@ -88,7 +89,7 @@ class Consent:
     forecasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[SetNote, ...] = ()
     outlook: Outlook | None = None
-    situation: Situation | None = None
+    situation: Standing | None = None
     remarks: tuple[Finding, ...] = ()
 
 

@@ -17,6 +17,7 @@ from migrator.adapters.clock import SystemClock
 from migrator.cli import wiring
 from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
+from migrator.cli.views.next_step import next_action
 from migrator.cli.whereabouts import Whereabouts, whereabouts
 from migrator.engine.checks.facts import AccountFacts, Facts
 from migrator.engine.checks.routes import WENT_ON
@@ -29,7 +30,8 @@ from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
 from migrator.ports.state_store import StateStore
-from migrator.standing.assess import assess, next_action, with_routes
+from migrator.standing.assess import assess, with_routes
+from migrator.standing.next_step import next_step
 
 
 @value(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
         )
         if facts.routes_error is None and not situation.is_at_work:
             situation = with_routes(situation, facts.document)
-        action = next_action(situation, str(path))
+        action = next_action(next_step(situation), str(path))
     urgent = next((one for one in diagnosis.findings if one.remedy and _is_urgent(one, facts)), None)
     if urgent is not None:
         action = f"{urgent.subject}: {urgent.remedy}"

@@ -9,11 +9,11 @@ from __future__ import annotations
 from migrator.machine.states import has_soaked, is_going_back
 from migrator.model.moves import MoveState
 from migrator.model.schedule import Schedule
-from migrator.standing.assess import Situation
+from migrator.standing.values import Standing
 
 
 def what_apply_does(
-    schedule: Schedule, situation: Situation, *, has_errors: bool = False, disagreement: str = ""
+    schedule: Schedule, situation: Standing, *, has_errors: bool = False, disagreement: str = ""
 ) -> str:
     """One sentence on the next ``apply``, with the command to paste. ``disagreement``: a move whose route is not as this store
     left it, which its claim halts."""
@@ -44,7 +44,7 @@ def what_apply_does(
     return f"next: {apply} {_work(schedule, situation)}"
 
 
-def _work(schedule: Schedule, situation: Situation) -> str:
+def _work(schedule: Schedule, situation: Standing) -> str:
     waits = {wave.name: wave.waits for wave in situation.waves}
     for wave in schedule.waves:
         standing = next((one for one in situation.waves if one.name == wave.name), None)

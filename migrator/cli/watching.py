@@ -26,20 +26,23 @@ from migrator.cli.streams import require_reader
 from migrator.cli.views import status
 from migrator.cli.views.documents import event_line
 from migrator.cli.views.live import Rates
+from migrator.cli.views.next_step import next_action
 from migrator.cli.views.screen import Page
 from migrator.cli.whereabouts import Whereabouts, whereabouts
 from migrator.engine.pulse import Pulse, is_beating
 from migrator.errors import MigrateError
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import Schedule
-from migrator.standing.assess import Situation, assess, next_action, with_routes, within
+from migrator.standing.assess import assess, with_routes
+from migrator.standing.next_step import next_step
+from migrator.standing.values import Standing, within
 
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 _CLEAR: Final = "\x1b[2J"
 
 
-def look(rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Situation, str]:
+def look(rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Standing, str]:
     """How the rollout stands now, and the next safe action. ``pulse``: of whoever looks again and again."""
     store, beats = rollout.store, None
     lock = store.lock() if store is not None else None
@@ -48,7 +51,7 @@ def look(rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Situation, 
             beats = pulse.beats(lock, datetime.now(UTC))
         else:  # watched for some seconds, where the age of the heartbeat says nothing
             beats = wiring.run_async(is_beating(store, SystemClock(), is_proven_dead))
-    situation = assess(
+    standing = assess(
         rollout.name,
         schedule=rollout.schedule,
         store=store,
@@ -56,12 +59,12 @@ def look(rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Situation, 
         is_dead=is_proven_dead,
         is_beating=beats,
     )
-    if not situation.is_at_work and rollout.schedule is not None and any(move.is_fenced for move in situation.moves):
-        situation = _as_routed(situation, rollout.schedule)
-    return situation, next_action(situation, rollout.call)
+    if not standing.is_at_work and rollout.schedule is not None and any(move.is_fenced for move in standing.moves):
+        standing = _as_routed(standing, rollout.schedule)
+    return standing, next_action(next_step(standing), rollout.call)
 
 
-def _as_routed(situation: Situation, schedule: Schedule) -> Situation:
+def _as_routed(standing: Standing, schedule: Schedule) -> Standing:
     """A fence is on record and nobody is at work: the route alone knows whether its writers still wait."""
 
     async def read() -> RouteDocument | None:
@@ -69,9 +72,9 @@ def _as_routed(situation: Situation, schedule: Schedule) -> Situation:
             return (await router.read()).document
 
     try:
-        return with_routes(situation, wiring.run_async(read()))
+        return with_routes(standing, wiring.run_async(read()))
     except MigrateError:
-        return situation  # nobody knows, so they may wait
+        return standing  # nobody knows, so they may wait
 
 
 def watch_status(
@@ -112,14 +115,14 @@ class _StatusWatch:
 
     def look(self, rollout: KnownRollout) -> None:
         require_reader()  # nothing may be printed for hours, so that nobody would notice
-        situation, action = look(rollout, self.pulse)
-        situation = within(situation, self.wave, self.region)
+        standing, action = look(rollout, self.pulse)
+        standing = within(standing, self.wave, self.region)
         where = whereabouts(self.settings, None if rollout.call == "PLAN" else rollout.schedule, rollout.store)
-        _note_rates(self.rates, situation)
+        _note_rates(self.rates, standing)
         if self.is_terminal:
-            _paint(situation, action, self.rates.known, self.settings, where)
+            _paint(standing, action, self.rates.known, self.settings, where)
             return
-        body = status.document(situation, next_action=action) | {"state_store": where.document()}
+        body = status.document(standing, next_action=action) | {"state_store": where.document()}
         key = event_line({**body, "forecast": None})  # its dates move with the clock, and that is no change
         if key == self.last:
             return
@@ -127,13 +130,13 @@ class _StatusWatch:
         if self.as_json:
             print(event_line(body), flush=True)
         else:
-            status.show(situation, self.settings, next_action=action, rates=self.rates.known, state=where.lines())
+            status.show(standing, self.settings, next_action=action, rates=self.rates.known, state=where.lines())
             print(flush=True)
 
 
-def _note_rates(rates: Rates, situation: Situation) -> None:
-    for move in situation.moves:
-        rates.add(str(move.record.id), situation.now.timestamp(), float(move.record.figures.objects_copied))
+def _note_rates(rates: Rates, standing: Standing) -> None:
+    for move in standing.moves:
+        rates.add(str(move.record.id), standing.now.timestamp(), float(move.record.figures.objects_copied))
 
 
 class _Frame(io.StringIO):
@@ -143,11 +146,9 @@ class _Frame(io.StringIO):
         return True
 
 
-def _paint(
-    situation: Situation, action: str, rates: Mapping[str, float], settings: Settings, where: Whereabouts
-) -> None:
+def _paint(standing: Standing, action: str, rates: Mapping[str, float], settings: Settings, where: Whereabouts) -> None:
     frame = _Frame()
-    status.write(Page(settings, frame), situation, next_action=action, rates=rates, state=where.lines())
+    status.write(Page(settings, frame), standing, next_action=action, rates=rates, state=where.lines())
     lines = fitting(frame.getvalue().splitlines(), shutil.get_terminal_size().lines)
     sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in lines) + _REST_OF_SCREEN)
     sys.stdout.flush()

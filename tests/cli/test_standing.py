@@ -13,7 +13,9 @@ import pytest
 from migrator.cli.settings import Settings
 from migrator.cli.views import status
 from migrator.cli.views.documents import write_document
+from migrator.cli.views.next_step import next_action
 from migrator.cli.views.screen import Page
+from migrator.machine.waiting import Wait
 from migrator.model.moves import (
     Approval,
     Control,
@@ -43,7 +45,9 @@ from migrator.model.schedule import (
     Schedule,
     Verify,
 )
-from migrator.standing.assess import Situation, Wait, assess, next_action, with_routes
+from migrator.standing.assess import assess, with_routes
+from migrator.standing.next_step import next_step
+from migrator.standing.values import Standing
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 WEB, MAIL = MoveId("na", "web"), MoveId("na", "mail")
@@ -147,7 +151,7 @@ def alone(schedule: Schedule) -> Schedule:
     return replace(schedule, waves=(first, replace(second, after=())))
 
 
-def look(recorded: Recorded | None, schedule: Schedule | None = None) -> Situation:
+def look(recorded: Recorded | None, schedule: Schedule | None = None) -> Standing:
     return assess("split", schedule=schedule or plan(), store=recorded, now=NOW)  # type: ignore[arg-type]
 
 
@@ -155,7 +159,7 @@ def test_without_a_store_everything_is_pending_and_the_plan_comes_next() -> None
     situation = look(None)
     assert [(one.name, one.state) for one in situation.waves] == [("first", "pending"), ("second", "waiting")]
     assert situation.waves[1].waits == (Wait("wave", who="first"),)
-    assert next_action(situation, "p.yaml") == "`migrate plan p.yaml`, then `migrate apply p.yaml`"
+    assert next_action(next_step(situation), "p.yaml") == "`migrate plan p.yaml`, then `migrate apply p.yaml`"
 
 
 def test_a_store_without_a_plan_document_still_shows_its_waves() -> None:
@@ -244,7 +248,7 @@ def test_an_open_fence_is_as_old_as_its_record_and_comes_first_when_no_run_is_at
     intent = RouteIntent(before, replace(before, mode="read-only", epoch=2, updated="2026-12-01T11:59:18Z"))
     situation = look(running(MoveState.DRAINING, move={"intent": intent}))
     assert situation.waves[0].moves[0].fence_seconds == 42
-    assert "writers of na/web may be blocked" in next_action(situation, "p.yaml")
+    assert "writers of na/web may be blocked" in next_action(next_step(situation), "p.yaml")
 
 
 STORIES = [
@@ -294,7 +298,7 @@ STORIES = [
 
 @pytest.mark.parametrize(("recorded", "action"), STORIES)
 def test_the_next_safe_action(recorded: Recorded, action: str) -> None:
-    assert next_action(look(recorded), "p.yaml") == action
+    assert next_action(next_step(look(recorded)), "p.yaml") == action
 
 
 def test_the_json_document_has_exactly_the_promised_keys() -> None:
@@ -380,7 +384,7 @@ def test_a_halt_with_its_fence_on_record_and_a_dirty_target_are_shown() -> None:
     }
     situation = look(running(MoveState.HALTED, move=changed))
     out = io.StringIO()
-    status.write(Page(Settings(), out), situation, next_action=next_action(situation, "p.yaml"), rates={})
+    status.write(Page(Settings(), out), situation, next_action=next_action(next_step(situation), "p.yaml"), rates={})
     assert "fenced 42 s ago, and no run is at work: the guardian frees the writers" in out.getvalue()
     assert "web was left behind (it is gone)" in out.getvalue()
     first = status.document(situation)["waves"][0]["moves"][0]
@@ -391,7 +395,12 @@ def test_people_read_the_same_with_the_reason_of_a_halt() -> None:
     out = io.StringIO()
     recorded = running(MoveState.HALTED, move={"reason": "cannot copy a\x1b[2Jb"}, lock_record=lock(90))
     situation = look(recorded)
-    status.write(Page(Settings(), out), situation, next_action=next_action(situation, "p.yaml"), rates={"na/web": 12.0})
+    status.write(
+        Page(Settings(), out),
+        situation,
+        next_action=next_action(next_step(situation), "p.yaml"),
+        rates={"na/web": 12.0},
+    )
     text = out.getvalue()
     assert "Stopped without giving back its lock ab12: ann@box, pid 77" in text
     assert "last sign of life 1 min 30 s ago" in text
@@ -447,11 +456,11 @@ def test_objects_that_are_listed_are_named_the_first_few_to_people_and_more_to_p
     [
         ({"epoch": 3}, "released"),
         ({"epoch": 3, "account": "web", "endpoint": "https://web"}, "switched"),
-        ({"mode": "read-only", "epoch": 2, "updated": "2026-12-01T11:59:18Z"}, ""),
-        (None, ""),
+        ({"mode": "read-only", "epoch": 2, "updated": "2026-12-01T11:59:18Z"}, None),
+        (None, None),
     ],
 )
-def test_what_the_route_says_of_a_fence_on_record_ends_its_counting(route: dict | None, settled: str) -> None:
+def test_what_the_route_says_of_a_fence_on_record_ends_its_counting(route: dict | None, settled: str | None) -> None:
     before = RouteRecord("core", "https://core", "read-write", 1, "0" * 16, "2026-12-01T11:00:00Z", "run")
     fence = replace(before, mode="read-only", epoch=2, updated="2026-12-01T11:59:18Z")
     switched = replace(before, account="web", endpoint="https://web", epoch=3)
@@ -465,6 +474,6 @@ def test_what_the_route_says_of_a_fence_on_record_ends_its_counting(route: dict 
     assert (move.settled, move.is_fenced) == (settled, not settled)
     if settled:
         assert move.fence_seconds == move.record.figures.fence_seconds, "its age is counted no more"
-        assert "no writer waits" in next_action(read, "p.yaml")
+        assert "no writer waits" in next_action(next_step(read), "p.yaml")
     else:
         assert move.fence_seconds is not None

@@ -28,21 +28,21 @@ def status(
     from migrator.cli.watching import look, watch_status
     from migrator.cli.whereabouts import WRONG_STORE, strangers_now, whereabouts
     from migrator.model.values import replace
-    from migrator.standing.assess import within
+    from migrator.standing.values import within
 
     settings = settings_of(context)
     if watch:
         return watch_status(settings, plan, as_json=as_json, wave=wave, region=region)
     with known_rollout(settings, plan) as rollout:
-        situation, action = look(rollout)
-        situation = within(situation, wave, region)
+        standing, action = look(rollout)
+        standing = within(standing, wave, region)
         where = whereabouts(settings, rollout.schedule if plan is not None else None, rollout.store)
         if rollout.schedule is not None and not where.knows_plan:
             where = replace(where, strangers=strangers_now(rollout.schedule, rollout.store))
         if where.strangers:
             action = WRONG_STORE
         if as_json:
-            write_document(document(situation, next_action=action) | {"state_store": where.document()})
+            write_document(document(standing, next_action=action) | {"state_store": where.document()})
         else:
-            show(situation, settings, next_action=action, rates={}, state=where.lines())
+            show(standing, settings, next_action=action, rates={}, state=where.lines())
     return ExitCode.DONE

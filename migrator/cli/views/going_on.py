@@ -10,11 +10,11 @@ from migrator.cli.views.screen import Page
 from migrator.machine.waiting import words
 from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
-from migrator.standing.assess import Situation
+from migrator.standing.values import Standing
 
 
 def show_going_on(
-    page: Page, schedule: Schedule, situation: Situation, wave: str | None, remarks: tuple[Finding, ...]
+    page: Page, schedule: Schedule, situation: Standing, wave: str | None, remarks: tuple[Finding, ...]
 ) -> None:
     """One line a wave, what was edited, the standing stops, and the next step."""
     page.line(f"Plan {schedule.name} goes on:", style="bold")

@@ -19,7 +19,7 @@ from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.states import has_arrived, is_in_fence, is_quiet_wave
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
-from migrator.standing.assess import MOST_LISTED, MoveStanding, Situation, WaveStanding
+from migrator.standing.values import MOST_LISTED, MoveStanding, Standing, WaveStanding
 
 MOST_ROWS = 20
 """Moves of one wave that a terminal shows; the rest are counted."""
@@ -29,11 +29,11 @@ MOST_NAMED = 5
 _STYLES = {"halted": "bold red", "soaked": "green", "reversed": "yellow", "running": "cyan", "soaking": "cyan"}
 
 
-def document(situation: Situation, *, next_action: str | None = None) -> dict[str, Any]:
+def document(standing: Standing, *, next_action: str | None = None) -> dict[str, Any]:
     """The body of ``status --json``, without ``format_version``."""
     return {
-        "plan": situation.plan,
-        "lock": _lock(situation.lock),
+        "plan": standing.plan,
+        "lock": _lock(standing.lock),
         "next_action": next_action,
         "waves": [
             {
@@ -43,9 +43,9 @@ def document(situation: Situation, *, next_action: str | None = None) -> dict[st
                 "moves": [_move(move) for move in wave.moves],
                 "outcome": to_evidence(wave.outcome) if wave.outcome else None,
             }
-            for wave in situation.waves
+            for wave in standing.waves
         ],
-        "forecast": timeline.document(situation.outlook) if situation.outlook else None,
+        "forecast": timeline.document(standing.outlook) if standing.outlook else None,
     }
 
 
@@ -125,29 +125,29 @@ def _wait_document(wait: Wait) -> dict[str, Any]:
 
 
 def show(
-    situation: Situation, settings: Settings, *, next_action: str, rates: Mapping[str, float], state: Sequence[str]
+    standing: Standing, settings: Settings, *, next_action: str, rates: Mapping[str, float], state: Sequence[str]
 ) -> None:
-    """Print the situation. ``rates``: objects a second by ``region/area``, where they are known; ``state``: where it is kept."""
-    write(Page(settings), situation, next_action=next_action, rates=rates, state=state)
+    """Print the standing. ``rates``: objects a second by ``region/area``, where they are known; ``state``: where it is kept."""
+    write(Page(settings), standing, next_action=next_action, rates=rates, state=state)
 
 
 def write(
     page: Page,
-    situation: Situation,
+    standing: Standing,
     *,
     next_action: str,
     rates: Mapping[str, float],
     state: Sequence[str] = (),
 ) -> None:
-    page.line(f"Plan {situation.plan}, {instant(situation.now)}", style="bold")
+    page.line(f"Plan {standing.plan}, {instant(standing.now)}", style="bold")
     for line in state:
         page.line(line)
-    page.line(_run_line(situation))
-    paces = pace_lines(situation.pace)
-    for line in (*_some(paces, page), *wish_lines(situation.controls)):
+    page.line(_run_line(standing))
+    paces = pace_lines(standing.pace)
+    for line in (*_some(paces, page), *wish_lines(standing.controls)):
         page.line(line)
-    rates = {**(situation.pace.moves if situation.pace else {}), **rates}
-    for wave in _in_order(situation.waves, page):
+    rates = {**(standing.pace.moves if standing.pace else {}), **rates}
+    for wave in _in_order(standing.waves, page):
         if page.is_terminal and is_quiet_wave(wave.state) and not _says_something(wave):
             _show_at_rest(page, wave)
             continue
@@ -157,12 +157,12 @@ def write(
             page.line(f"  stopped: {wave.reason}", style="red")
         for wait in wave.waits:
             page.line(f"  waits for {words(wait)}")
-        _show_moves(page, wave, rates, is_at_work=situation.is_at_work)
+        _show_moves(page, wave, rates, is_at_work=standing.is_at_work)
         if wave.outcome is not None and (said := told(wave.outcome)):
             page.line(f"  {said}", style="dim")
-    if situation.outlook is not None and situation.outlook.waves:
+    if standing.outlook is not None and standing.outlook.waves:
         page.line()
-        timeline.show(page, situation.outlook)
+        timeline.show(page, standing.outlook)
     page.line()
     page.line(f"Next: {next_action}.")
 
@@ -200,13 +200,13 @@ def _some(lines: list[str], page: Page) -> list[str]:
     return [*first[:MOST_PACES], f"and {len(lines) - MOST_PACES} more accounts at work"]
 
 
-def _run_line(situation: Situation) -> str:
-    lock = situation.lock
+def _run_line(standing: Standing) -> str:
+    lock = standing.lock
     if lock is None:
         return "No run is at work."
-    age = (situation.now - lock.heartbeat).total_seconds()
+    age = (standing.now - lock.heartbeat).total_seconds()
     who = f"{lock.owner}@{lock.host}, pid {lock.pid}, since {instant(lock.since)}"
-    if situation.is_at_work:
+    if standing.is_at_work:
         return f"At work: {who}."
     return f"Stopped without giving back its lock {lock.nonce}: {who}; last sign of life {duration(age)} ago."
 
