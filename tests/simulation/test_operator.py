@@ -108,6 +108,7 @@ class World:
             metrics={},
             clock=SimClock(self.loop, node.name),
             reporter=Silent(),
+            write_bounds=dict.fromkeys(self.wires, 0.0),
             is_dead=lambda lock: True,
         )
         rollout = Rollout(self.schedule, world=doors, run=Run(f"run-{self.runs}", "ann", "here", self.runs, "boot"))
