@@ -2,13 +2,13 @@
 
 import pytest
 
-from migrator.cli import previewing
-from migrator.cli.previewing import COUNTING_SECONDS, Counting
+from migrator.cli import preview
+from migrator.cli.preview import COUNTING_SECONDS, Counting
 
 
 def test_a_long_count_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = 100.0
-    monkeypatch.setattr(previewing, "monotonic", lambda: now)
+    monkeypatch.setattr(preview, "monotonic", lambda: now)
     told: list[int] = []
     counting = Counting(told.append)
     counting.progress("na/web", counted=5_000)

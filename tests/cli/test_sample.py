@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator.cli.sampling import is_loopback
+from migrator.cli.commands.sample.operation import is_loopback
 from migrator.cli.wiring import open_state_of
 from migrator.model.moves import LockRecord
 from tests.cli.conftest import PLAN, Migrate

@@ -98,7 +98,7 @@ def test_a_run_that_is_seen_at_work_is_not_robbed_of_its_routes(
     applied: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Judged by a change on our own clock: what the record says about times is another machine's."""
-    monkeypatch.setattr("migrator.cli.adoption.WATCH_SECONDS", 1.5)
+    monkeypatch.setattr("migrator.cli.commands.retry.adoption.WATCH_SECONDS", 1.5)
     path = here / "state/routes.json"
 
     def work() -> None:
@@ -123,7 +123,7 @@ def test_a_run_that_is_seen_at_work_is_not_robbed_of_its_routes(
 def test_a_store_that_is_lost_is_replaced_after_the_watch(
     applied: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("migrator.cli.adoption.WATCH_SECONDS", 0.1)
+    monkeypatch.setattr("migrator.cli.commands.retry.adoption.WATCH_SECONDS", 0.1)
     done = applied("retry", "p.yaml", "--adopt-route", "--yes", "--reason", "the old store is lost")
     assert done.code == 0, done.err
     assert "which does not prove" in done.err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from migrator.cli import rolling_back
+from migrator.cli.commands.rollback import operation as rollback_operation
 from migrator.engine import going_back
 from migrator.engine.rollout import Rollout
 from migrator.model.moves import Control, MoveState
@@ -112,7 +112,7 @@ def test_a_command_takes_back_its_own_wish_only(weeks: Weeks) -> None:
     operator = weeks.rollout()
     mine, other = steer(operator, "web"), steer(operator, "mail", who="ben")
     weeks.state.commit([SetControl(going_back.decided("first", None, "it failed", at=weeks.now()))], token=None)
-    rolling_back._withdraw(operator, mine)
+    rollback_operation._withdraw(operator, mine)
     assert {one.scope for one in wishes(weeks)} == {other.scope, "gate wave:first"}
-    rolling_back._withdraw(operator, mine)
+    rollback_operation._withdraw(operator, mine)
     assert len(wishes(weeks)) == 2

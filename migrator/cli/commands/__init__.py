@@ -1,4 +1,5 @@
-"""One file a verb: its arguments, the call, and which view shows the answer.
+"""One module a verb: its arguments, the call, and which view shows the answer. A verb whose work nobody else does is a folder,
+and the work beside it is loaded when it runs.
 
 ``register`` is the list of what there is. A verb that cannot work yet is not in it, so ``--help`` never shows a stub.
 """

@@ -48,7 +48,7 @@ def plan(
     probe: Probe = False,
 ) -> int:
     """Show what apply would do: findings, inventory, forecast, steps. Nothing of yours is changed."""
-    from migrator.cli.previewing import keep, look, mode_of, recorded_state
+    from migrator.cli.preview import keep, look, mode_of, recorded_state
     from migrator.cli.scope import wave_of
     from migrator.cli.views import preview as view
     from migrator.cli.views.documents import write_document

@@ -15,7 +15,7 @@ from migrator.cli.settings import settings_of
 
 def validate(context: typer.Context, plan: PlanPath, as_json: AsJson = False) -> int:
     """Check the plan document alone; nothing is asked of any account."""
-    from migrator.cli.previewing import forecast_of_document
+    from migrator.cli.preview import forecast_of_document
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.errors import show_note
     from migrator.cli.views.schedule import document, show_valid

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from migrator.cli.examining import Examined
+from migrator.cli.commands.doctor.operation import Examined
 from migrator.cli.views.figures import duration, instant, stamp
 from migrator.cli.views.screen import Page
 from migrator.engine.checks.doctor import is_not_made_yet

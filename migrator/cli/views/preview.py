@@ -19,7 +19,7 @@ from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.model.units import show_ratio
 
 if TYPE_CHECKING:
-    from migrator.cli.previewing import Look
+    from migrator.cli.preview import Look
 
 _ORDER: Final = ("error", "warning", "info")
 FEW: Final = 5

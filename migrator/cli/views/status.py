@@ -10,10 +10,10 @@ from typing import Any
 
 from migrator.cli.settings import Settings
 from migrator.cli.views import timeline
-from migrator.cli.views.braking import pace_lines, wish_lines
 from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
 from migrator.cli.views.rows import fitted, fitting, rests
 from migrator.cli.views.screen import Page
+from migrator.cli.views.throttle import pace_lines, wish_lines
 from migrator.engine.soak_waits import SoakWaits
 from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.states import has_arrived, is_in_fence, is_quiet_wave

@@ -9,7 +9,7 @@ from migrator.cli.views.figures import count
 from migrator.cli.views.screen import Page
 
 if TYPE_CHECKING:
-    from migrator.cli.verifying import Compared
+    from migrator.cli.commands.verify.operation import Compared
 
 COUNTS: Final = ("proved", "alike", "missing", "extra", "changed", "unproved")
 

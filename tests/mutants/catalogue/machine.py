@@ -124,7 +124,7 @@ MUTANTS = (
         "given.wave == wave.name and given.fingerprint == wave.fingerprint and may_approve",
         "given.wave == wave.name and may_approve",
         "An approval holds for a wave that was edited after it.",
-        ("tests/unit/machine/test_waves.py", "tests/scenario/test_waves.py", "tests/cli/test_approving.py"),
+        ("tests/unit/machine/test_waves.py", "tests/scenario/test_waves.py", "tests/cli/test_approve.py"),
     ),
     Mutant(
         "window-without-room",

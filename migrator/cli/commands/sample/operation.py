@@ -14,7 +14,7 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 from migrator.cli import wiring
-from migrator.cli.previewing import require_free
+from migrator.cli.preview import require_free
 from migrator.cli.settings import Settings
 from migrator.errors import UsageError
 from migrator.kinds import ACCOUNTS

@@ -19,7 +19,7 @@ LockId = Annotated[
 
 def unlock(context: typer.Context, lock_id: LockId) -> int:
     """Remove the lock of a run that is dead; `migrate apply` takes over stale locks by itself."""
-    from migrator.cli.unlocking import remove_lock
+    from migrator.cli.commands.unlock.operation import remove_lock
     from migrator.cli.views.screen import Page
 
     settings = settings_of(context)

@@ -64,12 +64,12 @@ def rollback(
     as_json: AsEvents = False,
 ) -> int:
     """Take traffic, and the data written since, back to the sources, newest wave first. A running apply is steered."""
-    from migrator.cli import before_going_back as before
+    from migrator.cli.commands.rollback import question as before
+    from migrator.cli.commands.rollback.operation import go_back
     from migrator.cli.consent import require_consent, require_terminal
     from migrator.cli.identity import user
     from migrator.cli.loading import state_of
     from migrator.cli.operating import operate
-    from migrator.cli.rolling_back import go_back
     from migrator.cli.scope import Scope
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.lines import show_nothing_to_do

@@ -22,10 +22,10 @@ def status(
     region: Region = None,
 ) -> int:
     """Show where the rollout stands, what it waits for, and the next safe action."""
+    from migrator.cli.commands.status.watch import look, watch_status
     from migrator.cli.loading import known_rollout
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.status import document, show
-    from migrator.cli.watching import look, watch_status
     from migrator.cli.whereabouts import WRONG_STORE, strangers_now, whereabouts
     from migrator.model.values import replace
     from migrator.standing.values import within

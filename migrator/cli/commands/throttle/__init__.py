@@ -35,20 +35,20 @@ def throttle(
     reason: Why = None,
 ) -> int:
     """Change what migration may ask of the accounts, at once and until it is cleared."""
-    from migrator.cli import throttling
+    from migrator.cli.commands.throttle import operation
     from migrator.cli.views.screen import Page
     from migrator.errors import UsageError
 
     settings = settings_of(context)
-    wish = throttling.Wish(account, requests_per_minute, bytes_per_second)
+    wish = operation.Wish(account, requests_per_minute, bytes_per_second)
     if not clear:
-        text = throttling.throttle(plan, settings, wish, reason)
+        text = operation.throttle(plan, settings, wish, reason)
         back = "migrate throttle PLAN" + (f" --account {account}" if account else "") + " --clear"
         Page(settings).line(f"{text}, until `{back}`.")
         return ExitCode.DONE
     if wish.figures():
         raise UsageError("cannot throttle: --clear takes no figures")
-    had = throttling.clear(plan, settings, account, reason)
+    had = operation.clear(plan, settings, account, reason)
     whom = account or "Every account"
     Page(settings).line(
         f"{whom}: as the plan says." if had else f"There was no throttle on {account or 'any account'}."

@@ -61,7 +61,7 @@ def apply(
     as_json: AsEvents = False,
 ) -> int:
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
-    from migrator.cli.applying import consent_to, request_of, show_what_is_left
+    from migrator.cli.commands.apply.operation import consent_to, request_of, show_what_is_left
     from migrator.cli.operating import operate
     from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.wiring import open_staff

@@ -13,9 +13,9 @@ import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.state import open_store
+from migrator.cli.commands.unlock.operation import SENTENCE, remove_lock
 from migrator.cli.identity import boot_id
 from migrator.cli.settings import Settings
-from migrator.cli.unlocking import SENTENCE, remove_lock
 from migrator.engine import pulse
 from migrator.engine.lingering import Lingering, Moment, accounted, lingering, noted
 from migrator.errors import FindingsError, LockedError, UsageError

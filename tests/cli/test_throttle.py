@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from migrator.cli.views.braking import pace_lines, wish_lines
+from migrator.cli.views.throttle import pace_lines, wish_lines
 from migrator.model.moves import Control
 from migrator.model.pace import NOTE, AccountPace, Pace, to_note
 from migrator.ports.state_store import SetNote

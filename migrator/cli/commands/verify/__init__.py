@@ -25,9 +25,9 @@ def verify(
     context: typer.Context, plan: PlanPath, wave: Wave = None, level: VerifyLevel = None, as_json: AsJson = False
 ) -> int:
     """Compare both ends of every move that has begun; exit 4 if they differ."""
+    from migrator.cli.commands.verify.operation import compare_moves
     from migrator.cli.loading import load_plan, state_of
     from migrator.cli.scope import Scope
-    from migrator.cli.verifying import compare_moves
     from migrator.cli.views import verify as view
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.screen import Page

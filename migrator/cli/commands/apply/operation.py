@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from migrator.cli.calls import name_plan
 from migrator.cli.consent import require_consent, require_terminal
 from migrator.cli.identity import is_proven_dead
-from migrator.cli.previewing import (
+from migrator.cli.preview import (
     Look,
     look,
     mode_for,

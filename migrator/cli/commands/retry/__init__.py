@@ -68,7 +68,7 @@ def retry(
     scope = Scope(wave, region, area)
     moves = scope.moves(loaded.schedule)
     if adopt_route:
-        from migrator.cli.adoption import consent_to_adopt
+        from migrator.cli.commands.retry.adoption import consent_to_adopt
 
         consent_to_adopt(loaded.schedule, moves, settings, yes=yes)
 

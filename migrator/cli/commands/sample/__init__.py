@@ -11,7 +11,7 @@ from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
 if TYPE_CHECKING:
-    from migrator.cli.sampling import Filled
+    from migrator.cli.commands.sample.operation import Filled
     from migrator.model.schedule import Schedule
 
 Objects = Annotated[
@@ -21,8 +21,8 @@ Objects = Annotated[
 
 def sample(context: typer.Context, plan: PlanPath, objects: Objects = 2000) -> int:
     """Fill the plan's source accounts with sample data; only local accounts and loopback services are ever filled."""
+    from migrator.cli.commands.sample.operation import fill_sources, require_quiet
     from migrator.cli.loading import load_plan
-    from migrator.cli.sampling import fill_sources, require_quiet
     from migrator.cli.views.figures import count, many, size
     from migrator.cli.views.screen import Page
     from migrator.cli.wiring import run_async

@@ -10,7 +10,7 @@ import pytest
 
 from migrator.adapters.local import LocalStore
 from migrator.adapters.state import open_store
-from migrator.cli.applying import Consent, pause_in_words
+from migrator.cli.commands.apply.operation import Consent, pause_in_words
 from migrator.model.objects import CREATE, BlobType, Condition, ContentHeaders, Shape
 from tests.cli.conftest import PLAN, Migrate
 

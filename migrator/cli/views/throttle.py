@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migrator.cli.throttling import throttles, told
+from migrator.cli.commands.throttle.operation import throttles, told
 from migrator.cli.views.figures import count, instant
 from migrator.model.moves import Control
 from migrator.model.pace import AccountPace, Pace

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from migrator.adapters.state import open_store
-from migrator.cli import watching
+from migrator.cli.commands.status import watch
 from migrator.model.moves import Control
 from migrator.ports.state_store import SetControl
 from tests.cli.conftest import Migrate
@@ -25,7 +25,7 @@ def sleeping(monkeypatch: pytest.MonkeyPatch, *acts: Callable[[], None]) -> None
             raise KeyboardInterrupt
         left.pop(0)()
 
-    monkeypatch.setattr(watching.time, "sleep", sleep)
+    monkeypatch.setattr(watch.time, "sleep", sleep)
 
 
 def nothing() -> None: ...
@@ -55,7 +55,7 @@ def test_a_forecast_that_moves_with_the_clock_is_no_change(migrate: Migrate, mon
 @pytest.mark.parametrize(("lines", "height", "kept"), [(5, 6, 5), (5, 5, 4), (40, 24, 23), (40, 3, 2), (40, 1, 0)])
 def test_a_page_is_never_longer_than_the_screen(lines: int, height: int, kept: int) -> None:
     page = [str(number) for number in range(lines)]
-    fitted = watching.fitting(page, height)
+    fitted = watch.fitting(page, height)
     assert len(fitted) == kept
     if kept < lines and height > 3:
         assert fitted[-1] == page[-1]

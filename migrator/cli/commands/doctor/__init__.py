@@ -11,7 +11,7 @@ from migrator.cli.settings import settings_of
 
 def doctor(context: typer.Context, plan: PlanPath, as_json: AsJson = False) -> int:
     """Compare state, routes and accounts, and say the next safe action; exit 4 if something is wrong. Reads only."""
-    from migrator.cli.examining import examine
+    from migrator.cli.commands.doctor.operation import examine
     from migrator.cli.loading import load_plan
     from migrator.cli.views import doctor as view
     from migrator.cli.views.documents import write_document

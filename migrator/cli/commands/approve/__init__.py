@@ -18,7 +18,7 @@ Reason = Annotated[
 
 def approve(context: typer.Context, plan: PlanPath, wave: WaveName, reason: Reason) -> int:
     """Let the cut-overs of a wave start. Bound to the wave as it is written: after an edit it needs a new approval."""
-    from migrator.cli.approving import give_approval
+    from migrator.cli.commands.approve.operation import give_approval
     from migrator.cli.views.screen import Page
 
     settings = settings_of(context)
