@@ -29,6 +29,8 @@ _STAND_INS: Final[Mapping[str, Any]] = {
     "waves": [],
 }
 """What stands for a required key of the document that is missing or does not fit."""
+_IN_A_WAVE: Final[Mapping[str, Any]] = {"soak": "1h", "moves": []}
+"""The same for required keys of a wave, so that its other keys are checked: what they name is mostly wrong for another reason."""
 _ROUNDS: Final = 12
 MAX_HINTS: Final = 20
 MAX_COMPARED: Final = 50_000
@@ -87,6 +89,7 @@ def shape(tree: Tree) -> Shaped:
         for key in _STAND_INS:
             if (key,) in left_out:
                 value[key] = _STAND_INS[key]
+        _stand_in_waves(value, left_out, origins)
         try:
             return Shaped.of(document_model().model_validate(value), faults, left_out, origins)
         except ValidationError as error:
@@ -116,6 +119,14 @@ class Nearness:
         return f"; did you mean {found[0]}?" if found else ""
 
 
+def _stand_in_waves(document: Any, left_out: frozenset[Path], origins: Mapping[Path, Path]) -> None:
+    waves = document.get("waves") if isinstance(document, dict) else None
+    for index, wave in enumerate(waves if isinstance(waves, list) else ()):
+        for key, stand_in in _IN_A_WAVE.items():
+            if isinstance(wave, dict) and (*origins[("waves", index)], key) in left_out:
+                wave[key] = stand_in
+
+
 def _fault(tree: Tree, shaped: Shaped, error: Any, nearness: Nearness) -> tuple[Fault, Path]:
     """The fault for people, and the part of the tree to leave out."""
     path = shaped.origin(tuple(step for step in error["loc"] if step != "[key]"))
@@ -125,16 +136,17 @@ def _fault(tree: Tree, shaped: Shaped, error: Any, nearness: Nearness) -> tuple[
     if kind == "missing":
         parent = path[:-1]
         text = f"{_name(parent)} lacks the key {path[-1]}"
-        return tree.at_key(parent, text, "key"), parent or path
+        has_stand_in = len(path) == 3 and path[0] == "waves" and path[-1] in _IN_A_WAVE
+        return tree.at_key(parent, text, "key"), path if has_stand_in else parent or path
     if "[key]" in error["loc"]:
         return tree.at_key(path, str(context.get("error", error["msg"])), "key"), path
     # without its kind nobody can tell which keys a part may have
     out = path[:-1] if path[-1] == "kind" else path
-    hint = _hint(path, tree.value(path), nearness)
+    hint = _hint(path, tree.value(path), nearness, _wanted(context) if kind == "literal_error" else ())
     return tree.at_value(path, f"{_label(path)}: {_reason(kind, context, error['msg'])}{hint}", "value"), out
 
 
-def _hint(path: Path, written: Any, nearness: Nearness) -> str:
+def _hint(path: Path, written: Any, nearness: Nearness, wanted: Collection[str]) -> str:
     """What was probably meant by a value that does not fit."""
     if path == ("version",):
         return "; this program reads version 1"
@@ -151,14 +163,19 @@ def _hint(path: Path, written: Any, nearness: Nearness) -> str:
         if first in DAYS and last in DAYS:
             between = DAYS[DAYS.index(first) :] + DAYS[: DAYS.index(first)]
             return f"; write [{', '.join(between[: between.index(last) + 1])}]"
-    return ""
+    return nearness.hint(written, wanted) if wanted and isinstance(written, str) else ""
+
+
+def _wanted(context: Mapping[str, Any]) -> list[str]:
+    """The words that fit."""
+    return str(context.get("expected", "")).replace("'", "").replace(" or ", ", ").split(", ")
 
 
 def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
     if kind == "value_error":
         return str(context.get("error", message))
     if kind == "literal_error":
-        return f"one of {str(context.get('expected', '')).replace(chr(39), '').replace(' or ', ', ')} is wanted here"
+        return f"one of {', '.join(_wanted(context))} is wanted here"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return "a mapping of keys is wanted here"
     if kind == "too_short":

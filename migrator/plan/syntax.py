@@ -19,6 +19,8 @@ def in_words(fault: MarkedYAMLError, text: str) -> str:
         return "a tab stands here: YAML is indented and spaced with blanks"
     if "that cannot start any token" in problem and mark is not None:
         return f"a value that begins with {line[mark.column : mark.column + 1]} has to be put into quotes"
+    if "scanning an alias" in context and "alphabetic" in problem and fault.context_mark is not None:
+        return "a value that begins with * has to be put into quotes"
     is_block = "parsing a block" in context
     is_value = "mapping values are not allowed here" in problem and mark is not None
     if mark is not None and (is_block or (is_value and _begins_with(line, mark.column))):

@@ -239,16 +239,15 @@ def in_words(names: Sequence[str], live: str) -> str:
 
 def way_out(names: Sequence[str], live: str, other: str, direction: Direction, *, deletes: int = 0) -> str:
     """What a person does about it. ``deletes``: the cap that would have to be raised as well, 0 if none."""
-    words = " ".join(f"--accept-container {quote(name)}" for name in names[:NAMED])
+    lost = " --accept-container ".join(quote(name) for name in names[:NAMED])
     more = f" --accept-deletes {deletes}" if deletes else ""
     text = (
-        f"put back what was lost, then migrate retry; if customers dropped it, migrate retry {words}{more} --reason TEXT, which"
-        f" lets {other} lose it too"
+        "put back what was lost, then `migrate retry PLAN --reason TEXT`; if customers dropped it,"
+        f" `migrate retry PLAN --accept-container {lost}{more} --reason TEXT`, which lets {other} lose it too"
     )
     if direction is Direction.REVERSE:
-        text += (
-            f"; if {live} is lost for good, migrate rollback --abandon-target-writes --reason TEXT goes back without it"
-        )
+        back = "`migrate rollback PLAN --abandon-target-writes --reason TEXT` goes back without it"
+        text += f"; if {live} is lost for good, {back}"
     return text
 
 

@@ -82,7 +82,7 @@ async def delete_candidates(t: Transfer, candidates: Candidates, result: PassRes
         raise JudgementError(
             f"cannot go on deleting at {t.destination.account}: {total:,} objects of {t.move} vanished from"
             f" {t.origin.account}, more than {cap:,}",
-            hint=f"look at {t.origin.account}, then: migrate retry --accept-deletes {total}",
+            hint=f"look at {t.origin.account}, then `migrate retry PLAN --accept-deletes {total} --reason TEXT`",
         )
     if before:
         _count(t, PassResult(deletes_reserved=-back), SetNote(_key(t), None))

@@ -14,6 +14,8 @@ from typer.main import get_command
 from migrator.cli import calls
 from migrator.cli.app import app
 from migrator.cli.calls import spelled
+from migrator.model.moves import Direction
+from migrator.transfer.containers import way_out
 from tests.cli.conftest import Migrate
 from tests.test_architecture import sources
 
@@ -110,6 +112,17 @@ def test_how_commands_are_spelled(text: str, said: str | None) -> None:
     calls.begin()
     calls.name_plan("p.yaml")
     assert spelled(text) == (said or "decide with `migrate rollback p.yaml --on-conflict source` or target")
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("names", [["box"], ["$web", "logs-2026"]])
+def test_a_way_out_that_names_containers_can_be_pasted(names: list[str], direction: Direction) -> None:
+    calls.begin()
+    calls.name_plan("p.yaml")
+    commands = PRINTED.findall(spelled(way_out(names, "dst", "src", direction, deletes=12)))
+    named = [word for name in names for word in ("--accept-container", name)]
+    assert ["retry", "p.yaml", *named, "--accept-deletes", "12", "--reason", "TEXT"] in map(shlex.split, commands)
+    assert len(commands) == (3 if direction is Direction.REVERSE else 2)
 
 
 def test_without_a_plan_on_the_command_line_the_word_stays() -> None:

@@ -620,6 +620,26 @@ def test_a_part_that_does_not_fit_makes_no_second_fault() -> None:
     assert [fault.split(": ")[0] for fault in faults_of(text)] == [place(text, "lcal"), place(text, "many")]
 
 
+def test_a_faulty_part_hides_no_other_fault_beside_it() -> None:
+    """A soak that is none, or is missing, and a gate that is misspelt in the same wave, and in the section that it names."""
+    for soak in ("soak: soon", "soka: 96h"):
+        text = changed(
+            ("soak: 96h\n    gates: [calm]", f"{soak}\n    gates: [clam]"), ("throttled_ratio", "throtled_ratio")
+        )
+        said = " ".join(faults_of(text))
+        assert "there is no gate clam; did you mean calm?" in said, said
+        assert "is wanted here; did you mean throttled_ratio?" in said, said
+        assert len(faults_of(text)) == (3 if soak == "soak: soon" else 4)
+    moves = "    moves: [{region: america, areas: [web]}]\n    soak: 96h\n    gates: [calm]"
+    text = changed((moves, "    soak: 96h\n    gates: [clam]"))
+    assert any("there is no gate clam" in one for one in faults_of(text)), faults_of(text)
+
+
+def test_a_star_that_wants_quotes_is_said_in_words() -> None:
+    for text in (changed(("areas: [email]", "areas: *")), changed(("{containers: [web-*]}", "{containers: [*]}"))):
+        assert "a value that begins with * has to be put into quotes" in faults_of(text)[0]
+
+
 def test_the_message_counts_the_faults() -> None:
     with pytest.raises(PlanError, match=r"cannot use plan plan\.yaml: it has 1 fault$"):
         loads(changed(("source: na-core", "source: na-cor")), "plan.yaml")
