@@ -14,6 +14,7 @@ only by compare-and-swap. Rules:
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
@@ -144,9 +145,9 @@ class Damaged:
 
     @classmethod
     def of(cls, raw: bytes) -> Damaged | None:
-        """None if there is not even that."""
+        """None if there is not even that. Of a name that stands twice the last counts, as for most readers."""
         try:
-            body = _parsed(raw)
+            body = _parsed(raw, is_strict=False)
         except ValueError:
             return None
         return cls(body) if isinstance(body.get("routes"), dict) else None
@@ -170,16 +171,35 @@ class Damaged:
         return _written(self._body, is_ascii=True)
 
 
-def _parsed(raw: bytes) -> dict[str, Any]:
+class _Twice(ValueError):
+    """One name stands twice in one object."""
+
+
+def _parsed(raw: bytes, *, is_strict: bool = True) -> dict[str, Any]:
+    """``is_strict``: nothing that readers of other languages understand in another way, or not at all."""
     if len(raw) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"the route document has {len(raw)} bytes, more than {MAX_DOCUMENT_BYTES}")
     try:
-        body = json.loads(raw)
+        text = raw.decode("utf-8-sig") if is_strict else raw
+        body = json.loads(text, object_pairs_hook=_once if is_strict else None)
+    except UnicodeDecodeError as fault:
+        raise ValueError("the route document is not UTF-8") from fault
+    except _Twice:
+        raise
     except (ValueError, RecursionError) as fault:
         raise ValueError("the route document is not JSON") from fault
     if not isinstance(body, dict):
         raise ValueError("the route document is not of version 1")
     return body
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counted = Counter(name for name, _ in pairs)
+        twice = next(name for name, number in counted.items() if number > 1)
+        raise _Twice(f"the route document has the name {_shown(twice)} twice in one object")
+    return found
 
 
 def _written(body: Mapping[str, Any], *, is_ascii: bool = False) -> bytes:
@@ -229,9 +249,8 @@ def _fields(record: RouteRecord) -> dict[str, Any]:
 def _require_writable(key: str, record: RouteRecord) -> None:
     """ValueError if ``decode`` would refuse it."""
     if not 1 <= record.epoch <= MAX_EPOCH:
-        raise ValueError(
-            f"the route {_shown(key)} would have the epoch {_shown(record.epoch)}, which is not 1 to {MAX_EPOCH}"
-        )
+        said = record.epoch if abs(record.epoch) <= 10 * MAX_EPOCH else "of many digits"
+        raise ValueError(f"the route {_shown(key)} has an epoch that is not 1 to {MAX_EPOCH}: {said}")
     for name, text in (("key", key), *((name, getattr(record, name)) for name in _TEXTS)):
         _require_text(key, name, text)
     for name in ("account", "endpoint", "lineage"):
@@ -252,7 +271,7 @@ def _require_text(key: str, name: str, text: str) -> None:
 
 def _shown(value: object) -> str:
     """For a message: short, and printable."""
-    text = str(value) if not isinstance(value, int) or value <= MAX_EPOCH else "beyond it"
+    text = str(value)
     return ascii(text)[1:-1] if not text.isprintable() else text[:100]
 
 

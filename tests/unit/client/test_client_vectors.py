@@ -128,6 +128,16 @@ def test_a_try_has_the_published_times(case: Any) -> None:
         assert asdict(times) == pytest.approx({f"{name}_seconds": case[name] for name in ("connect", "timeout", "end")})
 
 
+@pytest.mark.parametrize("case", VECTORS["documents.json"]["texts"], ids=lambda c: c["name"])
+def test_documents_are_decoded_as_published(case: Any) -> None:
+    raw = case["text"].encode()
+    if case["decodes"]:
+        assert RouteDocument.decode(RouteDocument.decode(raw).encode()) == RouteDocument.decode(raw)
+    else:
+        with pytest.raises(ValueError, match="rout"):
+            RouteDocument.decode(raw)
+
+
 @pytest.mark.parametrize("case", VECTORS["hosts.json"]["endpoints"], ids=lambda c: c["name"])
 def test_only_trusted_endpoints_are_followed_as_published(case: Any) -> None:
     if "accounts" in case:

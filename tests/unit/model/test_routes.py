@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -119,6 +120,48 @@ def test_an_epoch_that_some_reader_would_round_is_refused_both_ways(epoch):
     document = RouteDocument(30, 60, {"na/web": RouteRecord(**{**RECORD, "epoch": epoch})})
     with pytest.raises(ValueError, match="epoch"):
         document.encode()
+
+
+def twice(of: str) -> bytes:
+    """A document in which one name stands twice: readers of other languages believe the first, the last, or neither."""
+    text = with_record().decode()
+    at = text.index(of)
+    return (text[:at] + f"{of} {json.dumps('https://first.blob.core.windows.net')}, " + text[at:]).encode()
+
+
+@pytest.mark.parametrize("name", ["endpoint", "eu/web", "routes", "ttl_seconds", "stranger"])
+def test_a_name_that_stands_twice_is_refused(name):
+    found = twice(f'"{name}":') if name != "stranger" else with_record().replace(b"{", b'{"stranger": 1, "stranger": 2, ', 1)
+    with pytest.raises(ValueError, match=f"the route document has the name {name} twice in one object"):
+        RouteDocument.decode(found)
+
+
+def test_a_release_works_in_a_document_with_a_name_that_stands_twice():
+    found = Damaged.of(twice('"endpoint":'))
+    record = found.routes["eu/web"]
+    assert RouteDocument.decode(found.with_record("eu/web", replace(record, epoch=8)).encode()).routes["eu/web"].epoch == 8
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])
+def test_what_is_no_utf8_is_refused_and_can_be_released(encoding):
+    body = {**BODY, "routes": {"eu/web": {**RECORD, "run": "\xe9"}}}
+    found = json.dumps(body, ensure_ascii=False).encode(encoding)
+    with pytest.raises(ValueError, match="the route document is not UTF-8"):
+        RouteDocument.decode(found)
+    if encoding != "latin-1":
+        assert Damaged.of(found).routes["eu/web"].run == "\xe9"
+
+
+def test_a_name_that_stands_twice_among_many_is_found_in_no_time():
+    names = ",".join(f'"n{number}":1' for number in range(200_000))
+    begun = time.process_time()
+    with pytest.raises(ValueError, match="the name n199999 twice"):
+        RouteDocument.decode(f'{{{names},"n199999":2}}'.encode())
+    assert time.process_time() - begun < 2
+
+
+def test_a_mark_of_the_byte_order_changes_nothing():
+    assert RouteDocument.decode(b"\xef\xbb\xbf" + with_record()) == RouteDocument.decode(with_record())
 
 
 def test_the_last_epoch_can_be_read_and_written():
