@@ -12,6 +12,7 @@ from migrator.cli.identity import user
 from migrator.cli.loading import load_plan, state_of
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
+from migrator.cli.wishes import store_for_wishes
 from migrator.machine.states import is_in_fence
 from migrator.model.moves import Control, JournalEntry
 from migrator.ports.state_store import AddJournal, SetControl
@@ -50,7 +51,8 @@ def _change(
 ) -> bool:
     schedule = load_plan(plan)
     scope = f"wave:{wave_of(schedule, wave).name}" if wave is not None else ""
-    with state_of(settings, schedule, create=wanted) as store:
+    opened = store_for_wishes(settings, schedule) if wanted else state_of(settings, schedule, create=False)
+    with opened as store:
         is_there = any(control.kind == kind and control.scope == scope for control in store.controls())
         if is_there == wanted:
             return False

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Migrate
+from tests.cli.conftest import PLAN, Migrate
 
 KEY = "north-america/web-tracking"
 
@@ -129,3 +129,52 @@ def test_a_store_that_is_lost_is_replaced_after_the_watch(
     assert "which does not prove" in done.err
     assert KEY in done.err
     assert applied("apply", "p.yaml", "--yes").code == 0
+
+
+# Wishes, which nobody would obey in the wrong store.
+
+WISHES = [
+    ["pause", "p.yaml"],
+    ["hold", "p.yaml"],
+    ["hold", "p.yaml", "--wave", "second"],
+    ["throttle", "p.yaml", "--requests-per-minute", "5"],
+    ["approve", "p.yaml", "second", "--reason", "looks good"],
+]
+
+
+@pytest.mark.parametrize("wish", WISHES, ids=" ".join)
+def test_a_wish_is_not_recorded_where_no_run_would_read_it(
+    wish: list[str], migrate: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody pauses a rollout at work from another folder, or under another MIGRATE_STATE: "Paused" would be untrue."""
+    text = PLAN.replace("    gates: []", "    gates: []\n    approval: required").replace("approval: required", "", 1)
+    (here / "p.yaml").write_text(text)
+    assert migrate("sample", "p.yaml", "--objects", "3").code == 0
+    assert migrate("apply", "p.yaml", "--yes", "--no-wait").code == 3
+    monkeypatch.setenv("MIGRATE_STATE", f"sqlite:///{here}/other/second.db")
+    done = migrate(*wish)
+    assert (done.code, done.out) == (1, "")
+    assert "another one has written the routes of north-america/web-tracking" in done.err
+    assert f"{here}/other/second.db (by MIGRATE_STATE)" in done.err
+    assert not (here / "other").exists()
+
+
+@pytest.mark.parametrize("wish", [["pause", "p.yaml"], ["hold", "p.yaml"]], ids=" ".join)
+def test_a_wish_before_the_first_apply_says_where_it_is_kept(wish: list[str], migrate: Migrate, here: Path) -> None:
+    done = migrate(*wish)
+    assert done.code == 0
+    assert f"kept in {here}/state/migrator.db (the default in this folder), which has never seen this plan" in done.err
+    assert migrate(wish[0], "p.yaml").out.startswith("Already ")
+
+
+@pytest.mark.parametrize("command", [["rollback", "p.yaml", "--yes"], ["unpause", "p.yaml"], ["verify", "p.yaml"]])
+def test_a_store_that_is_not_there_is_named_by_its_whole_path(command: list[str], migrate: Migrate, here: Path) -> None:
+    done = migrate(*command)
+    assert done.code == 1
+    assert f"cannot read the state store {here}/state/migrator.db: there is none" in done.err
+
+
+def test_a_history_of_nothing_says_of_which_store(migrate: Migrate, here: Path) -> None:
+    said = migrate("history", "p.yaml").out
+    assert "Nothing has happened to tiny yet." in said
+    assert f"State: {here}/state/migrator.db (the default in this folder)." in said

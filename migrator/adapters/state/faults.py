@@ -7,6 +7,7 @@ without user, password and options.
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Final, Literal
 
 from sqlalchemy import URL
@@ -25,9 +26,11 @@ _DENIED: Final = frozenset({sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite
 
 
 def place_of(url: URL) -> str:
-    """The store for people: a file's path, or driver, host and database."""
+    """The store for people: a file's whole path, since a relative one is another file in another folder; or driver, host and
+    database."""
     if url.get_backend_name() == "sqlite":
-        return url.database or "in memory"
+        is_file = url.database and not url.database.startswith((":", "file:"))
+        return str(Path(url.database).absolute()) if is_file and url.database else url.database or "in memory"
     return f"{url.get_backend_name()}://{url.host or 'localhost'}/{url.database or ''}"
 
 

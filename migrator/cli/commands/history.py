@@ -14,6 +14,7 @@ def history(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJs
     from migrator.cli.loading import known_rollout
     from migrator.cli.views import history as view
     from migrator.cli.views.documents import write_document
+    from migrator.cli.whereabouts import whereabouts
 
     settings = settings_of(context)
     with known_rollout(settings, plan) as rollout:
@@ -21,5 +22,6 @@ def history(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJs
         if as_json:
             write_document(view.document(rollout.name, entries))
         else:
-            view.show(rollout.name, entries, settings)
+            where = whereabouts(settings, rollout.schedule if plan is not None else None, rollout.store)
+            view.show(rollout.name, entries, settings, where.lines() if not entries else ())
     return ExitCode.DONE

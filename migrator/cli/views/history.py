@@ -30,9 +30,11 @@ def _entry(entry: JournalEntry) -> dict[str, Any]:
     }
 
 
-def show(plan: str, entries: Sequence[JournalEntry], settings: Settings) -> None:
-    """One line an entry, oldest first."""
+def show(plan: str, entries: Sequence[JournalEntry], settings: Settings, where: Sequence[str] = ()) -> None:
+    """One line an entry, oldest first. ``where``: which store that is, said first."""
     page = Page(settings)
+    for line in where:
+        page.line(line)
     if not entries:
         page.line(f"Nothing has happened to {plan} yet.")
     for entry in entries:

@@ -131,7 +131,11 @@ def twice(of: str) -> bytes:
 
 @pytest.mark.parametrize("name", ["endpoint", "eu/web", "routes", "ttl_seconds", "stranger"])
 def test_a_name_that_stands_twice_is_refused(name):
-    found = twice(f'"{name}":') if name != "stranger" else with_record().replace(b"{", b'{"stranger": 1, "stranger": 2, ', 1)
+    found = (
+        twice(f'"{name}":')
+        if name != "stranger"
+        else with_record().replace(b"{", b'{"stranger": 1, "stranger": 2, ', 1)
+    )
     with pytest.raises(ValueError, match=f"the route document has the name {name} twice in one object"):
         RouteDocument.decode(found)
 
@@ -139,7 +143,9 @@ def test_a_name_that_stands_twice_is_refused(name):
 def test_a_release_works_in_a_document_with_a_name_that_stands_twice():
     found = Damaged.of(twice('"endpoint":'))
     record = found.routes["eu/web"]
-    assert RouteDocument.decode(found.with_record("eu/web", replace(record, epoch=8)).encode()).routes["eu/web"].epoch == 8
+    assert (
+        RouteDocument.decode(found.with_record("eu/web", replace(record, epoch=8)).encode()).routes["eu/web"].epoch == 8
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "latin-1"])

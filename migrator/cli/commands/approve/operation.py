@@ -13,9 +13,10 @@ from typing import Final
 
 from migrator.cli import wiring
 from migrator.cli.identity import person
-from migrator.cli.loading import load_plan, state_of
+from migrator.cli.loading import load_plan
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
+from migrator.cli.wishes import store_for_wishes
 from migrator.engine.authors import approvals_that_count, author_of
 from migrator.errors import UsageError
 from migrator.machine.waiting import may_approve
@@ -43,7 +44,7 @@ def give_approval(plan: Path, settings: Settings, *, wave: str, reason: str) -> 
     if not reason.strip():
         raise UsageError(f"cannot approve wave {wave}: the reason is empty", hint="say why with --reason TEXT")
     who = _person(schedule, planned)
-    with state_of(settings, schedule, create=True) as store:
+    with store_for_wishes(settings, schedule) as store:
         for known in approvals_that_count(schedule, store):
             if known.wave == wave and known.fingerprint == planned.fingerprint:
                 return known, False

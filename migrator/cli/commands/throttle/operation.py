@@ -15,6 +15,7 @@ from migrator.cli.identity import user
 from migrator.cli.loading import load_plan, state_of
 from migrator.cli.scope import account_of
 from migrator.cli.settings import Settings
+from migrator.cli.wishes import store_for_wishes
 from migrator.errors import UsageError
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.pace import THROTTLE
@@ -55,7 +56,7 @@ def throttle(plan: Path, settings: Settings, wish: Wish, reason: str | None = No
     schedule = load_plan(plan)
     if wish.account is not None:
         account_of(schedule, wish.account, "throttle")
-    with state_of(settings, schedule, create=True) as store:
+    with store_for_wishes(settings, schedule) as store:
         before = next((c.value for c in store.controls() if (c.kind, c.scope) == (THROTTLE, wish.scope)), {})
         control = Control(THROTTLE, wish.scope, {**before, **figures}, user(), datetime.now(UTC))
         text = told(control)
