@@ -74,7 +74,44 @@ def test_validate_names_every_fault_at_once(migrate: Migrate, here: Path) -> Non
 def test_validate_says_what_the_plan_amounts_to(migrate: Migrate) -> None:
     done = migrate("validate", "p.yaml")
     assert done.code == 0
-    assert done.out.startswith("tiny is valid: 2 waves, 2 moves, 3 accounts.")
+    assert done.out.splitlines()[-1] == "tiny is valid: 2 waves, 2 moves, 3 accounts."
+
+
+def test_what_the_reader_of_a_document_warns_of_stands_before_the_verdict(migrate: Migrate, here: Path) -> None:
+    text = PLAN + "freeze: [{from: 2027-01-01T00:00:00Z, to: 2028-01-01T00:00:00Z}]\nretire: {}\n"
+    (here / "p.yaml").write_text(text)
+    done = migrate("validate", "p.yaml")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    said = [number for number, line in enumerate(lines) if line.startswith("warning: p.yaml:") and "freeze" in line]
+    assert said
+    assert said[0] < len(lines) - 1
+    assert lines[-1].startswith("tiny is valid")
+    assert "is valid, but this version cannot apply it" in done.out
+    found = json.loads(migrate("validate", "p.yaml", "--json").out)
+    codes = {(one["severity"], one["code"]) for one in found["findings"]}
+    assert {("warning", "plan-document"), ("warning", "not-built")} <= codes
+    assert list(found).index("findings") < list(found).index("is_valid")
+
+
+def test_a_gate_that_can_never_be_asked_is_an_error_of_the_document_alone(migrate: Migrate, here: Path) -> None:
+    (here / "p.yaml").write_text(
+        PLAN.replace(
+            "web: {kind: local, path: state/web.db}",
+            "web: {kind: azure, endpoint: 'https://web.blob.core.windows.net'}",
+        )
+        .replace("    gates: []", "    gates: [served]", 1)
+        .replace(
+            "waves:",
+            "metrics: {azure: {kind: azure-monitor}}\n"
+            "gates: {served: {source: azure, metric: requests_per_minute, min: 1, window: 1m, on_no_data: fail}}\nwaves:",
+        )
+    )
+    done = migrate("validate", "p.yaml")
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert any(line.startswith("error: gate served cannot ask Azure Monitor about web") for line in lines)
+    assert "is well written and cannot work (1 error above)" in lines[-1]
 
 
 def test_schema_is_json(migrate: Migrate) -> None:

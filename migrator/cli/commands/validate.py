@@ -1,7 +1,7 @@
 """``migrate validate``: the document only, no cloud.
 
-What the document alone proves impossible (an account over its limit) is an error here too. Promised dates are not: they depend on
-the day and on what is done already, which only ``plan`` knows.
+What the document alone proves impossible (an account over its limit, a gate that cannot be asked) is an error here too. Promised
+dates are not: they depend on the day and on what is done already, which only ``plan`` knows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ def validate(context: typer.Context, plan: PlanPath, as_json: AsJson = False) ->
     """Check the plan document alone; nothing is asked of any account."""
     from migrator.cli.preview import forecast_of_document
     from migrator.cli.views.documents import write_document
-    from migrator.cli.views.errors import show_note
     from migrator.cli.views.schedule import document, show_valid
     from migrator.plan import load
 
@@ -26,7 +25,5 @@ def validate(context: typer.Context, plan: PlanPath, as_json: AsJson = False) ->
     if as_json:
         write_document(document(loaded, findings))
         return ExitCode.ERROR if any(finding.severity == "error" for finding in findings) else ExitCode.DONE
-    for warning in loaded.warnings:
-        show_note(f"warning: {warning}")
     show_valid(loaded.schedule, outlook, findings, settings_of(context))
     return ExitCode.ERROR if any(finding.severity == "error" for finding in findings) else ExitCode.DONE

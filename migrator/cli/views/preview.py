@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
@@ -30,15 +31,13 @@ _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
 def document(schedule: Schedule, look: Look) -> dict[str, Any]:
-    """``{plan, fingerprint, changes_pending, next, forecast_at, findings, moves, waves, loads, reliefs, cost, steps}``; figures
+    """``{plan, fingerprint, forecast_at, findings, changes_pending, next, moves, waves, loads, reliefs, cost, steps}``; figures
     are null where they are not known, and the steps of a move where nobody looked at it."""
     outlook = look.preview.outlook
     told = {one.move: one for one in look.preview.steps}
     return {
         "plan": schedule.name,
         "fingerprint": look.fingerprint,
-        "changes_pending": look.changes_pending,
-        "next": look.next.removeprefix("next: "),
         "forecast_at": stamp(outlook.here.now.replace(microsecond=0)),
         "findings": [
             {
@@ -48,8 +47,10 @@ def document(schedule: Schedule, look: Look) -> dict[str, Any]:
                 "text": finding.text,
                 "remedy": finding.remedy,
             }
-            for finding in _sorted(look.preview.findings)
+            for finding in worst_first(look.preview.findings)
         ],
+        "changes_pending": look.changes_pending,
+        "next": look.next.removeprefix("next: "),
         "moves": [_move(wave.name, move, look, told.get(move.id)) for wave in schedule.waves for move in wave.moves],
         "waves": timeline.document(outlook),
         "loads": [load_document(load) for load in outlook.loads],
@@ -97,7 +98,7 @@ def show(page: Page, schedule: Schedule, look: Look, *, with_next: bool = True) 
     if look.preview.steps:
         page.line()
         steps.show(page, schedule, look.preview.steps)
-    findings = _sorted(look.preview.findings)
+    findings = worst_first(look.preview.findings)
     if findings:
         page.line()
         show_findings(page, findings)
@@ -251,5 +252,5 @@ def told(finding: Finding) -> str:
     return finding.text if finding.subject in finding.text else f"{finding.subject}: {finding.text}"
 
 
-def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+def worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))

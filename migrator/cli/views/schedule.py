@@ -9,7 +9,14 @@ from typing import Any, Final
 from migrator.cli.settings import Settings
 from migrator.cli.views.documents import fault_rows
 from migrator.cli.views.figures import brief, count, duration, many
-from migrator.cli.views.preview import bounds_in_words, first_sample, pause_limit, show_findings, show_forecast
+from migrator.cli.views.preview import (
+    bounds_in_words,
+    first_sample,
+    pause_limit,
+    show_findings,
+    show_forecast,
+    worst_first,
+)
 from migrator.cli.views.screen import Page
 from migrator.forecast import Outlook
 from migrator.model.findings import Finding
@@ -42,25 +49,18 @@ def document(loaded: Loaded, findings: Sequence[Finding]) -> dict[str, Any]:
     schedule = loaded.schedule
     return {
         "plan": schedule.name,
+        "errors": [],
+        "warnings": fault_rows(loaded.warnings),
+        "findings": [asdict(finding) for finding in worst_first(findings)],
         "is_valid": not any(finding.severity == "error" for finding in findings),
         "waves": len(schedule.waves),
         "moves": len(schedule.moves),
-        "errors": [],
-        "warnings": fault_rows(loaded.warnings),
-        "findings": [asdict(finding) for finding in findings],
     }
 
 
 def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ...], settings: Settings) -> None:
-    """Name what the plan declares: one line of counts, one row a wave; then what can be forecast from that alone."""
+    """Name what the plan declares, one row a wave, what can be forecast from that alone, and what is wrong; the verdict last."""
     page = Page(settings)
-    waves, moves = len(schedule.waves), len(schedule.moves)
-    errors = sum(finding.severity == "error" for finding in findings)
-    verdict = f"is well written and cannot work ({many(errors, 'error')} below)" if errors else "is valid"
-    page.line(
-        f"{schedule.name} {verdict}: {many(waves, 'wave')}, {many(moves, 'move')}, "
-        f"{many(len(schedule.accounts), 'account')}."
-    )
     page.table(
         ("WAVE", "AFTER", "SOAK", "FIRST SAMPLE", "PAUSE", "AT MOST", "MOVES", "WHICH"),
         [
@@ -87,4 +87,13 @@ def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ..
         show_forecast(page, outlook)
     if findings:
         page.line()
-        show_findings(page, findings)
+        show_findings(page, worst_first(findings))
+    waves, moves = len(schedule.waves), len(schedule.moves)
+    errors = sum(finding.severity == "error" for finding in findings)
+    verdict = f"is well written and cannot work ({many(errors, 'error')} above)" if errors else "is valid"
+    page.line()
+    page.line(
+        f"{schedule.name} {verdict}: {many(waves, 'wave')}, {many(moves, 'move')}, "
+        f"{many(len(schedule.accounts), 'account')}.",
+        style="bold red" if errors else "green",
+    )

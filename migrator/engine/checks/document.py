@@ -40,7 +40,7 @@ def forecast(case: Case) -> Iterator[Finding]:
 _DOCUMENT: Final = frozenset({When.VALIDATE, When.PLAN})
 WARNED: Final = Check(
     (Says("plan-document", ("warning",), "place", "the reader of the plan document warns, at a line and column"),),
-    frozenset({When.PLAN}),
+    _DOCUMENT,
     warned,
 )
 NOT_BUILT: Final = Check(
@@ -53,7 +53,7 @@ NOT_BUILT: Final = Check(
             "take it out for now",
         ),
     ),
-    frozenset({When.PLAN}),
+    _DOCUMENT,
     not_built,
 )
 FORECAST: Final = Check(

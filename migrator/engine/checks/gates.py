@@ -141,7 +141,7 @@ CANNOT_BE_ASKED: Final = Says(
 CHECKS: Final = (
     Check(
         (CANNOT_BE_ASKED,),
-        frozenset({When.PLAN}),
+        frozenset({When.VALIDATE, When.PLAN}),
         lambda case: gate_findings(case.schedule),
     ),
     Check(
