@@ -2,7 +2,10 @@
 
 For the rooms every import counts, also one inside a function. For circles only those count that run when a module is
 loaded: not ``if TYPE_CHECKING``, and not inside a function, which is how a factory names its products and how the command
-line stays quick. The last tests show that each rule can fail.
+line stays quick.
+
+One class name means one thing in the product: whoever searches for it, or reads it in a type, finds one meaning. The worlds of
+``migrator.testing`` wear the names of what they imitate. The last tests show that each rule can fail.
 """
 
 from __future__ import annotations
@@ -89,6 +92,12 @@ FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """Foreign package -> the rooms that may import it. A package that is not named here has no room at all."""
+
+
+MAY_BE_SHARED: Mapping[str, str] = {
+    "OutcomeUnknown": "the client's own is the common one for an application: a subclass that is caught by either name",
+}
+"""Class name -> why two modules of the product may define it."""
 
 
 @dataclass(frozen=True)
@@ -207,12 +216,34 @@ def _reachable(graph: Mapping[str, set[str]], start: str) -> set[str]:
     return found
 
 
+def shared_names(texts: Mapping[str, str]) -> dict[str, list[str]]:
+    """Class name -> the modules of the product that define it, where these are several."""
+    found: dict[str, set[str]] = {}
+    for module, text in texts.items():
+        if is_in(module, f"{PROJECT}.testing"):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, set()).add(module)
+    return {name: sorted(modules) for name, modules in found.items() if len(modules) > 1}
+
+
 def test_every_import_respects_the_rooms() -> None:
     assert faults(sources()) == []
 
 
 def test_no_import_goes_round_in_a_circle() -> None:
     assert cycles(sources()) == []
+
+
+def test_no_class_name_means_two_things() -> None:
+    shared = shared_names(sources())
+    assert {name: modules for name, modules in shared.items() if name not in MAY_BE_SHARED} == {}
+
+
+def test_a_name_that_may_be_shared_still_is() -> None:
+    """An exception that nobody needs any more is a hole."""
+    assert set(MAY_BE_SHARED) <= set(shared_names(sources()))
 
 
 def test_the_rules_name_only_rooms_that_may_exist() -> None:
@@ -288,3 +319,17 @@ def test_a_circle_is_found_and_one_that_is_not_closed_at_load_is_not() -> None:
     assert cycles({"migrator.model.a": one, "migrator.model.b": typed}) == []
     deferred = "def f() -> None:\n    import migrator.model.a"
     assert cycles({"migrator.model.a": one, "migrator.model.b": deferred}) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "found"),
+    [
+        ("migrator.b", "class Page: ...", {"Page": ["migrator.a", "migrator.b"]}),
+        ("migrator.b", "def make():\n    class Page: ...", {"Page": ["migrator.a", "migrator.b"]}),
+        ("migrator.b", "class Sheet: ...", {}),
+        ("migrator.b", "from migrator.a import Page", {}),
+        ("migrator.testing.b", "class Page: ...", {}),
+    ],
+)
+def test_a_second_class_of_the_same_name_is_found(module: str, text: str, found: dict[str, list[str]]) -> None:
+    assert shared_names({"migrator.a": "class Page: ...\nclass Line: ...", module: text}) == found

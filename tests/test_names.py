@@ -1,61 +1,72 @@
-"""One name means one thing: no two modules of the product define a class of the same name.
+"""A verb keeps its name from the keyboard on: whoever searches for it finds all of it.
 
-Whoever searches for a class, or reads its name in a log or a type, must find one meaning. Only the product counts: the worlds of
-``migrator.testing`` wear the names of what they imitate.
+A module of the command line that one verb alone calls lies in that verb's folder, and a view that one verb alone shows has the
+verb's name. What several share has a name of its own. The last tests show that each rule can fail.
 """
 
 from __future__ import annotations
 
-import ast
-from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
+import typer
 
-ROOT = Path(__file__).parent.parent
-WORLDS = ROOT / "migrator" / "testing"
+from migrator.cli.commands import register
+from tests.test_architecture import all_imports, is_in, sources
 
-MAY_BE_SHARED: Mapping[str, str] = {
-    "OutcomeUnknown": "the client's own is the common one for an application: a subclass that is caught by either name",
-}
-"""Class name -> why two modules may define it."""
+CLI, COMMANDS, VIEWS = "migrator.cli", "migrator.cli.commands", "migrator.cli.views"
 
 
-def product() -> dict[str, str]:
-    """Module path -> text, without the test worlds."""
-    paths = sorted((ROOT / "migrator").rglob("*.py"))
-    return {str(path.relative_to(ROOT)): path.read_text() for path in paths if WORLDS not in path.parents}
+def verbs() -> set[str]:
+    app = typer.Typer()
+    register(app)
+    return {str(command.name) for command in app.registered_commands}
 
 
-def shared_names(texts: Mapping[str, str]) -> dict[str, list[str]]:
-    """Class name -> the modules that define it, where these are several."""
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for module, text in texts.items():
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.ClassDef):
-                found[node.name].add(module)
-    return {name: sorted(modules) for name, modules in found.items() if len(modules) > 1}
+def strays(texts: Mapping[str, str]) -> list[str]:
+    """One line for each module whose place or name hides it from whoever searches for its verb."""
+    callers: dict[str, set[str]] = {module: set() for module in texts}
+    for one in all_imports(texts):
+        if one.imported in callers and one.imported != one.importer and not is_in(one.importer, "migrator.testing"):
+            callers[one.imported].add(_verb_of(one.importer) or one.importer)
+    found = []
+    for module, who in callers.items():
+        verb = next(iter(who)) if len(who) == 1 else ""
+        if "." in verb or not verb:
+            continue
+        if is_in(module, VIEWS):
+            if module != f"{VIEWS}.{verb}":
+                found.append(f"{module} is shown by {verb} alone, and is not called so")
+        elif is_in(module, CLI) and not is_in(module, COMMANDS):
+            found.append(f"{module} is called by {verb} alone, and does not lie there")
+    return found
 
 
-def test_no_class_name_means_two_things() -> None:
-    shared = shared_names(product())
-    assert {name: modules for name, modules in shared.items() if name not in MAY_BE_SHARED} == {}
+def _verb_of(module: str) -> str | None:
+    return module.split(".")[3] if is_in(module, COMMANDS) and module != COMMANDS else None
 
 
-def test_what_may_be_shared_still_is() -> None:
-    """An exception that nobody needs any more is a hole."""
-    assert set(MAY_BE_SHARED) <= set(shared_names(product()))
+def test_every_verb_has_a_module_of_its_name_and_nothing_else_is_there() -> None:
+    there = {verb for module in sources() if (verb := _verb_of(module))}
+    assert there - {"options"} == verbs()
+
+
+def test_what_one_verb_alone_needs_is_found_by_its_name() -> None:
+    assert strays(sources()) == []
 
 
 @pytest.mark.parametrize(
-    ("second", "found"),
+    ("module", "found"),
     [
-        ("class Page: ...", {"Page": ["a.py", "b.py"]}),
-        ("def make():\n    class Page: ...", {"Page": ["a.py", "b.py"]}),
-        ("class Sheet: ...", {}),
-        ("from a import Page", {}),
+        ("migrator.cli.braking", ["migrator.cli.braking is called by throttle alone, and does not lie there"]),
+        ("migrator.cli.views.brake", ["migrator.cli.views.brake is shown by throttle alone, and is not called so"]),
+        ("migrator.cli.views.throttle", []),
+        ("migrator.cli.commands.throttle.operation", []),
+        ("migrator.engine.brake", []),
     ],
 )
-def test_a_second_class_of_the_same_name_is_found(second: str, found: dict[str, list[str]]) -> None:
-    assert shared_names({"a.py": "class Page: ...\nclass Line: ...", "b.py": second}) == found
+def test_a_module_that_hides_from_its_verb_is_found(module: str, found: list[str]) -> None:
+    texts = {"migrator.cli.commands.throttle": f"def throttle():\n    import {module}", module: ""}
+    assert strays(texts) == found
+    shared = {**texts, "migrator.cli.commands.pause": f"import {module}"}
+    assert strays(shared) == []

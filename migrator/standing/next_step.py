@@ -1,6 +1,6 @@
 """What an operator can safely do next, decided by how the rollout stands.
 
-Decides which step it is, and about whom. Leaves its words and the commands it names to the views. Rule: writers that may be
+Decides which advice it is, and about whom. Leaves its words and the commands it names to the views. Rule: writers that may be
 blocked come first, then what a person alone can decide; a run at work is never disturbed for what it does by itself.
 """
 
@@ -18,7 +18,7 @@ from migrator.model.values import replace, value
 from migrator.standing.values import MoveStanding, Standing
 
 
-class Step(StrEnum):
+class Advice(StrEnum):
     MEND = "mend"
     """A move is halted while a run is at work with the others."""
     RELEASE = "release"
@@ -54,7 +54,7 @@ class Step(StrEnum):
 class NextStep:
     """``moves``: whom it is about; ``lock``: of the run at work, if there is one."""
 
-    step: Step
+    advice: Advice
     moves: tuple[MoveId, ...] = ()
     lock: LockRecord | None = None
     scope: str = ""
@@ -71,25 +71,25 @@ def next_step(standing: Standing) -> NextStep:
     """The safe thing to do now."""
     if standing.is_at_work and standing.lock is not None:
         return replace(_beside_a_run(standing), lock=standing.lock)
-    return _urgent(standing) or _to_go_on(standing) or _wanted(standing) or NextStep(Step.APPLY)
+    return _urgent(standing) or _to_go_on(standing) or _wanted(standing) or NextStep(Advice.APPLY)
 
 
 def _beside_a_run(standing: Standing) -> NextStep:
     if halted := _ids(move for move in standing.moves if move.record.state is MoveState.HALTED):
-        return NextStep(Step.MEND, halted)
-    return _wanted(standing) or NextStep(Step.WAIT)
+        return NextStep(Advice.MEND, halted)
+    return _wanted(standing) or NextStep(Advice.WAIT)
 
 
 def _urgent(standing: Standing) -> NextStep | None:
     """Writers first, then what is on record and cannot stay so."""
     if fenced := _ids(move for move in standing.moves if move.is_fenced):
-        return NextStep(Step.FREE, fenced)
+        return NextStep(Advice.FREE, fenced)
     if settled := next((move for move in standing.moves if move.settled), None):
-        return NextStep(Step.WRITE_DOWN, (settled.record.id,), fate=settled.settled)
+        return NextStep(Advice.WRITE_DOWN, (settled.record.id,), fate=settled.settled)
     if any("--adopt-route" in move.record.reason for move in standing.moves):
-        return NextStep(Step.AGREE)
+        return NextStep(Advice.AGREE)
     if any(move.record.state is MoveState.HALTED for move in standing.moves):
-        return NextStep(Step.RETRY_OR_ROLL_BACK)
+        return NextStep(Advice.RETRY_OR_ROLL_BACK)
     return None
 
 
@@ -97,15 +97,15 @@ def _to_go_on(standing: Standing) -> NextStep | None:
     """By where the moves are."""
     states = [move.record.state for move in standing.moves]
     if any(is_going_back(move.record) for move in standing.moves):
-        return NextStep(Step.FINISH_WAY_BACK)
+        return NextStep(Advice.FINISH_WAY_BACK)
     if any(move.looked is not None and move.looked.found for move in standing.moves):
-        return NextStep(Step.BRING_OVER)
+        return NextStep(Advice.BRING_OVER)
     if MoveState.REVERSED in states:
-        return NextStep(Step.BEGIN_AGAIN)
+        return NextStep(Advice.BEGIN_AGAIN)
     if states and all(map(has_soaked, states)):
-        return NextStep(Step.NOTHING)
+        return NextStep(Advice.NOTHING)
     if all(state is MoveState.PENDING for state in states):
-        return NextStep(Step.BEGIN)
+        return NextStep(Advice.BEGIN)
     return None
 
 
@@ -114,14 +114,14 @@ def _wanted(standing: Standing) -> NextStep | None:
     kinds = {wait.kind for wave in standing.waves for wait in wave.waits}
     if "hold" in kinds:
         held = next((control for control in standing.controls if control.kind == "hold"), None)
-        return NextStep(Step.LEAVE_PLAN) if held is None else NextStep(Step.RELEASE, scope=held.scope)
+        return NextStep(Advice.LEAVE_PLAN) if held is None else NextStep(Advice.RELEASE, scope=held.scope)
     if "pause" in kinds:
-        return NextStep(Step.UNPAUSE)
+        return NextStep(Advice.UNPAUSE)
     if stuck := [move for move in standing.moves if move.remedy]:
         alike = _ids(move for move in stuck if move.remedy == stuck[0].remedy)
-        return NextStep(Step.UNSTICK, alike, remedy=stuck[0].remedy)
+        return NextStep(Advice.UNSTICK, alike, remedy=stuck[0].remedy)
     silent = next((one for move in standing.moves for one in move.silent), None)
-    return None if silent is None else NextStep(Step.ASK_GATE, silent=silent)
+    return None if silent is None else NextStep(Advice.ASK_GATE, silent=silent)
 
 
 def _ids(moves: Iterable[MoveStanding]) -> tuple[MoveId, ...]:

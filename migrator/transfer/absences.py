@@ -17,7 +17,7 @@ from typing import Final
 from migrator.model.moves import EvidenceRange
 from migrator.model.values import value
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
-from migrator.transfer.decide import Case, Decision, Verb
+from migrator.transfer.decide import Decision, NameCase, Verb
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
@@ -57,7 +57,7 @@ class Absences:
     candidates: list[tuple[str, str]] = field(default_factory=list)
     """(name, ETag at the destination) of what is to be deleted there."""
     candidate_count: int = 0
-    _waiting: list[tuple[Case, Decision]] = field(default_factory=list)
+    _waiting: list[tuple[NameCase, Decision]] = field(default_factory=list)
     _beyond: Counter[Verb] = field(default_factory=Counter)
     _dropped: list[_Dropped] = field(default_factory=list)
     _room: int = MOST_DROPPED
@@ -70,13 +70,13 @@ class Absences:
         if len(self.candidates) < MOST_CANDIDATES:
             self.candidates.append((name, etag))
 
-    def wait(self, case: Case, decision: Decision) -> None:
+    def wait(self, case: NameCase, decision: Decision) -> None:
         if len(self._waiting) < MOST_WAITING:
             self._waiting.append((case, decision))
         else:
             self._beyond[decision.verb] += 1
 
-    def saw(self, t: Transfer, cases: Iterable[Case]) -> None:
+    def saw(self, t: Transfer, cases: Iterable[NameCase]) -> None:
         if t.exceptions:
             self._seen.update(case.name for case in cases if case.exception is not None)
 
@@ -89,11 +89,11 @@ class Absences:
 
     # At the end.
 
-    def take_decided(self) -> list[tuple[Case, Decision]]:
+    def take_decided(self) -> list[tuple[NameCase, Decision]]:
         taken, self._waiting = self._waiting, []
         return taken
 
-    def take_cases(self) -> list[Case]:
+    def take_cases(self) -> list[NameCase]:
         return [case for case, _ in self.take_decided()]
 
     def count_rest(self, tally: PassResult) -> None:
@@ -134,7 +134,7 @@ class Absences:
             yield group
 
 
-def waits_for_the_end(case: Case, decision: Decision, *, will_copy: bool) -> bool:
+def waits_for_the_end(case: NameCase, decision: Decision, *, will_copy: bool) -> bool:
     """Does ``decision`` rest on an absence? A create does too, but its condition says so at the destination itself; so does a
     conflict that ``will_copy`` there. Deletes have a list of their own."""
     if case.origin is not None and case.destination is not None:

@@ -29,8 +29,8 @@ from migrator.ports.troubles import OTHERS_BLOCKS, Whose, is_lease, whose
 from migrator.transfer.adopt import is_equal
 from migrator.transfer.copying import Copied, fits_header, same_content
 from migrator.transfer.decide import (
-    Case,
     Decision,
+    NameCase,
     Verb,
     half_made,
     is_busy,
@@ -62,7 +62,7 @@ WRITING = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.C
 """Verbs that may send a write to the name itself."""
 
 
-def leave(walk: Walk, cut_off: Iterable[tuple[Case, Verb]], sent: Condition | None = None) -> None:
+def leave(walk: Walk, cut_off: Iterable[tuple[NameCase, Verb]], sent: Condition | None = None) -> None:
     """Put writes on record that were not answered, or were cut off in the middle: by a signal, a rollback, another name's
     failure. Only a replacement is over when its ETag is gone; tags and tiers carry no condition, so they count like a create.
     ``sent``: the condition of the newest write, where one name takes several."""
@@ -79,7 +79,7 @@ class Action:
     """One decision about one name of ``walk``; its outcome goes into ``evidence``, ``changes`` and ``tally``."""
 
     walk: Walk
-    case: Case
+    case: NameCase
     evidence: Evidence
     changes: list[Change]
     tally: PassResult

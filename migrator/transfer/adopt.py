@@ -11,17 +11,17 @@ from collections.abc import Sequence
 
 from migrator.errors import NotFound, SourceChanged
 from migrator.transfer.copying import same_content
-from migrator.transfer.decide import Case, is_covered, marks_text, record_of
+from migrator.transfer.decide import NameCase, is_covered, marks_text, record_of
 from migrator.transfer.evidence import Evidence, marks_hash
 from migrator.transfer.subject import Transfer
 from migrator.transfer.together import together
 
 
-async def adopt_equal(transfer: Transfer, container: str, cases: Sequence[Case], evidence: Evidence) -> int:
+async def adopt_equal(transfer: Transfer, container: str, cases: Sequence[NameCase], evidence: Evidence) -> int:
     """Read both sides of every case that ``evidence`` does not cover; put a record for each equal one; how many."""
     turn = asyncio.Semaphore(transfer.parallel)
 
-    async def compare(case: Case) -> bool:
+    async def compare(case: NameCase) -> bool:
         async with turn:
             await transfer.admit()
             return await is_equal(transfer, container, case)
@@ -36,7 +36,7 @@ async def adopt_equal(transfer: Transfer, container: str, cases: Sequence[Case],
     return sum(answers)
 
 
-async def is_equal(transfer: Transfer, container: str, case: Case) -> bool:
+async def is_equal(transfer: Transfer, container: str, case: NameCase) -> bool:
     """Do both sides hold the same object, tags and tier included? Both are read; False too where one changes meanwhile."""
     origin, destination = case.origin, case.destination
     if origin is None or destination is None or origin.copy_pending or destination.copy_pending:

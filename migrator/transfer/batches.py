@@ -14,7 +14,7 @@ from migrator.ports.executor import CopyUnit, Refusal
 from migrator.ports.state_store import Change
 from migrator.transfer.actions import Action, leave
 from migrator.transfer.copying import fits_header, why_of
-from migrator.transfer.decide import Case, Decision, Verb
+from migrator.transfer.decide import Decision, NameCase, Verb
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.hands import fits_batch
 from migrator.transfer.paced import PacedStore
@@ -24,7 +24,7 @@ from migrator.transfer.subject import Transfer
 if TYPE_CHECKING:
     from migrator.transfer.walk import Walk
 
-Work = tuple[Case, Decision]
+Work = tuple[NameCase, Decision]
 
 
 def has_batches(transfer: Transfer) -> bool:
@@ -32,7 +32,7 @@ def has_batches(transfer: Transfer) -> bool:
     return transfer.hands is not None and transfer.copier is not None and transfer.copier.is_server_side
 
 
-def goes_in_batch(transfer: Transfer, container: str, case: Case, decision: Decision) -> bool:
+def goes_in_batch(transfer: Transfer, container: str, case: NameCase, decision: Decision) -> bool:
     """Is this a copy that one request makes, and are there hands for it?"""
     return (
         decision.verb in (Verb.CREATE, Verb.REPLACE)
@@ -104,7 +104,7 @@ async def _copy(
     return left
 
 
-def _unit(case: Case, decision: Decision) -> CopyUnit:
+def _unit(case: NameCase, decision: Decision) -> CopyUnit:
     origin = case.origin
     assert origin is not None
     replaced = case.destination.etag if decision.verb is Verb.REPLACE and case.destination is not None else None

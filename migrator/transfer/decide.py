@@ -50,7 +50,7 @@ class Verb(StrEnum):
 
 
 @value(frozen=True, slots=True)
-class Case:
+class NameCase:
     """All that is known of one name in one pass."""
 
     name: str
@@ -73,7 +73,7 @@ _CREATE = Decision(Verb.CREATE)
 _EQUAL = {verb: Decision(verb) for verb in (Verb.SKIP, Verb.SEEN, Verb.MARK)}
 
 
-def decide(case: Case) -> Decision:
+def decide(case: NameCase) -> Decision:
     """The one action for ``case``; see the rules above."""
     origin, destination, record = case.origin, case.destination, case.record
     judged = case.exception is not None and case.exception.kind in ("kept", "decided")
@@ -120,7 +120,7 @@ def decide(case: Case) -> Decision:
     return _not_ours(case)
 
 
-def _when_equal(case: Case) -> Verb:
+def _when_equal(case: NameCase) -> Verb:
     """Both sides are equal in everything. If the record says otherwise, it is old: a write of ours was never written down, or
     somebody set the same by hand on both sides."""
     origin, record = case.origin, case.record
@@ -131,7 +131,7 @@ def _when_equal(case: Case) -> Verb:
     return Verb.SEEN if knows_marks(record, origin.tags, origin.explicit_tier) else Verb.MARK
 
 
-def _marks_decision(case: Case) -> Decision:
+def _marks_decision(case: NameCase) -> Decision:
     """Content is equal by evidence, but tags or tier differ. Going forward the origin is right. Going back, marks that
     changed only at the destination are a straggler's."""
     if case.direction is Direction.FORWARD or case.record is None or not case.origin or not case.destination:
@@ -145,7 +145,7 @@ def _marks_decision(case: Case) -> Decision:
     return Decision(Verb.MARK)
 
 
-def _was_marked_by_others(case: Case) -> bool:
+def _was_marked_by_others(case: NameCase) -> bool:
     """Going back: did somebody set tags or tier at the source after the switch?"""
     if case.direction is Direction.FORWARD or case.may_be_ours or case.record is None or case.destination is None:
         return False
@@ -156,7 +156,7 @@ def _has_marks(blob: Listed, record: Record) -> bool:
     return knows_marks(record, blob.tags, blob.explicit_tier)
 
 
-def _not_ours(case: Case) -> Decision:
+def _not_ours(case: NameCase) -> Decision:
     if case.direction is Direction.FORWARD:
         return Decision(Verb.FOREIGN, "the target holds an object that was not copied from the source")
     if case.record is not None and _same_origin(case):
@@ -166,7 +166,7 @@ def _not_ours(case: Case) -> Decision:
     return Decision(Verb.CONFLICT, "changed on both sides since they were equal")
 
 
-def is_covered(case: Case) -> bool:
+def is_covered(case: NameCase) -> bool:
     """Does the evidence name the origin's generation with its tags and tier: is its like known to have been on both sides?"""
     if case.origin is None or case.record is None or not _same_origin(case):
         return False
@@ -175,7 +175,7 @@ def is_covered(case: Case) -> bool:
     return _has_marks(case.origin, case.record)
 
 
-def stands(case: Case, row: ExceptionRow) -> bool:
+def stands(case: NameCase, row: ExceptionRow) -> bool:
     """Are both sides still the generations, tags and tiers that the exception was judged on?"""
     source, target = _sides(case)
     return (
@@ -190,7 +190,7 @@ def marks_text(source: Listed | None, target: Listed | None) -> str:
     return "/".join(f"{marks_hash(side.tags, side.explicit_tier):08x}" if side else "-" for side in (source, target))
 
 
-def record_of(case: Case, origin_etag: str, destination_etag: str, marks: int, is_proved: bool = False) -> Record:
+def record_of(case: NameCase, origin_etag: str, destination_etag: str, marks: int, is_proved: bool = False) -> Record:
     """The record that says: these two generations of ``case.name`` are equal."""
     here, there = generation_hash(case.name, origin_etag), generation_hash(case.name, destination_etag)
     if case.direction is Direction.REVERSE:
@@ -198,7 +198,7 @@ def record_of(case: Case, origin_etag: str, destination_etag: str, marks: int, i
     return Record(here, there, marks, is_proved)
 
 
-def must_be_recreated(case: Case) -> bool:
+def must_be_recreated(case: NameCase) -> bool:
     """Can the origin be written only where nothing is? A service writes neither over a blob of another type nor over an archived
     one. Source: Azure error codes InvalidBlobType, BlobArchived."""
     origin, destination = case.origin, case.destination
@@ -207,7 +207,7 @@ def must_be_recreated(case: Case) -> bool:
     return destination.is_archived or origin.blob_type is not destination.blob_type
 
 
-def pending(case: Case) -> Record:
+def pending(case: NameCase) -> Record:
     """The record to commit before a write of ours to ``case.name``: what was known, and that a write is under way.
 
     What is deleted to be created again must not look, should we die in between, like an object that somebody else deleted:
@@ -221,28 +221,28 @@ def pending(case: Case) -> Record:
     return Record(source, target, 0, is_pending=True)
 
 
-def half_made(case: Case, destination: bytes) -> Record:
+def half_made(case: NameCase, destination: bytes) -> Record:
     """The generation at the destination is ours to replace, and is equal to nothing."""
     source, target = (UNKNOWN, destination) if case.direction is Direction.FORWARD else (destination, UNKNOWN)
     return Record(source, target, 0, is_pending=True)
 
 
-def _sides(case: Case) -> tuple[Listed | None, Listed | None]:
+def _sides(case: NameCase) -> tuple[Listed | None, Listed | None]:
     if case.direction is Direction.FORWARD:
         return case.origin, case.destination
     return case.destination, case.origin
 
 
-def _hash(case: Case, blob: Listed) -> bytes:
+def _hash(case: NameCase, blob: Listed) -> bytes:
     return generation_hash(case.name, blob.etag)
 
 
-def _destination_hash(case: Case) -> bytes:
+def _destination_hash(case: NameCase) -> bytes:
     assert case.record is not None
     return case.record.target if case.direction is Direction.FORWARD else case.record.source
 
 
-def _same_origin(case: Case) -> bool:
+def _same_origin(case: NameCase) -> bool:
     if case.record is None or case.origin is None:
         return False
     known = case.record.source if case.direction is Direction.FORWARD else case.record.target

@@ -14,7 +14,7 @@ from migrator.model.moves import Direction, EvidenceRange, ExceptionRow
 from migrator.model.schedule import PlannedMove
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
-from migrator.transfer.decide import Case, Verb, decide
+from migrator.transfer.decide import NameCase, Verb, decide
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.listing import Pair, SeenSide, join, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken
@@ -106,9 +106,9 @@ async def _container(ends: _Ends, container: str, prefix: str, into: Since) -> N
             await right.close()
 
 
-def _case(ends: _Ends, container: str, pair: Pair, evidence: Evidence) -> Case:
+def _case(ends: _Ends, container: str, pair: Pair, evidence: Evidence) -> NameCase:
     record = evidence.get(pair.name)
-    return Case(
+    return NameCase(
         pair.name,
         pair.origin,
         pair.destination,

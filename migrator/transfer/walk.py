@@ -19,7 +19,7 @@ from migrator.transfer.absences import Absences, waits_for_the_end
 from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
-from migrator.transfer.decide import Case, Decision, Verb, decide, pending
+from migrator.transfer.decide import Decision, NameCase, Verb, decide, pending
 from migrator.transfer.evidence import Evidence, in_sample
 from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
 from migrator.transfer.order import Order
@@ -288,7 +288,7 @@ class Walk:
             self._checkpoint(changes, tally)
         self.result.add(tally)
 
-    def _announce_deletes(self, decided: list[tuple[Case, Decision]], kept: Evidence) -> None:
+    def _announce_deletes(self, decided: list[tuple[NameCase, Decision]], kept: Evidence) -> None:
         """Going back, what we are about to delete at the source must not look like a stranger's delete, should customers make
         it anew at the target."""
         if self.transfer.direction is not Direction.REVERSE:
@@ -304,10 +304,10 @@ class Walk:
     def _evidence_range(self, upper: bytes | None, evidence: Evidence) -> EvidenceRange:
         return EvidenceRange(self.container, self.prefix, upper, evidence.pack(), evidence.has_pending)
 
-    def _case(self, pair: Pair, evidence: Evidence) -> Case:
+    def _case(self, pair: Pair, evidence: Evidence) -> NameCase:
         t, place = self.transfer, (self.container, pair.name)
         record = evidence.get(pair.name)
-        return Case(
+        return NameCase(
             pair.name,
             pair.origin,
             pair.destination,
@@ -317,14 +317,14 @@ class Walk:
             t.exceptions.get(place),
         )
 
-    def _waits(self, case: Case, decision: Decision) -> bool:
+    def _waits(self, case: NameCase, decision: Decision) -> bool:
         """Is it concluded from an absence? It is kept for the end then."""
         if not waits_for_the_end(case, decision, will_copy=self.transfer.on_conflict == "target"):
             return False
         self.absences.wait(case, decision)
         return True
 
-    def _decide(self, case: Case) -> Decision:
+    def _decide(self, case: NameCase) -> Decision:
         decision, record = decide(case), case.record
         share = self.transfer.prove_share
         if share and decision.verb in (Verb.SKIP, Verb.SEEN) and record is not None and not record.is_proved:
@@ -333,15 +333,15 @@ class Walk:
 
     async def _act(
         self,
-        todo: list[tuple[Case, Decision]],
+        todo: list[tuple[NameCase, Decision]],
         evidence: Evidence,
         changes: list[Change],
         tally: PassResult,
         is_out: asyncio.Future[None] | None,
     ) -> None:
         """Carry out decisions side by side: small copies in batches where there are hands for them, the rest one by one."""
-        batched: list[tuple[Case, Decision]] = []
-        rest: list[tuple[Case, Decision]] = []
+        batched: list[tuple[NameCase, Decision]] = []
+        rest: list[tuple[NameCase, Decision]] = []
         for one in todo:
             (batched if goes_in_batch(self.transfer, self.container, *one) else rest).append(one)
         if batched:
@@ -374,7 +374,7 @@ def _resolve(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
-def _is_whole(evidence: Evidence, case: Case) -> bool:
+def _is_whole(evidence: Evidence, case: NameCase) -> bool:
     """Was ``case`` copied now? After a refusal its record is what it was before."""
     record = evidence.get(case.name)
     return record is not None and not record.is_pending and record != case.record

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.ports.state_store import PutException
-from migrator.transfer.decide import Case, is_covered, marks_text
+from migrator.transfer.decide import NameCase, is_covered, marks_text
 from migrator.transfer.result import PassResult
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ROWS_AT_ONCE: Final = 500
 """Rows of one commit, which holds up everything else."""
 
 
-def strays(walk: Walk, cases: Sequence[Case]) -> list[Case]:
+def strays(walk: Walk, cases: Sequence[NameCase]) -> list[NameCase]:
     """Where the still side (the origin here) is not what the evidence and the exceptions say, and no earlier look said so."""
     t = walk.transfer
     found = [case for case in cases if _is_news(case, forward=t.direction is Direction.FORWARD)]
@@ -37,7 +37,7 @@ def strays(walk: Walk, cases: Sequence[Case]) -> list[Case]:
     return [case for case in found if case.name not in beyond]
 
 
-def _is_news(case: Case, *, forward: bool) -> bool:
+def _is_news(case: NameCase, *, forward: bool) -> bool:
     old, row = case.origin, case.exception
     listed = (row.source_etag if forward else row.target_etag) if row is not None else None
     is_known = case.record is not None or listed is not None  # what was only ever listed may vanish too
@@ -48,14 +48,14 @@ def _is_news(case: Case, *, forward: bool) -> bool:
     return row.kind == "straggler" and row.marks != marks_text(old, None)
 
 
-async def list_them(walk: Walk, found: Sequence[Case]) -> None:
+async def list_them(walk: Walk, found: Sequence[NameCase]) -> None:
     """Put ``strays`` on record, and count them."""
     for begin in range(0, len(found), ROWS_AT_ONCE):
         _list(walk, found[begin : begin + ROWS_AT_ONCE])
         await asyncio.sleep(0)  # others use the store and the loop too
 
 
-def _list(walk: Walk, found: Sequence[Case]) -> None:
+def _list(walk: Walk, found: Sequence[NameCase]) -> None:
     t = walk.transfer
     rows = [_row(walk, case) for case in found]
     t.commit([PutException(t.move, row) for row in rows], PassResult())
@@ -66,7 +66,7 @@ def _list(walk: Walk, found: Sequence[Case]) -> None:
         walk.result.name(walk.container, case.name, f"{_why(case)} on {t.origin.account} {since}")
 
 
-def _row(walk: Walk, case: Case) -> ExceptionRow:
+def _row(walk: Walk, case: NameCase) -> ExceptionRow:
     t, old, why = walk.transfer, case.origin, _why(case)
     forward, etag = t.direction is Direction.FORWARD, old.etag if old else None
     detail = f"{why} on {t.origin.account} by a writer without a lease"
@@ -84,5 +84,5 @@ def _row(walk: Walk, case: Case) -> ExceptionRow:
     )
 
 
-def _why(case: Case) -> str:
+def _why(case: NameCase) -> str:
     return "written" if case.origin else "deleted"

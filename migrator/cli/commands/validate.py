@@ -17,7 +17,7 @@ def validate(context: typer.Context, plan: PlanPath, as_json: AsJson = False) ->
     """Check the plan document alone; nothing is asked of any account."""
     from migrator.cli.preview import forecast_of_document
     from migrator.cli.views.documents import write_document
-    from migrator.cli.views.schedule import document, show_valid
+    from migrator.cli.views.validate import document, show_valid
     from migrator.plan import load
 
     loaded = load(plan)

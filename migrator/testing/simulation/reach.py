@@ -20,7 +20,7 @@ from migrator.model.moves import MoveRecord
 from migrator.ports.troubles import TROUBLES
 from migrator.testing.simulation.interrupts import STATES
 from migrator.transfer.absences import Absences
-from migrator.transfer.decide import Case, Decision, Verb
+from migrator.transfer.decide import Decision, NameCase, Verb
 from migrator.transfer.order import OrderBroken
 from migrator.transfer.walk import Walk
 
@@ -235,12 +235,12 @@ def counting(reached: Counter[str]) -> Iterator[None]:
     right, wait, refused, broken = Walk._decide, Absences.wait, CloudError.__init__, OrderBroken.__init__
     verbs = dict.fromkeys(Verb, 0)
 
-    def counted(self: Walk, case: Case) -> Decision:
+    def counted(self: Walk, case: NameCase) -> Decision:
         decision = right(self, case)
         verbs[decision.verb] += 1
         return decision
 
-    def waited(self: Absences, case: Case, decision: Decision) -> None:
+    def waited(self: Absences, case: NameCase, decision: Decision) -> None:
         verbs[decision.verb] += decision.verb is Verb.ABSENT  # no listing shows such a name: only a watch misses it
         wait(self, case, decision)
 

@@ -5,7 +5,7 @@ import pytest
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import BlobType, Listed
 from migrator.model.values import replace
-from migrator.transfer.decide import Case, Verb, decide, is_covered, marks_text, pending, record_of, stands
+from migrator.transfer.decide import NameCase, Verb, decide, is_covered, marks_text, pending, record_of, stands
 from migrator.transfer.evidence import Record, generation_hash, marks_hash
 
 F, R = Direction.FORWARD, Direction.REVERSE
@@ -21,7 +21,7 @@ def known(source="e1", target="t1", **more):
 
 
 def verb(origin, destination, record, direction=F, **more):
-    return decide(Case("n", origin, destination, record, direction, **more)).verb
+    return decide(NameCase("n", origin, destination, record, direction, **more)).verb
 
 
 def test_equal_by_evidence_is_not_believed_where_size_or_type_differ():
@@ -51,7 +51,7 @@ def test_an_exception_stands_only_while_both_sides_their_tags_and_their_tiers_do
     row = ExceptionRow("c", "n", "kept", "e2", "t2", marks=marks_text(source, target))
 
     def still(source, target):
-        return stands(Case("n", target, source, None, R), row)
+        return stands(NameCase("n", target, source, None, R), row)
 
     assert still(source, target)
     assert not still(blob("e3"), target)
@@ -63,7 +63,7 @@ def test_an_exception_stands_only_while_both_sides_their_tags_and_their_tiers_do
 
 
 def test_an_announced_copy_is_no_evidence_that_the_other_side_has_it():
-    case = Case("n", blob("e1"), None, None, F)
+    case = NameCase("n", blob("e1"), None, None, F)
     announced = pending(case)
     assert not is_covered(replace(case, record=announced))
     assert is_covered(replace(case, record=known()))
@@ -72,6 +72,6 @@ def test_an_announced_copy_is_no_evidence_that_the_other_side_has_it():
 
 
 def test_a_record_names_each_side_by_its_own_generation_whichever_way_the_copy_went():
-    forward = record_of(Case("n", blob("e1"), None, None, F), "e1", "t1", NOTHING)
-    back = record_of(Case("n", blob("t1"), None, None, R), "t1", "e1", NOTHING)
+    forward = record_of(NameCase("n", blob("e1"), None, None, F), "e1", "t1", NOTHING)
+    back = record_of(NameCase("n", blob("t1"), None, None, R), "t1", "e1", NOTHING)
     assert forward == back == known()

@@ -4,7 +4,7 @@ import pytest
 
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import Listed
-from migrator.transfer.decide import Case, Verb, decide, marks_text
+from migrator.transfer.decide import NameCase, Verb, decide, marks_text
 from migrator.transfer.evidence import Evidence, Record, carried_marks_hash, generation_hash, marks_hash
 
 F, R = Direction.FORWARD, Direction.REVERSE
@@ -50,29 +50,29 @@ STORIES = [
 
 @pytest.mark.parametrize(("direction", "origin", "destination", "record", "is_open", "verb"), STORIES)
 def test_one_name_has_one_decision(direction, origin, destination, record, is_open, verb):
-    assert decide(Case("n", blob(origin), blob(destination), record, direction, is_open)).verb is verb
+    assert decide(NameCase("n", blob(origin), blob(destination), record, direction, is_open)).verb is verb
 
 
 def test_tags_alone_are_carried_over():
-    assert decide(Case("n", blob("e1", "new"), blob("t1"), known(), F)).verb is Verb.MARK
+    assert decide(NameCase("n", blob("e1", "new"), blob("t1"), known(), F)).verb is Verb.MARK
 
 
 def test_tags_changed_at_the_source_after_the_switch_are_a_stragglers():
-    assert decide(Case("n", blob("t1"), blob("e1", "late"), known(), R)).verb is Verb.STRAGGLER
+    assert decide(NameCase("n", blob("t1"), blob("e1", "late"), known(), R)).verb is Verb.STRAGGLER
 
 
 def test_tags_changed_at_the_source_and_the_object_at_the_target_are_a_conflict():
-    assert decide(Case("n", blob("t2"), blob("e1", "late"), known(), R)).verb is Verb.CONFLICT
-    assert decide(Case("n", None, blob("e1", "late"), known(), R)).verb is Verb.CONFLICT
+    assert decide(NameCase("n", blob("t2"), blob("e1", "late"), known(), R)).verb is Verb.CONFLICT
+    assert decide(NameCase("n", None, blob("e1", "late"), known(), R)).verb is Verb.CONFLICT
 
 
 def test_tags_that_a_write_of_ours_may_have_set_half_are_set_again():
-    assert decide(Case("n", blob("t1", "new"), blob("e1", "half"), known(), R, may_be_ours=True)).verb is Verb.MARK
+    assert decide(NameCase("n", blob("t1", "new"), blob("e1", "half"), known(), R, may_be_ours=True)).verb is Verb.MARK
 
 
 def test_equal_tags_that_the_record_does_not_know_are_written_down():
     """A run died after it set them: left so, the old side's watch would take them for a straggler's."""
-    assert decide(Case("n", blob("e1", "new"), blob("t1", "new"), known(), F)).verb is Verb.MARK
+    assert decide(NameCase("n", blob("e1", "new"), blob("t1", "new"), known(), F)).verb is Verb.MARK
 
 
 def in_tier(etag: str, tier: str) -> Listed:
@@ -83,23 +83,23 @@ def test_a_tier_that_a_copy_of_ours_carried_over_is_nobody_elses():
     """The copy back named no tier, and the service took the one that was set meanwhile."""
     record = Record(generation_hash("n", "e1"), generation_hash("n", "t1"), carried_marks_hash({}))
     carried = in_tier("e1", "Cool")
-    assert decide(Case("n", in_tier("t1", "Cool"), carried, record, R)).verb is Verb.SEEN
-    assert decide(Case("n", in_tier("t1", "Hot"), carried, record, R)).verb is Verb.MARK
-    assert decide(Case("n", in_tier("t2", "Hot"), carried, record, R)).verb is Verb.REPLACE
-    assert decide(Case("n", None, carried, record, R)).verb is Verb.DELETE
-    assert decide(Case("n", blob("t1"), blob("e1", "late"), record, R)).verb is Verb.STRAGGLER
+    assert decide(NameCase("n", in_tier("t1", "Cool"), carried, record, R)).verb is Verb.SEEN
+    assert decide(NameCase("n", in_tier("t1", "Hot"), carried, record, R)).verb is Verb.MARK
+    assert decide(NameCase("n", in_tier("t2", "Hot"), carried, record, R)).verb is Verb.REPLACE
+    assert decide(NameCase("n", None, carried, record, R)).verb is Verb.DELETE
+    assert decide(NameCase("n", blob("t1"), blob("e1", "late"), record, R)).verb is Verb.STRAGGLER
 
 
 def test_a_judged_exception_stands_only_as_it_was_judged():
     row = ExceptionRow("c", "n", "kept", "e2", "t1", marks=marks_text(blob("e2"), blob("t1")))
-    assert decide(Case("n", blob("t1"), blob("e2"), known(), R, exception=row)).verb is Verb.HELD
-    assert decide(Case("n", blob("t1"), blob("e3"), known(), R, exception=row)).verb is Verb.STRAGGLER
+    assert decide(NameCase("n", blob("t1"), blob("e2"), known(), R, exception=row)).verb is Verb.HELD
+    assert decide(NameCase("n", blob("t1"), blob("e3"), known(), R, exception=row)).verb is Verb.STRAGGLER
 
 
 def test_what_lost_a_conflict_is_replaced_when_the_move_goes_forward_again_though_the_source_is_unchanged():
     """The source's version was kept: the target's has the same size and tags, and is equal to nothing."""
     row = ExceptionRow("c", "n", "decided", "e1", "t2", marks=marks_text(blob("e1"), blob("t2")))
-    assert decide(Case("n", blob("e1"), blob("t2"), known(), F, exception=row)).verb is Verb.REPLACE
+    assert decide(NameCase("n", blob("e1"), blob("t2"), known(), F, exception=row)).verb is Verb.REPLACE
 
 
 def test_evidence_keeps_24_bytes_a_name_and_its_proof():

@@ -12,7 +12,7 @@ from migrator.model.moves import EvidenceRange
 from migrator.model.objects import CREATE
 from migrator.ports.state_store import ReplaceRanges
 from migrator.transfer import passes
-from migrator.transfer.decide import Case, pending
+from migrator.transfer.decide import NameCase, pending
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.limits import AccountLimits
 from migrator.transfer.paced import PacedStore, unclaimed
@@ -76,7 +76,7 @@ async def test_a_name_that_was_announced_before_stays_announced_when_its_next_wr
     """The first write may still arrive; forgotten, it would pass for a stranger's."""
     lab.put(lab.source, "a", b"a")
     evidence = Evidence()
-    evidence.put("a", pending(Case("a", lab.source.peek("web", "a").listed, None, None, lab.transfer().direction)))
+    evidence.put("a", pending(NameCase("a", lab.source.peek("web", "a").listed, None, None, lab.transfer().direction)))
     announced = EvidenceRange("web", "", None, evidence.pack(), True)
     lab.state.commit([ReplaceRanges(MOVE, "web", "", None, None, (announced,))], token=lab.token)
 

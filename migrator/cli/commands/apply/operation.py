@@ -32,9 +32,9 @@ from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
 from migrator.cli.stops import what_apply_does
 from migrator.cli.views import preview as view
+from migrator.cli.views.apply import show_going_on
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import duration, many
-from migrator.cli.views.going_on import show_going_on
 from migrator.cli.views.screen import Page
 from migrator.cli.whereabouts import whereabouts
 from migrator.cli.wiring import is_there, state_url
