@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from migrator.cli import calls, exits, wiring
+from migrator.cli.doors import Doors
 from migrator.cli.exits import ExitCode
 from migrator.cli.identity import new_run, user
 from migrator.cli.interrupts import run_stoppable
@@ -35,6 +36,7 @@ Operation = Callable[[Rollout], Awaitable[Outcome]]
 
 
 def operate(
+    doors: Doors,
     loaded: Loaded,
     settings: Settings,
     operation: Operation,
@@ -61,8 +63,8 @@ def operate(
             staff = stack.enter_context(closing(wiring.open_staff(loaded.schedule)))
         with Courier(_display(settings, as_json=as_json)) as courier:
             editing = Editing(what_was_edited(loaded.schedule, state), user(), is_apply, reason)
-            work = _run(loaded, state, courier, operation, editing, resume=resume, staff=staff)
-            outcome = wiring.run_async(work)
+            work = _run(doors, loaded, state, courier, operation, editing, resume=resume, staff=staff)
+            outcome = doors.run(work)
             if as_json:
                 courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
     if not as_json:
@@ -82,6 +84,7 @@ def _display(settings: Settings, *, as_json: bool) -> Display:
 
 
 async def _run(
+    doors: Doors,
     loaded: Loaded,
     state: StateStore,
     reporter: Reporter,
@@ -101,7 +104,7 @@ async def _run(
             one()
 
     async def work() -> Outcome:
-        async with wiring.world(loaded.schedule, state, reporter, staff=staff) as world:
+        async with doors.world(state, reporter, staff=staff) as world:
             said = Said(calls.as_typed(sys.argv[1:]), _exit_of, editing)
             rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text, said=said)
             stops.append(rollout.stop)

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from migrator.cli import wiring
+from migrator.cli.doors import Doors
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import what_was_edited
 from migrator.cli.settings import Settings
@@ -97,7 +98,7 @@ def recorded_state(settings: Settings, schedule: Schedule) -> Iterator[StateStor
 
 
 def look(
-    schedule: Schedule,
+    doors: Doors,
     store: StateStore,
     *,
     waves: Sequence[str] | None,
@@ -109,8 +110,9 @@ def look(
 ) -> Look:
     """Preview these waves (None: all); accounts that cannot be read are findings. ``ask``: ask their gates, too, as a probe
     does. ``warnings``: the document's own. ``counted`` is told of objects found so far."""
+    schedule = doors.schedule
     desk = _desk(schedule, store, warnings)
-    found = wiring.run_async(_look(schedule, store, desk, waves, mode, probe, ask or probe, Counting(counted)))
+    found = doors.run(_look(doors, store, desk, waves, mode, probe, ask or probe, Counting(counted)))
     situation = assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead)
     states = move_states(schedule, store)
     mark = None
@@ -140,7 +142,7 @@ def what_the_store_says(schedule: Schedule, store: StateStore) -> tuple[Finding,
 
 
 async def _look(
-    schedule: Schedule,
+    doors: Doors,
     store: StateStore,
     desk: Desk,
     waves: Sequence[str] | None,
@@ -149,24 +151,24 @@ async def _look(
     ask: bool,
     reporter: Counting,
 ) -> Preview:
-    desk = replace(desk, routes=await _routes(schedule))
-    async with wiring.world_to_read(schedule, store, reporter, ask=ask) as world:
-        return await preview(schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask, desk=desk)
+    desk = replace(desk, routes=await _routes(doors))
+    world = doors.world_to_read(store, reporter, ask=ask)
+    return await preview(doors.schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask, desk=desk)
 
 
-async def _routes(schedule: Schedule) -> RoutesRead:
+async def _routes(doors: Doors) -> RoutesRead:
     """The route document, and why it cannot be read or written."""
     document: RouteDocument | None = None
     is_read = False
     try:
-        async with wiring.router(schedule) as router:
-            document = (await router.read()).document
-            is_read = True
-            await router.prove_writable()
+        router = doors.router()
+        document = (await router.read()).document
+        is_read = True
+        await router.prove_writable()
     except FindingsError:
         return RoutesRead(document)  # a kind that is not built has its own finding
     except MigrateError as fault:
-        if isinstance(fault, NotFound) and fault.what == "account" and _is_made(schedule):
+        if isinstance(fault, NotFound) and fault.what == "account" and _is_made(doors.schedule):
             return RoutesRead(document)  # apply makes it
         return RoutesRead(document, unwritable=fault) if is_read else RoutesRead(unreadable=fault)
     return RoutesRead(document)
@@ -178,7 +180,7 @@ def _is_made(schedule: Schedule) -> bool:
     return all(ACCOUNTS[schedule.accounts[name].kind].will_be_made(schedule.accounts[name]) for name in names)
 
 
-def routes_as_left(schedule: Schedule, store: StateStore, moves: Sequence[PlannedMove]) -> bool:
+def routes_as_left(doors: Doors, store: StateStore, moves: Sequence[PlannedMove]) -> bool:
     """Does the route document say of ``moves`` what the store knew last? False also where it cannot be read: the engine asks
     again, and says why."""
 
@@ -188,11 +190,11 @@ def routes_as_left(schedule: Schedule, store: StateStore, moves: Sequence[Planne
     live = sorted({live_account(known[move.id]) for move in moves})
 
     async def read() -> tuple[RouteDocument | None, dict[str, str]]:
-        async with wiring.router(schedule) as router, wiring.accounts(schedule, live) as stores:
-            return (await router.read()).document, {name: one.endpoint for name, one in stores.items()}
+        stores = doors.accounts(live)
+        return (await doors.router().read()).document, {name: one.endpoint for name, one in stores.items()}
 
     try:
-        document, addresses = wiring.run_async(read())
+        document, addresses = doors.run(read())
     except MigrateError:
         return False
     routes = document.routes if document is not None else {}

@@ -11,6 +11,7 @@ import os
 from typing import Any, Final
 
 from migrator.cli import wiring
+from migrator.cli.doors import Doors
 from migrator.cli.settings import Settings
 from migrator.errors import MigrateError
 from migrator.machine.agreement import Agreement, judge_route
@@ -82,14 +83,13 @@ def strangers(schedule: Schedule, document: RouteDocument | None, store: StateSt
     return tuple(found)
 
 
-def strangers_now(schedule: Schedule, store: StateStore | None) -> tuple[str, ...]:
+def strangers_now(doors: Doors, store: StateStore | None) -> tuple[str, ...]:
     """The same by a look at the routes; none where they cannot be read."""
 
     async def read() -> RouteDocument | None:
-        async with wiring.router(schedule) as router:
-            return (await router.read()).document
+        return (await doors.router().read()).document
 
     try:
-        return strangers(schedule, wiring.run_async(read()), store)
+        return strangers(doors.schedule, doors.run(read()), store)
     except MigrateError:
         return ()

@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import gc
 import os
-from collections.abc import AsyncIterator, Container, Coroutine, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote
@@ -20,25 +19,21 @@ from migrator.adapters.own_processes import command, environment
 from migrator.cli import calls
 from migrator.cli.crew import beginners, workers_for
 from migrator.cli.guard_post import Post, written
-from migrator.errors import CloudError
 from migrator.kinds import ACCOUNTS, METRICS, ROUTING
 from migrator.machine.states import is_before_copy
 from migrator.model.addresses import shown
 from migrator.model.moves import MoveRecord
 from migrator.model.schedule import Account, Metric, Routing, Schedule
-from migrator.model.values import replace
 
 if TYPE_CHECKING:
     from migrator.adapters.workers import Staff
     from migrator.cli.settings import Settings
     from migrator.engine.guarding import Guardian
-    from migrator.engine.world import World
     from migrator.ports.clock import Clock
     from migrator.ports.executor import Executor
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
     from migrator.ports.object_store import ObjectStore, Operation
-    from migrator.ports.reporter import Reporter
     from migrator.ports.router import Router
     from migrator.ports.state_store import StateStore
 
@@ -108,115 +103,7 @@ def needs_account(routing: Routing) -> frozenset[str]:
     return ROUTING[routing.kind].accounts(routing)
 
 
-@asynccontextmanager
-async def accounts(
-    schedule: Schedule, names: Iterable[str], *, create: Container[str] = ()
-) -> AsyncIterator[dict[str, AccountStore]]:
-    """These accounts of the plan, open; they are closed at the end, whatever happened. ``create`` names those that may be
-    made if they are local."""
-    async with AsyncExitStack() as stack:
-        stores: dict[str, AccountStore] = {}
-        for name in sorted(set(names)):
-            stores[name] = open_account(schedule.accounts[name], schedule.cloud, create=name in create)
-            stack.push_async_callback(stores[name].close)
-        yield stores
-
-
-@asynccontextmanager
-async def router(schedule: Schedule) -> AsyncIterator[Router]:
-    """The router alone, for reading routes."""
-    async with accounts(schedule, needs_account(schedule.routing)) as stores:
-        opened = open_router(schedule.routing, stores)
-        try:
-            yield opened
-        finally:
-            await opened.close()
-
-
-@asynccontextmanager
-async def world(schedule: Schedule, state: StateStore, reporter: Reporter, *, staff: Staff) -> AsyncIterator[World]:
-    """Every door the engine may use; closed at the end, except ``state``, which belongs to the caller. Missing local
-    *targets* of moves that have not begun (and the routing account) are made; a missing source is always an error, and so is
-    a target that copies or customers went to: an empty one in its place would look as if all had been deleted. ``staff``:
-    the processes to copy with; stays the caller's."""
-    kept = {move.source for move in schedule.moves} | {move.target for move in state.moves() if _may_hold_data(move)}
-    async with AsyncExitStack() as stack:
-        create = all_accounts(schedule) - kept
-        stores = await stack.enter_async_context(accounts(schedule, all_accounts(schedule), create=create))
-        opened = open_router(schedule.routing, stores)
-        stack.push_async_callback(opened.close)
-        metrics = {name: open_metrics(metric, schedule) for name, metric in schedule.metrics.items()}
-        for source in metrics.values():
-            stack.push_async_callback(source.close)
-        guardian = open_guardian(schedule)
-        stack.push_async_callback(guardian.close)
-        executor = open_executor(schedule, stores, staff)
-        stack.push_async_callback(executor.close)
-        yield replace(await _world(stores, opened, state, metrics, reporter, guardian), executor=executor)
-
-
-async def _world(
-    stores: Mapping[str, ObjectStore],
-    router: Router,
-    state: StateStore,
-    metrics: Mapping[str, MetricSource],
-    reporter: Reporter,
-    guardian: Guardian,
-) -> World:
-    from migrator.adapters.clock import SystemClock
-    from migrator.cli.identity import is_proven_dead
-    from migrator.engine.world import World
-
-    clock = SystemClock()
-    bounds = {name: await store.late_write_seconds(clock.now()) for name, store in stores.items()}
-    return World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead, guardian)
-
-
-@asynccontextmanager
-async def world_to_read(
-    schedule: Schedule, state: StateStore, reporter: Reporter | None = None, *, ask: bool = False
-) -> AsyncIterator[World]:
-    """The accounts and the state, within the plan's budget, and with ``ask`` the sources of the gates: for commands that look
-    and never write. No account is made,
-    and accounts, routing and metrics that cannot be opened are no obstacle."""
-    from migrator.adapters.clock import SystemClock
-    from migrator.adapters.routing import FileRouter
-    from migrator.engine.world import World
-
-    clock = SystemClock()
-    moved = {account for move in schedule.moves for account in (move.source, move.target)}
-    unopened: dict[str, CloudError] = {}
-    async with AsyncExitStack() as stack:
-        stores: dict[str, ObjectStore] = {}
-        for name in sorted(moved):
-            try:
-                stores.update(await stack.enter_async_context(accounts(schedule, [name])))
-            except CloudError as fault:
-                unopened[name] = fault
-        metrics: dict[str, MetricSource] = {}
-        unasked: dict[str, CloudError] = {}
-        for name, metric in schedule.metrics.items() if ask else ():
-            try:
-                metrics[name] = open_metrics(metric, schedule)
-            except CloudError as fault:
-                unasked[name] = fault
-                continue
-            stack.push_async_callback(metrics[name].close)
-        nowhere = FileRouter(os.devnull)
-        yield World(
-            paced(stores, schedule, clock),
-            nowhere,
-            state,
-            metrics,
-            clock,
-            reporter or UnwatchedReporter(),
-            write_bounds={},  # nothing is written
-            unopened=unopened,
-            unasked=unasked,
-        )
-
-
-def _may_hold_data(move: MoveRecord) -> bool:
+def may_hold_data(move: MoveRecord) -> bool:
     """Was anything of the move ever written at its target?"""
     return not is_before_copy(move.state)
 
@@ -340,13 +227,18 @@ def _give_others_their_turn() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """Run the program's one event loop: uvloop where it is installed, asyncio's own elsewhere."""
+def new_runner() -> asyncio.Runner:
+    """The program's one event loop: uvloop where it is installed, asyncio's own elsewhere."""
     _collect_seldom()
     _give_others_their_turn()
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(work)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """For a process with one piece of work; a command has ``Doors``."""
+    with new_runner() as runner:
         return runner.run(work)

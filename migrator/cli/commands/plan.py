@@ -48,6 +48,7 @@ def plan(
     probe: Probe = False,
 ) -> int:
     """Show what apply would do: findings, inventory, forecast, steps. Nothing of yours is changed."""
+    from migrator.cli.doors import Doors
     from migrator.cli.preview import keep, look, mode_of, recorded_state
     from migrator.cli.scope import wave_of
     from migrator.cli.views import preview as view
@@ -68,9 +69,9 @@ def plan(
     schedule = loaded.schedule
     if wave is not None:
         wave_of(schedule, wave)
-    with recorded_state(settings, schedule) as store:
+    with recorded_state(settings, schedule) as store, Doors(schedule) as doors:
         waves = None if wave is None else [wave]
-        found = look(schedule, store, waves=waves, mode=mode, probe=probe, warnings=loaded.warnings)
+        found = look(doors, store, waves=waves, mode=mode, probe=probe, warnings=loaded.warnings)
         keep(schedule, store, settings, found)
         where = whereabouts(settings, schedule, store)
     if as_json:

@@ -30,24 +30,23 @@ def routes(
     context: typer.Context, plan: PlanPath, as_json: AsJson = False, publish: Publish = False, yes: Yes = False
 ) -> int:
     """Show what the route document says now, or publish the records that are missing."""
-    from migrator.cli import wiring
+    from migrator.cli.doors import Doors
     from migrator.cli.loading import load_plan
     from migrator.cli.views import routes as view
     from migrator.cli.views.documents import write_document
     from migrator.errors import UsageError
-    from migrator.model.schedule import Schedule
     from migrator.ports.router import RouteSnapshot
 
-    async def read(schedule: Schedule) -> RouteSnapshot:
-        async with wiring.router(schedule) as router:
-            return await router.read()
+    async def read(doors: Doors) -> RouteSnapshot:
+        return await doors.router().read()
 
     if publish:
         if as_json:
             raise UsageError("cannot publish routes with --json", hint="publish first, then migrate routes PLAN --json")
         return _publish(context, plan, yes=yes)
     schedule = load_plan(plan)
-    snapshot = wiring.run_async(read(schedule))
+    with Doors(schedule) as doors:
+        snapshot = doors.run(read(doors))
     if as_json:
         write_document(view.document(schedule.name, snapshot))
     else:
@@ -58,6 +57,7 @@ def routes(
 def _publish(context: typer.Context, plan: Path, *, yes: bool) -> int:
     """What ``apply`` begins with, and no more: applications can be deployed and watched before anything is copied."""
     from migrator.cli.consent import require_consent, require_terminal
+    from migrator.cli.doors import Doors
     from migrator.cli.operating import operate
     from migrator.plan import load
 
@@ -70,4 +70,5 @@ def _publish(context: typer.Context, plan: Path, *, yes: bool) -> int:
     async def work(rollout: Rollout) -> Outcome:
         return await rollout.publish()
 
-    return operate(loaded, settings, work, resume="migrate routes PLAN --publish", create=True)
+    with Doors(loaded.schedule) as doors:
+        return operate(doors, loaded, settings, work, resume="migrate routes PLAN --publish", create=True)

@@ -62,14 +62,16 @@ def apply(
 ) -> int:
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
     from migrator.cli.commands.apply.operation import consent_to, request_of, show_what_is_left
+    from migrator.cli.doors import Doors
     from migrator.cli.operating import operate
     from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.wiring import open_staff
 
     settings = settings_of(context)
     request = request_of(plan, wave=wave)
-    with closing(open_staff(request.loaded.schedule, workers)) as staff:
-        consent = consent_to(request, settings, yes=yes, as_json=as_json, counted=staff.expect)
+    schedule = request.loaded.schedule
+    with Doors(schedule) as doors, closing(open_staff(schedule, workers)) as staff:
+        consent = consent_to(doors, request, settings, yes=yes, as_json=as_json, counted=staff.expect)
         if consent is None:
             text = "Nothing to do: every move has soaked."
             if as_json:
@@ -82,6 +84,7 @@ def apply(
             return await rollout.apply(wave=wave, wait=not no_wait, forecasts=consent.forecasts, notes=consent.notes)
 
         code = operate(
+            doors,
             request.loaded,
             settings,
             work,
@@ -93,5 +96,5 @@ def apply(
             reason=reason or "",
         )
     if wave is not None and code is ExitCode.DONE and not as_json:
-        show_what_is_left(request.loaded.schedule, settings)
+        show_what_is_left(schedule, settings)
     return code

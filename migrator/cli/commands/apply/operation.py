@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from migrator.cli.calls import name_plan
 from migrator.cli.consent import require_consent, require_terminal
+from migrator.cli.doors import Doors
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.preview import (
     Look,
@@ -94,7 +95,13 @@ class Consent:
 
 
 def consent_to(
-    request: ApplyOptions, settings: Settings, *, yes: bool, as_json: bool, counted: Callable[[int], None] | None = None
+    doors: Doors,
+    request: ApplyOptions,
+    settings: Settings,
+    *,
+    yes: bool,
+    as_json: bool,
+    counted: Callable[[int], None] | None = None,
 ) -> Consent | None:
     """Check, show and ask. None if there is nothing to do. ``counted`` is told how many objects were found so far.
 
@@ -115,18 +122,18 @@ def consent_to(
             require_consent(f"Go on with plan {schedule.name}?", yes=yes)
             return Consent()
         if request.saved is None:
-            if _has_arrived(request, store):
+            if _has_arrived(doors, request, store):
                 return None
             require_terminal(yes=yes, what="applying")
-            found = _look(request, store, counted)
+            found = _look(doors, request, store, counted)
         else:
-            found = look(schedule, store, waves=None, ask=True, warnings=request.loaded.warnings)
+            found = look(doors, store, waves=None, ask=True, warnings=request.loaded.warnings)
             _require_fresh(request, found)
             require_terminal(yes=yes, what="applying")
         consent = _consent(schedule, store, found)
         where = whereabouts(settings, schedule, store)
     if not was_there and is_there(url):  # another run began meanwhile, so what was seen is its work: look again
-        return consent_to(request, settings, yes=yes, as_json=as_json, counted=counted)
+        return consent_to(doors, request, settings, yes=yes, as_json=as_json, counted=counted)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
     for line in () if yes else where.lines():
@@ -173,13 +180,13 @@ def pause_in_words(schedule: Schedule, consent: Consent, wave: str | None) -> st
     )
 
 
-def _look(request: ApplyOptions, store: StateStore, counted: Callable[[int], None] | None) -> Look | None:
+def _look(doors: Doors, request: ApplyOptions, store: StateStore, counted: Callable[[int], None] | None) -> Look | None:
     schedule = request.loaded.schedule
     waves = waves_to_begin(schedule, store, request.wave)
     if not waves:
         return None
     return look(
-        schedule,
+        doors,
         store,
         waves=waves,
         mode=mode_for(schedule, store, waves),
@@ -189,14 +196,14 @@ def _look(request: ApplyOptions, store: StateStore, counted: Callable[[int], Non
     )
 
 
-def _has_arrived(request: ApplyOptions, store: StateStore) -> bool:
+def _has_arrived(doors: Doors, request: ApplyOptions, store: StateStore) -> bool:
     """Every move asked for has soaked, customers are where it left them, and no dead run's lock is left to be cleared away."""
     if store.lock() is not None:
         return False
     schedule, states = request.loaded.schedule, move_states(request.loaded.schedule, store)
     moves = schedule.moves if request.wave is None else schedule.wave(request.wave).moves
     have_soaked = all(has_soaked(state_in(states[str(move.id)])) for move in moves)
-    return have_soaked and routes_as_left(schedule, store, moves)
+    return have_soaked and routes_as_left(doors, store, moves)
 
 
 def _has_open_fence(store: StateStore) -> bool:

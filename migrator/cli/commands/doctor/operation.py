@@ -15,6 +15,7 @@ from platform import python_version
 from migrator import __version__
 from migrator.adapters.clock import SystemClock
 from migrator.cli import wiring
+from migrator.cli.doors import Doors
 from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.views.next_step import next_action
@@ -48,15 +49,16 @@ class Examined:
     """Which state store it is."""
 
 
-def examine(schedule: Schedule, settings: Settings, path: Path) -> Examined:
-    """Everything about the rollout of ``schedule``; ``path`` is how the plan is called on the command line."""
+def examine(doors: Doors, settings: Settings, path: Path) -> Examined:
+    """Everything about the rollout of a plan; ``path`` is how the plan is called on the command line."""
+    schedule = doors.schedule
     url = wiring.state_url(settings, schedule)
     with ExitStack() as stack:
         store, trouble = _open(url, schedule)
         if store is not None:
             stack.enter_context(closing(store))
         where = whereabouts(settings, schedule, store)
-        facts = wiring.run_async(_read(schedule, store))
+        facts = doors.run(_read(doors, store))
         facts = replace(facts, sqlite=sqlite3.sqlite_version_info if url.startswith("sqlite") else None)
         diagnosis = diagnose(facts)
         situation = assess(
@@ -93,7 +95,8 @@ def _open(url: str, schedule: Schedule) -> tuple[StateStore | None, StateError |
         return None, fault
 
 
-async def _read(schedule: Schedule, store: StateStore | None) -> Facts:
+async def _read(doors: Doors, store: StateStore | None) -> Facts:
+    schedule = doors.schedule
     facts = Facts(schedule, datetime.now(UTC))
     if store is not None:
         lock = store.lock()
@@ -116,24 +119,22 @@ async def _read(schedule: Schedule, store: StateStore | None) -> Facts:
             lingering=lingering(store, Moment.of(boot_id(), SystemClock().monotonic())),
         )
     try:
-        async with wiring.router(schedule) as router:
-            facts = replace(facts, document=(await router.read()).document)
+        facts = replace(facts, document=(await doors.router().read()).document)
     except MigrateError as fault:
         facts = replace(facts, routes_error=fault)
     names = sorted(wiring.all_accounts(schedule))
-    answers = await asyncio.gather(*(_ask(schedule, name) for name in names))
+    answers = await asyncio.gather(*(_ask(doors, name) for name in names))
     facts = replace(facts, accounts=dict(zip(names, answers, strict=True)))
     return replace(facts, moves_after=tuple(store.moves())) if store is not None else facts
 
 
-async def _ask(schedule: Schedule, name: str) -> AccountFacts:
-    facts = AccountFacts(schedule.accounts[name].kind)
+async def _ask(doors: Doors, name: str) -> AccountFacts:
+    facts = AccountFacts(doors.schedule.accounts[name].kind)
     try:
-        async with wiring.accounts(schedule, [name]) as stores:
-            store = stores[name]
-            facts = replace(facts, endpoint=store.endpoint, asked=datetime.now(UTC))
-            found = await store.examine(datetime.now(UTC))
-            facts = replace(facts, examination=found, answered=datetime.now(UTC))
-            return replace(facts, containers=frozenset(info.name for info in await store.containers()))
+        store = doors.account(name)
+        facts = replace(facts, endpoint=store.endpoint, asked=datetime.now(UTC))
+        found = await store.examine(datetime.now(UTC))
+        facts = replace(facts, examination=found, answered=datetime.now(UTC))
+        return replace(facts, containers=frozenset(info.name for info in await store.containers()))
     except MigrateError as fault:
         return replace(facts, error=fault)

@@ -55,6 +55,7 @@ def retry(
     yes: Yes = False,
 ) -> int:
     """Let halted or reversed moves go on with the next apply."""
+    from migrator.cli.doors import Doors
     from migrator.cli.identity import user
     from migrator.cli.operating import operate
     from migrator.cli.scope import Scope
@@ -67,10 +68,11 @@ def retry(
     settings, loaded = settings_of(context), load(plan)
     scope = Scope(wave, region, area)
     moves = scope.moves(loaded.schedule)
+    doors = context.with_resource(Doors(loaded.schedule))
     if adopt_route:
         from migrator.cli.commands.retry.adoption import consent_to_adopt
 
-        consent_to_adopt(loaded.schedule, moves, settings, yes=yes)
+        consent_to_adopt(doors, moves, settings, yes=yes)
 
     async def work(rollout: Rollout) -> Outcome:
         return await rollout.retry(
@@ -85,7 +87,7 @@ def retry(
         )
 
     resume = "migrate apply PLAN"
-    code = operate(loaded, settings, work, resume=resume, create=adopt_route)
+    code = operate(doors, loaded, settings, work, resume=resume, create=adopt_route)
     if code is ExitCode.DONE:
         show_note(f"  next: `{resume}` goes on from here")
     return code

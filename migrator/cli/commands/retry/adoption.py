@@ -15,19 +15,20 @@ from typing import Final
 
 from migrator.cli import wiring
 from migrator.cli.consent import require_consent, require_terminal
+from migrator.cli.doors import Doors
 from migrator.cli.settings import Settings
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import many
 from migrator.cli.whereabouts import WRONG_STORE, strangers, whereabouts
 from migrator.errors import LockedError
 from migrator.model.routes import RouteDocument, RouteRecord
-from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
 
 WATCH_SECONDS: Final = 5.0
 
 
-def consent_to_adopt(schedule: Schedule, moves: Sequence[PlannedMove], settings: Settings, *, yes: bool) -> None:
+def consent_to_adopt(doors: Doors, moves: Sequence[PlannedMove], settings: Settings, *, yes: bool) -> None:
     """Show whose routes would be taken, watch them, and ask.
 
     Raises:
@@ -36,8 +37,9 @@ def consent_to_adopt(schedule: Schedule, moves: Sequence[PlannedMove], settings:
         UsageError: nobody can be asked.
     """
     require_terminal(yes=yes, what="adopting routes")
+    schedule = doors.schedule
     url = wiring.state_url(settings, schedule)
-    document = _read(schedule)
+    document = _read(doors)
     if wiring.is_there(url):
         with closing(wiring.open_state_of(url, schedule.name)) as store:
             where, lineage = whereabouts(settings, schedule, store), store.lineage
@@ -58,7 +60,7 @@ def consent_to_adopt(schedule: Schedule, moves: Sequence[PlannedMove], settings:
     if foreign:
         show_note(f"watching these routes for {WATCH_SECONDS:g} s")
         time.sleep(WATCH_SECONDS)
-        later = _foreign(_read(schedule), moves, lineage)
+        later = _foreign(_read(doors), moves, lineage)
         changed = sorted(key for key, record in foreign.items() if later.get(key) != record)
         if changed:
             raise LockedError(
@@ -72,12 +74,11 @@ def consent_to_adopt(schedule: Schedule, moves: Sequence[PlannedMove], settings:
     require_consent(f"Take over the routes{whose} as the route document says?", yes=yes)
 
 
-def _read(schedule: Schedule) -> RouteDocument | None:
+def _read(doors: Doors) -> RouteDocument | None:
     async def read() -> RouteDocument | None:
-        async with wiring.router(schedule) as router:
-            return (await router.read()).document
+        return (await doors.router().read()).document
 
-    return wiring.run_async(read())
+    return doors.run(read())
 
 
 def _foreign(document: RouteDocument | None, moves: Sequence[PlannedMove], lineage: str) -> Mapping[str, RouteRecord]:

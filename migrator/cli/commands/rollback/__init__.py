@@ -67,6 +67,7 @@ def rollback(
     from migrator.cli.commands.rollback import question as before
     from migrator.cli.commands.rollback.operation import go_back
     from migrator.cli.consent import require_consent, require_terminal
+    from migrator.cli.doors import Doors
     from migrator.cli.identity import user
     from migrator.cli.loading import state_of
     from migrator.cli.operating import operate
@@ -89,13 +90,14 @@ def rollback(
     loaded = load(plan)
     scope = Scope(wave, region, area)
     names = {move.id for move in scope.moves(loaded.schedule)}
+    doors = context.with_resource(Doors(loaded.schedule))
     with state_of(settings, loaded.schedule, create=False) as store:
         moves = [move for move in store.moves() if move.id in names]
         begun = [str(move.id) for move in moves if is_to_be_taken_back(move.state)]
         has_dead_run = store.lock() is not None
         is_fenced = any(move.intent is not None for move in moves)
         if dry_run:
-            ways = before.look_back(loaded.schedule, store, scope.moves(loaded.schedule), seconds=None)
+            ways = before.look_back(doors, store, scope.moves(loaded.schedule), seconds=None)
             if as_json:
                 write_document(before.document(loaded.schedule, ways))
             else:
@@ -104,7 +106,7 @@ def rollback(
         if begun and not yes and not is_fenced and not given_up:
             require_terminal(yes=yes, what="going back")
             planned = scope.moves(loaded.schedule)
-            ways = before.look_back(loaded.schedule, store, planned, seconds=before.PATIENCE_SECONDS)
+            ways = before.look_back(doors, store, planned, seconds=before.PATIENCE_SECONDS)
             before.show(Page(settings, sys.stderr), loaded.schedule, ways)
     if begun or has_dead_run:
         require_terminal(yes=yes, what="going back")
@@ -127,4 +129,4 @@ def rollback(
     resume = f"migrate rollback PLAN{scope.options()}"
     if given_up:
         resume += " --abandon-target-writes --reason TEXT"
-    return operate(loaded, settings, work, resume=resume, create=False, as_json=as_json)
+    return operate(doors, loaded, settings, work, resume=resume, create=False, as_json=as_json)

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from migrator.cli import wiring
+from migrator.cli.doors import Doors
 from migrator.cli.views.figures import count, duration, many, size
 from migrator.cli.views.screen import Page
 from migrator.engine.inventory_notes import known_inventories
@@ -44,46 +44,42 @@ class WayBack:
     trouble: str = ""
 
 
-def look_back(
-    schedule: Schedule, store: StateStore, moves: Sequence[PlannedMove], *, seconds: float | None
-) -> list[WayBack]:
+def look_back(doors: Doors, store: StateStore, moves: Sequence[PlannedMove], *, seconds: float | None) -> list[WayBack]:
     """Look at the moves that would go back, newest wave first. ``seconds``: how long to count; None: to the end."""
-    return wiring.run_async(_look(schedule, store, moves, seconds))
+    return doors.run(_look(doors, store, moves, seconds))
 
 
-async def _look(
-    schedule: Schedule, store: StateStore, moves: Sequence[PlannedMove], seconds: float | None
-) -> list[WayBack]:
+async def _look(doors: Doors, store: StateStore, moves: Sequence[PlannedMove], seconds: float | None) -> list[WayBack]:
+    schedule, world = doors.schedule, doors.world_to_read(store)
     known = {record.id: record for record in store.moves()}
     inventories = known_inventories(schedule, store)
     found: list[WayBack] = []
     loop = asyncio.get_running_loop()
     until = None if seconds is None else loop.time() + seconds
-    async with wiring.world_to_read(schedule, store) as world:
-        for move in reversed(moves):
-            record = known.get(move.id)
-            if record is None or not is_to_be_taken_back(record.state):
-                continue
-            wave = schedule.wave_of(move.id).name
-            if not _is_live_at_target(record):
-                found.append(WayBack(move, record, wave, False, None, None))
-                continue
-            inventory = inventories.get(move.id)
-            forecast = forecast_move(schedule, move, inventory) if inventory is not None else None
-            pause = forecast.fence_seconds if forecast else None
-            limit = schedule.routing.drain_seconds + schedule.wave_of(move.id).cutover.fence_timeout_seconds
-            since, trouble = Since(), ""
-            try:
-                for name in (move.source, move.target):
-                    if name in world.unopened:
-                        raise world.unopened[name]
-                async with asyncio.timeout_at(until):
-                    await changed_since(move, world.stores[move.source], world.stores[move.target], store, since)
-            except TimeoutError:
-                since.is_whole = False
-            except CloudError as fault:
-                trouble = fault.message
-            found.append(WayBack(move, record, wave, True, pause, limit, since, trouble))
+    for move in reversed(moves):
+        record = known.get(move.id)
+        if record is None or not is_to_be_taken_back(record.state):
+            continue
+        wave = schedule.wave_of(move.id).name
+        if not _is_live_at_target(record):
+            found.append(WayBack(move, record, wave, False, None, None))
+            continue
+        inventory = inventories.get(move.id)
+        forecast = forecast_move(schedule, move, inventory) if inventory is not None else None
+        pause = forecast.fence_seconds if forecast else None
+        limit = schedule.routing.drain_seconds + schedule.wave_of(move.id).cutover.fence_timeout_seconds
+        since, trouble = Since(), ""
+        try:
+            for name in (move.source, move.target):
+                if name in world.unopened:
+                    raise world.unopened[name]
+            async with asyncio.timeout_at(until):
+                await changed_since(move, world.stores[move.source], world.stores[move.target], store, since)
+        except TimeoutError:
+            since.is_whole = False
+        except CloudError as fault:
+            trouble = fault.message
+        found.append(WayBack(move, record, wave, True, pause, limit, since, trouble))
     return found
 
 

@@ -22,10 +22,10 @@ Objects = Annotated[
 def sample(context: typer.Context, plan: PlanPath, objects: Objects = 2000) -> int:
     """Fill the plan's source accounts with sample data; only local accounts and loopback services are ever filled."""
     from migrator.cli.commands.sample.operation import fill_sources, require_quiet
+    from migrator.cli.doors import Doors
     from migrator.cli.loading import load_plan
     from migrator.cli.views.figures import count, many, size
     from migrator.cli.views.screen import Page
-    from migrator.cli.wiring import run_async
 
     page = Page(settings_of(context))
     schedule: Schedule = load_plan(plan)
@@ -38,5 +38,6 @@ def sample(context: typer.Context, plan: PlanPath, objects: Objects = 2000) -> i
         )
 
     require_quiet(schedule, settings_of(context))
-    run_async(fill_sources(schedule, objects=objects, tell=tell))
+    with Doors(schedule) as doors:
+        doors.run(fill_sources(doors, objects=objects, tell=tell))
     return ExitCode.DONE

@@ -14,6 +14,7 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 from migrator.cli import wiring
+from migrator.cli.doors import Doors
 from migrator.cli.preview import require_free
 from migrator.cli.settings import Settings
 from migrator.errors import UsageError
@@ -72,17 +73,19 @@ def require_quiet(schedule: Schedule, settings: Settings) -> None:
                 )
 
 
-async def fill_sources(schedule: Schedule, *, objects: int, tell: Callable[[Filled], None]) -> None:
+async def fill_sources(doors: Doors, *, objects: int, tell: Callable[[Filled], None]) -> None:
     """Fill every move's part of its source account; objects that are there already stay. The same plan always gets the same
     objects. UsageError, before anything is written, if one source is neither local nor on this machine."""
+    schedule = doors.schedule
     sources = {move.source for move in schedule.moves}
-    async with wiring.accounts(schedule, sources, create=sources) as stores:
-        for name, store in stores.items():
-            _refuse_real_account(name, store, is_local=ACCOUNTS[schedule.accounts[name].kind].is_embedded)
-        for move in schedule.moves:
-            seed = zlib.crc32(str(move.id).encode())
-            tally = await fill(stores[move.source], move.area, objects=objects, seed=seed)
-            tell(Filled(move.source, move.id, tally))
+    doors.let_make(sources)
+    stores = doors.accounts(sources)
+    for name, store in stores.items():
+        _refuse_real_account(name, store, is_local=ACCOUNTS[schedule.accounts[name].kind].is_embedded)
+    for move in schedule.moves:
+        seed = zlib.crc32(str(move.id).encode())
+        tally = await fill(stores[move.source], move.area, objects=objects, seed=seed)
+        tell(Filled(move.source, move.id, tally))
 
 
 def _refuse_real_account(name: str, store: ObjectStore, *, is_local: bool) -> None:

@@ -23,6 +23,7 @@ def status(
 ) -> int:
     """Show where the rollout stands, what it waits for, and the next safe action."""
     from migrator.cli.commands.status.watch import look, watch_status
+    from migrator.cli.doors import Doors
     from migrator.cli.loading import known_rollout
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.status import document, show
@@ -33,12 +34,12 @@ def status(
     settings = settings_of(context)
     if watch:
         return watch_status(settings, plan, as_json=as_json, wave=wave, region=region)
-    with known_rollout(settings, plan) as rollout:
-        standing, action = look(rollout)
+    with known_rollout(settings, plan) as rollout, Doors(rollout.schedule) as doors:
+        standing, action = look(doors, rollout)
         standing = within(standing, wave, region)
         where = whereabouts(settings, rollout.schedule if plan is not None else None, rollout.store)
         if rollout.schedule is not None and not where.knows_plan:
-            where = replace(where, strangers=strangers_now(rollout.schedule, rollout.store))
+            where = replace(where, strangers=strangers_now(doors, rollout.store))
         if where.strangers:
             action = WRONG_STORE
         if as_json:

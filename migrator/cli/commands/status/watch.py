@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from migrator.adapters.clock import SystemClock
-from migrator.cli import wiring
+from migrator.cli.doors import Doors
 from migrator.cli.exits import ExitCode
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import KnownRollout, known_rollout
@@ -32,7 +32,6 @@ from migrator.cli.whereabouts import Whereabouts, whereabouts
 from migrator.engine.pulse import Pulse, is_beating
 from migrator.errors import MigrateError
 from migrator.model.routes import RouteDocument
-from migrator.model.schedule import Schedule
 from migrator.standing.assess import assess, with_routes
 from migrator.standing.next_step import next_step
 from migrator.standing.values import Standing, within
@@ -42,7 +41,7 @@ _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 _CLEAR: Final = "\x1b[2J"
 
 
-def look(rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Standing, str]:
+def look(doors: Doors, rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Standing, str]:
     """How the rollout stands now, and the next safe action. ``pulse``: of whoever looks again and again."""
     store, beats = rollout.store, None
     lock = store.lock() if store is not None else None
@@ -50,7 +49,7 @@ def look(rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Standing, s
         if pulse is not None:
             beats = pulse.beats(lock, datetime.now(UTC))
         else:  # watched for some seconds, where the age of the heartbeat says nothing
-            beats = wiring.run_async(is_beating(store, SystemClock(), is_proven_dead))
+            beats = doors.run(is_beating(store, SystemClock(), is_proven_dead))
     standing = assess(
         rollout.name,
         schedule=rollout.schedule,
@@ -60,19 +59,18 @@ def look(rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Standing, s
         is_beating=beats,
     )
     if not standing.is_at_work and rollout.schedule is not None and any(move.is_fenced for move in standing.moves):
-        standing = _as_routed(standing, rollout.schedule)
+        standing = _as_routed(doors, standing)
     return standing, next_action(next_step(standing), rollout.call)
 
 
-def _as_routed(standing: Standing, schedule: Schedule) -> Standing:
+def _as_routed(doors: Doors, standing: Standing) -> Standing:
     """A fence is on record and nobody is at work: the route alone knows whether its writers still wait."""
 
     async def read() -> RouteDocument | None:
-        async with wiring.router(schedule) as router:
-            return (await router.read()).document
+        return (await doors.router().read()).document
 
     try:
-        return with_routes(standing, wiring.run_async(read()))
+        return with_routes(standing, doors.run(read()))
     except MigrateError:
         return standing  # nobody knows, so they may wait
 
@@ -88,11 +86,11 @@ def watch_status(
         sys.stdout.write(_CLEAR)
     try:
         while True:
-            with known_rollout(settings, plan) as rollout:
-                watch.look(rollout)
+            with known_rollout(settings, plan) as rollout, Doors(rollout.schedule) as doors:
+                watch.look(doors, rollout)
                 while rollout.store is not None:
                     time.sleep(INTERVAL_SECONDS)
-                    watch.look(rollout)
+                    watch.look(doors, rollout)
             time.sleep(INTERVAL_SECONDS)
     except KeyboardInterrupt:
         if watch.is_terminal:
@@ -113,9 +111,9 @@ class _StatusWatch:
     last: str = ""
     pulse: Pulse = field(default_factory=lambda: Pulse(SystemClock()))
 
-    def look(self, rollout: KnownRollout) -> None:
+    def look(self, doors: Doors, rollout: KnownRollout) -> None:
         require_reader()  # nothing may be printed for hours, so that nobody would notice
-        standing, action = look(rollout, self.pulse)
+        standing, action = look(doors, rollout, self.pulse)
         standing = within(standing, self.wave, self.region)
         where = whereabouts(self.settings, None if rollout.call == "PLAN" else rollout.schedule, rollout.store)
         _note_rates(self.rates, standing)

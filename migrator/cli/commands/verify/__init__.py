@@ -26,17 +26,17 @@ def verify(
 ) -> int:
     """Compare both ends of every move that has begun; exit 4 if they differ."""
     from migrator.cli.commands.verify.operation import compare_moves
+    from migrator.cli.doors import Doors
     from migrator.cli.loading import load_plan, state_of
     from migrator.cli.scope import Scope
     from migrator.cli.views import verify as view
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.screen import Page
-    from migrator.cli.wiring import run_async
 
     settings, schedule = settings_of(context), load_plan(plan)
     moves = Scope(wave=wave).moves(schedule)
-    with state_of(settings, schedule, create=False) as store:
-        compared = run_async(compare_moves(schedule, store, moves, level=level))
+    with state_of(settings, schedule, create=False) as store, Doors(schedule) as doors:
+        compared = doors.run(compare_moves(doors, store, moves, level=level))
     if as_json:
         write_document(view.document(schedule.name, compared))
     else:

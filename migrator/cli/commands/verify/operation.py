@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from migrator.cli import wiring
+from migrator.cli.doors import Doors
 from migrator.machine.states import is_before_copy
 from migrator.machine.transitions import live_side
 from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
-from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.schedule import PlannedMove
 from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer.proofs import Proofs
@@ -57,29 +57,27 @@ class ProofKeeper:
 
 
 async def compare_moves(
-    schedule: Schedule, state: StateStore, moves: Sequence[PlannedMove], *, level: Level | None
+    doors: Doors, state: StateStore, moves: Sequence[PlannedMove], *, level: Level | None
 ) -> list[Compared]:
     """Compare both ends of the moves that have begun, one after the other, in the plan's order."""
     known = {record.id: record for record in state.moves()}
     found = []
-    async with wiring.world_to_read(schedule, state) as world:
-        stores = world.stores
-        for move in moves:
-            record = known.get(move.id)
-            if record is None or is_before_copy(record.state):
-                continue
-            planned = schedule.wave_of(move.id).verify
-            wanted = level or planned.level
-            keeper = ProofKeeper(state, move.id, planned.sample if level is None else None)
-            ends = stores[move.source], stores[move.target]
-            try:
-                keeps = schedule.public_access == "keep"
-                result = await compare(
-                    *ends, move.area, level=wanted, proving=keeper.proving, keeps_public_access=keeps
-                )
-            except BaseException:
-                keeper.write()
-                raise
-            keeper.write(is_complete=wanted == "content")
-            found.append(Compared(move, record, wanted, live_side(record), result))
+    schedule = doors.schedule
+    stores = doors.world_to_read(state).stores
+    for move in moves:
+        record = known.get(move.id)
+        if record is None or is_before_copy(record.state):
+            continue
+        planned = schedule.wave_of(move.id).verify
+        wanted = level or planned.level
+        keeper = ProofKeeper(state, move.id, planned.sample if level is None else None)
+        ends = stores[move.source], stores[move.target]
+        try:
+            keeps = schedule.public_access == "keep"
+            result = await compare(*ends, move.area, level=wanted, proving=keeper.proving, keeps_public_access=keeps)
+        except BaseException:
+            keeper.write()
+            raise
+        keeper.write(is_complete=wanted == "content")
+        found.append(Compared(move, record, wanted, live_side(record), result))
     return found
