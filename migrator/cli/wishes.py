@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 
+from migrator.cli.doors import Doors
 from migrator.cli.settings import Settings
 from migrator.cli.views.errors import show_note
 from migrator.cli.whereabouts import Whereabouts, strangers_now, whereabouts
@@ -31,7 +32,7 @@ def store_for_wishes(settings: Settings, schedule: Schedule) -> Iterator[StateSt
         store = stack.enter_context(closing(open_state_of(url, schedule.name))) if is_there(url) else None
         if store is None or store.plan() is None:
             where = whereabouts(settings, schedule, store)
-            if others := strangers_now(schedule, store):
+            if others := strangers_now(stack.enter_context(Doors(schedule)), store):
                 raise _refusal(where, others)
             show_note(f"kept in {where.place} ({where.named_by}), which has never seen this plan")
         if store is None:

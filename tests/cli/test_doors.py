@@ -53,7 +53,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     ("command", "needed"),
     [
         ("validate p.yaml", set()),
-        ("approve p.yaml --wave second --reason because", set()),
+        ("pause p.yaml", {"loop", "routes"}),
         ("routes p.yaml", {"loop", "routes"}),
         ("plan p.yaml", {"loop", "routes", "core", "web", "mail"}),
         ("apply p.yaml --yes", {"loop", "routes", "core", "web", "mail", "counters"}),
