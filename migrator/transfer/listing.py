@@ -80,6 +80,8 @@ class ReadAhead:
     _ahead: asyncio.Task[tuple[list[Listed], str | None]] | None = None
     _done: bool = False
     _last: bytes | None = None
+    """Of this listing, given out or skipped: one that begins again must rise from its own beginning, or what lies after the
+    last name, and before it in our order, would be skipped unseen."""
     _skip_to: bytes | None = None
     """Listing again: entries up to here were given out already."""
     _restarts: int = 0
@@ -109,7 +111,9 @@ class ReadAhead:
         self._restarts += 1
         if self._restarts > RESTARTS:
             raise fault
-        self._skip_to = self._last
+        if self._last is not None and (self._skip_to is None or self._last > self._skip_to):
+            self._skip_to = self._last
+        self._last = None
         self._ahead = None
 
     async def close(self) -> None:
@@ -145,13 +149,13 @@ class ReadAhead:
         last, key_of_name = self._last, self._key
         for entry in entries:
             key = key_of_name(entry.name)
+            if last is not None and key <= last:
+                raise OrderBroken(self.store.account)
+            last = key
             if self._skip_to is not None:
                 if key <= self._skip_to:
                     continue
                 self._skip_to = None
-            if last is not None and key <= last:
-                raise OrderBroken(self.store.account)
-            last = key
             batch.append((key, entry))
             self.seen.bytes += entry.size
         self.seen.objects += len(batch)

@@ -10,9 +10,10 @@ import pytest
 from migrator.errors import CloudError, JudgementError, OutcomeUnknown, Unreachable
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.objects import BlobType
-from migrator.ports.state_store import ReplaceRanges
+from migrator.ports.state_store import ReplaceRanges, SetNote
 from migrator.transfer import copying, hands, listing, passes, subject
 from migrator.transfer.evidence import UNKNOWN, Evidence, Record, generation_hash, in_sample
+from migrator.transfer.order import order_key
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
 
@@ -99,6 +100,69 @@ async def test_a_refused_marker_means_listing_again_and_going_on_after_the_last_
     assert result.scanned == len(names)
     assert lab.contents(lab.target) == lab.contents(lab.source)
     assert (await lab.run(page_size=2)).is_proof
+
+
+def refuse_once(door, marker_of):
+    """Let ``door`` refuse this marker the first time; the refused ones."""
+    right, refused = door.page, []
+
+    async def page(container, *, prefix="", marker=None, limit=5000):
+        if marker == marker_of and not refused:
+            refused.append(marker)
+            raise CloudError("the marker is refused", code="OutOfRangeInput")
+        return await right(container, prefix=prefix, marker=marker, limit=limit)
+
+    door.page = page
+    return refused
+
+
+def join_by_code_points(lab):
+    lab.state.commit([SetNote(order_key(MOVE, "web", ""), "utf-8")], token=lab.token)
+
+
+async def test_a_source_that_is_listed_again_must_rise_as_well(lab):
+    """It lists an ideograph before what is only there by code points, so that skipping to the ideograph again skips that."""
+    join_by_code_points(lab)
+    for name in ("m", "\uffee", "\U00020000"):
+        lab.put(lab.source, name)
+    refused = refuse_once(lab.doors["src"].inner, "\uffee")
+    result = await lab.run(page_size=1)
+    assert refused
+    assert (result.scanned, lab.contents(lab.target).keys()) == (3, lab.contents(lab.source).keys())
+
+
+async def test_a_target_that_is_listed_again_must_rise_as_well():
+    """The same on the other side: a copy of ours that nobody has seen is not ours no more."""
+    lab = Lab(source_order="utf-8", target_order="utf-16")
+    for name in ("m", "\uffee", "\U00020000"):
+        lab.put(lab.source, name)
+    await lab.run(page_size=1)
+    lab.erase(lab.source, "\uffee")
+    join_by_code_points(lab)
+    refused = refuse_once(lab.doors["dst"].inner, "\uffee")
+    first = await lab.run(page_size=1)
+    second = await lab.run(page_size=1)
+    assert refused
+    assert (first.deleted + second.deleted, second.foreign) == (1, 0)
+    assert lab.contents(lab.target).keys() == lab.contents(lab.source).keys()
+
+
+async def test_a_listing_that_is_refused_while_it_is_read_again_gives_every_name_once(lab):
+    names = [f"n{number}" for number in range(6)]
+    for name in names:
+        lab.put(lab.source, name)
+    door = lab.doors["src"].inner
+    right, refused = door.page, []
+
+    async def page(container, *, prefix="", marker=None, limit=5000):
+        if marker in ("n4", "n2") and refused.count(marker) < 2:
+            refused.append(marker)
+            raise CloudError("the marker is refused", code="OutOfRangeInput")
+        return await right(container, prefix=prefix, marker=marker, limit=limit)
+
+    door.page = page
+    result = await lab.run(page_size=1)
+    assert (result.scanned, result.copied) == (6, 6)
 
 
 async def test_markers_that_are_always_refused_end_the_pass_with_the_services_error(lab):
