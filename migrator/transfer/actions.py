@@ -377,6 +377,7 @@ class Action:
             marks = marks_hash(origin.tags, origin.explicit_tier)
         self.evidence.put(case.name, record_of(case, origin.etag, destination_etag, marks, is_proved))
         if t.outstanding:
+            t.unsettled.discard((self.walk.container, case.name))
             self._no_longer_outstanding()
         if case.exception is not None:
             self.changes.append(DropException(t.move, self.walk.container, case.name))

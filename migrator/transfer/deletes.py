@@ -131,6 +131,8 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
                 told.append(_refused(t, one, fault))
             else:
                 tally.deleted += is_deleted
+                if is_deleted:
+                    t.unsettled.discard((one.container, one.name))
                 if is_deleted and (one.container, one.name) in t.exceptions:
                     told.append(DropException(t.move, one.container, one.name))
     finally:

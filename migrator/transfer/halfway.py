@@ -29,6 +29,12 @@ async def list_halfway(transfer: Transfer) -> int:
             if one.is_open
             for name in Evidence.unpack(one.records).announced()
         }
+        # Of a name that a pass saw on neither side no record is left, and the write may have been applied after it.
+        pending |= {
+            name_hash(write.name)
+            for write in transfer.outstanding.values()
+            if write.container == container and write.name.startswith(prefix)
+        }
         if pending:
             listed += await _list(transfer, container, prefix, pending)
         await _settle(transfer, container, prefix)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from migrator.model.moves import Direction, EvidenceRange
+from migrator.model.moves import Direction, EvidenceRange, Outstanding
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
 from migrator.transfer import container_shape, containers, sweeping
@@ -34,6 +34,7 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     begun = transfer.clock.monotonic()
     transfer.load()
     expired, candidates = transfer.expired(), Candidates()
+    transfer.unsettled.clear()
     if transfer.copier is None:
         transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock)
     transfer.staged = sweeping.known(transfer)
@@ -61,14 +62,20 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
                 candidates.add(name, walk.absences, is_lost=not is_at_origin or name in replaced, container_etag=etag)
     await delete_candidates(transfer, candidates, result)
     await sweeping.sweep(transfer, result)
-    # They could not be applied any more when this pass began, and it has seen every name since. One that was not answered again
-    # meanwhile is another write, on record in the older one's place.
-    gone = [write for write in expired if transfer.outstanding.get((write.container, write.name)) is write]
+    gone = [write for write in expired if _is_over(transfer, write)]
     if gone:
         transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in gone], PassResult())
     transfer.commit(await sides.learned(transfer), PassResult())
     result.seconds = transfer.clock.monotonic() - begun
     return result
+
+
+def _is_over(transfer: Transfer, write: Outstanding) -> bool:
+    """It could not be applied any more when this pass began, and the pass has seen every name since, and settled what it found
+    at this one: else that would be a stranger's for the next pass. One that was not answered again meanwhile is another write, on
+    record in the older one's place."""
+    place = (write.container, write.name)
+    return transfer.outstanding.get(place) is write and place not in transfer.unsettled
 
 
 async def watch(transfer: Transfer) -> PassResult:

@@ -81,6 +81,8 @@ class Transfer:
     """Names that the destination did not list and yet did not let us create: uncommitted blocks may lie there."""
     exceptions: dict[tuple[str, str], ExceptionRow] = field(default_factory=dict)
     outstanding: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
+    unsettled: set[Place] = field(default_factory=set)
+    """Names of ``outstanding`` at which this pass found something that may be theirs, and has not settled what it is."""
     unwritten: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
     """Of ``outstanding``, what the state store did not take: it is kept here until it does."""
     linger: Callable[[float], None] = lambda seconds: None

@@ -44,7 +44,8 @@ async def sweep(t: Transfer, result: PassResult) -> None:
     for place in sorted(t.staged):
         await t.admit()
         write = t.outstanding.get(place)
-        if (write is None or t.waits.left(write, t.clock.monotonic()) <= 0) and await _is_swept(t, place):
+        is_over = write is None or t.waits.left(write, t.clock.monotonic()) <= 0
+        if is_over and place not in t.unsettled and await _is_swept(t, place):
             swept.add(place)
         else:
             result.waiting += 1

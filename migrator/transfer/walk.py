@@ -24,13 +24,15 @@ from migrator.transfer.evidence import Evidence, in_sample
 from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
 from migrator.transfer.order import Order
 from migrator.transfer.result import PassResult
-from migrator.transfer.subject import Transfer
+from migrator.transfer.subject import Place, Transfer
 from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 from migrator.transfer.watch import list_them, strays
 
 ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
 """Verbs that may write to the name: it is committed as pending first."""
+UNSETTLED = frozenset({Verb.COMPARE, Verb.WAIT})
+"""Verbs that say that nobody knows yet whose the destination's generation is."""
 SPLIT_AT = 10_000
 """Most names of one range (24 bytes of evidence each)."""
 PIECE = 5_000
@@ -61,6 +63,8 @@ class Walk:
     """What is concluded from names that were not shown, once both listings have ended."""
     seen: SeenSide = field(default_factory=SeenSide)
     """Of the origin."""
+    may_inherit: bool = True
+    """Could an earlier run's unanswered write still be applied when the listings began?"""
     under_way: dict[asyncio.Future[None], int] = field(default_factory=dict)
     """Ranges that are being settled, and how many names each has."""
     unsaved: list[Change] = field(default_factory=list)
@@ -84,6 +88,7 @@ class Walk:
         t = self.transfer
         seen, seen_there = self.seen, SeenSide()
         await t.admit()
+        self.may_inherit = t.inherited_seconds() > 0
         stored = t.state.ranges(t.move, self.container, self.prefix)
         first = next(stored, EvidenceRange(self.container, self.prefix, None))
         first_page = FIRST_PAGE if _is_new(first) and has_batches(t) else t.page_size
@@ -243,6 +248,8 @@ class Walk:
         await asyncio.sleep(0)  # some thousand names take a while: let the ranges before this one hand out more
         self.absences.saw(t, cases)
         decided = [(case, self._decide(case)) for case in cases]
+        if t.outstanding:
+            t.unsettled.update(self._unsettled(decided))
         await asyncio.sleep(0)
         todo = [
             (case, decision)
@@ -276,8 +283,8 @@ class Walk:
         await self._act(todo, evidence, changes, tally, is_out)
         kept = evidence.split_off([pair.name for pair in pairs])
         if evidence:
-            # Neither side has shown these names so far. What an earlier run announced of them may still arrive.
-            is_expected = evidence.has_pending and t.inherited_seconds() > 0
+            # Neither side has shown these names so far. What an earlier run announced of them may have arrived since.
+            is_expected = self.may_inherit and evidence.has_pending
             self.absences.drop(above, upper, evidence, but=evidence.announced() if is_expected else Evidence())
             kept.absorb(evidence)
         self._announce_deletes(decided, kept)
@@ -287,6 +294,13 @@ class Walk:
             changes.append(self._range(above, upper, kept))
             self._checkpoint(changes, tally)
         self.result.add(tally)
+
+    def _unsettled(self, decided: list[tuple[NameCase, Decision]]) -> Iterator[Place]:
+        """Where a write of ours that was not answered may be what lies at the destination, until somebody has settled that."""
+        for case, decision in decided:
+            place = (self.container, case.name)
+            if decision.verb in UNSETTLED and case.destination is not None and place in self.transfer.outstanding:
+                yield place
 
     def _announce_deletes(self, decided: list[tuple[NameCase, Decision]], kept: Evidence) -> None:
         """Going back, what we are about to delete at the source must not look like a stranger's delete, should customers make

@@ -156,3 +156,15 @@ async def test_what_a_way_back_left_half_written_is_listed_page_by_page():
     assert len(asked) >= 4
     assert [(row.kind, row.name) for row in lab.state.exceptions(MOVE)] == [("unproved", "n1"), ("unproved", "n5")]
     assert await halfway.list_halfway(lab.transfer(Direction.REVERSE)) == 0
+
+
+async def test_a_late_write_of_a_way_back_is_listed_although_a_pass_has_seen_its_name_on_neither_side():
+    lab = Lab()
+    lab.put(lab.source, "b", b"1")
+    await lab.run()
+    transfer = lab.transfer(Direction.REVERSE)
+    transfer.leave([transfer.unanswered("web", "a", "create", None)])
+    lab.put(lab.source, "a", b"late")
+    assert await halfway.list_halfway(lab.transfer(Direction.REVERSE)) == 1
+    assert [(row.kind, row.name) for row in lab.state.exceptions(MOVE)] == [("unproved", "a")]
+    assert not lab.records().has_pending

@@ -7,9 +7,10 @@ from math import inf
 
 import pytest
 
-from migrator.errors import ConditionFailed, Unreachable
+from migrator.errors import ConditionFailed, OutcomeUnknown, Unreachable
 from migrator.model.moves import EvidenceRange
 from migrator.model.objects import CREATE
+from migrator.model.values import replace
 from migrator.ports.state_store import ReplaceRanges
 from migrator.transfer import passes
 from migrator.transfer.decide import NameCase, pending
@@ -52,6 +53,101 @@ async def test_a_write_that_expires_during_a_pass_stays_on_record_until_a_pass_h
     del lab.wires["dst"].delay
     await lab.run(bound_seconds=100.0, waits=waits)
     assert not lab.state.outstanding(MOVE)
+
+
+async def late_create(lab, waits):
+    """A create was not answered; a pass saw its name on neither side; then it was applied, and now its time is over."""
+    transfer = lab.transfer(bound_seconds=100.0, waits=waits)
+    transfer.leave([transfer.unanswered("web", "a", "create", None)])
+    await lab.run(bound_seconds=100.0, waits=waits)
+    lab.put(lab.target, "a", b"one")
+    await asyncio.sleep(100.0)
+    assert lab.records().get("a") is None
+    assert len(lab.state.outstanding(MOVE)) == 1
+
+
+async def test_a_late_create_that_could_not_be_kept_is_ours_still(lab):
+    """What nobody can tell apart is kept before it goes. A pass that cannot do that leaves the write on record: without it
+    our own object would pass for a stranger's."""
+    waits = Waits()
+    await late_create(lab, waits)
+    door = lab.doors["dst"].inner
+    right, refused = door.put, []
+
+    async def put(container, name, *facts, **more):
+        if len(refused) < 3:
+            refused.append(name)
+            raise OutcomeUnknown("no answer")
+        return await right(container, name, *facts, **more)
+
+    door.put = put
+    first = await lab.run(bound_seconds=100.0, waits=waits)
+    assert (len(refused), first.deleted, first.is_proof) == (3, 0, False)
+    second = await lab.run(bound_seconds=100.0, waits=waits)
+    assert (second.deleted, second.foreign) == (1, 0)
+    assert not lab.state.outstanding(MOVE)
+
+
+async def test_a_late_create_whose_delete_came_to_nothing_is_ours_still(lab):
+    """Its origin came back between the listing and the delete."""
+    waits = Waits()
+    await late_create(lab, waits)
+    door = lab.doors["src"].inner
+    right = door.head
+
+    async def head(container, name):
+        lab.put(lab.source, name, b"two")
+        door.head = right
+        return await right(container, name)
+
+    door.head = head
+    first = await lab.run(bound_seconds=100.0, waits=waits)
+    assert (first.deleted, first.is_proof) == (0, False)
+    second = await lab.run(bound_seconds=100.0, waits=waits)
+    assert (second.copied, second.foreign) == (1, 0)
+    assert lab.contents(lab.target) == {"a": b"two"}
+    assert not lab.state.outstanding(MOVE)
+
+
+async def test_a_late_copy_that_is_not_done_is_ours_still(lab):
+    """The service copies it asynchronously: the pass waits for it, and it has no record."""
+    waits = Waits()
+    await late_create(lab, waits)
+    blob = lab.target.peek("web", "a")
+    lab.put(lab.source, "a", b"one")
+    done, blob.listed = blob.listed, replace(blob.listed, copy_pending=True)
+    first = await lab.run(bound_seconds=100.0, waits=waits)
+    assert (first.waiting, first.is_proof) == (1, False)
+    blob.listed = done
+    second = await lab.run(bound_seconds=100.0, waits=waits)
+    assert (second.adopted, second.foreign) == (1, 0)
+    assert not lab.state.outstanding(MOVE)
+
+
+async def test_what_an_earlier_run_announced_is_not_forgotten_while_its_time_runs_out_during_a_pass(lab):
+    """The listing may have been read before the late write, and the pass may end after the last moment of such a write."""
+    lab.put(lab.source, "a", b"one")
+    evidence = Evidence()
+    evidence.put("a", pending(Case("a", lab.source.peek("web", "a").listed, None, None, lab.transfer().direction)))
+    lab.erase(lab.source, "a")
+    announced = EvidenceRange("web", "", None, evidence.pack(), True)
+    lab.state.commit([ReplaceRanges(MOVE, "web", "", None, None, (announced,))], token=lab.token)
+    until = lab.clock.monotonic() + 10.0
+    door = lab.doors["dst"].inner
+    right = door.page
+
+    async def page(*facts, **more):
+        found = await right(*facts, **more)
+        lab.put(lab.target, "a", b"one")
+        await asyncio.sleep(20.0)
+        door.page = right
+        return found
+
+    door.page = page
+    await lab.run(inherited_seconds=lambda: until - lab.clock.monotonic())
+    result = await lab.run(inherited_seconds=lambda: until - lab.clock.monotonic())
+    assert (result.deleted, result.foreign) == (1, 0)
+    assert lab.contents(lab.target) == {}
 
 
 async def test_what_is_at_the_origin_again_is_not_deleted(lab):
