@@ -1,7 +1,7 @@
 """What the judge remembers: the scene it looks at, one case for each move, and every broken promise in order.
 
-Decides nothing. Leaves the laws to ``oracle`` (single effects), ``switching`` (a switch) and ``staying`` (a soak), and what may
-be let pass to ``excuses``.
+Decides nothing. Leaves the laws to ``oracle`` (single effects), ``switching`` (a switch), ``staying`` (a soak) and
+``losing`` (whole containers), and what may be let pass to ``excuses``.
 """
 
 from __future__ import annotations

@@ -33,12 +33,13 @@ from migrator.ports.state_store import (
 )
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Sender
-from migrator.testing.simulation.cases import Case, Late, Place, Scene, Violation, show
+from migrator.testing.simulation.cases import Case, Late, Scene, Violation, show
 from migrator.testing.simulation.comparing import comparable, is_same
 from migrator.testing.simulation.ending import judge_end
 from migrator.testing.simulation.epochs import Epochs
 from migrator.testing.simulation.excuses import ANY_ACCOUNT, MAIN_STORE, Excuses
 from migrator.testing.simulation.loop import Node, SimLoop
+from migrator.testing.simulation.losing import LossJudge
 from migrator.testing.simulation.staying import StayJudge
 from migrator.testing.simulation.switching import SwitchJudge
 from migrator.testing.simulation.watched_soak import WatchedSoak
@@ -47,8 +48,6 @@ from migrator.transfer.evidence import UNKNOWN, Evidence, generation_hash
 FENCE_SLACK_SECONDS = 120.0
 """Slow swaps at both ends of a fence, on top of its budget."""
 GUARDIAN_SECONDS = 10.0
-DELETE_SECONDS = 30.0
-"""Between the question whether a name is gone and the delete that follows: throttled tries may lie between them."""
 MOST_EXCEPTIONS = 1_000_000
 
 
@@ -64,13 +63,12 @@ class Oracle:
         self.excuses = Excuses(loop)
         self._switches = SwitchJudge(self._scene, self.excuses)
         self._stays = StayJudge(self._scene)
+        self._losses = LossJudge(self._scene, self._owner, self._live)
         self._routes: Mapping[str, RouteRecord] = {}
         self._cases = {str(move.id): Case(move) for move in schedule.moves}
         self._epochs = {key: Epochs(key, self.excuses) for key in self._cases}
         self._owners: dict[tuple[str, str, str], Case | None] = {}
         self._generations: dict[bytes, tuple[Any, str]] = {}
-        self._lost: dict[Place, tuple[set[str], float]] = {}
-        """By account and container: what was in it, and when it was lost."""
         self._kept: list[str] = []
         """What the journals of all stores say was kept."""
         self._directions: dict[tuple[str, str], Direction] = {}
@@ -112,8 +110,7 @@ class Oracle:
         case = self._owner(account.name, container, name)
         if name.startswith(RESERVED_PREFIX):
             return
-        if (account.name, container) in self._lost:
-            self._lost[account.name, container][0].discard(name)  # customers wrote it anew, and may delete that
+        self._losses.wrote(account.name, container, name)
         if case is None:
             if sender.is_tool:
                 self.break_("neighbour-touched", f"{sender.name} did {kind} to {account.name}/{container}/{name!r}")
@@ -178,7 +175,7 @@ class Oracle:
         if is_elsewhere and not (was_on_its_way or self.excuses.is_in_grace(case)):
             self.break_("wrong-address", f"{what}, while customers are sent to {route.endpoint if route else ''}")
         if kind == "delete":
-            self._judge_loss(case, account, container, name, sent_at, what)
+            self._losses.judge_delete(case, account.name, container, name, sent_at, what)
         is_forward = self._directions.get((sender.name, str(case.plan.id))) is Direction.FORWARD
         if kind == "delete" and account.name == case.plan.source and is_forward:
             self.break_("source-deleted", f"{what}, going forward")
@@ -191,26 +188,13 @@ class Oracle:
             if after.body not in case.bodies.get((other, container, name), ()):
                 self.break_("mixed-generations", f"{what}: no generation of {other} was like it ({after.body!r})")
 
-    def _judge_loss(self, case: Case, account: Account, container: str, name: str, sent_at: float, what: str) -> None:
-        """What is lost with a whole container, by accident, is no delete of a customer's."""
-        other = case.plan.target if account.name == case.plan.source else case.plan.source
-        lost = self._lost.get((other, container))
-        if lost is not None and name in lost[0] and sent_at > lost[1] + DELETE_SECONDS:
-            self.break_("lost-container", f"{what}, because {other} has lost {container} at {lost[1]:.3f}")
-
     def lost(self, account: str, container: str, names: set[str]) -> None:
         """Somebody dropped a container by accident, with these names."""
-        self._lost[account, container] = (names, self._loop.time())
+        self._losses.lost(account, container, names)
 
     def found(self, account: str, container: str) -> None:
-        """It is there again. At an account that the route has left meanwhile it is as if a stranger had written it."""
-        self._lost.pop((account, container), None)
-        held = self._accounts[account].containers.get(container)
-        for name in held.blobs if held is not None else ():
-            case = self._owner(account, container, name)
-            if case is not None and self._live(case) != account:
-                late = Late(self._loop.time(), f"{account}/{container}/{name!r}, which came back with its container")
-                case.late.setdefault((account, container, name), late)
+        """It is there again."""
+        self._losses.found(account, container)
 
     def _is_kept(self, account: Account, container: str, blob: Blob) -> bool:
         """Are the bytes under the reserved prefix of the account they are destroyed at, and does the journal say so?

@@ -1,0 +1,55 @@
+"""The law of whole containers: what is lost with one by accident is no delete of a customer's.
+
+Decides which deletes follow from an accident, and what a container that comes back means at an account that the route has left.
+Leaves making accidents to ``wholes``, and a switch to ``switching``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from migrator.testing.simulation.cases import Case, Late, Place, Scene
+
+DELETE_SECONDS = 30.0
+"""Between the question whether a name is gone and the delete that follows: throttled tries may lie between them."""
+
+
+class LossJudge:
+    """Judges what follows from accidents with containers, in one world."""
+
+    def __init__(
+        self, scene: Scene, owner: Callable[[str, str, str], Case | None], live: Callable[[Case], str]
+    ) -> None:
+        self._scene = scene
+        self._owner = owner
+        self._live = live
+        self._lost: dict[Place, tuple[set[str], float]] = {}
+        """By account and container: what was in it, and when it was lost."""
+
+    def wrote(self, account: str, container: str, name: str) -> None:
+        """Customers who write a name anew may delete that."""
+        if (account, container) in self._lost:
+            self._lost[account, container][0].discard(name)
+
+    def judge_delete(self, case: Case, account: str, container: str, name: str, sent_at: float, what: str) -> None:
+        """The tool deleted ``name`` at ``account``."""
+        other = case.plan.target if account == case.plan.source else case.plan.source
+        lost = self._lost.get((other, container))
+        if lost is not None and name in lost[0] and sent_at > lost[1] + DELETE_SECONDS:
+            self._scene.break_("lost-container", f"{what}, because {other} has lost {container} at {lost[1]:.3f}")
+
+    def lost(self, account: str, container: str, names: set[str]) -> None:
+        """Somebody dropped a container by accident, with these names."""
+        self._lost[account, container] = (names, self._scene.loop.time())
+
+    def found(self, account: str, container: str) -> None:
+        """It is there again. At an account that the route has left meanwhile it is as if a stranger had written it."""
+        self._lost.pop((account, container), None)
+        held = self._scene.accounts[account].containers.get(container)
+        for name in held.blobs if held is not None else ():
+            case = self._owner(account, container, name)
+            if case is not None and self._live(case) != account:
+                late = Late(
+                    self._scene.loop.time(), f"{account}/{container}/{name!r}, which came back with its container"
+                )
+                case.late.setdefault((account, container, name), late)
