@@ -306,3 +306,106 @@ def test_at_the_end_a_move_that_is_back_does_not_know_of_what_others_did_to_its_
     court.oracle.finish([record], is_settled=True)
     assert ("route-disagrees" in court.found) is (who == "this store")
     assert court.oracle.excuses.used["a record that was changed while its move was at rest"] == (who != "this store")
+
+
+def lose(court: Court, account: str) -> Container:
+    """By accident, with all that is in it."""
+    held = court.accounts[account].containers.pop(BOX)
+    court.oracle.lost(account, BOX, set(held.blobs))
+    return held
+
+
+def find(court: Court, account: str, held: Container) -> None:
+    """It is restored, in the place of one that was made anew."""
+    anew = court.accounts[account].containers.get(BOX, held)
+    court.accounts[account].containers[BOX] = held
+    court.oracle.found(account, BOX, anew.blobs)
+
+
+def make_anew(court: Court, account: str) -> None:
+    court.accounts[account].containers[BOX] = Container(ContainerInfo(BOX))
+
+
+def call_foreign(court: Court, target: Blob) -> None:
+    row = ExceptionRow(BOX, NAME, "foreign", None, target.listed.etag)
+    court.oracle.committed(Node("engine-1", court.loop), [PutException(WEB, row)])
+
+
+@pytest.mark.parametrize("is_copied_anew", [False, True])
+def test_a_copy_that_comes_back_in_place_of_a_newer_one_may_be_called_foreign_and_no_other(is_copied_anew):
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    court.bound_puts("core", b"text")
+    first = court.copied("core", "web")
+    court.loop.run_until_complete(asyncio.sleep(1.0))
+    held = lose(court, "web")
+    make_anew(court, "web")
+    court.loop.run_until_complete(asyncio.sleep(1.0))
+    if is_copied_anew:
+        newer = court.copied("core", "web")
+        call_foreign(court, newer)
+        assert "own-called-foreign" in court.found  # this one is known
+        court.oracle.violations.clear()
+    find(court, "web", held)
+    call_foreign(court, first)
+    assert ("own-called-foreign" in court.found) is not is_copied_anew
+    assert court.oracle.excuses.used["came back in place of a newer copy"] == is_copied_anew
+
+
+def fence_with_an_accident(court: Court, *, comes_back: bool) -> Container:
+    """Inside the fence a container of the live account comes back or is lost; what is in it then."""
+    court.routed("core", READ_WRITE, 1)
+    court.bound_puts("core", b"text")
+    if not comes_back:
+        court.copied("core", "web")
+        court.routed("core", READ_ONLY, 2)
+        return lose(court, "core")
+    held = lose(court, "core")
+    make_anew(court, "core")
+    court.routed("core", READ_ONLY, 2)
+    court.loop.run_until_complete(asyncio.sleep(1.0))
+    find(court, "core", held)
+    return held
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+@pytest.mark.parametrize("looks_later", [False, True])
+def test_a_container_that_comes_or_goes_in_a_fence_is_no_loss_of_the_switch_unless_a_look_has_seen_it(
+    comes_back, looks_later
+):
+    court = Court()
+    fence_with_an_accident(court, comes_back=comes_back)
+    scanned_at = court.loop.time() + (1.0 if looks_later else -0.5)
+    court.oracle.listed("core", Node("engine-1", court.loop), BOX, True, scanned_at)
+    court.routed("web", READ_WRITE, 3)
+    assert bool({"lost-write", "resurrected-delete"} & court.found) is looks_later
+    assert court.oracle.excuses.used["a container that came or went after the last look"] == (not looks_later)
+
+
+def test_a_container_that_comes_back_outside_a_fence_excuses_no_switch():
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    court.bound_puts("core", b"text")
+    find(court, "core", lose(court, "core"))
+    court.routed("core", READ_ONLY, 2)
+    court.routed("web", READ_WRITE, 3)
+    assert "lost-write" in court.found
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_what_came_back_in_a_fence_must_be_listed_before_the_move_is_soaked(is_listed):
+    """The old account is as it was at the switch: that is no excuse for what was left behind by it."""
+    court, engine = Court(), Node("engine-1", SimLoop())
+    fence_with_an_accident(court, comes_back=True)
+    court.routed("web", READ_WRITE, 3)
+    court.loop.run_until_complete(asyncio.sleep(10.0))
+    court.oracle.listed("core", engine, BOX, True, court.loop.time())
+    left = court.accounts["core"].peek(BOX, NAME)
+    if is_listed:
+        court.oracle.committed(
+            engine, [PutException(WEB, ExceptionRow(BOX, NAME, "straggler", left.listed.etag, None))]
+        )
+    record = MoveRecord(WEB, "wave-web", "core", "web", state=MoveState.SOAKING, epoch=3)
+    for one in (record, replace(record, state=MoveState.SOAKED)):
+        court.oracle.committed(engine, [SaveMove(one)])
+    assert ("unlisted-loss" in court.found) is not is_listed

@@ -41,6 +41,8 @@ class Late:
     at: float
     text: str
     listed: bool = False
+    is_whole: bool = False
+    """It went or came with its container. A look at that which began later has seen it, and then it is no excuse any more."""
 
 
 class Case:

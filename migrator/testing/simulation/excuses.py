@@ -5,7 +5,8 @@ excuse ends. An edit excuses leases that were alive at it, of the account that i
 that it was made of; a store that was copied or put back is excused for the names that somebody touched without its knowledge,
 until it has learnt of them, and for the epochs that were said meanwhile, until one of its runs has read them. For the epochs that
 a process heard of it is excused, too, where that one died before it wrote the move down once more; whoever ended in order, or
-wrote the move down since, could have told it.
+wrote the move down since, could have told it. A container that came back is excused for the very generations that newer copies
+had taken the place of.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class Excuses:
         """Engines that died at work."""
         self._ended_at: dict[str, float] = {}
         """When each engine ended in order."""
+        self._came_back: set[tuple[str, Place, str]] = set()
+        """Account, name and ETag of what came back with its container, in place of a newer copy."""
 
     # Edits by hand.
 
@@ -168,6 +171,19 @@ class Excuses:
 
     def _is_told(self, one: Heard, engine: str) -> bool:
         return one.engine == engine or one.written_down_at < inf or one.engine not in self._died
+
+    # Containers that come back.
+
+    def came_back(self, case: Case, account: str, place: Place, etag: str, lost_at: float) -> None:
+        """A container is there again that was lost at ``lost_at``, with this generation, at an account that the route has left
+        meanwhile. Where the tool has made its copy anew in between, it knows that one: no evidence can name both, and the older
+        is a stranger's by the contract. What the tool has not touched in between it must know still."""
+        if self._touched.get((str(case.plan.id), place), -1.0) > lost_at:
+            self._came_back.add((account, place, etag))
+
+    def has_come_back(self, account: str, place: Place, etag: str) -> bool:
+        """Is it a generation that came back in place of a newer copy of the tool's?"""
+        return (account, place, etag) in self._came_back
 
     # What is open at a switch.
 

@@ -6,9 +6,12 @@ Leaves making accidents to ``wholes``, and a switch to ``switching``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from math import inf
 
+from migrator.model.routes import READ_ONLY, RouteRecord
 from migrator.testing.simulation.cases import Case, Late, Place, Scene
+from migrator.testing.simulation.excuses import Excuses
 
 DELETE_SECONDS = 30.0
 """Between the question whether a name is gone and the delete that follows: throttled tries may lie between them."""
@@ -18,11 +21,18 @@ class LossJudge:
     """Judges what follows from accidents with containers, in one world."""
 
     def __init__(
-        self, scene: Scene, owner: Callable[[str, str, str], Case | None], live: Callable[[Case], str]
+        self,
+        scene: Scene,
+        excuses: Excuses,
+        owner: Callable[[str, str, str], Case | None],
+        live: Callable[[Case], str],
+        route: Callable[[Case], RouteRecord | None],
     ) -> None:
         self._scene = scene
+        self._excuses = excuses
         self._owner = owner
         self._live = live
+        self._route = route
         self._lost: dict[Place, tuple[set[str], float]] = {}
         """By account and container: what was in it, and when it was lost."""
 
@@ -41,15 +51,30 @@ class LossJudge:
     def lost(self, account: str, container: str, names: set[str]) -> None:
         """Somebody dropped a container by accident, with these names."""
         self._lost[account, container] = (names, self._scene.loop.time())
+        self._in_a_fence(account, container, names, "was lost with its container")
 
-    def found(self, account: str, container: str) -> None:
-        """It is there again. At an account that the route has left meanwhile it is as if a stranger had written it."""
-        self._lost.pop((account, container), None)
+    def found(self, account: str, container: str, replaced: Iterable[str] = ()) -> None:
+        """It is there again, in the place of one with the names ``replaced``. At an account that the route has left meanwhile it
+        is as if a stranger had written it."""
+        _, lost_at = self._lost.pop((account, container), (set(), inf))
         held = self._scene.accounts[account].containers.get(container)
-        for name in held.blobs if held is not None else ():
+        blobs = held.blobs if held is not None else {}
+        for name, blob in blobs.items():
             case = self._owner(account, container, name)
             if case is not None and self._live(case) != account:
                 late = Late(
                     self._scene.loop.time(), f"{account}/{container}/{name!r}, which came back with its container"
                 )
                 case.late.setdefault((account, container, name), late)
+                self._excuses.came_back(case, account, (container, name), blob.listed.etag, lost_at)
+        self._in_a_fence(account, container, {*replaced, *blobs}, "came back with its container, or went with another")
+
+    def _in_a_fence(self, account: str, container: str, names: Iterable[str], how: str) -> None:
+        """Inside a fence that is as if a writer without a lease had done it: nobody can see it between the last look and the
+        switch, so it must be listed after it. A look that begins later must see it, and a switch after that is none."""
+        for name in names:
+            case = self._owner(account, container, name)
+            route = self._route(case) if case is not None else None
+            if case is not None and route is not None and (route.account, route.mode) == (account, READ_ONLY):
+                text = f"{account}/{container}/{name!r}, which {how}"
+                case.late[account, container, name] = Late(self._scene.loop.time(), text, is_whole=True)

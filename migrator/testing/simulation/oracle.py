@@ -10,7 +10,7 @@ Leaves making the world to the others. Rule: the oracle only looks; a judgement 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
@@ -63,7 +63,7 @@ class Oracle:
         self.excuses = Excuses(loop)
         self._switches = SwitchJudge(self._scene, self.excuses)
         self._stays = StayJudge(self._scene)
-        self._losses = LossJudge(self._scene, self._owner, self._live)
+        self._losses = LossJudge(self._scene, self.excuses, self._owner, self._live, self._route)
         self._routes: Mapping[str, RouteRecord] = {}
         self._cases = {str(move.id): Case(move) for move in schedule.moves}
         self._epochs = {key: Epochs(key, self.excuses) for key in self._cases}
@@ -149,8 +149,11 @@ class Oracle:
             self._owners[place] = found
         return self._owners[place]
 
+    def _route(self, case: Case) -> RouteRecord | None:
+        return self._routes.get(str(case.plan.id))
+
     def _live(self, case: Case) -> str:
-        record = self._routes.get(str(case.plan.id))
+        record = self._route(case)
         return record.account if record else case.plan.source
 
     def _judge_tool(
@@ -192,9 +195,9 @@ class Oracle:
         """Somebody dropped a container by accident, with these names."""
         self._losses.lost(account, container, names)
 
-    def found(self, account: str, container: str) -> None:
-        """It is there again."""
-        self._losses.found(account, container)
+    def found(self, account: str, container: str, replaced: Iterable[str] = ()) -> None:
+        """It is there again, in the place of one with the names ``replaced``."""
+        self._losses.found(account, container, replaced)
 
     def _is_kept(self, account: Account, container: str, blob: Blob) -> bool:
         """Are the bytes under the reserved prefix of the account they are destroyed at, and does the journal say so?
@@ -449,8 +452,11 @@ class Oracle:
         if row.kind == "decided" and not self.excuses.is_deciding(node.name):
             self.break_("decided-by-nobody", f"{node.name} decided about {move}: {row.container}/{row.name!r}")
         if row.kind == "foreign" and is_named and there and there.author.is_tool and not is_unknown:
-            text = f"{move}: {row.container}/{row.name!r} was written by {there.author.name}"
-            self.break_("own-called-foreign", f"{text} at {there.made_at:.3f} and is called foreign")
+            if self.excuses.has_come_back(case.plan.target, (row.container, row.name), there.listed.etag):
+                self.excuses.used["came back in place of a newer copy"] += 1
+            else:
+                text = f"{move}: {row.container}/{row.name!r} was written by {there.author.name}"
+                self.break_("own-called-foreign", f"{text} at {there.made_at:.3f} and is called foreign")
         for account in (case.plan.source, case.plan.target):
             late = case.late.get((account, row.container, row.name))
             if late is not None:

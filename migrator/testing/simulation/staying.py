@@ -79,8 +79,8 @@ class StayJudge:
             if account != case.plan.source or late.listed:
                 continue
             here, left = self._scene.accounts[account].peek(container, name), case.left.get((account, container, name))
-            if here is left or is_same(left, here):
-                continue  # there and back
+            if late.at > (case.switched_at or 0.0) and (here is left or is_same(left, here)):
+                continue  # there and back; what came before the switch was left behind as it is
             if difference(here, self._scene.accounts[case.plan.target].peek(container, name)) is None:
                 continue
             if here is not None and generation_hash(name, here.listed.etag) in case.carried:

@@ -114,6 +114,11 @@ class SwitchJudge:
             self._excuses.used["decided"] += 1
             return
         late_here, late_there = (case.late.get((side.name, container, name)) for side in (old, new))
+        if late_here is not None and late_here.is_whole:
+            if late_here.at < case.scans.get((old.name, container), 0.0):
+                late_here = None
+            else:
+                self._excuses.used["a container that came or went after the last look"] += 1
         # A store that cannot know how a name came to be so keeps it, and lists it. Nothing more is promised of that name.
         is_unknown = self._excuses.is_unknown(case, engine, place)
         row = case.exceptions.get(place)

@@ -88,9 +88,10 @@ class Wholes:
     def _put_back(self, one: _Away) -> None:
         if one in self._away:
             self._away.remove(one)
+            anew = one.account.containers.get(one.name)
             one.account.containers[one.name] = one.held
             self._world.note("container restored", one.account.name, one.name)
-            self._world.oracle.found(one.account.name, one.name)
+            self._world.oracle.found(one.account.name, one.name, anew.blobs if anew is not None else ())
 
     async def _leave(self, move: PlannedMove) -> None:
         """Customers drop a container with all that is in it, and come back later to an empty one."""
