@@ -27,6 +27,7 @@ from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
 from migrator.ports.state_store import AddJournal
+from migrator.transfer.halfway import settled_evidence
 
 ATTEMPTS = 10
 PAUSE_SECONDS = 0.5
@@ -74,11 +75,13 @@ async def _adopt(mover: Mover, *, reason: str, who: str) -> None:
         raise JudgementError(f"cannot adopt the route of {mover.id}: it is {record.state}, and its source data is gone")
     found, adopted = await _swap(mover)
     event = Event.ADOPTED_SOURCE if adopted.account == mover.plan.source else Event.ADOPTED_TARGET
+    is_given_up = record.is_abandoning and event is Event.ADOPTED_SOURCE
     text = f"{mover.id}: the route is adopted, it names {adopted.account} ({reason})"
     note = mover.note("route-adopted", text, reason=reason, route=asdict(found), known=_known(record))
     mover.happen(
         event,
         AddJournal(replace(note.entry, actor=who)),
+        *(settled_evidence(mover.world.state, mover.id) if is_given_up else ()),
         intent=None,
         epoch=adopted.epoch,
         ever_routed=True,

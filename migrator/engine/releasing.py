@@ -20,6 +20,8 @@ from migrator.machine.release import Fate, explain, is_fence_by_hand
 from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
+from migrator.ports.state_store import Change
+from migrator.transfer.halfway import settled_evidence, settled_writes
 
 if TYPE_CHECKING:
     from migrator.engine.mover import Mover
@@ -175,6 +177,14 @@ def after_switch(record: MoveRecord) -> dict[str, Any]:
     return {"is_abandoning": False, "dirty": "" if record.direction is Direction.FORWARD else record.dirty}
 
 
+def left_behind(mover: Mover) -> list[Change]:
+    """What to commit with a switch that leaves the target as it is: what was under way to the source is on the list."""
+    if not mover.record.is_abandoning:
+        return []
+    state = mover.world.state
+    return [*settled_evidence(state, mover.id), *settled_writes(state, mover.id)]
+
+
 def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
     """The route names the destination: write that down. From ``switching`` only."""
     mover.happen(
@@ -182,6 +192,7 @@ def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
         mover.note(
             "switched", f"{mover.id}: the route names {found.account}, epoch {found.epoch} ({how})", epoch=found.epoch
         ),
+        *left_behind(mover),
         intent=None,
         epoch=found.epoch,
         **after_switch(mover.record),

@@ -13,7 +13,8 @@ from migrator.engine.rollout import Abandon
 from migrator.errors import PlanError, Unreachable
 from migrator.model.moves import Direction, EvidenceRange, MoveState, Outstanding
 from migrator.ports.state_store import PutOutstanding, ReplaceRanges
-from migrator.transfer.evidence import Evidence
+from migrator.transfer.evidence import UNKNOWN, Evidence, Record, generation_hash
+from tests.scenario.test_adopting import to
 from tests.scenario.test_rollout import nothing, until
 from tests.scenario.world import ID, Small
 
@@ -150,23 +151,115 @@ async def test_the_last_word_counts_a_plain_rollback_reads_the_target_again(smal
     assert (await small.contents("src"))["n001"][0] == b"written at the target"
 
 
-async def test_what_was_half_copied_back_is_listed_as_unproved(small):
-    await small.fill(3)
-    await small.rollout().apply()
+def half_copied_back(rollout, small: Small, *names: str, unanswered: str = "") -> None:
+    """An earlier way back announced these names, may have written them, and died."""
     state = small.state()
     one = next(iter(state.ranges(ID, "web", "")))
     evidence = Evidence.unpack(one.records)
-    evidence.put("n001", replace(evidence.get("n001"), is_pending=True))
-    opened = EvidenceRange("web", "", None, evidence.pack(), True)
-    rollout = without_target(small)
+    for name in names:
+        known = evidence.get(name)
+        unknown = Record(UNKNOWN, generation_hash(name, "gone"), 0, is_pending=True)
+        evidence.put(name, replace(known, is_pending=True) if known is not None else unknown)
+    changes = [ReplaceRanges(ID, "web", "", None, None, (EvidenceRange("web", "", None, evidence.pack(), True),))]
+    if unanswered:
+        write = Outstanding("source", "web", unanswered, "create", None, rollout.world.clock.now(), 0.0)
+        changes.append(PutOutstanding(ID, write))
     rollout._session.open(lambda lock: True)
-    unanswered = Outstanding("source", "web", "n001", "create", None, rollout.world.clock.now(), 0.0)
-    changes = [ReplaceRanges(ID, "web", "", None, None, (opened,)), PutOutstanding(ID, unanswered)]
     state.commit(changes, token=rollout._session.token)
+
+
+def lose_the_answer_of_the_switch(rollout) -> None:
+    """The route is changed, and the process dies before it can write that down."""
+    desk = rollout._fleet.shared.desk
+    right = desk.change
+
+    async def change(move, expected, new, **more):
+        await right(move, expected, new, **more)
+        if expected is not None and expected.account != new.account:
+            raise RuntimeError("the process dies")
+
+    desk.change = change
+
+
+async def given_up_for_a_while(small: Small) -> None:
+    """A way back without the target that is stopped in its fence, after it has listed what was half copied back."""
+    small.schedule = replace(small.schedule, routing=replace(small.schedule.routing, clock_margin_seconds=5.0))
+    rollout = without_target(small)
+    run = asyncio.ensure_future(rollout.rollback(abandon=LOST))
+    await until(lambda: small.state().move(ID).state is MoveState.DRAINING)
+    rollout.stop()
+    await run
+
+
+async def test_a_plain_rollback_after_all_knows_what_an_earlier_one_had_half_copied_back(small):
+    """Of four names that were announced, customers have deleted one and written two since; one is as it was written here."""
+    await small.fill(5)
+    await small.rollout().apply()
+    await small.write("src", "deleted", b"our copy of what customers deleted since")
+    await small.write("src", "half", b"ha")
+    await small.write("dst", "half", b"half no more")
+    await small.write("src", "n001", b"our copy of what was there before")
+    await small.write("dst", "n001", b"written at the target")
+    await small.erase("src", "n002")
+    await small.write("dst", "n002", b"made anew at the target")
+    rollout = small.rollout()
+    half_copied_back(rollout, small, "deleted", "half", "n001", "n002")
     await rollout._session.close()
+    await given_up_for_a_while(small)
+    outcome = await small.rollout().rollback()
+    assert outcome.code == "done", outcome.reasons
+    assert await small.contents("src") == await small.contents("dst")
+    assert "deleted" not in await small.contents("src")
+
+
+async def test_a_late_write_of_a_way_back_that_was_given_up_is_ours_in_the_next_one(small):
+    """It could not be applied any more when the target was given up, and lies there without a record."""
+    await small.fill(5)
+    await small.rollout().apply()
+    await small.write("src", "late", b"our copy of what customers deleted since")
+    rollout = small.rollout()
+    half_copied_back(rollout, small, unanswered="late")
+    await rollout._session.close()
+    await given_up_for_a_while(small)
+    outcome = await small.rollout().rollback()
+    assert outcome.code == "done", outcome.reasons
+    assert "late" not in await small.contents("src")
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+async def test_what_was_half_copied_back_is_listed_as_unproved(small, is_answered):
+    """And is under way no more once the route has left the target, also where only the next run learns that it has."""
+    await small.fill(3)
+    await small.rollout().apply()
+    rollout = without_target(small)
+    half_copied_back(rollout, small, "n001", unanswered="n001")
+    await rollout._session.close()
+    if not is_answered:
+        dying = without_target(small)
+        lose_the_answer_of_the_switch(dying)
+        with pytest.raises(RuntimeError, match="the process dies"):
+            await dying.rollback(abandon=LOST)
+        assert small.state().move(ID).state is MoveState.SWITCHING
     assert (await without_target(small).rollback(abandon=LOST)).code == "done"
+    assert small.state().move(ID).state is MoveState.REVERSED
     rows = [(row.name, row.kind) for row in small.state().exceptions(ID)]
     assert rows == [("n001", "unproved")]
+    assert not next(iter(small.state().ranges(ID, "web", ""))).is_open
+    assert not small.state().outstanding(ID)
+
+
+async def test_a_hand_that_goes_back_while_the_target_is_given_up_leaves_nothing_under_way(small):
+    await small.fill(3)
+    await small.rollout().apply()
+    rollout = small.rollout()
+    half_copied_back(rollout, small, "n001")
+    await rollout._session.close()
+    await given_up_for_a_while(small)
+    assert next(iter(small.state().ranges(ID, "web", ""))).is_open
+    await to(small, "src")
+    outcome = await small.rollout().retry(reason="it is right", who="me", adopt_route=True)
+    assert outcome.code == "done", outcome.reasons
+    assert small.state().move(ID).direction is Direction.FORWARD
     assert not next(iter(small.state().ranges(ID, "web", ""))).is_open
 
 

@@ -155,10 +155,7 @@ def some(result: PassResult) -> str:
 async def catch_up(mover: Mover) -> Event:
     """Passes until the lag is under the limit and the forecast fence fits its time."""
     if mover.record.is_abandoning:
-        listed = await list_halfway(mover.transfer())
-        mover.tell(
-            "pass", f"{mover.id}: nothing is read from {mover.plan.target}; {listed:,} objects listed as unproved"
-        )
+        await _list_halfway(mover)
         return Event.CAUGHT_UP
     if mover.passes_here:
         await _leave_warm(mover)
@@ -240,6 +237,8 @@ async def ready(mover: Mover) -> Event:
             raise Waiting(f"{mover.id}: {why}")
         await clock.sleep(CONTROL_SECONDS)
     mover.waiting_for = ""
+    if mover.record.is_abandoning:
+        await _list_halfway(mover)  # nothing can be applied any more, and the fence need not wait for it
     found = await _raised(mover, await mover.check_claim())
     _require_short(mover)
     if not mover.record.is_abandoning and _pause_seconds(mover) > mover.wave.cutover.max_pause_seconds:
@@ -268,6 +267,12 @@ def tells_ready(ahead: Ahead) -> str:
     asked = "ask its gates again, and " if wave.gates else ""
     then = f"{asked}{ahead.canary}, which proves the way back"
     return f"{'; '.join(waits)}; keep up meanwhile; {then}" if waits else then
+
+
+async def _list_halfway(mover: Mover) -> None:
+    if (listed := await list_halfway(mover.transfer())) or mover.record.state is MoveState.CATCHING_UP:
+        text = f"{mover.id}: nothing is read from {mover.plan.target}; {listed:,} objects listed as unproved"
+        mover.tell("pass", text)
 
 
 def _not_there_yet(mover: Mover) -> str:

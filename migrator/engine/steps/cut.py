@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from migrator.engine import enforcing
 from migrator.engine.ahead import Ahead
 from migrator.engine.mover import Do, Mover
-from migrator.engine.releasing import after_switch
+from migrator.engine.releasing import after_switch, left_behind
 from migrator.engine.steps.carry import cut_over_waits, one_pass, some, why_drain
 from migrator.errors import CloudError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.machine.events import Event
@@ -24,7 +24,6 @@ from migrator.model.units import show_duration, show_ratio
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import AddJournal
-from migrator.transfer.halfway import list_halfway
 from migrator.transfer.result import PassResult
 
 T = TypeVar("T")
@@ -101,8 +100,7 @@ def tells_drain(ahead: Ahead) -> str:
 async def verify(mover: Mover) -> Event:
     """Passes until one changes nothing: the barrier. Its verdict allows the switch."""
     if mover.record.is_abandoning:
-        await list_halfway(mover.transfer())
-        _require_settled(mover)
+        _require_expired(mover)
         note = mover.note("barrier", f"{mover.id}: not compared, {mover.record.dirty}", abandoned=True)
         return await _proved(mover, note)
     clock, timeout = mover.world.clock, mover.wave.cutover.fence_timeout_seconds
@@ -157,9 +155,19 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
 
 def _require_settled(mover: Mover) -> None:
     if mover.world.state.outstanding(mover.id) or mover.transfer().unwritten:
-        raise OutcomeUnknown(
-            f"cannot finish the fence of {mover.id}: a write was not answered and may still be applied"
-        )
+        raise _unanswered(mover)
+
+
+def _require_expired(mover: Mover) -> None:
+    """No pass settles what was not answered: it is enough that it cannot be applied any more."""
+    now = mover.world.clock.monotonic()
+    left = [mover.waits.left(one, now) for one in mover.world.state.outstanding(mover.id)]
+    if any(seconds > 0 for seconds in left) or mover.transfer().unwritten:
+        raise _unanswered(mover)
+
+
+def _unanswered(mover: Mover) -> OutcomeUnknown:
+    return OutcomeUnknown(f"cannot finish the fence of {mover.id}: a write was not answered and may still be applied")
 
 
 def _barrier(mover: Mover, result: PassResult) -> AddJournal:
@@ -212,6 +220,7 @@ async def switch(mover: Mover) -> Event:
     text = f"{mover.id}: {names(account)}; writers paused {pause:.1f} s"
     mover.with_event(
         mover.note("switched", text, epoch=intent.switched.epoch, fence_seconds=round(pause, 3)),
+        *left_behind(mover),
         intent=None,
         epoch=intent.switched.epoch,
         **after_switch(mover.record),

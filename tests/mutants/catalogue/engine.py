@@ -320,4 +320,39 @@ MUTANTS = (
         "plan tells a drain that is shorter than the one an enforced fence waits.",
         ("tests/unit/engine/test_teller.py",),
     ),
+    Mutant(
+        "given-up-before-the-route-has-left",
+        "engine/steps/carry.py",
+        "        await _list_halfway(mover)\n        return Event.CAUGHT_UP\n",
+        "        await _list_halfway(mover)\n"
+        "        from migrator.transfer.halfway import settled_evidence\n\n"
+        "        mover.commit(*settled_evidence(mover.world.state, mover.id))\n"
+        "        return Event.CAUGHT_UP\n",
+        "A way back without the target forgets what it had begun to write, before it is sure that it will not need it.",
+        (GIVING_UP,),
+    ),
+    Mutant(
+        "given-up-and-still-under-way",
+        "engine/releasing.py",
+        "    if not mover.record.is_abandoning:\n        return []\n",
+        "    return []\n",
+        "After the route has left the target, what was announced for the source passes for writes to the target.",
+        (GIVING_UP,),
+    ),
+    Mutant(
+        "a-hand-gives-up-and-all-stays-under-way",
+        "engine/adopting.py",
+        "*(settled_evidence(mover.world.state, mover.id) if is_given_up else ()),",
+        "*(),",
+        "A hand that goes back leaves what was announced for the source as writes to the target.",
+        (GIVING_UP,),
+    ),
+    Mutant(
+        "late-writes-of-a-way-back-are-not-listed",
+        "transfer/halfway.py",
+        "            for write in transfer.outstanding.values()\n",
+        "            for write in ()\n",
+        "What a late write of the way back left at the source without a record is on no list.",
+        ("tests/unit/transfer/test_keeping.py",),
+    ),
 )
