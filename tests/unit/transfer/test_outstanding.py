@@ -128,7 +128,8 @@ async def test_what_an_earlier_run_announced_is_not_forgotten_while_its_time_run
     """The listing may have been read before the late write, and the pass may end after the last moment of such a write."""
     lab.put(lab.source, "a", b"one")
     evidence = Evidence()
-    evidence.put("a", pending(Case("a", lab.source.peek("web", "a").listed, None, None, lab.transfer().direction)))
+    known = lab.source.peek("web", "a").listed
+    evidence.put("a", pending(NameCase("a", known, None, None, lab.transfer().direction)))
     lab.erase(lab.source, "a")
     announced = EvidenceRange("web", "", None, evidence.pack(), True)
     lab.state.commit([ReplaceRanges(MOVE, "web", "", None, None, (announced,))], token=lab.token)
