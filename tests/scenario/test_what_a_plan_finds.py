@@ -132,6 +132,18 @@ async def test_what_the_routes_say_is_said_instead_of_calling_a_live_target_full
     assert {"target-not-empty", "routes-unreadable"} <= full.keys(), "nothing is concluded from what cannot be read"
 
 
+@pytest.mark.parametrize("selector", [Selector("gone"), Selector("gone-*")], ids=lambda one: one.container)
+async def test_a_run_refuses_a_missing_container_before_its_first_copy_in_the_words_of_plan(small, selector):
+    """It may have gone since the plan was looked at."""
+    move = small.schedule.waves[0].moves[0]
+    small.change_wave(moves=(replace(move, area=replace(move.area, selectors=(*move.area.selectors, selector))),))
+    said = (await found(small))["missing-container"]
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert f"cannot move {ID}: {said.text}; {said.remedy}" in outcome.reasons[0]
+    assert await small.store("dst").containers() == [], "nothing was made or copied"
+
+
 async def test_nothing_known_of_a_size_is_a_warning(small):
     assert (await found(small, mode="cached"))["inventory-unknown"].severity == "warning"
 

@@ -1,10 +1,11 @@
 """The catalogue of planted mistakes, by room."""
 
-from tests.mutants.catalogue import client, engine, gates, machine, routing, state, transfer
+from tests.mutants.catalogue import checks, client, engine, gates, machine, routing, state, transfer
 
 MUTANTS = (
     *transfer.MUTANTS,
     *engine.MUTANTS,
+    *checks.MUTANTS,
     *machine.MUTANTS,
     *gates.MUTANTS,
     *client.MUTANTS,
