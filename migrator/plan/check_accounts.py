@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from os.path import realpath
 from typing import Any, Final
 
 from migrator.kinds import ACCOUNTS, METRICS, ROUTING
@@ -20,6 +21,7 @@ from migrator.plan.schema import Document, Part
 from migrator.plan.tree import Path
 from migrator.ports.kinds import Kind, Slip
 
+_FILE_STORE: Final = "sqlite:///"
 _SUBSTITUTED: Final = re.compile(r"\$\{\w+\}|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|^~(?=/|$)")
 
 
@@ -31,6 +33,7 @@ def check_accounts(report: Report) -> None:
     _hosts(report)
     _routing(report)
     _files(report)
+    _one_file_each(report)
     for name in report.document.budget.accounts:
         report.refer(("budget", "accounts", name), name, "accounts", at_key=True)
     _unused(report)
@@ -94,6 +97,20 @@ def _files(report: Report) -> None:
     for path, text in paths:
         if text is not None and (found := _SUBSTITUTED.search(text)):
             report.warn(path, f"nothing is substituted here: {found[0]} is part of the name")
+
+
+def _one_file_each(report: Report) -> None:
+    """An account's file, the route document and the state store would write over each other."""
+    document = report.document
+    state, route = (document.state or "").partition("?")[0], "the route document"
+    owners = {realpath(state.removeprefix(_FILE_STORE)): "the state store"} if state.startswith(_FILE_STORE) else {}
+    for path, text in _paths(("routing",), document.routing, ROUTING):
+        if text is not None and (owner := owners.setdefault(realpath(text), route)) != route:
+            report.fault(path, f"this is the file of {owner}: {route} needs one of its own")
+    for name, part in document.accounts.items():
+        for path, text in _paths(("accounts", name), part, ACCOUNTS):
+            if text is not None and realpath(text) in owners:
+                report.fault(path, f"this is the file of {owners[realpath(text)]}: account {name} needs one of its own")
 
 
 def _paths(path: Path, part: Part, kinds: Registry[Any]) -> list[tuple[Path, str | None]]:

@@ -242,3 +242,14 @@ def test_a_warning_of_the_document_is_a_finding_before_the_verdict(migrate: Migr
     ]
     assert any(one["subject"].startswith("p.yaml:") and one["text"] == "gate idle is not used" for one in found)
     assert "gate idle is not used" in migrate("apply", "p.yaml", "--yes").out
+
+
+def test_a_prefix_that_takes_nothing_of_a_container_is_named(migrate: Migrate, here: Path) -> None:
+    """The area's other container is full, so that the area is not empty: the one with the slip would stay behind."""
+    assert migrate("sample", "p.yaml", "--objects", "10").code == 0
+    edited(here, "{containers: [web-*]}", "{containers: [web-visits, {name: web-sessions, prefix: 2025/}]}")
+    said = " ".join(migrate("plan", "p.yaml").out.split())
+    assert "core/web-sessions has 5 objects" in said
+    assert "that are in no area; they stay, and nothing in it begins with 2025/, as an area has it" in said
+    edited(here, "prefix: 2025/", "prefix: 2026/")
+    assert "as an area has it" not in migrate("plan", "p.yaml").out

@@ -168,9 +168,11 @@ async def _nobodys_of(case: Case, source: str) -> list[Finding]:
             is_whole = any("" in area.prefixes_in(info.name) for area in areas)
             if is_whole or (source, info.name) == routing or info.name in OWN_CONTAINERS:
                 continue
-            objects, size = await _left_behind(case.store(source), info.name, areas)
+            objects, size, idle = await _left_behind(case.store(source), info.name, areas)
             if objects:
                 text = f"{source}/{info.name} has {objects:,} objects ({size:,} bytes) that are in no area; they stay"
+                if idle:
+                    text += f", and nothing in it begins with {', '.join(idle[:3])}, as an area has it"
                 is_website = info.name == WEBSITE
                 remedy = "a static website stays behind; move it, and its settings, by other means if it belongs here"
                 found.append(Finding("warning", "in-no-area", source, text, remedy if is_website else ""))
@@ -191,17 +193,20 @@ def unreadable(case: Case) -> Iterator[Finding]:
         yield Finding("error", "unreadable", account, fault.message, fault.hint)
 
 
-async def _left_behind(store: ObjectStore, container: str, areas: Sequence[Area]) -> tuple[int, int]:
+async def _left_behind(store: ObjectStore, container: str, areas: Sequence[Area]) -> tuple[int, int, list[str]]:
+    """Objects of no area, their bytes, and prefixes of areas that no object of the container has: they were meant for others."""
     objects = size = 0
+    idle = {prefix for area in areas for prefix in area.prefixes_in(container)}
     marker: str | None = None
     while True:
         page = await store.page(container, marker=marker)
         for blob in page.entries:
             mine = any(area.takes(container, blob.name) for area in areas)
+            idle -= {prefix for prefix in idle if blob.name.startswith(prefix)} if mine else set()
             if not mine and not blob.name.startswith(RESERVED_PREFIX):
                 objects, size = objects + 1, size + blob.size
         if page.marker is None:
-            return objects, size
+            return objects, size, sorted(idle)
         marker = page.marker
 
 

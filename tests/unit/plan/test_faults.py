@@ -692,6 +692,34 @@ def test_a_gate_that_can_never_fail_or_never_pass_is_warned_of(bounds: str, says
     assert [says in one for one in told] == ([True] if says else []), told
 
 
+SHARED = [
+    (
+        "state: sqlite:///state/one.db",
+        "routing: {kind: file, path: state/one.db}",
+        "state/a.db",
+        "file of the state store",
+    ),
+    (
+        "state: sqlite:///./state/one.db",
+        "routing: {kind: file, path: r.json}",
+        "state/../state/one.db",
+        "the state store",
+    ),
+    ("state: postgresql://h/d", "routing: {kind: file, path: state/a.db}", "./state/a.db", "the route document"),
+    ("state: sqlite:///state/one.db", "routing: {kind: file, path: r.json}", "state/a.db", ""),
+]
+
+
+@pytest.mark.parametrize(("state", "routing", "path", "says"), SHARED)
+def test_two_things_in_one_file_are_a_fault(state: str, routing: str, path: str, says: str) -> None:
+    text = changed(("name: small", f"name: small\n{state}"), (ROUTING, routing))
+    text = text.replace("accounts:\n", f"accounts:\n  lab: {{kind: local, path: '{path}'}}\n", 1)
+    if not says:
+        assert loads(text, "plan.yaml")
+        return
+    assert any(says in one and "needs one of its own" in one for one in faults_of(text)), faults_of(text)
+
+
 def test_hosts_that_are_not_azures_are_acknowledged_in_routing() -> None:
     far = changed(("https://euweb.blob.core.windows.net", "https://euweb.blob.contoso.example"))
     assert any("euweb.blob.contoso.example" in fault for fault in faults_of(far))
