@@ -35,6 +35,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "migrator.transfer": ("migrator.transfer", "migrator.ports", "migrator.model", "migrator.errors"),
     "migrator.engine": (
         "migrator.engine",
+        "migrator.standing",
         "migrator.kinds",
         "migrator.machine",
         "migrator.gates",
@@ -46,8 +47,6 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     ),
     "migrator.standing": (
         "migrator.standing",
-        "migrator.engine",
-        "migrator.kinds",
         "migrator.machine",
         "migrator.gates",
         "migrator.forecast",

@@ -24,7 +24,6 @@ from migrator.cli.views.figures import instant
 from migrator.engine.checks.case import InventoryMode
 from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.recorded import STOPS
-from migrator.engine.inventory_notes import kept_inventories, known_inventories
 from migrator.engine.preview import Desk, Preview, findings_of_document, findings_of_record, preview
 from migrator.errors import FaultLine, FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
 from migrator.forecast import Outlook, StartingPoint, look_ahead
@@ -39,6 +38,7 @@ from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import replace, value
 from migrator.plan.saved import fingerprint
 from migrator.standing.assess import assess
+from migrator.standing.inventory_notes import kept_inventories, known_inventories
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from migrator.engine.authors import approvals_that_count
 from migrator.forecast import Inventory
 from migrator.machine.states import keeps_wave
 from migrator.machine.transitions import live_side
@@ -22,6 +21,7 @@ from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Schedule
 from migrator.model.units import show_bytes, show_count
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
+from migrator.standing.authors import approvals_that_count
 
 
 @value(frozen=True, slots=True)

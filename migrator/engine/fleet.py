@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.engine.mover import Mover, Shared
-from migrator.engine.outcome import OUTCOME, compared
 from migrator.engine.patience import surely
 from migrator.engine.world import World
 from migrator.errors import InternalError, UsageError
@@ -24,6 +23,7 @@ from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.model.values import replace
 from migrator.ports.state_store import AddJournal, Change, SaveWave
+from migrator.standing.outcome import OUTCOME, compared
 
 
 @dataclass(slots=True)

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import PAUSED, Mover, Waiting
 from migrator.errors import CloudError, StateError
-from migrator.model.moves import Direction, ExceptionRow, MoveRecord, MoveState
-from migrator.model.names import MoveId
+from migrator.model.moves import ExceptionRow, MoveRecord
 from migrator.model.schedule import PlannedMove
-from migrator.model.values import replace, value
+from migrator.model.values import replace
 from migrator.ports.state_store import SetNote, StateStore
+from migrator.standing.left_target import is_left, last_look, note_of
 from migrator.transfer import passes
 
 SHARE_OF_TIME: Final = 10
@@ -28,29 +28,6 @@ ROUND_SECONDS: Final = 60.0
 """How often a run that stays at work sees whether a look is due."""
 MOST_ROWS: Final = 100_000
 NAMED: Final = 3
-
-
-@value(frozen=True, slots=True)
-class Looked:
-    """The last look at a target that was left. ``found``: objects that changed there since the way back, in all."""
-
-    at: datetime
-    seconds: float
-    found: int
-
-
-def is_left(record: MoveRecord) -> bool:
-    """Did customers come back from the target, and can it be read? One that was given up may be gone."""
-    return record.state is MoveState.REVERSED and record.direction is Direction.REVERSE and not record.dirty
-
-
-def last_look(state: StateStore, record: MoveRecord) -> Looked | None:
-    """Of this way back; None before the first one."""
-    note: Any = state.note(_key(record.id))
-    if not is_left(record) or note is None:
-        return None
-    looked = Looked(datetime.fromisoformat(note["at"]), float(note["seconds"]), int(note["found"]))
-    return looked if record.switched_at is None or looked.at >= record.switched_at else None
 
 
 def strays(state: StateStore, record: MoveRecord) -> list[ExceptionRow]:
@@ -128,7 +105,7 @@ async def _look(mover: Mover) -> None:
     last, now = last_look(state, record), mover.world.clock.now()
     result = await passes.watch(replace(mover.transfer(), admit=admit))
     found = strays(state, record)
-    note = SetNote(_key(mover.id), {"at": now.isoformat(), "seconds": result.seconds, "found": len(found)})
+    note = SetNote(note_of(mover.id), {"at": now.isoformat(), "seconds": result.seconds, "found": len(found)})
     if len(found) > (last.found if last else 0):  # rows of a look that died are said by this one
         text = f"{mover.id}: {in_words(record, found)}"
         mover.commit(note, mover.note("left-target-changed", text, objects=len(found), named=result.named))
@@ -140,7 +117,3 @@ async def _look(mover: Mover) -> None:
         mover.tell("left-target", text)
     else:
         mover.commit(note)
-
-
-def _key(move: MoveId) -> str:
-    return f"left {move}"

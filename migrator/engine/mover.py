@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from migrator.engine import enforcing, releasing, stays
-from migrator.engine.authors import approvals_that_count
 from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.patience import MovePatience
 from migrator.engine.releasing import ADOPT_HINT, said
@@ -47,6 +46,7 @@ from migrator.model.schedule import PlannedMove, PlannedWave, Routing, Schedule
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal, Change, SaveMove
+from migrator.standing.authors import approvals_that_count
 from migrator.transfer.hands import Hands
 from migrator.transfer.paced import PacedStore
 from migrator.transfer.result import PassResult

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from migrator.engine import stays
-from migrator.engine.authors import now_by
 from migrator.engine.basis import basis_of, key_of
 from migrator.engine.edited import Edited
 from migrator.engine.edits import may_have_another_target, refusals
@@ -14,6 +13,7 @@ from migrator.model.schedule import PlannedMove, PlannedWave
 from migrator.model.units import show_duration
 from migrator.model.values import replace, value
 from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave, SetNote
+from migrator.standing.authors import now_by
 
 MOST_EDITS = 20
 """In one text; the entry's evidence has all of them."""

@@ -16,8 +16,6 @@ from migrator.engine.checks.check import Asks, When, judged, look
 from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.registry import CHECKS
 from migrator.engine.edited import Edited
-from migrator.engine.inventory_notes import known_inventories
-from migrator.engine.starting import starting_point
 from migrator.engine.teller import Steps, steps_of
 from migrator.engine.world import World
 from migrator.errors import FaultLine
@@ -28,6 +26,8 @@ from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
+from migrator.standing.inventory_notes import known_inventories
+from migrator.standing.starting import starting_point
 
 
 @value(frozen=True, slots=True)

@@ -8,18 +8,17 @@ ones; the source account's figures from before the switch are kept, for a soak m
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from migrator.engine.mover import Halt, Mover
 from migrator.errors import CloudError, MigrateError
 from migrator.gates.judge import Baseline, Judgement, could_not_ask, judge
+from migrator.gates.windows import window
 from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question, Reading, Sample
 from migrator.model.schedule import Gate
 from migrator.ports.metric_source import MetricSource
 from migrator.ports.state_store import SetNote
-
-MINUTE_SECONDS: Final = 60.0
 
 
 async def sample(mover: Mover, gate: Gate, now: datetime, *, since: datetime) -> Sample | None:
@@ -47,20 +46,6 @@ async def sample(mover: Mover, gate: Gate, now: datetime, *, since: datetime) ->
         tick=mover.world.clock.monotonic(),
         epoch=mover.record.epoch,
     )
-
-
-def window(gate: Gate, now: datetime) -> tuple[datetime, datetime]:
-    """[begin, end) of the newest window that has settled."""
-    end = now - timedelta(seconds=gate.settle_seconds)
-    if gate.metric is not None and gate.window_seconds >= MINUTE_SECONDS:
-        end = end.replace(second=0, microsecond=0)
-    return end - timedelta(seconds=gate.window_seconds), end
-
-
-def first_at(gate: Gate, since: datetime) -> datetime:
-    """When the gate can first be asked about a window that begins after the switch."""
-    rounding = MINUTE_SECONDS if gate.metric is not None and gate.window_seconds >= MINUTE_SECONDS else 0.0
-    return since + timedelta(seconds=gate.window_seconds + gate.settle_seconds + rounding)
 
 
 async def _judged(mover: Mover, gate: Gate, begin: datetime, end: datetime, now: datetime) -> Judgement:

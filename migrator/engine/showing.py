@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from migrator.engine.inventory_notes import known_inventory
 from migrator.model.moves import Direction, MoveRecord
 from migrator.model.schedule import PlannedMove
 from migrator.ports.state_store import StateStore
+from migrator.standing.inventory_notes import known_inventory
 
 
 def expected_objects(move: PlannedMove, state: StateStore) -> int:

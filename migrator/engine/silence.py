@@ -1,34 +1,12 @@
-"""Gates whose source did not answer before the cut-over, kept for whoever only reads: between two runs that come and go, nobody
-else can say why a move that is ready stays where it is.
-
-Decides the note and its words. Leaves asking to ``engine.checks.gates``. Rule: a note says when it was asked, for the source may
-answer by now; it speaks only of gates that the plan still has, and of a move that customers have not been switched by.
+"""Gates whose source did not answer before the cut-over are kept for whoever only reads: between two runs that come and go,
+nobody else can say why a move that is ready stays where it is. The note's form is that of ``standing.silence``.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from migrator.engine.mover import Mover
-from migrator.machine.states import is_getting_ready
-from migrator.model.moves import Direction, MoveRecord
-from migrator.model.names import MoveId
-from migrator.model.schedule import PlannedWave
-from migrator.model.values import value
-from migrator.ports.state_store import SetNote, StateStore
-
-
-@value(frozen=True, slots=True)
-class Silent:
-    """One gate that did not answer, when it was asked, and why."""
-
-    gate: str
-    at: datetime
-    why: str
-    hint: str
-
-    def __str__(self) -> str:
-        return f"gate {self.gate} does not answer (asked {self.at:%Y-%m-%d %H:%M} UTC): {self.why}"
+from migrator.ports.state_store import SetNote
+from migrator.standing.silence import note_of
 
 
 def keep(mover: Mover, silent: dict[str, tuple[str, str]]) -> None:
@@ -39,19 +17,3 @@ def keep(mover: Mover, silent: dict[str, tuple[str, str]]) -> None:
         mover.commit(SetNote(key, {"at": at, "gates": [[gate, *said] for gate, said in silent.items()]}))
     elif state.note(key) is not None:
         mover.commit(SetNote(key, None))
-
-
-def silent_gates(store: StateStore, record: MoveRecord, wave: PlannedWave) -> tuple[Silent, ...]:
-    """Who did not answer when last asked, while that keeps back the cut-over of this move."""
-    if record.direction is not Direction.FORWARD or not is_getting_ready(record.state):
-        return ()
-    note = store.note(note_of(record.id))
-    if note is None:
-        return ()
-    planned = {gate.name for gate in wave.gates}
-    at = datetime.fromisoformat(note["at"])
-    return tuple(Silent(gate, at, why, hint) for gate, why, hint in note["gates"] if gate in planned)
-
-
-def note_of(move: MoveId) -> str:
-    return f"silent gates {move}"

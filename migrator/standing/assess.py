@@ -12,13 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from migrator.engine.inventory_notes import known_inventories
-from migrator.engine.left_behind import last_look
-from migrator.engine.outcome import compared
-from migrator.engine.silence import silent_gates
-from migrator.engine.soak_waits import LIVE_CONTAINERS
-from migrator.engine.starting import starting_point
-from migrator.engine.steps.soak import NO_STRAGGLERS
 from migrator.forecast import Outlook, look_ahead
 from migrator.machine.liveness import is_alive
 from migrator.machine.release import Fate, explain
@@ -40,7 +33,13 @@ from migrator.model.samples import Sample
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.values import replace
 from migrator.ports.state_store import StateStore
+from migrator.standing.inventory_notes import known_inventories
+from migrator.standing.left_target import last_look
+from migrator.standing.outcome import compared
 from migrator.standing.recorded import Recorded, moves_of, pace_now, read_recorded, soak_waits_of, wave_names
+from migrator.standing.silence import silent_gates
+from migrator.standing.soak_waits import LIVE_CONTAINERS, NO_STRAGGLERS
+from migrator.standing.starting import starting_point
 from migrator.standing.values import MOST_LISTED, MoveStanding, Standing, WaveStanding
 from migrator.standing.waits import waits_at_work, waits_before_beginning, waits_of_move
 

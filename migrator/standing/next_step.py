@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from migrator.engine.silence import Silent
 from migrator.machine.release import Fate
 from migrator.machine.states import has_soaked, is_going_back
 from migrator.model.moves import LockRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.values import replace, value
+from migrator.standing.silence import Silent
 from migrator.standing.values import MoveStanding, Standing
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from migrator.engine.authors import approvals_that_count
-from migrator.engine.soak_waits import SoakWaits, note_of, read
 from migrator.model.moves import (
     Approval,
     Control,
@@ -21,6 +19,8 @@ from migrator.model.pace import FRESH_SECONDS, NOTE, Pace, from_note
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
+from migrator.standing.authors import approvals_that_count
+from migrator.standing.soak_waits import SoakWaits, note_of, read
 
 
 @value(frozen=True, slots=True)

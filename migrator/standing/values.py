@@ -10,9 +10,6 @@ from dataclasses import field
 from datetime import datetime
 from typing import Final
 
-from migrator.engine.left_behind import Looked
-from migrator.engine.silence import Silent
-from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import UsageError
 from migrator.forecast import Outlook
 from migrator.forecast.outcome import Comparison
@@ -28,6 +25,9 @@ from migrator.model.moves import (
 from migrator.model.pace import Pace
 from migrator.model.samples import Sample
 from migrator.model.values import replace, value
+from migrator.standing.left_target import Looked
+from migrator.standing.silence import Silent
+from migrator.standing.soak_waits import SoakWaits
 
 MOST_LISTED: Final = 100
 

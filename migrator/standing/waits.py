@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from migrator.engine.patience import key as waits_out
-from migrator.engine.soak_waits import SoakWaits
 from migrator.forecast.moments import later
 from migrator.machine.states import (
     can_be_paused,
@@ -27,7 +25,13 @@ from migrator.model.moves import (
 )
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.standing.recorded import Recorded
+from migrator.standing.soak_waits import SoakWaits
 from migrator.standing.values import MoveStanding
+
+
+def waits_out(move: object) -> str:
+    """The note that says what a move waits out; its value is a clause for people."""
+    return f"waits out {move}"
 
 
 def waits_of_move(

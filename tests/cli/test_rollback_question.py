@@ -107,10 +107,10 @@ def test_a_move_that_has_not_switched_stops_without_a_pause(migrate: Migrate) ->
 def test_the_question_says_whose_writers_wait_and_for_how_long(migrate: Migrate, here: Path) -> None:
     from datetime import UTC, datetime
 
-    from migrator.engine.inventory_notes import known_inventories
     from migrator.forecast import StartingPoint, look_ahead
     from migrator.plan import loads
     from migrator.standing.assess import assess
+    from migrator.standing.inventory_notes import known_inventories
 
     text = PLAN.replace("    targets:", "    inventory: {web-tracking: {objects: 2M, bytes: 1TiB}}\n    targets:")
     schedule = loads(text, "p.yaml").schedule

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from migrator.engine.starting import starting_point
 from migrator.forecast import Inventory, WaveTimes, look_ahead
 from migrator.model.moves import MoveState
+from migrator.standing.starting import starting_point
 from migrator.testing.simulation.loop import WORLD_BEGINS
 from tests.scenario.weeks import APP_ERRORS, HOURS, MINUTES, Weeks
 

@@ -16,7 +16,6 @@ from migrator.engine.checks.check import Asks, When, look
 from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.ways import streamed
 from migrator.engine.preview import Desk, preview
-from migrator.engine.soak_waits import note_of, read
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
@@ -26,6 +25,7 @@ from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.samples import Reading
 from migrator.model.schedule import Account, Declared, PlannedMove
 from migrator.model.values import replace as changed
+from migrator.standing.soak_waits import note_of, read
 from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Small, shape
 

@@ -14,11 +14,11 @@ from migrator.cli.views.figures import brief, count, duration, instant, many, si
 from migrator.cli.views.rows import fitted, fitting, rests
 from migrator.cli.views.screen import Page
 from migrator.cli.views.throttle import pace_lines, wish_lines
-from migrator.engine.soak_waits import SoakWaits
 from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.states import has_arrived, is_in_fence, is_quiet_wave
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
+from migrator.standing.soak_waits import SoakWaits
 from migrator.standing.values import MOST_LISTED, MoveStanding, Standing, WaveStanding
 
 MOST_ROWS = 20

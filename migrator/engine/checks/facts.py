@@ -10,8 +10,6 @@ from dataclasses import field
 from datetime import datetime, timedelta
 
 from migrator.engine.lingering import Lingering
-from migrator.engine.silence import Silent
-from migrator.engine.soak_waits import SoakWaits
 from migrator.errors import MigrateError
 from migrator.model.findings import Finding
 from migrator.model.moves import LockRecord, MoveRecord
@@ -20,6 +18,8 @@ from migrator.model.routes import RouteDocument
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.diagnosis import Examination
+from migrator.standing.silence import Silent
+from migrator.standing.soak_waits import SoakWaits
 
 
 @value(frozen=True, slots=True)

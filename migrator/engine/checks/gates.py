@@ -16,13 +16,14 @@ from typing import Final
 from migrator.engine.checks.case import Asked, Case, of_facts
 from migrator.engine.checks.check import RUNS, Asks, Check, Says, When
 from migrator.engine.checks.facts import Facts
-from migrator.engine.sampling import answer, question, window
-from migrator.engine.silence import Silent, silent_gates
+from migrator.engine.sampling import answer, question
 from migrator.engine.world import World
 from migrator.errors import MigrateError, NotFound
 from migrator.gates.reach import asked_accounts, gate_findings
+from migrator.gates.windows import window
 from migrator.model.findings import Finding, Severity
 from migrator.model.schedule import Gate, PlannedMove, PlannedWave
+from migrator.standing.silence import Silent, silent_gates
 
 AT_ONCE: Final = 8
 """Questions under way: a plan of forty areas has hundreds."""

@@ -14,12 +14,12 @@ from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import Asks, Check, Says, When
 from migrator.engine.edited import edited_findings
 from migrator.engine.edits import edit_findings
-from migrator.engine.inventory_notes import known_inventories
 from migrator.machine.waves import wave_state
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState, WaveState
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import StateStore
+from migrator.standing.inventory_notes import known_inventories
 
 STOPS: Final = frozenset({"paused", "held", "wave-stopped", "route-disagrees"})
 """Codes of findings that are a standing stop."""

@@ -10,7 +10,6 @@ from migrator.engine.ahead import Ahead
 from migrator.engine.before import keeps_back
 from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import to_wait, too_long, waited
-from migrator.engine.inventory_notes import known_inventory
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.patience import NAMES
 from migrator.machine.events import Event
@@ -20,6 +19,7 @@ from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.units import show_bytes, show_duration, show_ratio
 from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
+from migrator.standing.inventory_notes import known_inventory
 from migrator.transfer import passes
 from migrator.transfer.halfway import list_halfway
 from migrator.transfer.result import PassResult

@@ -18,7 +18,6 @@ from migrator.engine.live_containers import lost_containers, way_out
 from migrator.engine.mover import Halt, Mover, Waiting
 from migrator.engine.patience import passes_by_itself
 from migrator.engine.sampling import sample
-from migrator.engine.soak_waits import LIVE_CONTAINERS, SoakWaits, kept, note_of, progress_key, read, soak_waits
 from migrator.engine.steps.cut import within
 from migrator.errors import CloudError
 from migrator.gates.soak import GateLimits, SoakClock
@@ -27,9 +26,18 @@ from migrator.model.samples import Sample, Verdict
 from migrator.model.units import show_duration
 from migrator.model.values import replace
 from migrator.ports.state_store import AddSample, Change, SetNote
+from migrator.standing.soak_waits import (
+    LIVE_CONTAINERS,
+    NO_STRAGGLERS,
+    SoakWaits,
+    kept,
+    note_of,
+    progress_key,
+    read,
+    soak_waits,
+)
 from migrator.transfer import containers, passes
 
-NO_STRAGGLERS: Final = "no-stragglers"
 LIVE_SECONDS: Final = 30.0
 """A round waits no longer for the containers of the account that customers use: its gates are recorded."""
 LOST_ROUNDS: Final = 3

@@ -40,8 +40,6 @@ from migrator.cli.views.screen import Page
 from migrator.cli.whereabouts import whereabouts
 from migrator.cli.wiring import is_there, state_url
 from migrator.engine.edits import refusals
-from migrator.engine.inventory_notes import kept_inventories, known_inventories
-from migrator.engine.starting import starting_point
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast import Outlook
 from migrator.forecast.outlook import look_ahead, to_record
@@ -53,6 +51,8 @@ from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
 from migrator.ports.state_store import SetNote
 from migrator.standing.assess import assess
+from migrator.standing.inventory_notes import kept_inventories, known_inventories
+from migrator.standing.starting import starting_point
 from migrator.standing.values import Standing
 
 if TYPE_CHECKING:

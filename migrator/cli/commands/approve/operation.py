@@ -17,7 +17,6 @@ from migrator.cli.loading import load_plan
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
 from migrator.cli.wishes import store_for_wishes
-from migrator.engine.authors import approvals_that_count, author_of
 from migrator.errors import UsageError
 from migrator.machine.waiting import may_approve
 from migrator.model.moves import Approval, JournalEntry
@@ -25,6 +24,7 @@ from migrator.model.people import Person
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.values import replace
 from migrator.ports.state_store import AddApproval, AddJournal
+from migrator.standing.authors import approvals_that_count, author_of
 
 _OBJECT_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 

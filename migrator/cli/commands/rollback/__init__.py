@@ -76,9 +76,9 @@ def rollback(
     from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.views.screen import Page
     from migrator.engine.going_back import Abandon
-    from migrator.engine.left_behind import is_left
     from migrator.errors import UsageError
     from migrator.plan import load
+    from migrator.standing.left_target import is_left
 
     given_up = (reason or "").strip()
     if abandon_target_writes != bool(given_up):

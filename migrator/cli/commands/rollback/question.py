@@ -13,7 +13,6 @@ from typing import Any, Final
 from migrator.cli.doors import Doors
 from migrator.cli.views.figures import count, duration, many, size
 from migrator.cli.views.screen import Page
-from migrator.engine.inventory_notes import known_inventories
 from migrator.errors import CloudError
 from migrator.forecast.timing import forecast_move
 from migrator.machine.states import is_to_be_taken_back
@@ -22,6 +21,7 @@ from migrator.model.moves import Direction, MoveRecord
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
+from migrator.standing.inventory_notes import known_inventories
 from migrator.transfer.since import Since, changed_since
 
 PATIENCE_SECONDS: Final = 20.0

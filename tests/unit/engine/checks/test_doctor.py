@@ -11,11 +11,11 @@ import pytest
 from migrator.engine.checks.facts import AccountFacts, Facts
 from migrator.engine.diagnosing import diagnose
 from migrator.engine.lingering import Lingering
-from migrator.engine.soak_waits import SoakWaits, Standstill
 from migrator.errors import AccessRefused, NotFound, Unreachable
 from migrator.model.moves import LockRecord, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
 from migrator.model.routes import RouteDocument
 from migrator.ports.diagnosis import Examination
+from migrator.standing.soak_waits import SoakWaits, Standstill
 from tests.unit.engine.board import ID, LINEAGE, before, fence, mover_of, switched
 
 S = MoveState

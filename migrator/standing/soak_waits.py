@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from migrator.engine.sampling import first_at
 from migrator.gates.soak import SoakState
+from migrator.gates.windows import first_at
 from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
 from migrator.model.samples import Sample, Verdict
@@ -25,6 +25,8 @@ from migrator.ports.state_store import SetNote
 PATIENCE_INTERVALS: Final = 3
 """A soak that has stood still for longer than so many intervals needs somebody to look."""
 
+NO_STRAGGLERS: Final = "no-stragglers"
+"""The built-in gate that nothing is written at the side that customers have left."""
 LIVE_CONTAINERS: Final = "live-containers"
 """The built-in gate that asks whether the account that customers use still has its containers."""
 

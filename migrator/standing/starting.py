@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from migrator.engine.authors import approvals_that_count
 from migrator.forecast import StartingPoint
 from migrator.machine.waiting import is_approved
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import StateStore
+from migrator.standing.authors import approvals_that_count
 
 
 def starting_point(schedule: Schedule, state: StateStore | None, now: datetime) -> StartingPoint:
