@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from migrator.model.values import value
@@ -57,13 +58,19 @@ class Address:
     @classmethod
     def read(cls, text: str) -> Address | None:
         """None: it is not one."""
-        head, slashes, rest = text.partition("://")
-        host, slash, path = rest.partition("/")
-        found = _ADDRESS.fullmatch(f"{head.lower()}{slashes}{host.lower()}{slash}{path}") if len(text) <= 2048 else None
-        if found is None or any(part in (".", "..") for part in found["path"].split("/")):
-            return None
-        port = int(found["port"] or _PORTS[found["scheme"]])
-        return cls(found["scheme"], found["host"], port, found["path"]) if port < 65_536 else None
+        return _read(text) if len(text) <= 2048 else None
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Address | None:
+    """Followers hold the same few addresses against their hosts at every refresh."""
+    head, slashes, rest = text.partition("://")
+    host, slash, path = rest.partition("/")
+    found = _ADDRESS.fullmatch(f"{head.lower()}{slashes}{host.lower()}{slash}{path}")
+    if found is None or any(part in (".", "..") for part in found["path"].split("/")):
+        return None
+    port = int(found["port"] or _PORTS[found["scheme"]])
+    return Address(found["scheme"], found["host"], port, found["path"]) if port < 65_536 else None
 
 
 @value(frozen=True, slots=True)

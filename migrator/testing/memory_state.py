@@ -336,7 +336,8 @@ class MemoryStateStore:
         return list(self._rows.approvals.values())
 
     def note(self, key: str) -> Any:
-        return as_read(self._rows.notes.get(key))
+        value = self._rows.notes.get(key)
+        return None if value is None else as_read(value)
 
     def requests(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[str, int]:
         sums: dict[str, int] = {}

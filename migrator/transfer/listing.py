@@ -187,8 +187,7 @@ class SortedStream:
         )
 
     async def _sort(self) -> sqlite3.Cursor:
-        self._folder = tempfile.TemporaryDirectory(prefix="migrate-sort-")
-        self._file = sqlite3.connect(Path(self._folder.name) / "names.db", isolation_level=None)
+        self._file = self._opened()
         self._file.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;")
         self._file.execute("CREATE TABLE names (key BLOB PRIMARY KEY, listed BLOB) WITHOUT ROWID")
         key_of_name = key_of("sorted")
@@ -215,6 +214,10 @@ class SortedStream:
             self._file.execute("COMMIT")
             if marker is None:
                 return self._file.execute("SELECT key, listed FROM names ORDER BY key")
+
+    def _opened(self) -> sqlite3.Connection:
+        self._folder = tempfile.TemporaryDirectory(prefix="migrate-sort-")
+        return sqlite3.connect(Path(self._folder.name) / "names.db", isolation_level=None)
 
     async def close(self) -> None:
         await self._pages.close()

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import heapq
 import inspect
 import sys
 import warnings
 from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from random import Random
 from typing import Any, TypeVar
 
@@ -213,7 +213,6 @@ class SimLoop(asyncio.BaseEventLoop):
         self.faults: list[str] = []
         self.virtual_now = 0.0
         """What ``time`` answers."""
-        self._turns = 0
         self._calls = 0
         self._serial = 0
         self._tasks: list[SimTask[Any]] = []
@@ -241,7 +240,7 @@ class SimLoop(asyncio.BaseEventLoop):
                 self.nap, callback.__self__.nap = None, nap
                 nap.step, nap.context = callback, context
                 self._calls += 1
-                heapq.heappush(self._scheduled, (nap.moment, self._calls, callback, args, context, nap))
+                heappush(self._scheduled, (nap.moment, self._calls, callback, args, context, nap))
             return None
         call = Call(0.0)
         self._ready.append((0.0, 0, callback, args, copy_context(), call))
@@ -256,13 +255,13 @@ class SimLoop(asyncio.BaseEventLoop):
         if context is None:
             node = NODE.get()
             context = copy_context() if node is None else node.context
-        heapq.heappush(self._scheduled, (when, self._calls, callback, args, context, call))
+        heappush(self._scheduled, (when, self._calls, callback, args, context, call))
         return call
 
     def happen(self, when: float, callback: Callable[..., object], *args: Any) -> None:
         """The world itself calls back at ``when``: whatever becomes of any node, and nobody takes it back."""
         self._calls += 1
-        heapq.heappush(self._scheduled, (when, self._calls, callback, args, None, None))
+        heappush(self._scheduled, (when, self._calls, callback, args, None, None))
 
     def call_later(self, delay: float, callback: Any, *args: Any, context: Context | None = None) -> Any:  # type: ignore[override]
         return self.call_at(self.virtual_now + delay, callback, *args, context=context)
@@ -301,49 +300,55 @@ class SimLoop(asyncio.BaseEventLoop):
         self.close()
 
     def _run_once(self) -> None:
-        """Turn after turn until somebody stops the loop."""
-        ready, scheduled = self._ready, self._scheduled
+        """Turn after turn until somebody stops the loop. What becomes ready in a turn is for the next one."""
+        ready, scheduled, turns = self._ready, self._scheduled, 0
+        turn: list[Due]
         while not self._stopping:
-            if not ready:
-                self._jump()
+            if ready:
+                turn = [*ready]
+                ready.clear()
+            else:
+                turn = []
+                if self._jump():
+                    turns = 0
             now = self.virtual_now
             while scheduled and scheduled[0][0] <= now:
-                ready.append(heapq.heappop(scheduled))
-            self._turns += 1
-            if self._turns > TURNS_WITHOUT_TIME:
+                turn.append(heappop(scheduled))
+            turns += 1
+            if turns > TURNS_WITHOUT_TIME:
                 raise BusyLoopError(f"no time goes by at {now:.3f}")
-            for _ in range(len(ready)):
-                due = ready.popleft()
+            for due in turn:
                 _, _, callback, args, context, call = due
                 if call is not None and call.is_cancelled:
-                    continue
-                node = None if context is None else context.get(NODE)
-                if node is not None and not node.runs:
-                    if node.alive:
-                        node.defer(due)
                     continue
                 try:
                     if context is None:
                         callback(*args)
-                    else:
+                        continue
+                    node = context.get(NODE)
+                    if node is None or node.runs:
                         context.run(callback, *args)
+                    elif node.alive:
+                        node.defer(due)
                 except (SystemExit, KeyboardInterrupt):
                     raise
                 except BaseException as fault:
                     self.call_exception_handler({"message": f"failed: {callback}", "exception": fault})
 
-    def _jump(self) -> None:
+    def _jump(self) -> bool:
+        """To the next timer. Did time go by?"""
         scheduled = self._scheduled
         while scheduled and (call := scheduled[0][5]) is not None and call.is_cancelled:
-            heapq.heappop(scheduled)
+            heappop(scheduled)
         if not scheduled:
             raise DeadlockError(f"nothing is ready and no timer is set at {self.virtual_now:.3f}")
         when: float = scheduled[0][0]
-        if when > self.virtual_now:
+        goes_by = when > self.virtual_now
+        if goes_by:
             self.virtual_now = when
-            self._turns = 0
         if when > self.until:
             raise OutOfTimeError(f"virtual second {self.until:.0f} is over")
+        return goes_by
 
     def _process_events(self, event_list: Any) -> None:
         """There are no selectors."""
@@ -401,14 +406,19 @@ class SimClock:
         """``steps``: (virtual second, by how much the wall clock is set then)."""
         self._loop = loop
         self._steps = tuple(steps)
-        self._random = Random(seed)
+        self._seed = seed
+        self._random: Random | None = None
+        """Made when it is asked for: most clocks never are."""
+        self._read_at = -1.0
         self._begins = WORLD_BEGINS + timedelta(seconds=skew_seconds)
         self._zero = monotonic_zero
 
     def now(self) -> datetime:
         now = self._loop.virtual_now
-        set_by = sum([by for at, by in self._steps if at <= now]) if self._steps else 0.0
-        return self._begins + timedelta(seconds=now + set_by)
+        if now != self._read_at:  # much is done at one instant
+            set_by = sum([by for at, by in self._steps if at <= now]) if self._steps else 0.0
+            self._read_at, self._read = now, self._begins + timedelta(seconds=now + set_by)
+        return self._read
 
     def monotonic(self) -> float:
         return self._loop.virtual_now + self._zero
@@ -417,8 +427,14 @@ class SimClock:
         loop = self._loop
         await Nap(loop, loop.virtual_now + seconds if seconds > 0.0 else loop.virtual_now)
 
+    @property
+    def _chance(self) -> Random:
+        if self._random is None:
+            self._random = Random(self._seed)
+        return self._random
+
     def random(self) -> float:
-        return self._random.random()
+        return self._chance.random()
 
     def nonce(self) -> str:
-        return f"{self._random.getrandbits(64):016x}"
+        return f"{self._chance.getrandbits(64):016x}"

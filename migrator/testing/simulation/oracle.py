@@ -49,6 +49,8 @@ FENCE_SLACK_SECONDS = 120.0
 """Slow swaps at both ends of a fence, on top of its budget."""
 GUARDIAN_SECONDS = 10.0
 MOST_EXCEPTIONS = 1_000_000
+JUDGED = frozenset({AddJournal, AddSample, DropException, PutException, ReplaceRanges, SaveMove})
+"""Of most commits nothing is: they are notes and counts."""
 
 
 class Oracle:
@@ -416,8 +418,11 @@ class Oracle:
 
     def committed(self, node: Node, changes: Sequence[Change]) -> None:
         """The tool committed ``changes``."""
-        self._keep(changes)
-        for change in changes:
+        judged = [one for one in changes if type(one) in JUDGED]
+        if not judged:
+            return
+        self._keep(judged)
+        for change in judged:
             if isinstance(change, SaveMove):
                 self._saved(node, change.move)
                 self._stays.saved(self._cases[str(change.move.id)], change.move)

@@ -53,7 +53,9 @@ class RouteBoard:
 
     def as_of(self, moment: float) -> RouteSnapshot:
         """The document as it stood at ``moment``; RoutesDamaged if it was."""
-        snapshot, raw = next((one, raw) for since, one, raw in reversed(self._stood) if since <= moment)
+        since, snapshot, raw = self._stood[-1]
+        if since > moment:
+            snapshot, raw = next((one, raw) for since, one, raw in reversed(self._stood) if since <= moment)
         if raw is None:
             return snapshot
         try:

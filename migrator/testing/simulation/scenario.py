@@ -65,7 +65,13 @@ from migrator.testing.simulation.state import NodeState
 from migrator.testing.simulation.store import Wire
 from migrator.testing.simulation.terrain import Terrain, make_terrain, sorts_apart
 from migrator.testing.simulation.troubles import Troubles
-from migrator.testing.simulation.tuning import slow_looks, small_ranges, without_collector
+from migrator.testing.simulation.tuning import (
+    slow_looks,
+    small_ranges,
+    sorted_in_memory,
+    without_collector,
+    without_register,
+)
 from migrator.testing.simulation.weather import Weather
 from migrator.testing.simulation.wholes import Wholes
 
@@ -239,7 +245,7 @@ class Scenario:
     def _committed(self, node: Node, changes: Any) -> None:
         self.note("committed", node.name, *changes)
         for change in changes:
-            if isinstance(change, SaveMove):
+            if type(change) is SaveMove:
                 self.outages.judge_record(node, change.move, changes)
                 self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
                 self.troubles.damage.saved(change.move)
@@ -447,6 +453,8 @@ def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] 
         without_collector(),
         slow_looks(),
         small_ranges(seed),
+        sorted_in_memory(),
+        without_register(),
         counting(reached),
         breakage() if breakage else contextlib.nullcontext(),
     ):
