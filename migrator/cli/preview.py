@@ -18,9 +18,9 @@ from migrator.cli.doors import Doors
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import what_was_edited
 from migrator.cli.settings import Settings
-from migrator.cli.stops import what_apply_does
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
+from migrator.cli.views.next_apply import what_apply_does
 from migrator.engine.checks.case import InventoryMode
 from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.recorded import STOPS

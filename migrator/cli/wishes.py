@@ -13,11 +13,12 @@ from contextlib import ExitStack, closing, contextmanager
 from migrator.cli.doors import Doors
 from migrator.cli.settings import Settings
 from migrator.cli.views.errors import show_note
-from migrator.cli.whereabouts import Whereabouts, strangers_now, whereabouts
+from migrator.cli.whereabouts import strangers_now, whereabouts
 from migrator.cli.wiring import is_there, open_state_of, state_url
 from migrator.errors import StateError
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import StateStore
+from migrator.standing.whereabouts import Whereabouts
 
 
 @contextmanager

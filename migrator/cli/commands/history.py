@@ -14,6 +14,7 @@ def history(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJs
     from migrator.cli.loading import known_rollout
     from migrator.cli.views import history as view
     from migrator.cli.views.documents import write_document
+    from migrator.cli.views.whereabouts import lines
     from migrator.cli.whereabouts import whereabouts
 
     settings = settings_of(context)
@@ -23,5 +24,5 @@ def history(context: typer.Context, plan: OptionalPlanPath = None, as_json: AsJs
             write_document(view.document(rollout.name, entries))
         else:
             where = whereabouts(settings, rollout.schedule if plan is not None else None, rollout.store)
-            view.show(rollout.name, entries, settings, where.lines() if not entries else ())
+            view.show(rollout.name, entries, settings, lines(where) if not entries else ())
     return ExitCode.DONE

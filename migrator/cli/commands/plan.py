@@ -52,6 +52,7 @@ def plan(
     from migrator.cli.preview import keep, look, mode_of, recorded_state
     from migrator.cli.scope import wave_of
     from migrator.cli.views import preview as view
+    from migrator.cli.views import whereabouts as where_view
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.errors import show_note
     from migrator.cli.views.screen import Page
@@ -75,10 +76,10 @@ def plan(
         keep(schedule, store, settings, found)
         where = whereabouts(settings, schedule, store)
     if as_json:
-        write_document(view.document(schedule, found) | {"state_store": where.document()})
+        write_document(view.document(schedule, found) | {"state_store": where_view.document(where)})
     else:
         page = Page(settings)
-        for line in where.lines():
+        for line in where_view.lines(where):
             page.line(line)
         view.show(page, schedule, found)
     if out is not None and found.fingerprint is not None:

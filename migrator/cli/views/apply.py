@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from migrator.cli.stops import what_apply_does
+from migrator.cli.views.next_apply import what_apply_does
 from migrator.cli.views.preview import show_findings
 from migrator.cli.views.screen import Page
 from migrator.machine.waiting import words

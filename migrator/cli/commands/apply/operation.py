@@ -31,12 +31,13 @@ from migrator.cli.preview import (
 )
 from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
-from migrator.cli.stops import what_apply_does
 from migrator.cli.views import preview as view
 from migrator.cli.views.apply import show_going_on
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import duration, many
+from migrator.cli.views.next_apply import what_apply_does
 from migrator.cli.views.screen import Page
+from migrator.cli.views.whereabouts import lines
 from migrator.cli.whereabouts import whereabouts
 from migrator.cli.wiring import is_there, state_url
 from migrator.engine.edits import refusals
@@ -136,7 +137,7 @@ def consent_to(
         return consent_to(doors, request, settings, yes=yes, as_json=as_json, counted=counted)
     _refuse_errors(request, settings, found, as_json=as_json)
     waves = f"wave {request.wave}" if request.wave else many(len(schedule.waves), "wave")
-    for line in () if yes else where.lines():
+    for line in () if yes else lines(where):
         show_note(line)
     if found is None and consent.situation is not None and not as_json and not yes:
         show_going_on(Page(settings), schedule, consent.situation, request.wave, consent.remarks)

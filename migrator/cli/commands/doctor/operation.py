@@ -19,7 +19,7 @@ from migrator.cli.doors import Doors
 from migrator.cli.identity import boot_id, is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.views.next_step import next_action
-from migrator.cli.whereabouts import Whereabouts, whereabouts
+from migrator.cli.whereabouts import whereabouts
 from migrator.engine.checks.facts import AccountFacts, Facts
 from migrator.engine.checks.routes import WENT_ON
 from migrator.engine.diagnosing import Diagnosis, diagnose
@@ -33,6 +33,7 @@ from migrator.model.values import replace, value
 from migrator.ports.state_store import StateStore
 from migrator.standing.assess import assess, with_routes
 from migrator.standing.next_step import next_step
+from migrator.standing.whereabouts import Whereabouts
 
 
 @value(frozen=True, slots=True)

@@ -19,11 +19,13 @@ from migrator.cli.doors import Doors
 from migrator.cli.settings import Settings
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import many
-from migrator.cli.whereabouts import WRONG_STORE, strangers, whereabouts
+from migrator.cli.views.whereabouts import WRONG_STORE, lines
+from migrator.cli.whereabouts import whereabouts
 from migrator.errors import LockedError
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
+from migrator.standing.whereabouts import strangers
 
 WATCH_SECONDS: Final = 5.0
 
@@ -47,7 +49,7 @@ def consent_to_adopt(doors: Doors, moves: Sequence[PlannedMove], settings: Setti
     else:
         where, lineage = whereabouts(settings, schedule, None), ""
         where = replace(where, strangers=strangers(schedule, document, None))
-    for line in where.lines():
+    for line in lines(where):
         show_note(line)
     if where.strangers:
         show_note(f"first {WRONG_STORE.partition('. ')[0]}")

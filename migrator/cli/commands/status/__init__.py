@@ -25,9 +25,10 @@ def status(
     from migrator.cli.commands.status.watch import look, watch_status
     from migrator.cli.doors import Doors
     from migrator.cli.loading import known_rollout
+    from migrator.cli.views import whereabouts as where_view
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.status import document, show
-    from migrator.cli.whereabouts import WRONG_STORE, strangers_now, whereabouts
+    from migrator.cli.whereabouts import strangers_now, whereabouts
     from migrator.model.values import replace
     from migrator.standing.values import within
 
@@ -41,9 +42,9 @@ def status(
         if rollout.schedule is not None and not where.knows_plan:
             where = replace(where, strangers=strangers_now(doors, rollout.store))
         if where.strangers:
-            action = WRONG_STORE
+            action = where_view.WRONG_STORE
         if as_json:
-            write_document(document(standing, next_action=action) | {"state_store": where.document()})
+            write_document(document(standing, next_action=action) | {"state_store": where_view.document(where)})
         else:
-            show(standing, settings, next_action=action, rates={}, state=where.lines())
+            show(standing, settings, next_action=action, rates={}, state=where_view.lines(where))
     return ExitCode.DONE

@@ -24,17 +24,19 @@ from migrator.cli.loading import KnownRollout, known_rollout
 from migrator.cli.settings import Settings
 from migrator.cli.streams import require_reader
 from migrator.cli.views import status
+from migrator.cli.views import whereabouts as where_view
 from migrator.cli.views.documents import event_line
 from migrator.cli.views.live import Rates
 from migrator.cli.views.next_step import next_action
 from migrator.cli.views.screen import Page
-from migrator.cli.whereabouts import Whereabouts, whereabouts
+from migrator.cli.whereabouts import whereabouts
 from migrator.engine.pulse import Pulse, is_beating
 from migrator.errors import MigrateError
 from migrator.model.routes import RouteDocument
 from migrator.standing.assess import assess, with_routes
 from migrator.standing.next_step import next_step
 from migrator.standing.values import Standing, within
+from migrator.standing.whereabouts import Whereabouts
 
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
@@ -120,7 +122,7 @@ class _StatusWatch:
         if self.is_terminal:
             _paint(standing, action, self.rates.known, self.settings, where)
             return
-        body = status.document(standing, next_action=action) | {"state_store": where.document()}
+        body = status.document(standing, next_action=action) | {"state_store": where_view.document(where)}
         key = event_line({**body, "forecast": None})  # its dates move with the clock, and that is no change
         if key == self.last:
             return
@@ -128,7 +130,9 @@ class _StatusWatch:
         if self.as_json:
             print(event_line(body), flush=True)
         else:
-            status.show(standing, self.settings, next_action=action, rates=self.rates.known, state=where.lines())
+            status.show(
+                standing, self.settings, next_action=action, rates=self.rates.known, state=where_view.lines(where)
+            )
             print(flush=True)
 
 
@@ -146,7 +150,7 @@ class _Frame(io.StringIO):
 
 def _paint(standing: Standing, action: str, rates: Mapping[str, float], settings: Settings, where: Whereabouts) -> None:
     frame = _Frame()
-    status.write(Page(settings, frame), standing, next_action=action, rates=rates, state=where.lines())
+    status.write(Page(settings, frame), standing, next_action=action, rates=rates, state=where_view.lines(where))
     lines = fitting(frame.getvalue().splitlines(), shutil.get_terminal_size().lines)
     sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in lines) + _REST_OF_SCREEN)
     sys.stdout.flush()
