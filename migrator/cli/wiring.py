@@ -151,7 +151,7 @@ def open_staff(schedule: Schedule, workers: int | None = None) -> Staff:
     from migrator.adapters.workers import Staff
 
     environ = environment(schedule.accounts.values())
-    return Staff(command("migrator.cli.hand"), workers_for(schedule, workers), at_once=beginners(), environ=environ)
+    return Staff(command("migrator.cli.worker"), workers_for(schedule, workers), at_once=beginners(), environ=environ)
 
 
 def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], staff: Staff) -> Executor:

@@ -53,5 +53,5 @@ def test_nothing_of_the_plan_is_on_a_worker_s_command_line(monkeypatch: pytest.M
     started: list[Sequence[str]] = []
     monkeypatch.setattr(subprocess, "Popen", lambda words, **rest: started.append(words))
     open_staff(plan(), 1).take()
-    assert started == [command("migrator.cli.hand")]
-    assert started[0][-2:] == ("-m", "migrator.cli.hand")
+    assert started == [command("migrator.cli.worker")]
+    assert started[0][-2:] == ("-m", "migrator.cli.worker")

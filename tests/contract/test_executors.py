@@ -30,7 +30,7 @@ from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, Cu
 from migrator.ports.object_store import MAY_SEND, Written
 from tests.contract.object_store_suite import NAMES, PLAIN
 
-COMMAND = (sys.executable, "-m", "migrator.cli.hand")
+COMMAND = (sys.executable, "-m", "migrator.cli.worker")
 
 
 def soon() -> float:
@@ -315,7 +315,7 @@ class TestWorkers(ExecutorSuite):
             "from migrator.model.schedule import Account\n"
             "async def main():\n"
             "    accounts = [Account(n, 'local', path=p) for n, p in json.loads(sys.argv[1])]\n"
-            "    command = (sys.executable, '-m', 'migrator.cli.hand')\n"
+            "    command = (sys.executable, '-m', 'migrator.cli.worker')\n"
             "    pool = WorkerPool(Staff(command, 2), accounts, {}, inline=InlineExecutor({}, SystemClock()))\n"
             "    await pool.ready()\n"
             "    print(json.dumps(pool.pids), flush=True)\n"
@@ -336,7 +336,7 @@ class TestWorkers(ExecutorSuite):
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            "import sys, migrator.cli.hand\nprint(' '.join(m.partition('.')[0] for m in sys.modules))",
+            "import sys, migrator.cli.worker\nprint(' '.join(m.partition('.')[0] for m in sys.modules))",
             stdout=asyncio.subprocess.PIPE,
         )
         out, _ = await process.communicate()

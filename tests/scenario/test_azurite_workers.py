@@ -52,7 +52,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def hands_of(pid: int) -> list[int]:
-    return [one for one in children_of(pid) if b"migrator.cli.hand" in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return [one for one in children_of(pid) if b"migrator.cli.worker" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def wait_for(condition, what: str):

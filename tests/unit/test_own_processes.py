@@ -71,7 +71,7 @@ def test_nothing_in_the_working_directory_is_imported(tmp_path: Path, kind: str,
     environ = {**os.environ, **({} if path is None else {"PYTHONPATH": path})}
     if path is None:
         environ.pop("PYTHONPATH", None)
-    for module in ("migrator.cli.guard", "migrator.cli.hand"):
+    for module in ("migrator.cli.guard", "migrator.cli.worker"):
         done = subprocess.run(
             command(module, environ=environ),
             cwd=tmp_path,
