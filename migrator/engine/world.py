@@ -42,6 +42,12 @@ class World:
     unasked: Mapping[str, CloudError] = field(default_factory=dict)
     """Metric sources that could not be opened, and why."""
 
+    def store(self, name: str) -> ObjectStore:
+        """An account; raises what kept it from being opened."""
+        if name in self.unopened:
+            raise self.unopened[name]
+        return self.stores[name]
+
 
 @value(frozen=True, slots=True)
 class Run:

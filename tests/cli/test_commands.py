@@ -445,6 +445,14 @@ def test_a_hostile_object_name_is_moved_and_shown_harmlessly(filled: Migrate, he
     assert "\x1b" not in done.out
 
 
+def test_verify_says_why_an_account_cannot_be_opened(applied: Migrate, here: Path) -> None:
+    text = (here / "p.yaml").read_text()
+    there = "web: {endpoint: https://abcweb.blob.core.windows.net, credential: env:NOT_SET}"
+    (here / "p.yaml").write_text(text.replace("web: {kind: local, path: state/web.db}", there))
+    done = applied("verify", "p.yaml")
+    assert (done.code, "the environment variable NOT_SET is not set" in done.err) == (1, True), done.err
+
+
 def test_verify_says_neither_equal_nor_different_of_nothing(filled: Migrate) -> None:
     assert filled("apply", "p.yaml", "--yes", "--wave", "first").code == 0
     done = filled("verify", "p.yaml", "--wave", "second", "--json")

@@ -70,11 +70,9 @@ async def _look(doors: Doors, store: StateStore, moves: Sequence[PlannedMove], s
         limit = schedule.routing.drain_seconds + schedule.wave_of(move.id).cutover.fence_timeout_seconds
         since, trouble = Since(), ""
         try:
-            for name in (move.source, move.target):
-                if name in world.unopened:
-                    raise world.unopened[name]
+            ends = world.store(move.source), world.store(move.target)
             async with asyncio.timeout_at(until):
-                await changed_since(move, world.stores[move.source], world.stores[move.target], store, since)
+                await changed_since(move, *ends, store, since)
         except TimeoutError:
             since.is_whole = False
         except CloudError as fault:

@@ -63,7 +63,7 @@ async def compare_moves(
     known = {record.id: record for record in state.moves()}
     found = []
     schedule = doors.schedule
-    stores = doors.world_to_read(state).stores
+    world = doors.world_to_read(state)
     for move in moves:
         record = known.get(move.id)
         if record is None or is_before_copy(record.state):
@@ -71,7 +71,7 @@ async def compare_moves(
         planned = schedule.wave_of(move.id).verify
         wanted = level or planned.level
         keeper = ProofKeeper(state, move.id, planned.sample if level is None else None)
-        ends = stores[move.source], stores[move.target]
+        ends = world.store(move.source), world.store(move.target)
         try:
             keeps = schedule.public_access == "keep"
             result = await compare(*ends, move.area, level=wanted, proving=keeper.proving, keeps_public_access=keeps)
