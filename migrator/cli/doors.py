@@ -20,7 +20,7 @@ from migrator.model.schedule import Schedule
 from migrator.model.values import replace
 
 if TYPE_CHECKING:
-    from migrator.adapters.workers import Staff
+    from migrator.adapters.workers import WorkerProcesses
     from migrator.engine.world import World
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
@@ -110,10 +110,10 @@ class Doors:
         return self._metrics[name]
 
     @asynccontextmanager
-    async def world(self, state: StateStore, reporter: Reporter, *, staff: Staff) -> AsyncIterator[World]:
+    async def world(self, state: StateStore, reporter: Reporter, *, processes: WorkerProcesses) -> AsyncIterator[World]:
         """Every door the engine may use. Missing embedded *targets* of moves that have not begun (and the routing account) may
         be made from now on; a missing source is always an error, and so is a target that copies or customers went to: an empty
-        one in its place would look as if all had been deleted. ``state`` and ``staff`` stay the caller's."""
+        one in its place would look as if all had been deleted. ``state`` and ``processes`` stay the caller's."""
         from migrator.adapters.clock import SystemClock
         from migrator.cli.identity import is_proven_dead
         from migrator.engine.world import World
@@ -129,7 +129,7 @@ class Doors:
         async with AsyncExitStack() as stack:
             guardian = wiring.open_guardian(schedule)
             stack.push_async_callback(guardian.close)
-            executor = wiring.open_executor(schedule, stores, staff)
+            executor = wiring.open_executor(schedule, stores, processes)
             stack.push_async_callback(executor.close)
             bounds = {name: await store.late_write_seconds(clock.now()) for name, store in stores.items()}
             world = World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead, guardian)

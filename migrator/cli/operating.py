@@ -27,7 +27,7 @@ from migrator.engine.rollout import Rollout, Said
 from migrator.engine.world import Outcome
 
 if TYPE_CHECKING:
-    from migrator.adapters.workers import Staff
+    from migrator.adapters.workers import WorkerProcesses
     from migrator.plan import Loaded
     from migrator.ports.reporter import Reporter
     from migrator.ports.state_store import StateStore
@@ -44,7 +44,7 @@ def operate(
     resume: str,
     create: bool,
     as_json: bool = False,
-    staff: Staff | None = None,
+    processes: WorkerProcesses | None = None,
     is_apply: bool = False,
     reason: str = "",
 ) -> ExitCode:
@@ -53,17 +53,17 @@ def operate(
     Args:
         resume: the command line that goes on after an interruption.
         create: may the state store be made?
-        staff: processes to copy with, the caller's; None leaves it to the budget and the machine.
+        processes: processes to copy with, the caller's; None leaves it to the budget and the machine.
         is_apply: is this an apply, for the journal?
         reason: why a soak that an edit loosens keeps what it has.
     """
     with ExitStack() as stack:
         state = stack.enter_context(state_of(settings, loaded.schedule, create=create))
-        if staff is None:
-            staff = stack.enter_context(closing(wiring.open_staff(loaded.schedule)))
+        if processes is None:
+            processes = stack.enter_context(closing(wiring.open_processes(loaded.schedule)))
         with Courier(_display(settings, as_json=as_json)) as courier:
             editing = Editing(what_was_edited(loaded.schedule, state), user(), is_apply, reason)
-            work = _run(doors, loaded, state, courier, operation, editing, resume=resume, staff=staff)
+            work = _run(doors, loaded, state, courier, operation, editing, resume=resume, processes=processes)
             outcome = doors.run(work)
             if as_json:
                 courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
@@ -92,7 +92,7 @@ async def _run(
     editing: Editing,
     *,
     resume: str,
-    staff: Staff,
+    processes: WorkerProcesses,
 ) -> Outcome:
     stops: list[Callable[[], None]] = []
     asked = False
@@ -104,7 +104,7 @@ async def _run(
             one()
 
     async def work() -> Outcome:
-        async with doors.world(state, reporter, staff=staff) as world:
+        async with doors.world(state, reporter, processes=processes) as world:
             said = Said(calls.as_typed(sys.argv[1:]), _exit_of, editing)
             rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text, said=said)
             stops.append(rollout.stop)

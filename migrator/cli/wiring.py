@@ -17,8 +17,8 @@ from urllib.parse import unquote
 
 from migrator.adapters.own_processes import command, environment
 from migrator.cli import calls
-from migrator.cli.crew import beginners, workers_for
 from migrator.cli.guard_post import Post, written
+from migrator.cli.workers import beginners, workers_for
 from migrator.kinds import ACCOUNTS, METRICS, ROUTING
 from migrator.machine.states import is_before_copy
 from migrator.model.addresses import shown
@@ -26,7 +26,7 @@ from migrator.model.moves import MoveRecord
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 
 if TYPE_CHECKING:
-    from migrator.adapters.workers import Staff
+    from migrator.adapters.workers import WorkerProcesses
     from migrator.cli.settings import Settings
     from migrator.engine.guarding import Guardian
     from migrator.ports.clock import Clock
@@ -146,26 +146,28 @@ def all_accounts(schedule: Schedule) -> set[str]:
     return moved | needs_account(schedule.routing)
 
 
-def open_staff(schedule: Schedule, workers: int | None = None) -> Staff:
-    """The processes that copy; none is started yet. ``workers``: how many; None leaves it to ``crew``."""
-    from migrator.adapters.workers import Staff
+def open_processes(schedule: Schedule, workers: int | None = None) -> WorkerProcesses:
+    """The processes that copy; none is started yet. ``workers``: how many; None leaves it to ``workers_for``."""
+    from migrator.adapters.workers import WorkerProcesses
 
     environ = environment(schedule.accounts.values())
-    return Staff(command("migrator.cli.worker"), workers_for(schedule, workers), at_once=beginners(), environ=environ)
+    return WorkerProcesses(
+        command("migrator.cli.worker"), workers_for(schedule, workers), at_once=beginners(), environ=environ
+    )
 
 
-def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], staff: Staff) -> Executor:
-    """Who sends small copies: ``staff`` once there is much to copy, before that (or with nobody in it) this process."""
+def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], processes: WorkerProcesses) -> Executor:
+    """Who sends small copies: ``processes`` once there is much to copy, before that (or with nobody in it) this process."""
     from migrator.adapters.clock import SystemClock
     from migrator.adapters.workers import InlineExecutor
 
     inline = InlineExecutor(stores, SystemClock())
-    if staff.count == 0:
+    if processes.count == 0:
         return inline
     from migrator.adapters.workers import WorkerPool
 
     accounts = [schedule.accounts[name] for name in sorted(stores)]
-    return WorkerPool(staff, accounts, schedule.cloud, inline=inline)
+    return WorkerPool(processes, accounts, schedule.cloud, inline=inline)
 
 
 def open_guardian(schedule: Schedule) -> Guardian:

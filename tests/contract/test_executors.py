@@ -15,7 +15,7 @@ import pytest
 from migrator.adapters.azure import open_store
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
-from migrator.adapters.workers import InlineExecutor, Staff, WorkerPool
+from migrator.adapters.workers import InlineExecutor, WorkerPool, WorkerProcesses
 from migrator.adapters.workers.letters import (
     answer_letter,
     batch_letter,
@@ -216,7 +216,9 @@ class TestInline(ExecutorSuite):
 class TestWorkers(ExecutorSuite):
     @pytest.fixture
     async def executor(self, accounts, planned):
-        pool = WorkerPool(Staff(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()), small=-1)
+        pool = WorkerPool(
+            WorkerProcesses(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()), small=-1
+        )
         await pool.ready()
         yield pool
         await pool.close()
@@ -226,7 +228,7 @@ class TestWorkers(ExecutorSuite):
         assert os.getpid() not in executor.pids
 
     async def test_a_run_that_copies_little_starts_none(self, accounts, planned):
-        pool = WorkerPool(Staff(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()))
+        pool = WorkerPool(WorkerProcesses(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()))
         units = await fill(accounts["source"], NAMES)
         answer = await pool.copy(batch(units))
         await pool.close()
@@ -234,11 +236,11 @@ class TestWorkers(ExecutorSuite):
         assert pool.pids == ()
 
     async def test_a_run_that_expects_many_has_them_ready_before_the_first_copy(self, accounts, planned):
-        staff = Staff(COMMAND, 2)
-        pool = WorkerPool(staff, planned, {}, inline=InlineExecutor(accounts, SystemClock()))
+        processes = WorkerProcesses(COMMAND, 2)
+        pool = WorkerPool(processes, planned, {}, inline=InlineExecutor(accounts, SystemClock()))
         pool.expect(100)
         assert not pool._starting
-        staff.expect(1_000_000)
+        processes.expect(1_000_000)
         pool.expect(1_000_000)
 
         async def are_ready() -> bool:
@@ -248,24 +250,24 @@ class TestWorkers(ExecutorSuite):
         await pool.close()
 
     async def test_processes_that_nobody_took_are_ended(self):
-        staff = Staff(COMMAND, 2)
-        staff.expect(1_000_000)
-        started = [one.pid for one in staff._ready]
+        processes = WorkerProcesses(COMMAND, 2)
+        processes.expect(1_000_000)
+        started = [one.pid for one in processes._ready]
         assert len(started) == 2
-        staff.close()
+        processes.close()
         for pid in started:
             with pytest.raises(ProcessLookupError):
                 os.kill(pid, 0)
 
     async def test_no_more_begin_at_once_than_the_caller_says(self):
-        with closing(Staff(COMMAND, 3, at_once=1)) as staff:
+        with closing(WorkerProcesses(COMMAND, 3, at_once=1)) as processes:
             for copies in (10_000, 20_000):
-                staff.expect(copies)
-                assert len(staff._ready) == 1
+                processes.expect(copies)
+                assert len(processes._ready) == 1
 
             async def have_all_begun() -> bool:
-                staff.expect(30_000)
-                return len(staff._ready) == 3
+                processes.expect(30_000)
+                return len(processes._ready) == 3
 
             await until(have_all_begun)
 
@@ -311,12 +313,12 @@ class TestWorkers(ExecutorSuite):
         program = (
             "import asyncio, json, sys, time\n"
             "from migrator.adapters.clock import SystemClock\n"
-            "from migrator.adapters.workers import InlineExecutor, Staff, WorkerPool\n"
+            "from migrator.adapters.workers import InlineExecutor, WorkerProcesses, WorkerPool\n"
             "from migrator.model.schedule import Account\n"
             "async def main():\n"
             "    accounts = [Account(n, 'local', path=p) for n, p in json.loads(sys.argv[1])]\n"
             "    command = (sys.executable, '-m', 'migrator.cli.worker')\n"
-            "    pool = WorkerPool(Staff(command, 2), accounts, {}, inline=InlineExecutor({}, SystemClock()))\n"
+            "    pool = WorkerPool(WorkerProcesses(command, 2), accounts, {}, inline=InlineExecutor({}, SystemClock()))\n"
             "    await pool.ready()\n"
             "    print(json.dumps(pool.pids), flush=True)\n"
             "    await asyncio.sleep(60)\n"
@@ -394,7 +396,9 @@ class TestWorkersOnAzurite(ExecutorSuite):
 
     @pytest.fixture
     async def executor(self, accounts, planned):
-        pool = WorkerPool(Staff(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()), small=-1)
+        pool = WorkerPool(
+            WorkerProcesses(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()), small=-1
+        )
         await pool.ready()
         assert len(pool.pids) == 2
         yield pool

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from migrator.adapters.workers.inline import InlineExecutor
 from migrator.adapters.workers.pool import WorkerPool
-from migrator.adapters.workers.staff import Staff
+from migrator.adapters.workers.processes import WorkerProcesses
 
-__all__ = ["InlineExecutor", "Staff", "WorkerPool"]
+__all__ = ["InlineExecutor", "WorkerPool", "WorkerProcesses"]

@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from migrator.adapters.workers.hand import AHEAD, READY, opening_letter
 from migrator.adapters.workers.inline import BATCHES, InlineExecutor
 from migrator.adapters.workers.letters import batch_letter, read_answer, stop_letter
-from migrator.adapters.workers.staff import SMALL, Staff, end
+from migrator.adapters.workers.processes import SMALL, WorkerProcesses, end
+from migrator.adapters.workers.worker import AHEAD, READY, opening_letter
 from migrator.model.letters import LENGTH_BYTES, length_of
 from migrator.model.schedule import Account
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CutOff, Refusal
@@ -38,14 +38,14 @@ class WorkerPool:
     """Implements ``Executor``.
 
     Args:
-        staff: where processes come from, and how many there may be; stays the caller's.
+        processes: where processes come from, and how many there may be; stays the caller's.
         inline: carries out what is not worth a process; its accounts stay the caller's.
         small: so many copies are carried out in this process first.
     """
 
     def __init__(
         self,
-        staff: Staff,
+        processes: WorkerProcesses,
         accounts: Sequence[Account],
         cloud: Mapping[str, str],
         *,
@@ -53,7 +53,7 @@ class WorkerPool:
         small: int = SMALL,
     ) -> None:
         self._token = 0
-        self._staff = staff
+        self._processes = processes
         self._accounts = [{k: v for k, v in asdict(one).items() if v is not None} for one in accounts]
         self._cloud = dict(cloud)
         self._inline = inline
@@ -72,7 +72,7 @@ class WorkerPool:
 
     @property
     def batches_at_once(self) -> int:
-        return (BATCHES + AHEAD) * self._staff.count
+        return (BATCHES + AHEAD) * self._processes.count
 
     def bind_run(self, token: int) -> None:
         self._token = token
@@ -151,7 +151,7 @@ class WorkerPool:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
-        missing = self._staff.count - len(self._workers) - len(self._starting)
+        missing = self._processes.count - len(self._workers) - len(self._starting)
         if self._is_closed or self._deaths >= MAX_DEATHS:
             return
         for _ in range(missing):
@@ -163,7 +163,7 @@ class WorkerPool:
         worker = _Worker()
         try:
             async with asyncio.timeout(START_SECONDS):
-                await worker.open(self._staff.take(), opening_letter(self._accounts, self._cloud, self._token))
+                await worker.open(self._processes.take(), opening_letter(self._accounts, self._cloud, self._token))
         except (OSError, EOFError, ValueError, TimeoutError):
             self._deaths += 1  # this process goes on alone; its own accounts say what is wrong
             await worker.close()

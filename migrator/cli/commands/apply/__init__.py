@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from migrator.cli.commands.options import AsEvents, Wave, Yes
-from migrator.cli.crew import MOST_WORKERS
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
+from migrator.cli.workers import MOST_WORKERS
 
 if TYPE_CHECKING:
     from migrator.engine.rollout import Rollout
@@ -65,13 +65,13 @@ def apply(
     from migrator.cli.doors import Doors
     from migrator.cli.operating import operate
     from migrator.cli.views.lines import show_nothing_to_do
-    from migrator.cli.wiring import open_staff
+    from migrator.cli.wiring import open_processes
 
     settings = settings_of(context)
     request = request_of(plan, wave=wave)
     schedule = request.loaded.schedule
-    with Doors(schedule) as doors, closing(open_staff(schedule, workers)) as staff:
-        consent = consent_to(doors, request, settings, yes=yes, as_json=as_json, counted=staff.expect)
+    with Doors(schedule) as doors, closing(open_processes(schedule, workers)) as processes:
+        consent = consent_to(doors, request, settings, yes=yes, as_json=as_json, counted=processes.expect)
         if consent is None:
             text = "Nothing to do: every move has soaked."
             if as_json:
@@ -91,7 +91,7 @@ def apply(
             resume=request.call,
             create=True,
             as_json=as_json,
-            staff=staff,
+            processes=processes,
             is_apply=True,
             reason=reason or "",
         )

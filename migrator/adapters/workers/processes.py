@@ -18,7 +18,7 @@ SMALL: Final = 2_000
 START_SECONDS: Final = 0.1
 
 
-class Staff:
+class WorkerProcesses:
     """Args:
     command: the command line of a worker, without secrets.
     count: workers at most.
