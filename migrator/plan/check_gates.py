@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from migrator.kinds import METRICS
-from migrator.model.values import value
 from migrator.plan.check_accounts import keys_of_kind, tell
 from migrator.plan.check_bounds import pointless
 from migrator.plan.check_waves import planned
@@ -145,7 +144,7 @@ def _sources(report: Report) -> None:
         return
     values = {name: account_values(name, document) for name in document.accounts}
     for position, sides in _sides(report).items():
-        known: dict[tuple[str, str, bool], _Unable] = {}
+        known: dict[tuple[str, str, bool], tuple[tuple[str, str], ...]] = {}
         for index, name in enumerate(document.waves[position].gates):
             gate = document.gates.get(name)
             source = document.metrics.get(gate.source) if gate else None
@@ -154,13 +153,10 @@ def _sources(report: Report) -> None:
             kind, asked = METRICS[source.kind], (source.kind, gate.account, gate.relative_to is not None)
             if asked not in known:
                 both = sides[gate.account] | (sides["source"] if gate.relative_to else set())
-                known[asked] = _unable(kind, {one: values[one] for one in sorted(both)})
-            for account, why in known[asked].never:
+                known[asked] = _never(kind, {one: values[one] for one in sorted(both)})
+            for account, why in known[asked]:
                 text = f"gate {name} asks {kind.figures} of account {account}, {why}"
                 report.fault(("waves", position, "gates", index), text)
-            for account, words in known[asked].lacking:
-                text = f"gate {name} asks {kind.title} of account {account}, whose {words} the plan does not say"
-                report.warn(("waves", position, "gates", index), text)
 
 
 def _sides(report: Report) -> dict[int, dict[str, set[str]]]:
@@ -176,20 +172,8 @@ def _sides(report: Report) -> dict[int, dict[str, set[str]]]:
     return found
 
 
-@value(frozen=True, slots=True)
-class _Unable:
-    """Accounts of which a kind of source cannot tell, and why; and those of which the plan says too little. The second
-    is a warning only: a plan may be written before its accounts exist. ``apply`` refuses it."""
-
-    never: tuple[tuple[str, str], ...]
-    lacking: tuple[tuple[str, str], ...]
-
-
-def _unable(kind: MetricKind, accounts: Mapping[str, Mapping[str, Any]]) -> _Unable:
+def _never(kind: MetricKind, accounts: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Accounts of which a kind of source cannot tell, and why. Those of which the plan only says too little are found by
+    ``gates.reach``: a plan may be written before its accounts exist."""
     never = [(name, why) for name, values in accounts.items() if (why := kind.cannot_tell(values["kind"]))]
-    wrong, lacking = {name for name, _ in never}, []
-    for name, values in accounts.items():
-        missing = [key for key in kind.account_keys if not values[key]]
-        if missing and name not in wrong:
-            lacking.append((name, " and ".join(missing)))
-    return _Unable(tuple(never[:MAX_SAID]), tuple(lacking[:MAX_SAID]))
+    return tuple(never[:MAX_SAID])

@@ -12,8 +12,9 @@ import pytest
 
 from migrator.engine.checks import probes
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, When, look
+from migrator.engine.checks.check import Asks, Check, Says, When, look
 from migrator.engine.checks.facts import RoutesRead
+from migrator.engine.checks.registry import CHECKS
 from migrator.engine.checks.ways import streamed
 from migrator.engine.preview import Desk, preview
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
@@ -142,6 +143,26 @@ async def test_a_run_refuses_a_missing_container_before_its_first_copy_in_the_wo
     assert outcome.code == "halted"
     assert f"cannot move {ID}: {said.text}; {said.remedy}" in outcome.reasons[0]
     assert await small.store("dst").containers() == [], "nothing was made or copied"
+
+
+async def test_a_new_check_is_one_value_that_plan_the_preflight_and_the_look_before_a_fence_run(small, monkeypatch):
+    asked = []
+
+    async def run(case):
+        asked.append(case.when)
+        there = await case.at_source(case.moves[0])
+        return [Finding("info" if case.when is When.PREFLIGHT else "error", "tried", str(ID), f"{len(there)} there")]
+
+    says = Says("tried", ("error", "info"), "move", "what a trial finds", "do this")
+    new = Check((says,), frozenset({When.PLAN, When.PREFLIGHT, When.FENCE}), run, frozenset({Asks.ACCOUNTS}))
+    for room in ("preview", "before"):
+        monkeypatch.setattr(f"migrator.engine.{room}.CHECKS", (*CHECKS, new))
+    assert ((await found(small))["tried"].text, (await found(small))["tried"].remedy) == ("1 there", "do this")
+    outcome = await small.rollout().apply()
+    assert outcome.code == "halted"
+    assert f"cannot move {ID}: 1 there; do this" in outcome.reasons[0]
+    assert (await small.route()).mode == "read-write", "nothing was fenced"
+    assert [when for when in asked if when is not When.PLAN] == [When.PREFLIGHT, When.FENCE]
 
 
 async def test_nothing_known_of_a_size_is_a_warning(small):

@@ -1,7 +1,7 @@
 """``migrate validate``: the document only, no cloud.
 
-What the document alone proves impossible (an account over its limit, a gate that cannot be asked) is an error here too. Promised
-dates are not: they depend on the day and on what is done already, which only ``plan`` knows.
+What the document alone proves impossible (an account over its limit) is an error here too. Promised dates are not: they depend on
+the day and on what is done already, which only ``plan`` knows. Nor is what may still be written into it.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from migrator.gates.reach import asked_accounts, gate_findings
 from migrator.gates.windows import window
 from migrator.model.findings import Finding, Severity
 from migrator.model.schedule import Gate, PlannedMove, PlannedWave
+from migrator.model.values import replace
 from migrator.standing.silence import Silent, silent_gates
 
 AT_ONCE: Final = 8
@@ -89,6 +90,13 @@ def _finding(alike: Sequence[Asked], *, in_run: bool) -> Finding:
     return Finding(severity, code, subject, f"gate {first.gate.name}{of} {what}: {first.fault.message}", remedy)
 
 
+def reach(case: Case) -> Iterator[Finding]:
+    """Of what the plan alone shows that it cannot be asked. A warning for whoever only writes the plan: its accounts may not
+    exist yet."""
+    for finding in gate_findings(case.schedule):
+        yield replace(finding, severity="warning") if case.when is When.VALIDATE else finding
+
+
 async def gates(case: Case) -> list[Finding]:
     """Each gate of the moves is asked once, but about no account of which the plan alone shows that it cannot be."""
     is_run = case.when in RUNS
@@ -135,7 +143,7 @@ NO_ANSWER: Final = Says(
 )
 CANNOT_BE_ASKED: Final = Says(
     "gate-cannot-be-asked",
-    ("error",),
+    ("error", "warning"),
     "gate, account",
     "a gate can never answer as it is written: its query or its rights must be mended first",
 )
@@ -143,7 +151,7 @@ CHECKS: Final = (
     Check(
         (CANNOT_BE_ASKED,),
         frozenset({When.VALIDATE, When.PLAN}),
-        lambda case: gate_findings(case.schedule),
+        reach,
     ),
     Check(
         (
