@@ -1,7 +1,7 @@
 """The rollout: one run over one plan, and the ways in from the command line.
 
 Leaves what a run does to its rooms: ``preparing`` writes the plan down, ``recovering`` resolves what an earlier run left,
-``waves`` applies, ``going_back`` rolls back and retries. Rule: before anything else a run takes the lock; whatever happens, it
+``waves`` applies, ``rollback`` rolls back and retries. Rule: before anything else a run takes the lock; whatever happens, it
 counts its requests and gives the lock back.
 """
 
@@ -13,17 +13,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from migrator.engine import durations, going_back, publishing, pulse, waves
+from migrator.engine import durations, publishing, pulse, rollback, waves
 from migrator.engine.fleet import Fleet
-from migrator.engine.going_back import Abandon
 from migrator.engine.mover import Shared
 from migrator.engine.own_traffic import COUNTER_SECONDS, OwnTraffic
-from migrator.engine.pacing import Pacing
 from migrator.engine.patience import surely
 from migrator.engine.preparing import Editing, prepare
 from migrator.engine.recovering import recover
+from migrator.engine.rollback import Abandon
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import CLOSING_SECONDS, Session
+from migrator.engine.throttle import Throttle
 from migrator.engine.world import Outcome, Run, World
 from migrator.errors import CloudError, MigrateError, StateError
 from migrator.machine import liveness
@@ -78,7 +78,7 @@ class Rollout:
         hands = Hands(world.executor, world.clock) if world.executor is not None else None
         shared = Shared(schedule, world, run, self._session, desk, stores, self._own_traffic, hands)
         self._fleet = Fleet(shared, flush=self._own_traffic.flush)
-        self._pacing = Pacing(self._fleet, self._limits)
+        self._pacing = Throttle(self._fleet, self._limits)
         self._main: asyncio.Task[Outcome] | None = None
         self._stopped = self._is_ending = False
         self._may_be_lost: frozenset[str] = frozenset()
@@ -146,7 +146,7 @@ class Rollout:
 
         async def work() -> Outcome:
             scope = self._fleet.in_scope(wave, region, area)
-            return await going_back.roll_back(self._fleet, scope, on_conflict, "asked for", abandon=abandon)
+            return await rollback.roll_back(self._fleet, scope, on_conflict, "asked for", abandon=abandon)
 
         return await self._guarded(work)
 
@@ -164,7 +164,7 @@ class Rollout:
         value = {"wave": wave, "region": region, "area": area, "on_conflict": on_conflict}
         if abandon is not None:
             value["abandon"] = abandon.reason
-        wish = going_back.asked(value, who, at=self.world.clock.now())
+        wish = rollback.asked(value, who, at=self.world.clock.now())
         entry = JournalEntry(wish.at, who, "control", "rollback asked of the running apply", wave=wave, evidence=value)
         self.world.state.commit([SetControl(wish), AddJournal(entry)], token=None)
         return wish
@@ -186,7 +186,7 @@ class Rollout:
 
         async def work() -> Outcome:
             scope = self._fleet.in_scope(wave, region, area)
-            return await going_back.retry(
+            return await rollback.retry(
                 self._fleet,
                 scope,
                 reason=reason,

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from migrator.engine import enforcing, going_back, steps
+from migrator.engine import enforcing, rollback, steps
 from migrator.engine.fleet import Fleet, end
 from migrator.engine.mover import CutOverTurns, Mover, Stalled, Waiting
 from migrator.engine.steps import soak
@@ -174,6 +174,6 @@ class WaveAtWork:
             await fleet.surely(lambda: fault.mover.happen(Event.HALTED, entry, reason=fault.reason))
         else:
             move = fault.mover.id if wave.rollback_scope == "move" else None
-            control = going_back.decided(wave.name, move, fault.reason, at=fleet.world.clock.now())
+            control = rollback.decided(wave.name, move, fault.reason, at=fleet.world.clock.now())
             await fleet.surely(lambda: fleet.commit(entry, SetControl(control), fleet.with_reason(wave, fault.reason)))
         self._stopped()

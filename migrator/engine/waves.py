@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, Literal
 
-from migrator.engine import going_back, left_behind
+from migrator.engine import left_target, rollback
 from migrator.engine.fleet import Fleet, end
 from migrator.engine.mover import Mover
 from migrator.engine.patience import surely
@@ -65,12 +65,12 @@ class _Applying:
         self._alarm = asyncio.Event()
 
     async def work(self) -> Outcome:
-        look = asyncio.create_task(left_behind.look_where_due(self.fleet))
-        looks = asyncio.create_task(left_behind.keep_looking(self.fleet, look))
+        look = asyncio.create_task(left_target.look_where_due(self.fleet))
+        looks = asyncio.create_task(left_target.keep_looking(self.fleet, look))
         try:
             outcome = await self._work()
             await look
-            said = left_behind.changed(self.fleet, self.fleet.schedule.moves)
+            said = left_target.changed(self.fleet, self.fleet.schedule.moves)
             said = [text for text in said if text not in outcome.reasons]
             return Outcome("halted", (*outcome.reasons, *said)) if said else outcome
         finally:
@@ -87,7 +87,7 @@ class _Applying:
                 if not self.at_work and date is None:
                     return self._outcome()
                 if watch is None and None not in self.at_work.values():
-                    watch = asyncio.create_task(going_back.wished(self.fleet))
+                    watch = asyncio.create_task(rollback.wished(self.fleet))
                 self._alarm.clear()
                 look = asyncio.create_task(self.fleet.world.clock.sleep(date or LONGEST_LOOK_SECONDS))
                 alarm = asyncio.create_task(self._alarm.wait())
@@ -128,10 +128,10 @@ class _Applying:
         live and not in its scope."""
         if None in self.at_work.values():
             return
-        control = await surely(self.fleet.world.clock, lambda: going_back.recorded(self.fleet))
+        control = await surely(self.fleet.world.clock, lambda: rollback.recorded(self.fleet))
         if control is None:
             return
-        scope = {move.id for move in going_back.scope_of(self.fleet, control)}
+        scope = {move.id for move in rollback.scope_of(self.fleet, control)}
         self.going_back |= scope
         self._stop(None)
         for id in scope:
@@ -140,7 +140,7 @@ class _Applying:
             if wave is not None:
                 await wave.leave(scope)
         self.given -= scope
-        self.at_work[asyncio.create_task(going_back.steered(self.fleet, control))] = None
+        self.at_work[asyncio.create_task(rollback.steered(self.fleet, control))] = None
 
     def _live(self) -> list[Mover]:
         movers = [self.fleet.mover(move) for wave in self.waves for move in wave.moves]

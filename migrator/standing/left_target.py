@@ -1,6 +1,6 @@
 """The last look at a target that customers left by a way back, as the run that looked kept it.
 
-Decides the note, and which targets are left. Leaves looking to ``engine.left_behind``. Rule: a look before this way back says
+Decides the note, and which targets are left. Leaves looking to ``engine.left_target``. Rule: a look before this way back says
 nothing.
 """
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from migrator.engine import left_behind, waves
+from migrator.engine import left_target, waves
 from migrator.engine.world import Outcome
 from migrator.errors import Unreachable
 from migrator.model.moves import Control, MoveState
@@ -22,7 +22,7 @@ from tests.scenario.world import ID, Small
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """Every run finds a look due."""
-    monkeypatch.setattr(left_behind, "SHARE_OF_TIME", 0)
+    monkeypatch.setattr(left_target, "SHARE_OF_TIME", 0)
     made = Small(tmp_path)
     made.change_wave(cutover=Cutover(straggler_interval_seconds=0.0))
     return made
@@ -116,10 +116,10 @@ async def test_a_target_that_cannot_be_read_is_said_and_the_way_back_is_done_all
     rollout = small.rollout()
     assert (await rollout.rollback()).code == "done"
     assert "cannot look whether dst is still, which was left: cannot list dst" in str(rollout.world.reporter.events)
-    assert left_behind.last_look(small.state(), small.state().move(ID)) is None
+    assert left_target.last_look(small.state(), small.state().move(ID)) is None
     monkeypatch.setattr(passes, "watch", right)
     await small.rollout().rollback()
-    assert left_behind.last_look(small.state(), small.state().move(ID)).found == 0
+    assert left_target.last_look(small.state(), small.state().move(ID)).found == 0
 
 
 async def test_looks_are_no_more_often_than_the_interval(small, monkeypatch):
@@ -131,7 +131,7 @@ async def test_looks_are_no_more_often_than_the_interval(small, monkeypatch):
 
 async def test_a_run_that_stays_at_work_looks_again(small, monkeypatch):
     """Another wave may soak for days."""
-    monkeypatch.setattr(left_behind, "ROUND_SECONDS", 0.02)
+    monkeypatch.setattr(left_target, "ROUND_SECONDS", 0.02)
     await there_and_back(small)
 
     async def work(self):

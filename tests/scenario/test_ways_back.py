@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from migrator.cli.commands.rollback import operation as rollback_operation
-from migrator.engine import going_back
+from migrator.engine import rollback
 from migrator.engine.rollout import Rollout
 from migrator.model.moves import Control, MoveState
 from migrator.model.names import MoveId
@@ -86,7 +86,7 @@ def test_who_asks_again_for_the_same_has_the_last_word_and_a_gate_never_has_it(w
     operator = weeks.rollout()
     steer(operator, "web")
     steer(operator, "web", on_conflict="source")
-    gate = going_back.decided("first", None, "a gate failed", at=weeks.now())
+    gate = rollback.decided("first", None, "a gate failed", at=weeks.now())
     weeks.state.commit([SetControl(gate)], token=None)
     (mine,) = [one for one in wishes(weeks) if one.who == "anna"]
     assert mine.value["on_conflict"] == "source"
@@ -97,7 +97,7 @@ def test_a_rollback_of_one_move_leaves_what_is_recorded_of_another(weeks: Weeks)
     three(weeks)
     weeks.app.figure = lambda at: 0.0
     weeks.apply(until=BAD)
-    decided = [going_back.decided("first", MoveId("na", area), "it failed", at=weeks.now()) for area in ("web", "mail")]
+    decided = [rollback.decided("first", MoveId("na", area), "it failed", at=weeks.now()) for area in ("web", "mail")]
     weeks.state.commit([SetControl(one) for one in decided], token=None)
     weeks.run(weeks.rollout().rollback(area="web"))
     assert states(weeks) == {"web": MoveState.REVERSED, "mail": MoveState.SOAKING, "files": MoveState.SOAKING}
@@ -111,7 +111,7 @@ def test_a_command_takes_back_its_own_wish_only(weeks: Weeks) -> None:
     weeks.apply(until=BAD - 0.5 * HOUR)
     operator = weeks.rollout()
     mine, other = steer(operator, "web"), steer(operator, "mail", who="ben")
-    weeks.state.commit([SetControl(going_back.decided("first", None, "it failed", at=weeks.now()))], token=None)
+    weeks.state.commit([SetControl(rollback.decided("first", None, "it failed", at=weeks.now()))], token=None)
     rollback_operation._withdraw(operator, mine)
     assert {one.scope for one in wishes(weeks)} == {other.scope, "gate wave:first"}
     rollback_operation._withdraw(operator, mine)

@@ -10,12 +10,12 @@ from unittest import mock
 
 from migrator.engine import (
     enforcing,
-    going_back,
     guardian,
     patience,
     pulse,
     recovering,
     releasing,
+    rollback,
     rollout,
     routes,
     session,
@@ -463,7 +463,7 @@ def a_halt_leaves_the_live_alone():
 
 def one_way_back_at_a_time():
     """A wave has one recorded way back: that of a move that fails later takes the place of one that is still to be made."""
-    return patched(going_back, "_scope_name", lambda value: f"wave:{value['wave']}")
+    return patched(rollback, "_scope_name", lambda value: f"wave:{value['wave']}")
 
 
 def only_old_copies_are_put_back():

@@ -10,7 +10,7 @@ from migrator.cli.views.figures import duration, instant, stamp
 from migrator.cli.views.screen import Page
 from migrator.engine.checks.doctor import is_not_made_yet
 from migrator.engine.checks.facts import AccountFacts, Facts
-from migrator.engine.diagnosing import MoveDiagnosis
+from migrator.engine.doctor import MoveDiagnosis
 from migrator.model.findings import Finding
 
 _HEADLINES = {"error": "What is wrong", "warning": "What to look at", "info": "Good to know"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from migrator.engine.going_back import GATE
+from migrator.engine.rollback import GATE
 from migrator.errors import InternalError, LockedError, MigrateError, PlanError
 from migrator.machine import liveness
 from migrator.model.moves import Direction, MoveState

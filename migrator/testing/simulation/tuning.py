@@ -12,10 +12,10 @@ import sqlite3
 from collections.abc import Iterator
 from weakref import WeakSet
 
-from migrator.engine import going_back as going_back_module
 from migrator.engine import mover as mover_module
-from migrator.engine import pacing as pacing_module
+from migrator.engine import rollback as rollback_module
 from migrator.engine import rollout as rollout_module
+from migrator.engine import throttle as throttle_module
 from migrator.engine.steps import carry as carry_module
 from migrator.transfer import actions as actions_module
 from migrator.transfer import copying as copying_module
@@ -36,8 +36,8 @@ FEW_DELETES = 2
 def slow_looks() -> Iterator[None]:
     """The engine looks for operators' wishes, and writes its counters down, less often: each time costs the simulator more than
     the story gains; and what is large begins at a few bytes."""
-    slow = [(module, "CONTROL_SECONDS", LOOK_SECONDS) for module in (going_back_module, mover_module, carry_module)]
-    slow += [(pacing_module, "CONTROL_SECONDS", BOOK_SECONDS), (pacing_module, "NOTE_SECONDS", BOOK_SECONDS)]
+    slow = [(module, "CONTROL_SECONDS", LOOK_SECONDS) for module in (rollback_module, mover_module, carry_module)]
+    slow += [(throttle_module, "CONTROL_SECONDS", BOOK_SECONDS), (throttle_module, "NOTE_SECONDS", BOOK_SECONDS)]
     slow.append((rollout_module, "COUNTER_SECONDS", BOOK_SECONDS))
     small = {"BLOCK_BYTES": BLOCK_BYTES, "SERVER_BLOCK_BYTES": BLOCK_BYTES, "SYNC_COPY_LIMIT_BYTES": 2 * BLOCK_BYTES}
     for module in (copying_module, saving_module, hands_module, actions_module):

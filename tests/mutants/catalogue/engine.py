@@ -249,7 +249,7 @@ MUTANTS = (
     ),
     Mutant(
         "one-recorded-way-back-at-a-time",
-        "engine/going_back.py",
+        "engine/rollback.py",
         'for part in ("wave", "region", "area") if value[part] is not None)',
         'for part in ("wave",) if value[part] is not None)',
         "The way back of a move is written over by that of the next of its wave, and customers stay at a target that failed.",
@@ -257,7 +257,7 @@ MUTANTS = (
     ),
     Mutant(
         "own-rollback-forgets-all-others",
-        "engine/going_back.py",
+        "engine/rollback.py",
         "return all(move in scope for move in scope_of(fleet, wish))",
         "return any(move in scope for move in scope_of(fleet, wish)) or bool(scope)",
         "A rollback of one move throws away what a failed gate decided about another.",

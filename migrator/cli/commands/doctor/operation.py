@@ -22,7 +22,7 @@ from migrator.cli.views.next_step import next_action
 from migrator.cli.whereabouts import whereabouts
 from migrator.engine.checks.facts import AccountFacts, Facts
 from migrator.engine.checks.routes import WENT_ON
-from migrator.engine.diagnosing import Diagnosis, diagnose
+from migrator.engine.doctor import Diagnosis, diagnose
 from migrator.engine.edits import edit_findings
 from migrator.engine.lingering import Moment, lingering
 from migrator.engine.pulse import is_beating

@@ -75,7 +75,7 @@ def rollback(
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.views.screen import Page
-    from migrator.engine.going_back import Abandon
+    from migrator.engine.rollback import Abandon
     from migrator.errors import UsageError
     from migrator.plan import load
     from migrator.standing.left_target import is_left

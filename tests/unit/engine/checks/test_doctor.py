@@ -9,7 +9,7 @@ from math import inf
 import pytest
 
 from migrator.engine.checks.facts import AccountFacts, Facts
-from migrator.engine.diagnosing import diagnose
+from migrator.engine.doctor import diagnose
 from migrator.engine.lingering import Lingering
 from migrator.errors import AccessRefused, NotFound, Unreachable
 from migrator.model.moves import LockRecord, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from migrator.engine import adopting, enforcing, left_behind, live_containers, stays, steps
+from migrator.engine import adopting, enforcing, left_target, live_containers, stays, steps
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt, Mover
 from migrator.engine.releasing import ADOPT_HINT
@@ -123,9 +123,9 @@ async def roll_back(
         if halted and not carry_on:
             break
     for move in scope:  # not before all customers are back who can be
-        await left_behind.look(fleet.mover(move))
+        await left_target.look(fleet.mover(move))
         await enforcing.keep_open(fleet.mover(move))
-    halted += left_behind.changed(fleet, scope)
+    halted += left_target.changed(fleet, scope)
     await fleet.surely(lambda: _done_with(fleet, wish, scope))
     await fleet.surely(lambda: fleet.save_waves_of(scope))
     return Outcome("halted", (*reasons, *halted)) if halted else Outcome("done", tuple(reasons))

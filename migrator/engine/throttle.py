@@ -18,7 +18,7 @@ CALM_SECONDS = 10.0
 """A service that has refused nothing for so long, at full pace, is journaled as recovered."""
 
 
-class Pacing:
+class Throttle:
     """Keeps ``limits`` as the plan and its operators want them."""
 
     def __init__(self, fleet: Fleet, limits: Limits) -> None:
