@@ -15,11 +15,6 @@ from migrator.kinds import ACCOUNTS, ROUTING
 from migrator.model.schedule import Account, PlannedMove, Routing, Schedule
 
 
-def key_of(move: PlannedMove) -> str:
-    """Under which note of the state store the basis of ``move`` is kept."""
-    return f"basis/{move.id}"
-
-
 def basis_of(schedule: Schedule, move: PlannedMove) -> dict[str, Any]:
     """The basis as the plan has it now: JSON values, equal for equal meaning."""
     return {

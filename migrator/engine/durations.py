@@ -14,10 +14,10 @@ from typing import Any
 from migrator.engine.fleet import Fleet
 from migrator.engine.routes import RouteDesk
 from migrator.errors import PlanError
+from migrator.model import notes
 from migrator.model.schedule import Routing
 from migrator.ports.state_store import SetNote
 
-NOTE = "durations"
 MOST_TTL_SECONDS, MOST_WRITE_SECONDS = 300.0, 3600.0
 """Clients take longer ones of a document for these. Source: PROTOCOL.md (a test holds both together)."""
 _NAMES = {
@@ -42,7 +42,7 @@ def require_grown(routing: Routing, published: Mapping[str, Any] | None) -> None
 async def publish(fleet: Fleet) -> None:
     """Bring the document up to the plan, before anything is fenced; write down what was published."""
     state, desk, routing = fleet.world.state, fleet.shared.desk, fleet.schedule.routing
-    known = state.note(NOTE)
+    known = state.note(notes.DURATIONS)
     waiting = (known or {}).get("old_drain_seconds", 0.0)
     old = await desk.unpublished()
     if old is not None:
@@ -89,17 +89,19 @@ def to_wait(desk: RouteDesk, note: Mapping[str, Any] | None) -> SetNote | None:
     if seen is None:
         return None
     known = note or {}
-    return SetNote(NOTE, {**known, "old_drain_seconds": max(known.get("old_drain_seconds", 0.0), believed(seen))})
+    return SetNote(
+        notes.DURATIONS, {**known, "old_drain_seconds": max(known.get("old_drain_seconds", 0.0), believed(seen))}
+    )
 
 
 def waited(note: Mapping[str, Any] | None) -> SetNote | None:
     """To be committed with the first fence after the wait; None if there is nothing to write."""
     if not note or not note.get("old_drain_seconds"):
         return None
-    return SetNote(NOTE, {**note, "old_drain_seconds": 0.0})
+    return SetNote(notes.DURATIONS, {**note, "old_drain_seconds": 0.0})
 
 
 def _remember(fleet: Fleet, *, old_drain_seconds: float, text: str = "") -> None:
     note = {field: getattr(fleet.schedule.routing, field) for field in _NAMES}
     journal = [fleet.journal("durations", text)] if text else []
-    fleet.commit(SetNote(NOTE, {**note, "old_drain_seconds": old_drain_seconds}), *journal)
+    fleet.commit(SetNote(notes.DURATIONS, {**note, "old_drain_seconds": old_drain_seconds}), *journal)

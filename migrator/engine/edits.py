@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrator.engine.basis import basis_of, key_of, require_same
-from migrator.engine.durations import NOTE, require_grown
+from migrator.engine.basis import basis_of, require_same
+from migrator.engine.durations import require_grown
 from migrator.errors import PlanError
+from migrator.model import notes
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.schedule import PlannedMove, Schedule
@@ -21,7 +22,7 @@ from migrator.ports.state_store import StateStore
 def refusals(schedule: Schedule, state: StateStore) -> Iterator[tuple[str, PlanError]]:
     """Why ``schedule`` cannot take the place of what was applied before: what it is about, and the error of a run."""
     try:
-        require_grown(schedule.routing, state.note(NOTE))
+        require_grown(schedule.routing, state.note(notes.DURATIONS))
     except PlanError as fault:
         yield "durations", fault
     records = {record.id: record for record in state.moves()}
@@ -71,7 +72,9 @@ def _of_route(schedule: Schedule, move: PlannedMove, known: MoveRecord, state: S
             f"cannot apply this edit: the route of {move.id} was published at {known.source}, and customers follow it there",
             hint=f"put its source back to {known.source}",
         )
-    published = {part: was for part, was in (state.note(key_of(move)) or {}).items() if part in ("source", "routes")}
+    published = {
+        part: was for part, was in (state.note(notes.basis(move.id)) or {}).items() if part in ("source", "routes")
+    }
     try:
         require_same(move, published, basis_of(schedule, move), has=f"the route of {move.id} is published")
     except PlanError as fault:
@@ -80,7 +83,7 @@ def _of_route(schedule: Schedule, move: PlannedMove, known: MoveRecord, state: S
 
 
 def _of_basis(schedule: Schedule, move: PlannedMove, known: MoveRecord, state: StateStore) -> PlanError | None:
-    noted = state.note(key_of(move))
+    noted = state.note(notes.basis(move.id))
     if noted is None:
         return None
     is_retargeted = known.target != move.target

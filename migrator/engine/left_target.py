@@ -15,11 +15,12 @@ from typing import Final
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import PAUSED, Mover, Waiting
 from migrator.errors import CloudError, StateError
+from migrator.model import notes
 from migrator.model.moves import ExceptionRow, MoveRecord
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
 from migrator.ports.state_store import SetNote, StateStore
-from migrator.standing.left_target import is_left, last_look, note_of
+from migrator.standing.left_target import is_left, last_look
 from migrator.transfer import passes
 
 SHARE_OF_TIME: Final = 10
@@ -105,7 +106,7 @@ async def _look(mover: Mover) -> None:
     last, now = last_look(state, record), mover.world.clock.now()
     result = await passes.watch(replace(mover.transfer(), admit=admit))
     found = strays(state, record)
-    note = SetNote(note_of(mover.id), {"at": now.isoformat(), "seconds": result.seconds, "found": len(found)})
+    note = SetNote(notes.left_target(mover.id), {"at": now.isoformat(), "seconds": result.seconds, "found": len(found)})
     if len(found) > (last.found if last else 0):  # rows of a look that died are said by this one
         text = f"{mover.id}: {in_words(record, found)}"
         mover.commit(note, mover.note("left-target-changed", text, objects=len(found), named=result.named))

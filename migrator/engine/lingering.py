@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from math import isfinite
 
+from migrator.model import notes
 from migrator.model.moves import LockRecord
 from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
 
-ACCOUNTED = "runs-accounted-for"
-"""The latest runs of this store that ended in order, or whose lock was taken, and older ones that a route record still names:
-nothing of them comes later than LINGERING says."""
 ACCOUNTED_RUNS = 200
-LINGERING = "requests-may-still-arrive"
-"""``seconds`` after the moment ``at`` of the monotonic clock of ``boot`` requests of the run of ``lock`` may be applied."""
+"""So many of the latest are kept, and older ones that a route record still names."""
 
 
 @value(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class Moment:
 
 def lingering(state: StateStore, now: Moment) -> Lingering:
     """What earlier runs left to be waited for."""
-    noted = state.note(LINGERING)
+    noted = state.note(notes.LINGERING)
     if not noted:
         return Lingering()
     gone = now.monotonic - noted["at"] if now.boot and now.boot == noted["boot"] else 0.0
@@ -58,12 +55,12 @@ def lingering(state: StateStore, now: Moment) -> Lingering:
 def noted(left: Lingering, now: Moment) -> SetNote:
     """To be committed: ``left`` is to be waited for from now on."""
     if left.seconds <= 0:
-        return SetNote(LINGERING, None)
-    return SetNote(LINGERING, {"seconds": left.seconds, "boot": now.boot, "at": now.monotonic, "lock": left.lock})
+        return SetNote(notes.LINGERING, None)
+    return SetNote(notes.LINGERING, {"seconds": left.seconds, "boot": now.boot, "at": now.monotonic, "lock": left.lock})
 
 
 def accounted(state: StateStore) -> list[str]:
-    return list(state.note(ACCOUNTED) or ())
+    return list(state.note(notes.ACCOUNTED) or ())
 
 
 def account_for(state: StateStore, run: str, named: Collection[str] | None = None) -> SetNote:
@@ -77,7 +74,7 @@ def account_for(state: StateStore, run: str, named: Collection[str] | None = Non
     if named is not None:
         old = runs[:-ACCOUNTED_RUNS]
         runs = [one for one in old if one in named] + runs[-ACCOUNTED_RUNS:]
-    return SetNote(ACCOUNTED, runs)
+    return SetNote(notes.ACCOUNTED, runs)
 
 
 def left_by(lock: LockRecord, *, is_dead: bool) -> Lingering:

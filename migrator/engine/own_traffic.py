@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from migrator.model import notes
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import Change, CountRequests, SetNote, StateStore
 
@@ -20,9 +21,6 @@ MARK_SECONDS: Final = 60.0
 SILENT_AFTER_SECONDS: Final = 30.0
 """A run whose heartbeat fails sends nothing more after half of the lock's timeout; the rest is for what was under way."""
 MOST_GAPS: Final = 100
-
-COUNTING: Final = "counting"
-GAPS: Final = "uncounted"
 
 
 class OwnTraffic:
@@ -44,18 +42,18 @@ class OwnTraffic:
         """With the lock fresh in hand: note the gap that an earlier run left, and that this one counts."""
         now = self._clock.now()
         changes: list[Change] = []
-        left = self._state.note(COUNTING)
+        left = self._state.note(notes.COUNTING)
         if left:
             until = datetime.fromisoformat(left["until"])
             end = max(until, min(now, until + timedelta(seconds=MARK_SECONDS + SILENT_AFTER_SECONDS)))
-            gaps = [*(self._state.note(GAPS) or []), [_minute(until), _minute(end)]]
-            changes.append(SetNote(GAPS, gaps[-MOST_GAPS:]))
+            gaps = [*(self._state.note(notes.UNCOUNTED) or []), [_minute(until), _minute(end)]]
+            changes.append(SetNote(notes.UNCOUNTED, gaps[-MOST_GAPS:]))
         self._commit(*changes, self._mark(now))
         self._marked_at = self._clock.monotonic()
 
     def end(self) -> None:
         """The run ends by itself: everything it sent is counted."""
-        self._write(SetNote(COUNTING, None))
+        self._write(SetNote(notes.COUNTING, None))
 
     def count(self, account: str, operation: str, *, minute: int, requests: int = 1) -> None:
         key = (account, minute, operation)
@@ -70,7 +68,9 @@ class OwnTraffic:
         """Own answered requests in the minutes of [begin, end), or None if some of them may not have been counted."""
         self.flush()
         first, last = _minute(begin), _minute(end - timedelta(microseconds=1))
-        if any(gap_first <= last and first <= gap_last for gap_first, gap_last in self._state.note(GAPS) or []):
+        if any(
+            gap_first <= last and first <= gap_last for gap_first, gap_last in self._state.note(notes.UNCOUNTED) or []
+        ):
             return None
         return float(sum(self._state.requests(account, first_minute=first, last_minute=last).values()))
 
@@ -82,7 +82,7 @@ class OwnTraffic:
 
     def _mark(self, now: datetime) -> SetNote:
         mark: dict[str, Any] = {"run": self._run, "until": now.isoformat()}
-        return SetNote(COUNTING, mark)
+        return SetNote(notes.COUNTING, mark)
 
 
 def _minute(moment: datetime) -> int:

@@ -32,10 +32,10 @@ from migrator.errors import (
     Unreachable,
 )
 from migrator.machine.states import is_getting_ready, is_in_fence
+from migrator.model import notes
 from migrator.model.moves import Direction, MoveState
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import Change, SetNote
-from migrator.standing.waits import waits_out
 
 if TYPE_CHECKING:
     from migrator.engine.mover import Mover
@@ -105,7 +105,7 @@ class MovePatience:
         self._tries = 0
         self._missed = 0
         self._journaled: dict[str, float] = {}
-        self._is_noted = mover.world.state.note(waits_out(mover.id)) is not None
+        self._is_noted = mover.world.state.note(notes.waits_out(mover.id)) is not None
         """A sentence is, or may be, on record: an earlier run's, too."""
 
     # Requests (transfer.paced).
@@ -166,7 +166,7 @@ class MovePatience:
         if was_away:
             mover.waiting_for = ""
             mover.tell("waiting", f"{mover.id}: {about} " + ("are there" if about == NAMES else "answers again"))
-        self._is_noted = not self._note(SetNote(waits_out(mover.id), None))
+        self._is_noted = not self._note(SetNote(notes.waits_out(mover.id), None))
 
     async def surely(self, act: Callable[[], T], *, within: float = inf, full_within: float = inf) -> T:
         """``act`` commits; again while the store is busy or full."""
@@ -192,12 +192,12 @@ class MovePatience:
         now = mover.world.clock.monotonic()
         if now - self._journaled.get(about, -inf) >= SAY_AGAIN_SECONDS:
             if self._note(
-                SetNote(waits_out(mover.id), text),
+                SetNote(notes.waits_out(mover.id), text),
                 mover.note("waiting", f"{mover.id}: waiting for {text}", about=about),
             ):
                 self._journaled[about] = now
         else:
-            self._note(SetNote(waits_out(mover.id), text))
+            self._note(SetNote(notes.waits_out(mover.id), text))
 
     def _say(self, about: str, fault: MigrateError) -> None:
         self.waits_for(about, f"{about}, {_word(fault)} since {SINCE} ({fault.message})")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from migrator.engine import stays
-from migrator.engine.basis import basis_of, key_of
+from migrator.engine.basis import basis_of
 from migrator.engine.edited import Edited
 from migrator.engine.edits import may_have_another_target, refusals
 from migrator.engine.fleet import Fleet
 from migrator.machine.states import is_in_soak
+from migrator.model import notes
 from migrator.model.moves import EvidenceRange, Figures, MoveRecord, PlanRecord, WaveRecord
 from migrator.model.schedule import PlannedMove, PlannedWave
 from migrator.model.units import show_duration
@@ -112,8 +113,8 @@ def _planned(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveReco
 
 def _based(fleet: Fleet, move: PlannedMove) -> list[Change]:
     """What the move stands on, written down until it begins; from then on ``edits`` holds it against the plan."""
-    planned, noted = basis_of(fleet.schedule, move), fleet.world.state.note(key_of(move))
-    return [SetNote(key_of(move), planned)] if noted != planned else []
+    planned, noted = basis_of(fleet.schedule, move), fleet.world.state.note(notes.basis(move.id))
+    return [SetNote(notes.basis(move.id), planned)] if noted != planned else []
 
 
 def _retargeted(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveRecord) -> list[Change]:

@@ -14,6 +14,7 @@ from migrator.engine.mover import Halt, Mover
 from migrator.errors import CloudError, MigrateError
 from migrator.gates.judge import Baseline, Judgement, could_not_ask, judge
 from migrator.gates.windows import window
+from migrator.model import notes
 from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question, Reading, Sample
 from migrator.model.schedule import Gate
@@ -98,7 +99,7 @@ async def _baseline(mover: Mover, gate: Gate, source: MetricSource) -> Baseline 
     if switched_at is None:
         return None
     asked = [switched_at.isoformat(), gate.source, gate.metric, gate.query, gate.window_seconds]
-    key = f"baseline {mover.id} {gate.name}"
+    key = notes.baseline(mover.id, gate.name)
     kept = mover.world.state.note(key)
     if kept and kept["asked"] == asked:
         return _from_json(kept)

@@ -5,13 +5,13 @@ nobody else can say why a move that is ready stays where it is. The note's form 
 from __future__ import annotations
 
 from migrator.engine.mover import Mover
+from migrator.model import notes
 from migrator.ports.state_store import SetNote
-from migrator.standing.silence import note_of
 
 
 def keep(mover: Mover, silent: dict[str, tuple[str, str]]) -> None:
     """Write down who did not answer just now: the fault and its hint by gate; {}: all did."""
-    key, state = note_of(mover.id), mover.world.state
+    key, state = notes.silent_gates(mover.id), mover.world.state
     if silent:
         at = mover.world.clock.now().isoformat()
         mover.commit(SetNote(key, {"at": at, "gates": [[gate, *said] for gate, said in silent.items()]}))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from migrator.engine.fleet import Fleet
 from migrator.errors import StateError
-from migrator.model.pace import NOTE, AccountPace, Pace, from_note, retuned, to_note
+from migrator.model import notes
+from migrator.model.pace import AccountPace, Pace, from_note, retuned, to_note
 from migrator.ports.state_store import SetNote
 from migrator.transfer.limits import AccountLimits, Limits
 
@@ -31,7 +32,7 @@ class Throttle:
 
     def begin(self) -> None:
         """Take up where an earlier run was made to slow down."""
-        before = from_note(self._fleet.world.state.note(NOTE))
+        before = from_note(self._fleet.world.state.note(notes.PACE))
         self._obey()
         if before is None:
             return
@@ -62,7 +63,7 @@ class Throttle:
         if pace.is_idle and not self._is_noted:
             return
         self._is_noted = not pace.is_idle
-        self._fleet.commit(SetNote(NOTE, to_note(pace)))
+        self._fleet.commit(SetNote(notes.PACE, to_note(pace)))
 
     def _obey(self) -> None:
         controls = self._fleet.world.state.controls()

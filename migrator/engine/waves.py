@@ -21,6 +21,7 @@ from migrator.engine.wave_at_work import WaveAtWork, is_live
 from migrator.engine.world import Outcome
 from migrator.machine.states import has_stopped, is_complete, is_on_its_way, is_past_switch, keeps_wave
 from migrator.machine.waiting import Wait, lateness, waits_to_begin, words
+from migrator.model import notes
 from migrator.model.moves import Control, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
@@ -225,7 +226,7 @@ class _Applying:
         states, now = self.fleet.wave_states(), self.fleet.world.clock.now()
         for wave in self.fleet.schedule.waves:
             text = lateness(wave, states[wave.name], now)
-            key = f"late {wave.name}"
+            key = notes.late(wave.name)
             promised = wave.complete_by.isoformat() if wave.complete_by else ""
             if text is None or self.fleet.world.state.note(key) == promised:
                 continue

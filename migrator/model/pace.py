@@ -1,6 +1,6 @@
 """How fast a run goes at present and what holds it back: written by the engine now and then, read by ``status``.
 
-Decides the written form (JSON values under one note of the state store, NOTE) and what a ``throttle`` wish means.
+Decides the written form (JSON values under the note PACE of the state store) and what a ``throttle`` wish means.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from migrator.model.moves import Control
 from migrator.model.schedule import Budget
 from migrator.model.values import replace, value
 
-NOTE: Final = "pace"
 THROTTLE: Final = "throttle"
 """The kind of a control that retunes a budget; its scope is "" (every account) or ``account:NAME``."""
 FRESH_SECONDS: Final = 20.0

@@ -24,6 +24,7 @@ from migrator.model.moves import (
     WaveRecord,
 )
 from migrator.model.names import MoveId
+from migrator.model.notes import NoteKey
 from migrator.model.samples import Sample
 from migrator.model.values import value
 
@@ -109,9 +110,9 @@ class AddApproval:
 
 @value(frozen=True, slots=True)
 class SetNote:
-    """A small JSON value under a key (orders of containers, claims, published durations, inventory cache)."""
+    """A small JSON value under a key of ``model.notes``."""
 
-    key: str
+    key: NoteKey
     value: Any
 
 
@@ -191,7 +192,7 @@ class StateStore(Protocol):
     def journal(self, *, after: int = 0, limit: int = 100_000) -> Sequence[JournalEntry]: ...
     def controls(self) -> Sequence[Control]: ...
     def approvals(self) -> Sequence[Approval]: ...
-    def note(self, key: str) -> Any: ...
+    def note(self, key: NoteKey) -> Any: ...
     def requests(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[str, int]:
         """Own answered requests by operation, summed over the minutes, both ends included."""
         ...

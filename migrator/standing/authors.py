@@ -5,24 +5,21 @@ Decides where that is kept, and which approvals count by it. Leaves who may appr
 
 from __future__ import annotations
 
-from typing import Final
-
 from migrator.machine.waiting import counted
+from migrator.model import notes
 from migrator.model.moves import Approval
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import SetNote, StateStore
 
-_NOTE: Final = "plan author"
-
 
 def now_by(who: str) -> SetNote:
     """The plan is being written down, as ``who`` applies it."""
-    return SetNote(_NOTE, {"who": who})
+    return SetNote(notes.AUTHOR, {"who": who})
 
 
 def author_of(state: StateStore) -> str | None:
     """None before the first apply, and in stores of older versions."""
-    kept = state.note(_NOTE)
+    kept = state.note(notes.AUTHOR)
     return str(kept["who"]) if kept else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from migrator.forecast.inventory import Inventory, declared, from_note, to_note
+from migrator.model import notes
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.ports.state_store import SetNote, StateStore
@@ -13,7 +14,7 @@ from migrator.ports.state_store import SetNote, StateStore
 
 def known_inventory(move: PlannedMove, state: StateStore | None) -> Inventory | None:
     """What is kept of the move's source, else what the plan says; None if nobody knows."""
-    kept = from_note(state.note(_key(move))) if state is not None else None
+    kept = from_note(state.note(notes.inventory(move.id, move.source))) if state is not None else None
     if kept is None and move.declared is not None:
         return declared(move.declared)
     return kept
@@ -27,12 +28,7 @@ def known_inventories(schedule: Schedule, state: StateStore | None) -> dict[Move
 def kept_inventories(schedule: Schedule, inventories: Mapping[MoveId, Inventory], now: datetime) -> tuple[SetNote, ...]:
     """What the state store is to keep of inventories that were just read."""
     return tuple(
-        SetNote(_key(move), to_note(inventories[move.id], now))
+        SetNote(notes.inventory(move.id, move.source), to_note(inventories[move.id], now))
         for move in schedule.moves
         if move.id in inventories and inventories[move.id].origin in ("counted", "sampled")
     )
-
-
-def _key(move: PlannedMove) -> str:
-    """Of another source it would be another inventory."""
-    return f"inventory/{move.id}/{move.source}"

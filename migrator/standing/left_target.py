@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from migrator.model import notes
 from migrator.model.moves import Direction, MoveRecord, MoveState
-from migrator.model.names import MoveId
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
 
@@ -31,12 +31,8 @@ def is_left(record: MoveRecord) -> bool:
 
 def last_look(state: StateStore, record: MoveRecord) -> Looked | None:
     """Of this way back; None before the first one."""
-    note: Any = state.note(note_of(record.id))
+    note: Any = state.note(notes.left_target(record.id))
     if not is_left(record) or note is None:
         return None
     looked = Looked(datetime.fromisoformat(note["at"]), float(note["seconds"]), int(note["found"]))
     return looked if record.switched_at is None or looked.at >= record.switched_at else None
-
-
-def note_of(move: MoveId) -> str:
-    return f"left {move}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from migrator.model import notes
 from migrator.model.moves import (
     Approval,
     Control,
@@ -15,12 +16,12 @@ from migrator.model.moves import (
     MoveRecord,
     WaveRecord,
 )
-from migrator.model.pace import FRESH_SECONDS, NOTE, Pace, from_note
+from migrator.model.pace import FRESH_SECONDS, Pace, from_note
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
 from migrator.standing.authors import approvals_that_count
-from migrator.standing.soak_waits import SoakWaits, note_of, read
+from migrator.standing.soak_waits import SoakWaits, read
 
 
 @value(frozen=True, slots=True)
@@ -66,9 +67,9 @@ def moves_of(name: str, schedule: Schedule | None, recorded: Recorded) -> tuple[
 
 
 def soak_waits_of(move: MoveRecord, recorded: Recorded) -> SoakWaits | None:
-    return read(move, recorded.store.note(note_of(move.id))) if recorded.store else None
+    return read(move, recorded.store.note(notes.soak_waits(move.id))) if recorded.store else None
 
 
 def pace_now(store: StateStore, now: datetime) -> Pace | None:
-    pace = from_note(store.note(NOTE))
+    pace = from_note(store.note(notes.PACE))
     return pace if pace is not None and (now - pace.at).total_seconds() < FRESH_SECONDS else None

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from migrator.machine.states import is_getting_ready
+from migrator.model import notes
 from migrator.model.moves import Direction, MoveRecord
-from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
@@ -33,13 +33,9 @@ def silent_gates(store: StateStore, record: MoveRecord, wave: PlannedWave) -> tu
     """Who did not answer when last asked, while that keeps back the cut-over of this move."""
     if record.direction is not Direction.FORWARD or not is_getting_ready(record.state):
         return ()
-    note = store.note(note_of(record.id))
+    note = store.note(notes.silent_gates(record.id))
     if note is None:
         return ()
     planned = {gate.name for gate in wave.gates}
     at = datetime.fromisoformat(note["at"])
     return tuple(Silent(gate, at, why, hint) for gate, why, hint in note["gates"] if gate in planned)
-
-
-def note_of(move: MoveId) -> str:
-    return f"silent gates {move}"

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from migrator.gates.soak import SoakState
 from migrator.gates.windows import first_at
+from migrator.model import notes
 from migrator.model.moves import MoveRecord
-from migrator.model.names import MoveId
 from migrator.model.samples import Sample, Verdict
 from migrator.model.schedule import Gate, PlannedWave
 from migrator.model.units import show_duration
@@ -111,14 +111,10 @@ def progress_key(state: SoakState) -> tuple[Any, ...]:
     return (round(state.remaining_seconds, 3), *(one for one in state.waiting_for if not one.startswith("rounds ")))
 
 
-def note_of(move: MoveId) -> str:
-    return f"soak waits {move}"
-
-
 def kept(record: MoveRecord, waits: SoakWaits) -> SetNote:
     """The note that goes with a round."""
     return SetNote(
-        note_of(record.id),
+        notes.soak_waits(record.id),
         {
             "stay": _stay(record),
             "left": waits.left_seconds,

@@ -17,6 +17,7 @@ from migrator.machine.states import (
     is_over,
 )
 from migrator.machine.waiting import Wait, waits_to_begin, waits_to_cut_over
+from migrator.model import notes
 from migrator.model.moves import (
     Direction,
     MoveRecord,
@@ -27,11 +28,6 @@ from migrator.model.schedule import PlannedWave, Schedule
 from migrator.standing.recorded import Recorded
 from migrator.standing.soak_waits import SoakWaits
 from migrator.standing.values import MoveStanding
-
-
-def waits_out(move: object) -> str:
-    """The note that says what a move waits out; its value is a clause for people."""
-    return f"waits out {move}"
 
 
 def waits_of_move(
@@ -46,7 +42,7 @@ def waits_of_move(
     waits: list[Wait] = []
     if move.state is MoveState.HALTED:
         waits.append(Wait("retry"))
-    away = recorded.store.note(waits_out(move.id)) if recorded.store is not None else None
+    away = recorded.store.note(notes.waits_out(move.id)) if recorded.store is not None else None
     if away is not None and not is_at_rest(move.state):
         waits.append(Wait("away", who=away))
     if is_in_fence(move.state):

@@ -42,6 +42,7 @@ from migrator.model.moves import (
     WaveRecord,
 )
 from migrator.model.names import MoveId
+from migrator.model.notes import NoteKey
 from migrator.model.samples import Sample
 from migrator.model.values import replace
 from migrator.ports.state_store import (
@@ -335,7 +336,7 @@ class MemoryStateStore:
     def approvals(self) -> Sequence[Approval]:
         return list(self._rows.approvals.values())
 
-    def note(self, key: str) -> Any:
+    def note(self, key: NoteKey) -> Any:
         value = self._rows.notes.get(key)
         return None if value is None else as_read(value)
 

@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from migrator.model import notes
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import SetNote
 from migrator.transfer.result import PassResult
@@ -38,7 +39,7 @@ async def carry(
     t: Transfer, here: Mapping[str, ContainerInfo], there: Mapping[str, ContainerInfo], result: PassResult
 ) -> None:
     """Give the destination's containers the metadata that changed at the origin since both were equal."""
-    key = f"container-metadata/{t.move}"
+    key = notes.container_metadata(t.move)
     noted: Any = t.state.note(key)
     known = dict(noted or {})
     before = dict(known)

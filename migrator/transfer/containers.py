@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from shlex import quote
 from typing import Any, Final
 
+from migrator.model import notes
 from migrator.model.moves import Direction
 from migrator.model.names import Area, MoveId
 from migrator.model.objects import ContainerInfo
@@ -24,7 +25,7 @@ from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer.evidence import RECORD_BYTES, Evidence, generation_hash
 from migrator.transfer.listing import SeenSide, open_stream
-from migrator.transfer.order import ORDERS, OrderBroken, order_key
+from migrator.transfer.order import ORDERS, OrderBroken
 
 ALL: Final = "all"
 NAMED: Final = 5
@@ -34,7 +35,7 @@ NAMED: Final = 5
 def noted(state: StateStore, move: MoveId, account: str) -> Mapping[str, str]:
     """ETags of the containers of ``account``, as the last whole pass, or the soak, saw them; by name. Of one that no whole pass
     has seen yet: as it was before anything of it was copied."""
-    note: Any = state.note(_noted_key(move, account))
+    note: Any = state.note(notes.containers(move, account))
     return dict(note) if note else {}
 
 
@@ -47,18 +48,18 @@ def accepted(state: StateStore, move: MoveId, account: str, present: Mapping[str
 def accept(state: StateStore, move: MoveId, account: str, names: Iterable[str], present: Mapping[str, str]) -> SetNote:
     """To be committed: what a person says."""
     words = {**_words(state, move, account), **{name: present.get(name, "") for name in names}}
-    return SetNote(_accepted_key(move, account), words)
+    return SetNote(notes.accepted_containers(move, account), words)
 
 
 def void(state: StateStore, move: MoveId, account: str, present: Mapping[str, str]) -> list[SetNote]:
     """To be committed whenever the containers were looked at: words about a loss that is over."""
     words, hold = _words(state, move, account), accepted(state, move, account, present)
     rest = {name: etag for name, etag in words.items() if name in hold}
-    return [SetNote(_accepted_key(move, account), rest or None)] if rest != words else []
+    return [SetNote(notes.accepted_containers(move, account), rest or None)] if rest != words else []
 
 
 def _words(state: StateStore, move: MoveId, account: str) -> dict[str, str]:
-    return dict(state.note(_accepted_key(move, account)) or {})
+    return dict(state.note(notes.accepted_containers(move, account)) or {})
 
 
 def learn(
@@ -72,13 +73,13 @@ def learn(
     known = noted(state, move, account)
     seen = {info.name: info.etag for info in present}
     new = {**{name: etag for name, etag in known.items() if name in keep}, **seen}
-    changes = [SetNote(_noted_key(move, account), new)] if new != known else []
+    changes = [SetNote(notes.containers(move, account), new)] if new != known else []
     words, others = _words(state, move, account), replaced(state, move, account)
     if words.keys() & seen.keys():
         rest = {name: etag for name, etag in words.items() if name not in seen}
-        changes.append(SetNote(_accepted_key(move, account), rest or None))
+        changes.append(SetNote(notes.accepted_containers(move, account), rest or None))
     if others & seen.keys():
-        changes.append(SetNote(_replaced_key(move, account), sorted(others - seen.keys()) or None))
+        changes.append(SetNote(notes.replaced_containers(move, account), sorted(others - seen.keys()) or None))
     return changes
 
 
@@ -172,7 +173,7 @@ async def _known_names(
     to_the_end: bool,
 ) -> _Familiar:
     """Of one listing; unless ``to_the_end``, as far as the first generation that is known."""
-    order, found = state.note(order_key(move, container, prefix)) or ORDERS[0], _Familiar()
+    order, found = state.note(notes.order(move, container, prefix)) or ORDERS[0], _Familiar()
     ranges = state.ranges(move, container, prefix)
     at = next(ranges)
     evidence = Evidence.unpack(at.records)
@@ -199,9 +200,9 @@ def begin_pass(state: StateStore, move: MoveId, account: str, present: Iterable[
     """To be committed before a pass copies anything: until it has ended, what is known of ``account`` may be of a container that
     was made anew meanwhile. ``present``: all containers of the move there; new ones are noted, so that another one in the place
     of one of them is seen even if this pass dies."""
-    key, known = _doubts_key(move, account), noted(state, move, account)
+    key, known = notes.doubtful_containers(move, account), noted(state, move, account)
     new = {info.name: info.etag for info in present if info.name not in known}
-    changes = [SetNote(_noted_key(move, account), {**known, **new})] if new else []
+    changes = [SetNote(notes.containers(move, account), {**known, **new})] if new else []
     return changes if state.note(key) == ALL else [*changes, SetNote(key, ALL)]
 
 
@@ -211,22 +212,22 @@ def end_pass(
     """To be committed at its end: which of the containers that it walked over changed meanwhile."""
     now = {info.name: info.etag for info in after}
     changed = sorted(name for name, info in before.items() if now.get(name) != info.etag)
-    return SetNote(_doubts_key(move, account), changed or None)
+    return SetNote(notes.doubtful_containers(move, account), changed or None)
 
 
 def in_doubt(state: StateStore, move: MoveId, account: str, container: str) -> bool:
-    doubts: Any = state.note(_doubts_key(move, account))
+    doubts: Any = state.note(notes.doubtful_containers(move, account))
     return doubts == ALL or container in (doubts or ())
 
 
 def replaced(state: StateStore, move: MoveId, account: str) -> frozenset[str]:
     """Containers that an earlier pass found replaced, and that were not accounted for since."""
-    return frozenset(state.note(_replaced_key(move, account)) or ())
+    return frozenset(state.note(notes.replaced_containers(move, account)) or ())
 
 
 def mark_replaced(state: StateStore, move: MoveId, account: str, names: Iterable[str]) -> SetNote:
     """To be committed before anything of them is copied."""
-    return SetNote(_replaced_key(move, account), sorted(replaced(state, move, account) | set(names)))
+    return SetNote(notes.replaced_containers(move, account), sorted(replaced(state, move, account) | set(names)))
 
 
 def in_words(names: Sequence[str], live: str) -> str:
@@ -255,19 +256,3 @@ def _has_objects(state: StateStore, move: MoveId, container: str) -> bool:
     """Does the evidence know an object of it?"""
     prefixes = [prefix for name, prefix in state.containers_with_ranges(move) if name == container]
     return any(one.records for prefix in prefixes for one in state.ranges(move, container, prefix))
-
-
-def _noted_key(move: MoveId, account: str) -> str:
-    return f"containers/{move}/{account}"
-
-
-def _doubts_key(move: MoveId, account: str) -> str:
-    return f"doubtful-containers/{move}/{account}"
-
-
-def _replaced_key(move: MoveId, account: str) -> str:
-    return f"replaced-containers/{move}/{account}"
-
-
-def _accepted_key(move: MoveId, account: str) -> str:
-    return f"accepted-containers/{move}/{account}"

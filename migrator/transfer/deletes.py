@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from migrator.errors import CloudError, ConditionFailed, JudgementError, NotFound, OutcomeUnknown
+from migrator.model import notes
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.ports.state_store import Change, DropException, PutException, SetNote
 from migrator.ports.troubles import Whose, is_lease, whose
@@ -71,7 +72,7 @@ async def delete_candidates(t: Transfer, candidates: Candidates, result: PassRes
         JudgementError: a container of the live side is gone with its objects, or there is more to delete than the cap, all
             passes of this direction together; nothing of this pass was deleted.
     """
-    before: list[list[str]] = t.state.note(_key(t)) or []
+    before: list[list[str]] = t.state.note(notes.deleting(t.move, t.direction)) or []
     if not candidates.count and not before:
         return
     standing = {(one.container, one.name) for one in candidates.held}
@@ -85,7 +86,7 @@ async def delete_candidates(t: Transfer, candidates: Candidates, result: PassRes
             hint=f"look at {t.origin.account}, then `migrate retry PLAN --accept-deletes {total} --reason TEXT`",
         )
     if before:
-        _count(t, PassResult(deletes_reserved=-back), SetNote(_key(t), None))
+        _count(t, PassResult(deletes_reserved=-back), SetNote(notes.deleting(t.move, t.direction), None))
     found = PassResult(superseded=candidates.count - len(candidates.held))
     unsure: list[Place] = []
     try:
@@ -110,7 +111,11 @@ def _refuse_lost(t: Transfer, candidates: Candidates, total_above_cap: int) -> N
 async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Place], found: PassResult) -> None:
     """Count them all, delete what is still to be deleted, and give back the rest."""
     names = [[one.container, one.name] for one in group]
-    _count(t, PassResult(deletes_reserved=len(group)), SetNote(_key(t), [*map(list, unsure), *names]))
+    _count(
+        t,
+        PassResult(deletes_reserved=len(group)),
+        SetNote(notes.deleting(t.move, t.direction), [*map(list, unsure), *names]),
+    )
     tally, told, begun = PassResult(), list[Change](), len(unsure)
     origin = _Origin(t)
     try:
@@ -140,7 +145,7 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
         tally.deletes_reserved = (len(unsure) - begun) + tally.deleted - len(group)
         del unsure[:-MOST_UNSURE]
         found.add(tally)
-        _count(t, tally, *told, SetNote(_key(t), [list(place) for place in unsure] or None))
+        _count(t, tally, *told, SetNote(notes.deleting(t.move, t.direction), [list(place) for place in unsure] or None))
 
 
 def _count(t: Transfer, tally: PassResult, *changes: Change) -> None:
@@ -189,7 +194,3 @@ def _refused(t: Transfer, one: Candidate, fault: CloudError) -> PutException:
     source, target = (None, one.etag) if t.direction is Direction.FORWARD else (one.etag, None)
     row = ExceptionRow(one.container, one.name, "failed", source, target, str(fault), "", t.clock.now())
     return PutException(t.move, row)
-
-
-def _key(t: Transfer) -> str:
-    return f"deleting/{t.move}/{t.direction}"

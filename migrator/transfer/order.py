@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Literal
 
-from migrator.model.names import MoveId
-
 Order = Literal["utf-16", "utf-8", "sorted"]
 ORDERS: Final[tuple[Order, ...]] = ("utf-16", "utf-8", "sorted")
 
@@ -32,11 +30,6 @@ def _utf8(name: str) -> bytes:
 def key_of(order: Order) -> Callable[[str], bytes]:
     """The function from a name to the bytes that compare as ``order`` does."""
     return _utf16 if order == "utf-16" else _utf8
-
-
-def order_key(move: MoveId, container: str, prefix: str) -> str:
-    """The note that keeps under which order a container is joined."""
-    return f"order/{move}/{container}/{prefix}"
 
 
 def next_order(order: Order) -> Order:

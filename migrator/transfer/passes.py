@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from migrator.model import notes
 from migrator.model.moves import Direction, EvidenceRange, Outstanding
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
@@ -22,7 +23,7 @@ from migrator.transfer.container_shape import as_made
 from migrator.transfer.copying import Copier
 from migrator.transfer.deletes import Candidates, delete_candidates
 from migrator.transfer.evidence import Evidence
-from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order, order_key
+from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 from migrator.transfer.walk import Walk
@@ -158,7 +159,7 @@ async def _ordered(
 ) -> Walk:
     """Run the join under the container's recorded order, moving on to the next one if a listing breaks it: nothing is kept of
     such a walk but the work it has done. Returns the one that ended."""
-    key = order_key(transfer.move, container, prefix)
+    key = notes.order(transfer.move, container, prefix)
     order: Order = transfer.state.note(key) or ORDERS[0]
     while True:
         attempt = Walk(transfer, container, prefix, order, is_at_origin, in_fence=in_fence, is_watch=watch)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from migrator.errors import ConditionFailed, NotFound, OutcomeUnknown
+from migrator.model import notes
 from migrator.model.objects import CREATE, NOTHING, Listed
 from migrator.ports.state_store import PutOutstanding, SetNote
 from migrator.transfer.copying import Copier
@@ -95,14 +96,10 @@ async def _is_at_origin(t: Transfer, place: Place) -> bool:
     return True
 
 
-def _key(t: Transfer) -> str:
-    return f"staged/{t.move}/{t.direction}"
-
-
 def known(t: Transfer) -> set[Place]:
     """What earlier passes and runs wrote down."""
-    return {(container, name) for container, name in t.state.note(_key(t)) or ()}
+    return {(container, name) for container, name in t.state.note(notes.staged(t.move, t.direction)) or ()}
 
 
 def _note(t: Transfer) -> SetNote:
-    return SetNote(_key(t), [list(place) for place in sorted(t.staged)])
+    return SetNote(notes.staged(t.move, t.direction), [list(place) for place in sorted(t.staged)])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from migrator.cli.views.throttle import pace_lines, wish_lines
+from migrator.model import notes
 from migrator.model.moves import Control
-from migrator.model.pace import NOTE, AccountPace, Pace, to_note
+from migrator.model.pace import AccountPace, Pace, to_note
 from migrator.ports.state_store import SetNote
 from migrator.standing.assess import assess
 from migrator.testing.memory_state import MemoryStateStore
@@ -38,7 +39,7 @@ def test_wishes_are_told_with_who_and_since_when() -> None:
 def test_only_the_pace_of_a_run_at_work_is_of_now() -> None:
     store = MemoryStateStore("tiny")
     token = store.acquire(lock()).token
-    store.commit([SetNote(NOTE, to_note(Pace(NOW, {"a": AccountPace(5.0)}, {"na/web": 3.0})))], token=token)
+    store.commit([SetNote(notes.PACE, to_note(Pace(NOW, {"a": AccountPace(5.0)}, {"na/web": 3.0})))], token=token)
 
     def pace_at(seconds: float, *, is_dead: bool = False) -> Pace | None:
         now = NOW + timedelta(seconds=seconds)

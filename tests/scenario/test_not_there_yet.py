@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from migrator.adapters.local import LocalStore
-from migrator.engine import patience
+from migrator.model import notes
 from migrator.model.moves import MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import Cutover
@@ -57,12 +57,12 @@ def test_no_fence_is_begun_for_an_object_that_is_not_there_yet(weeks, busy, how)
     busy("src-na", lambda: weeks.loop.time() < 15 * HOURS, **how)
     assert weeks.apply(until=WORLD_BEGINS + timedelta(hours=10)) is None
     assert weeks.record("na/web").state is MoveState.READY
-    note = weeks.state.note(patience.key(WEB))
+    note = weeks.state.note(notes.waits_out(WEB))
     assert "1 object is not there yet (web/n3: " in note
     assert weeks.apply().code == "done"
     assert states(weeks).count("fencing") == 1
     assert "halted" not in states(weeks)
-    assert weeks.state.note(patience.key(WEB)) is None
+    assert weeks.state.note(notes.waits_out(WEB)) is None
     said = [text for text in weeks.journal("waiting") if "n3" in text]
     assert len(said) == 2, "once by each run"
     passes_made = weeks.record("na/web").figures.passes

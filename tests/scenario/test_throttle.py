@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from migrator.model import notes
 from migrator.model.moves import Control
-from migrator.model.pace import NOTE, AccountPace, Pace, from_note, retuned, to_note
+from migrator.model.pace import AccountPace, Pace, from_note, retuned, to_note
 from migrator.model.schedule import Budget
 from migrator.ports.state_store import SetControl, SetNote
 from migrator.transfer.limits import HEADROOM
@@ -37,7 +38,7 @@ async def test_a_running_apply_obeys_a_throttle_and_its_end(small):
 
 async def noted(small, work) -> Pace:
     for _ in range(1_500):
-        pace = from_note(small.state().note(NOTE))
+        pace = from_note(small.state().note(notes.PACE))
         if pace is not None and pace.accounts["dst"].brake:
             return pace
         assert not work.done()
@@ -49,7 +50,7 @@ async def test_a_run_goes_on_at_the_pace_that_the_service_had_asked_for(small):
     before = Pace(datetime.now(UTC), {"dst": AccountPace(5.0, 7.0, "service"), "src": AccountPace(5.0, 7.0)}, {})
     store = small.state()
     token = store.acquire(lock()).token
-    store.commit([SetNote(NOTE, to_note(before))], token=token)
+    store.commit([SetNote(notes.PACE, to_note(before))], token=token)
     rollout = small.rollout(store)
     rollout._pacing.begin()
     assert 7.0 <= rollout._limits.account("dst").pace_per_second < 300.0

@@ -12,8 +12,9 @@ from random import Random
 import pytest
 
 from migrator.adapters.local import LocalStore
-from migrator.engine import patience, session
+from migrator.engine import session
 from migrator.errors import NotFound, StateError, StateFull, Throttled, Unreachable
+from migrator.model import notes
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.samples import Verdict
@@ -94,13 +95,13 @@ def test_a_soak_does_not_end_before_its_last_look_could_be_made(weeks, trouble):
 def test_an_account_that_is_away_before_the_cut_over_is_waited_for_and_said_once(weeks, trouble, account):
     trouble(away(weeks, account, 0.0, 2 * HOURS))
     assert weeks.apply(until=WORLD_BEGINS + timedelta(hours=1)) is None
-    note = weeks.state.note(patience.key(WEB))
+    note = weeks.state.note(notes.waits_out(WEB))
     assert note.startswith(f"account {account}, unreachable since 2026-12-01 00:00:")
     assert len(weeks.journal("waiting")) == 1
     assert weeks.record("na/web").state is MoveState.PREFLIGHT
     assert weeks.apply().code == "done"
     assert "halted" not in states(weeks)
-    assert weeks.state.note(patience.key(WEB)) is None
+    assert weeks.state.note(notes.waits_out(WEB)) is None
 
 
 def test_a_run_that_may_not_wait_leaves_the_state_as_it_was(weeks, trouble):

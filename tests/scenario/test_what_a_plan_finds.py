@@ -18,6 +18,7 @@ from migrator.engine.checks.registry import CHECKS
 from migrator.engine.checks.ways import streamed
 from migrator.engine.preview import Desk, preview
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
+from migrator.model import notes
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
 from migrator.model.names import Area, Selector
@@ -26,7 +27,7 @@ from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.samples import Reading
 from migrator.model.schedule import Account, Declared, PlannedMove
 from migrator.model.values import replace as changed
-from migrator.standing.soak_waits import note_of, read
+from migrator.standing.soak_waits import read
 from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Small, shape
 
@@ -304,7 +305,7 @@ async def test_a_soak_on_silence_that_wants_a_value_says_so_and_what_to_do(small
     interval = small.schedule.waves[0].interval_seconds
     for _ in range(400):
         record = state.move(ID)
-        waits = read(record, state.note(note_of(ID))) if record is not None else None
+        waits = read(record, state.note(notes.soak_waits(ID))) if record is not None else None
         if waits is not None and waits.stands_still(rollout.world.clock.now(), interval) and waits.left_seconds == 0:
             break
         await asyncio.sleep(0.02)
@@ -324,7 +325,7 @@ async def test_a_soak_whose_gate_errors_says_so_and_one_that_comes_on_does_not(s
     state, waits = small.state(), None
     for _ in range(400):
         record = state.move(ID)
-        waits = read(record, state.note(note_of(ID))) if record is not None else None
+        waits = read(record, state.note(notes.soak_waits(ID))) if record is not None else None
         if waits is not None and waits.gates:
             break
         await asyncio.sleep(0.02)
@@ -335,7 +336,7 @@ async def test_a_soak_whose_gate_errors_says_so_and_one_that_comes_on_does_not(s
     assert not waits.stands_still(waits.still_since + timedelta(seconds=0.1), 0.05), "a blip is not a standstill"
     assert waits.stands_still(waits.still_since + timedelta(seconds=1), 0.05)
     other = changed(state.move(ID), epoch=state.move(ID).epoch + 2)
-    assert read(other, state.note(note_of(ID))) is None, "another stay"
+    assert read(other, state.note(notes.soak_waits(ID))) is None, "another stay"
 
 
 def test_objects_that_go_through_this_machine_are_said():

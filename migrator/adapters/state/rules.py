@@ -13,6 +13,7 @@ from typing import Final
 
 from migrator.errors import InternalError, LockedError
 from migrator.model.moves import EvidenceRange, LockRecord
+from migrator.model.notes import OF_OPERATORS
 from migrator.model.values import replace
 from migrator.ports.state_store import AddApproval, AddJournal, Change, ReplaceRanges, SetControl, SetNote
 
@@ -22,7 +23,6 @@ BEFORE_ALL: Final = b""
 """Sorts below the position of every range."""
 
 _OPERATOR_CHANGES: Final = (SetControl, AddJournal, AddApproval)
-_OPERATOR_NOTES: Final = ("inventory/", "proof/")
 """Notes with keys like these are what somebody counted or compared: no run decides anything by them."""
 
 
@@ -46,7 +46,7 @@ def check_aware(*times: datetime | None) -> None:
 def check_operator_changes(changes: Sequence[Change]) -> None:
     """Without a token only wishes, approvals, journal lines, inventories and proofs may be written."""
     for change in changes:
-        is_inventory = isinstance(change, SetNote) and change.key.startswith(_OPERATOR_NOTES)
+        is_inventory = isinstance(change, SetNote) and change.key.startswith(OF_OPERATORS)
         if not is_inventory and not isinstance(change, _OPERATOR_CHANGES):
             raise InternalError(f"{type(change).__name__} was committed without the lock's token")
 

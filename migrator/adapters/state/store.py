@@ -49,6 +49,7 @@ from migrator.model.moves import (
     WaveRecord,
 )
 from migrator.model.names import MoveId
+from migrator.model.notes import NoteKey
 from migrator.model.samples import Sample
 from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, Change
@@ -202,7 +203,7 @@ class SqlStateStore:
         """In the order in which they were given."""
         return self._many(Approval, self._documents(t.APPROVALS).order_by(t.APPROVALS.c.id))
 
-    def note(self, key: str) -> Any:
+    def note(self, key: NoteKey) -> Any:
         """The value, or None if there is none."""
         rows = self._rows(self._documents(t.NOTES, {"key": key}))
         return decode_value(rows[0].document) if rows else None

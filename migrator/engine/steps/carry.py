@@ -8,12 +8,12 @@ from datetime import timedelta
 from migrator.engine import enforcing, stays
 from migrator.engine.ahead import Ahead
 from migrator.engine.before import keeps_back
-from migrator.engine.durations import NOTE as DURATIONS
 from migrator.engine.durations import to_wait, too_long, waited
 from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
 from migrator.engine.patience import NAMES
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, what, words
+from migrator.model import notes
 from migrator.model.moves import Direction, MoveState, RouteIntent
 from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.units import show_bytes, show_duration, show_ratio
@@ -244,7 +244,7 @@ async def ready(mover: Mover) -> Event:
     if not mover.record.is_abandoning and _pause_seconds(mover) > mover.wave.cutover.max_pause_seconds:
         return Event.FELL_BEHIND
     intent = RouteIntent(found, mover.shared.desk.fenced(mover.id, found))
-    note = waited(mover.world.state.note(DURATIONS))
+    note = waited(mover.world.state.note(notes.DURATIONS))
     mover.with_event(*([note] if note else []), _forecast(mover), intent=intent)
     return Event.ADMITTED
 
@@ -288,7 +288,7 @@ def _require_short(mover: Mover) -> None:
     """Halt while the route document promises clients more than the plan does: a fence would have to wait for all of it."""
     desk = mover.shared.desk
     if (why := too_long(desk, mover.routing)) is not None:
-        if (note := to_wait(desk, mover.world.state.note(DURATIONS))) is not None:
+        if (note := to_wait(desk, mover.world.state.note(notes.DURATIONS))) is not None:
             mover.commit(note)
         raise Halt(f"cannot cut over {mover.id}: {why}")
 

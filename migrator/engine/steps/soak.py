@@ -22,6 +22,7 @@ from migrator.engine.steps.cut import within
 from migrator.errors import CloudError
 from migrator.gates.soak import GateLimits, SoakClock
 from migrator.machine.events import Event
+from migrator.model import notes
 from migrator.model.samples import Sample, Verdict
 from migrator.model.units import show_duration
 from migrator.model.values import replace
@@ -31,7 +32,6 @@ from migrator.standing.soak_waits import (
     NO_STRAGGLERS,
     SoakWaits,
     kept,
-    note_of,
     progress_key,
     read,
     soak_waits,
@@ -165,7 +165,7 @@ class SoakBook:
         )
         samples = mover.world.state.samples(mover.id, after=since)
         self._clock.take([one for one in samples if self._is_ours(one)])
-        kept = read(mover.record, mover.world.state.note(note_of(mover.id)))
+        kept = read(mover.record, mover.world.state.note(notes.soak_waits(mover.id)))
         self._still_since = kept.still_since if kept else mover.world.clock.now()
         self._progress = progress_key(self._clock.state())
         self._kept: SetNote | None = None
@@ -260,7 +260,7 @@ class SoakBook:
         async with self._looking:
             begin, unsaid = clock.now(), self._unsaid()
             if self._begun_look() is None:
-                mover.commit(SetNote(self._looking_since, begin.isoformat()))
+                mover.commit(SetNote(notes.looking(self.mover.id), begin.isoformat()))
             try:
                 result = await passes.watch(mover.transfer())
             except CloudError as fault:
@@ -275,7 +275,7 @@ class SoakBook:
             # A look of this soak began after the switch, whatever a clock said that was set right while it went on: a window
             # that began before the switch would not count, and what was found would be forgotten.
             sample = self._sample(NO_STRAGGLERS, max(begin, self.since), clock.now(), verdict, float(found), why)
-            self._record([sample], SetNote(self._looking_since, None))
+            self._record([sample], SetNote(notes.looking(self.mover.id), None))
 
     def _note_errored(self, begin: datetime, fault: CloudError) -> None:
         """A look that could not be made: a sample under a limit of its own, and another try soon."""
@@ -283,14 +283,9 @@ class SoakBook:
         why = f"{self.mover.plan.source} and {self.mover.plan.target} cannot be compared: {fault.message}"
         self._record([self._sample(NO_STRAGGLERS, begin, now, Verdict.ERRORED, 0.0, why)])
 
-    @property
-    def _looking_since(self) -> str:
-        """The note that says when a look began which has not been recorded yet."""
-        return f"looking {self.mover.id}"
-
     def _begun_look(self) -> datetime | None:
         """When the oldest look of this stay began that no sample speaks of."""
-        begun = self.mover.world.state.note(self._looking_since)
+        begun = self.mover.world.state.note(notes.looking(self.mover.id))
         after = datetime.fromisoformat(begun) if begun is not None else None
         return after if after is not None and after >= self.since else None
 

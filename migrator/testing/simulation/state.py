@@ -23,6 +23,7 @@ from migrator.model.moves import (
     WaveRecord,
 )
 from migrator.model.names import MoveId
+from migrator.model.notes import NoteKey
 from migrator.model.samples import Sample
 from migrator.ports.state_store import Change, StateStore
 from migrator.testing.simulation.loop import Node, NodeDead
@@ -107,7 +108,7 @@ class NodeState:
     def approvals(self) -> Sequence[Approval]:
         return self._live.approvals()
 
-    def note(self, key: str) -> Any:
+    def note(self, key: NoteKey) -> Any:
         return self._live.note(key)
 
     def requests(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[str, int]:

@@ -12,6 +12,7 @@ from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Halt
 from migrator.engine.steps import carry
 from migrator.errors import PlanError
+from migrator.model import notes
 from migrator.model.moves import MoveRecord, MoveState
 from tests.unit.engine.board import ID, before, mover_of
 
@@ -50,11 +51,11 @@ async def test_once_it_is_put_right_a_later_run_waits_what_clients_may_believe()
     await mover.shared.desk.document()
     with pytest.raises(Halt):
         await carry.ready(mover)
-    note = mover.world.state.note(durations.NOTE)
+    note = mover.world.state.note(notes.DURATIONS)
     board.document = replace(board.document, ttl_seconds=30, max_write_seconds=60)
 
     later, other_board, clock = mover_of(READY, before())
-    later.commit(durations.SetNote(durations.NOTE, note))
+    later.commit(durations.SetNote(notes.DURATIONS, note))
     other_board.document = board.document
     await durations.publish(Fleet(later.shared))
     assert later.shared.fence_from - clock.monotonic() == 300 + 3600 + 5
@@ -80,12 +81,12 @@ async def test_an_edit_that_shrinks_what_a_dead_run_published_is_refused_althoug
     assert (board.document.ttl_seconds, board.document.max_write_seconds) == (30, 60)
     shrunk = replace(mover.routing, ttl_seconds=25)
     with pytest.raises(PlanError, match="durations only grow"):
-        durations.require_grown(shrunk, mover.world.state.note(durations.NOTE))
+        durations.require_grown(shrunk, mover.world.state.note(notes.DURATIONS))
 
 
 async def test_a_wait_that_an_earlier_run_did_not_end_is_not_forgotten_by_another_publishing():
     mover, _, clock = promising(20, 40)
-    mover.commit(durations.SetNote(durations.NOTE, {"ttl_seconds": 20, "old_drain_seconds": 500.0}))
+    mover.commit(durations.SetNote(notes.DURATIONS, {"ttl_seconds": 20, "old_drain_seconds": 500.0}))
     await durations.publish(Fleet(mover.shared))
     assert mover.shared.fence_from - clock.monotonic() == 500
 

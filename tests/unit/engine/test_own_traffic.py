@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from migrator.engine.own_traffic import COUNTING, MARK_SECONDS, MOST_GAPS, OwnTraffic
+from migrator.engine.own_traffic import MARK_SECONDS, MOST_GAPS, OwnTraffic
+from migrator.model import notes
 from migrator.model.moves import LockRecord
 from migrator.ports.state_store import Change
 from migrator.testing.memory_state import MemoryStateStore
@@ -117,7 +118,7 @@ def test_a_run_that_sends_nothing_moves_its_mark_now_and_then_and_not_always(wor
         world.clock.seconds += 5
         run.flush()
     assert world.commits == before + 1
-    assert world.state.note(COUNTING)["until"] == world.clock.now().isoformat()
+    assert world.state.note(notes.COUNTING)["until"] == world.clock.now().isoformat()
 
 
 def test_gaps_are_kept_to_a_number(world: World) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from migrator.model import notes
 from migrator.model.moves import Direction, ExceptionRow, LockRecord
 from migrator.ports.state_store import PutException
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.transfer import absences, passes, walk
-from migrator.transfer.order import order_key
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 
 EMOJI, KANA = "\U0001f389 emoji", "\uff83\uff7d\uff84"
@@ -32,7 +32,7 @@ def rows(lab):
 
 
 def order(lab):
-    return lab.state.note(order_key(MOVE, "web", ""))
+    return lab.state.note(notes.order(MOVE, "web", ""))
 
 
 async def test_a_delete_of_a_customer_is_carried_over_although_the_order_breaks():

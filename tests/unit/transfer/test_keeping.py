@@ -9,12 +9,12 @@ from base64 import b64decode
 import pytest
 
 from migrator.errors import CloudError
+from migrator.model import notes
 from migrator.model.moves import Direction
 from migrator.model.names import MoveId
 from migrator.model.objects import Listed
 from migrator.ports.state_store import SetNote
 from migrator.transfer import halfway, listing
-from migrator.transfer.order import order_key
 from migrator.transfer.saving import MOST_SEGMENTS, MOST_UNITS, WHOLE_NAME, saved_name
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 
@@ -115,7 +115,7 @@ async def test_what_customers_make_anew_after_our_own_delete_is_no_conflict(is_a
 async def test_a_disk_without_room_for_sorting_is_an_error_of_ours(monkeypatch, fault):
     lab = Lab()
     lab.put(lab.source, "n", b"1")
-    lab.state.commit([SetNote(order_key(MOVE, "web", ""), "sorted")], token=lab.token)
+    lab.state.commit([SetNote(notes.order(MOVE, "web", ""), "sorted")], token=lab.token)
 
     def no_room(*args, **more):
         raise fault

@@ -8,12 +8,12 @@ from math import inf
 import pytest
 
 from migrator.errors import CloudError, JudgementError, OutcomeUnknown, Unreachable
+from migrator.model import notes
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.objects import BlobType
 from migrator.ports.state_store import ReplaceRanges, SetNote
 from migrator.transfer import copying, hands, listing, passes, subject
 from migrator.transfer.evidence import UNKNOWN, Evidence, Record, generation_hash, in_sample
-from migrator.transfer.order import order_key
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
 
@@ -117,7 +117,7 @@ def refuse_once(door, marker_of):
 
 
 def join_by_code_points(lab):
-    lab.state.commit([SetNote(order_key(MOVE, "web", ""), "utf-8")], token=lab.token)
+    lab.state.commit([SetNote(notes.order(MOVE, "web", ""), "utf-8")], token=lab.token)
 
 
 async def test_a_source_that_is_listed_again_must_rise_as_well(lab):

@@ -9,6 +9,7 @@ from typing import Final, Literal
 from migrator.cli.doors import Doors
 from migrator.machine.states import is_before_copy
 from migrator.machine.transitions import live_side
+from migrator.model import notes
 from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
@@ -37,7 +38,7 @@ class ProofKeeper:
 
     def __init__(self, state: StateStore, move: MoveId, sample: float | None) -> None:
         self._state = state
-        self._key = f"proof/{move}"
+        self._key = notes.proof(move)
         self._kept: list[str] = state.note(self._key) or []
         self._at = time.monotonic()
         self._proofs = Proofs(self._kept)

@@ -1,0 +1,164 @@
+"""Every note of a state store: its key, what it holds, and which module writes it.
+
+A store keeps small JSON values under keys that are text, and an older store's keys must be found again: so each is spelled
+here and nowhere else, and a spelling that is in use never changes, however it looks. What the value's form is, the module
+that writes it decides. Rule: a note is one function or one name of this module, and stands in ``NOTES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, NewType
+
+from migrator.model.names import MoveId
+
+NoteKey = NewType("NoteKey", str)
+"""The key of a note, as it stands in a store. Made by this module only."""
+
+# Of the whole plan.
+
+ACCOUNTED: Final = NoteKey("runs-accounted-for")
+"""The ids of runs that ended in order, or whose requests were waited for. ``engine.lingering``."""
+LINGERING: Final = NoteKey("requests-may-still-arrive")
+"""What earlier runs may have sent and is still waited for: ``{seconds, boot, at, lock}``. ``engine.lingering``."""
+COUNTING: Final = NoteKey("counting")
+"""That a run counts its own requests, and until when it has: gone when it ends in order. ``engine.own_traffic``."""
+UNCOUNTED: Final = NoteKey("uncounted")
+"""Minutes in which own requests were not counted: ``[[first, last], ...]``. ``engine.own_traffic``."""
+DURATIONS: Final = NoteKey("durations")
+"""What the plan promised clients, and for how long they may go by an older promise. ``engine.durations``."""
+PACE: Final = NoteKey("pace")
+"""How fast a run goes now, by account and move. ``engine.pacing``; its form is ``model.pace``."""
+AUTHOR: Final = NoteKey("plan author")
+"""Who applied or edited the plan last: ``{who}``. ``standing.authors``."""
+
+
+def late(wave: str) -> NoteKey:
+    """The date that the wave missed and that was said. ``engine.waves``."""
+    return NoteKey(f"late {wave}")
+
+
+# Of a move.
+
+
+def basis(move: MoveId) -> NoteKey:
+    """What of the plan the move stands on since it began. ``engine.preparing``; its form is ``engine.basis``."""
+    return NoteKey(f"basis/{move}")
+
+
+def inventory(move: MoveId, source: str) -> NoteKey:
+    """What was counted at its source. ``standing.inventory_notes``; an operator's, so no lock is needed."""
+    return NoteKey(f"{OF_INVENTORIES}{move}/{source}")
+
+
+def proof(move: MoveId) -> NoteKey:
+    """Objects whose contents ``migrate verify`` compared. ``cli.commands.verify``; an operator's, so no lock is needed."""
+    return NoteKey(f"{OF_PROOFS}{move}")
+
+
+def waits_out(move: MoveId) -> NoteKey:
+    """What passes by itself and is waited out now, as a clause. ``engine.patience``."""
+    return NoteKey(f"waits out {move}")
+
+
+def silent_gates(move: MoveId) -> NoteKey:
+    """Gates whose source did not answer before the cut-over: ``{at, gates}``. ``engine.silence``."""
+    return NoteKey(f"silent gates {move}")
+
+
+def soak_waits(move: MoveId) -> NoteKey:
+    """What its soak waits for. ``standing.soak_waits``."""
+    return NoteKey(f"soak waits {move}")
+
+
+def looking(move: MoveId) -> NoteKey:
+    """When the look for stragglers began that is under way. ``engine.steps.soak``."""
+    return NoteKey(f"looking {move}")
+
+
+def baseline(move: MoveId, gate: str) -> NoteKey:
+    """What the gate's source showed before the cut-over, and how it was asked. ``engine.sampling``."""
+    return NoteKey(f"baseline {move} {gate}")
+
+
+def left_target(move: MoveId) -> NoteKey:
+    """The last look at a target that customers left: ``{at, seconds, found}``. ``engine.left_behind``."""
+    return NoteKey(f"left {move}")
+
+
+# Of a move's data plane.
+
+
+def order(move: MoveId, container: str, prefix: str) -> NoteKey:
+    """In which order the service lists the names. ``transfer.passes``."""
+    return NoteKey(f"order/{move}/{container}/{prefix}")
+
+
+def containers(move: MoveId, account: str) -> NoteKey:
+    """The containers that were seen, each with its ETag. ``transfer.containers``."""
+    return NoteKey(f"containers/{move}/{account}")
+
+
+def doubtful_containers(move: MoveId, account: str) -> NoteKey:
+    """Those that changed during a pass, or all while one is under way. ``transfer.containers``."""
+    return NoteKey(f"doubtful-containers/{move}/{account}")
+
+
+def replaced_containers(move: MoveId, account: str) -> NoteKey:
+    """Those in whose place another one is. ``transfer.containers``."""
+    return NoteKey(f"replaced-containers/{move}/{account}")
+
+
+def accepted_containers(move: MoveId, account: str) -> NoteKey:
+    """Those that may be gone, as an operator said, each with the ETag that it had. ``transfer.containers``."""
+    return NoteKey(f"accepted-containers/{move}/{account}")
+
+
+def container_metadata(move: MoveId) -> NoteKey:
+    """The metadata that was equal at both sides, as a digest by container. ``transfer.container_shape``."""
+    return NoteKey(f"container-metadata/{move}")
+
+
+def staged(move: MoveId, direction: str) -> NoteKey:
+    """Places at which blocks may be staged and not committed. ``transfer.sweeping``."""
+    return NoteKey(f"staged/{move}/{direction}")
+
+
+def deleting(move: MoveId, direction: str) -> NoteKey:
+    """Objects whose delete was begun and not answered for. ``transfer.deletes``."""
+    return NoteKey(f"deleting/{move}/{direction}")
+
+
+OF_INVENTORIES: Final = "inventory/"
+OF_PROOFS: Final = "proof/"
+OF_OPERATORS: Final = (OF_INVENTORIES, OF_PROOFS)
+"""What these begin with may be written without the lock of a run."""
+
+NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
+    "runs-accounted-for": ACCOUNTED,
+    "requests-may-still-arrive": LINGERING,
+    "counting": COUNTING,
+    "uncounted": UNCOUNTED,
+    "durations": DURATIONS,
+    "pace": PACE,
+    "plan author": AUTHOR,
+    "late {wave}": late,
+    "basis/{move}": basis,
+    "inventory/{move}/{source}": inventory,
+    "proof/{move}": proof,
+    "waits out {move}": waits_out,
+    "silent gates {move}": silent_gates,
+    "soak waits {move}": soak_waits,
+    "looking {move}": looking,
+    "baseline {move} {gate}": baseline,
+    "left {move}": left_target,
+    "order/{move}/{container}/{prefix}": order,
+    "containers/{move}/{account}": containers,
+    "doubtful-containers/{move}/{account}": doubtful_containers,
+    "replaced-containers/{move}/{account}": replaced_containers,
+    "accepted-containers/{move}/{account}": accepted_containers,
+    "container-metadata/{move}": container_metadata,
+    "staged/{move}/{direction}": staged,
+    "deleting/{move}/{direction}": deleting,
+}
+"""Every key as it is spelled in stores, for whoever reads one by hand."""
