@@ -207,11 +207,12 @@ def test_stragglers_that_a_killed_look_listed_fail_the_next_one(weeks: Weeks) ->
     assert "n1" in outcome.reasons[0]
 
 
-def test_what_a_look_found_counts_though_a_clock_was_set_right_in_its_middle(
-    weeks: Weeks, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_set_right", [True, False])
+def test_what_a_look_found_counts_though_it_began_before_the_switch_by_this_machines_clock(
+    weeks: Weeks, monkeypatch: pytest.MonkeyPatch, is_set_right: bool
 ) -> None:
-    """By this machine's clock the look began before the switch."""
-    wrong, right, watch = timedelta(), SimClock.now, passes.watch
+    """The clock is set right in its middle, or the look ends before the switch too."""
+    wrong, right, watch, found_at = timedelta(), SimClock.now, passes.watch, list[datetime]()
 
     def set_back() -> None:
         nonlocal wrong
@@ -220,8 +221,9 @@ def test_what_a_look_found_counts_though_a_clock_was_set_right_in_its_middle(
     async def found(transfer: Transfer) -> PassResult:
         nonlocal wrong
         result = await watch(transfer)
-        if wrong:
-            wrong, result.stragglers_new = timedelta(), 1
+        if wrong and not found_at:  # later looks find it on the list
+            found_at.append(weeks.now())
+            wrong, result.stragglers_new = timedelta() if is_set_right else wrong, 1
             result.named.append("web/n1: written after the switch")
         return result
 
@@ -233,6 +235,7 @@ def test_what_a_look_found_counts_though_a_clock_was_set_right_in_its_middle(
     assert outcome.code == "halted"
     assert "gate no-stragglers of europe/web needs a person" in outcome.reasons[0]
     assert "n1" in outcome.reasons[0]
+    assert weeks.now() - found_at[0] < timedelta(minutes=1), "it was halted by this look, and by no later one"
 
 
 def test_an_earlier_stay_counts_nothing_however_far_ahead_its_clock_was(weeks: Weeks) -> None:

@@ -51,6 +51,7 @@ SHORTEST_SLEEP_SECONDS: Final = 0.01
 LOOK_AGAIN_SECONDS: Final = 60.0
 """After a look that could not be made."""
 MOST_UNSAID: Final = 10_000
+MOMENT: Final = timedelta(microseconds=1)
 
 
 class GateFailed(Exception):
@@ -272,8 +273,7 @@ class SoakBook:
             found = result.stragglers_new + len(unsaid)
             verdict = Verdict.FAILED if found else Verdict.PASSED
             why = ", ".join([*result.named, *unsaid][:3]) if found else "the old side is still"
-            # A look of this soak began after the switch, whatever a clock said that was set right while it went on: a window
-            # that began before the switch would not count, and what was found would be forgotten.
+            # A look of this soak began after the switch, whatever a clock said that was set right while it went on.
             sample = self._sample(NO_STRAGGLERS, max(begin, self.since), clock.now(), verdict, float(found), why)
             self._record([sample], SetNote(notes.looking(self.mover.id), None))
 
@@ -301,6 +301,11 @@ class SoakBook:
         self, gate: str, begin: datetime, now: datetime, verdict: Verdict, value: float | None, reason: str
     ) -> Sample:
         clock, tick = self.mover.shared.run.clock, self.mover.world.clock.monotonic()
+        if verdict is Verdict.FAILED:
+            # Whatever this machine's clock says by now, it was seen in this stay. What is dated before it counts nothing: for
+            # what is healthy that is right, but what was found would be forgotten.
+            since = max(self.since, self.mover.record.since or self.since)
+            begin, now = max(begin, since), max(now, since + MOMENT)
         return Sample(
             self.mover.id,
             gate,

@@ -232,6 +232,14 @@ MUTANTS = (
         (HELD, f"{SCENARIO}/test_waves.py"),
     ),
     Mutant(
+        "what-was-found-is-dated-by-a-clock-that-went-back",
+        "engine/steps/soak.py",
+        "begin, now = max(begin, since), max(now, since + MOMENT)",
+        "begin = max(begin, since)",
+        "A failed sample is dated before the switch by a clock that was set back, counts nothing, and the move is called soaked.",
+        (f"{SCENARIO}/test_long_soak.py",),
+    ),
+    Mutant(
         "a-watch-of-the-lock-counts-down",
         "engine/pulse.py",
         "    until = clock.monotonic() + seconds\n    while (left := until - clock.monotonic()) > 0:",
