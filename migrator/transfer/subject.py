@@ -52,8 +52,8 @@ class Transfer:
     clock: Clock
     commit: Callable[[Sequence[Change], PassResult], None]
     admit: Callable[[], Awaitable[None]]
-    bound_seconds: float = 0.0
-    inherited_seconds: Callable[[], float] = lambda: 0.0
+    bound_seconds: float
+    inherited_seconds: Callable[[], float]
     """How long requests of an earlier run, which did not end in order, may still be applied."""
     waits: Waits = field(default_factory=Waits)
     max_delete_ratio: float = 0.01

@@ -144,7 +144,7 @@ async def measure(objects: int, folder: str, profile: cProfile.Profile | None, *
     async def admit_until() -> float:
         return clock.monotonic() + 5.0
 
-    move = Transfer(MOVE, AREA, Direction.FORWARD, *paced, state, clock, commit, admit)
+    move = Transfer(MOVE, AREA, Direction.FORWARD, *paced, state, clock, commit, admit, 0.0, lambda: 0.0)
     if not one_by_one:
         move.hands, move.admit_until = Hands(InstantHands(target), clock), admit_until
     gc.collect()

@@ -265,6 +265,8 @@ async def test_a_watch_of_the_old_side_creates_nothing_at_the_new_one(small):
         SystemClock(),
         lambda changes, tally: None,
         nothing,
+        bound_seconds=0.0,
+        inherited_seconds=lambda: 0.0,
     )
     assert (await passes.watch(transfer)).stragglers_new == 0
     assert [info.name for info in await small.store("dst").containers()] == ["web"]

@@ -73,7 +73,7 @@ class Lab:
             lambda changes, tally: self.state.commit(list(changes), token=self.token),
             _admit,
             note=lambda kind, text: AddJournal(JournalEntry(self.clock.now(), "engine", kind, text)),
-            **options,
+            **{"bound_seconds": 0.0, "inherited_seconds": lambda: 0.0, **options},
         )
 
     async def run(self, direction=Direction.FORWARD, *, in_fence=False, **options):
