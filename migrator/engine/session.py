@@ -82,7 +82,7 @@ class Session:
             await asyncio.gather(self._beat, return_exceptions=True)
         with suppress(LockedError, StateError):
             await surely(self._clock, self._account, within=CLOSING_SECONDS, full_within=0.0)
-        await surely(self._clock, lambda: self._state.release(self.token), within=CLOSING_SECONDS, full_within=0.0)
+        await surely(self._clock, lambda: self._state.give_back(self.token), within=CLOSING_SECONDS, full_within=0.0)
 
     def _account(self) -> None:
         accounted_for = account_for(self._state, self._run.id, self.named())

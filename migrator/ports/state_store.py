@@ -210,7 +210,7 @@ class StateStore(Protocol):
         """LockedError if the lock is not ours any more."""
         ...
 
-    def release(self, token: int) -> None:
+    def give_back(self, token: int) -> None:
         """Give the lock back; nothing happens if it is not ours."""
         ...
 

@@ -368,7 +368,7 @@ class MemoryStateStore:
         check_aware(at)
         self._rows.single["lock"] = replace(check_token(self.lock(), token), heartbeat=at)
 
-    def release(self, token: int) -> None:
+    def give_back(self, token: int) -> None:
         held = self.lock()
         if held is not None and held.token == token:
             del self._rows.single["lock"]

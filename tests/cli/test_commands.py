@@ -416,7 +416,7 @@ def test_unlock_refuses_a_living_run_and_removes_a_silent_one(filled: Migrate, m
     lock = hold_lock(STATE, pid=1)
     assert filled("unlock", lock.nonce).code == 5
     store = open_store(STATE, "tiny")
-    store.release(lock.token)
+    store.give_back(lock.token)
     store.close()
     lock = hold_lock(STATE, pid=1, age_seconds=120)
     assert filled("unlock", "nonsense").code == 64

@@ -103,7 +103,7 @@ def test_a_wait_without_end_that_a_later_run_inherited_ends_by_the_same_sentence
     says(monkeypatch, SENTENCE)
     with pytest.raises(LockedError):
         remove_lock(settings, lock.nonce)
-    store.release(taken.token)
+    store.give_back(taken.token)
     store.close()
     assert left(settings).seconds == inf
     for nonce in ("beef", ""):

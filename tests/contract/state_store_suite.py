@@ -532,9 +532,9 @@ class StateStoreSuite:
         with pytest.raises(LockedError, match="taken over"):
             try_with(first)
         try_with(second)
-        store.release(first)  # not ours any more: nothing happens
+        store.give_back(first)  # not ours any more: nothing happens
         try_with(second)
-        store.release(second)
+        store.give_back(second)
         with pytest.raises(LockedError, match="removed"):
             try_with(second)
         assert store.note("k") == second
@@ -586,7 +586,7 @@ class StateStoreSuite:
 
     def test_tokens_only_grow_whatever_happened_to_the_lock(self, store: StateStore) -> None:
         tokens = [store.acquire(lock("aa")).token]
-        store.release(tokens[-1])
+        store.give_back(tokens[-1])
         assert store.lock() is None
         tokens.append(store.acquire(lock("bb")).token)
         assert store.remove_lock("aa") is False

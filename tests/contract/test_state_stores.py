@@ -469,7 +469,7 @@ class TestMemoryExtras:
             store.commit(
                 [SetNote("n", 2), AddJournal(entry("two")), replaced(None, None, piece(None, b"2"))], token=token
             )
-            store.release(token)
+            store.give_back(token)
             store.restore(kept)
             assert store.note("n") == 1
             assert [line.text for line in store.journal()] == ["one"]

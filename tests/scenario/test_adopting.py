@@ -54,7 +54,7 @@ def put(small: Small, *, soak_seconds: float | None = None, **changes) -> None:
     now = datetime.now(UTC)
     lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0))
     state.commit([SaveMove(record)], token=lock.token)
-    state.release(lock.token)
+    state.give_back(lock.token)
 
 
 def adopt(small: Small, **scope):

@@ -440,7 +440,7 @@ def a_refused_end_keeps_the_lock():
 
     async def close(self):
         self._account()
-        self._state.release(self.token)
+        self._state.give_back(self.token)
         self._beat.cancel()
 
     return all_of(patched(rollout.Rollout, "_end_counting", end_counting), patched(session.Session, "close", close))

@@ -235,7 +235,7 @@ class SqlStateStore:
         with self._writing() as (connection, writer):
             _put_lock(writer, replace(check_token(self._held(connection), token), heartbeat=at))
 
-    def release(self, token: int) -> None:
+    def give_back(self, token: int) -> None:
         with self._writing() as (_, writer):
             writer.drop(t.LOCK, {"token": token})
 

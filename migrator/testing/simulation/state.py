@@ -129,10 +129,10 @@ class NodeState:
         self._refuse()
         live.heartbeat(token, at)
 
-    def release(self, token: int) -> None:
+    def give_back(self, token: int) -> None:
         live = self._live
         self._refuse()
-        live.release(token)
+        live.give_back(token)
 
     def remove_lock(self, nonce: str, *, changes: Sequence[Change] = ()) -> bool:
         return self._live.remove_lock(nonce, changes=changes)

@@ -174,7 +174,7 @@ class SameBehaviour(RuleBasedStateMachine):
         self.both("heartbeat", token, at)
 
     @rule(token=st.integers(1, 3))
-    def release(self, token: int) -> None:
+    def give_back(self, token: int) -> None:
         self.both("release", token)
 
     @rule(nonce=st.sampled_from(["aa", "bb"]))
@@ -220,9 +220,9 @@ TestSameBehaviour.settings = settings(max_examples=25, stateful_step_count=15, d
 class ForgetfulStore(MemoryStateStore):
     """Gives the lock back to whoever asks."""
 
-    def release(self, token: int) -> None:
+    def give_back(self, token: int) -> None:
         held = self.lock()
-        super().release(held.token if held is not None else token)
+        super().give_back(held.token if held is not None else token)
 
 
 def test_a_store_that_behaves_differently_is_found() -> None:

@@ -93,7 +93,7 @@ def test_an_upgraded_store_goes_on_where_it_was(old: Path) -> None:
     assert store.journal()[-1].number == 3
     with pytest.raises(LockedError):
         store.acquire(LockRecord("bb", 0, "r", "o", "h", 1, "b", NOW, NOW, 1.0))
-    store.release(held.token)
+    store.give_back(held.token)
     assert store.acquire(LockRecord("bb", 0, "r", "o", "h", 1, "b", NOW, NOW, 1.0)).token == 2
     store.close()
 

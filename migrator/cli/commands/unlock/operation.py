@@ -86,7 +86,7 @@ def _stop_waiting(store: StateStore, left: Lingering) -> None:
     mine = LockRecord(f"unlock-{run.id}", 0, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, 0.0)
     text = f"nothing more is waited for because of lock {left.lock}: its process is stopped"
     entry = JournalEntry(now, user(), "unlock", text)
-    store.release(store.acquire(mine, changes=[noted(shorter, moment), AddJournal(entry)]).token)
+    store.give_back(store.acquire(mine, changes=[noted(shorter, moment), AddJournal(entry)]).token)
 
 
 def _now() -> Moment:
