@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+import migrator
 from migrator.kinds import ACCOUNTS, METRICS, ROUTING
 from migrator.model.schedule import Account, Routing
 from migrator.plan import forms
@@ -73,3 +75,36 @@ def test_routes_are_kept_in_accounts_that_the_plan_has(kind) -> None:
     routing = Routing(kind.name, path="routes.json", account="a", container="c", name="n")
     assert kind.accounts(routing) <= {"a"}
     assert kind.place(routing, lambda name: f"at {name}")
+
+
+ASKING = ("plan", "gates", "forecast", "machine", "transfer", "engine", "standing", "cli")
+"""Rooms that must ask a kind's descriptor instead of knowing its name."""
+
+
+def comparisons(text: str, names: set[str]) -> list[str]:
+    """Comparisons of anything's ``kind`` with names of kinds of accounts, routing or figures."""
+    return [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Compare)
+        and re.search(r"\bkinds?\b", ast.unparse(node))
+        and any(isinstance(part, ast.Constant) and part.value in names for part in ast.walk(node))
+    ]
+
+
+def test_nobody_compares_the_name_of_a_kind() -> None:
+    names = {kind.name for kind in ALL} - {"file", "command"}  # which are kinds of other things too
+    product = Path(migrator.__file__).parent
+    found = {
+        str(path.relative_to(product)): there
+        for room in ASKING
+        for path in (product / room).rglob("*.py")
+        if (there := comparisons(path.read_text(), names))
+    }
+    assert found == {}
+
+
+def test_such_a_comparison_is_found() -> None:
+    assert comparisons("a = account.kind == 'local'", {"local"}) == ["account.kind == 'local'"]
+    assert comparisons("'local' in (one.kind, other.kind)", {"local"})
+    assert comparisons("account.kind == other.kind or name == 'local'", {"local"}) == []
