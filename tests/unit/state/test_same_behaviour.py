@@ -175,7 +175,7 @@ class SameBehaviour(RuleBasedStateMachine):
 
     @rule(token=st.integers(1, 3))
     def give_back(self, token: int) -> None:
-        self.both("release", token)
+        self.both("give_back", token)
 
     @rule(nonce=st.sampled_from(["aa", "bb"]))
     def unlock(self, nonce: str) -> None:
