@@ -249,6 +249,7 @@ class Scenario:
                 self.outages.judge_record(node, change.move, changes)
                 self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
                 self.troubles.damage.saved(change.move)
+                self.troubles.saved(change.move)
                 self.steps.saved(change.move)
                 self.interrupts.saved(node, change.move)
         self.oracle.committed(node, changes)

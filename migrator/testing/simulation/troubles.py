@@ -41,6 +41,8 @@ STANDS_STILL_CHANCE = 0.03
 """How often a machine stands still just after it read a container's access policies, before it sets them."""
 STANDS_STILL_SECONDS = (40.0, 100.0, 200.0, 400.0)
 SUCCESSOR_SECONDS = 45.0
+BEFORE_FENCE_CHANCE = 0.03
+"""In so many stories somebody sends customers to the other account by hand, after a fence was decided and before it is there."""
 TAMPERED_CHANCE = 0.1
 """In so many stories somebody sends a record's clients to an address of his own, and is found out later."""
 TAMPERED_SECONDS = (3.0, 60.0, 300.0)
@@ -68,6 +70,7 @@ class Troubles:
         self._still = Random(f"{world.seed}/between reading and setting")
         self._interrupting = Random(f"{world.seed}/interrupted sweeps")
         self._thief = Random(f"{world.seed}/another address")
+        self._comes_first = Random(f"{world.seed}/before a fence").random() < BEFORE_FENCE_CHANCE
         self.damage = Damage(world)
 
     async def work(self) -> None:
@@ -224,6 +227,17 @@ class Troubles:
         if kind == "account" and self._hand.random() < PUT_BACK_CHANCE:
             loop = self._world.loop
             loop.create_task(self._put_back(key), name="second thoughts", context=loop.world)
+
+    def saved(self, record: MoveRecord) -> None:
+        """A state that is written down: a hand may be faster than the fence that it announces, once in a story."""
+        key, world = str(record.id), self._world
+        found = self._found(key)
+        if not self._comes_first or record.state is not MoveState.FENCING or found is None or found.mode == READ_ONLY:
+            return
+        if world.loop.time() < world.busy_seconds:
+            self._comes_first = False
+            new = self._elsewhere(key, replace(found, epoch=found.epoch + 1))
+            world.loop.happen(world.loop.time(), self._edit_as, key, "account", _set(key, new))
 
     async def _put_back(self, key: str) -> None:
         """Customers are sent back by hand to where they were, unless somebody else had the route meanwhile."""
