@@ -1,4 +1,5 @@
-"""``python -m migrator.testing.simulation --seeds 1000 [--start N] [--processes N] [--breakage NAME] [--show SEED]``.
+"""``python -m migrator.testing.simulation --seeds 1000 [--start N] [--processes N] [--breakage NAME] [--theme NAME]
+[--show SEED]``.
 
 Prints every broken promise with its seed, and seeds a second; exits 1 if there was one, or a story without an end. Rule: the
 same seed is the same story in every process, so the hash seed of the interpreter is fixed first.
@@ -15,6 +16,7 @@ from migrator.testing.simulation.history import Report
 from migrator.testing.simulation.many import breakage_of, stories
 from migrator.testing.simulation.reach import ARGUED, never
 from migrator.testing.simulation.scenario import run
+from migrator.testing.simulation.themes import THEMES
 
 
 def main(argv: list[str]) -> int:
@@ -25,11 +27,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--show", type=int, metavar="SEED", help="print one story, effect by effect")
     parser.add_argument("--stop-after", type=int, default=0, metavar="N", help="stop after so many failing seeds")
     parser.add_argument("--processes", type=int, default=1, metavar="N", help="share the stories among N processes")
+    parser.add_argument("--theme", default="", choices=THEMES, help="stories in which one trouble comes often")
     wanted = parser.parse_args(argv)
     if wanted.show is not None:
-        return _show(run(wanted.show, breakage=breakage_of(wanted.breakage)))
+        return _show(run(wanted.show, breakage=breakage_of(wanted.breakage), theme=wanted.theme))
     seeds = range(wanted.start, wanted.start + wanted.seeds)
-    return _many(seeds, wanted.breakage, wanted.stop_after, wanted.processes)
+    return _many(seeds, wanted.breakage, wanted.stop_after, wanted.processes, wanted.theme)
 
 
 def _show(report: Report) -> int:
@@ -41,13 +44,13 @@ def _show(report: Report) -> int:
     return 1 if report.violations else 0
 
 
-def _many(seeds: range, breakage: str | None, stop_after: int, processes: int) -> int:
+def _many(seeds: range, breakage: str | None, stop_after: int, processes: int, theme: str) -> int:
     seconds, done, failing, unfinished = 0.0, 0, 0, 0
     kinds: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     reached: Counter[str] = Counter()
     excused: Counter[str] = Counter()
-    for told, took in stories(seeds, breakage, processes):
+    for told, took in stories(seeds, breakage, processes, theme):
         seconds += took
         for one in told:
             done += 1

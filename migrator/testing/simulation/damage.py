@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
+from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Sender
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Damage:
         self._world = world
         self._chance = chance = Random(f"{world.seed}/damage")
         # The upper end of the draw: at the lower one is the only story of 400 in which a switch back is released.
-        self.happens = chance.random() >= 1.0 - DAMAGED_CHANCE and world.busy_seconds >= LONG_SECONDS
+        is_one = chance.random() >= 1.0 - DAMAGED_CHANCE or world.theme == themes.DAMAGE
+        self.happens = is_one and world.busy_seconds >= LONG_SECONDS
         self._kind = ""
         """What is wrong now."""
         self._moment = ""

@@ -44,26 +44,26 @@ class Told:
     excused: Counter[str]
 
 
-def tell(seeds: Sequence[int], breakage: str | None) -> tuple[list[Told], float]:
+def tell(seeds: Sequence[int], breakage: str | None, theme: str = "") -> tuple[list[Told], float]:
     """Some stories, and the CPU seconds they took. Runs in a process of its own, or in this one."""
     if not gc.get_freeze_count():
         gc.freeze()  # the modules are no garbage: nobody need look at them after each story
     begun = time.process_time()
     told = []
     for seed in seeds:
-        report = run(seed, breakage=breakage_of(breakage))
+        report = run(seed, breakage=breakage_of(breakage), theme=theme)
         told.append(Told(seed, report.violations, report.is_unfinished, report.figures, report.reached, report.excused))
     return told, time.process_time() - begun
 
 
-def stories(seeds: range, breakage: str | None, processes: int) -> Iterator[tuple[list[Told], float]]:
+def stories(seeds: range, breakage: str | None, processes: int, theme: str = "") -> Iterator[tuple[list[Told], float]]:
     """All ``seeds`` in order, some at a time, with the CPU seconds each lot took."""
     chunks = [seeds[begin : begin + CHUNK] for begin in range(0, len(seeds), CHUNK)]
     if processes == 1:
-        yield from (tell(chunk, breakage) for chunk in chunks)
+        yield from (tell(chunk, breakage, theme) for chunk in chunks)
         return
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        coming = [pool.submit(tell, chunk, breakage) for chunk in chunks]
+        coming = [pool.submit(tell, chunk, breakage, theme) for chunk in chunks]
         try:
             for one in coming:
                 yield one.result()

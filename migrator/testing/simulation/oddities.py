@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from migrator.errors import CloudError
 from migrator.model.moves import MoveRecord, MoveState
+from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Account, Sender
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Oddities:
         self._random = random = Random(f"oddities {world.seed}")
         is_plain = random.random() < NONE_CHANCE
         leases, uploads, archive, copies = (random.random() < 0.5 and not is_plain for _ in range(4))
+        if world.theme == themes.UPLOADS:
+            leases, uploads, archive, copies = False, True, False, False
         self._calls = [*([self._lease] if leases else []), *([self._half_upload] * UPLOADS if uploads else [])]
         for wire in world.wires.values():
             wire.account.uploads = uploads

@@ -27,6 +27,7 @@ from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import replace
 from migrator.ports.state_store import AddJournal, SaveMove
 from migrator.testing.memory_state import MemoryStateStore
+from migrator.testing.simulation import themes
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, NameOrder, Sender
 from migrator.testing.simulation.calendars import Calendar
@@ -98,8 +99,9 @@ class Silent:
 class Scenario:
     """The world of a seed, and the operator in it."""
 
-    def __init__(self, seed: int, engine: Engine, reached: Counter[str] | None = None) -> None:
+    def __init__(self, seed: int, engine: Engine, reached: Counter[str] | None = None, theme: str = "") -> None:
         self.seed = seed
+        self.theme = theme
         self.reached: Counter[str] = Counter() if reached is None else reached
         """What came to pass, by its name in ``reach``."""
         self.steps = Steps(self.reached)
@@ -288,7 +290,7 @@ class Scenario:
         """The clock of a node; those of one ``boot`` of a machine read the same one."""
         skew = self.random.choice((0.0, self.random.uniform(-120.0, 120.0)))
         zero = self.random.uniform(0.0, 1e5)
-        skew, zero = self.clock_hands.setdefault(boot or name, (skew, zero))
+        skew, zero = self.clock_hands.setdefault(boot or name, (themes.skew(self, boot, skew), zero))
         steps = self.outages.steps(boot) if boot else ()
         return SimClock(self.loop, f"{name} {self.seed}", skew_seconds=skew, monotonic_zero=zero, steps=steps)
 
@@ -446,8 +448,11 @@ def _number(node: Node) -> int:
     return int(node.name.rpartition("-")[2])
 
 
-def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None) -> Report:
-    """The story of ``seed``. ``breakage`` makes a context in which something is deliberately broken."""
+def run(
+    seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] | None = None, theme: str = ""
+) -> Report:
+    """The story of ``seed``. ``breakage`` makes a context in which something is broken on purpose; ``theme``: one of ``themes``,
+    whose trouble comes often."""
     reached: Counter[str] = Counter()
     with (
         warnings.catch_warnings(),
@@ -461,5 +466,5 @@ def run(seed: int, *, engine: Engine = real_engine, breakage: Callable[[], Any] 
     ):
         # A process that dies on its first step leaves coroutines behind that never began.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        report = Scenario(seed, engine, reached).play()
+        report = Scenario(seed, engine, reached, theme).play()
     return report

@@ -19,6 +19,7 @@ from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRec
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
+from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.damage import Damage
 from migrator.testing.simulation.excuses import MAIN_STORE
@@ -88,7 +89,8 @@ class Troubles:
             self._edit_plan,
         )
         rate = random.choice((60.0, 200.0, 600.0))
-        if self._passing.random() < THERE_AND_BACK_CHANCE:
+        themes.begin(self._world)
+        if self._passing.random() < THERE_AND_BACK_CHANCE or self._world.theme == themes.HANDS:
             self._beside(self._there_and_back(), "passing hand")
         if self._thief.random() < TAMPERED_CHANCE:
             self._beside(self._send_elsewhere(), "thief")
@@ -332,7 +334,7 @@ class Troubles:
         same from outside."""
         chance, world = self._passing, self._world
         while world.loop.time() < world.busy_seconds:
-            await asyncio.sleep(chance.uniform(2.0, 30.0))
+            await asyncio.sleep(chance.uniform(2.0, 30.0) / (10.0 if world.theme == themes.HANDS else 1.0))
             routes = world.board.document.routes if world.board.document else {}
             fenced = [key for key, route in sorted(routes.items()) if route.mode == READ_ONLY]
             if not fenced:
