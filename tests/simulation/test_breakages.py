@@ -9,11 +9,12 @@ SEEDS = 500
 FIRST = {
     "soak-of-an-earlier-stay": 600,
     "lease-age-from-receipt": 1000,
+    "absences-before-the-end": 600,
     "one-way-back-at-a-time": 1700,
 }
 """Where the search begins that needs a rare story: a hand that edits the route of a move which has soaked; an answer that
-comes late just before a fence (one story of 120); three moves of a wave that fail within one way back, each with a scope of its
-own (one of 2,500)."""
+comes late just before a fence (one story of 120); a listing that breaks its order just after a name was dropped; three moves of a
+wave that fail within one way back, each with a scope of its own (one of 2,500)."""
 THEME = {
     "blocks-of-others-are-in-the-way": themes.UPLOADS,
     "hand-edits-unseen": themes.HANDS,
