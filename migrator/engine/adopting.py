@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from migrator.engine.disagreement import ADOPT_HINT, hint_for, said
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
-from migrator.engine.releasing import ADOPT_HINT, hint_for, said
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import highest_epoch, in_words, judge_route, live_account
 from migrator.machine.events import Event

@@ -13,7 +13,8 @@ from migrator.engine import silence
 from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import Asks, When, look
 from migrator.engine.checks.registry import CHECKS
-from migrator.engine.mover import Halt, Mover
+from migrator.engine.context import Halt
+from migrator.engine.mover import Mover
 from migrator.model.findings import Finding
 
 AGAIN_SECONDS: Final = 30.0

@@ -18,9 +18,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from math import isfinite
-from typing import TYPE_CHECKING
 
 from migrator.engine.leftovers import sweep
+from migrator.engine.mover import Mover
 from migrator.engine.putting_back import put_back
 from migrator.errors import CloudError, JudgementError, NotFound, OutcomeUnknown, RouteChanged, StateError
 from migrator.machine.agreement import live_account
@@ -34,9 +34,6 @@ from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import AddJournal
 from migrator.ports.write_policy import PolicyHolder
 from migrator.transfer.paced import PacedStore
-
-if TYPE_CHECKING:
-    from migrator.engine.mover import Mover
 
 PROPAGATION_SECONDS = POLICY_PROPAGATION_SECONDS
 PROBES = f"{RESERVED_PREFIX}fence-"

@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from migrator.engine.mover import Mover, Shared
-from migrator.engine.patience import surely
+from migrator.engine.committing import surely
+from migrator.engine.context import Shared
+from migrator.engine.mover import Mover
 from migrator.engine.world import World
 from migrator.errors import InternalError, UsageError
 from migrator.forecast.outcome import to_evidence, told

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from migrator.engine.context import PAUSED, Waiting
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import PAUSED, Mover, Waiting
+from migrator.engine.mover import Mover
 from migrator.errors import CloudError, StateError
 from migrator.model import notes
 from migrator.model.moves import ExceptionRow, MoveRecord

@@ -18,15 +18,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from math import inf
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
+from migrator.engine.claim import Claimant
+from migrator.engine.committing import surely
 from migrator.errors import (
     CloudError,
     MigrateError,
     NotFound,
     OutcomeUnknown,
     StateError,
-    StateFull,
     StateUnusable,
     Throttled,
     Unreachable,
@@ -34,17 +35,11 @@ from migrator.errors import (
 from migrator.machine.states import is_getting_ready, is_in_fence
 from migrator.model import notes
 from migrator.model.moves import Direction, MoveState
-from migrator.ports.clock import Clock
 from migrator.ports.state_store import Change, SetNote
-
-if TYPE_CHECKING:
-    from migrator.engine.mover import Mover
 
 T = TypeVar("T")
 FIRST_PAUSE_SECONDS: Final = 1.0
 LONGEST_PAUSE_SECONDS: Final = 120.0
-FIRST_COMMIT_PAUSE_SECONDS: Final = 0.2
-LONGEST_COMMIT_PAUSE_SECONDS: Final = 10.0
 SAY_AGAIN_SECONDS: Final = 600.0
 """The same trouble is journaled once in so long, however often it comes back meanwhile."""
 MOST_MISSED: Final = 5
@@ -69,36 +64,10 @@ def passes_by_itself(fault: MigrateError) -> bool:
     return isinstance(fault, Unreachable | Throttled | OutcomeUnknown)
 
 
-async def surely(
-    clock: Clock,
-    act: Callable[[], T],
-    *,
-    within: float = inf,
-    full_within: float = inf,
-    say: Callable[[StateError], None] = lambda fault: None,
-) -> T:
-    """Commit; again while the store refuses, for ``within`` seconds, or ``full_within`` if its disk is full. LockedError,
-    StateUnusable and the last refusal go up."""
-    begun, pause = clock.monotonic(), FIRST_COMMIT_PAUSE_SECONDS
-    while True:
-        try:
-            return act()
-        except StateUnusable:
-            raise
-        except StateError as fault:
-            most = min(within, full_within) if isinstance(fault, StateFull) else within
-            left = begun + most - clock.monotonic()
-            if left <= 0:
-                raise
-            say(fault)
-        await clock.sleep(min(left, pause * (0.5 + clock.random())))
-        pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)
-
-
 class MovePatience:
     """Of one move; implements ``transfer.paced.Patience``."""
 
-    def __init__(self, mover: Mover) -> None:
+    def __init__(self, mover: Claimant) -> None:
         self._mover = mover
         self._since: datetime | None = None
         self._about = ""

@@ -6,8 +6,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from migrator.engine import enforcing, stays
+from migrator.engine.context import Halt
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import Halt, Mover
+from migrator.engine.mover import Mover
 from migrator.engine.releasing import release
 from migrator.engine.steps import preflight
 from migrator.errors import JudgementError, RouteChanged, RouteDisagreement

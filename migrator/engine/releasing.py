@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from migrator.engine import enforcing
+from migrator.engine.disagreement import ADOPT_HINT, said
+from migrator.engine.mover import Mover
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
-from migrator.machine.agreement import Agreement
 from migrator.machine.events import Event
 from migrator.machine.release import Fate, explain, is_fence_by_hand
 from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
@@ -23,34 +24,10 @@ from migrator.model.values import replace
 from migrator.ports.state_store import Change
 from migrator.transfer.halfway import settled_evidence, settled_writes
 
-if TYPE_CHECKING:
-    from migrator.engine.mover import Mover
-
 RELEASE_SECONDS = 600.0
 """How long a release is tried against a route document that does not answer; the guardian tries as long."""
 LOUD_ATTEMPTS = 3
 _BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-ADOPT_HINT = (
-    "find out who wrote it (migrate doctor, migrate history); if the route document is right, tell this store so:"
-    " migrate retry --adopt-route --reason TEXT"
-)
-"""What to do where route and state disagree."""
-WRONG_STORE_HINT = (
-    "this state store has never moved anything of it, so it is most likely the wrong one: use the store that did (the folder it"
-    " was begun in, --state, MIGRATE_STATE); only if that one is lost: `migrate retry PLAN --adopt-route --reason TEXT`"
-)
-"""The same where the record is another store's and this one knows nothing: another folder, a cron line without one."""
-ADDRESS_HINT = (
-    "find out where they write, who wrote that address, and who may write the route document; put back the right one with a"
-    " later epoch, then migrate retry --reason TEXT"
-)
-
-
-def hint_for(agreement: Agreement, record: MoveRecord) -> str:
-    """What to do. An address is never adopted: the engine writes those that the plan gives."""
-    if agreement is Agreement.OTHER_STORE and not record.ever_routed:
-        return WRONG_STORE_HINT
-    return ADDRESS_HINT if agreement is Agreement.OTHER_ADDRESS else ADOPT_HINT
 
 
 async def release(mover: Mover, why: str) -> None:
@@ -97,7 +74,7 @@ async def _release(mover: Mover, intent: RouteIntent, why: str) -> None:
         )
         if not mover.fence_begun:
             mover.shared.desk.doubt(mover.id)
-    mover._claim_at = -1e9
+    mover.forget_claim()
     if mover.record.revoked:
         await enforcing.restore(mover)
     await mover.unwatch()  # last: should this process die before, its guardian puts the policies back
@@ -165,11 +142,6 @@ def _pause_seconds(mover: Mover, intent: RouteIntent | None) -> float | None:
     except ValueError:
         begun = None
     return round(max(0.0, (mover.world.clock.now() - begun).total_seconds()), 3) if begun is not None else None
-
-
-def said(record: RouteRecord | None) -> str:
-    """A record in a sentence."""
-    return f"{record.account} at {record.endpoint}, {record.mode}, epoch {record.epoch}" if record else "nothing"
 
 
 def after_switch(record: MoveRecord) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from migrator.engine import adopting, enforcing, left_target, live_containers, stays, steps
+from migrator.engine.context import Halt
+from migrator.engine.disagreement import ADOPT_HINT
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import Halt, Mover
-from migrator.engine.releasing import ADOPT_HINT
+from migrator.engine.mover import Mover
+from migrator.engine.runner import drive
 from migrator.engine.steps import preflight
 from migrator.engine.world import Outcome
 from migrator.errors import StateError, UsageError
@@ -154,7 +156,7 @@ async def _one_back(
         return Outcome("halted", (why_not,))
     mover.on_conflict = on_conflict
     mover.is_patient = True
-    mover._transfer = None
+    mover.forget_transfer()
     if mover.record.direction is Direction.FORWARD or mover.record.state is MoveState.HALTED:
         try:
             if mover.record.ever_routed:
@@ -168,8 +170,8 @@ async def _one_back(
             return Outcome("halted", (f"{text}; {ADOPT_HINT}",))
         mover.happen(Event.ROLLED_BACK, reason=why)
     _leave_behind(mover, abandon)
-    mover._claim_at = -1e9
-    await mover.drive(steps.STEPS)
+    mover.forget_claim()
+    await drive(mover, steps.STEPS)
     if mover.record.state is MoveState.HALTED:
         return Outcome("halted", (f"{move.id} is halted: {mover.record.reason}",))
     said = f"{move.id} is back at {move.source}" + (f"; {mover.record.dirty}" if mover.record.dirty else "")

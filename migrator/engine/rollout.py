@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Any
 
 from migrator.engine import durations, publishing, pulse, rollback, waves
+from migrator.engine.committing import surely
+from migrator.engine.context import Shared
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import Shared
 from migrator.engine.own_traffic import COUNTER_SECONDS, OwnTraffic
-from migrator.engine.patience import surely
 from migrator.engine.preparing import Editing, prepare
 from migrator.engine.recovering import recover
 from migrator.engine.rollback import Abandon

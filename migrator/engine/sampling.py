@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from migrator.engine.mover import Halt, Mover
+from migrator.engine.context import Halt
+from migrator.engine.mover import Mover
 from migrator.errors import CloudError, MigrateError
 from migrator.gates.judge import Baseline, Judgement, could_not_ask, judge
 from migrator.gates.windows import window

@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
+from migrator.engine.committing import surely
 from migrator.engine.lingering import Lingering, Moment, account_for, accounted, left_by, lingering, longer, noted
-from migrator.engine.patience import surely
 from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
 from migrator.machine import liveness

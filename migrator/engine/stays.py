@@ -8,8 +8,9 @@ that this store did not write; where nobody knows when a stay began, it began wh
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from migrator.engine.ledger import Ledger
 from migrator.machine.events import Event
 from migrator.machine.states import has_stay
 from migrator.machine.transitions import resume_state
@@ -17,9 +18,6 @@ from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.units import show_duration
 from migrator.model.values import replace
 from migrator.ports.state_store import Change
-
-if TYPE_CHECKING:
-    from migrator.engine.mover import Mover
 
 
 def begun(record: MoveRecord, at: datetime | None) -> dict[str, Any]:
@@ -45,7 +43,7 @@ def first(epoch: int) -> dict[str, Any]:
     return {"ever_routed": True, "epoch": epoch}
 
 
-def learn(mover: Mover, epoch: int, *changes: Change) -> None:
+def learn(mover: Ledger, epoch: int, *changes: Change) -> None:
     """Write down an epoch that is new to this store. Nobody changes the epoch of a move that soaks but another store's engine
     or a hand: the route may have been elsewhere and come back."""
     record = mover.record

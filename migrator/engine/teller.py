@@ -10,7 +10,7 @@ Decides in which order they are told: the law's, with the event that each step l
 from __future__ import annotations
 
 from migrator.engine.ahead import Ahead
-from migrator.engine.mover import PAUSED
+from migrator.engine.context import PAUSED
 from migrator.engine.recovering import LEFT_IN_FENCE
 from migrator.engine.steps import STEPS
 from migrator.machine.events import Event

@@ -13,8 +13,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from migrator.engine import enforcing, rollback, steps
+from migrator.engine.context import CutOverTurns, Stalled, Waiting
 from migrator.engine.fleet import Fleet, end
-from migrator.engine.mover import CutOverTurns, Mover, Stalled, Waiting
+from migrator.engine.mover import Mover
+from migrator.engine.runner import drive
 from migrator.engine.steps import soak
 from migrator.engine.world import Outcome
 from migrator.machine.events import Event
@@ -123,15 +125,15 @@ class WaveAtWork:
         try:
             while has_cut_over_ahead(mover.record.state):
                 async with self._places:  # a move that soaks needs neither budget nor fence: the next one may begin
-                    await mover.drive(steps.STEPS, until=_needs_no_place)
+                    await drive(mover, steps.STEPS, until=_needs_no_place)
                 # `ready` waits without a place, for days if it must, and takes its turn for the fence by itself.
-                await mover.drive(steps.STEPS, until=_is_let_in)
-                await mover.drive(steps.STEPS, until=_is_out_of_fence)
+                await drive(mover, steps.STEPS, until=_is_let_in)
+                await drive(mover, steps.STEPS, until=_is_out_of_fence)
                 self._fences.give_back(mover.id)
         finally:
             self._fences.give_back(mover.id)
         mover.is_patient = self._watch
-        await mover.drive(steps.STEPS)
+        await drive(mover, steps.STEPS)
         await enforcing.keep_open(mover)
 
     async def _all(self) -> Outcome:

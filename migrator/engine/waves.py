@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Final, Literal
 
 from migrator.engine import left_target, rollback
+from migrator.engine.committing import surely
 from migrator.engine.fleet import Fleet, end
 from migrator.engine.mover import Mover
-from migrator.engine.patience import surely
 from migrator.engine.wave_at_work import WaveAtWork, is_live
 from migrator.engine.world import Outcome
 from migrator.machine.states import has_stopped, is_complete, is_on_its_way, is_past_switch, keeps_wave

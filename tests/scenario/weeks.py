@@ -15,7 +15,7 @@ from typing import Any
 
 from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import FileRouter
-from migrator.engine import mover, rollback
+from migrator.engine import claim, context, rollback
 from migrator.engine.rollout import Outcome, Rollout, Run, World
 from migrator.engine.steps import carry
 from migrator.machine import liveness
@@ -214,7 +214,7 @@ def slow_looks(**more: float) -> Iterator[None]:
     wanted = {**SLOW_LOOKS, **more}
     changed = [
         (module, name, vars(module)[name])
-        for module in (rollback, mover, carry, liveness)
+        for module in (rollback, context, claim, carry, liveness)
         for name in wanted
         if name in vars(module)
     ]

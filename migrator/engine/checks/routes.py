@@ -14,7 +14,7 @@ from migrator.engine.checks.case import Case, of_facts
 from migrator.engine.checks.check import Asks, Check, Says, When
 from migrator.engine.checks.facts import Facts, known_record
 from migrator.engine.checks.ways import CLOCK, CLOCK_SECONDS
-from migrator.engine.releasing import ADDRESS_HINT, WRONG_STORE_HINT, hint_for
+from migrator.engine.disagreement import ADDRESS_HINT, WRONG_STORE_HINT, hint_for
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
 from migrator.machine.release import Fate, explain
 from migrator.machine.states import had_stay, holds_claim, is_before_copy

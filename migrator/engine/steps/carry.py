@@ -8,8 +8,9 @@ from datetime import timedelta
 from migrator.engine import enforcing, stays
 from migrator.engine.ahead import Ahead
 from migrator.engine.before import keeps_back
+from migrator.engine.context import CONTROL_SECONDS, Halt, Waiting
 from migrator.engine.durations import to_wait, too_long, waited
-from migrator.engine.mover import CONTROL_SECONDS, Halt, Mover, Waiting
+from migrator.engine.mover import Mover
 from migrator.engine.patience import NAMES
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, what, words

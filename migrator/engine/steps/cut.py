@@ -41,7 +41,7 @@ async def fence(mover: Mover) -> Event:
     assert intent is not None
     mover.fence_begun = mover.world.clock.monotonic()
     mover.tell("fence", f"{mover.id}: {FENCE}", epoch=intent.fence.epoch)
-    await mover.watch_fence(intent.before, intent.fence)
+    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))
     await mover.shared.desk.change(mover.id, intent.before, intent.fence)
     mover.with_event(epoch=intent.fence.epoch)
     return Event.FENCED

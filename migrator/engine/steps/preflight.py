@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from migrator.engine import before, stays
 from migrator.engine.ahead import Ahead
-from migrator.engine.mover import Halt, Mover
-from migrator.engine.releasing import hint_for
+from migrator.engine.context import Halt
+from migrator.engine.disagreement import hint_for
+from migrator.engine.mover import Mover
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event

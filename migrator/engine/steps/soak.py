@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from migrator.engine.ahead import Ahead
+from migrator.engine.context import Halt, Waiting
 from migrator.engine.live_containers import lost_containers, way_out
-from migrator.engine.mover import Halt, Mover, Waiting
+from migrator.engine.mover import Mover
 from migrator.engine.patience import passes_by_itself
 from migrator.engine.sampling import sample
 from migrator.engine.steps.cut import within

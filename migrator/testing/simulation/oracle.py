@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from migrator.engine.claim import CLAIM_SECONDS
 from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
-from migrator.engine.mover import CLAIM_SECONDS
 from migrator.machine.agreement import highest_epoch
 from migrator.machine.policies import can_write
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, StoredPolicy

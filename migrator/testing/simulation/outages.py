@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from migrator.engine.mover import MAX_CANCELLED_FENCES
+from migrator.engine.runner import MAX_CANCELLED_FENCES
 from migrator.engine.world import Outcome
 from migrator.errors import StateError, StateFull
 from migrator.model.moves import Direction, MoveRecord, MoveState

@@ -5,7 +5,7 @@ Decides whether a committed record claims more than was observed. Leaves switche
 
 from __future__ import annotations
 
-from migrator.engine.mover import CLAIM_SECONDS
+from migrator.engine.claim import CLAIM_SECONDS
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.samples import Sample, Verdict
 from migrator.ports.state_store import AddSample, StateStore

@@ -12,7 +12,8 @@ import sqlite3
 from collections.abc import Iterator
 from weakref import WeakSet
 
-from migrator.engine import mover as mover_module
+from migrator.engine import claim as claim_module
+from migrator.engine import context as context_module
 from migrator.engine import rollback as rollback_module
 from migrator.engine import rollout as rollout_module
 from migrator.engine import throttle as throttle_module
@@ -36,7 +37,10 @@ FEW_DELETES = 2
 def slow_looks() -> Iterator[None]:
     """The engine looks for operators' wishes, and writes its counters down, less often: each time costs the simulator more than
     the story gains; and what is large begins at a few bytes."""
-    slow = [(module, "CONTROL_SECONDS", LOOK_SECONDS) for module in (rollback_module, mover_module, carry_module)]
+    slow = [
+        (module, "CONTROL_SECONDS", LOOK_SECONDS)
+        for module in (rollback_module, context_module, claim_module, carry_module)
+    ]
     slow += [(throttle_module, "CONTROL_SECONDS", BOOK_SECONDS), (throttle_module, "NOTE_SECONDS", BOOK_SECONDS)]
     slow.append((rollout_module, "COUNTER_SECONDS", BOOK_SECONDS))
     small = {"BLOCK_BYTES": BLOCK_BYTES, "SERVER_BLOCK_BYTES": BLOCK_BYTES, "SYNC_COPY_LIMIT_BYTES": 2 * BLOCK_BYTES}

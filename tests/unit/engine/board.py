@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from migrator.engine.mover import Mover, Shared
+from migrator.engine.context import Shared
+from migrator.engine.mover import Mover
 from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session

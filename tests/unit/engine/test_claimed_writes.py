@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from migrator.engine import enforcing
-from migrator.engine.mover import CLAIM_SECONDS
+from migrator.engine.claim import CLAIM_SECONDS
 from migrator.errors import InternalError, LockedError, RouteDisagreement
 from migrator.machine.policies import can_write, without_writing
 from migrator.model.moves import Control, Direction, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.engine.mover import Mover, Waiting
+from migrator.engine.context import Waiting
+from migrator.engine.mover import Mover
 from migrator.engine.releasing import release
 from migrator.engine.steps import carry, cut
 from migrator.errors import OutcomeUnknown, RouteChanged

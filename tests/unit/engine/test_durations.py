@@ -8,8 +8,8 @@ import pytest
 
 from migrator.client import follower
 from migrator.engine import durations
+from migrator.engine.context import Halt
 from migrator.engine.fleet import Fleet
-from migrator.engine.mover import Halt
 from migrator.engine.steps import carry
 from migrator.errors import PlanError
 from migrator.model import notes

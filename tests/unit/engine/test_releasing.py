@@ -9,6 +9,7 @@ import pytest
 
 from migrator.engine import recovering
 from migrator.engine.releasing import release
+from migrator.engine.runner import drive
 from migrator.errors import RouteChanged, RouteDisagreement
 from migrator.model.moves import MoveRecord, MoveState, RouteIntent
 from migrator.model.routes import READ_WRITE
@@ -67,7 +68,7 @@ async def stopped_while_it_releases(task, slow, times):
 @pytest.mark.parametrize("times", [1, 2])
 async def test_a_run_that_is_stopped_while_it_undoes_a_broken_fence_ends_after_the_release(times):
     mover, board, slow = fenced()
-    task = asyncio.create_task(mover.drive({MoveState.DRAINING: broken}, until=is_released))
+    task = asyncio.create_task(drive(mover, {MoveState.DRAINING: broken}, until=is_released))
     await stopped_while_it_releases(task, slow, times)
     route = board.document.routes[str(ID)]
     assert (route.mode, route.epoch) == (READ_WRITE, 8)
@@ -80,7 +81,7 @@ async def test_a_run_that_is_stopped_twice_ends_after_the_release():
     async def drain(mover):
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(mover.drive({MoveState.DRAINING: drain}))
+    task = asyncio.create_task(drive(mover, {MoveState.DRAINING: drain}))
     await a_while()
     task.cancel()
     await stopped_while_it_releases(task, slow, 1)
@@ -102,7 +103,7 @@ async def test_a_run_that_is_stopped_while_it_resolves_the_fence_of_an_earlier_o
 
 async def test_what_a_stopped_release_found_out_is_still_said():
     mover, board, slow = fenced()
-    task = asyncio.create_task(mover.drive({MoveState.DRAINING: broken}))
+    task = asyncio.create_task(drive(mover, {MoveState.DRAINING: broken}))
     await asyncio.wait_for(slow.asked.wait(), 5)
     task.cancel()
     await a_while()

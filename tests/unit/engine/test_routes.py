@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.engine.mover import Halt
+from migrator.engine.context import Halt
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import cut, preflight
 from migrator.errors import InternalError, OutcomeUnknown, RouteChanged, RouteDisagreement

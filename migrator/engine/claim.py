@@ -1,0 +1,106 @@
+"""Whose the route is: whatever is written, the route names the account that the move does not write to, and the lock is ours.
+
+Leaves what a route may say to the law (``machine.agreement``). Rule: what was asked is old after ``CLAIM_SECONDS``, and is asked
+again before a write is sent on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from migrator.engine import stays
+from migrator.engine.context import CONTROL_SECONDS, PAUSED, Waiting
+from migrator.engine.disagreement import ADOPT_HINT, said
+from migrator.engine.ledger import Ledger
+from migrator.errors import RouteDisagreement
+from migrator.machine.agreement import is_own_old_fence, may_write
+from migrator.machine.states import is_in_fence
+from migrator.model.routes import RouteRecord
+
+CLAIM_SECONDS = 5.0
+"""The route record was read at most so long ago whenever something is written."""
+
+
+@dataclass(slots=True)
+class Claimant(Ledger):
+    """A move, and its claim to be the one that writes."""
+
+    _claim_at: float = -1e9
+    _claim_turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def unpaused(self) -> None:
+        """Wait while an operator wants no request sent; a move inside its fence is finished first. Waiting, if impatient."""
+        while not is_in_fence(self.record.state) and self.shared.is_wished("pause", self.wave.name):
+            if self.waiting_for != PAUSED:
+                self.tell("waiting", f"{self.id}: {PAUSED}")
+            self.waiting_for = PAUSED
+            if not self.is_patient:
+                raise Waiting(f"{self.id}: {PAUSED}")
+            await self.world.clock.sleep(CONTROL_SECONDS)
+        self.waiting_for = ""
+
+    async def admit(self) -> None:
+        """Before every action: wait while paused, and stop if the lock or the claim is lost."""
+        await self._look_at_claim(CLAIM_SECONDS)
+
+    async def admit_until(self) -> float:
+        """Before a write is sent, or a batch goes to other hands: as ``admit``, and until when (monotonic) it may be sent. The
+        claim is read again when half its time is over, so that nothing starts with less."""
+        await self._look_at_claim(CLAIM_SECONDS / 2)
+        return self.claimed_until(self._claim_at)
+
+    def claimed_until(self, asked: float) -> float:
+        """Until when (monotonic) something may be sent on a route that was asked for at ``asked``."""
+        return min(asked + CLAIM_SECONDS, self.shared.session.good_until)
+
+    async def _look_at_claim(self, oldest_seconds: float) -> None:
+        await self.unpaused()
+        self.shared.session.check()
+        if self.world.clock.monotonic() - self._claim_at <= oldest_seconds:
+            return
+        async with self._claim_turn:  # one look is enough for all that wait for it
+            if self.world.clock.monotonic() - self._claim_at > oldest_seconds:
+                await self.check_claim()
+
+    async def may_write(self) -> float:
+        """``admit_until``, once there is a record to claim: the container and the canary of a first preflight come before."""
+        if self.record.ever_routed:
+            return await self.admit_until()
+        await self.unpaused()
+        self.shared.session.check()
+        return self.shared.session.good_until
+
+    async def check_claim(self) -> RouteRecord:
+        """Read the route record; RouteDisagreement unless it is ours and names the account we do not write to. RouteChanged if
+        somebody else wrote the document since our fence: a release is due then, whatever the record says now."""
+        asked = self.world.clock.monotonic()
+        found = await self.shared.desk.record(self.id)
+        record, run = self.record, self.shared.run.id
+        if record.intent is not None:
+            self.shared.desk.require_closed(self.id)
+        elif found is not None and is_own_old_fence(record, found, run=run, endpoint=self.live_endpoint):
+            return await self._free_again(found, asked)
+        lineage, live, endpoint = self.world.state.lineage, self.live_name, self.live_endpoint
+        if found is None or not may_write(record, found, live=live, lineage=lineage, run=run, endpoint=endpoint):
+            expected = f"{live} at {endpoint}, epoch {record.epoch}"
+            raise RouteDisagreement(
+                f"cannot go on with {self.id}: route and state disagree (the route says {said(found)}; expected {expected})",
+                hint=ADOPT_HINT,
+            )
+        self._claim_at = asked
+        return found
+
+    async def _free_again(self, found: RouteRecord, asked: float) -> RouteRecord:
+        """Somebody put a fence of this run back that had been released: nobody else would ever open it."""
+        released = self.shared.desk.released(self.id, found, above=self.record.epoch)
+        await self.shared.desk.change(self.id, found, released)
+        text = f"{self.id}: an old fence (epoch {found.epoch}) was put back by hand; writes go on at {found.account}"
+        stays.learn(self, released.epoch, self.note("fence-released", text, epoch=released.epoch))
+        self.tell("warning", text)
+        self._claim_at = asked
+        return released
+
+    def forget_claim(self) -> None:
+        """The route was changed, or may have been: ask again before the next write."""
+        self._claim_at = -1e9

@@ -1,0 +1,40 @@
+"""A commit that is made again while the state store is busy or full, for as long as its caller can wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import inf
+from typing import Final, TypeVar
+
+from migrator.errors import StateError, StateFull, StateUnusable
+from migrator.ports.clock import Clock
+
+T = TypeVar("T")
+FIRST_COMMIT_PAUSE_SECONDS: Final = 0.2
+LONGEST_COMMIT_PAUSE_SECONDS: Final = 10.0
+
+
+async def surely(
+    clock: Clock,
+    act: Callable[[], T],
+    *,
+    within: float = inf,
+    full_within: float = inf,
+    say: Callable[[StateError], None] = lambda fault: None,
+) -> T:
+    """Commit; again while the store refuses, for ``within`` seconds, or ``full_within`` if its disk is full. LockedError,
+    StateUnusable and the last refusal go up."""
+    begun, pause = clock.monotonic(), FIRST_COMMIT_PAUSE_SECONDS
+    while True:
+        try:
+            return act()
+        except StateUnusable:
+            raise
+        except StateError as fault:
+            most = min(within, full_within) if isinstance(fault, StateFull) else within
+            left = begun + most - clock.monotonic()
+            if left <= 0:
+                raise
+            say(fault)
+        await clock.sleep(min(left, pause * (0.5 + clock.random())))
+        pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)

@@ -1,0 +1,121 @@
+"""What a move writes down: its record, with the figures, the intent and the journal entry that belong to it, in one commit.
+
+Leaves to the law which state follows an event. Rule: ``record`` changes after the store took it, never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from migrator.engine.context import Context
+from migrator.engine.showing import expected_objects, progress_of
+from migrator.forecast.converging import Convergence
+from migrator.machine.events import Event
+from migrator.machine.states import is_copying
+from migrator.machine.transitions import follow
+from migrator.model.moves import Direction, JournalEntry, MoveRecord
+from migrator.model.values import replace
+from migrator.ports.state_store import AddJournal, Change, SaveMove
+from migrator.transfer.result import PassResult
+
+OF_A_DIRECTION: Final = {"deletes_counted": 0, "deletes_accepted": 0, "passes": 0, "passes_behind": 0}
+"""Figures that begin anew with another direction."""
+
+
+@dataclass(slots=True)
+class Ledger(Context):
+    """A move, and how what becomes of it is written down and told."""
+
+    _pending: list[Change] = field(default_factory=list)
+    _fields: dict[str, Any] = field(default_factory=dict)
+    _expected: int | None = None
+
+    def note(self, kind: str, text: str, **evidence: Any) -> AddJournal:
+        entry = JournalEntry(
+            self.world.clock.now(),
+            "engine",
+            kind,
+            text,
+            wave=self.wave.name,
+            move=self.id,
+            run=self.shared.run.id,
+            evidence=evidence,
+        )
+        return AddJournal(entry)
+
+    def tell(self, kind: str, text: str, **facts: Any) -> None:
+        self.world.reporter.event(kind, str(self.id), text, **facts)
+
+    def commit(self, *changes: Change) -> None:
+        self.world.state.commit(list(changes), token=self.shared.session.token)
+
+    def figures(self, **changed: Any) -> MoveRecord:
+        """The record with these figures changed; not committed yet."""
+        return replace(self.record, figures=replace(self.record.figures, **changed))
+
+    def save(self, record: MoveRecord, *changes: Change) -> None:
+        self.commit(SaveMove(record), *changes)
+        self.record = record
+        self.show()
+
+    def show(self, **more: Any) -> None:
+        """The move's figures for whoever watches, with what a step knows beyond them."""
+        if self._expected is None:
+            self._expected = expected_objects(self.plan, self.world.state)
+        self.world.reporter.progress(str(self.id), **progress_of(self.record, self._expected), **more)
+
+    def happen(self, event: Event, *changes: Change, reason: str = "", **fields: Any) -> None:
+        """Follow the law and commit the new state with what belongs to it."""
+        before = self.record
+        after = replace(follow(before, event, reason=reason), since=self.world.clock.now(), **fields)
+        if after.direction is not before.direction:
+            self.convergence = Convergence()
+            after = replace(after, figures=replace(after.figures, **OF_A_DIRECTION))
+        after = _timed(before, after)
+        text = f"{self.id}: {before.state} -> {after.state}" + (f" ({reason})" if reason else "")
+        self.save(
+            after,
+            self.note("state-changed", text, event=event.value, state=after.state.value, epoch=after.epoch),
+            *changes,
+        )
+        self.tell("state-changed", text, state=after.state.value, direction=after.direction.value, event=event.value)
+
+    def checkpoint(self, changes: Sequence[Change], tally: PassResult) -> None:
+        """What the data plane commits, with the figures that go with it."""
+        f = self.record.figures
+        record = self.figures(
+            objects_copied=f.objects_copied + tally.copied,
+            bytes_copied=f.bytes_copied + tally.copied_bytes,
+            objects_deleted=f.objects_deleted + tally.deleted,
+            deletes_counted=f.deletes_counted + tally.deletes_reserved,
+        )
+        if record.figures != f:
+            self.save(record, *changes)
+        else:
+            self.commit(*changes)
+
+    def with_event(self, *changes: Change, **fields: Any) -> None:
+        """Let these go into the commit of the event that the step is about to report."""
+        self._pending.extend(changes)
+        self._fields.update(fields)
+
+    def take_pending(self) -> tuple[Sequence[Change], dict[str, Any]]:
+        """What ``with_event`` was given, once."""
+        taken = self._pending, self._fields
+        self._pending, self._fields = [], {}
+        return taken
+
+
+def _timed(before: MoveRecord, after: MoveRecord) -> MoveRecord:
+    """The time spent in a state of copying goes into the figures when that state ends."""
+    if (
+        not is_copying(before.state)
+        or before.direction is Direction.REVERSE
+        or before.since is None
+        or after.since is None
+    ):
+        return after
+    spent = after.figures.copy_seconds + (after.since - before.since).total_seconds()
+    return replace(after, figures=replace(after.figures, copy_seconds=round(spent, 3)))
