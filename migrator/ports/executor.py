@@ -1,4 +1,4 @@
-"""Hands for small server-side copies: work units that are values, answered one for one.
+"""Workers for small server-side copies: work units that are values, answered one for one.
 
 The engine's process keeps all judgement and all state; an executor only sends. A batch could as well go to another
 machine: it names accounts as the plan does, and holds no connection, no secret and no order of its own.
@@ -154,7 +154,7 @@ class Executor(Protocol):
         ...
 
     def expect(self, copies: int) -> None:
-        """About so many copies are to come soon: hands that need a while to be ready may begin now. Only a hint."""
+        """About so many copies are to come soon: workers that need a while to be ready may begin now. Only a hint."""
         ...
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:

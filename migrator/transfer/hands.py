@@ -53,7 +53,7 @@ class Hands:
         self.executor = executor
         self.clock = clock
         self.turns = Turns(executor.batches_at_once)
-        self._errands = counting()
+        self._calls = counting()
 
     def expect(self, copies: int) -> None:
         """About so many are to come (``Executor.expect``)."""
@@ -77,11 +77,11 @@ class Hands:
             sizes: bytes of each, for the budgets.
             admit: waits while paused, raises when the run must stop; answers until when (monotonic) may be sent.
         """
-        errand = _Errand(self, next(self._errands), origin, destination, container, units, sizes, admit, settle, lost)
-        await together(*(errand.work() for _ in range(min(self.executor.batches_at_once, len(units)))))
+        call = _CopyCall(self, next(self._calls), origin, destination, container, units, sizes, admit, settle, lost)
+        await together(*(call.work() for _ in range(min(self.executor.batches_at_once, len(units)))))
 
 
-class _Errand:
+class _CopyCall:
     """One call of ``Hands.copy``."""
 
     def __init__(

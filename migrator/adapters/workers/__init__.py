@@ -1,4 +1,4 @@
-"""Hands that send server-side copies: in this process, or in processes of their own (``migrator.ports.executor``)."""
+"""Workers that send server-side copies: in this process, or in processes of their own (``migrator.ports.executor``)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An executor in this process. A worker's process has the same hands inside (``hand``).
+"""An executor in this process. A worker's process has the same inside (``worker``).
 
 Memory: the batches under way, of which the caller bounds the number (``batches_at_once``).
 """
