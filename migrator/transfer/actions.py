@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from migrator.errors import (
     AccessRefused,
@@ -42,10 +41,7 @@ from migrator.transfer.decide import (
 from migrator.transfer.evidence import Evidence, carried_marks_hash, generation_hash, marks_hash
 from migrator.transfer.result import PassResult
 from migrator.transfer.saving import save_loser, saved_name
-
-if TYPE_CHECKING:
-    from migrator.transfer.walk import Walk
-
+from migrator.transfer.stretch import Stretch
 
 SAVE_ATTEMPTS = 3
 EITHERS = frozenset({"InvalidHeaderValue", "InvalidInput", "400"})
@@ -62,7 +58,7 @@ WRITING = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.C
 """Verbs that may send a write to the name itself."""
 
 
-def leave(walk: Walk, cut_off: Iterable[tuple[NameCase, Verb]], sent: Condition | None = None) -> None:
+def leave(walk: Stretch, cut_off: Iterable[tuple[NameCase, Verb]], sent: Condition | None = None) -> None:
     """Put writes on record that were not answered, or were cut off in the middle: by a signal, a rollback, another name's
     failure. Only a replacement is over when its ETag is gone; tags and tiers carry no condition, so they count like a create.
     ``sent``: the condition of the newest write, where one name takes several."""
@@ -78,7 +74,7 @@ def leave(walk: Walk, cut_off: Iterable[tuple[NameCase, Verb]], sent: Condition 
 class Action:
     """One decision about one name of ``walk``; its outcome goes into ``evidence``, ``changes`` and ``tally``."""
 
-    walk: Walk
+    walk: Stretch
     case: NameCase
     evidence: Evidence
     changes: list[Change]

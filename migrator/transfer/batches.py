@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from migrator.ports.executor import CopyUnit, Refusal
 from migrator.ports.state_store import Change
@@ -19,10 +18,8 @@ from migrator.transfer.evidence import Evidence
 from migrator.transfer.hands import fits_batch
 from migrator.transfer.paced import PacedStore
 from migrator.transfer.result import PassResult
+from migrator.transfer.stretch import Stretch
 from migrator.transfer.subject import Transfer
-
-if TYPE_CHECKING:
-    from migrator.transfer.walk import Walk
 
 Work = tuple[NameCase, Decision]
 
@@ -45,7 +42,7 @@ def goes_in_batch(transfer: Transfer, container: str, case: NameCase, decision: 
 
 
 async def copy_in_batches(
-    walk: Walk,
+    walk: Stretch,
     work: list[Work],
     evidence: Evidence,
     changes: list[Change],
@@ -71,7 +68,7 @@ async def copy_in_batches(
 
 
 async def _copy(
-    walk: Walk, work: list[Work], evidence: Evidence, changes: list[Change], tally: PassResult
+    walk: Stretch, work: list[Work], evidence: Evidence, changes: list[Change], tally: PassResult
 ) -> list[Work]:
     t = walk.transfer
     assert t.hands is not None

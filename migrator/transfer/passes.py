@@ -162,7 +162,7 @@ async def _ordered(
     key = notes.order(transfer.move, container, prefix)
     order: Order = transfer.state.note(key) or ORDERS[0]
     while True:
-        attempt = Walk(transfer, container, prefix, order, is_at_origin, in_fence=in_fence, is_watch=watch)
+        attempt = Walk(transfer, container, prefix, in_fence, order=order, is_at_origin=is_at_origin, is_watch=watch)
         is_broken = False
         try:
             await attempt.go()

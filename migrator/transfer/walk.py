@@ -15,7 +15,7 @@ from migrator.errors import MigrateError, NotFound
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer import sweeping
-from migrator.transfer.absences import Absences, waits_for_the_end
+from migrator.transfer.absences import waits_for_the_end
 from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
@@ -24,7 +24,8 @@ from migrator.transfer.evidence import Evidence, in_sample
 from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
 from migrator.transfer.order import Order
 from migrator.transfer.result import PassResult
-from migrator.transfer.subject import Place, Transfer
+from migrator.transfer.stretch import Stretch
+from migrator.transfer.subject import Place
 from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 from migrator.transfer.watch import list_them, strays
@@ -47,20 +48,13 @@ NAMES_IN_FLIGHT = 20_000
 """Names of ranges that are settled side by side: while one waits for its last answers, the next is handed out."""
 
 
-@dataclass(slots=True)
-class Walk:
+@dataclass(slots=True, kw_only=True)
+class Walk(Stretch):
     """One join of one container and prefix."""
 
-    transfer: Transfer
-    container: str
-    prefix: str
     order: Order
     is_at_origin: bool
-    in_fence: bool
     is_watch: bool
-    result: PassResult = field(default_factory=PassResult)
-    absences: Absences = field(init=False)
-    """What is concluded from names that were not shown, once both listings have ended."""
     seen: SeenSide = field(default_factory=SeenSide)
     """Of the origin."""
     may_inherit: bool = True
@@ -76,8 +70,8 @@ class Walk:
     ranks: Iterator[int] = field(default_factory=count)
 
     def __post_init__(self) -> None:
+        Stretch.__post_init__(self)
         self.turns = Turns(self.transfer.parallel)
-        self.absences = Absences(self.container, self.prefix)
 
     @property
     def has_container(self) -> bool:

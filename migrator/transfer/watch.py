@@ -11,22 +11,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.ports.state_store import PutException
 from migrator.transfer.decide import NameCase, is_covered, marks_text
 from migrator.transfer.result import PassResult
-
-if TYPE_CHECKING:
-    from migrator.transfer.walk import Walk
-
+from migrator.transfer.stretch import Stretch
 
 ROWS_AT_ONCE: Final = 500
 """Rows of one commit, which holds up everything else."""
 
 
-def strays(walk: Walk, cases: Sequence[NameCase]) -> list[NameCase]:
+def strays(walk: Stretch, cases: Sequence[NameCase]) -> list[NameCase]:
     """Where the still side (the origin here) is not what the evidence and the exceptions say, and no earlier look said so."""
     t = walk.transfer
     found = [case for case in cases if _is_news(case, forward=t.direction is Direction.FORWARD)]
@@ -48,14 +45,14 @@ def _is_news(case: NameCase, *, forward: bool) -> bool:
     return row.kind == "straggler" and row.marks != marks_text(old, None)
 
 
-async def list_them(walk: Walk, found: Sequence[NameCase]) -> None:
+async def list_them(walk: Stretch, found: Sequence[NameCase]) -> None:
     """Put ``strays`` on record, and count them."""
     for begin in range(0, len(found), ROWS_AT_ONCE):
         _list(walk, found[begin : begin + ROWS_AT_ONCE])
         await asyncio.sleep(0)  # others use the store and the loop too
 
 
-def _list(walk: Walk, found: Sequence[NameCase]) -> None:
+def _list(walk: Stretch, found: Sequence[NameCase]) -> None:
     t = walk.transfer
     rows = [_row(walk, case) for case in found]
     t.commit([PutException(t.move, row) for row in rows], PassResult())
@@ -66,7 +63,7 @@ def _list(walk: Walk, found: Sequence[NameCase]) -> None:
         walk.result.name(walk.container, case.name, f"{_why(case)} on {t.origin.account} {since}")
 
 
-def _row(walk: Walk, case: NameCase) -> ExceptionRow:
+def _row(walk: Stretch, case: NameCase) -> ExceptionRow:
     t, old, why = walk.transfer, case.origin, _why(case)
     forward, etag = t.direction is Direction.FORWARD, old.etag if old else None
     detail = f"{why} on {t.origin.account} by a writer without a lease"
