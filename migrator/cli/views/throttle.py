@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from migrator.cli.commands.throttle.operation import throttles, told
 from migrator.cli.views.figures import count, instant
 from migrator.model.moves import Control
-from migrator.model.pace import AccountPace, Pace
+from migrator.model.pace import THROTTLE, AccountPace, Pace
+from migrator.model.units import show_bytes, show_count
 
 
 def pace_lines(pace: Pace | None) -> list[str]:
@@ -26,6 +27,30 @@ def wish_lines(controls: Iterable[Control]) -> list[str]:
     return [
         f"Throttle of {control.who} since {instant(control.at)}: {told(control)}" for control in throttles(controls)
     ]
+
+
+def told(control: Control) -> str:
+    """``na-core: at most 60 k requests a minute and 10 MiB a second``."""
+    return f"{whom(control.scope)}: at most {' and '.join(_parts(control.value))}"
+
+
+def throttles(controls: Iterable[Control]) -> list[Control]:
+    """The wishes among ``controls``, those for all first."""
+    return sorted((one for one in controls if one.kind == THROTTLE), key=lambda one: one.scope)
+
+
+def _parts(value: Mapping[str, Any]) -> list[str]:
+    parts = []
+    if (requests := value.get("requests_per_minute")) is not None:
+        parts.append(f"{show_count(requests)} requests a minute")
+    if (size := value.get("bytes_per_second")) is not None:
+        parts.append(f"{show_bytes(size)} a second")
+    return parts
+
+
+def whom(scope: str) -> str:
+    """Whose budget a throttle of this scope is about."""
+    return scope.removeprefix("account:") or "every account"
 
 
 def _brake(name: str, pace: AccountPace) -> str:

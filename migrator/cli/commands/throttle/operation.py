@@ -6,7 +6,6 @@ one of the same scope as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,12 @@ from migrator.cli.identity import user
 from migrator.cli.loading import load_plan, state_of
 from migrator.cli.scope import account_of
 from migrator.cli.settings import Settings
+from migrator.cli.views.throttle import told, whom
 from migrator.cli.wishes import store_for_wishes
 from migrator.errors import UsageError
 from migrator.model.moves import Control, JournalEntry
 from migrator.model.pace import THROTTLE
-from migrator.model.units import parse_count, parse_size, show_bytes, show_count
+from migrator.model.units import parse_count, parse_size
 from migrator.model.values import value
 from migrator.ports.state_store import AddJournal, SetControl
 
@@ -76,32 +76,9 @@ def clear(plan: Path, settings: Settings, account: str | None, reason: str | Non
             if control.kind == THROTTLE and control.scope in (f"account:{account}", *([control.scope] * (not account)))
         ]
         for control in mine:
-            text = f"throttle of {_whom(control.scope)} cleared"
+            text = f"throttle of {whom(control.scope)} cleared"
             store.commit([SetControl(control), _entry(control, text, reason)], token=None)
     return bool(mine)
-
-
-def told(control: Control) -> str:
-    """``na-core: at most 60 k requests a minute and 10 MiB a second``."""
-    return f"{_whom(control.scope)}: at most {' and '.join(_parts(control.value))}"
-
-
-def throttles(controls: Iterable[Control]) -> list[Control]:
-    """The wishes among ``controls``, those for all first."""
-    return sorted((one for one in controls if one.kind == THROTTLE), key=lambda one: one.scope)
-
-
-def _parts(value: Mapping[str, Any]) -> list[str]:
-    parts = []
-    if (requests := value.get("requests_per_minute")) is not None:
-        parts.append(f"{show_count(requests)} requests a minute")
-    if (size := value.get("bytes_per_second")) is not None:
-        parts.append(f"{show_bytes(size)} a second")
-    return parts
-
-
-def _whom(scope: str) -> str:
-    return scope.removeprefix("account:") or "every account"
 
 
 def _entry(control: Control, text: str, reason: str | None) -> AddJournal:
