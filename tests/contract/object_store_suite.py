@@ -137,6 +137,16 @@ class ObjectStoreSuite:
         await pair.source.create_container(ContainerInfo(name, {"team": "other"}))
         assert dict((await pair.source.container(name)).metadata) == {"team": "web"}
 
+    async def test_the_etag_of_a_container_is_another_once_its_properties_are_set_and_only_then(self, pair):
+        name, source = f"{pair.box}-etag", pair.source
+        await source.create_container(ContainerInfo(name))
+        first = (await source.container(name)).etag
+        await source.create_container(ContainerInfo(name))
+        await source.put(name, "n", b"", PLAIN, condition=CREATE)
+        assert first == (await source.container(name)).etag == (await source.containers(name))[0].etag != ""
+        await source.set_container_metadata(name, {"team": "web"})
+        assert (await source.container(name)).etag not in (first, "")
+
     async def test_a_missing_container_is_never_an_empty_one(self, pair):
         gone, source = f"{pair.box}-gone", pair.source
         for request in (

@@ -1,6 +1,7 @@
 """The embedded account keeps the object store's promises, with several processes at one file, and after kill -9."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -326,6 +327,26 @@ class TestFile:
             with pytest.raises(CloudError, match="is not a local account"):
                 await open_store("lab", path).create_container(ContainerInfo("box"))
             assert path.read_bytes() == before
+
+    async def test_an_account_of_before_containers_had_etags_is_opened_and_their_changes_show(self, lab, open_store):
+        await lab.create_container(ContainerInfo("box"))
+        with contextlib.closing(sqlite3.connect(lab.path)) as old, old:
+            for statement in ("DROP TRIGGER container_made", "DROP TRIGGER container_set", "DROP TABLE generations"):
+                old.execute(statement)
+            old.execute("PRAGMA user_version = 1")
+        store = open_store()
+        assert (await store.container("box")).etag == ""
+        await store.set_container_metadata("box", {"team": "web"})
+        await store.create_container(ContainerInfo("other"))
+        assert all(info.etag for info in await store.containers())
+
+    async def test_a_container_that_was_made_anew_has_another_etag(self, lab):
+        await lab.create_container(ContainerInfo("box"))
+        before = await lab.container("box")
+        with contextlib.closing(sqlite3.connect(lab.path)) as other, other:
+            other.execute("DELETE FROM containers")
+        await lab.create_container(ContainerInfo("box"))
+        assert (await lab.container("box")).etag not in (before.etag, "")
 
     async def test_a_newer_account_is_refused(self, lab, open_store):
         other = sqlite3.connect(lab.path)

@@ -12,6 +12,7 @@ from migrator.engine.rollout import Abandon
 from migrator.errors import UsageError
 from migrator.machine.transitions import AT_REST
 from migrator.model.moves import MoveState
+from migrator.model.objects import ContainerInfo
 from migrator.model.samples import Verdict
 from migrator.model.schedule import Cutover
 from tests.scenario.world import ID, Small
@@ -85,6 +86,19 @@ async def test_a_target_that_was_made_anew_as_a_whole_is_asked_about_too(small):
     await small.rollout().apply()
     for file in small.folder.glob("dst.db*"):
         file.unlink()
+    outcome = await small.rollout().rollback()
+    assert (outcome.code, await small.contents("src")) == ("halted", before)
+    assert (await small.route()).account == "dst"
+
+
+async def test_a_container_that_was_made_anew_empty_is_asked_about_too(small):
+    await small.fill(15)
+    before = await small.contents("src")
+    await small.rollout().apply()
+    taken(small, "dst")
+    store = small.store("dst")
+    await store.create_container(ContainerInfo("web"))
+    await store.close()
     outcome = await small.rollout().rollback()
     assert (outcome.code, await small.contents("src")) == ("halted", before)
     assert (await small.route()).account == "dst"

@@ -29,12 +29,24 @@ T = TypeVar("T")
 
 APPLICATION_ID: Final = 0x6D696772
 """Marks our files ("migr"), so that no other database is taken for an account."""
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 BUSY_SECONDS: Final = 30.0
 """How long a request waits for other processes before it is refused as throttled."""
 LOOSE_SECONDS: Final = 3600
 """Content that a dead process left unpublished is removed after this time, when the account is next opened."""
 
+_GENERATIONS: Final = (
+    "CREATE TABLE generations (container TEXT PRIMARY KEY, etag INTEGER NOT NULL) WITHOUT ROWID",
+    "CREATE TRIGGER container_made AFTER INSERT ON containers BEGIN"
+    " UPDATE meta SET value = value + 1 WHERE key = 'number';"
+    " DELETE FROM generations WHERE container = new.name;"  # a REPLACE would follow the outer statement's OR IGNORE
+    " INSERT INTO generations SELECT new.name, value FROM meta WHERE key = 'number'; END",
+    "CREATE TRIGGER container_set AFTER UPDATE ON containers BEGIN"
+    " UPDATE meta SET value = value + 1 WHERE key = 'number';"
+    " DELETE FROM generations WHERE container = new.name;"  # a REPLACE would follow the outer statement's OR IGNORE
+    " INSERT INTO generations SELECT new.name, value FROM meta WHERE key = 'number'; END",
+)
+"""The ETag of a container: another number whenever it is made or set, whoever does it. One of before this table has none."""
 _SCHEMA: Final = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE containers (name TEXT PRIMARY KEY, metadata TEXT NOT NULL, public_access TEXT) WITHOUT ROWID",
@@ -52,6 +64,7 @@ _SCHEMA: Final = (
     "CREATE TABLE requests (second INTEGER NOT NULL, caller TEXT NOT NULL, operation TEXT NOT NULL,"
     " status TEXT NOT NULL, requests INTEGER NOT NULL, ingress INTEGER NOT NULL, egress INTEGER NOT NULL,"
     " latency_ms REAL NOT NULL, PRIMARY KEY (second, caller, operation, status)) WITHOUT ROWID",
+    *_GENERATIONS,
     "INSERT INTO meta VALUES ('number', abs(random()) % 0x10000000000 * 0x1000), ('run', 0)",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
@@ -185,6 +198,10 @@ class AccountFile:
                     connection.execute(statement)
             elif application != APPLICATION_ID:
                 raise self._foreign()
+            elif version == 1:
+                for statement in _GENERATIONS:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
                 raise CloudError(
                     f"cannot open account {self.account}: {self.path} has schema {version}, this program knows "

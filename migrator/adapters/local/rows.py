@@ -78,21 +78,29 @@ def etag_text(number: int) -> str:
 
 
 def containers(connection: sqlite3.Connection, prefix: str) -> list[ContainerInfo]:
-    rows = connection.execute("SELECT name, metadata, public_access FROM containers ORDER BY name")
-    return [
-        ContainerInfo(name, json.loads(metadata), access) for name, metadata, access in rows if name.startswith(prefix)
-    ]
+    rows = connection.execute(f"{_CONTAINERS} ORDER BY name")
+    return [_container(row) for row in rows if row[0].startswith(prefix)]
 
 
 def container(connection: sqlite3.Connection, account: str, name: str) -> ContainerInfo:
-    row = connection.execute("SELECT metadata, public_access FROM containers WHERE name = ?", (name,)).fetchone()
+    row = connection.execute(f"{_CONTAINERS} WHERE name = ?", (name,)).fetchone()
     if row is None:
         raise NotFound(
             f"cannot find container {account}/{shown(name)}: it is not there",
             what="container",
             code="ContainerNotFound",
         )
-    return ContainerInfo(name, json.loads(row[0]), row[1])
+    return _container(row)
+
+
+_CONTAINERS = (
+    "SELECT name, metadata, public_access, etag FROM containers LEFT JOIN generations ON generations.container = name"
+)
+
+
+def _container(row: tuple[str, str, str | None, int | None]) -> ContainerInfo:
+    name, metadata, access, number = row
+    return ContainerInfo(name, json.loads(metadata), access, etag="" if number is None else etag_text(number))
 
 
 def create_container(connection: sqlite3.Connection, like: ContainerInfo) -> None:
