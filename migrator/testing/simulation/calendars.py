@@ -9,16 +9,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING
 
 from migrator.model.moves import Approval
 from migrator.model.schedule import ChangeWindow, Freeze, PlannedWave, Schedule
 from migrator.model.values import replace
 from migrator.ports.state_store import AddApproval
 from migrator.testing.simulation.loop import WORLD_BEGINS
-
-if TYPE_CHECKING:
-    from migrator.testing.simulation.scenario import Scenario
+from migrator.testing.simulation.stage import Stage
 
 CHANCE = 0.08
 """In so many stories, of each."""
@@ -31,7 +28,7 @@ LAST_MINUTE = 24 * 60
 class Calendar:
     """Of one story."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Stage) -> None:
         self._world = world
         self._random = Random(f"{world.seed}/calendar")
         self._no_wait = Random(f"{world.seed}/no wait")

@@ -6,16 +6,14 @@ world (``scenario``). Rule: chance is drawn from the world's own, in the same or
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from migrator.model.values import replace
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.clients import DELETING, VERBS, Bound, Habits, Reader, Rogue, Territory, Writer
 from migrator.testing.simulation.loop import Node, SimClock
+from migrator.testing.simulation.stage import Stage
 from migrator.testing.simulation.weather import Weather
-
-if TYPE_CHECKING:
-    from migrator.testing.simulation.scenario import Scenario
 
 W = TypeVar("W", bound=Writer)
 PREPARING = (0.0, 0.1, 0.3)
@@ -25,7 +23,7 @@ PREPARING = (0.0, 0.1, 0.3)
 class Crowd:
     """Everybody but the tool and its operator."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Stage) -> None:
         self._world = world
         self._ambush_chance = world.random.choice((0.0, 0.0, 0.0, 0.0, 0.1))
 

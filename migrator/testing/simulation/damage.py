@@ -15,11 +15,11 @@ from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
 from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Sender
+from migrator.testing.simulation.stage import Stage
 
 if TYPE_CHECKING:
     from migrator.model.moves import MoveRecord
     from migrator.testing.simulation.router import Harm
-    from migrator.testing.simulation.scenario import Scenario
 
 DAMAGED_CHANCE = 0.08
 LONG_SECONDS = 600.0
@@ -69,7 +69,7 @@ HARMS: Final[Mapping[str, Harm]] = {
 class Damage:
     """Of one story."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Stage) -> None:
         self._world = world
         self._chance = chance = Random(f"{world.seed}/damage")
         # The upper end of the draw: at the lower one is the only story of 400 in which a switch back is released.

@@ -8,14 +8,11 @@ chance is drawn from streams of its own; they come in calm weather too, where mo
 from __future__ import annotations
 
 from random import Random
-from typing import TYPE_CHECKING
 
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import READ_ONLY, READ_WRITE, Damaged, RouteDocument
 from migrator.testing.simulation.loop import Node
-
-if TYPE_CHECKING:
-    from migrator.testing.simulation.scenario import Scenario
+from migrator.testing.simulation.stage import Stage
 
 CHANCE = 0.15
 """In so many stories signals come as soon as a move gets into one certain state."""
@@ -30,6 +27,7 @@ STATES = (
     MoveState.SWITCHING,
     MoveState.SOAKING,
 )
+
 AFTER_SECONDS = (0.0, 0.02, 1.0, 20.0)
 QUICK = (MoveState.FENCING, MoveState.VERIFYING, MoveState.SWITCHING)
 QUICK_SECONDS = (0.0, 0.002, 0.01, 0.05)
@@ -45,7 +43,7 @@ RELEASE_CHANCE = 0.05
 class Interrupts:
     """Of one story."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Stage) -> None:
         self._world = world
         self._random = random = Random(f"{world.seed}/signals")
         has_any, state = random.random() < CHANCE, random.choice(STATES)

@@ -11,15 +11,12 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
-from typing import TYPE_CHECKING
 
 from migrator.errors import CloudError
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Account, Sender
-
-if TYPE_CHECKING:
-    from migrator.testing.simulation.scenario import Scenario
+from migrator.testing.simulation.stage import Stage
 
 NONE_CHANCE = 0.4
 """Stories without any of this."""
@@ -37,7 +34,7 @@ PERSON = Sender("operator", False)
 class Oddities:
     """Of one story."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Stage) -> None:
         self._world = world
         self._random = random = Random(f"oddities {world.seed}")
         is_plain = random.random() < NONE_CHANCE

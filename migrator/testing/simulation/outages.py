@@ -18,10 +18,10 @@ from migrator.errors import StateError, StateFull
 from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.ports.state_store import AddJournal, Change
 from migrator.testing.simulation.loop import Node
+from migrator.testing.simulation.stage import Stage
 
 if TYPE_CHECKING:
     from migrator.testing.simulation.processes import Process
-    from migrator.testing.simulation.scenario import Scenario
 
 AWAY_CHANCE, BUSY_CHANCE, CLOCK_CHANCE = 0.3, 0.25, 0.2
 """Of stories."""
@@ -49,7 +49,7 @@ Stretch = tuple[float, float]
 class Outages:
     """Of one story."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Stage) -> None:
         self._world = world
         away, busy = Random(f"{world.seed}/away"), Random(f"{world.seed}/busy store")
         self._waiting: dict[tuple[str, str], int] = {}

@@ -7,7 +7,7 @@ Decides which command comes next. Leaves what goes wrong meanwhile to ``troubles
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from migrator.engine.rollback import GATE
 from migrator.errors import InternalError, LockedError, MigrateError, PlanError
@@ -16,20 +16,34 @@ from migrator.model.moves import Direction, MoveState
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
-from migrator.testing.simulation.calendars import NO_WAIT_SECONDS
+from migrator.testing.simulation.calendars import NO_WAIT_SECONDS, Calendar
+from migrator.testing.simulation.crowd import Crowd
+from migrator.testing.simulation.oddities import Oddities
+from migrator.testing.simulation.outages import Outages
 from migrator.testing.simulation.processes import Process
-
-if TYPE_CHECKING:
-    from migrator.testing.simulation.scenario import Scenario
+from migrator.testing.simulation.stage import Stage
+from migrator.testing.simulation.troubles import Troubles
+from migrator.testing.simulation.wholes import Wholes
 
 BACK = ("rollback-source", "rollback-target", "rollback-abandon")
 CALM_RUNS = 12
 
 
+class Story(Stage, Protocol):
+    """The stage, and who acts on it beside the operator."""
+
+    calendar: Calendar
+    crowd: Crowd
+    oddities: Oddities
+    outages: Outages
+    troubles: Troubles
+    wholes: Wholes
+
+
 class Operator:
     """Of one story."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Story) -> None:
         self._world = world
         self._said = ""
         """By the last command, when it ended."""

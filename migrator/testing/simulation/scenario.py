@@ -145,7 +145,7 @@ class Scenario:
         self.numbers = numbers()
         self.interrupts = Interrupts(self)
         self.board.sending = self.interrupts.sending
-        self.troubles = Troubles(self)
+        self.troubles = Troubles(self, self.interrupts, self.steps)
         self.crowd = Crowd(self)
         self.oddities = Oddities(self)
         self.wholes = Wholes(self)

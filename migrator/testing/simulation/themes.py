@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from migrator.testing.simulation.scenario import Scenario
+from migrator.testing.simulation.stage import Stage
 
 HANDS: Final = "hands in fences"
 DAMAGE: Final = "damaged documents"
@@ -27,7 +26,7 @@ DIES_CHANCE: Final = 0.5
 """How often the run at work dies just before that, so that its lock is in the way."""
 
 
-def skew(world: Scenario, boot: str, drawn: float) -> float:
+def skew(world: Stage, boot: str, drawn: float) -> float:
     """A clock of a machine; ``drawn``: what an ordinary story has."""
     if world.theme != CLOCKS or not boot:
         return drawn
@@ -35,13 +34,13 @@ def skew(world: Scenario, boot: str, drawn: float) -> float:
     return chance.choice((-1.0, 1.0)) * chance.uniform(*APART_SECONDS)
 
 
-def begin(world: Scenario) -> None:
+def begin(world: Stage) -> None:
     """The hands that only a theme has."""
     if world.theme == CLOCKS:
         world.loop.create_task(start_beside(world), name=world.theme, context=world.loop.world)
 
 
-async def start_beside(world: Scenario) -> None:
+async def start_beside(world: Stage) -> None:
     """One more run, again and again, beside one that is at work on another machine."""
     chance = Random(f"{world.seed}/beside")
     while True:

@@ -23,11 +23,13 @@ from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.damage import Damage
 from migrator.testing.simulation.excuses import MAIN_STORE
+from migrator.testing.simulation.interrupts import Interrupts
 from migrator.testing.simulation.loop import WORLD_BEGINS
+from migrator.testing.simulation.reach import Steps
+from migrator.testing.simulation.stage import Stage
 
 if TYPE_CHECKING:
     from migrator.testing.simulation.loop import Node
-    from migrator.testing.simulation.scenario import Scenario
 
 SLOW_PER_MINUTE = (120.0, 1_200.0)
 """What a worried operator lets the tool send."""
@@ -60,8 +62,10 @@ INTERRUPTED_CHANCE = 0.3
 class Troubles:
     """Machines, passers-by, and an operator who changes his mind."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Stage, interrupts: Interrupts, steps: Steps) -> None:
         self._world = world
+        self._steps = steps
+        self._interrupts = interrupts
         self._older: list[tuple[float, object]] = []
         """Backups of the state store, and when each was made."""
         self._wipes_lock = world.random.random() < 0.5
@@ -154,7 +158,7 @@ class Troubles:
     def _signal(self) -> None:
         """Somebody presses Ctrl-C: the run ends in order, every fence released."""
         for process in self._world.living()[:1]:
-            self._world.interrupts.press(process.node)
+            self._interrupts.press(process.node)
 
     def _edit_plan(self) -> None:
         """The plan says other durations from the next command on. Shorter ones are refused, and put back."""
@@ -204,7 +208,7 @@ class Troubles:
         self._wipe_lock(self._world.state)
         self._world.note("restored")
         self._world.oracle.restored(self._world.state, since)
-        self._world.steps.forget()
+        self._steps.forget()
 
     def _wipe_lock(self, state: MemoryStateStore) -> None:
         lock = state.lock()

@@ -10,15 +10,12 @@ import asyncio
 import re
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
 
 from migrator.model.moves import MoveState
 from migrator.model.routes import READ_WRITE
 from migrator.model.schedule import PlannedMove
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
-
-if TYPE_CHECKING:
-    from migrator.testing.simulation.scenario import Scenario
+from migrator.testing.simulation.stage import Stage
 
 ACCIDENT_CHANCE = 0.15
 LEAVING_CHANCE = 0.1
@@ -42,7 +39,7 @@ class _Away:
 class Wholes:
     """Of one story."""
 
-    def __init__(self, world: Scenario) -> None:
+    def __init__(self, world: Stage) -> None:
         self._world = world
         self._random = Random(f"{world.seed}/containers")
         draw = self._random.random()
