@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from migrator.adapters.azure.wire.connection import Connection
+from typing import Protocol
 
 Headers = dict[bytes, bytes]
 """Names in lower case; repeated ones are joined with commas."""
@@ -38,18 +35,28 @@ class Answer(_Head):
         self.body = body
 
 
+class Carrier(Protocol):
+    """What a body comes on: a connection that this answer has to itself."""
+
+    async def next_chunk(self) -> bytes | None:
+        """The next piece, or None at the end."""
+
+    def leave_stream(self) -> None:
+        """Nobody reads on; what has not come whole is not waited for."""
+
+
 class Stream(_Head):
     """An answer whose body comes as it is read. It holds a connection until ``close``: use ``async with``."""
 
-    __slots__ = ("_connection", "_give_back")
+    __slots__ = ("_carrier", "_give_back")
 
-    def __init__(self, status: int, headers: Headers, pairs: Pairs, connection: Connection) -> None:
+    def __init__(self, status: int, headers: Headers, pairs: Pairs, carrier: Carrier) -> None:
         super().__init__(status, headers, pairs)
-        self._connection: Connection | None = connection
-        self._give_back: Callable[[Connection], None] | None = None
+        self._carrier: Carrier | None = carrier
+        self._give_back: Callable[[], None] | None = None
 
-    def belongs_to(self, give_back: Callable[[Connection], None]) -> None:
-        """Who takes the connection at the end, whatever its state is then."""
+    def belongs_to(self, give_back: Callable[[], None]) -> None:
+        """How the connection is given back at the end, whatever its state is then."""
         self._give_back = give_back
 
     async def __aenter__(self) -> Stream:
@@ -60,8 +67,8 @@ class Stream(_Head):
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body, in the pieces in which it came. Raises NoAnswer if it does not come whole."""
-        while self._connection is not None:
-            chunk = await self._connection.next_chunk()
+        while self._carrier is not None:
+            chunk = await self._carrier.next_chunk()
             if chunk is None:
                 self.close()
                 return
@@ -69,8 +76,8 @@ class Stream(_Head):
 
     def close(self) -> None:
         """Give the connection back: to be used again if the answer was read to its end, else it is dropped."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.leave_stream()
+        carrier, self._carrier = self._carrier, None
+        if carrier is not None:
+            carrier.leave_stream()
             if self._give_back is not None:
-                self._give_back(connection)
+                self._give_back()

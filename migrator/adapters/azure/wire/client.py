@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from functools import partial
 from typing import cast
 
 from migrator.adapters.azure.wire import failures
@@ -94,7 +95,7 @@ class Client:
             raise
         if isinstance(answer, Stream):
             self._pool.lend_to_stream(connection)
-            answer.belongs_to(self._pool.give_back)
+            answer.belongs_to(partial(self._pool.give_back, connection))
         else:
             self._pool.give_back(connection)
         return answer
