@@ -17,7 +17,8 @@ import pytest
 
 from migrator.engine import checks as room
 from migrator.engine.checks import page
-from migrator.engine.checks.check import Check, Says, When
+from migrator.engine.checks.check import Check, Says
+from migrator.engine.checks.moments import When
 from migrator.engine.checks.registry import CHECKS, CODES
 from migrator.model.objects import Features
 from tests.test_architecture import PROJECT, ROOT, all_imports

@@ -11,7 +11,8 @@ from typing import Final
 
 from migrator.engine import silence
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, When, look
+from migrator.engine.checks.check import look
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.registry import CHECKS
 from migrator.engine.context import Halt
 from migrator.engine.mover import Mover

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, When, judged
+from migrator.engine.checks.check import judged
 from migrator.engine.checks.facts import Facts
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.registry import CHECKS
 from migrator.engine.checks.routes import of_route, route_of
 from migrator.model.findings import Finding

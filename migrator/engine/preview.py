@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping, Sequence
 from migrator.engine.ahead import ahead_of
 from migrator.engine.checks import recorded
 from migrator.engine.checks.case import Case, InventoryMode, kinds_not_kept
-from migrator.engine.checks.check import Asks, When, judged, look
+from migrator.engine.checks.check import judged, look
 from migrator.engine.checks.facts import RoutesRead
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.registry import CHECKS
 from migrator.engine.edited import Edited
 from migrator.engine.teller import Steps, steps_of

@@ -12,8 +12,9 @@ import pytest
 
 from migrator.engine.checks import probes
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, Check, Says, When, look
+from migrator.engine.checks.check import Check, Says, look
 from migrator.engine.checks.facts import RoutesRead
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.registry import CHECKS
 from migrator.engine.checks.ways import streamed
 from migrator.engine.preview import Desk, preview

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.routes import disagreement_of
 from migrator.errors import NotFound
 from migrator.kinds import ACCOUNTS

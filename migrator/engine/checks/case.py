@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from migrator.engine.checks.check import RUNS, Asks, When
 from migrator.engine.checks.facts import Facts, RoutesRead
+from migrator.engine.checks.moments import RUNS, Asks, When
 from migrator.engine.edited import Edited
 from migrator.engine.inventory import sample, survey
 from migrator.engine.world import World

@@ -10,44 +10,15 @@ A new check is one ``Check`` with its function beside it, in the module whose su
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from enum import StrEnum
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from migrator.engine.checks.case import Case
+from migrator.engine.checks.moments import Asks, When
 from migrator.errors import InternalError
 from migrator.model.findings import Finding, Severity
 from migrator.model.values import replace, value
 
-if TYPE_CHECKING:
-    from migrator.engine.checks.case import Case
-
-
-class When(StrEnum):
-    """The moments at which checks run."""
-
-    VALIDATE = "validate"
-    PLAN = "plan"
-    """``migrate plan``, and the look of ``apply`` before its question."""
-    PREFLIGHT = "preflight"
-    """Before a move's first copy."""
-    FENCE = "fence"
-    """Before each fence of a move that goes forward."""
-    DOCTOR = "doctor"
-
-
-class Asks(StrEnum):
-    """What a check needs beside the plan, the cheapest first."""
-
-    STATE = "state store"
-    ROUTES = "routes"
-    ACCOUNTS = "accounts"
-    LISTINGS = "listings"
-    GATES = "gates"
-    WRITES = "writes"
-
-
-RUNS: Final = frozenset({When.PREFLIGHT, When.FENCE})
-"""Moments of a run: an error halts the move, and what may pass by itself is waited out, not told."""
 _STOPS: Final[Mapping[When, tuple[Severity, ...]]] = {
     When.PREFLIGHT: ("error",),
     When.FENCE: ("error", "warning"),
@@ -71,7 +42,7 @@ class Says:
 
 
 Found = Iterable[Finding]
-Look = Callable[["Case"], Found | Awaitable[Found]]
+Look = Callable[[Case], Found | Awaitable[Found]]
 
 
 @value(frozen=True, slots=True)

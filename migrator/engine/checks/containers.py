@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
+from migrator.engine.checks.moments import Asks, When
 from migrator.errors import CloudError
 from migrator.model.findings import Finding
 from migrator.model.objects import ContainerInfo

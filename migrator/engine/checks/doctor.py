@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from migrator.engine.checks.case import Case, of_facts
-from migrator.engine.checks.check import Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.facts import Facts
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.routes import WRITERS_BLOCKED, route_of
 from migrator.engine.lingering import left_by, longer
 from migrator.errors import MigrateError, NotFound

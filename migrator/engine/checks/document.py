@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Check, Says, When
+from migrator.engine.checks.check import Check, Says
+from migrator.engine.checks.moments import When
 from migrator.forecast.deadlines import MISSED
 from migrator.model.findings import Finding
 from migrator.model.values import replace

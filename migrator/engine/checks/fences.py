@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.enforcing import holder_of
 from migrator.errors import CloudError
 from migrator.machine.policies import can_write

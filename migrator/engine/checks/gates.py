@@ -14,8 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from migrator.engine.checks.case import Asked, Case, of_facts
-from migrator.engine.checks.check import RUNS, Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.facts import Facts
+from migrator.engine.checks.moments import RUNS, Asks, When
 from migrator.engine.sampling import answer, question
 from migrator.engine.world import World
 from migrator.errors import MigrateError, NotFound

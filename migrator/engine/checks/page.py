@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from migrator.engine.checks.check import Asks, Check, When
+from migrator.engine.checks.check import Check
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.registry import CHECKS, CODES
 
 

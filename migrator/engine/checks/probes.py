@@ -12,7 +12,8 @@ from typing import Final
 
 from migrator.engine.checks.canary import PROBES, prove, send
 from migrator.engine.checks.case import Case, Proved
-from migrator.engine.checks.check import RUNS, Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
+from migrator.engine.checks.moments import RUNS, Asks, When
 from migrator.engine.leftovers import sweep
 from migrator.errors import CloudError, JudgementError
 from migrator.model.findings import Finding

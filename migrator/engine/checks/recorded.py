@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.edited import edited_findings
 from migrator.engine.edits import edit_findings
 from migrator.machine.waves import wave_state

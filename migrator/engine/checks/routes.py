@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Final
 
 from migrator.engine.checks.case import Case, of_facts
-from migrator.engine.checks.check import Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.facts import Facts, known_record
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.ways import CLOCK, CLOCK_SECONDS
 from migrator.engine.disagreement import ADDRESS_HINT, WRONG_STORE_HINT, hint_for
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from migrator.engine.checks.case import of_facts
-from migrator.engine.checks.check import Asks, Check, Says, When
+from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.facts import Facts
+from migrator.engine.checks.moments import Asks, When
 from migrator.engine.world import World
 from migrator.model.findings import Finding
 from migrator.model.schedule import PlannedMove

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from migrator.engine.checks.case import Case
-from migrator.engine.checks.check import Asks, Check, Says, When, judged, look
+from migrator.engine.checks.check import Check, Says, judged, look
+from migrator.engine.checks.moments import Asks, When
 from migrator.errors import InternalError, Unreachable
 from migrator.model.findings import Finding
 from tests.unit.engine.board import mover_of
