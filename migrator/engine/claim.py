@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from migrator.engine import stays
-from migrator.engine.context import CONTROL_SECONDS, PAUSED, Waiting
+from migrator.engine.context import PAUSED, Waiting
 from migrator.engine.disagreement import ADOPT_HINT, said
 from migrator.engine.ledger import Ledger
 from migrator.errors import RouteDisagreement
@@ -37,7 +37,7 @@ class Claimant(Ledger):
             self.waiting_for = PAUSED
             if not self.is_patient:
                 raise Waiting(f"{self.id}: {PAUSED}")
-            await self.world.clock.sleep(CONTROL_SECONDS)
+            await self.world.clock.sleep(self.world.rhythm.wishes_seconds)
         self.waiting_for = ""
 
     async def admit(self) -> None:

@@ -24,8 +24,6 @@ from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
 from migrator.transfer.waits import Waits
 
-CONTROL_SECONDS = 0.2
-"""How old what operators wish may be."""
 PAUSED = "paused by an operator: migrate unpause"
 
 
@@ -49,9 +47,13 @@ class Shared:
     _controls: Sequence[Control] = ()
     _approvals: Sequence[Approval] = ()
     _controls_at: float = -1e9
+    _wishes_seconds: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._wishes_seconds = self.world.rhythm.wishes_seconds
 
     def is_wished(self, kind: str, wave: str) -> bool:
-        """What operators wish, read at most every CONTROL_SECONDS: this is asked before every object."""
+        """What operators wish, read at most every ``wishes_seconds``: this is asked before every object."""
         self._look()
         return bool(self._controls) and any(c.kind == kind and c.scope in ("", f"wave:{wave}") for c in self._controls)
 
@@ -62,7 +64,7 @@ class Shared:
 
     def _look(self) -> None:
         now = self.world.clock.monotonic()
-        if now - self._controls_at >= CONTROL_SECONDS:
+        if now - self._controls_at >= self._wishes_seconds:
             self._controls, self._controls_at = self.world.state.controls(), now
             self._approvals = approvals_that_count(self.schedule, self.world.state)
 

@@ -75,6 +75,7 @@ class Mover(Claimant):
                 note=self.note,
                 waits=self.waits,
                 linger=self.shared.session.linger,
+                rhythm=self.world.rhythm,
             )
         self._transfer.is_adopting = self.record.is_adopted
         return self._transfer

@@ -1,8 +1,8 @@
 """Migration's own requests: counted as they are answered, kept by account and minute, and known to be whole or not.
 
 Decides when the counts of a stretch of time are complete. Leaves subtracting them to ``gates.judge``. Rules: what was counted
-is in the state store within COUNTER_SECONDS; a run that did not end by itself leaves a mark of how far its counts go, and the
-stretch in which it may have sent more is a gap for good: figures of it cannot be told from customers'.
+is in the state store within ``Rhythm.counter_seconds``; a run that did not end by itself leaves a mark of how far its counts
+go, and the stretch in which it may have sent more is a gap for good: figures of it cannot be told from customers'.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from migrator.model import notes
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import Change, CountRequests, SetNote, StateStore
 
-COUNTER_SECONDS: Final = 5.0
 MARK_SECONDS: Final = 60.0
 """The mark of a run that sends nothing is moved this often."""
 SILENT_AFTER_SECONDS: Final = 30.0

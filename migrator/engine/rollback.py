@@ -27,7 +27,6 @@ from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace, value
 from migrator.ports.state_store import AddJournal, SetControl
 
-CONTROL_SECONDS = 0.5
 GATE: Final = "gate"
 """In a recorded way back: the reason of the gate that asked for it."""
 STAYS_ANEW: Final = " with a soak of 0: its route was, or may have been, elsewhere"
@@ -48,7 +47,7 @@ async def wished(fleet: Fleet) -> Control:
             control = recorded(fleet)
             if control is not None:
                 return control
-        await fleet.world.clock.sleep(CONTROL_SECONDS)
+        await fleet.world.clock.sleep(fleet.world.rhythm.way_back_wish_seconds)
 
 
 def recorded(fleet: Fleet) -> Control | None:

@@ -17,7 +17,7 @@ from migrator.engine import durations, publishing, pulse, rollback, waves
 from migrator.engine.committing import surely
 from migrator.engine.context import Shared
 from migrator.engine.fleet import Fleet
-from migrator.engine.own_traffic import COUNTER_SECONDS, OwnTraffic
+from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.preparing import Editing, prepare
 from migrator.engine.recovering import recover
 from migrator.engine.rollback import Abandon
@@ -293,7 +293,7 @@ class Rollout:
 
     async def _keep_counts(self) -> None:
         while True:
-            await self.world.clock.sleep(COUNTER_SECONDS)
+            await self.world.clock.sleep(self.world.rhythm.counter_seconds)
             with suppress(StateError):  # they are written with the next ones
                 self._own_traffic.flush()
 

@@ -13,8 +13,6 @@ from migrator.model.pace import AccountPace, Pace, from_note, retuned, to_note
 from migrator.ports.state_store import SetNote
 from migrator.transfer.limits import AccountLimits, Limits
 
-CONTROL_SECONDS = 1.0
-NOTE_SECONDS = 5.0
 CALM_SECONDS = 10.0
 """A service that has refused nothing for so long, at full pace, is journaled as recovered."""
 
@@ -43,15 +41,15 @@ class Throttle:
 
     async def keep(self) -> None:
         """Until cancelled."""
-        clock = self._fleet.world.clock
+        clock, rhythm = self._fleet.world.clock, self._fleet.world.rhythm
         noted_at = clock.monotonic()
         while True:
-            await clock.sleep(CONTROL_SECONDS)
+            await clock.sleep(rhythm.throttle_wish_seconds)
             try:
                 self._obey()
                 for name, limits in self._limits:
                     self._tell(name, limits, clock.monotonic())
-                if clock.monotonic() - noted_at >= NOTE_SECONDS:
+                if clock.monotonic() - noted_at >= rhythm.pace_note_seconds:
                     noted_at = clock.monotonic()
                     self.write()
             except StateError:

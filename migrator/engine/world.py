@@ -8,6 +8,7 @@ from typing import Literal
 
 from migrator.errors import CloudError
 from migrator.model.moves import LockRecord
+from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.values import value
 from migrator.ports.clock import Clock
 from migrator.ports.executor import Executor
@@ -41,6 +42,8 @@ class World:
     """Accounts that could not even be opened, and why: a preview tells it, a run has none."""
     unasked: Mapping[str, CloudError] = field(default_factory=dict)
     """Metric sources that could not be opened, and why."""
+    rhythm: Rhythm = USUAL
+    """How often this run looks, waits and tries, and how much it takes at once."""
 
     def store(self, name: str) -> ObjectStore:
         """An account; raises what kept it from being opened."""

@@ -19,6 +19,7 @@ from migrator.forecast.requests import RequestCounts
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.objects import LIST_PAGE
+from migrator.model.rhythm import USUAL
 from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Routing, Schedule
 from migrator.model.units import show_bytes, show_duration
 from migrator.model.values import replace, value
@@ -36,8 +37,8 @@ LIST_LATENCY_SECONDS: Final = 0.2
 LONG_DRAIN_SECONDS: Final = 120.0
 TOLD_FROM_SECONDS: Final = 1.0
 """What a fence streams in less than this is not worth a line."""
-COPY_BLOCK_BYTES: Final = 64 * 1024 * 1024
-"""One block of a large copy. Source: ``transfer.copying.SERVER_BLOCK_BYTES`` (a test holds both together)."""
+COPY_BLOCK_BYTES: Final = USUAL.sizes.server_block_bytes
+"""One block of a large copy."""
 
 
 @value(frozen=True, slots=True)

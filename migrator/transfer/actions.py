@@ -354,7 +354,7 @@ class Action:
         t, container = self.walk.transfer, self.walk.container
         for attempt in range(SAVE_ATTEMPTS):
             try:
-                await save_loser(holder, keeper, container, blob, t.move)
+                await save_loser(holder, keeper, container, blob, t.move, block_bytes=t.rhythm.sizes.block_bytes)
                 break
             except OutcomeUnknown as fault:
                 if attempt == SAVE_ATTEMPTS - 1:

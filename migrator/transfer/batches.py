@@ -34,7 +34,7 @@ def goes_in_batch(transfer: Transfer, container: str, case: NameCase, decision: 
     return (
         decision.verb in (Verb.CREATE, Verb.REPLACE)
         and case.origin is not None
-        and fits_batch(case.origin)
+        and fits_batch(case.origin, transfer.rhythm.sizes)
         and fits_header(case.origin.tags)
         and (container, case.name) not in transfer.refused_creates
         and has_batches(transfer)

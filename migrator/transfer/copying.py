@@ -6,8 +6,8 @@ cannot do (``Unsupported``) is left: by one object, or by all of a pair where no
 again; any other failure goes up. Every read carries the origin's ETag, every write the condition it was decided under, so a
 blob never mixes generations and nothing of others is overwritten.
 
-Memory: a larger streamed blob holds one block of STREAM_BLOCK_BYTES that is read and BLOCKS_AHEAD that are written; a copier
-runs at most STREAMS of them at once, and beside them small ones of HELD_BYTES together.
+Memory (``Sizes``): a larger streamed blob holds one block of ``stream_block_bytes`` that is read and ``blocks_ahead`` that are
+written; a copier runs at most ``streams`` of them at once, and beside them small ones of ``held_bytes`` together.
 """
 
 from __future__ import annotations
@@ -21,15 +21,8 @@ from urllib.parse import quote
 
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, SourceChanged, Unsupported
 from migrator.model.names import block_name
-from migrator.model.objects import (
-    BLOCK_BYTES,
-    EMPTY,
-    SYNC_COPY_LIMIT_BYTES,
-    BlobType,
-    Condition,
-    Listed,
-    Shape,
-)
+from migrator.model.objects import EMPTY, BlobType, Condition, Listed, Shape
+from migrator.model.rhythm import USUAL, Rhythm, Sizes
 from migrator.model.values import replace, value
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
@@ -39,28 +32,6 @@ from migrator.transfer.together import together
 
 T = TypeVar("T")
 
-SERVER_BLOCK_BYTES = 64 * 1024 * 1024
-"""Bytes of one Put Block From URL: large enough for few requests, small enough that a lost answer costs little."""
-PARALLEL_BLOCKS = 4
-STREAMS = 4
-"""Larger blobs that are streamed at once."""
-STREAM_BLOCK_BYTES = 8 * 1024 * 1024
-"""A block that goes through this machine, unless there would be more than MOST_BLOCKS of them."""
-LARGEST_STREAM_BLOCK_BYTES = 64 * 1024 * 1024
-"""Of a blob that would have too many blocks otherwise: some 3 TiB go through this machine, with three of these held at once."""
-BLOCKS_AHEAD = 2
-REFUSALS = 6
-"""A service that has copied before, and refuses so many copies in a row, cannot do it any more."""
-ASK_AGAIN_SECONDS = 600.0
-MOST_BLOCKS = 50_000
-"""Source: Azure "Put Block List"."""
-SMALL_STREAM_BYTES = 1024 * 1024
-"""Blobs up to this are held whole, beside each other as they come."""
-HELD_BYTES = 32 * 1024 * 1024
-"""Of all small blobs together that are on their way through this machine."""
-PAGE_WRITE_BYTES = 4 * 1024 * 1024
-"""Most bytes of one Put Page or Append Block. Source: Azure "Put Page", "Append Block"."""
-POLL_SECONDS = 0.5
 PAGE = 512
 NO_PAGE = bytes(PAGE)
 GAP_BYTES = 64 * 1024
@@ -79,7 +50,8 @@ class Copied:
 class Copier:
     """Copies blobs of one pair of accounts; remembers which rungs this pair cannot climb."""
 
-    def __init__(self, origin: ObjectStore, destination: ObjectStore, clock: Clock) -> None:
+    def __init__(self, origin: ObjectStore, destination: ObjectStore, clock: Clock, rhythm: Rhythm = USUAL) -> None:
+        self._rhythm, self._sizes = rhythm, rhythm.sizes
         self._origin = origin
         self._destination = destination
         self._clock = clock
@@ -93,8 +65,8 @@ class Copier:
             "" if self._may_ask else f"no signature to read {origin.account} can be lent to another account"
         )
         """Why the destination's service does not copy by itself, for people; empty if it does, or was never asked."""
-        self._streams = asyncio.Semaphore(STREAMS)
-        self._held = Room(HELD_BYTES)
+        self._streams = asyncio.Semaphore(rhythm.sizes.streams)
+        self._held = Room(rhythm.sizes.held_bytes)
 
     def is_asynchronous(self, blob: Listed, *, in_fence: bool) -> bool:
         """Is it copied by the service, but in its own time? Inside a fence it is streamed instead. So are page blobs always:
@@ -111,8 +83,12 @@ class Copier:
         """The service did not copy one object. That says something of the pair only if it never did, or goes on like this: then
         everything is streamed until it is time to ask again."""
         self._refused_in_a_row += 1
-        if not self.has_copied_server_side or self._refused_in_a_row >= REFUSALS or self._left_until is not None:
-            self._left_until = self._clock.monotonic() + ASK_AGAIN_SECONDS
+        if (
+            not self.has_copied_server_side
+            or self._refused_in_a_row >= self._rhythm.refusals
+            or self._left_until is not None
+        ):
+            self._left_until = self._clock.monotonic() + self._rhythm.ask_again_seconds
             self.why_streamed = why or self.why_streamed
 
     def copied(self) -> None:
@@ -125,12 +101,6 @@ class Copier:
         if isinstance(refusal, AccessRefused) and self.has_copied_server_side:
             raise refusal
         self.refused(why_of(refusal))
-
-    @staticmethod
-    def may_be_in_blocks(blob: Listed) -> bool:
-        """May it be copied in several requests, of which only the last makes it visible? The service may refuse its own copy
-        after the write was announced, and then it goes through this machine in smaller pieces."""
-        return blob.blob_type is BlobType.BLOCK and blob.size > min(BLOCK_BYTES, SYNC_COPY_LIMIT_BYTES)
 
     async def copy(self, container: str, blob: Listed, *, condition: Condition, in_fence: bool) -> Copied:
         """Copy the generation ``blob.etag``.
@@ -166,18 +136,18 @@ class Copier:
             except (Unsupported, AccessRefused) as refusal:
                 self._judge(refusal)
                 self._asynchronous = False
-        async with self._held.of(blob.size) if blob.size <= SMALL_STREAM_BYTES else self._streams:
+        async with self._held.of(blob.size) if blob.size <= self._sizes.small_stream_bytes else self._streams:
             return await self._stream(container, blob, shape, condition)
 
     async def _server(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
-        if blob.size <= SYNC_COPY_LIMIT_BYTES:
+        if blob.size <= self._sizes.sync_copy_limit_bytes:
             written = await self._destination.copy(origin, container, blob.name, shape, condition=condition)
             return Copied(written.etag, blob.size)
-        piece_bytes = max(SERVER_BLOCK_BYTES, -(-blob.size // MOST_BLOCKS))
+        piece_bytes = max(self._sizes.server_block_bytes, -(-blob.size // self._sizes.most_blocks))
         offsets = range(0, blob.size, piece_bytes)
         generation = generation_hash(blob.name, blob.etag)
         ids = [block_name(generation, index) for index in range(len(offsets))]
-        turn = asyncio.Semaphore(PARALLEL_BLOCKS)
+        turn = asyncio.Semaphore(self._sizes.parallel_blocks)
 
         async def stage(block_id: str, offset: int) -> None:
             async with turn:
@@ -193,7 +163,7 @@ class Copier:
     async def _async(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
         written = await self._destination.start_copy(origin, container, blob.name, shape, condition=condition)
         while written.pending:
-            await self._clock.sleep(POLL_SECONDS)
+            await self._clock.sleep(self._rhythm.copy_poll_seconds)
             now = await self._destination.head(container, blob.name)
             # Setting metadata keeps the copy's id: a HEAD after that shows success, and somebody else's generation.
             is_another = not now.copy_pending and (now.size, dict(now.metadata)) != (blob.size, dict(blob.metadata))
@@ -210,11 +180,13 @@ class Copier:
         return Copied(etag, blob.size)
 
     async def _stream_block(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
-        if blob.size <= BLOCK_BYTES:
+        if blob.size <= self._sizes.block_bytes:
             body = await self._whole(container, blob) if blob.size else b""
             return (await self._destination.put(container, blob.name, body, shape, condition=condition)).etag
-        piece_bytes = max(min(BLOCK_BYTES, STREAM_BLOCK_BYTES), -(-blob.size // MOST_BLOCKS))
-        if piece_bytes > LARGEST_STREAM_BLOCK_BYTES:
+        piece_bytes = max(
+            min(self._sizes.block_bytes, self._sizes.stream_block_bytes), -(-blob.size // self._sizes.most_blocks)
+        )
+        if piece_bytes > self._sizes.largest_stream_block_bytes:
             raise CloudError(
                 f"cannot copy {container}/{blob.name}: {blob.size:,} bytes are too many to go through this machine",
                 hint="let the service copy it, or leave it out of the plan",
@@ -225,7 +197,7 @@ class Copier:
         staging: set[asyncio.Future[None]] = set()
         try:
             async for piece in self._pieces(container, blob, piece_bytes):
-                if len(staging) == BLOCKS_AHEAD:
+                if len(staging) == self._sizes.blocks_ahead:
                     staging = await _until_one_is_done(staging)
                 ids.append(block_name(generation, len(ids)))
                 staging.add(asyncio.create_task(self._destination.stage_block(container, blob.name, ids[-1], piece)))
@@ -244,7 +216,7 @@ class Copier:
             return await self._stream_pages(container, blob, shape, condition)
         written = await self._destination.create_empty(container, blob.name, 0, shape, condition=condition)
         offset = 0
-        async for piece in self._pieces(container, blob, PAGE_WRITE_BYTES):
+        async for piece in self._pieces(container, blob, self._sizes.page_write_bytes):
             written = await self._destination.append(container, blob.name, piece, offset=offset, if_match=written.etag)
             offset += len(piece)
         return written.etag
@@ -257,7 +229,7 @@ class Copier:
         written = await self._destination.create_empty(container, blob.name, blob.size, shape, condition=condition)
         for begin, length in joined(ranges):
             offset = begin
-            async for piece in self._range(container, blob, PAGE_WRITE_BYTES, begin, length):
+            async for piece in self._range(container, blob, self._sizes.page_write_bytes, begin, length):
                 for at, pages in not_zero(piece):
                     written = await self._destination.put_pages(
                         container, blob.name, pages, offset=offset + at, if_match=written.etag
@@ -298,6 +270,12 @@ class Copier:
                 last = b"".join(parts)
         if _checked(last, got, container, blob, length):
             yield last
+
+
+def may_be_in_blocks(blob: Listed, sizes: Sizes) -> bool:
+    """May it be copied in several requests, of which only the last makes it visible? The service may refuse its own copy
+    after the write was announced, and then it goes through this machine in smaller pieces."""
+    return blob.blob_type is BlobType.BLOCK and blob.size > min(sizes.block_bytes, sizes.sync_copy_limit_bytes)
 
 
 def fits_header(tags: Mapping[str, str]) -> bool:

@@ -16,7 +16,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import count as counting
 from typing import Final
 
-from migrator.model.objects import SYNC_COPY_LIMIT_BYTES, BlobType, Listed
+from migrator.model.objects import BlobType, Listed
+from migrator.model.rhythm import Sizes
 from migrator.ports.clock import Clock
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, Refusal
 from migrator.transfer.limits import grant_together
@@ -41,9 +42,9 @@ Lost = Callable[[Sequence[int]], None]
 """Takes the indexes of copies that were out when everything ended early: nobody knows what becomes of them."""
 
 
-def fits_batch(blob: Listed) -> bool:
+def fits_batch(blob: Listed, sizes: Sizes) -> bool:
     """Can the service copy it whole in one request?"""
-    return blob.blob_type is BlobType.BLOCK and blob.size <= SYNC_COPY_LIMIT_BYTES and not blob.is_archived
+    return blob.blob_type is BlobType.BLOCK and blob.size <= sizes.sync_copy_limit_bytes and not blob.is_archived
 
 
 class Hands:

@@ -4,9 +4,9 @@ A pass is the same for the first copy, every catch-up and the barrier; they diff
 result. A *watch* is a pass that writes nothing: it compares the side that should be still with the evidence.
 Leaves one container and prefix to walk.py, one name to decide.py and actions.py, deletes to deletes.py.
 
-Checkpoints: the names a range of at most SPLIT_AT is about to write are committed as pending, then its evidence, in
+Checkpoints: the names a range of at most ``Sizes.split_at`` is about to write are committed as pending, then its evidence, in
 one commit each; a pass that dies is simply run again. Deletes wait until both listings of a container are complete.
-Memory: the names of the ranges in flight (walk.NAMES_IN_FLIGHT) and the delete candidates, which the cap bounds.
+Memory: the names of the ranges in flight (``Sizes.names_in_flight``) and the delete candidates, which the cap bounds.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     expired, candidates = transfer.expired(), Candidates()
     transfer.unsettled.clear()
     if transfer.copier is None:
-        transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock)
+        transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock, transfer.rhythm)
     transfer.staged = sweeping.known(transfer)
     sides = await _Sides.look(transfer)
     await sides.make_missing(transfer)

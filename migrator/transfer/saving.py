@@ -8,7 +8,7 @@ from typing import Final
 
 from migrator.errors import ConditionFailed
 from migrator.model.names import RESERVED_PREFIX, MoveId
-from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, Listed, Shape
+from migrator.model.objects import CREATE, BlobType, Listed, Shape
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 
@@ -49,7 +49,9 @@ def _named(blob: Listed, name: str) -> dict[str, str]:
     return metadata
 
 
-async def save_loser(holder: ObjectStore, keeper: ObjectStore, container: str, blob: Listed, move: MoveId) -> None:
+async def save_loser(
+    holder: ObjectStore, keeper: ObjectStore, container: str, blob: Listed, move: MoveId, *, block_bytes: int
+) -> None:
     """Copy ``blob`` of ``holder`` into ``keeper`` as a block blob; nothing happens if it is saved already.
 
     ConditionFailed or NotFound: ``blob`` is another generation by now. OutcomeUnknown: safe to call again, because what is
@@ -62,10 +64,10 @@ async def save_loser(holder: ObjectStore, keeper: ObjectStore, container: str, b
     async with holder.read(container, blob.name, if_match=blob.etag) as chunks:
         async for chunk in chunks:
             held += chunk
-            while len(held) >= BLOCK_BYTES:
+            while len(held) >= block_bytes:
                 ids.append(f"saved-{len(ids):08d}")
-                await keeper.stage_block(container, name, ids[-1], bytes(held[:BLOCK_BYTES]))
-                del held[:BLOCK_BYTES]
+                await keeper.stage_block(container, name, ids[-1], bytes(held[:block_bytes]))
+                del held[:block_bytes]
     try:
         if not ids:
             await keeper.put(container, name, bytes(held), shape, condition=CREATE)

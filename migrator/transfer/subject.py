@@ -15,6 +15,7 @@ from migrator.errors import LockedError, MigrateError, OutcomeUnknown
 from migrator.model.moves import Direction, ExceptionRow, Outstanding
 from migrator.model.names import Area, MoveId
 from migrator.model.objects import LIST_PAGE
+from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
@@ -29,7 +30,6 @@ Place = tuple[str, str]
 Kind = Literal["create", "replace", "delete"]
 PARALLEL = 128
 """Actions under way at once in one range of names."""
-MIN_DELETE_CAP = 1_000
 
 
 @dataclass(slots=True)
@@ -87,6 +87,8 @@ class Transfer:
     """Of ``outstanding``, what the state store did not take: it is kept here until it does."""
     linger: Callable[[float], None] = lambda seconds: None
     """A write may be applied for so long, and nobody could write that down: no cut-over of any move may begin before."""
+    rhythm: Rhythm = USUAL
+    """How often it tries and how much it takes at once."""
 
     @property
     def origin(self) -> ObjectStore:
@@ -171,4 +173,5 @@ class Transfer:
         return [PutOutstanding(self.move, write)]
 
     def delete_cap(self, destination_objects: int) -> int:
-        return max(MIN_DELETE_CAP, int(self.max_delete_ratio * destination_objects), self.deletes_accepted)
+        always = self.rhythm.sizes.min_delete_cap
+        return max(always, int(self.max_delete_ratio * destination_objects), self.deletes_accepted)

@@ -16,14 +16,15 @@ from migrator.errors import ConditionFailed, NotFound, OutcomeUnknown
 from migrator.model import notes
 from migrator.model.objects import CREATE, NOTHING, Listed
 from migrator.ports.state_store import PutOutstanding, SetNote
-from migrator.transfer.copying import Copier
+from migrator.transfer.copying import may_be_in_blocks
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Place, Transfer
 
 
 def begin(t: Transfer, container: str, blobs: Iterable[Listed | None]) -> list[SetNote]:
     """What to commit before these are copied: nothing, unless one of them may be copied in blocks."""
-    large = {(container, blob.name) for blob in blobs if blob is not None and Copier.may_be_in_blocks(blob)}
+    sizes = t.rhythm.sizes
+    large = {(container, blob.name) for blob in blobs if blob is not None and may_be_in_blocks(blob, sizes)}
     if large <= t.staged:
         return []
     t.staged |= large

@@ -34,18 +34,10 @@ ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb
 """Verbs that may write to the name: it is committed as pending first."""
 UNSETTLED = frozenset({Verb.COMPARE, Verb.WAIT})
 """Verbs that say that nobody knows yet whose the destination's generation is."""
-SPLIT_AT = 10_000
-"""Most names of one range (24 bytes of evidence each)."""
-PIECE = 5_000
-"""Names of a piece split off a range that grew too large."""
 FIRST_PAGE = 500
 """Names of the first page of a first copy, where hands wait for it: a short page can cost a service as much as a whole one."""
-FIRST_PIECE = 2_500
-"""Names of the first piece of a first copy, which is cut as soon as a piece is there: hands wait for it."""
 SAVED_EVERY_SECONDS = 1.0
 """What is settled waits for the next range's commit no longer than this."""
-NAMES_IN_FLIGHT = 20_000
-"""Names of ranges that are settled side by side: while one waits for its last answers, the next is handed out."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,8 +145,8 @@ class Walk(Stretch):
 
     async def _ranges(self, left: Batches, right: Batches, at: EvidenceRange, stored: Iterator[EvidenceRange]) -> None:
         """Begin range after range: ``at``, and those that are ``stored`` after it."""
-        above, evidence, is_new = None, Evidence.unpack(at.records), _is_new(at)
-        most, later = (FIRST_PIECE, PIECE) if is_new else (SPLIT_AT, SPLIT_AT)
+        above, evidence, is_new, sizes = None, Evidence.unpack(at.records), _is_new(at), self.transfer.rhythm.sizes
+        most, later = (sizes.first_piece, sizes.piece) if is_new else (sizes.split_at, sizes.split_at)
         held: list[Pair] = []
         async for batch in join(left, right):
             for pair in batch:
@@ -163,7 +155,7 @@ class Walk(Stretch):
                     above, held, at = at.upper, [], next(stored)
                     evidence = Evidence.unpack(at.records)
                 if len(held) >= most:
-                    size = min(PIECE, most)
+                    size = min(sizes.piece, most)
                     above = await self._begin_piece(above, at.upper, held[:size], evidence)
                     held, most = held[size:], later
                 held.append(pair)
@@ -193,7 +185,8 @@ class Walk(Stretch):
         if self.transfer.hands is None or self.is_watch:
             await self._settle(above, upper, pairs, evidence)
             return
-        while self.under_way and sum(self.under_way.values()) + len(pairs) > NAMES_IN_FLIGHT:
+        most = self.transfer.rhythm.sizes.names_in_flight
+        while self.under_way and sum(self.under_way.values()) + len(pairs) > most:
             await self._some_settled()
         is_out = asyncio.get_running_loop().create_future()
         work = asyncio.create_task(self._settle(above, upper, pairs, evidence, is_out))

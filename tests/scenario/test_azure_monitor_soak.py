@@ -27,7 +27,7 @@ from migrator.model.samples import Verdict
 from migrator.model.schedule import Account, Cutover, Gate, Schedule
 from tests.contract.azure_monitor_server import AzureMonitor, Minute
 from tests.contract.prometheus_server import serving
-from tests.scenario.weeks import HOURS, MINUTES, Weeks, slow_looks
+from tests.scenario.weeks import HOURS, MINUTES, SLOW, Weeks, slow_heart
 from tests.scenario.world import shape
 
 FASTER = 600.0
@@ -103,10 +103,11 @@ class Estate(Weeks):
         router = FileRouter(schedule.routing.path or "")
         world = World(stores, router, self.state, self.metrics, self.clock, self.teller, dict.fromkeys(stores, 0.0))  # type: ignore[arg-type]
         world.is_dead = lambda lock: True
+        world.rhythm = SLOW
         return Rollout(schedule, world=world, run=Run(f"run-{self._runs}", "tester", "here", 1, "boot-here"))
 
     async def apply_now(self) -> Outcome:
-        with slow_looks(SILENT_SECONDS=PATIENT):
+        with slow_heart(SILENT_SECONDS=PATIENT):
             async with asyncio.timeout(90):
                 return await self.fresh().apply()
 
@@ -227,7 +228,7 @@ async def test_an_account_that_only_we_use_is_silent_and_not_settled(tmp_path: P
         own = rollout._fleet.shared.own_traffic
         for number in range(12 * 60):
             own.count("dst-na-web", "list", minute=int(BEGINS.timestamp()) // 60 + number, requests=5000)
-        with slow_looks(SILENT_SECONDS=PATIENT):
+        with slow_heart(SILENT_SECONDS=PATIENT):
             outcome = await asyncio.wait_for(rollout.apply(), 60)
         assert outcome.code == "halted"
         assert "all of them are migration's own; on_no_data: fail" in outcome.reasons[0]
@@ -246,7 +247,7 @@ async def test_our_requests_are_taken_out_of_the_customers(tmp_path: Path, own: 
         for number in range(12 * 60):
             counted.count("dst-na-web", "list", minute=int(BEGINS.timestamp()) // 60 + number, requests=own)
         run = asyncio.ensure_future(rollout.apply())
-        with slow_looks(SILENT_SECONDS=PATIENT):
+        with slow_heart(SILENT_SECONDS=PATIENT):
             for _ in range(1000):
                 if world.samples("na/web", "settled"):
                     break

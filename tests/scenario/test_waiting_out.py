@@ -21,7 +21,7 @@ from migrator.model.samples import Verdict
 from migrator.model.schedule import Cutover
 from migrator.ports.state_store import SetControl
 from migrator.testing.simulation.loop import WORLD_BEGINS
-from tests.scenario.weeks import HOURS, MINUTES, Weeks, slow_looks
+from tests.scenario.weeks import HOURS, MINUTES, Weeks, slow_heart
 
 WEB = MoveId("na", "web")
 READS = ("containers", "container", "page", "head", "whole", "uncommitted")
@@ -195,7 +195,7 @@ def test_interrupts_work_at_once_while_an_account_is_waited_for(weeks, trouble):
         begun = weeks.loop.time()
         return await run, weeks.loop.time() - begun
 
-    with slow_looks():
+    with slow_heart():
         outcome, seconds = weeks.run(work())
     assert outcome.code == "interrupted"
     assert seconds < 1.0
@@ -219,7 +219,7 @@ def test_a_way_back_waits_some_minutes_for_its_target_and_then_names_the_other_w
     weeks.apply()
     begin = weeks.loop.time()
     trouble(away(weeks, "dst-na-web", begin, 2 * MINUTES))
-    with slow_looks():
+    with slow_heart():
         assert weeks.run(weeks.rollout().rollback()).code == "done"
     assert weeks.record("na/web").direction is Direction.REVERSE
 

@@ -15,13 +15,12 @@ from typing import Any
 
 from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import FileRouter
-from migrator.engine import claim, context, rollback
 from migrator.engine.rollout import Outcome, Rollout, Run, World
-from migrator.engine.steps import carry
 from migrator.machine import liveness
 from migrator.model.moves import MoveRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import CREATE, ContainerInfo
+from migrator.model.rhythm import Rhythm
 from migrator.model.samples import Point, Question, Reading, Sample
 from migrator.model.schedule import Account, Budget, Cutover, Gate, PlannedMove, PlannedWave, Routing, Schedule, Verify
 from migrator.testing.memory_state import MemoryStateStore
@@ -31,7 +30,9 @@ from tests.scenario.world import shape
 HOURS = 3600.0
 MINUTES = 60.0
 APP_ERRORS = Gate("app-errors", "prom", "inconclusive", query="errors", max=1.0, window_seconds=300, settle_seconds=0)
-SLOW_LOOKS = {"CONTROL_SECONDS": 60.0, "HEARTBEAT_SECONDS": 60.0, "SILENT_SECONDS": 200.0}
+SLOW_LOCK = {"HEARTBEAT_SECONDS": 60.0, "SILENT_SECONDS": 200.0}
+SLOW = Rhythm(wishes_seconds=MINUTES, way_back_wish_seconds=MINUTES)
+"""Looks at wishes come less often: weeks have many half seconds."""
 
 
 class App:
@@ -160,6 +161,7 @@ class Weeks:
             stores, FileRouter(schedule.routing.path or ""), self.state, self.metrics, clock, self.teller, bounds
         )
         world.is_dead = lambda lock: True
+        world.rhythm = SLOW
         return Rollout(schedule, world=world, run=Run(f"run-{self._runs}", "tester", host, self._runs, f"boot-{host}"))
 
     def apply(self, *, wait: bool = True, until: datetime | None = None, **of_run: Any) -> Outcome | None:
@@ -175,7 +177,7 @@ class Weeks:
             await asyncio.wait({task}, timeout=left)
             return task.result() if task.done() else None
 
-        with slow_looks():
+        with slow_heart():
             outcome: Outcome | None = self.run(work())
         node.kill()
         return outcome
@@ -209,19 +211,12 @@ def _move(region: str, area: str) -> PlannedMove:
 
 
 @contextmanager
-def slow_looks(**more: float) -> Iterator[None]:
-    """Looks at wishes and heartbeats come less often: weeks have many half seconds. ``more``: other constants."""
-    wanted = {**SLOW_LOOKS, **more}
-    changed = [
-        (module, name, vars(module)[name])
-        for module in (rollback, context, claim, carry, liveness)
-        for name in wanted
-        if name in vars(module)
-    ]
+def slow_heart(**more: float) -> Iterator[None]:
+    """Heartbeats come less often: weeks have many half seconds. ``more``: other figures of the lock."""
+    wanted = {**SLOW_LOCK, **more}
+    right = {name: vars(liveness)[name] for name in wanted}
     try:
-        for module, name, _ in changed:
-            vars(module)[name] = wanted[name]
+        vars(liveness).update(wanted)
         yield
     finally:
-        for module, name, value in changed:
-            vars(module)[name] = value
+        vars(liveness).update(right)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from migrator.engine import enforcing, stays
 from migrator.engine.ahead import Ahead
 from migrator.engine.before import keeps_back
-from migrator.engine.context import CONTROL_SECONDS, Halt, Waiting
+from migrator.engine.context import Halt, Waiting
 from migrator.engine.durations import to_wait, too_long, waited
 from migrator.engine.mover import Mover
 from migrator.engine.patience import NAMES
@@ -236,7 +236,7 @@ async def ready(mover: Mover) -> Event:
         mover.waiting_for = why
         if not mover.is_patient:
             raise Waiting(f"{mover.id}: {why}")
-        await clock.sleep(CONTROL_SECONDS)
+        await clock.sleep(mover.world.rhythm.wishes_seconds)
     mover.waiting_for = ""
     if mover.record.is_abandoning:
         await _list_halfway(mover)  # nothing can be applied any more, and the fence need not wait for it

@@ -67,8 +67,7 @@ from migrator.testing.simulation.store import Wire
 from migrator.testing.simulation.terrain import Terrain, make_terrain, sorts_apart
 from migrator.testing.simulation.troubles import Troubles
 from migrator.testing.simulation.tuning import (
-    slow_looks,
-    small_ranges,
+    rhythm_of,
     sorted_in_memory,
     without_collector,
     without_register,
@@ -105,6 +104,7 @@ class Scenario:
         self.reached: Counter[str] = Counter() if reached is None else reached
         """What came to pass, by its name in ``reach``."""
         self.steps = Steps(self.reached)
+        self.rhythm = rhythm_of(seed)
         self.random = random = Chance(f"scenario {seed}")
         is_apart = sorts_apart(seed)
         self.terrain: Terrain = make_terrain(random, is_apart=is_apart)
@@ -318,6 +318,7 @@ class Scenario:
             is_dead=self._is_proven_dead(node),
             guardian=guardian,
             executor=hands if self._starts % 3 else None,  # every third engine copies one by one
+            rhythm=self.rhythm,
         )
         run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, self._boot_of(node.machine))
         calm = self.loop.time() >= self.busy_seconds
@@ -457,8 +458,6 @@ def run(
     with (
         warnings.catch_warnings(),
         without_collector(),
-        slow_looks(),
-        small_ranges(seed),
         sorted_in_memory(),
         without_register(),
         counting(reached),

@@ -1,6 +1,6 @@
 """How the engine and the interpreter are set for a story: sizes and intervals that make much happen in little time.
 
-Decides figures only, no behaviour; every one is put back afterwards.
+The engine's figures are handed in with its world; what is changed of the interpreter is put back afterwards.
 """
 
 from __future__ import annotations
@@ -12,45 +12,35 @@ import sqlite3
 from collections.abc import Iterator
 from weakref import WeakSet
 
-from migrator.engine import claim as claim_module
-from migrator.engine import context as context_module
-from migrator.engine import rollback as rollback_module
-from migrator.engine import rollout as rollout_module
-from migrator.engine import throttle as throttle_module
-from migrator.engine.steps import carry as carry_module
-from migrator.transfer import actions as actions_module
-from migrator.transfer import copying as copying_module
-from migrator.transfer import hands as hands_module
+from migrator.model.rhythm import Rhythm, Sizes
+from migrator.model.values import replace
 from migrator.transfer import listing as listing_module
-from migrator.transfer import saving as saving_module
-from migrator.transfer import subject as subject_module
-from migrator.transfer import walk as walk_module
 
 LOOK_SECONDS = 5.0
 BOOK_SECONDS = 60.0
 BLOCK_BYTES = 64
 """Objects of a few hundred bytes are large here, so that they are copied in blocks."""
 FEW_DELETES = 2
+SMALL = Sizes(sync_copy_limit_bytes=2 * BLOCK_BYTES, server_block_bytes=BLOCK_BYTES, block_bytes=BLOCK_BYTES)
 
 
-@contextlib.contextmanager
-def slow_looks() -> Iterator[None]:
+def rhythm_of(seed: int) -> Rhythm:
     """The engine looks for operators' wishes, and writes its counters down, less often: each time costs the simulator more than
-    the story gains; and what is large begins at a few bytes."""
-    slow = [
-        (module, "CONTROL_SECONDS", LOOK_SECONDS)
-        for module in (rollback_module, context_module, claim_module, carry_module)
-    ]
-    slow += [(throttle_module, "CONTROL_SECONDS", BOOK_SECONDS), (throttle_module, "NOTE_SECONDS", BOOK_SECONDS)]
-    slow.append((rollout_module, "COUNTER_SECONDS", BOOK_SECONDS))
-    small = {"BLOCK_BYTES": BLOCK_BYTES, "SERVER_BLOCK_BYTES": BLOCK_BYTES, "SYNC_COPY_LIMIT_BYTES": 2 * BLOCK_BYTES}
-    for module in (copying_module, saving_module, hands_module, actions_module):
-        slow += [(module, name, size) for name, size in small.items() if name in vars(module)]
-    with contextlib.ExitStack() as stack:
-        for module, name, seconds in slow:
-            stack.callback(setattr, module, name, vars(module)[name])
-            setattr(module, name, seconds)
-        yield
+    the story gains; and what is large begins at a few bytes. In half of the worlds ranges split at a handful of names, so that
+    several are settled side by side; in every fifth a few deletes are more than the tool carries out without being told."""
+    sizes = SMALL
+    if seed % 2:
+        sizes = replace(sizes, split_at=6, piece=3, first_piece=2, names_in_flight=9)
+    if seed % 5 == 0:
+        sizes = replace(sizes, min_delete_cap=FEW_DELETES)
+    return Rhythm(
+        wishes_seconds=LOOK_SECONDS,
+        way_back_wish_seconds=LOOK_SECONDS,
+        throttle_wish_seconds=BOOK_SECONDS,
+        pace_note_seconds=BOOK_SECONDS,
+        counter_seconds=BOOK_SECONDS,
+        sizes=sizes,
+    )
 
 
 @contextlib.contextmanager
@@ -93,20 +83,3 @@ def sorted_in_memory() -> Iterator[None]:
 
 def _in_memory(self: listing_module.SortedStream) -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None)
-
-
-@contextlib.contextmanager
-def small_ranges(seed: int) -> Iterator[None]:
-    """In half of the worlds ranges split at a handful of names, so that several are settled side by side; in every fifth a few
-    deletes are more than the tool carries out without being told."""
-    before = (walk_module.SPLIT_AT, walk_module.PIECE, walk_module.FIRST_PIECE, walk_module.NAMES_IN_FLIGHT)
-    cap = subject_module.MIN_DELETE_CAP
-    if seed % 2:
-        walk_module.SPLIT_AT, walk_module.PIECE, walk_module.FIRST_PIECE, walk_module.NAMES_IN_FLIGHT = 6, 3, 2, 9
-    if seed % 5 == 0:
-        subject_module.MIN_DELETE_CAP = FEW_DELETES
-    try:
-        yield
-    finally:
-        walk_module.SPLIT_AT, walk_module.PIECE, walk_module.FIRST_PIECE, walk_module.NAMES_IN_FLIGHT = before
-        subject_module.MIN_DELETE_CAP = cap

@@ -124,8 +124,8 @@ MUTANTS = (
     Mutant(
         "cap-smaller-of-both",
         "transfer/subject.py",
-        "return max(MIN_DELETE_CAP, int(self.max_delete_ratio * destination_objects), self.deletes_accepted)",
-        "return max(min(MIN_DELETE_CAP, int(self.max_delete_ratio * destination_objects)), self.deletes_accepted)",
+        "return max(always, int(self.max_delete_ratio * destination_objects), self.deletes_accepted)",
+        "return max(min(always, int(self.max_delete_ratio * destination_objects)), self.deletes_accepted)",
         "A small area may delete less than the thousand that are always allowed.",
         (PASSES, "tests/scenario/test_rollout.py"),
     ),

@@ -13,17 +13,19 @@ from migrator.errors import InternalError, LockedError, RouteDisagreement
 from migrator.machine.policies import can_write, without_writing
 from migrator.model.moves import Control, Direction, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
 from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Listed, ListingPage, Survey
+from migrator.model.rhythm import USUAL
 from migrator.model.routes import READ_ONLY, RouteDocument, RouteRecord
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.ports.state_store import SetControl
 from migrator.ports.write_policy import ContainerPolicies, PolicyHolder
-from migrator.transfer.copying import STREAM_BLOCK_BYTES, Copier
+from migrator.transfer.copying import Copier
 from migrator.transfer.limits import AccountLimits
 from migrator.transfer.paced import PacedStore
 from tests.unit.engine.board import ID, Jumping, before, mover_of
 
 BLOCKS = 3
-BIG = Listed("big", "e1", BLOCKS * STREAM_BLOCK_BYTES, BlobType.BLOCK, ContentHeaders("text/plain"))
+BLOCK = USUAL.sizes.stream_block_bytes
+BIG = Listed("big", "e1", BLOCKS * BLOCK, BlobType.BLOCK, ContentHeaders("text/plain"))
 READS = {
     "containers",
     "container",
@@ -100,7 +102,7 @@ def slow():
 
     board.read = read
     ends = {name: Account(name, clock, looks) for name in ("src", "dst")}
-    limits = {"src": AccountLimits(clock), "dst": AccountLimits(clock, bytes_per_second=STREAM_BLOCK_BYTES / 40)}
+    limits = {"src": AccountLimits(clock), "dst": AccountLimits(clock, bytes_per_second=BLOCK / 40)}
     mover.shared.stores = {name: PacedStore(ends[name], limits[name], Uncounted(), clock) for name in ends}
     return mover, board, ends["dst"]
 

@@ -10,8 +10,8 @@ from migrator.forecast import Inventory, forecast_move, forecast_wave, timing_fi
 from migrator.forecast.requests import RequestCounts
 from migrator.forecast.timing import COPY_BLOCK_BYTES, drain_findings
 from migrator.model.names import MoveId
+from migrator.model.rhythm import USUAL
 from migrator.model.schedule import Budget, Cutover, Routing, Schedule, Verify
-from migrator.transfer.copying import SERVER_BLOCK_BYTES
 from tests.unit.forecast.worlds import schedule
 
 WEB = MoveId("eu", "web")
@@ -39,7 +39,7 @@ def test_a_large_object_costs_a_request_a_block_and_one_to_commit() -> None:
 
 
 def test_blocks_are_counted_as_the_copier_cuts_them() -> None:
-    assert COPY_BLOCK_BYTES == SERVER_BLOCK_BYTES
+    assert USUAL.sizes.server_block_bytes == COPY_BLOCK_BYTES
 
 
 # old's budget, new's budget -> seconds for 60,000 objects of 1 MiB, and what bounds them

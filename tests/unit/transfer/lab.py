@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from migrator.model.moves import Direction, JournalEntry, LockRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Shape
+from migrator.model.rhythm import USUAL
 from migrator.ports.state_store import AddJournal
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.blobs import Account, Container, Sender
@@ -38,7 +39,8 @@ class Uncounted:
 class Lab:
     """``source`` and ``target`` are accounts whose contents may be changed at any time, as customers do."""
 
-    def __init__(self, *, source_order="utf-16", target_order="utf-16") -> None:
+    def __init__(self, *, source_order="utf-16", target_order="utf-16", rhythm=USUAL) -> None:
+        self.rhythm = rhythm
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SimLoop)
         self.loop = loop
@@ -73,7 +75,7 @@ class Lab:
             lambda changes, tally: self.state.commit(list(changes), token=self.token),
             _admit,
             note=lambda kind, text: AddJournal(JournalEntry(self.clock.now(), "engine", kind, text)),
-            **{"bound_seconds": 0.0, "inherited_seconds": lambda: 0.0, **options},
+            **{"bound_seconds": 0.0, "inherited_seconds": lambda: 0.0, "rhythm": self.rhythm, **options},
         )
 
     async def run(self, direction=Direction.FORWARD, *, in_fence=False, **options):

@@ -6,9 +6,10 @@ import pytest
 
 from migrator.model import notes
 from migrator.model.moves import Direction, ExceptionRow, LockRecord
+from migrator.model.rhythm import Rhythm, Sizes
 from migrator.ports.state_store import PutException
 from migrator.testing.memory_state import MemoryStateStore
-from migrator.transfer import absences, passes, walk
+from migrator.transfer import absences, passes
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 
 EMOJI, KANA = "\U0001f389 emoji", "\uff83\uff7d\uff84"
@@ -20,11 +21,9 @@ def event_loop_policy():
     return VirtualPolicy()
 
 
-@pytest.fixture(autouse=True)
-def small_ranges(monkeypatch):
-    monkeypatch.setattr(walk, "SPLIT_AT", 6)
-    monkeypatch.setattr(walk, "PIECE", 3)
-    monkeypatch.setattr(walk, "FIRST_PIECE", 2)
+def small_lab(**orders):
+    """Ranges split at a handful of names."""
+    return Lab(**orders, rhythm=Rhythm(sizes=Sizes(split_at=6, piece=3, first_piece=2)))
 
 
 def rows(lab):
@@ -36,7 +35,7 @@ def order(lab):
 
 
 async def test_a_delete_of_a_customer_is_carried_over_although_the_order_breaks():
-    lab = Lab(source_order="utf-16", target_order="utf-8")
+    lab = small_lab(source_order="utf-16", target_order="utf-8")
     for name in ("m/1", KANA, EMOJI):
         lab.put(lab.source, name, name.encode())
     await lab.run(page_size=2)
@@ -47,7 +46,7 @@ async def test_a_delete_of_a_customer_is_carried_over_although_the_order_breaks(
 
 
 async def test_going_back_a_delete_of_a_customer_is_not_called_a_strangers_object():
-    lab = Lab(source_order="utf-8", target_order="utf-16")
+    lab = small_lab(source_order="utf-8", target_order="utf-16")
     for name in ("m/1", EMOJI, EMOJI + "2"):
         lab.put(lab.source, name, name.encode())
     await lab.run(page_size=2)
@@ -63,7 +62,7 @@ async def test_going_back_a_delete_of_a_customer_is_not_called_a_strangers_objec
 
 async def test_of_a_walk_whose_order_breaks_nothing_is_counted_but_what_it_did():
     """What it found foreign and missing is found again, once, by the walk that ends."""
-    lab = Lab(source_order="utf-16", target_order="utf-8")
+    lab = small_lab(source_order="utf-16", target_order="utf-8")
     for name in ("a", KANA, EMOJI):
         lab.put(lab.target, name, b"somebody's")
     lab.put(lab.source, "b", b"ours")
@@ -75,7 +74,7 @@ async def test_of_a_walk_whose_order_breaks_nothing_is_counted_but_what_it_did()
 
 async def test_a_look_calls_nothing_deleted_because_an_order_broke():
     """The old side shows the name later than the order of the join has it."""
-    lab = Lab(source_order="utf-8", target_order="utf-16")
+    lab = small_lab(source_order="utf-8", target_order="utf-16")
     lab.put(lab.source, EMOJI, b"1")
     lab.put(lab.source, "a", b"1")
     await lab.run()
@@ -88,7 +87,7 @@ async def test_a_look_calls_nothing_deleted_because_an_order_broke():
 
 
 async def test_a_look_whose_order_breaks_counts_each_straggler_once():
-    lab = Lab(source_order="utf-8", target_order="utf-16")
+    lab = small_lab(source_order="utf-8", target_order="utf-16")
     lab.put(lab.source, EMOJI, b"1")
     await lab.run()
     lab.put(lab.source, KANA, b"1")
@@ -98,7 +97,7 @@ async def test_a_look_whose_order_breaks_counts_each_straggler_once():
 
 
 async def test_records_of_names_on_neither_side_go_when_the_walk_has_ended():
-    lab = Lab()
+    lab = small_lab()
     for number in range(9):
         lab.put(lab.source, f"n{number}", b"1")
     await lab.run()
@@ -111,7 +110,7 @@ async def test_records_of_names_on_neither_side_go_when_the_walk_has_ended():
 
 
 async def test_records_beyond_the_room_for_them_go_with_the_next_passes(monkeypatch):
-    lab = Lab()
+    lab = small_lab()
     for number in range(9):
         lab.put(lab.source, f"n{number}", b"1")
     await lab.run()
@@ -140,7 +139,7 @@ def _with_room(room):
 
 
 async def test_what_there_is_no_room_for_is_counted_and_is_no_proof(monkeypatch):
-    lab = Lab()
+    lab = small_lab()
     for number in range(5):
         lab.put(lab.target, f"n{number}", b"somebody's")
     monkeypatch.setattr(absences, "MOST_WAITING", 2)
@@ -149,7 +148,7 @@ async def test_what_there_is_no_room_for_is_counted_and_is_no_proof(monkeypatch)
 
 
 async def test_deletes_beyond_the_room_for_them_wait_for_the_next_pass(monkeypatch):
-    lab = Lab()
+    lab = small_lab()
     for number in range(5):
         lab.put(lab.source, f"n{number}", b"1")
     await lab.run()
@@ -161,7 +160,7 @@ async def test_deletes_beyond_the_room_for_them_wait_for_the_next_pass(monkeypat
 
 
 async def test_a_foreign_object_that_was_taken_away_is_on_no_list_any_more():
-    lab = Lab()
+    lab = small_lab()
     lab.put(lab.target, "x", b"somebody's")
     lab.put(lab.target, "y", b"somebody's")
     assert (await lab.run()).foreign == 2
@@ -171,7 +170,7 @@ async def test_a_foreign_object_that_was_taken_away_is_on_no_list_any_more():
 
 
 async def test_rows_that_the_barrier_compares_with_stay_when_their_object_is_gone():
-    lab = Lab()
+    lab = small_lab()
     row = ExceptionRow("web", "gone", "kept", "0x1", None, at=lab.clock.now())
     lab.state.commit([PutException(MOVE, row)], token=lab.token)
     await lab.run()
@@ -179,7 +178,7 @@ async def test_rows_that_the_barrier_compares_with_stay_when_their_object_is_gon
 
 
 async def test_stragglers_beyond_the_cap_are_news_once():
-    lab = Lab()
+    lab = small_lab()
     lab.state = MemoryStateStore("lab", exception_cap=3)
     now = lab.clock.now()
     lab.token = lab.state.acquire(LockRecord("n", 0, "run", "me", "here", 1, "boot", now, now, 0.0)).token
@@ -196,10 +195,7 @@ async def test_stragglers_beyond_the_cap_are_news_once():
     assert (await passes.watch(lab.transfer())).stragglers_new == 0
 
 
-async def test_a_look_puts_the_stragglers_of_a_range_on_record_together(monkeypatch):
-    monkeypatch.setattr(walk, "SPLIT_AT", 10_000)
-    monkeypatch.setattr(walk, "PIECE", 5_000)
-    monkeypatch.setattr(walk, "FIRST_PIECE", 2_500)
+async def test_a_look_puts_the_stragglers_of_a_range_on_record_together():
     lab = Lab()
     for number in range(60):
         lab.put(lab.source, f"n{number}", b"1")

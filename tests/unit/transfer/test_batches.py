@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from migrator.model.rhythm import Rhythm, Sizes
 from migrator.ports.executor import BatchAnswer, CopyBatch, Refusal
-from migrator.transfer import walk
 from migrator.transfer.hands import Hands
 from tests.unit.transfer.lab import Lab, VirtualPolicy
 
@@ -60,10 +60,7 @@ async def test_a_service_that_cannot_or_may_not_copy_is_asked_once(refusal):
 
 
 async def test_ranges_that_go_one_by_one_are_under_way_side_by_side(monkeypatch):
-    monkeypatch.setattr(walk, "SPLIT_AT", 4)
-    monkeypatch.setattr(walk, "PIECE", 2)
-    monkeypatch.setattr(walk, "FIRST_PIECE", 2)
-    lab = Lab()
+    lab = Lab(rhythm=Rhythm(sizes=Sizes(split_at=4, piece=2, first_piece=2)))
     for number in range(20):
         lab.put(lab.source, f"n{number:02}", b"%d" % number)
     under_way = most = 0

@@ -7,6 +7,7 @@ import pytest
 
 from migrator.errors import Throttled
 from migrator.model.objects import BlobType, Listed
+from migrator.model.rhythm import USUAL
 from migrator.model.schedule import Budget
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyUnit, CutOff, Refusal
 from migrator.testing.simulation.loop import SimClock, SimLoop
@@ -260,10 +261,10 @@ def test_idling_saves_no_more_than_a_burst():
 
 def test_what_cannot_go_in_one_request_goes_one_by_one():
     small = Listed("a", "e", 10)
-    assert fits_batch(small)
-    assert not fits_batch(Listed("a", "e", 257 * 1024 * 1024))
-    assert not fits_batch(Listed("a", "e", 10, BlobType.APPEND))
-    assert not fits_batch(Listed("a", "e", 10, is_archived=True))
+    assert fits_batch(small, USUAL.sizes)
+    assert not fits_batch(Listed("a", "e", 257 * 1024 * 1024), USUAL.sizes)
+    assert not fits_batch(Listed("a", "e", 10, BlobType.APPEND), USUAL.sizes)
+    assert not fits_batch(Listed("a", "e", 10, is_archived=True), USUAL.sizes)
 
 
 @pytest.mark.parametrize("knows", [True, False])

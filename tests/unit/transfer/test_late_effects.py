@@ -10,8 +10,9 @@ import pytest
 from migrator.errors import JudgementError, LockedError, OutcomeUnknown, StateError
 from migrator.model.moves import Direction
 from migrator.model.names import block_name
+from migrator.model.rhythm import Rhythm, Sizes
 from migrator.ports.state_store import PutOutstanding, SetNote
-from migrator.transfer import deletes, passes, subject
+from migrator.transfer import deletes, passes
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 
 BOUND = 300.0
@@ -237,7 +238,7 @@ async def test_a_sweep_that_is_done_leaves_nothing_on_record(lab):
 @pytest.mark.parametrize("dies_after", range(6))
 async def test_the_cap_holds_over_any_number_of_deaths(lab, dies_after, monkeypatch):
     """A kill leaves no last word: whatever a pass commits afterwards is lost."""
-    monkeypatch.setattr(subject, "MIN_DELETE_CAP", 5)
+    lab.rhythm = Rhythm(sizes=Sizes(min_delete_cap=5))
     monkeypatch.setattr(deletes, "GROUP", 3)
     for number in range(40):
         lab.put(lab.source, f"n{number:02}", b"1")
@@ -278,8 +279,8 @@ async def killed(lab, counted, after):
     return count
 
 
-async def test_what_a_dead_run_had_counted_and_not_deleted_is_given_back(lab, monkeypatch):
-    monkeypatch.setattr(subject, "MIN_DELETE_CAP", 10)
+async def test_what_a_dead_run_had_counted_and_not_deleted_is_given_back(lab):
+    lab.rhythm = Rhythm(sizes=Sizes(min_delete_cap=10))
     for number in range(10):
         lab.put(lab.source, f"n{number}", b"1")
     await lab.run()

@@ -11,8 +11,9 @@ from migrator.errors import CloudError, JudgementError, OutcomeUnknown, Unreacha
 from migrator.model import notes
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.objects import BlobType
+from migrator.model.rhythm import Rhythm, Sizes
 from migrator.ports.state_store import ReplaceRanges, SetNote
-from migrator.transfer import copying, hands, listing, passes, subject
+from migrator.transfer import listing, passes
 from migrator.transfer.evidence import UNKNOWN, Evidence, Record, generation_hash, in_sample
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
@@ -268,15 +269,14 @@ async def test_the_cap_counts_all_containers_before_the_first_delete(lab):
     await lab.run()
     for number in range(6):
         lab.erase(lab.source, f"n{number}", container="web" if number % 2 else "web2")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subject, "MIN_DELETE_CAP", 5)
-        with pytest.raises(JudgementError, match="6 objects of eu/web vanished from src, more than 5"):
-            await lab.run()
-        assert sum(len(one.blobs) for one in lab.target.containers.values()) == 8
-        assert (await lab.run(deletes_accepted=6)).deleted == 6
-        lab.erase(lab.source, "n6", container="web2")
-        with pytest.raises(JudgementError, match="7 objects"):  # the deletes of earlier passes count
-            await lab.run(deletes_accepted=6, deletes_counted=6)
+    lab.rhythm = Rhythm(sizes=Sizes(min_delete_cap=5))
+    with pytest.raises(JudgementError, match="6 objects of eu/web vanished from src, more than 5"):
+        await lab.run()
+    assert sum(len(one.blobs) for one in lab.target.containers.values()) == 8
+    assert (await lab.run(deletes_accepted=6)).deleted == 6
+    lab.erase(lab.source, "n6", container="web2")
+    with pytest.raises(JudgementError, match="7 objects"):  # the deletes of earlier passes count
+        await lab.run(deletes_accepted=6, deletes_counted=6)
 
 
 class Died(Exception):
@@ -336,18 +336,14 @@ async def test_a_name_that_was_not_announced_is_a_strangers(lab):
     assert lab.contents(lab.target) == {"hot": b"theirs"}
 
 
-def small_blocks(patch):
-    """Objects of a few bytes are copied in blocks of eight."""
-    for module in (copying, hands):
-        patch.setattr(module, "SYNC_COPY_LIMIT_BYTES", 8)
-    patch.setattr(copying, "SERVER_BLOCK_BYTES", 8)
-    patch.setattr(copying, "PARALLEL_BLOCKS", 1)
+SMALL_BLOCKS = Rhythm(sizes=Sizes(sync_copy_limit_bytes=8, server_block_bytes=8, parallel_blocks=1))
+"""Objects of a few bytes are copied in blocks of eight."""
 
 
 @pytest.mark.parametrize("was_there", [False, True])
 async def test_blocks_of_a_copy_that_lost_its_origin_are_swept_before_the_fence(lab, monkeypatch, was_there):
     """``was_there``: it had been copied before, and somebody deleted it at the target; so its name is on record."""
-    small_blocks(monkeypatch)
+    lab.rhythm = SMALL_BLOCKS
     lab.put(lab.source, "large", b"0123456789abcdef")
     if was_there:
         await lab.run()
@@ -368,7 +364,7 @@ async def test_blocks_of_a_copy_that_lost_its_origin_are_swept_before_the_fence(
 
 
 async def test_blocks_of_a_run_that_died_are_finished_by_the_next_one(lab, monkeypatch):
-    small_blocks(monkeypatch)
+    lab.rhythm = SMALL_BLOCKS
     lab.put(lab.source, "large", b"0123456789abcdef")
     door = lab.doors["dst"].inner
     right = door.commit_blocks

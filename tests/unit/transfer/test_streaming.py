@@ -11,10 +11,11 @@ from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, SourceChanged, Unsupported
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
+from migrator.model.rhythm import USUAL
 from migrator.model.values import replace
 from migrator.ports.object_store import Whole
 from migrator.transfer import copying
-from migrator.transfer.copying import BLOCKS_AHEAD, Copier
+from migrator.transfer.copying import Copier, may_be_in_blocks
 
 SHAPE = Shape(BlobType.BLOCK, ContentHeaders("text/plain"), {"owner": "web"}, {"day": "1"}, None)
 
@@ -37,7 +38,7 @@ class Apart:
 
     async def _others(self) -> None:
         """A slow network: the first blocks are on their way until there are as many as may be."""
-        if self.staging == BLOCKS_AHEAD or self.none_waits:
+        if self.staging == USUAL.sizes.blocks_ahead or self.none_waits:
             self._enough.set()
         await asyncio.wait_for(self._enough.wait(), 10)
 
@@ -121,7 +122,7 @@ async def test_a_large_blob_arrives_whole_with_few_blocks_on_their_way_at_a_time
     assert (arrived.etag, arrived.size, dict(arrived.tags)) == (copied.etag, len(body), {"day": "1"})
     async with target.read("box", "big", if_match=copied.etag) as chunks:
         assert b"".join([chunk async for chunk in chunks]) == body
-    assert target.most == BLOCKS_AHEAD
+    assert target.most == USUAL.sizes.blocks_ahead
 
 
 class Losing(Apart):
@@ -159,7 +160,7 @@ async def test_a_blob_counts_as_one_in_blocks_before_the_service_refuses_to_copy
     """What may leave blocks behind is written down before the first request; the refusal comes later."""
     source, target = ends[0], Refusing(ends[1].inner)
     blob, _ = await large(source)
-    assert Copier.may_be_in_blocks(blob)
+    assert may_be_in_blocks(blob, USUAL.sizes)
     await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
     assert target.staged == {"big"}
 
@@ -296,16 +297,16 @@ async def test_a_service_that_stopped_copying_is_left_and_asked_again_after_a_wh
     source, target, clock = ends[0], Sometimes(ends[1].inner, range(3, 12)), Later()
     copier = Copier(source, target, clock)
     await copies(copier, source, 0, 10)
-    assert target.asked == 2 + copying.REFUSALS
+    assert target.asked == 2 + USUAL.refusals
     assert not copier.is_server_side
     assert "may not copy between these accounts" in copier.why_streamed
-    clock.ahead = copying.ASK_AGAIN_SECONDS
+    clock.ahead = USUAL.ask_again_seconds
     await copies(copier, source, 10, 3)
-    assert target.asked == 3 + copying.REFUSALS  # once, and left again
+    assert target.asked == 3 + USUAL.refusals  # once, and left again
     target.refused = ()
     clock.ahead *= 2
     await copies(copier, source, 20, 3)
-    assert target.asked == 6 + copying.REFUSALS
+    assert target.asked == 6 + USUAL.refusals
     assert copier.is_server_side
     assert copier.why_streamed == ""
 

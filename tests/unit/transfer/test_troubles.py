@@ -7,12 +7,15 @@ import pytest
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, OutcomeUnknown
 from migrator.model.moves import Direction
 from migrator.model.objects import BlobType
+from migrator.model.rhythm import Rhythm, Sizes
+from migrator.model.values import replace
 from migrator.ports.troubles import TROUBLES, Whose, whose
 from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.store import SimStore
 from migrator.transfer import copying, passes
 from tests.unit.transfer.lab import CUSTOMER, Lab, VirtualPolicy
 
+SMALL = Sizes(sync_copy_limit_bytes=64, server_block_bytes=64, block_bytes=64)
 BOTH_WAYS = pytest.mark.parametrize("direction", list(Direction))
 
 
@@ -22,10 +25,8 @@ def event_loop_policy():
 
 
 @pytest.fixture
-async def lab(monkeypatch):
-    for name in ("BLOCK_BYTES", "SERVER_BLOCK_BYTES", "SYNC_COPY_LIMIT_BYTES"):
-        monkeypatch.setattr(copying, name, 64)
-    return Lab()
+async def lab():
+    return Lab(rhythm=Rhythm(sizes=SMALL))
 
 
 async def ends_of(lab, direction):
@@ -325,8 +326,8 @@ async def test_a_copy_whose_tags_were_not_set_is_ours_all_the_same(lab, directio
     assert destination.peek("web", "new").listed.tags == LONG_TAGS
 
 
-async def test_no_blob_has_more_blocks_than_the_service_takes(lab, monkeypatch):
-    monkeypatch.setattr(copying, "MOST_BLOCKS", 4)
+async def test_no_blob_has_more_blocks_than_the_service_takes(lab):
+    lab.rhythm = Rhythm(sizes=replace(SMALL, most_blocks=4))
     lab.put(lab.source, "one", bytes(range(250)) * 4)
     await lab.run()
     there = lab.target.peek("web", "one")
@@ -334,9 +335,8 @@ async def test_no_blob_has_more_blocks_than_the_service_takes(lab, monkeypatch):
     assert len(there.blocks) == 4
 
 
-async def test_what_cannot_go_through_this_machine_is_named(lab, monkeypatch):
-    monkeypatch.setattr(copying, "MOST_BLOCKS", 4)
-    monkeypatch.setattr(copying, "LARGEST_STREAM_BLOCK_BYTES", 128)
+async def test_what_cannot_go_through_this_machine_is_named(lab):
+    lab.rhythm = Rhythm(sizes=replace(SMALL, most_blocks=4, largest_stream_block_bytes=128))
     lab.wires["dst"].copies_from = set()
     lab.put(lab.source, "one", b"x" * 513)
     lab.put(lab.source, "other", b"x" * 512)

@@ -1,0 +1,81 @@
+"""How often the tool looks, how long it waits, how often it tries, and how much it takes at once: one value, a line per figure.
+
+Decides figures only. Nobody configures these: a plan has what operators decide. The engine is handed a ``Rhythm`` with its
+world, and hands it to a ``Transfer``, so that a simulation and a rehearsal give another one.
+
+Not here: what others rely on (the client's figures and the lock's are protocol), and what the service decides.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from migrator.model.objects import BLOCK_BYTES, SYNC_COPY_LIMIT_BYTES
+from migrator.model.values import value
+
+
+@value(frozen=True, slots=True)
+class Sizes:
+    """How much the data plane takes at once."""
+
+    sync_copy_limit_bytes: int = SYNC_COPY_LIMIT_BYTES
+    """bytes; a larger blob is copied by its service in blocks"""
+    server_block_bytes: int = 64 * 1024 * 1024
+    """bytes of one Put Block From URL: large enough for few requests, small enough that a lost answer costs little"""
+    block_bytes: int = BLOCK_BYTES
+    """bytes; a larger blob goes through this machine in blocks"""
+    stream_block_bytes: int = 8 * 1024 * 1024
+    """bytes of a block that goes through this machine, unless there would be more than ``most_blocks`` of them"""
+    largest_stream_block_bytes: int = 64 * 1024 * 1024
+    """bytes, of a blob that would have too many blocks otherwise: some 3 TiB go through this machine, with three held at once"""
+    most_blocks: int = 50_000
+    """blocks of one blob, by "Put Block List" of Azure"""
+    parallel_blocks: int = 4
+    """blocks of one blob that its service copies at once"""
+    blocks_ahead: int = 2
+    """blocks of one blob that are written while the next is read"""
+    streams: int = 4
+    """larger blobs that go through this machine at once"""
+    small_stream_bytes: int = 1024 * 1024
+    """bytes; blobs up to this are held whole, beside each other as they come"""
+    held_bytes: int = 32 * 1024 * 1024
+    """bytes of all small blobs together that are on their way through this machine"""
+    page_write_bytes: int = 4 * 1024 * 1024
+    """bytes; most of one Put Page or Append Block, by Azure"""
+    split_at: int = 10_000
+    """names; most of one range (24 bytes of evidence each)"""
+    piece: int = 5_000
+    """names of a piece split off a range that grew too large"""
+    first_piece: int = 2_500
+    """names of the first piece of a first copy, which is cut as soon as a piece is there: hands wait for it"""
+    names_in_flight: int = 20_000
+    """names of ranges that are settled side by side: while one waits for its last answers, the next is handed out"""
+    min_delete_cap: int = 1_000
+    """deletes that a pass carries out without being told, however few names there are"""
+
+
+@value(frozen=True, slots=True)
+class Rhythm:
+    """What paces the engine and the data plane."""
+
+    wishes_seconds: float = 0.2
+    """seconds; how old what operators wish of a move may be: it is asked for before every object"""
+    way_back_wish_seconds: float = 0.5
+    """seconds between two looks whether an operator asks a running apply to go back"""
+    throttle_wish_seconds: float = 1.0
+    """seconds between two looks at the budgets that operators wish"""
+    pace_note_seconds: float = 5.0
+    """seconds between two notes of the present pace: a person who looks at it reads the newest"""
+    counter_seconds: float = 5.0
+    """seconds; counted requests are in the state store within so long, for soaks that subtract our own traffic"""
+    copy_poll_seconds: float = 0.5
+    """seconds between two looks at a copy that a service makes in its own time"""
+    refusals: int = 6
+    """copies in a row; a service that has copied before, and refuses so many, cannot do it any more"""
+    ask_again_seconds: float = 600.0
+    """seconds; a service that cannot copy is asked again so much later"""
+    sizes: Sizes = Sizes()
+
+
+USUAL: Final = Rhythm()
+"""What a run of the product has."""
