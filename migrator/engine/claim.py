@@ -1,6 +1,6 @@
 """Whose the route is: whatever is written, the route names the account that the move does not write to, and the lock is ours.
 
-Leaves what a route may say to the law (``machine.agreement``). Rule: what was asked is old after ``CLAIM_SECONDS``, and is asked
+Leaves what a route may say to the law (``machine.agreement``). Rule: what was asked is old after ``claim_seconds``, and is asked
 again before a write is sent on it.
 """
 
@@ -17,9 +17,6 @@ from migrator.errors import RouteDisagreement
 from migrator.machine.agreement import is_own_old_fence, may_write
 from migrator.machine.states import is_in_fence
 from migrator.model.routes import RouteRecord
-
-CLAIM_SECONDS = 5.0
-"""The route record was read at most so long ago whenever something is written."""
 
 
 @dataclass(slots=True)
@@ -42,17 +39,17 @@ class Claimant(Ledger):
 
     async def admit(self) -> None:
         """Before every action: wait while paused, and stop if the lock or the claim is lost."""
-        await self._look_at_claim(CLAIM_SECONDS)
+        await self._look_at_claim(self.shared.claim_seconds)
 
     async def admit_until(self) -> float:
         """Before a write is sent, or a batch goes to other hands: as ``admit``, and until when (monotonic) it may be sent. The
         claim is read again when half its time is over, so that nothing starts with less."""
-        await self._look_at_claim(CLAIM_SECONDS / 2)
+        await self._look_at_claim(self.shared.claim_seconds / 2)
         return self.claimed_until(self._claim_at)
 
     def claimed_until(self, asked: float) -> float:
         """Until when (monotonic) something may be sent on a route that was asked for at ``asked``."""
-        return min(asked + CLAIM_SECONDS, self.shared.session.good_until)
+        return min(asked + self.shared.claim_seconds, self.shared.session.good_until)
 
     async def _look_at_claim(self, oldest_seconds: float) -> None:
         await self.unpaused()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from migrator.errors import StateError, StateFull, StateUnusable
+from migrator.model.rhythm import Rhythm
 from migrator.ports.clock import Clock
 
 T = TypeVar("T")
-FIRST_COMMIT_PAUSE_SECONDS: Final = 0.2
-LONGEST_COMMIT_PAUSE_SECONDS: Final = 10.0
 
 
 async def surely(
     clock: Clock,
+    rhythm: Rhythm,
     act: Callable[[], T],
     *,
     within: float = inf,
@@ -24,7 +24,7 @@ async def surely(
 ) -> T:
     """Commit; again while the store refuses, for ``within`` seconds, or ``full_within`` if its disk is full. LockedError,
     StateUnusable and the last refusal go up."""
-    begun, pause = clock.monotonic(), FIRST_COMMIT_PAUSE_SECONDS
+    begun, pause = clock.monotonic(), rhythm.first_commit_pause_seconds
     while True:
         try:
             return act()
@@ -37,4 +37,4 @@ async def surely(
                 raise
             say(fault)
         await clock.sleep(min(left, pause * (0.5 + clock.random())))
-        pause = min(2 * pause, LONGEST_COMMIT_PAUSE_SECONDS)
+        pause = min(2 * pause, rhythm.longest_commit_pause_seconds)

@@ -47,9 +47,11 @@ class Shared:
     _controls: Sequence[Control] = ()
     _approvals: Sequence[Approval] = ()
     _controls_at: float = -1e9
+    claim_seconds: float = field(init=False)
     _wishes_seconds: float = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self) -> None:  # of the rhythm, what is asked for before every object
+        self.claim_seconds = self.world.rhythm.claim_seconds
         self._wishes_seconds = self.world.rhythm.wishes_seconds
 
     def is_wished(self, kind: str, wave: str) -> bool:

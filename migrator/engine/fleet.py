@@ -77,7 +77,7 @@ class Fleet:
 
     async def surely(self, act: Callable[[], None], *, within: float = math.inf, full_within: float = math.inf) -> None:
         """``act`` commits; again while the state store is busy or full."""
-        await surely(self.world.clock, act, within=within, full_within=full_within)
+        await surely(self.world.clock, self.world.rhythm, act, within=within, full_within=full_within)
 
     def commit(self, *changes: Change) -> None:
         self.world.state.commit(list(changes), token=self.shared.session.token)

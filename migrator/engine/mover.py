@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
 
 from migrator.engine.claim import Claimant
 from migrator.engine.patience import MovePatience
@@ -17,11 +16,6 @@ from migrator.model.routes import RouteRecord
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.paced import PacedStore
 from migrator.transfer.subject import Transfer
-
-IMPATIENT_COMMIT_SECONDS: Final = 20.0
-"""How long a run that may not wait, or that ends, tries to write something down."""
-GUARDIAN_MARGIN_SECONDS = 10.0
-"""After drain and fence_timeout, until the guardian stops believing in the engine."""
 
 Do = Callable[["Mover"], Awaitable[Event]]
 
@@ -88,7 +82,8 @@ class Mover(Claimant):
         """Tell the guardian of a fence before it is sent. CloudError: nobody would free the writers, so do not fence.
         ``extra_seconds``: how much longer it may take to close than the route alone."""
         if self.world.guardian is not None:
-            seconds = self.shared.desk.drain_seconds + self.wave.cutover.fence_timeout_seconds + GUARDIAN_MARGIN_SECONDS
+            seconds = self.shared.desk.drain_seconds + self.wave.cutover.fence_timeout_seconds
+            seconds += self.world.rhythm.guardian_margin_seconds
             await self.world.guardian.watch(str(self.id), before, fence, seconds + extra_seconds)
 
     async def unwatch(self) -> None:
@@ -106,4 +101,5 @@ class Mover(Claimant):
 
     def no_longer_than(self) -> float:
         """How long this run tries to write something down outside a fence."""
-        return math.inf if self.is_patient and not self._is_leaving else IMPATIENT_COMMIT_SECONDS
+        may_wait = self.is_patient and not self._is_leaving
+        return math.inf if may_wait else self.world.rhythm.impatient_commit_seconds

@@ -38,16 +38,6 @@ from migrator.model.moves import Direction, MoveState
 from migrator.ports.state_store import Change, SetNote
 
 T = TypeVar("T")
-FIRST_PAUSE_SECONDS: Final = 1.0
-LONGEST_PAUSE_SECONDS: Final = 120.0
-SAY_AGAIN_SECONDS: Final = 600.0
-"""The same trouble is journaled once in so long, however often it comes back meanwhile."""
-MOST_MISSED: Final = 5
-"""A container that is missing so often in a row does not come back by itself."""
-THROTTLED_ATTEMPTS: Final = 20
-"""How often a run that may not wait sends a request that is refused with "too much"."""
-WAY_BACK_ATTEMPTS: Final = 14
-"""How often a way back asks its target: some five minutes."""
 SINCE: Final = "\N{NULL}"
 """In a clause: where the moment belongs at which the trouble began."""
 STORE: Final = "the state store"
@@ -89,11 +79,11 @@ class MovePatience:
         if is_in_fence(state):
             return is_throttled and state is MoveState.VERIFYING
         if not is_getting_ready(state):
-            return is_throttled and attempt < THROTTLED_ATTEMPTS
+            return is_throttled and attempt < mover.world.rhythm.throttled_attempts
         if self._is_given_up(account):
-            return attempt < WAY_BACK_ATTEMPTS
+            return attempt < mover.world.rhythm.way_back_attempts
         if not mover.is_patient:
-            return is_throttled and attempt < THROTTLED_ATTEMPTS
+            return is_throttled and attempt < mover.world.rhythm.throttled_attempts
         self._say(f"account {account}", fault)
         await mover.unpaused()
         mover.shared.session.check()
@@ -113,15 +103,15 @@ class MovePatience:
         """Must a person look at what ended a step outside a fence?"""
         is_missing = isinstance(fault, NotFound) and fault.what == "container"
         self._missed = self._missed + 1 if is_missing else 0
-        if not passes_by_itself(fault) or self._missed > MOST_MISSED:
+        if not passes_by_itself(fault) or self._missed > self._mover.world.rhythm.most_missed:
             return True
         return isinstance(fault, CloudError) and self._is_given_up(fault.account)
 
     async def wait_out(self, fault: MigrateError) -> None:
         """Until another try of the step is worth while."""
-        clock = self._mover.world.clock
+        clock, rhythm = self._mover.world.clock, self._mover.world.rhythm
         self._say(_about(fault), fault)
-        pause = min(FIRST_PAUSE_SECONDS * 2.0**self._tries, LONGEST_PAUSE_SECONDS)
+        pause = min(rhythm.first_pause_seconds * 2.0**self._tries, rhythm.longest_pause_seconds)
         self._tries = min(self._tries + 1, 20)
         await clock.sleep(pause * (0.5 + clock.random()))
 
@@ -139,9 +129,9 @@ class MovePatience:
 
     async def surely(self, act: Callable[[], T], *, within: float = inf, full_within: float = inf) -> T:
         """``act`` commits; again while the store is busy or full."""
-        clock = self._mover.world.clock
+        clock, rhythm = self._mover.world.clock, self._mover.world.rhythm
         done = await surely(
-            clock, act, within=within, full_within=full_within, say=lambda fault: self._say(STORE, fault)
+            clock, rhythm, act, within=within, full_within=full_within, say=lambda fault: self._say(STORE, fault)
         )
         if self._about == STORE:
             self.over()
@@ -150,7 +140,7 @@ class MovePatience:
     # Words.
 
     def waits_for(self, about: str, clause: str) -> None:
-        """Say ``clause`` once for each trouble; into the journal at most every SAY_AGAIN_SECONDS."""
+        """Say ``clause`` once for each trouble; into the journal at most every ``say_again_seconds``."""
         mover = self._mover
         if self._since is not None and self._about == about:
             return
@@ -159,7 +149,7 @@ class MovePatience:
         mover.waiting_for = f"waiting for {text}"
         mover.tell("waiting", f"{mover.id}: waiting for {text}")
         now = mover.world.clock.monotonic()
-        if now - self._journaled.get(about, -inf) >= SAY_AGAIN_SECONDS:
+        if now - self._journaled.get(about, -inf) >= mover.world.rhythm.say_again_seconds:
             if self._note(
                 SetNote(notes.waits_out(mover.id), text),
                 mover.note("waiting", f"{mover.id}: waiting for {text}", about=about),

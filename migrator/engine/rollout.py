@@ -22,7 +22,7 @@ from migrator.engine.preparing import Editing, prepare
 from migrator.engine.recovering import recover
 from migrator.engine.rollback import Abandon
 from migrator.engine.routes import RouteDesk
-from migrator.engine.session import CLOSING_SECONDS, Session
+from migrator.engine.session import Session
 from migrator.engine.throttle import Throttle
 from migrator.engine.world import Outcome, Run, World
 from migrator.errors import CloudError, MigrateError, StateError
@@ -56,7 +56,7 @@ class Rollout:
         self._said = said
         uses = Counter(name for move in schedule.moves for name in (move.source, move.target))
         self._limits = Limits(world.clock, sorted(world.stores, key=lambda name: (uses[name], name)))
-        self._session = Session(world.state, world.clock, run, world.write_bounds)
+        self._session = Session(world.state, world.clock, run, world.write_bounds, world.rhythm)
         self._own_traffic = OwnTraffic(world.state, world.clock, run.id, self._commit)
         lineage, succeed = world.state.lineage, self._session.succeed
         desk = RouteDesk(
@@ -259,7 +259,10 @@ class Rollout:
     async def _end_counting(self) -> None:
         """A store that refuses the last counts keeps the mark of a run that did not end: the next one knows of a gap then."""
         try:
-            await surely(self.world.clock, self._own_traffic.end, within=CLOSING_SECONDS, full_within=0.0)
+            rhythm = self.world.rhythm
+            await surely(
+                self.world.clock, rhythm, self._own_traffic.end, within=rhythm.closing_seconds, full_within=0.0
+            )
         except StateError as fault:
             self.world.reporter.event("warning", None, f"the last requests were not counted: {fault.message}")
 

@@ -30,8 +30,6 @@ from migrator.machine.events import Event
 from migrator.machine.states import is_at_rest, is_hurried
 from migrator.model.moves import Direction, MoveState
 
-MAX_CANCELLED_FENCES = 3
-
 
 async def drive(
     mover: Mover, steps: Mapping[MoveState, Do], *, until: Callable[[MoveState], bool] = is_at_rest
@@ -109,8 +107,9 @@ async def _fail(mover: Mover, fault: MigrateError) -> None:
         return
     if not await _released_or_halted(mover, fault.message):
         return
-    if mover.record.figures.cancelled_fences >= MAX_CANCELLED_FENCES:
-        await _halt(mover, f"{MAX_CANCELLED_FENCES} fences in a row were cancelled; the last: {fault.message}")
+    most = mover.world.rhythm.most_cancelled_fences
+    if mover.record.figures.cancelled_fences >= most:
+        await _halt(mover, f"{most} fences in a row were cancelled; the last: {fault.message}")
 
 
 def _way_without_target(mover: Mover, fault: MigrateError) -> str:

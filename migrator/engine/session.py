@@ -16,17 +16,23 @@ from migrator.engine.world import Run
 from migrator.errors import LockedError, StateError
 from migrator.machine import liveness
 from migrator.model.moves import LockRecord
+from migrator.model.rhythm import USUAL, Rhythm
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import SetNote, StateStore
-
-CLOSING_SECONDS = 20.0
-"""How long a run that ends tries to give its lock back to a busy store."""
 
 
 class Session:
     """Holds the lock from ``open`` to ``close``; ``token`` goes with every commit."""
 
-    def __init__(self, state: StateStore, clock: Clock, run: Run, write_bounds: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        state: StateStore,
+        clock: Clock,
+        run: Run,
+        write_bounds: Mapping[str, float],
+        rhythm: Rhythm = USUAL,
+    ) -> None:
+        self._rhythm = rhythm
         self._state = state
         self._clock = clock
         self._run = run
@@ -81,8 +87,12 @@ class Session:
             self._beat.cancel()
             await asyncio.gather(self._beat, return_exceptions=True)
         with suppress(LockedError, StateError):
-            await surely(self._clock, self._account, within=CLOSING_SECONDS, full_within=0.0)
-        await surely(self._clock, lambda: self._state.give_back(self.token), within=CLOSING_SECONDS, full_within=0.0)
+            await self._soon(self._account)
+        await self._soon(lambda: self._state.give_back(self.token))
+
+    async def _soon(self, act: Callable[[], object]) -> None:
+        within = self._rhythm.closing_seconds
+        await surely(self._clock, self._rhythm, act, within=within, full_within=0.0)
 
     def _account(self) -> None:
         accounted_for = account_for(self._state, self._run.id, self.named())

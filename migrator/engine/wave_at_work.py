@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
 
 from migrator.engine import enforcing, rollback, steps
 from migrator.engine.context import CutOverTurns, Stalled, Waiting
@@ -25,9 +24,6 @@ from migrator.model.moves import Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
 from migrator.ports.state_store import SetControl
-
-LEAVING_SECONDS: Final = 20.0
-"""How long a wave that ends tries to write down what it is."""
 
 
 def is_live(mover: Mover) -> bool:
@@ -89,8 +85,9 @@ class WaveAtWork:
 
     async def work(self) -> Outcome:
         """Until each move rests, waits (if it may not) or was stopped."""
+        soon = self.fleet.world.rhythm.leaving_seconds
         if not self._only_live:
-            within = math.inf if self._wait else LEAVING_SECONDS
+            within = math.inf if self._wait else soon
             await self.fleet.surely(lambda: self.fleet.begin_wave(self.wave), within=within)
         for mover in self._movers:
             self._start(mover)
@@ -98,7 +95,7 @@ class WaveAtWork:
             return await self._all()
         finally:
             await end([*self._stops, *self._tasks.values()])
-            await self.fleet.surely(lambda: self.fleet.save_wave(self.wave), within=LEAVING_SECONDS, full_within=0.0)
+            await self.fleet.surely(lambda: self.fleet.save_wave(self.wave), within=soon, full_within=0.0)
 
     def stop_beginning(self) -> None:
         """Moves that have not switched go no further in this run; fences are released."""

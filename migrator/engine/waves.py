@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 from migrator.engine import left_target, rollback
 from migrator.engine.committing import surely
@@ -26,9 +26,6 @@ from migrator.model.moves import Control, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
 from migrator.ports.state_store import SetNote
-
-LONGEST_LOOK_SECONDS: Final = 60.0
-"""How long a run sleeps at most before it looks for dates that have come and dates that were missed."""
 
 
 async def apply(fleet: Fleet, only: str | None, *, wait: bool) -> Outcome:
@@ -90,7 +87,8 @@ class _Applying:
                 if watch is None and None not in self.at_work.values():
                     watch = asyncio.create_task(rollback.wished(self.fleet))
                 self._alarm.clear()
-                look = asyncio.create_task(self.fleet.world.clock.sleep(date or LONGEST_LOOK_SECONDS))
+                longest = self.fleet.world.rhythm.longest_look_seconds
+                look = asyncio.create_task(self.fleet.world.clock.sleep(date or longest))
                 alarm = asyncio.create_task(self._alarm.wait())
                 waited = {*self.at_work, look, alarm, *([watch] if watch else [])}
                 done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -129,7 +127,7 @@ class _Applying:
         live and not in its scope."""
         if None in self.at_work.values():
             return
-        control = await surely(self.fleet.world.clock, lambda: rollback.recorded(self.fleet))
+        control = await surely(self.fleet.world.clock, self.fleet.world.rhythm, lambda: rollback.recorded(self.fleet))
         if control is None:
             return
         scope = {move.id for move in rollback.scope_of(self.fleet, control)}
@@ -207,7 +205,8 @@ class _Applying:
         dates = [one.until for waits in self.waits.values() for one in waits if one.until and len(waits) == 1]
         if not dates:
             return None
-        return min(LONGEST_LOOK_SECONDS, max(0.0, (min(dates) - now).total_seconds()) + 0.001)
+        left = max(0.0, (min(dates) - now).total_seconds()) + 0.001
+        return min(self.fleet.world.rhythm.longest_look_seconds, left)
 
     def _stuck(self, wave: PlannedWave) -> str | None:
         records = [self.fleet.mover(move).record for move in wave.moves]

@@ -74,6 +74,36 @@ class Rhythm:
     """copies in a row; a service that has copied before, and refuses so many, cannot do it any more"""
     ask_again_seconds: float = 600.0
     """seconds; a service that cannot copy is asked again so much later"""
+    claim_seconds: float = 5.0
+    """seconds; the route record was read at most so long ago whenever something is written"""
+    guardian_margin_seconds: float = 10.0
+    """seconds after drain and ``fence_timeout``, until the guardian of a fence stops believing in the engine"""
+    most_cancelled_fences: int = 3
+    """fences in a row; a move whose fences are cancelled so often needs a person"""
+    first_commit_pause_seconds: float = 0.2
+    """seconds until a commit is made again that a busy store refused; twice as long each time"""
+    longest_commit_pause_seconds: float = 10.0
+    """seconds; no longer than this between two tries of a commit"""
+    impatient_commit_seconds: float = 20.0
+    """seconds; so long a run that may not wait, or that ends, tries to write down what a move did"""
+    leaving_seconds: float = 20.0
+    """seconds; so long a wave that ends tries to write down what it is"""
+    closing_seconds: float = 20.0
+    """seconds; so long a run that ends tries to give its lock back to a busy store"""
+    first_pause_seconds: float = 1.0
+    """seconds until a step is tried again after what passes by itself; twice as long each time"""
+    longest_pause_seconds: float = 120.0
+    """seconds; no longer than this between two tries of a step"""
+    say_again_seconds: float = 600.0
+    """seconds; the same trouble is journaled once in so long, however often it comes back meanwhile"""
+    most_missed: int = 5
+    """looks in a row; a container that is missing more often does not come back by itself"""
+    throttled_attempts: int = 20
+    """times; so often a run that may not wait sends a request that is refused for being too many"""
+    way_back_attempts: int = 14
+    """times; so often a way back asks its target: some five minutes"""
+    longest_look_seconds: float = 60.0
+    """seconds; no longer than this a run sleeps before it looks for dates that have come and dates that were missed"""
     sizes: Sizes = Sizes()
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from migrator.model.moves import ExceptionRow, MoveRecord
+from migrator.model.rhythm import Rhythm
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
@@ -93,6 +94,7 @@ class Scene:
     schedule: Schedule
     accounts: Mapping[str, Account]
     writers: Writers
+    rhythm: Rhythm
     violations: list[Violation] = field(default_factory=list)
 
     def break_(self, invariant: str, text: str) -> None:

@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from migrator.engine.claim import CLAIM_SECONDS
 from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
 from migrator.machine.agreement import highest_epoch
 from migrator.machine.policies import can_write
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, StoredPolicy
 from migrator.model.names import RESERVED_PREFIX, MoveId
+from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.schedule import Routing, Schedule
 from migrator.ports.state_store import (
@@ -56,12 +56,20 @@ JUDGED = frozenset({AddJournal, AddSample, DropException, PutException, ReplaceR
 class Oracle:
     """Judges one world. ``violations`` is what it found, in order."""
 
-    def __init__(self, loop: SimLoop, schedule: Schedule, accounts: Mapping[str, Account], writers: Writers) -> None:
+    def __init__(
+        self,
+        loop: SimLoop,
+        schedule: Schedule,
+        accounts: Mapping[str, Account],
+        writers: Writers,
+        rhythm: Rhythm = USUAL,
+    ) -> None:
         self._loop = loop
+        self._rhythm = rhythm
         self._schedule = schedule
         self._accounts = accounts
         self._writers = writers
-        self._scene = Scene(loop, schedule, accounts, writers)
+        self._scene = Scene(loop, schedule, accounts, writers, rhythm)
         self.excuses = Excuses(loop)
         self._switches = SwitchJudge(self._scene, self.excuses)
         self._stays = StayJudge(self._scene)
@@ -266,7 +274,7 @@ class Oracle:
         if case is None or not sender.name.startswith("engine"):
             return
         could, can = ({one.id for one in some if can_write(one)} for some in (before, after))
-        seen = case.since(sent_at - CLAIM_SECONDS, sent_at)
+        seen = case.since(sent_at - self._rhythm.claim_seconds, sent_at)
         run = sender.name.replace("engine", "run")
         what = f"{sender.name} set the policies of {account}/{container} (sent {sent_at:.3f})"
         if could - can and not any(one.mode == READ_ONLY and one.run == run for one in seen):

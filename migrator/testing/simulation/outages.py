@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from migrator.engine.runner import MAX_CANCELLED_FENCES
 from migrator.engine.world import Outcome
 from migrator.errors import StateError, StateFull
 from migrator.model.moves import Direction, MoveRecord, MoveState
@@ -117,7 +116,11 @@ class Outages:
         if record.state is MoveState.HALTED and record.direction is Direction.FORWARD:
             is_last_of_fences = "fences in a row" in record.reason
             is_blip = any(words in record.reason for words in BLIPS) and not is_last_of_fences
-            if NOT_THERE in record.reason and is_last_of_fences and not all(cancelled[-MAX_CANCELLED_FENCES:]):
+            if (
+                NOT_THERE in record.reason
+                and is_last_of_fences
+                and not all(cancelled[-self._world.rhythm.most_cancelled_fences :])
+            ):
                 self._world.oracle.excuses.used[ONE_OF_SEVERAL] += 1
             elif is_blip or NOT_THERE in record.reason:
                 self._world.oracle.break_("halted-for-a-blip", f"{record.id} is halted: {record.reason}")

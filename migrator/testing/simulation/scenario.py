@@ -122,7 +122,7 @@ class Scenario:
             name: Account(name, order=random.choice(("utf-8", "utf-16", "utf-16")))
             for name in sorted(self.schedule.accounts)
         }
-        self.oracle = Oracle(self.loop, self.schedule, self.accounts, self.writers)
+        self.oracle = Oracle(self.loop, self.schedule, self.accounts, self.writers, self.rhythm)
         self.wires = {name: self._wire(name) for name in self.accounts}
         if is_apart:
             self._sort_apart()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from migrator.model.rhythm import Rhythm
 from migrator.model.schedule import Schedule
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.acts import Writers
@@ -35,6 +36,8 @@ class Stage(Protocol):
     busy_seconds: float
     """Until then customers write, machines die and operators change their minds; then calm."""
     loop: SimLoop
+    rhythm: Rhythm
+    """Of its engines."""
     terrain: Terrain
     schedule: Schedule
     accounts: dict[str, Account]

@@ -5,7 +5,6 @@ Decides whether a committed record claims more than was observed. Leaves switche
 
 from __future__ import annotations
 
-from migrator.engine.claim import CLAIM_SECONDS
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.samples import Sample, Verdict
 from migrator.ports.state_store import AddSample, StateStore
@@ -97,7 +96,7 @@ class StayJudge:
         if case.switched_at is None:
             self._scene.break_("soak", f"{case.plan.id} claims {claimed:.0f} s without a switch")
             return
-        if self._scene.loop.time() - case.hand_at <= CLAIM_SECONDS:
+        if self._scene.loop.time() - case.hand_at <= self._scene.rhythm.claim_seconds:
             return  # the soak that a hand ended just now, as far as it had come: the engine's claim is still good
         interval = self._scene.schedule.wave_of(case.plan.id).interval_seconds
         most = self._scene.loop.time() - case.switched_at

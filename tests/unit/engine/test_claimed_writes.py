@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from migrator.engine import enforcing
-from migrator.engine.claim import CLAIM_SECONDS
 from migrator.errors import InternalError, LockedError, RouteDisagreement
 from migrator.machine.policies import can_write, without_writing
 from migrator.model.moves import Control, Direction, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
@@ -116,7 +115,7 @@ async def test_every_block_of_a_slow_blob_is_written_on_a_fresh_claim(slow):
     mover, _, destination = slow
     await streamed(mover)
     assert [name for name, _ in destination.writes] == ["stage_block"] * BLOCKS + ["commit_blocks"]
-    assert max(age for _, age in destination.writes) <= CLAIM_SECONDS
+    assert max(age for _, age in destination.writes) <= USUAL.claim_seconds
     assert mover.world.clock.monotonic() > 60
 
 
