@@ -27,6 +27,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "migrator.model": ("migrator.model",),
     "migrator.ports": ("migrator.ports", "migrator.model", "migrator.errors"),
     "migrator.machine": ("migrator.machine", "migrator.model", "migrator.errors"),
+    "migrator.words": ("migrator.words", "migrator.model", "migrator.errors"),
     "migrator.kinds": ("migrator.kinds", "migrator.adapters", "migrator.ports", "migrator.model", "migrator.errors"),
     "migrator.gates": ("migrator.gates", "migrator.kinds", "migrator.model", "migrator.errors"),
     "migrator.forecast": ("migrator.forecast", "migrator.machine", "migrator.model", "migrator.errors"),
@@ -36,6 +37,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "migrator.engine": (
         "migrator.engine",
         "migrator.standing",
+        "migrator.words",
         "migrator.kinds",
         "migrator.machine",
         "migrator.gates",

@@ -14,8 +14,10 @@ from migrator.cli.scope import wave_of
 from migrator.cli.settings import Settings
 from migrator.cli.wishes import store_for_wishes
 from migrator.machine.states import is_in_fence
-from migrator.model.moves import Control, JournalEntry
+from migrator.model.happenings.wishes import ControlSet
+from migrator.model.moves import Control
 from migrator.ports.state_store import AddJournal, SetControl
+from migrator.words.journal import entry
 
 
 def set_control(
@@ -59,8 +61,6 @@ def _change(
         now, who = datetime.now(UTC), user()
         why = {"reason": reason} if reason else {}
         control = Control(kind, scope, {"on": True, **why} if wanted else {}, who, now)
-        said = f"{text} ({reason})" if reason else text
-        evidence = {"control": kind, "on": wanted, **why}
-        entry = JournalEntry(now, who, "control", said, wave=wave, evidence=evidence)
-        store.commit([SetControl(control), AddJournal(entry)], token=None)
+        row = entry(ControlSet(kind, wanted, text, reason or ""), now, actor=who, wave=wave)
+        store.commit([SetControl(control), AddJournal(row)], token=None)
     return True

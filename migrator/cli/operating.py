@@ -25,6 +25,7 @@ from migrator.cli.views.progress import Courier, Display
 from migrator.engine.preparing import Editing
 from migrator.engine.rollout import Rollout, Said
 from migrator.engine.world import Outcome
+from migrator.model.happenings.rollouts import RunConcluded
 
 if TYPE_CHECKING:
     from migrator.adapters.workers import WorkerProcesses
@@ -66,7 +67,7 @@ def operate(
             work = _run(doors, loaded, state, courier, operation, editing, resume=resume, processes=processes)
             outcome = doors.run(work)
             if as_json:
-                courier.event("outcome", None, "; ".join(outcome.reasons), code=outcome.code, reasons=outcome.reasons)
+                courier.event(RunConcluded(outcome.code, tuple(outcome.reasons)))
     if not as_json:
         show_outcome(outcome, settings)
     show_next(outcome, resume=resume)

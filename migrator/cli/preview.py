@@ -32,6 +32,7 @@ from migrator.machine.agreement import is_as_left, live_account
 from migrator.machine.liveness import is_alive
 from migrator.machine.states import has_soaked
 from migrator.model.findings import Finding
+from migrator.model.happenings.happening import Shown
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import PlannedMove, Schedule
@@ -76,7 +77,7 @@ class Counting:
         self._counted = counted
         self._said_at = monotonic()
 
-    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None: ...
+    def event(self, happening: Shown, move: str | None = None) -> None: ...
 
     def progress(self, move: str, **figures: Any) -> None:
         objects = figures["counted"]

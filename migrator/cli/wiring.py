@@ -22,6 +22,7 @@ from migrator.cli.workers import beginners, workers_for
 from migrator.kinds import ACCOUNTS, METRICS, ROUTING
 from migrator.machine.states import is_before_copy
 from migrator.model.addresses import shown
+from migrator.model.happenings.happening import Shown
 from migrator.model.moves import MoveRecord
 from migrator.model.schedule import Account, Metric, Routing, Schedule
 
@@ -111,7 +112,7 @@ def may_hold_data(move: MoveRecord) -> bool:
 class UnwatchedReporter:
     """A reporter for work that nobody watches."""
 
-    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None: ...
+    def event(self, happening: Shown, move: str | None = None) -> None: ...
     def progress(self, move: str, **figures: Any) -> None: ...
 
 

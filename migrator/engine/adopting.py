@@ -22,11 +22,11 @@ from migrator.machine.agreement import highest_epoch, in_words, judge_route, liv
 from migrator.machine.events import Event
 from migrator.machine.states import has_lost_source
 from migrator.machine.transitions import is_allowed
+from migrator.model.happenings.moves import RouteAdopted
 from migrator.model.moves import MoveRecord
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
-from migrator.ports.state_store import AddJournal
 from migrator.transfer.halfway import settled_evidence
 
 ATTEMPTS = 10
@@ -76,11 +76,10 @@ async def _adopt(mover: Mover, *, reason: str, who: str) -> None:
     found, adopted = await _swap(mover)
     event = Event.ADOPTED_SOURCE if adopted.account == mover.plan.source else Event.ADOPTED_TARGET
     is_given_up = record.is_abandoning and event is Event.ADOPTED_SOURCE
-    text = f"{mover.id}: the route is adopted, it names {adopted.account} ({reason})"
-    note = mover.note("route-adopted", text, reason=reason, route=asdict(found), known=_known(record))
+    happened = RouteAdopted(adopted.account, reason, asdict(found), _known(record))
     mover.happen(
         event,
-        AddJournal(replace(note.entry, actor=who)),
+        mover.note(happened, actor=who),
         *(settled_evidence(mover.world.state, mover.id) if is_given_up else ()),
         intent=None,
         epoch=adopted.epoch,

@@ -17,6 +17,7 @@ from migrator.engine.checks.registry import CHECKS
 from migrator.engine.context import Halt
 from migrator.engine.mover import Mover
 from migrator.model.findings import Finding
+from migrator.model.happenings.moves import CanaryReturned, CheckWarned
 
 AGAIN_SECONDS: Final = 30.0
 """What kept a move back is looked at again after this long."""
@@ -27,7 +28,7 @@ async def first_copy(mover: Mover) -> None:
     """Raises Halt: something stands in the way that a person must mend."""
     for finding in await _look(mover, When.PREFLIGHT):
         if finding.severity == "warning":
-            mover.tell("warning", f"{mover.id}: {_told(finding)}")
+            mover.tell(CheckWarned(finding.code, _told(finding)))
 
 
 async def keeps_back(mover: Mover) -> str | None:
@@ -56,9 +57,8 @@ async def _look(mover: Mover, when: When) -> tuple[Finding, ...]:
     )
     found = await look(CHECKS, case)
     for proved in case.answers.proved:
-        text = f"{mover.id}: a canary went {mover.plan.source} -> {mover.plan.target} ({proved.forward}) and back ({proved.back})"
-        facts = {"container": proved.container, "forward": proved.forward, "back": proved.back}
-        mover.commit(mover.note("canary", text, **facts))
+        source, target = mover.plan.source, mover.plan.target
+        mover.commit(CanaryReturned(source, target, proved.container, proved.forward, proved.back))
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         raise Halt(f"cannot move {mover.id}: {'; '.join(_told(finding) for finding in errors)}")

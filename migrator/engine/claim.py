@@ -10,13 +10,16 @@ import asyncio
 from dataclasses import dataclass, field
 
 from migrator.engine import stays
-from migrator.engine.context import PAUSED, Waiting
+from migrator.engine.context import Waiting
 from migrator.engine.disagreement import ADOPT_HINT, said
 from migrator.engine.ledger import Ledger
 from migrator.errors import RouteDisagreement
 from migrator.machine.agreement import is_own_old_fence, may_write
 from migrator.machine.states import is_in_fence
+from migrator.model.happenings.fences import OldFenceReleased
+from migrator.model.happenings.waits import PauseObeyed
 from migrator.model.routes import RouteRecord
+from migrator.words.happenings import PAUSED
 
 
 @dataclass(slots=True)
@@ -30,7 +33,7 @@ class Claimant(Ledger):
         """Wait while an operator wants no request sent; a move inside its fence is finished first. Waiting, if impatient."""
         while not is_in_fence(self.record.state) and self.shared.is_wished("pause", self.wave.name):
             if self.waiting_for != PAUSED:
-                self.tell("waiting", f"{self.id}: {PAUSED}")
+                self.tell(PauseObeyed())
             self.waiting_for = PAUSED
             if not self.is_patient:
                 raise Waiting(f"{self.id}: {PAUSED}")
@@ -92,9 +95,7 @@ class Claimant(Ledger):
         """Somebody put a fence of this run back that had been released: nobody else would ever open it."""
         released = self.shared.desk.released(self.id, found, above=self.record.epoch)
         await self.shared.desk.change(self.id, found, released)
-        text = f"{self.id}: an old fence (epoch {found.epoch}) was put back by hand; writes go on at {found.account}"
-        stays.learn(self, released.epoch, self.note("fence-released", text, epoch=released.epoch))
-        self.tell("warning", text)
+        stays.learn(self, released.epoch, OldFenceReleased(found.account, released.epoch, found.epoch))
         self._claim_at = asked
         return released
 

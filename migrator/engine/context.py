@@ -24,8 +24,6 @@ from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
 from migrator.transfer.waits import Waits
 
-PAUSED = "paused by an operator: migrate unpause"
-
 
 @dataclass(slots=True)
 class Shared:

@@ -15,8 +15,9 @@ from migrator.engine.fleet import Fleet
 from migrator.engine.routes import RouteDesk
 from migrator.errors import PlanError
 from migrator.model import notes
+from migrator.model.happenings.rollouts import DurationsPublished, DurationsTooLong
 from migrator.model.schedule import Routing
-from migrator.ports.state_store import SetNote
+from migrator.ports.state_store import Change, SetNote
 
 MOST_TTL_SECONDS, MOST_WRITE_SECONDS = 300.0, 3600.0
 """Clients take longer ones of a document for these. Source: PROTOCOL.md (a test holds both together)."""
@@ -50,18 +51,15 @@ async def publish(fleet: Fleet) -> None:
     before = await desk.publish_durations()
     if before is not None:
         waiting = max(waiting, before.drain_seconds)
-        text = (
-            f"the route document promised ttl {before.ttl_seconds:g} s and max_write {before.max_write_seconds:g} s;"
-            f" the plan's longer ones are published, and no fence begins for {waiting:g} s"
-        )
-        fleet.world.reporter.event("durations", None, text)
-        _remember(fleet, old_drain_seconds=waiting, text=text)
+        published = DurationsPublished(before.ttl_seconds, before.max_write_seconds, waiting)
+        _remember(fleet, fleet.journal(published), old_drain_seconds=waiting)
+        fleet.tell(published)
     elif known is None or any(known.get(field, 0.0) < getattr(routing, field) for field in _NAMES):
         _remember(fleet, old_drain_seconds=waiting)
     if waiting:  # also where an earlier run ended before the wait did: nobody knows for how long it had waited
         fleet.shared.fence_from = fleet.world.clock.monotonic() + waiting
     if (why := too_long(desk, routing)) is not None:
-        fleet.world.reporter.event("durations", None, why)
+        fleet.tell(DurationsTooLong(why))
 
 
 def too_long(desk: RouteDesk, routing: Routing) -> str | None:
@@ -101,7 +99,6 @@ def waited(note: Mapping[str, Any] | None) -> SetNote | None:
     return SetNote(notes.DURATIONS, {**note, "old_drain_seconds": 0.0})
 
 
-def _remember(fleet: Fleet, *, old_drain_seconds: float, text: str = "") -> None:
+def _remember(fleet: Fleet, *changes: Change, old_drain_seconds: float) -> None:
     note = {field: getattr(fleet.schedule.routing, field) for field in _NAMES}
-    journal = [fleet.journal("durations", text)] if text else []
-    fleet.commit(SetNote(notes.DURATIONS, {**note, "old_drain_seconds": old_drain_seconds}), *journal)
+    fleet.commit(SetNote(notes.DURATIONS, {**note, "old_drain_seconds": old_drain_seconds}), *changes)

@@ -25,13 +25,19 @@ from migrator.engine.putting_back import put_back
 from migrator.errors import CloudError, JudgementError, NotFound, OutcomeUnknown, RouteChanged, StateError
 from migrator.machine.agreement import live_account
 from migrator.machine.policies import can_write, without_writing
+from migrator.model.happenings.fences import (
+    PoliciesRefuse,
+    PoliciesRestored,
+    PoliciesRevoked,
+    PoliciesStayRevoked,
+    PolicyLeft,
+)
 from migrator.model.moves import RevokedPolicy
 from migrator.model.names import RESERVED_PREFIX, Area
 from migrator.model.routes import READ_WRITE
 from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
-from migrator.ports.state_store import AddJournal
 from migrator.ports.write_policy import PolicyHolder
 from migrator.transfer.paced import PacedStore
 
@@ -76,7 +82,7 @@ async def revoke(mover: Mover) -> float:
         for one in (await holder.policies(container)).policies:
             if can_write(one) and (account, container, one.id) not in closed:
                 changed.append(RevokedPolicy(account, container, one))
-    mover.save(replace(mover.record, revoked=(*known, *changed)), _note(mover, "policies-revoked", changed))
+    mover.save(replace(mover.record, revoked=(*known, *changed)), PoliciesRevoked(_places(changed)))
     changed += [one for one in known if one.account == account]
     if mover.world.guardian is not None and changed:
         await mover.world.guardian.keep(str(mover.id), mover.record.revoked)
@@ -92,12 +98,9 @@ async def revoke(mover: Mover) -> float:
     for revoked in changed:
         await _until_refused(mover, holder, revoked)
     if not changed:
-        mover.tell(
-            "fence", f"{mover.id}: {account} has no access policy that lets anybody write; the route alone fences"
-        )
+        mover.tell(PoliciesRefuse(account, 0))
         return float("-inf")
-    count = f"{len(changed)} access polic{'y refuses' if len(changed) == 1 else 'ies refuse'} writes"
-    mover.tell("fence", f"{mover.id}: {count} at {account}")
+    mover.tell(PoliciesRefuse(account, len(changed)))
     return revoked_at + PROPAGATION_SECONDS + mover.routing.max_write_seconds
 
 
@@ -140,9 +143,9 @@ async def restore(mover: Mover) -> None:
             return
         if is_last:
             for text in left:
-                mover.tell("warning", f"{mover.id}: {text}")
+                mover.tell(PolicyLeft(text))
             kept = tuple(one for one in mover.record.revoked if one not in group)
-            mover.save(replace(mover.record, revoked=kept), _note(mover, "policies-restored", group))
+            mover.save(replace(mover.record, revoked=kept), PoliciesRestored(_places(group)))
     mover.restored_at = clock.monotonic()
 
 
@@ -186,7 +189,7 @@ async def _restored(mover: Mover, container: str, group: Sequence[RevokedPolicy]
             if isinstance(fault, OutcomeUnknown):
                 _may_come_late(mover, account)
             if attempt == RESTORE_ATTEMPTS - 1 or clock.monotonic() >= give_up:
-                mover.tell("warning", f"{mover.id}: policies of {account}/{container} stay revoked: {fault.message}")
+                mover.tell(PoliciesStayRevoked(account, container, fault.message))
                 return None
         await clock.sleep(RESTORE_PAUSE_SECONDS)
     return None
@@ -219,9 +222,8 @@ async def _restore_one(store: ObjectStore, container: str, group: Sequence[Revok
     return await put_back(holder, container, group)
 
 
-def _note(mover: Mover, kind: str, changed: Sequence[RevokedPolicy]) -> AddJournal:
-    places = [f"{one.account}/{one.container}: {one.policy.id}" for one in changed]
-    return mover.note(kind, f"{mover.id}: {len(changed)} access policies, {kind.partition('-')[2]}", policies=places)
+def _places(changed: Sequence[RevokedPolicy]) -> tuple[str, ...]:
+    return tuple(f"{one.account}/{one.container}: {one.policy.id}" for one in changed)
 
 
 def holder_of(store: ObjectStore) -> PolicyHolder | None:

@@ -19,12 +19,15 @@ from migrator.errors import InternalError, UsageError
 from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.states import has_ended, is_past_switch
 from migrator.machine.waves import wave_state
-from migrator.model.moves import JournalEntry, WaveRecord, WaveState
+from migrator.model.happenings.happening import Journaled, Shown
+from migrator.model.happenings.rollouts import WaveBegun, WaveChanged
+from migrator.model.moves import WaveRecord, WaveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.model.values import replace
 from migrator.ports.state_store import AddJournal, Change, SaveWave
 from migrator.standing.outcome import OUTCOME, compared
+from migrator.words.journal import entry
 
 
 @dataclass(slots=True)
@@ -83,10 +86,20 @@ class Fleet:
         self.world.state.commit(list(changes), token=self.shared.session.token)
 
     def journal(
-        self, kind: str, text: str, *, wave: str | None = None, actor: str = "engine", **evidence: Any
+        self, happening: Journaled, *, wave: str | None = None, move: MoveId | None = None, actor: str = "engine"
     ) -> AddJournal:
+        """The journal's row alone, for what is shown at another moment or not at all."""
         now, run = self.world.clock.now(), self.shared.run.id
-        return AddJournal(JournalEntry(now, actor, kind, text, wave=wave, run=run, evidence=evidence))
+        return AddJournal(entry(happening, now, actor=actor, wave=wave, move=move, run=run))
+
+    def tell(self, happening: Shown, move: MoveId | None = None) -> None:
+        self.world.reporter.event(happening, None if move is None else str(move))
+
+    def say(self, happening: Journaled, *changes: Change, wave: str | None = None, move: MoveId | None = None) -> None:
+        """Into the journal with its other changes, and shown once it is there."""
+        self.commit(*changes, self.journal(happening, wave=wave, move=move))
+        if isinstance(happening, Shown):
+            self.tell(happening, move)
 
     def wave_states(self) -> dict[str, WaveState]:
         records = {record.id: record for record in self.world.state.moves()}
@@ -98,14 +111,13 @@ class Fleet:
     def begin_wave(self, wave: PlannedWave) -> None:
         """Say that ``wave`` goes on; the first time, note when it began and the forecast it began with."""
         record = self._record(wave)
-        text = f"wave {wave.name}: {len(wave.moves)} move{'s' if len(wave.moves) > 1 else ''}"
         begun = record
         if record.begun_at is None:
             begun = replace(record, begun_at=self.world.clock.now(), forecast=self.forecasts.get(wave.name, {}))
+        said = WaveBegun(wave.name, len(wave.moves), begun.state.value, begun.forecast)
         if begun is not record or not self._only_soaks(wave):  # runs of a scheduler would fill the journal with it
-            entry = self.journal("wave-changed", text, wave=wave.name, forecast=begun.forecast)
-            self.commit(SaveWave(begun), entry)
-        self.world.reporter.event("wave-changed", None, text, wave=wave.name, state=begun.state.value)
+            self.commit(SaveWave(begun), self.journal(said, wave=wave.name))
+        self.tell(said)
         self.save_wave(wave)
 
     def _only_soaks(self, wave: PlannedWave) -> bool:
@@ -121,15 +133,15 @@ class Fleet:
         is_over = has_ended(state)
         ended = ((record.ended_at if record.state is state else None) or now) if is_over else None
         new = replace(record, state=state, ended_at=ended)
-        outcome, changes = None, list[Change]()
         if new.state is not record.state:
+            outcome = None
             if is_over and (outcome := compared(self.world.state, replace(new, ended_at=None), moves, now)):
                 new = replace(new, forecast={**new.forecast, OUTCOME: to_evidence(outcome)})
-            said = f"wave {wave.name} is {state}" + (f": {told(outcome)}" if outcome and told(outcome) else "")
             facts = to_evidence(outcome) if outcome else {}
-            changes.append(self.journal("wave-changed", said, wave=wave.name, **facts))
-            self.world.reporter.event("wave-changed", None, said, wave=wave.name, state=state.value, **facts)
-        self.commit(SaveWave(new), *changes)
+            changed = WaveChanged(wave.name, state.value, told(outcome) if outcome else "", **facts)
+            self.say(changed, SaveWave(new), wave=wave.name)
+        else:
+            self.commit(SaveWave(new))
 
     def reason_of(self, wave: PlannedWave) -> str:
         """Why the wave was taken back by itself; empty if it was not."""

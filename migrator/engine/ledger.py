@@ -15,10 +15,13 @@ from migrator.forecast.converging import Convergence
 from migrator.machine.events import Event
 from migrator.machine.states import is_copying
 from migrator.machine.transitions import follow
-from migrator.model.moves import Direction, JournalEntry, MoveRecord
+from migrator.model.happenings.happening import Journaled, Shown
+from migrator.model.happenings.moves import StateChanged
+from migrator.model.moves import Direction, MoveRecord
 from migrator.model.values import replace
 from migrator.ports.state_store import AddJournal, Change, SaveMove
 from migrator.transfer.result import PassResult
+from migrator.words.journal import entry
 
 OF_A_DIRECTION: Final = {"deletes_counted": 0, "deletes_accepted": 0, "passes": 0, "passes_behind": 0}
 """Figures that begin anew with another direction."""
@@ -28,34 +31,32 @@ OF_A_DIRECTION: Final = {"deletes_counted": 0, "deletes_accepted": 0, "passes": 
 class Ledger(Context):
     """A move, and how what becomes of it is written down and told."""
 
-    _pending: list[Change] = field(default_factory=list)
+    _pending: list[Change | Journaled] = field(default_factory=list)
     _fields: dict[str, Any] = field(default_factory=dict)
     _expected: int | None = None
 
-    def note(self, kind: str, text: str, **evidence: Any) -> AddJournal:
-        entry = JournalEntry(
-            self.world.clock.now(),
-            "engine",
-            kind,
-            text,
-            wave=self.wave.name,
-            move=self.id,
-            run=self.shared.run.id,
-            evidence=evidence,
-        )
-        return AddJournal(entry)
+    def note(self, happening: Journaled, *, actor: str = "engine") -> AddJournal:
+        """The journal's row alone, for what is shown at another moment or not at all."""
+        now, run = self.world.clock.now(), self.shared.run.id
+        return AddJournal(entry(happening, now, actor=actor, wave=self.wave.name, move=self.id, run=run))
 
-    def tell(self, kind: str, text: str, **facts: Any) -> None:
-        self.world.reporter.event(kind, str(self.id), text, **facts)
+    def tell(self, happening: Shown) -> None:
+        """Show it alone, because it goes to no journal, or its row is committed apart."""
+        self.world.reporter.event(happening, str(self.id))
 
-    def commit(self, *changes: Change) -> None:
-        self.world.state.commit(list(changes), token=self.shared.session.token)
+    def commit(self, *changes: Change | Journaled) -> None:
+        """What happened goes to the journal with the other changes, and is shown once it is there."""
+        rows = [self.note(one) if isinstance(one, Journaled) else one for one in changes]
+        self.world.state.commit(rows, token=self.shared.session.token)
+        for one in changes:
+            if isinstance(one, Shown):
+                self.tell(one)
 
     def figures(self, **changed: Any) -> MoveRecord:
         """The record with these figures changed; not committed yet."""
         return replace(self.record, figures=replace(self.record.figures, **changed))
 
-    def save(self, record: MoveRecord, *changes: Change) -> None:
+    def save(self, record: MoveRecord, *changes: Change | Journaled) -> None:
         self.commit(SaveMove(record), *changes)
         self.record = record
         self.show()
@@ -66,7 +67,7 @@ class Ledger(Context):
             self._expected = expected_objects(self.plan, self.world.state)
         self.world.reporter.progress(str(self.id), **progress_of(self.record, self._expected), **more)
 
-    def happen(self, event: Event, *changes: Change, reason: str = "", **fields: Any) -> None:
+    def happen(self, event: Event, *changes: Change | Journaled, reason: str = "", **fields: Any) -> None:
         """Follow the law and commit the new state with what belongs to it."""
         before = self.record
         after = replace(follow(before, event, reason=reason), since=self.world.clock.now(), **fields)
@@ -74,13 +75,11 @@ class Ledger(Context):
             self.convergence = Convergence()
             after = replace(after, figures=replace(after.figures, **OF_A_DIRECTION))
         after = _timed(before, after)
-        text = f"{self.id}: {before.state} -> {after.state}" + (f" ({reason})" if reason else "")
-        self.save(
-            after,
-            self.note("state-changed", text, event=event.value, state=after.state.value, epoch=after.epoch),
-            *changes,
+        changed = StateChanged(
+            before.state.value, event.value, after.state.value, after.direction.value, after.epoch, reason
         )
-        self.tell("state-changed", text, state=after.state.value, direction=after.direction.value, event=event.value)
+        self.save(after, self.note(changed), *changes)
+        self.tell(changed)
 
     def checkpoint(self, changes: Sequence[Change], tally: PassResult) -> None:
         """What the data plane commits, with the figures that go with it."""
@@ -96,12 +95,12 @@ class Ledger(Context):
         else:
             self.commit(*changes)
 
-    def with_event(self, *changes: Change, **fields: Any) -> None:
+    def with_event(self, *changes: Change | Journaled, **fields: Any) -> None:
         """Let these go into the commit of the event that the step is about to report."""
         self._pending.extend(changes)
         self._fields.update(fields)
 
-    def take_pending(self) -> tuple[Sequence[Change], dict[str, Any]]:
+    def take_pending(self) -> tuple[Sequence[Change | Journaled], dict[str, Any]]:
         """What ``with_event`` was given, once."""
         taken = self._pending, self._fields
         self._pending, self._fields = [], {}

@@ -12,17 +12,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from migrator.engine.context import PAUSED, Waiting
+from migrator.engine.context import Waiting
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
 from migrator.errors import CloudError, StateError
 from migrator.model import notes
+from migrator.model.happenings.moves import LeftTargetChanged, LeftTargetStill, LeftTargetUnknown
 from migrator.model.moves import ExceptionRow, MoveRecord
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.standing.left_target import is_left, last_look
 from migrator.transfer import passes
+from migrator.words.happenings import PAUSED
 
 SHARE_OF_TIME: Final = 10
 """Between two looks passes ten times as long as the last one took, or ``straggler_interval`` if that is longer."""
@@ -84,9 +86,7 @@ async def look(mover: Mover) -> None:
     except Waiting:
         return
     except (CloudError, StateError) as fault:
-        mover.tell(
-            "warning", f"{mover.id}: cannot look whether {record.target} is still, which was left: {fault.message}"
-        )
+        mover.tell(LeftTargetUnknown(record.target, fault.message))
 
 
 def _is_due(mover: Mover) -> bool:
@@ -109,13 +109,10 @@ async def _look(mover: Mover) -> None:
     found = strays(state, record)
     note = SetNote(notes.left_target(mover.id), {"at": now.isoformat(), "seconds": result.seconds, "found": len(found)})
     if len(found) > (last.found if last else 0):  # rows of a look that died are said by this one
-        text = f"{mover.id}: {in_words(record, found)}"
-        mover.commit(note, mover.note("left-target-changed", text, objects=len(found), named=result.named))
-        mover.tell("warning", text)
+        text = in_words(record, found)
+        mover.commit(note, LeftTargetChanged(record.target, len(found), tuple(result.named), text))
         return
     if last is None:
-        text = f"{mover.id}: {record.target} is still since customers left it"
-        mover.commit(note, mover.note("left-target-still", text, scanned=result.scanned))
-        mover.tell("left-target", text)
+        mover.commit(note, LeftTargetStill(record.target, result.scanned))
     else:
         mover.commit(note)

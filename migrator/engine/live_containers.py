@@ -14,6 +14,7 @@ from migrator.engine.mover import Mover
 from migrator.errors import CloudError, UsageError
 from migrator.machine.events import Event
 from migrator.machine.transitions import live_side
+from migrator.model.happenings.moves import ContainersAccepted
 from migrator.model.moves import Direction, MoveState
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
@@ -92,9 +93,8 @@ async def accept(
                 f"cannot accept that container {', '.join(there)} is gone: {live} has it, with what was in it",
                 hint=f"migrate retry without it lets {move.id} go on",
             )
-        text = f"{move.id}: {', '.join(mine)} of {live} was dropped by customers: {reason}"
         present = containers.etags(await mover.store(live).containers())
         note = containers.accept(fleet.world.state, move.id, live, mine, present)
-        fleet.commit(note, fleet.journal("container-accepted", text, wave=mover.wave.name, actor=who))
+        fleet.commit(note, mover.note(ContainersAccepted(live, tuple(mine), reason), actor=who))
         told.append(f"{move.id}: {live} may be without {', '.join(mine)}")
     return told

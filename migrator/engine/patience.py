@@ -34,6 +34,7 @@ from migrator.errors import (
 )
 from migrator.machine.states import is_getting_ready, is_in_fence
 from migrator.model import notes
+from migrator.model.happenings.waits import TroubleMet, TroubleOver
 from migrator.model.moves import Direction, MoveState
 from migrator.ports.state_store import Change, SetNote
 
@@ -124,7 +125,7 @@ class MovePatience:
         self._since, self._about = None, ""
         if was_away:
             mover.waiting_for = ""
-            mover.tell("waiting", f"{mover.id}: {about} " + ("are there" if about == NAMES else "answers again"))
+            mover.tell(TroubleOver(about, is_there=about == NAMES))
         self._is_noted = not self._note(SetNote(notes.waits_out(mover.id), None))
 
     async def surely(self, act: Callable[[], T], *, within: float = inf, full_within: float = inf) -> T:
@@ -147,13 +148,11 @@ class MovePatience:
         self._since, self._about, self._is_noted = mover.world.clock.now(), about, True
         text = clause.replace(SINCE, f"{self._since:%Y-%m-%d %H:%M:%S} UTC")
         mover.waiting_for = f"waiting for {text}"
-        mover.tell("waiting", f"{mover.id}: waiting for {text}")
+        met = TroubleMet(about, text)
+        mover.tell(met)
         now = mover.world.clock.monotonic()
         if now - self._journaled.get(about, -inf) >= mover.world.rhythm.say_again_seconds:
-            if self._note(
-                SetNote(notes.waits_out(mover.id), text),
-                mover.note("waiting", f"{mover.id}: waiting for {text}", about=about),
-            ):
+            if self._note(SetNote(notes.waits_out(mover.id), text), mover.note(met)):
                 self._journaled[about] = now
         else:
             self._note(SetNote(notes.waits_out(mover.id), text))

@@ -9,14 +9,15 @@ from migrator.engine.edits import may_have_another_target, refusals
 from migrator.engine.fleet import Fleet
 from migrator.machine.states import is_in_soak
 from migrator.model import notes
+from migrator.model.happenings.moves import Retargeted
+from migrator.model.happenings.rollouts import PlanEdited, PlanWritten
+from migrator.model.happenings.soaks import SoakKept, SoakLoosened
 from migrator.model.moves import EvidenceRange, Figures, MoveRecord, PlanRecord, WaveRecord
 from migrator.model.schedule import PlannedMove, PlannedWave
-from migrator.model.units import show_duration
 from migrator.model.values import replace, value
 from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave, SetNote
 from migrator.standing.authors import now_by
 
-MOST_EDITS = 20
 """In one text; the entry's evidence has all of them."""
 MOST_EXCEPTIONS = 1_000_000
 """More than a store keeps of one move."""
@@ -69,17 +70,14 @@ def prepare(fleet: Fleet, text: str, change: Editing | None = None) -> None:
 
 def _plan_entry(fleet: Fleet, change: Editing | None, *, is_first: bool) -> Change:
     found = change.found if change is not None else None
-    what = "first apply" if change is None or change.is_apply else "written down"
-    text = f"plan {fleet.schedule.name}: {what if is_first else 'edited'}"
+    actor, name = change.who if change is not None else "engine", fleet.schedule.name
     edits = found.edits if found is not None and not is_first else ()
     if edits:
-        text += f": {'; '.join(str(one) for one in edits[:MOST_EDITS])}"
-    if len(edits) > MOST_EDITS:
-        text += f"; and {len(edits) - MOST_EDITS} more"
-    if edits:
-        fleet.world.reporter.event("plan", None, text)
-    evidence = [[one.where, one.what, one.old, one.new] for one in edits]
-    return fleet.journal("plan", text, actor=change.who if change is not None else "engine", edits=evidence)
+        edited = PlanEdited(name, tuple((one.where, one.what, one.old, one.new) for one in edits))
+        fleet.tell(edited)
+        return fleet.journal(edited, actor=actor)
+    first = "first apply" if change is None or change.is_apply else "written down"
+    return fleet.journal(PlanWritten(name, first if is_first else "edited", ()), actor=actor)
 
 
 def _loosened(
@@ -89,17 +87,13 @@ def _loosened(
     edits = change.found.loosened.get(move.id, ()) if change is not None and change.found is not None else ()
     if not edits or change is None or known is None or not is_in_soak(known):
         return []
-    said, healthy = "; ".join(str(one) for one in edits), known.figures.soak_seconds
+    said, healthy = tuple(str(one) for one in edits), known.figures.soak_seconds
+    loosened = SoakKept(healthy, said, change.reason) if change.reason else SoakLoosened(healthy, said)
+    fleet.tell(loosened, move.id)
+    row = fleet.journal(loosened, wave=wave.name, move=move.id, actor=change.who)
     if change.reason:
-        text = f"{move.id}: its soak was loosened and keeps {show_duration(healthy)} of healthy time: {said} ({change.reason})"
-        fleet.world.reporter.event("warning", str(move.id), text)
-        return [fleet.journal("soak-loosened", text, wave=wave.name, actor=change.who, reason=change.reason)]
-    text = (
-        f"{move.id}: its soak was loosened and starts again, {show_duration(healthy)} of healthy time are lost: {said}"
-    )
-    fleet.world.reporter.event("warning", str(move.id), text)
-    anew = replace(known, wave=wave.name, **stays.begun(known, fleet.world.clock.now()))
-    return [SaveMove(anew), fleet.journal("soak-restarted", text, wave=wave.name, actor=change.who)]
+        return [row]
+    return [SaveMove(replace(known, wave=wave.name, **stays.begun(known, fleet.world.clock.now()))), row]
 
 
 def _planned(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveRecord | None) -> list[Change]:
@@ -132,7 +126,5 @@ def _retargeted(fleet: Fleet, move: PlannedMove, wave: PlannedWave, known: MoveR
     new = replace(
         known, wave=wave.name, target=move.target, figures=Figures(), revoked=revoked, dirty="", is_adopted=False
     )
-    text = f"{move.id}: its target is {move.target} from now on, {known.target} before" + (
-        f"; {known.dirty}" if known.dirty else ""
-    )
-    return [*changes, SaveMove(new), fleet.journal("retargeted", text, wave=wave.name)]
+    happened = Retargeted(move.target, known.target, known.dirty)
+    return [*changes, SaveMove(new), fleet.journal(happened, wave=wave.name, move=move.id)]

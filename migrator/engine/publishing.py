@@ -13,13 +13,14 @@ from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
+from migrator.model.happenings.moves import RouteRefused
+from migrator.model.happenings.rollouts import RoutesPublished
 from migrator.model.moves import MoveState
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
 from migrator.ports.state_store import SaveMove
 
 ATTEMPTS = 5
-NAMED = 20
 """Moves in one sentence; the journal's evidence has all of them."""
 
 
@@ -67,18 +68,16 @@ def _written_down(
         if agreement.is_disagreement:
             made.discard(key)
             why = in_words(mover.record, found, agreement, endpoint=mover.live_endpoint)
-            mover.tell("warning", f"{key}: {why}; its wave will not begin so")
+            mover.tell(RouteRefused(why))
         elif agreement is not Agreement.UNCLAIMED:
             ours.append(mover)
     if not ours:
         return ()
     records = [replace(one.record, **stays.first(routes[str(one.id)].epoch)) for one in ours]
     names = sorted(str(one.id) for one in ours)
-    text = f"routes published, each at its source: {', '.join(names[:NAMED])}"
-    if len(names) > NAMED:
-        text += f" and {len(names) - NAMED:,} more"
-    fleet.commit(*map(SaveMove, records), fleet.journal("routes-published", text, moves=names))
+    published = RoutesPublished(tuple(names))
+    fleet.commit(*map(SaveMove, records), fleet.journal(published))
     for mover, record in zip(ours, records, strict=True):
         mover.record = record
-    fleet.world.reporter.event("routes", None, text)
+    fleet.tell(published)
     return tuple(sorted(made))

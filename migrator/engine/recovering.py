@@ -17,11 +17,10 @@ from migrator.machine.events import Event
 from migrator.machine.release import Fate, explain
 from migrator.machine.states import holds_claim
 from migrator.machine.transitions import is_allowed
+from migrator.model.happenings.fences import FenceLeft, UnknownFenceReleased
 from migrator.model.moves import MoveState
 from migrator.model.routes import READ_ONLY
 from migrator.model.values import replace
-
-LEFT_IN_FENCE = "an earlier run ended in its fence; resolving that first"
 
 
 async def recover(fleet: Fleet) -> None:
@@ -29,7 +28,7 @@ async def recover(fleet: Fleet) -> None:
     for move in fleet.schedule.moves:
         mover = fleet.mover(move)
         if mover.record.intent is not None:
-            mover.tell("recovery", f"{move.id}: {LEFT_IN_FENCE}")
+            mover.tell(FenceLeft())
             await resolve(mover)
     for move in fleet.schedule.moves:  # a claim needs the whole document; nobody's writers wait for that
         mover = fleet.mover(move)
@@ -59,9 +58,7 @@ async def _free_writers(fleet: Fleet) -> None:
             await desk.change(
                 move.id, found, desk.released(move.id, found, above=highest_epoch(record)), is_release=True
             )
-            text = f"{move.id}: writers go on at {found.account}: its fence (epoch {found.epoch}) is on no record"
-            fleet.commit(fleet.journal("fence-released", text))
-            fleet.world.reporter.event("recovery", str(move.id), text)
+            fleet.say(UnknownFenceReleased(found.account, found.epoch), move=move.id)
 
 
 async def _put_back(mover: Mover) -> None:

@@ -18,7 +18,8 @@ from migrator.engine.mover import Mover
 from migrator.errors import CloudError, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event
 from migrator.machine.release import Fate, explain, is_fence_by_hand
-from migrator.model.moves import Direction, Figures, MoveRecord, RouteIntent
+from migrator.model.happenings.fences import FenceReleased, Switched, WritersBlocked
+from migrator.model.moves import Direction, Figures, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
 from migrator.ports.state_store import Change
@@ -61,17 +62,16 @@ async def _to_its_end(mover: Mover, work: Coroutine[Any, Any, None]) -> None:
 async def _release(mover: Mover, intent: RouteIntent, why: str) -> None:
     fate, found = await _undo(mover, intent)
     if fate is Fate.SWITCHED:
-        text = f"{mover.id}: the switch had happened, customers are at {found.account} ({why})"
-        mover.tell("fence", text, epoch=found.epoch)
-        await mover.surely(lambda: finish_switch(mover, found, f"found so: {why}"), within=mover.no_longer_than())
+        switched = Switched(found.account, found.epoch, _pause_seconds(mover, intent), why)
+        mover.tell(switched)  # customers are there, whether the store takes it or not
+        await mover.surely(lambda: _finish_switch(mover, switched), within=mover.no_longer_than())
     else:
-        f = mover.record.figures
-        mover.tell("fence", f"{mover.id}: writes go on at {found.account} ({why})", epoch=found.epoch)
-        figures = replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=_pause_seconds(mover, intent))
+        f, pause = mover.record.figures, _pause_seconds(mover, intent)
+        figures = replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=pause)
+        released = FenceReleased(found.account, found.epoch, why, pause)
+        mover.tell(released)  # the writers are free, whether the store takes it or not
         # A full disk is not waited for: policies are still revoked, and the guardian puts them back when this run has ended.
-        await mover.surely(
-            lambda: _released(mover, found, why, figures), within=mover.no_longer_than(), full_within=0.0
-        )
+        await mover.surely(lambda: _released(mover, released, figures), within=mover.no_longer_than(), full_within=0.0)
         if not mover.fence_begun:
             mover.shared.desk.doubt(mover.id)
     mover.forget_claim()
@@ -80,13 +80,13 @@ async def _release(mover: Mover, intent: RouteIntent, why: str) -> None:
     await mover.unwatch()  # last: should this process die before, its guardian puts the policies back
 
 
-def _released(mover: Mover, found: RouteRecord, why: str, figures: Figures) -> None:
+def _released(mover: Mover, released: FenceReleased, figures: Figures) -> None:
     mover.happen(
         Event.RELEASED,
-        mover.note("fence-released", f"{mover.id}: released at {found.account}: {why}", epoch=found.epoch),
+        mover.note(released),
         reason=mover.record.reason,
         intent=None,
-        epoch=found.epoch,
+        epoch=released.epoch,
         figures=figures,
     )
 
@@ -125,9 +125,7 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
                     hint="its writers stay blocked until it does; then migrate apply frees them first",
                 ) from fault
             if attempt == LOUD_ATTEMPTS:
-                mover.tell(
-                    "warning", f"{mover.id}: writers are blocked: the route document does not answer; still retrying"
-                )
+                mover.tell(WritersBlocked())
         await clock.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)] * (0.5 + clock.random()))
         attempt += 1
 
@@ -144,11 +142,6 @@ def _pause_seconds(mover: Mover, intent: RouteIntent | None) -> float | None:
     return round(max(0.0, (mover.world.clock.now() - begun).total_seconds()), 3) if begun is not None else None
 
 
-def after_switch(record: MoveRecord) -> dict[str, Any]:
-    """The fields that say what was left behind: a proved way forward ends that, a way back ends the leaving itself."""
-    return {"is_abandoning": False, "dirty": "" if record.direction is Direction.FORWARD else record.dirty}
-
-
 def left_behind(mover: Mover) -> list[Change]:
     """What to commit with a switch that leaves the target as it is: what was under way to the source is on the list."""
     if not mover.record.is_abandoning:
@@ -157,24 +150,27 @@ def left_behind(mover: Mover) -> list[Change]:
     return [*settled_evidence(state, mover.id), *settled_writes(state, mover.id)]
 
 
-def finish_switch(mover: Mover, found: RouteRecord, how: str) -> None:
+def _finish_switch(mover: Mover, switched: Switched) -> None:
     """The route names the destination: write that down. From ``switching`` only."""
-    mover.happen(
-        Event.SWITCHED,
-        mover.note(
-            "switched", f"{mover.id}: the route names {found.account}, epoch {found.epoch} ({how})", epoch=found.epoch
-        ),
-        *left_behind(mover),
-        intent=None,
-        epoch=found.epoch,
-        **after_switch(mover.record),
-        switched_at=mover.world.clock.now(),
-        figures=replace(
-            mover.record.figures,
-            fence_seconds=_pause_seconds(mover, mover.record.intent),
+    mover.happen(Event.SWITCHED, mover.note(switched), *left_behind(mover), **after_switch(mover, switched))
+
+
+def after_switch(mover: Mover, switched: Switched) -> dict[str, Any]:
+    """The fields of a move whose route names the destination from now on. What was left behind: a proved way forward ends
+    that, a way back ends the leaving itself."""
+    record = mover.record
+    return {
+        "intent": None,
+        "epoch": switched.epoch,
+        "is_abandoning": False,
+        "dirty": "" if record.direction is Direction.FORWARD else record.dirty,
+        "switched_at": mover.world.clock.now(),
+        "figures": replace(
+            record.figures,
+            fence_seconds=switched.fence_seconds,
             cancelled_fences=0,
             soak_seconds=0.0,
             lag_objects=0,
             lag_bytes=0,
         ),
-    )
+    }

@@ -21,11 +21,12 @@ from migrator.engine.world import Outcome
 from migrator.errors import StateError, UsageError
 from migrator.machine.events import Event
 from migrator.machine.states import has_stopped, is_to_be_taken_back
+from migrator.model.happenings.moves import Retried, TargetAbandoned
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace, value
-from migrator.ports.state_store import AddJournal, SetControl
+from migrator.ports.state_store import SetControl
 
 GATE: Final = "gate"
 """In a recorded way back: the reason of the gate that asked for it."""
@@ -199,9 +200,9 @@ def _leave_behind(mover: Mover, abandon: Abandon | None) -> None:
         return
     since = f"since {record.switched_at:%Y-%m-%d %H:%M:%S} UTC" if record.switched_at else "since the switch"
     dirty = f"what was written at {record.target} {since} was left behind ({abandon.reason})"
-    note = mover.note("abandoned", f"{mover.id}: {dirty}", reason=abandon.reason, target=record.target)
-    mover.save(replace(record, is_abandoning=True, dirty=dirty), AddJournal(replace(note.entry, actor=abandon.who)))
-    mover.tell("warning", f"{mover.id}: {dirty}")
+    abandoned = TargetAbandoned(record.target, abandon.reason, dirty)
+    mover.save(replace(record, is_abandoning=True, dirty=dirty), mover.note(abandoned, actor=abandon.who))
+    mover.tell(abandoned)
 
 
 async def retry(
@@ -241,8 +242,7 @@ async def retry(
         fields["figures"] = replace(fields["figures"], passes=0, passes_behind=0, cancelled_fences=0)
         if accept_deletes is not None:
             fields["figures"] = replace(fields["figures"], deletes_accepted=accept_deletes)
-        text = f"{move.id}: retry asked for: {reason}"
-        mover.happen(Event.RETRIED, fleet.journal("retry", text, wave=mover.wave.name, actor=who), **fields)
+        mover.happen(Event.RETRIED, mover.note(Retried(reason), actor=who), **fields)
         reasons.append(f"{move.id} goes on from {mover.record.state}" + (STAYS_ANEW if again else ""))
     fleet.forget_reasons(scope)
     fleet.save_waves_of(scope)

@@ -27,13 +27,17 @@ from migrator.engine.throttle import Throttle
 from migrator.engine.world import Outcome, Run, World
 from migrator.errors import CloudError, MigrateError, StateError
 from migrator.machine import liveness
-from migrator.model.moves import Control, JournalEntry, LockRecord
+from migrator.model.happenings.rollouts import LockTaken, RequestsUncounted, RunBegan, RunEnded
+from migrator.model.happenings.waits import LockWatched
+from migrator.model.happenings.wishes import RollbackAsked
+from migrator.model.moves import Control, LockRecord
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import AddJournal, Change, SetControl, SetNote
 from migrator.transfer.hands import Hands
 from migrator.transfer.limits import Limits
 from migrator.transfer.paced import PacedStore
+from migrator.words.journal import entry
 
 
 @value(frozen=True, slots=True)
@@ -165,8 +169,9 @@ class Rollout:
         if abandon is not None:
             value["abandon"] = abandon.reason
         wish = rollback.asked(value, who, at=self.world.clock.now())
-        entry = JournalEntry(wish.at, who, "control", "rollback asked of the running apply", wave=wave, evidence=value)
-        self.world.state.commit([SetControl(wish), AddJournal(entry)], token=None)
+        asked = RollbackAsked(wave, region, area, on_conflict, abandon.reason if abandon is not None else None)
+        row = AddJournal(entry(asked, wish.at, actor=who, wave=wave))
+        self.world.state.commit([SetControl(wish), row], token=None)
         return wish
 
     async def retry(
@@ -222,9 +227,8 @@ class Rollout:
             if self.world.executor is not None:
                 self.world.executor.bind_run(self._session.token)
             self._note_takeover()
-            self._note_run(
-                "run-began", f"run began: {self.run.owner}@{self.run.host}, {self._said.command}" if self._said else ""
-            )
+            if self._said is not None:
+                self._note_run(RunBegan(self.run.owner, self.run.host, self._said.command))
             prepare(self._fleet, self._text, self._said.editing if self._said else None)
             await recover(self._fleet)
             await durations.publish(self._fleet)
@@ -248,13 +252,13 @@ class Rollout:
                 await self._end_counting()
             finally:
                 with suppress(MigrateError):  # a lost lock, or a busy store: the lock's own end is what counts
-                    self._note_run("run-ended", f"run ended: {ended}")
+                    if self._said is not None:
+                        self._note_run(RunEnded(ended, self._said.command))
                 await self._session.close()
 
     def _say_watch(self, lock: LockRecord) -> None:
         who = f"{lock.owner}@{lock.host}, pid {lock.pid}"
-        text = f"{who} holds the lock; watching for {liveness.SILENT_SECONDS:.0f} s whether it gives a sign of life"
-        self.world.reporter.event("waiting", None, text)
+        self.world.reporter.event(LockWatched(who, liveness.SILENT_SECONDS))
 
     async def _end_counting(self) -> None:
         """A store that refuses the last counts keeps the mark of a run that did not end: the next one knows of a gap then."""
@@ -264,7 +268,7 @@ class Rollout:
                 self.world.clock, rhythm, self._own_traffic.end, within=rhythm.closing_seconds, full_within=0.0
             )
         except StateError as fault:
-            self.world.reporter.event("warning", None, f"the last requests were not counted: {fault.message}")
+            self.world.reporter.event(RequestsUncounted(fault.message))
 
     async def _bind(self) -> None:
         for name, store in self._fleet.shared.stores.items():
@@ -281,18 +285,13 @@ class Rollout:
             return
         silent = (self.world.clock.now() - before.heartbeat).total_seconds()
         left = self._session.lingering
-        text = (
-            f"took over from {before.owner}@{before.host}, pid {before.pid}, which did not end in order"
-            f" (last sign of life {max(0.0, silent):.0f} s ago)"
-            + (f"; no cut-over {left.in_words()}" if left.seconds else "")
-        )
-        self._fleet.commit(self._fleet.journal("takeover", text))
-        self.world.reporter.event("recovery", None, text)
+        holder = f"{before.owner}@{before.host}, pid {before.pid}"
+        no_cut_over = left.in_words() if left.seconds else ""
+        self._fleet.say(LockTaken(holder, max(0.0, silent), no_cut_over))
 
-    def _note_run(self, kind: str, text: str) -> None:
+    def _note_run(self, happening: RunBegan | RunEnded) -> None:
         """Who ran what, and how it ended; a run that nobody described (a test's) has no such entries."""
-        if self._said is not None:
-            self._fleet.commit(self._fleet.journal(kind, text, actor=self.run.owner, command=self._said.command))
+        self._fleet.commit(self._fleet.journal(happening, actor=self.run.owner))
 
     async def _keep_counts(self) -> None:
         while True:

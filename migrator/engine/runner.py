@@ -28,6 +28,7 @@ from migrator.errors import (
 )
 from migrator.machine.events import Event
 from migrator.machine.states import is_at_rest, is_hurried
+from migrator.model.happenings.moves import FaultMet
 from migrator.model.moves import Direction, MoveState
 
 
@@ -138,4 +139,4 @@ async def _release_on_the_way_out(mover: Mover) -> None:
     try:
         await _released_or_halted(mover, "interrupted")
     except (CloudError, StateError) as fault:
-        mover.tell("warning", str(fault))
+        mover.tell(FaultMet(str(fault)))

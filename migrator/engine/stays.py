@@ -14,8 +14,9 @@ from migrator.engine.ledger import Ledger
 from migrator.machine.events import Event
 from migrator.machine.states import has_stay
 from migrator.machine.transitions import resume_state
+from migrator.model.happenings.happening import Journaled
+from migrator.model.happenings.soaks import SightLost
 from migrator.model.moves import MoveRecord, MoveState
-from migrator.model.units import show_duration
 from migrator.model.values import replace
 from migrator.ports.state_store import Change
 
@@ -43,7 +44,7 @@ def first(epoch: int) -> dict[str, Any]:
     return {"ever_routed": True, "epoch": epoch}
 
 
-def learn(mover: Ledger, epoch: int, *changes: Change) -> None:
+def learn(mover: Ledger, epoch: int, *changes: Change | Journaled) -> None:
     """Write down an epoch that is new to this store. Nobody changes the epoch of a move that soaks but another store's engine
     or a hand: the route may have been elsewhere and come back."""
     record = mover.record
@@ -52,12 +53,8 @@ def learn(mover: Ledger, epoch: int, *changes: Change) -> None:
         mover.save(replace(record, **known), *changes)
         return
     known |= begun(record, mover.world.clock.now())
-    soaked = record.figures.soak_seconds
-    lost = f", {show_duration(soaked)} of healthy time are lost" if soaked else ""
-    text = f"{mover.id}: the route went on to epoch {epoch} without us; the soak starts again{lost}"
-    note = mover.note("soak-restarted", text, epoch=epoch, known=record.epoch)
-    mover.tell("warning", text)
+    lost = SightLost(epoch, record.epoch, record.figures.soak_seconds)
     if record.state is MoveState.SOAKED:
-        mover.happen(Event.LOST_SIGHT, note, *changes, **known)
+        mover.happen(Event.LOST_SIGHT, lost, *changes, **known)
     else:
-        mover.save(replace(record, **known), note, *changes)
+        mover.save(replace(record, **known), lost, *changes)

@@ -10,8 +10,6 @@ Decides in which order they are told: the law's, with the event that each step l
 from __future__ import annotations
 
 from migrator.engine.ahead import Ahead
-from migrator.engine.context import PAUSED
-from migrator.engine.recovering import LEFT_IN_FENCE
 from migrator.engine.steps import STEPS
 from migrator.machine.events import Event
 from migrator.machine.states import can_be_paused, has_stopped, is_at_rest, is_copying, is_in_fence, is_on_its_way
@@ -20,6 +18,7 @@ from migrator.machine.waiting import words
 from migrator.model.moves import Direction, Figures, MoveRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.values import replace, value
+from migrator.words.happenings import FENCE_LEFT, PAUSED
 
 
 @value(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def tell(ahead: Ahead, *, is_at_work: bool = False) -> tuple[Told, ...]:
         return (Told(record.state, record.direction, _needs_a_person(ahead)),)
     told: list[Told] = []
     if is_in_fence(record.state) and not is_at_work:
-        told.append(Told(record.state, record.direction, f"{LEFT_IN_FENCE}: writers go on, unless it had switched"))
+        told.append(Told(record.state, record.direction, f"{FENCE_LEFT}: writers go on, unless it had switched"))
         ahead = replace(ahead, record=follow(record, Event.RELEASED), is_here=False)
     resolved = len(told)
     while not is_at_rest(ahead.record.state) and (step := STEPS.get(ahead.record.state)) is not None:

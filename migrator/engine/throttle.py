@@ -9,6 +9,7 @@ from __future__ import annotations
 from migrator.engine.fleet import Fleet
 from migrator.errors import StateError
 from migrator.model import notes
+from migrator.model.happenings.rollouts import FullPaceAgain, SlowedDown
 from migrator.model.pace import AccountPace, Pace, from_note, retuned, to_note
 from migrator.ports.state_store import SetNote
 from migrator.transfer.limits import AccountLimits, Limits
@@ -72,15 +73,11 @@ class Throttle:
         if limits.brake == "service":
             if name not in self._slowed:
                 pace = limits.pace_per_second or 0.0
-                self._say(f"{name} asks for less (throttled answers): slowed down to {pace:,.0f} requests/s", name)
+                self._fleet.say(SlowedDown(name, pace))
             self._slowed[name] = now
         elif name in self._slowed and now - self._slowed[name] >= CALM_SECONDS:
             del self._slowed[name]
-            self._say(f"{name} takes the full pace again", name)
-
-    def _say(self, text: str, account: str) -> None:
-        self._fleet.world.reporter.event("throttled", None, text, account=account)
-        self._fleet.commit(self._fleet.journal("throttled", text))
+            self._fleet.say(FullPaceAgain(name))
 
     def _pace(self) -> Pace:
         now = self._fleet.world.clock.monotonic()

@@ -20,6 +20,7 @@ from migrator.engine.steps import soak
 from migrator.engine.world import Outcome
 from migrator.machine.events import Event
 from migrator.machine.states import has_cut_over_ahead, is_in_fence, is_past_switch
+from migrator.model.happenings.soaks import GateFailed
 from migrator.model.moves import Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
@@ -149,7 +150,7 @@ class WaveAtWork:
                     stalled[mover.id] = str(fault)
                 elif isinstance(fault, Waiting) and mover is not None:
                     waiting[mover.id] = str(fault)
-                elif isinstance(fault, soak.GateFailed):
+                elif isinstance(fault, soak.GateStops):
                     await self._gate_failed(fault)
                     reasons.append(fault.reason)
                 elif fault is not None:
@@ -163,11 +164,12 @@ class WaveAtWork:
             return Outcome("error", (*stalled.values(), *waiting.values()))
         return Outcome("waiting", tuple(waiting.values())) if waiting else Outcome("done")
 
-    async def _gate_failed(self, fault: soak.GateFailed) -> None:
+    async def _gate_failed(self, fault: soak.GateStops) -> None:
         """``on_failure``: halt the move, or put on record that the scope is to go back. Nothing of this wave begins any more."""
         fleet, wave = self.fleet, self.wave
-        fleet.world.reporter.event("gate-failed", str(fault.mover.id), fault.reason)
-        entry = fleet.journal("gate-failed", fault.reason, wave=wave.name)
+        failed = GateFailed(fault.gate, fault.why)
+        fault.mover.tell(failed)
+        entry = fault.mover.note(failed)
         self.stop_beginning()
         if wave.on_failure == "halt":
             await fleet.surely(lambda: fault.mover.happen(Event.HALTED, entry, reason=fault.reason))

@@ -22,10 +22,13 @@ from migrator.engine.world import Outcome
 from migrator.machine.states import has_stopped, is_complete, is_on_its_way, is_past_switch, keeps_wave
 from migrator.machine.waiting import Wait, lateness, waits_to_begin, words
 from migrator.model import notes
+from migrator.model.happenings.rollouts import DeadlineMissed
+from migrator.model.happenings.waits import NothingBegins, WaveKept
 from migrator.model.moves import Control, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave
 from migrator.ports.state_store import SetNote
+from migrator.words.happenings import in_words
 
 
 async def apply(fleet: Fleet, only: str | None, *, wait: bool) -> Outcome:
@@ -120,7 +123,7 @@ class _Applying:
                 wave.stop_beginning()
         live = [str(mover.id) for mover in self._live()]
         if live and self.may_wait:
-            self.fleet.world.reporter.event("waiting", None, f"nothing begins any more; watched on: {', '.join(live)}")
+            self.fleet.tell(NothingBegins(tuple(live)))
 
     async def _go_back_if_wanted(self) -> None:
         """Carry out a recorded way back - an operator's, a failed gate's, or of a run that died in it - beside the moves that are
@@ -195,8 +198,7 @@ class _Applying:
 
     def _say(self, wave: PlannedWave, waits: tuple[Wait, ...]) -> None:
         if self.waits.get(wave.name) != waits:
-            text = _text(wave, waits)
-            self.fleet.world.reporter.event("waiting", None, text)
+            self.fleet.tell(_kept(wave, waits))
         self.waits[wave.name] = waits
 
     def _seconds_to_a_date(self) -> float | None:
@@ -229,11 +231,10 @@ class _Applying:
             promised = wave.complete_by.isoformat() if wave.complete_by else ""
             if text is None or self.fleet.world.state.note(key) == promised:
                 continue
-            self.fleet.commit(SetNote(key, promised), self.fleet.journal("late", text, wave=wave.name))
-            self.fleet.world.reporter.event("warning", None, text, wave=wave.name)
+            self.fleet.say(DeadlineMissed(wave.name, promised, text), SetNote(key, promised), wave=wave.name)
 
     def _outcome(self) -> Outcome:
-        self.waiting += [_text(self.fleet.schedule.wave(name), waits) for name, waits in self.waits.items()]
+        self.waiting += [in_words(_kept(self.fleet.schedule.wave(name), waits)) for name, waits in self.waits.items()]
         if self.stalled:
             return Outcome("error", (*self.stalled, *self.stuck.values(), *self.halted, *self.waiting, *self._left()))
         if self.stuck or self.halted or self.is_stopped:
@@ -257,8 +258,8 @@ class _Applying:
         return live + begun
 
 
-def _text(wave: PlannedWave, waits: Sequence[Wait]) -> str:
-    return f"wave {wave.name} waits for {', and for '.join(words(one) for one in waits)}"
+def _kept(wave: PlannedWave, waits: Sequence[Wait]) -> WaveKept:
+    return WaveKept(wave.name, tuple(words(one) for one in waits))
 
 
 __all__ = ["apply"]

@@ -208,7 +208,8 @@ class Outstanding:
 
 @value(frozen=True, slots=True)
 class JournalEntry:
-    """One line of the append-only journal. ``actor`` is ``engine`` or the user's login; ``evidence`` JSON values."""
+    """One line of the append-only journal. ``actor`` is ``engine`` or the user's login; ``evidence`` are the facts of the
+    ``happening`` as JSON values. Rows of before there was a list of them say no happening, and their version is 0."""
 
     at: datetime
     actor: str
@@ -220,6 +221,10 @@ class JournalEntry:
     evidence: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
     """Given by the store, ascending from 1."""
+    happening: str = ""
+    """Its kind in the list ``model.happenings``: ``kind`` may be shared by several."""
+    version: int = 0
+    """Of the facts."""
 
 
 @value(frozen=True, slots=True)

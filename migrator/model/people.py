@@ -56,4 +56,4 @@ class Person:
         found: dict[str, Any] = {"login": self.login, "uid": self.uid}
         if self.sudo:
             found["sudo_user"] = self.sudo
-        return {**found, "entra": list(self.entra)} if self.entra else found
+        return {**found, "entra": self.entra} if self.entra else found

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from migrator.model.happenings.happening import Shown
+
 
 class Reporter(Protocol):
-    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None:
-        """One thing that happened. ``kind`` is a stable word (``state-changed``, ``wave-changed``, ``waiting``,
-        ``fence``, ``throttled``, ``sample``, ``warning``); ``move`` is ``region/area`` or None; ``text`` is one plain
-        sentence; ``facts`` are JSON values. Never raises, never blocks."""
+    def event(self, happening: Shown, move: str | None = None) -> None:
+        """One thing that happened, of the list ``model.happenings``; ``move`` is the ``region/area`` that it happened to, if
+        it was one. Its words are ``migrator.words``' business. Never raises, never blocks."""
         ...
 
     def progress(self, move: str, **figures: Any) -> None:

@@ -18,6 +18,7 @@ from migrator.errors import (
     OutcomeUnknown,
     SourceChanged,
 )
+from migrator.model.happenings.moves import ObjectKept, ObjectRecreated
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.objects import CREATE, NOTHING, BlobType, Condition, Listed
 from migrator.model.values import replace
@@ -238,9 +239,8 @@ class Action:
         """Going back, the source's object may have had snapshots, which go with it."""
         case, t = self.case, self.walk.transfer
         if case.direction is Direction.REVERSE and t.note is not None:
-            what = f"{t.move}: {self.walk.container}/{case.name} of {t.destination.account} (generation {etag})"
-            text = f"{what} is deleted and created again, as another type or out of the archive; snapshots of it go with it"
-            self.changes.append(t.note("recreated", text))
+            recreated = ObjectRecreated(t.destination.account, self.walk.container, case.name, etag)
+            self.changes.append(t.note(recreated))
 
     async def _attempt(self, condition: Condition) -> Copied:
         case, t = self.case, self.walk.transfer
@@ -361,9 +361,9 @@ class Action:
                     raise NotSaved(f"cannot keep {container}/{blob.name} of {holder.account}: no answer") from fault
         t.kept += 1
         if t.note is not None:
-            what = f"{t.move}: {container}/{blob.name} of {holder.account} (generation {blob.etag})"
-            text = f"{what} is kept as {keeper.account}/{container}/{saved_name(t.move, blob)}"
-            t.commit([t.note("kept", text)], PassResult())
+            saved = saved_name(t.move, blob)
+            kept = ObjectKept(holder.account, container, blob.name, blob.etag, keeper.account, saved)
+            t.commit([t.note(kept)], PassResult())
 
     def _record(
         self, origin: Listed, destination_etag: str, *, marks: int | None = None, is_proved: bool = False

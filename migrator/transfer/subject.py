@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from migrator.errors import LockedError, MigrateError, OutcomeUnknown
+from migrator.model.happenings.happening import Journaled
 from migrator.model.moves import Direction, ExceptionRow, Outstanding
 from migrator.model.names import Area, MoveId
 from migrator.model.objects import LIST_PAGE
@@ -64,8 +65,8 @@ class Transfer:
     """Of all names, those whose record must have its content bit: both sides are read once for each pair of generations."""
     is_adopting: bool = False
     """What evidence does not cover at the side that the route does not name is compared by content before it is foreign."""
-    note: Callable[[str, str], Change] | None = None
-    """Makes a journal entry of (kind, text), to be committed with what it speaks of."""
+    note: Callable[[Journaled], Change] | None = None
+    """Makes the journal's row of a happening, to be committed with what it speaks of."""
     keeps_public_access: bool = True
     """Are containers made with the public access that they have at the origin?"""
     page_size: int = LIST_PAGE

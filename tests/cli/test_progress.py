@@ -12,7 +12,11 @@ from migrator.cli.views import progress
 from migrator.cli.views.lines import JsonLines, PlainLines, figures_line
 from migrator.cli.views.live import LiveTable, Rates
 from migrator.cli.views.progress import Courier, Note
+from migrator.model.happenings.fences import FenceBegun
+from migrator.model.happenings.moves import FaultMet, StateChanged
 from migrator.ports.reporter import Reporter
+
+warning = FaultMet
 
 
 class Recorder:
@@ -49,7 +53,7 @@ def test_events_arrive_in_order() -> None:
     with Courier(display) as courier:
         reporter: Reporter = courier
         for number in range(100):
-            reporter.event("warning", None, str(number))
+            reporter.event(warning(str(number)))
     assert [note.text for note in display.notes] == [str(number) for number in range(100)]
 
 
@@ -58,10 +62,10 @@ def test_a_display_that_hangs_does_not_hold_up_the_engine_and_the_loss_is_told()
     with Courier(display) as courier:
         display.started.wait(10)
         for number in range(progress.QUEUE_NOTES + 50):
-            courier.event("warning", None, str(number))  # would block for ever if it waited
+            courier.event(warning(str(number)))  # would block for ever if it waited
         display.gate.set()
         assert display.shown.wait(10)
-        courier.event("warning", None, "last")
+        courier.event(warning("last"))
     assert any(note.facts.get("lost") == 50 for note in display.notes)
     assert display.notes[-1].text == "last"
 
@@ -71,7 +75,7 @@ def test_progress_leaves_room_for_events() -> None:
     with Courier(display) as courier:
         for _ in range(progress.QUEUE_NOTES):
             courier.progress("r/a", objects_copied=1)
-        courier.event("fence", "r/a", "fenced")
+        courier.event(FenceBegun(3), "r/a")
         display.gate.set()
     assert [note.kind for note in display.notes].count("fence") == 1
 
@@ -81,18 +85,26 @@ def test_a_closed_pipe_ends_the_display_and_not_the_work() -> None:
     display.gate.set()
     with Courier(display) as courier:
         for _ in range(10):
-            courier.event("warning", None, "x")
+            courier.event(warning("x"))
 
 
 def test_json_events_are_one_object_a_line() -> None:
     out = io.StringIO()
     with Courier(JsonLines(out)) as courier:
-        courier.event("state-changed", "na/web", "copying\nnow", state="copying", at=datetime(2026, 1, 1, tzinfo=UTC))
+        courier.event(StateChanged("copying", "halted", "halted", "forward", 3, "full\ndisk"), "na/web")
         courier.progress("na/web", objects_copied=3)
     first, second = (json.loads(line) for line in out.getvalue().splitlines())
     assert first["format_version"] == 1
-    assert (first["kind"], first["move"], first["text"]) == ("state-changed", "na/web", "copying\nnow")
-    assert first["facts"] == {"state": "copying", "at": "2026-01-01T00:00:00Z"}
+    assert (first["kind"], first["happening"], first["move"]) == ("state-changed", "state-changed", "na/web")
+    assert first["text"] == "na/web: copying -> halted (full\ndisk)"
+    assert first["facts"] == {
+        "before": "copying",
+        "event": "halted",
+        "state": "halted",
+        "direction": "forward",
+        "epoch": 3,
+        "reason": "full\ndisk",
+    }
     assert second["kind"] == "progress"
     assert second["facts"]["objects_copied"] == 3
 

@@ -12,11 +12,13 @@ from migrator.adapters.routing import FileRouter
 from migrator.engine.checks import canary
 from migrator.engine.steps import carry
 from migrator.errors import AccessRefused, PlanError
+from migrator.model.happenings.happening import event_of
 from migrator.model.moves import Control, MoveState
 from migrator.model.objects import CREATE
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import Cutover
 from migrator.ports.state_store import SetControl
+from migrator.words.happenings import sentence
 from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Small, shape
 
@@ -50,9 +52,10 @@ class StandsFrom(SystemClock):
     def monotonic(self) -> float:
         return super().monotonic() - self._lost if self._stood is None else self._stood
 
-    def _event(self, kind, move, text, **facts):
-        self.at.append((kind, text, self.monotonic()))
-        self._report(kind, move, text, **facts)
+    def _event(self, happening, move=None):
+        text = sentence(happening, move)
+        self.at.append((event_of(happening), text, self.monotonic()))
+        self._report(happening, move)
         if self._begin in text and self._stood is None:
             self._stood = self.monotonic()
         elif self._end in text and self._stood is not None:

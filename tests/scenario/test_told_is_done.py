@@ -13,6 +13,7 @@ from migrator.model.moves import MoveState
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import CREATE, ContainerInfo
 from migrator.model.schedule import Cutover, PlannedMove, Verify
+from migrator.words.happenings import sentence
 from tests.scenario.world import ID, Small, shape
 
 
@@ -27,8 +28,8 @@ class Words:
     def __init__(self):
         self.said = []
 
-    def event(self, kind, move, text, **facts):
-        self.said.append(text)
+    def event(self, happening, move=None):
+        self.said.append(sentence(happening, move))
 
     def progress(self, move, **figures): ...
 

@@ -17,6 +17,7 @@ from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import FileRouter
 from migrator.engine.rollout import Outcome, Rollout, Run, World
 from migrator.machine import liveness
+from migrator.model.happenings.happening import Shown
 from migrator.model.moves import MoveRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import CREATE, ContainerInfo
@@ -25,6 +26,7 @@ from migrator.model.samples import Point, Question, Reading, Sample
 from migrator.model.schedule import Account, Budget, Cutover, Gate, PlannedMove, PlannedWave, Routing, Schedule, Verify
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.loop import WORLD_BEGINS, Node, SimClock, SimLoop
+from migrator.words.happenings import sentence
 from tests.scenario.world import shape
 
 HOURS = 3600.0
@@ -57,8 +59,8 @@ class Teller:
     def __init__(self) -> None:
         self.said: list[str] = []
 
-    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None:
-        self.said.append(text)
+    def event(self, happening: Shown, move: str | None = None) -> None:
+        self.said.append(sentence(happening, move))
 
     def progress(self, move: str, **figures: Any) -> None:
         """Nobody watches."""

@@ -13,6 +13,7 @@ from migrator.adapters.state import open_store
 from migrator.adapters.workers import InlineExecutor
 from migrator.engine.rollout import Rollout, Run, World
 from migrator.errors import NotFound
+from migrator.model.happenings.happening import event_of
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.samples import Point, Reading
@@ -28,6 +29,7 @@ from migrator.model.schedule import (
     Schedule,
     Verify,
 )
+from migrator.words.happenings import sentence
 
 ID = MoveId("europe", "web")
 
@@ -40,8 +42,8 @@ class Silent:
     def __init__(self) -> None:
         self.events: list[tuple[str, str | None, str]] = []
 
-    def event(self, kind, move, text, **facts):
-        self.events.append((kind, move, text))
+    def event(self, happening, move=None):
+        self.events.append((event_of(happening), move, sentence(happening, move)))
 
     def progress(self, move, **figures):
         pass

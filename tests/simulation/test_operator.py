@@ -30,6 +30,7 @@ from migrator.engine.world import World as Doors
 from migrator.errors import PlanError, UsageError
 from migrator.machine.agreement import live_account
 from migrator.machine.transitions import FENCE_STATES
+from migrator.model.happenings.happening import Shown
 from migrator.model.moves import Control, Direction, MoveRecord, MoveState
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Shape
@@ -74,7 +75,7 @@ def schedule() -> Schedule:
 
 
 class Silent:
-    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None: ...
+    def event(self, happening: Shown, move: str | None = None) -> None: ...
     def progress(self, move: str, **figures: Any) -> None: ...
 
 

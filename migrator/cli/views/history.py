@@ -12,7 +12,7 @@ from migrator.model.moves import JournalEntry
 
 
 def document(plan: str, entries: Sequence[JournalEntry]) -> dict[str, Any]:
-    """``{plan, entries: [{number, at, actor, kind, text, wave, move, run, evidence}]}``, oldest first."""
+    """``{plan, entries: [{number, at, actor, kind, happening, version, text, wave, move, run, evidence}]}``, oldest first."""
     return {"plan": plan, "entries": [_entry(entry) for entry in entries]}
 
 
@@ -22,6 +22,8 @@ def _entry(entry: JournalEntry) -> dict[str, Any]:
         "at": entry.at,
         "actor": entry.actor,
         "kind": entry.kind,
+        "happening": entry.happening,
+        "version": entry.version,
         "text": entry.text,
         "wave": entry.wave,
         "move": str(entry.move) if entry.move else None,

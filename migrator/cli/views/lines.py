@@ -11,16 +11,17 @@ from typing import Any, Final, TextIO
 from migrator.cli.calls import spelled
 from migrator.cli.views.documents import event_line
 from migrator.cli.views.figures import count, many, size, stamp
-from migrator.cli.views.progress import Note
+from migrator.cli.views.progress import Note, note_of
 from migrator.cli.views.safe import safe
 from migrator.cli.views.telling import told
+from migrator.model.happenings.rollouts import RunConcluded
 
 LINE_INTERVAL_SECONDS: Final = 10.0
 """Between two plain lines of progress of one move."""
 
 
 class JsonLines:
-    """One JSON object a line: ``{format_version, at, kind, move, text, ...facts}``."""
+    """One JSON object a line: ``{format_version, at, kind, happening, move, text, facts}``; figures are no happening."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
@@ -28,14 +29,7 @@ class JsonLines:
     def open(self) -> None: ...
 
     def event(self, note: Note) -> None:
-        body = {
-            "at": stamp(note.at),
-            "kind": note.kind,
-            "move": note.move,
-            "text": note.text,
-            "facts": dict(note.facts),
-        }
-        print(event_line(body), file=self._stream, flush=True)
+        print(event_line(_body(note)), file=self._stream, flush=True)
 
     def progress(self, note: Note) -> None:
         self.event(note)
@@ -77,9 +71,14 @@ class PlainLines:
 
 def show_nothing_to_do(text: str) -> None:
     """For programs: the outcome of a run that found nothing to do, as an event on standard output."""
-    facts = {"code": "done", "reasons": [text]}
-    body = {"at": stamp(datetime.now(UTC)), "kind": "outcome", "move": None, "text": text, "facts": facts}
-    print(event_line(body), flush=True)
+    note = note_of(RunConcluded("done", (text,)), None, datetime.now(UTC))
+    print(event_line(_body(note)), flush=True)
+
+
+def _body(note: Note) -> dict[str, Any]:
+    said = {"happening": note.happening} if note.happening else {}
+    body = {"at": stamp(note.at), "kind": note.kind, **said, "move": note.move, "text": note.text}
+    return {**body, "facts": dict(note.facts)}
 
 
 def figures_line(facts: Mapping[str, Any]) -> str:

@@ -15,7 +15,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
+from migrator.model.happenings.happening import Shown, event_of, facts_of
+from migrator.model.happenings.rollouts import EventsLost
 from migrator.model.values import value
+from migrator.words.happenings import sentence
 
 QUEUE_NOTES: Final = 10_000
 """Notes in flight; at some 300 bytes each this is 3 MB."""
@@ -25,18 +28,23 @@ CLOSE_SECONDS: Final = 2.0
 
 @value(frozen=True, slots=True)
 class Note:
-    """One event (``kind`` as in the reporter port) or, with kind ``progress``, the current figures of a move."""
+    """One event, made of a ``happening`` (its kind in the list), or, with kind ``progress``, the current figures of a move."""
 
     at: datetime
     kind: str
     move: str | None
     text: str
     facts: Mapping[str, Any]
+    happening: str = ""
 
     @property
     def bare_text(self) -> str:
         """The text without the move in front, for displays that show the move themselves."""
         return self.text.removeprefix(f"{self.move}: ")
+
+
+def note_of(happening: Shown, move: str | None, at: datetime) -> Note:
+    return Note(at, event_of(happening), move, sentence(happening, move), facts_of(happening), happening.kind)
 
 
 class Display(Protocol):
@@ -68,15 +76,20 @@ class Courier:
             return  # the display hangs; the thread is a daemon and dies with the process
         self._thread.join(CLOSE_SECONDS)
 
-    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None:
-        try:
-            self._queue.put_nowait(Note(datetime.now(UTC), kind, move, text, facts))
-        except queue.Full:
+    def event(self, happening: Shown, move: str | None = None) -> None:
+        if not self._put(note_of(happening, move, datetime.now(UTC))):
             self._dropped += 1
 
     def progress(self, move: str, **figures: Any) -> None:
         if self._queue.qsize() < QUEUE_NOTES // 2:  # the other half is for events
-            self.event("progress", move, "", **figures)
+            self._put(Note(datetime.now(UTC), "progress", move, "", figures))
+
+    def _put(self, note: Note) -> bool:
+        try:
+            self._queue.put_nowait(note)
+        except queue.Full:
+            return False
+        return True
 
     def _carry(self) -> None:
         try:
@@ -90,8 +103,7 @@ class Courier:
     def _show(self, note: Note) -> None:
         if self._dropped:
             lost, self._dropped = self._dropped, 0
-            text = f"{lost} events were not shown; the journal has them (`migrate history`)"
-            self._display.event(Note(note.at, "warning", None, text, {"lost": lost}))
+            self._display.event(note_of(EventsLost(lost), None, note.at))
         if note.kind == "progress":
             self._display.progress(note)
         else:

@@ -41,7 +41,7 @@ _PARTS: Final = (
 
 def told(note: Note) -> str | None:
     """The line for ``note``, without the move; None where nothing is to be shown."""
-    if note.kind == "pass":
+    if note.kind == "pass" and "scanned" in note.facts:
         return _pass(note.facts)
     if note.kind == "state-changed":
         return _state(note)

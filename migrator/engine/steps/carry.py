@@ -15,15 +15,19 @@ from migrator.engine.patience import NAMES
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, what, words
 from migrator.model import notes
+from migrator.model.happenings.fences import FenceForecast
+from migrator.model.happenings.moves import PassMade, TargetUnread
+from migrator.model.happenings.waits import CutOverKept, LeasesMet
 from migrator.model.moves import Direction, MoveState, RouteIntent
 from migrator.model.routes import READ_WRITE, RouteRecord
-from migrator.model.units import show_bytes, show_duration, show_ratio
+from migrator.model.units import show_duration, show_ratio
 from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
 from migrator.standing.inventory_notes import known_inventory
 from migrator.transfer import passes
 from migrator.transfer.halfway import list_halfway
 from migrator.transfer.result import PassResult
+from migrator.words.happenings import streamed
 
 READY_PASS_SECONDS = 300.0
 """A move that waits to be let into its fence keeps up with a pass so often."""
@@ -90,16 +94,15 @@ async def one_pass(mover: Mover, *, in_fence: bool = False, waits_for_leases: bo
     )
     mover.save(replace(record, is_adopted=record.is_adopted and result.foreign > 0))
     mover.tell(
-        "pass",
-        f"{mover.id}: scanned {result.scanned:,}, copied {result.copied:,}, marked {result.marked:,}, deleted {result.deleted:,},"
-        f" changed meanwhile {result.superseded:,}",
-        scanned=result.scanned,
-        copied=result.copied,
-        marked=result.marked,
-        deleted=result.deleted,
-        superseded=result.superseded,
-        waiting=result.waiting,
-        seconds=round(result.seconds, 3),
+        PassMade(
+            result.scanned,
+            result.copied,
+            result.marked,
+            result.deleted,
+            result.superseded,
+            result.waiting,
+            round(result.seconds, 3),
+        )
     )
     if result.foreign:
         raise Halt(
@@ -120,10 +123,7 @@ async def one_pass(mover: Mover, *, in_fence: bool = False, waits_for_leases: bo
             f" who writes to {source}, take those objects out of it, then migrate rollback again"
         )
     if result.failed and result.failed == result.leased and waits_for_leases and not in_fence:
-        text = (
-            f"{mover.id}: {result.leased:,} objects are leased ({some(result)}); one more pass in {LEASE_SECONDS:.0f} s"
-        )
-        mover.tell("waiting", text)
+        mover.tell(LeasesMet(result.leased, some(result), LEASE_SECONDS))
         await mover.world.clock.sleep(LEASE_SECONDS)
         return await one_pass(mover, waits_for_leases=False)
     if result.failed:
@@ -180,7 +180,7 @@ async def catch_up(mover: Mover) -> Event:
                 why = f"a fence would need {fence_seconds:,.0f} s, not less than {cutover.fence_timeout_seconds:,.0f} s"
                 if fence_seconds < cutover.fence_timeout_seconds:
                     why = f"writers would wait {pause:,.0f} s in all, more than max_pause ({cutover.max_pause_seconds:,.0f} s)"
-                why += _streamed(mover)
+                why += streamed(_streaming_seconds(mover), mover.convergence.lifted_bytes)
             raise Halt(
                 f"cannot catch up with {mover.id}: after {cutover.max_passes} passes {why};"
                 " raise the budget, max_lag_objects, fence_timeout or max_pause"
@@ -232,7 +232,7 @@ async def ready(mover: Mover) -> Event:
         if turns is not None:
             turns.give_back(mover.id)
         if _without_figures(mover.waiting_for) != _without_figures(why):  # a wait that only gets shorter is said once
-            mover.tell("waiting", f"{mover.id}: {why}")
+            mover.tell(CutOverKept(why))
         mover.waiting_for = why
         if not mover.is_patient:
             raise Waiting(f"{mover.id}: {why}")
@@ -272,8 +272,7 @@ def tells_ready(ahead: Ahead) -> str:
 
 async def _list_halfway(mover: Mover) -> None:
     if (listed := await list_halfway(mover.transfer())) or mover.record.state is MoveState.CATCHING_UP:
-        text = f"{mover.id}: nothing is read from {mover.plan.target}; {listed:,} objects listed as unproved"
-        mover.tell("pass", text)
+        mover.tell(TargetUnread(mover.plan.target, listed))
 
 
 def _not_there_yet(mover: Mover) -> str:
@@ -313,22 +312,11 @@ def _without_figures(text: str) -> str:
 def _forecast(mover: Mover) -> AddJournal:
     """How long the writers will wait, said before they do; the journal has the outcome beside it."""
     drain = _drain_seconds(mover)
-    why = why_drain(is_enforced=mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning)
-    after = _fence_seconds(mover, drain)
-    text = f"{mover.id}: writers will wait for about {drain + after:.1f} s ({drain:.1f} s {why}{_streamed(mover)})"
-    mover.tell("fence", text, forecast_seconds=round(drain + after, 3))
-    return mover.note(
-        "fence-forecast",
-        text,
-        forecast_seconds=round(drain + after, 3),
-        drain_seconds=drain,
-        streamed_bytes=mover.convergence.lifted_bytes,
-    )
-
-
-def why_drain(*, is_enforced: bool) -> str:
-    """What writers wait for in a drain, as a clause."""
-    return "until no lease and no policy lets them write" if is_enforced else "for their leases to end"
+    is_enforced = mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning
+    seconds, streaming = round(drain + _fence_seconds(mover, drain), 3), _streaming_seconds(mover)
+    forecast = FenceForecast(seconds, drain, is_enforced, mover.convergence.lifted_bytes, streaming)
+    mover.tell(forecast)
+    return mover.note(forecast)
 
 
 def _drain_seconds(mover: Mover) -> float:
@@ -354,13 +342,10 @@ def _stream_rate(mover: Mover) -> float:
     return min((one.bytes_per_second for one in budgets if one.bytes_per_second), default=math.inf)
 
 
-def _streamed(mover: Mover) -> str:
-    """What must go through this machine inside the fence, as a clause."""
-    found = mover.convergence
-    seconds = found.streaming_seconds(_stream_rate(mover))
-    if seconds < TOLD_FROM_SECONDS:
-        return ""
-    return f", {seconds:,.1f} s for {show_bytes(found.lifted_bytes)} of append and page blobs that keep changing"
+def _streaming_seconds(mover: Mover) -> float:
+    """How long what must go through this machine inside the fence takes; 0 if it is not worth a word."""
+    seconds = mover.convergence.streaming_seconds(_stream_rate(mover))
+    return seconds if seconds >= TOLD_FROM_SECONDS else 0.0
 
 
 async def _leave_warm(mover: Mover) -> None:

@@ -15,21 +15,21 @@ from migrator.engine import enforcing
 from migrator.engine.ahead import Ahead
 from migrator.engine.mover import Do, Mover
 from migrator.engine.releasing import after_switch, left_behind
-from migrator.engine.steps.carry import cut_over_waits, one_pass, some, why_drain
+from migrator.engine.steps.carry import cut_over_waits, one_pass, some
 from migrator.errors import CloudError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
+from migrator.model.happenings.fences import BarrierPassed, BarrierSkipped, FenceBegun, Switched
+from migrator.model.happenings.happening import Journaled
 from migrator.model.routes import READ_ONLY
-from migrator.model.units import show_duration, show_ratio
+from migrator.model.units import show_duration
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
-from migrator.ports.state_store import AddJournal
-from migrator.transfer.result import PassResult
+from migrator.words.happenings import FENCE, how_proved, names, why_drain
 
 T = TypeVar("T")
 LOOK_SECONDS = 1.0
 """How often a drain looks at the route document: what breaks the fence gives the writers back at once, not after the drain."""
-FENCE = "fence, writers wait from now on"
 MAX_BARRIER_PASSES = 20
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
@@ -40,7 +40,7 @@ async def fence(mover: Mover) -> Event:
     intent = mover.record.intent
     assert intent is not None
     mover.fence_begun = mover.world.clock.monotonic()
-    mover.tell("fence", f"{mover.id}: {FENCE}", epoch=intent.fence.epoch)
+    mover.tell(FenceBegun(intent.fence.epoch))
     await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))
     await mover.shared.desk.change(mover.id, intent.before, intent.fence)
     mover.with_event(epoch=intent.fence.epoch)
@@ -101,8 +101,7 @@ async def verify(mover: Mover) -> Event:
     """Passes until one changes nothing: the barrier. Its verdict allows the switch."""
     if mover.record.is_abandoning:
         _require_expired(mover)
-        note = mover.note("barrier", f"{mover.id}: not compared, {mover.record.dirty}", abandoned=True)
-        return await _proved(mover, note)
+        return await _proved(mover, BarrierSkipped(True, mover.record.dirty))
     clock, timeout = mover.world.clock, mover.wave.cutover.fence_timeout_seconds
     deadline = clock.monotonic() + timeout
     left, pause, waiting = MAX_BARRIER_PASSES, FIRST_PAUSE_SECONDS, ""
@@ -128,7 +127,7 @@ async def verify(mover: Mover) -> Event:
             raise CloudError(f"cannot prove {mover.id} equal: every pass found new differences{named}")
     if waits := cut_over_waits(mover, begun=True):
         raise OutcomeUnknown(f"cannot switch {mover.id}: it is outside its time now and waits for {words(waits[0])}")
-    return await _proved(mover, _barrier(mover, result))
+    return await _proved(mover, BarrierPassed(result.scanned, result.held, mover.wave.verify.content_share))
 
 
 def tells_verify(ahead: Ahead) -> str:
@@ -170,18 +169,7 @@ def _unanswered(mover: Mover) -> OutcomeUnknown:
     return OutcomeUnknown(f"cannot finish the fence of {mover.id}: a write was not answered and may still be applied")
 
 
-def _barrier(mover: Mover, result: PassResult) -> AddJournal:
-    """What the barrier proved, and how: attributes of all, contents of all or of a sample."""
-    share = mover.wave.verify.content_share
-    text = f"{mover.id}: {result.scanned:,} objects proved equal ({how_proved(share)})"
-    return mover.note("barrier", text, scanned=result.scanned, held=result.held, content_share=share)
-
-
-def how_proved(share: float) -> str:
-    return {0.0: "by their attributes", 1.0: "by their contents"}.get(share, f"{show_ratio(share)} by their contents")
-
-
-async def _proved(mover: Mover, barrier: AddJournal) -> Event:
+async def _proved(mover: Mover, barrier: Journaled) -> Event:
     """The fence is still ours: commit what the switch will write, then send it."""
     route = await mover.check_claim()
     intent = mover.record.intent
@@ -204,34 +192,17 @@ def tells_switch(ahead: Ahead) -> str:
     )
 
 
-def names(account: str) -> str:
-    return f"the route names {account}"
-
-
 async def switch(mover: Mover) -> Event:
     """The one atomic change of the route; after an unanswered one only a release tells what happened."""
     intent = mover.record.intent
     assert intent is not None
     assert intent.switched is not None
     await mover.shared.desk.change(mover.id, intent.fence, intent.switched)
-    account = intent.switched.account
-    pause = mover.world.clock.monotonic() - mover.fence_begun
-    mover.tell("fence", f"{mover.id}: switched to {account}; writers paused {pause:.1f} s", epoch=intent.switched.epoch)
-    text = f"{mover.id}: {names(account)}; writers paused {pause:.1f} s"
+    pause = round(mover.world.clock.monotonic() - mover.fence_begun, 3)
+    switched = Switched(intent.switched.account, intent.switched.epoch, pause)
     mover.with_event(
-        mover.note("switched", text, epoch=intent.switched.epoch, fence_seconds=round(pause, 3)),
+        switched,
         *left_behind(mover),
-        intent=None,
-        epoch=intent.switched.epoch,
-        **after_switch(mover.record),
-        switched_at=mover.world.clock.now(),
-        figures=replace(
-            mover.record.figures,
-            fence_seconds=round(pause, 3),
-            cancelled_fences=0,
-            soak_seconds=0.0,
-            lag_objects=0,
-            lag_bytes=0,
-        ),
+        **after_switch(mover, switched),
     )
     return Event.SWITCHED

@@ -11,6 +11,7 @@ from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
+from migrator.model.happenings.fences import StaleFenceReleased
 
 CLAIM_ATTEMPTS = 5
 
@@ -57,7 +58,7 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
         if found is None:
             claimed = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
         elif agreement is Agreement.STALE_FENCE:
-            mover.tell("recovery", f"{mover.id}: a fence that no record explains is released")
+            mover.tell(StaleFenceReleased())
             claimed = desk.released(mover.id, found, above=record.epoch)
         else:
             claimed = found if found.run == mover.shared.run.id else desk.stamped(found)

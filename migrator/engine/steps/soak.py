@@ -24,6 +24,8 @@ from migrator.errors import CloudError
 from migrator.gates.soak import GateLimits, SoakClock
 from migrator.machine.events import Event
 from migrator.model import notes
+from migrator.model.happenings.happening import Journaled
+from migrator.model.happenings.soaks import AdoptedCompared, GateJudged, SoakRestarted
 from migrator.model.samples import Sample, Verdict
 from migrator.model.units import show_duration
 from migrator.model.values import replace
@@ -55,13 +57,13 @@ MOST_UNSAID: Final = 10_000
 MOMENT: Final = timedelta(microseconds=1)
 
 
-class GateFailed(Exception):
+class GateStops(Exception):
     """A gate failed: the wave's ``on_failure`` decides. Raised to the rollout, past the runner."""
 
-    def __init__(self, mover: Mover, reason: str) -> None:
-        super().__init__(reason)
-        self.mover = mover
-        self.reason = reason
+    def __init__(self, mover: Mover, gate: str, why: str) -> None:
+        self.mover, self.gate, self.why = mover, gate, why
+        self.reason = f"gate {gate} of {mover.id} failed: {why}"
+        super().__init__(self.reason)
 
 
 async def soaking(mover: Mover) -> Event:
@@ -98,15 +100,8 @@ async def _compare_adopted(mover: Mover) -> None:
     """The route was adopted: what the old side has beyond the evidence is compared once, and listed where it is not equal.
     That is nobody's fault, so no sample fails; what is written there later does. A second run compares again."""
     result = await passes.watch(mover.transfer())
-    text = (
-        f"{mover.id}: compared with {mover.plan.source}: {result.adopted:,} objects adopted as equal,"
-        f" {result.stragglers_new:,} listed that only {mover.plan.source} has"
-    )
-    mover.save(
-        replace(mover.record, is_adopted=False),
-        mover.note("adopted", text, adopted=result.adopted, listed=result.stragglers_new, named=result.named),
-    )
-    mover.tell("adopted", text, adopted=result.adopted, listed=result.stragglers_new)
+    compared = AdoptedCompared(mover.plan.source, result.adopted, result.stragglers_new, tuple(result.named))
+    mover.save(replace(mover.record, is_adopted=False), compared)
 
 
 async def _what_is_due(book: SoakBook) -> Event:
@@ -322,15 +317,12 @@ class SoakBook:
         )
 
     def _record(self, samples: list[Sample], *more: Change) -> None:
-        changes: list[Change] = [*(AddSample(one) for one in samples), *more]
+        changes: list[Change | Journaled] = [*(AddSample(one) for one in samples), *more]
         for one in samples:
             known = self._last.get(one.gate)
             if one.gate == ALIVE or (known is not None and known.verdict is one.verdict):
                 continue  # a soak of weeks says what changed, not every sample
-            text = f"{self.mover.id}: gate {one.gate} {one.verdict}: {one.reason}"
-            facts = {"gate": one.gate, "verdict": one.verdict.value, "value": one.value}
-            changes.append(self.mover.note("verdict", text, **facts))
-            self.mover.tell("sample", text, **facts)
+            changes.append(GateJudged(one.gate, one.verdict.value, one.value, one.reason))
         self.mover.commit(*changes)
         self._last.update({one.gate: one for one in samples})
         self._clock.take(samples)
@@ -351,12 +343,10 @@ class SoakBook:
         waits = self.waits()
         reading = kept(self.mover.record, waits)
         before, now = self.mover.record.figures.soak_seconds, state.healthy_seconds
-        changes: list[Change] = []
+        changes: list[Change | Journaled] = []
         if now < before:
-            failed = ", ".join(one.gate for one in self._last.values() if one.verdict is Verdict.FAILED)
-            text = f"{self.mover.id}: the soak starts again, {show_duration(before)} of healthy time are lost"
-            changes.append(self.mover.note("soak-restarted", f"{text} (gate {failed} failed)" if failed else text))
-            self.mover.tell("sample", text)
+            failed = tuple(one.gate for one in self._last.values() if one.verdict is Verdict.FAILED)
+            changes.append(SoakRestarted(before, failed))
         if now != before:
             self.mover.save(self.mover.figures(soak_seconds=now), reading, *changes)
         elif reading != self._kept:
@@ -370,11 +360,11 @@ class SoakBook:
         """The event that ends the soak, or None while it goes on.
 
         Raises:
-            GateFailed, Halt: as their names say.
+            GateStops, Halt: as their names say.
         """
         state = self._clock.state()
         if state.verdict == "failed":
-            raise GateFailed(self.mover, f"gate {state.gate} of {self.mover.id} failed: {state.reason}")
+            raise GateStops(self.mover, state.gate or "", state.reason)
         if state.verdict == "halt":
             raise Halt(f"gate {state.gate} of {self.mover.id} needs a person: {state.reason}")
         if state.verdict == "soaked":

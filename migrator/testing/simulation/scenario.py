@@ -20,6 +20,8 @@ from typing import Any
 from migrator.engine.world import Run
 from migrator.engine.world import World as Doors
 from migrator.machine.policies import can_write
+from migrator.model.happenings.happening import Shown, event_of
+from migrator.model.happenings.moves import PassMade
 from migrator.model.moves import LockRecord, MoveRecord, MoveState, StoredPolicy
 from migrator.model.objects import BlobType, ContainerInfo
 from migrator.model.routes import RouteDocument
@@ -74,6 +76,7 @@ from migrator.testing.simulation.tuning import (
 )
 from migrator.testing.simulation.weather import Weather
 from migrator.testing.simulation.wholes import Wholes
+from migrator.words.happenings import sentence
 
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
@@ -87,9 +90,9 @@ class Silent:
         self._note = note
         self._heard = heard
 
-    def event(self, kind: str, move: str | None, text: str, **facts: Any) -> None:
-        self._note("told", kind, text)
-        self._heard(kind, move, int(facts.get("waiting", 0)))
+    def event(self, happening: Shown, move: str | None = None) -> None:
+        self._note("told", event_of(happening), sentence(happening, move))
+        self._heard(event_of(happening), move, happening.waiting if isinstance(happening, PassMade) else 0)
 
     def progress(self, move: str, **figures: Any) -> None:
         """May be dropped."""

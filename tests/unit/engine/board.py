@@ -12,6 +12,7 @@ from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
 from migrator.errors import RouteChanged, Unreachable
+from migrator.model.happenings.happening import event_of
 from migrator.model.moves import LockRecord, MoveRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
@@ -19,6 +20,7 @@ from migrator.model.schedule import Account, Budget, Cutover, PlannedMove, Plann
 from migrator.ports.router import RouteSnapshot
 from migrator.ports.state_store import SaveMove
 from migrator.testing.memory_state import MemoryStateStore
+from migrator.words.happenings import sentence
 
 ID = MoveId("europe", "web")
 LINEAGE = "0" * 16
@@ -79,8 +81,8 @@ class Told:
     def __init__(self) -> None:
         self.events: list[tuple[str, str]] = []
 
-    def event(self, kind, move, text, **facts):
-        self.events.append((kind, text))
+    def event(self, happening, move=None):
+        self.events.append((event_of(happening), sentence(happening, move)))
 
     def progress(self, move, **figures): ...
 

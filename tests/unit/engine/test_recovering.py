@@ -63,6 +63,16 @@ def record_in(state: MoveState, direction: Direction, sent: bool) -> MoveRecord:
     )
 
 
+def assert_said_once(mover, kind: str) -> None:
+    """Journal and screen say the same of the end of the fence, the writers' pause included."""
+    (row,) = [one for one in mover.world.state.journal() if one.kind == kind]
+    pause = mover.record.figures.fence_seconds
+    assert pause is not None
+    assert row.evidence["fence_seconds"] == pause
+    assert row.text.endswith(f"; writers paused {pause:.1f} s")
+    assert [text for kind, text in mover.world.reporter.events if kind == "fence"] == [row.text]
+
+
 @pytest.mark.parametrize("direction", Direction)
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("where", STATES)
@@ -90,6 +100,7 @@ async def test_an_open_cut_over_is_released_or_found_switched_or_left_alone(wher
         assert now == found
         assert any("the switch had happened" in text for _, text in mover.world.reporter.events)
         assert "found so: an earlier run ended in the fence" in str([one.text for one in mover.world.state.journal()])
+        assert_said_once(mover, "switched")
     else:
         assert after.state is (S.HALTED if state is S.HALTED else S.CATCHING_UP)
         assert after.resume_from is (S.CATCHING_UP if state is S.HALTED else None)
@@ -98,6 +109,7 @@ async def test_an_open_cut_over_is_released_or_found_switched_or_left_alone(wher
         assert (now.account, now.mode, now.epoch) == (here, "read-write", after.epoch)
         assert now.epoch == (found.epoch + 1 if expected == "release" else found.epoch)
         assert now.epoch > before(here).epoch, "a fence still under way is refused"
+        assert_said_once(mover, "fence-released")
     assert now is None or now.mode == "read-write" or expected == "unexplained"
 
 

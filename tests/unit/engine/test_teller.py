@@ -8,7 +8,6 @@ import pytest
 from migrator.adapters.state import open_store
 from migrator.engine import teller
 from migrator.engine.ahead import Ahead, ahead_of
-from migrator.engine.recovering import LEFT_IN_FENCE
 from migrator.engine.steps import STEPS
 from migrator.engine.steps.step import Step
 from migrator.engine.teller import steps_of, tell
@@ -31,6 +30,7 @@ from migrator.model.schedule import (
     Verify,
 )
 from migrator.ports.state_store import SaveMove
+from migrator.words.happenings import FENCE_LEFT
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 ID, OTHER = MoveId("eu", "web"), MoveId("eu", "mail")
@@ -269,7 +269,7 @@ def test_a_copy_under_way_goes_on() -> None:
 def test_a_fence_that_a_dead_run_left_is_released_first_and_one_in_hand_goes_on(state: MoveState) -> None:
     left = tell(ahead(record=at(state)))
     assert (left[0].state, left[1].state) == (state, S.CATCHING_UP)
-    assert left[0].text == f"{LEFT_IN_FENCE}: writers go on, unless it had switched"
+    assert left[0].text == f"{FENCE_LEFT}: writers go on, unless it had switched"
     assert len(left) == 1 + 7
     at_work = tell(ahead(record=at(state)), is_at_work=True)
     assert at_work[0].text == STEPS[state].tells(ahead(record=at(state)))
@@ -366,7 +366,7 @@ def test_what_a_stopped_move_keeps_says_so_wherever_it_stands(stopped: MoveRecor
         assert tell(waits)[0].text.startswith(begins)
         assert not any("stopped, to be" in told.text for told in tell(waits)[1:])
     left = tell(ahead_of(plan, kept(stopped, replace(at(S.DRAINING), id=OTHER)), {}, NOW)[OTHER])
-    assert left[0].text.startswith(LEFT_IN_FENCE)
+    assert left[0].text.startswith(FENCE_LEFT)
     assert left[1].text.startswith(f"{said}; then carry over")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from migrator.model.moves import Direction, JournalEntry, LockRecord
+from migrator.model.moves import Direction, LockRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.model.rhythm import USUAL
@@ -20,6 +20,7 @@ from migrator.transfer.evidence import Evidence
 from migrator.transfer.limits import Limits
 from migrator.transfer.paced import PacedStore, unclaimed
 from migrator.transfer.subject import Transfer
+from migrator.words.journal import entry
 
 MOVE = MoveId("eu", "web")
 AREA = Area("web", (Selector("web*"),))
@@ -74,7 +75,7 @@ class Lab:
             self.clock,
             lambda changes, tally: self.state.commit(list(changes), token=self.token),
             _admit,
-            note=lambda kind, text: AddJournal(JournalEntry(self.clock.now(), "engine", kind, text)),
+            note=lambda happening: AddJournal(entry(happening, self.clock.now(), actor="engine", move=MOVE)),
             **{"bound_seconds": 0.0, "inherited_seconds": lambda: 0.0, "rhythm": self.rhythm, **options},
         )
 

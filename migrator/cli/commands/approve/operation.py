@@ -19,12 +19,14 @@ from migrator.cli.settings import Settings
 from migrator.cli.wishes import store_for_wishes
 from migrator.errors import UsageError
 from migrator.machine.waiting import may_approve
-from migrator.model.moves import Approval, JournalEntry
+from migrator.model.happenings.wishes import WaveApproved
+from migrator.model.moves import Approval
 from migrator.model.people import Person
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.values import replace
 from migrator.ports.state_store import AddApproval, AddJournal
 from migrator.standing.authors import approvals_that_count, author_of
+from migrator.words.journal import entry
 
 _OBJECT_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -50,10 +52,9 @@ def give_approval(plan: Path, settings: Settings, *, wave: str, reason: str) -> 
                 return known, False
         _refuse(planned, who, author_of(store))
         given = Approval(wave, planned.fingerprint, str(who), reason.strip(), datetime.now(UTC))
-        text = f"approved: {given.reason}"
-        evidence = {"fingerprint": planned.fingerprint, **who.evidence()}
-        entry = JournalEntry(given.at, given.who, "approval", text, wave=wave, evidence=evidence)
-        store.commit([AddApproval(given), AddJournal(entry)], token=None)
+        approved = WaveApproved(given.reason, planned.fingerprint, **who.evidence())
+        row = entry(approved, given.at, actor=given.who, wave=wave)
+        store.commit([AddApproval(given), AddJournal(row)], token=None)
     return given, True
 
 

@@ -14,6 +14,7 @@ from migrator.cli.scope import Scope
 from migrator.engine.rollout import Abandon, Rollout
 from migrator.engine.world import Outcome
 from migrator.errors import LockedError
+from migrator.model.happenings.waits import RunAsked
 from migrator.model.moves import Control
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
@@ -44,8 +45,7 @@ async def go_back(
                         abandon=abandon,
                     )
                     run = held.message.removeprefix("cannot start: ")
-                    text = f"a run is at work and was asked to go back; this command waits until it has: {run}"
-                    world.reporter.event("waiting", None, text)
+                    world.reporter.event(RunAsked(run))
             await world.clock.sleep(FOLLOW_SECONDS)
     finally:
         if wish is not None:

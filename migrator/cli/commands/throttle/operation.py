@@ -17,11 +17,13 @@ from migrator.cli.settings import Settings
 from migrator.cli.views.throttle import told, whom
 from migrator.cli.wishes import store_for_wishes
 from migrator.errors import UsageError
-from migrator.model.moves import Control, JournalEntry
+from migrator.model.happenings.wishes import ThrottleSet
+from migrator.model.moves import Control
 from migrator.model.pace import THROTTLE
 from migrator.model.units import parse_count, parse_size
 from migrator.model.values import value
 from migrator.ports.state_store import AddJournal, SetControl
+from migrator.words.journal import entry
 
 
 @value(frozen=True, slots=True)
@@ -82,10 +84,8 @@ def clear(plan: Path, settings: Settings, account: str | None, reason: str | Non
 
 
 def _entry(control: Control, text: str, reason: str | None) -> AddJournal:
-    evidence = {"control": THROTTLE, "scope": control.scope, **control.value}
-    if reason:
-        text, evidence = f"{text} ({reason})", {**evidence, "reason": reason}
-    return AddJournal(JournalEntry(control.at, control.who, "control", text, evidence=evidence))
+    wish = ThrottleSet(THROTTLE, control.scope, text, reason=reason or "", **control.value)
+    return AddJournal(entry(wish, control.at, actor=control.who))
 
 
 def _quantity(name: str, text: str, parse: Any) -> float:

@@ -24,8 +24,10 @@ from migrator.engine.lingering import Lingering, Moment, account_for, left_by, l
 from migrator.errors import FindingsError, LockedError, UsageError
 from migrator.machine import liveness
 from migrator.model.addresses import shown
-from migrator.model.moves import PROVEN_DEAD_SECONDS, JournalEntry, LockRecord
+from migrator.model.happenings.wishes import LockRemoved, WaitRemoved
+from migrator.model.moves import PROVEN_DEAD_SECONDS, LockRecord
 from migrator.ports.state_store import AddJournal, StateStore
+from migrator.words.journal import entry
 
 LONG_BOUND_SECONDS: Final = 3600.0
 SENTENCE: Final = "the old process is stopped"
@@ -68,9 +70,8 @@ def _remove(store: StateStore, lock: LockRecord) -> None:
         _require_sentence(f"cannot remove lock {lock.nonce}", _who(lock), lock.bound_seconds)
     moment = _now()
     left = longer(lingering(store, moment), left_by(lock, is_dead=is_stopped))
-    text = f"lock {lock.nonce} of {_who(lock)} removed"
-    entry = JournalEntry(now, user(), "unlock", text, run=lock.run, evidence={"heartbeat_age_seconds": round(age)})
-    store.remove_lock(lock.nonce, changes=[account_for(store, lock.run), noted(left, moment), AddJournal(entry)])
+    row = entry(LockRemoved(lock.nonce, _who(lock), round(age)), now, actor=user(), run=lock.run)
+    store.remove_lock(lock.nonce, changes=[account_for(store, lock.run), noted(left, moment), AddJournal(row)])
 
 
 def _say_watch(lock: LockRecord) -> None:
@@ -84,9 +85,8 @@ def _stop_waiting(store: StateStore, left: Lingering) -> None:
     now, moment, run = datetime.now(UTC), _now(), new_run()
     shorter = Lingering(min(left.seconds, PROVEN_DEAD_SECONDS), left.lock)
     mine = LockRecord(f"unlock-{run.id}", 0, run.id, run.owner, run.host, run.pid, run.boot_id, now, now, 0.0)
-    text = f"nothing more is waited for because of lock {left.lock}: its process is stopped"
-    entry = JournalEntry(now, user(), "unlock", text)
-    store.give_back(store.acquire(mine, changes=[noted(shorter, moment), AddJournal(entry)]).token)
+    row = entry(WaitRemoved(left.lock), now, actor=user())
+    store.give_back(store.acquire(mine, changes=[noted(shorter, moment), AddJournal(row)]).token)
 
 
 def _now() -> Moment:
