@@ -24,12 +24,14 @@ from migrator.machine.states import has_stopped, is_to_be_taken_back
 from migrator.model.happenings.moves import Retried, TargetAbandoned
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
-from migrator.model.schedule import PlannedMove
+from migrator.model.schedule import PlannedMove, PlannedWave
 from migrator.model.values import replace, value
 from migrator.ports.state_store import SetControl
 
 GATE: Final = "gate"
 """In a recorded way back: the reason of the gate that asked for it."""
+MOVES: Final = "moves"
+"""In a recorded way back: those it is about, by name, whatever an edit calls their wave and whoever joins it."""
 STAYS_ANEW: Final = " with a soak of 0: its route was, or may have been, elsewhere"
 
 
@@ -61,16 +63,18 @@ def _wishes(fleet: Fleet) -> list[Control]:
     return [one for one in fleet.world.state.controls() if one.kind == "rollback"]
 
 
-def decided(wave: str, move: MoveId | None, why: str, *, at: datetime) -> Control:
+def decided(wave: PlannedWave, move: MoveId | None, why: str, *, at: datetime) -> Control:
     """What a failed gate decides: to be committed with its reason, and to be carried out by ``steered``."""
     region, area = (move.region, move.area) if move else (None, None)
-    value = {"wave": wave, "region": region, "area": area, "on_conflict": None, GATE: why}
+    moves = [move] if move else [one.id for one in wave.moves]
+    value = {"wave": wave.name, "region": region, "area": area, "on_conflict": None, GATE: why, MOVES: _names(moves)}
     return Control("rollback", f"{GATE} {_scope_name(value)}", value, "engine", at)
 
 
-def asked(value: Mapping[str, Any], who: str, *, at: datetime) -> Control:
+def asked(value: Mapping[str, Any], moves: Sequence[PlannedMove], who: str, *, at: datetime) -> Control:
     """What an operator asks of the running apply. Whoever asks again for the same scope has the last word."""
-    return Control("rollback", _scope_name(value), value, who, at)
+    named = {**value, MOVES: _names([one.id for one in moves])}
+    return Control("rollback", _scope_name(value), named, who, at)
 
 
 def _scope_name(value: Mapping[str, Any]) -> str:
@@ -78,10 +82,20 @@ def _scope_name(value: Mapping[str, Any]) -> str:
     return " ".join(f"{part}:{value[part]}" for part in ("wave", "region", "area") if value[part] is not None)
 
 
+def _names(moves: Sequence[MoveId]) -> list[str]:
+    return [str(one) for one in moves]
+
+
 def scope_of(fleet: Fleet, control: Control) -> list[PlannedMove]:
-    """The moves that a recorded way back is about, in its order."""
+    """The moves that a recorded way back is about, in its order; the plan may have been edited since. None of an older version's
+    whose wave is not in the plan any more: what still fails is found again."""
     value = control.value
-    return fleet.in_scope(value.get("wave"), value.get("region"), value.get("area"))
+    if (named := value.get(MOVES)) is not None:
+        return [move for move in fleet.in_scope(None, None, None) if str(move.id) in named]
+    try:
+        return fleet.in_scope(value.get("wave"), value.get("region"), value.get("area"))
+    except UsageError:
+        return []
 
 
 async def steered(fleet: Fleet, control: Control) -> Outcome:
@@ -140,10 +154,25 @@ def _done_with(fleet: Fleet, wish: Control | None, scope: Sequence[PlannedMove])
 
 
 def _is_covered(fleet: Fleet, wish: Control, scope: Sequence[PlannedMove]) -> bool:
-    try:
-        return all(move in scope for move in scope_of(fleet, wish))
-    except UsageError:  # an edit of the plan took its moves away
-        return True
+    return all(move in scope or not _is_to_go_back(fleet, move) for move in scope_of(fleet, wish))
+
+
+def _is_to_go_back(fleet: Fleet, move: PlannedMove) -> bool:
+    return is_to_be_taken_back(fleet.mover(move).record.state)
+
+
+def _not_of(fleet: Fleet, move: PlannedMove) -> list[SetControl]:
+    """Recorded ways back without ``move``, which a person sends forward: that is the last word about it, and about it alone."""
+    changed = []
+    for wish in _wishes(fleet):
+        scope = scope_of(fleet, wish)
+        if move not in scope:
+            continue
+        left = [one for one in scope if one != move]
+        is_left = any(_is_to_go_back(fleet, one) for one in left)
+        value = {**wish.value, MOVES: _names([one.id for one in left])} if is_left else {}
+        changed.append(SetControl(replace(wish, value=value)))
+    return changed
 
 
 async def _one_back(
@@ -242,8 +271,14 @@ async def retry(
         fields["figures"] = replace(fields["figures"], passes=0, passes_behind=0, cancelled_fences=0)
         if accept_deletes is not None:
             fields["figures"] = replace(fields["figures"], deletes_accepted=accept_deletes)
-        mover.happen(Event.RETRIED, mover.note(Retried(reason), actor=who), **fields)
-        reasons.append(f"{move.id} goes on from {mover.record.state}" + (STAYS_ANEW if again else ""))
+        is_forward = record.state is MoveState.REVERSED or record.direction is Direction.FORWARD
+        dropped = _not_of(fleet, move) if is_forward else []
+        mover.happen(Event.RETRIED, mover.note(Retried(reason), actor=who), *dropped, **fields)
+        reasons.append(
+            f"{move.id} goes on from {mover.record.state}"
+            + (STAYS_ANEW if again else "")
+            + ("; a way back that was still on record is not for it any more" if dropped else "")
+        )
     fleet.forget_reasons(scope)
     fleet.save_waves_of(scope)
     if refused:

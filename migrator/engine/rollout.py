@@ -168,7 +168,7 @@ class Rollout:
         value = {"wave": wave, "region": region, "area": area, "on_conflict": on_conflict}
         if abandon is not None:
             value["abandon"] = abandon.reason
-        wish = rollback.asked(value, who, at=self.world.clock.now())
+        wish = rollback.asked(value, self._fleet.in_scope(wave, region, area), who, at=self.world.clock.now())
         asked = RollbackAsked(wave, region, area, on_conflict, abandon.reason if abandon is not None else None)
         row = AddJournal(entry(asked, wish.at, actor=who, wave=wave))
         self.world.state.commit([SetControl(wish), row], token=None)

@@ -175,6 +175,6 @@ class WaveAtWork:
             await fleet.surely(lambda: fault.mover.happen(Event.HALTED, entry, reason=fault.reason))
         else:
             move = fault.mover.id if wave.rollback_scope == "move" else None
-            control = rollback.decided(wave.name, move, fault.reason, at=fleet.world.clock.now())
+            control = rollback.decided(wave, move, fault.reason, at=fleet.world.clock.now())
             await fleet.surely(lambda: fleet.commit(entry, SetControl(control), fleet.with_reason(wave, fault.reason)))
         self._stopped()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import pytest
 from migrator.cli.commands.rollback import operation as rollback_operation
 from migrator.engine import rollback
 from migrator.engine.rollout import Rollout
-from migrator.model.moves import Control, MoveState
+from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
-from migrator.ports.state_store import SetControl
+from migrator.ports.state_store import SaveMove, SetControl
 from migrator.testing.simulation.loop import WORLD_BEGINS
 from tests.scenario.weeks import HOURS, Weeks
 
@@ -86,7 +87,7 @@ def test_who_asks_again_for_the_same_has_the_last_word_and_a_gate_never_has_it(w
     operator = weeks.rollout()
     steer(operator, "web")
     steer(operator, "web", on_conflict="source")
-    gate = rollback.decided("first", None, "a gate failed", at=weeks.now())
+    gate = rollback.decided(weeks.waves[0], None, "a gate failed", at=weeks.now())
     weeks.state.commit([SetControl(gate)], token=None)
     (mine,) = [one for one in wishes(weeks) if one.who == "anna"]
     assert mine.value["on_conflict"] == "source"
@@ -97,7 +98,7 @@ def test_a_rollback_of_one_move_leaves_what_is_recorded_of_another(weeks: Weeks)
     three(weeks)
     weeks.app.figure = lambda at: 0.0
     weeks.apply(until=BAD)
-    decided = [rollback.decided("first", MoveId("na", area), "it failed", at=weeks.now()) for area in ("web", "mail")]
+    decided = [rollback.decided(weeks.waves[0], MoveId("na", area), "it failed", at=weeks.now()) for area in ("web", "mail")]
     weeks.state.commit([SetControl(one) for one in decided], token=None)
     weeks.run(weeks.rollout().rollback(area="web"))
     assert states(weeks) == {"web": MoveState.REVERSED, "mail": MoveState.SOAKING, "files": MoveState.SOAKING}
@@ -111,8 +112,69 @@ def test_a_command_takes_back_its_own_wish_only(weeks: Weeks) -> None:
     weeks.apply(until=BAD - 0.5 * HOUR)
     operator = weeks.rollout()
     mine, other = steer(operator, "web"), steer(operator, "mail", who="ben")
-    weeks.state.commit([SetControl(rollback.decided("first", None, "it failed", at=weeks.now()))], token=None)
+    weeks.state.commit([SetControl(rollback.decided(weeks.waves[0], None, "it failed", at=weeks.now()))], token=None)
     rollback_operation._withdraw(operator, mine)
     assert {one.scope for one in wishes(weeks)} == {other.scope, "gate wave:first"}
     rollback_operation._withdraw(operator, mine)
     assert len(wishes(weeks)) == 2
+
+
+def dead_in_it(weeks: Weeks, **given: object) -> None:
+    """All are taken back by a gate of the wave, and the run dies before the last is back."""
+    three(weeks, **given)
+    weeks.app.figure = lambda at: 0.0
+    weeks.apply(until=BAD)
+    weeks.state.commit([SetControl(rollback.decided(weeks.waves[0], None, "it failed", at=weeks.now()))], token=None)
+
+
+def test_a_move_that_a_person_retried_is_not_taken_back_by_what_was_decided_before(weeks: Weeks) -> None:
+    """A wave's way back whose run died stays on record for those that are not back, and for them alone."""
+    dead_in_it(weeks)
+    weeks.run(weeks.rollout().rollback(area="web"))
+    weeks.run(weeks.rollout().retry(area="web", reason="mended", who="anna"))
+    weeks.apply()
+    assert states(weeks)["mail"] is states(weeks)["files"] is MoveState.REVERSED
+    assert states(weeks)["web"] is not MoveState.REVERSED
+    assert not wishes(weeks)
+
+
+def test_a_way_back_is_done_when_its_moves_are_back_one_by_one(weeks: Weeks) -> None:
+    dead_in_it(weeks)
+    for area in AREAS:
+        weeks.run(weeks.rollout().rollback(area=area))
+    assert not wishes(weeks)
+
+
+def test_a_way_back_finds_its_moves_in_a_plan_whose_waves_have_other_names(weeks: Weeks) -> None:
+    dead_in_it(weeks)
+    weeks.waves = (replace(weeks.waves[0], name="renamed"),)
+    weeks.apply()
+    assert states(weeks) == dict.fromkeys(AREAS, MoveState.REVERSED)
+    assert not wishes(weeks)
+
+
+def test_a_way_back_of_an_older_version_whose_wave_is_gone_is_no_error(weeks: Weeks) -> None:
+    """It named no moves; what fails still is found again by its gates."""
+    dead_in_it(weeks)
+    (wish,) = wishes(weeks)
+    old = {part: said for part, said in wish.value.items() if part != rollback.MOVES}
+    weeks.state.commit([SetControl(replace(wish, value=old))], token=None)
+    weeks.waves = (replace(weeks.waves[0], name="renamed"),)
+    outcome = weeks.apply()
+    assert outcome is not None
+    assert outcome.code == "halted"
+    assert not wishes(weeks)
+
+
+def test_a_move_that_is_halted_on_its_way_back_stays_in_the_recorded_one(weeks: Weeks) -> None:
+    """``retry`` lets it go on the same way, so nobody has said that it shall not go back."""
+    dead_in_it(weeks)
+    record = replace(weeks.record("na/web"), direction=Direction.REVERSE, state=MoveState.HALTED)
+    dead = weeks.state.lock()
+    assert dead is not None
+    weeks.state.commit([SaveMove(replace(record, resume_from=MoveState.CATCHING_UP))], token=dead.token)
+    weeks.run(weeks.rollout().retry(area="web", reason="mended", who="anna"))
+    (wish,) = wishes(weeks)
+    assert set(wish.value[rollback.MOVES]) == {f"na/{area}" for area in AREAS}
+    weeks.apply()
+    assert states(weeks) == dict.fromkeys(AREAS, MoveState.REVERSED)

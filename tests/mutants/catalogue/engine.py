@@ -266,9 +266,25 @@ MUTANTS = (
     Mutant(
         "own-rollback-forgets-all-others",
         "engine/rollback.py",
-        "return all(move in scope for move in scope_of(fleet, wish))",
+        "return all(move in scope or not _is_to_go_back(fleet, move) for move in scope_of(fleet, wish))",
         "return any(move in scope for move in scope_of(fleet, wish)) or bool(scope)",
         "A rollback of one move throws away what a failed gate decided about another.",
+        (f"{SCENARIO}/test_ways_back.py",),
+    ),
+    Mutant(
+        "what-was-decided-before-has-the-last-word",
+        "engine/rollback.py",
+        "dropped = _not_of(fleet, move) if is_forward else []",
+        "dropped: list[SetControl] = []",
+        "A move that a person retried is taken back by a way back whose run died before.",
+        (f"{SCENARIO}/test_ways_back.py",),
+    ),
+    Mutant(
+        "a-way-back-follows-the-name-of-its-wave",
+        "engine/rollback.py",
+        "if (named := value.get(MOVES)) is not None:",
+        "if (named := value.get(MOVES)) is not None and value.get('wave') is None:",
+        "Moves whose wave an edit gave another name stay at a target that failed.",
         (f"{SCENARIO}/test_ways_back.py",),
     ),
     Mutant(
