@@ -98,7 +98,9 @@ def test_a_rollback_of_one_move_leaves_what_is_recorded_of_another(weeks: Weeks)
     three(weeks)
     weeks.app.figure = lambda at: 0.0
     weeks.apply(until=BAD)
-    decided = [rollback.decided(weeks.waves[0], MoveId("na", area), "it failed", at=weeks.now()) for area in ("web", "mail")]
+    decided = [
+        rollback.decided(weeks.waves[0], MoveId("na", area), "it failed", at=weeks.now()) for area in ("web", "mail")
+    ]
     weeks.state.commit([SetControl(one) for one in decided], token=None)
     weeks.run(weeks.rollout().rollback(area="web"))
     assert states(weeks) == {"web": MoveState.REVERSED, "mail": MoveState.SOAKING, "files": MoveState.SOAKING}
