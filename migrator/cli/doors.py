@@ -57,9 +57,14 @@ class Doors:
         if self._runner is None:
             return
         try:
-            self._runner.run(self._opened.aclose())
+            self._runner.run(self.close())
         finally:
             self._runner.close()
+
+    async def close(self) -> None:
+        """Close what is open. For work that somebody may stop: it ends with this, while signals are still obeyed."""
+        self._accounts, self._metrics, self._router = {}, {}, None
+        await self._opened.aclose()
 
     @property
     def schedule(self) -> Schedule:

@@ -105,13 +105,16 @@ async def _run(
             one()
 
     async def work() -> Outcome:
-        async with doors.world(state, reporter, processes=processes) as world:
-            said = Said(calls.as_typed(sys.argv[1:]), _exit_of, editing)
-            rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text, said=said)
-            stops.append(rollout.stop)
-            if asked:
-                return Outcome("interrupted", ("nothing was begun",))
-            return await operation(rollout)
+        try:
+            async with doors.world(state, reporter, processes=processes) as world:
+                said = Said(calls.as_typed(sys.argv[1:]), _exit_of, editing)
+                rollout = Rollout(loaded.schedule, world=world, run=new_run(), text=loaded.text, said=said)
+                stops.append(rollout.stop)
+                if asked:
+                    return Outcome("interrupted", ("nothing was begun",))
+                return await operation(rollout)
+        finally:
+            await doors.close()  # here: what hangs in it is ended with the rest
 
     outcome, _ = await run_stoppable(work(), stop=stop, resume=resume)
     return outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections import Counter
 from pathlib import Path
@@ -100,6 +101,27 @@ def test_what_was_opened_is_closed_whatever_happens(here: Path, monkeypatch: pyt
     with pytest.raises(ValueError, match="in the middle"), Doors(load_plan(here / "p.yaml")) as doors:
         doors.run(fail(doors))
     assert sorted(closed) == ["core", "web"]
+
+
+def test_what_a_run_opened_is_closed_while_signals_are_obeyed(
+    migrate: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A close that hangs must not outlive the patience that the first signal begins."""
+    assert migrate("sample", "p.yaml", "--objects", "5").code == 0
+    obeyed: dict[str, bool] = {}
+    right = LocalStore.close
+
+    async def close(store: LocalStore) -> None:
+        obeyed[store.account] = signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+        await right(store)
+
+    monkeypatch.setattr(LocalStore, "close", close)
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        assert migrate("apply", "p.yaml", "--yes").code == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert obeyed == {"core": True, "web": True, "mail": True}
 
 
 def test_an_account_that_a_preview_did_not_find_may_be_made_by_the_run_after_it(here: Path) -> None:
