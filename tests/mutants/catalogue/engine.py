@@ -14,6 +14,30 @@ GIVING_UP = f"{SCENARIO}/test_giving_up_the_target.py"
 
 MUTANTS = (
     Mutant(
+        "happened-and-not-written",
+        "engine/ledger.py",
+        "rows = [self.note(one) if isinstance(one, Journaled) else one for one in changes]",
+        "rows = [one for one in changes if not isinstance(one, Journaled)]",
+        "What happened is shown and never comes into the journal.",
+        ("tests/unit/engine/test_saying.py",),
+    ),
+    Mutant(
+        "found-switch-hides-the-pause",
+        "engine/releasing.py",
+        "switched = Switched(found.account, found.epoch, _pause_seconds(mover, intent), why)",
+        "switched = Switched(found.account, found.epoch, None, why)",
+        "A switch that is found made does not say how long the writers waited.",
+        (RECOVERING,),
+    ),
+    Mutant(
+        "row-without-its-happening",
+        "words/journal.py",
+        "happening=happening.kind,",
+        "happening=row_of(happening),",
+        "Rows of the same kind cannot be told apart by a program.",
+        ("tests/test_happenings.py",),
+    ),
+    Mutant(
         "durations-may-shrink",
         "engine/routes.py",
         "ttl = max(self._seen.ttl_seconds, document.ttl_seconds)",

@@ -1,0 +1,60 @@
+"""What happens is said once: in the journal with what it speaks of, and on the screen after that."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrator.errors import StateError
+from migrator.machine.events import Event
+from migrator.model.happenings.fences import BarrierPassed, FenceBegun
+from migrator.model.happenings.soaks import GateJudged, SoakRestarted
+from migrator.model.moves import MoveRecord, MoveState
+from tests.unit.engine.board import ID, before, mover_of
+
+
+def soaking():
+    record = MoveRecord(ID, "first", "src", "dst", state=MoveState.SOAKING, epoch=7, ever_routed=True)
+    mover, _, _ = mover_of(record, before("dst"))
+    return mover
+
+
+def test_the_journal_and_the_screen_have_the_same_words_once():
+    mover = soaking()
+    mover.commit(GateJudged("errors", "failed", 7.0, "too many"))
+    (row,) = mover.world.state.journal()
+    assert (row.kind, row.happening, row.move, row.wave) == ("verdict", "verdict", ID, "first")
+    assert row.evidence == {"gate": "errors", "verdict": "failed", "value": 7.0, "reason": "too many"}
+    assert mover.world.reporter.events == [("sample", row.text)] == [("sample", f"{ID}: gate errors failed: too many")]
+
+
+def test_what_is_not_for_the_screen_is_in_the_journal_alone():
+    mover = soaking()
+    mover.commit(BarrierPassed(12, 0, 1.0))
+    assert [row.text for row in mover.world.state.journal()] == [f"{ID}: 12 objects proved equal (by their contents)"]
+    assert mover.world.reporter.events == []
+
+
+def test_what_is_for_the_screen_alone_is_in_no_journal():
+    mover = soaking()
+    mover.tell(FenceBegun(8))
+    assert list(mover.world.state.journal()) == []
+    assert mover.world.reporter.events == [("fence", f"{ID}: fence, writers wait from now on")]
+
+
+def test_what_could_not_be_written_down_is_not_shown(monkeypatch):
+    mover = soaking()
+
+    def busy(changes, *, token):
+        raise StateError("cannot write: busy")
+
+    monkeypatch.setattr(mover.world.state, "commit", busy)
+    with pytest.raises(StateError):
+        mover.save(mover.figures(soak_seconds=0.0), SoakRestarted(60.0, ("errors",)))
+    assert mover.world.reporter.events == []
+
+
+def test_a_state_is_said_after_what_led_to_it_and_stands_before_it_in_the_journal():
+    mover = soaking()
+    mover.happen(Event.ROLLED_BACK, SoakRestarted(60.0), reason="asked for")
+    assert [row.kind for row in mover.world.state.journal()] == ["state-changed", "soak-restarted"]
+    assert [kind for kind, _ in mover.world.reporter.events] == ["sample", "state-changed"]
