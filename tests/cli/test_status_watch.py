@@ -60,3 +60,17 @@ def test_a_page_is_never_longer_than_the_screen(lines: int, height: int, kept: i
     if kept < lines and height > 3:
         assert fitted[-1] == page[-1]
         assert fitted[-2] == f"({lines - kept + 1} more lines: a taller terminal shows them)"
+
+
+def test_what_to_do_next_stays_whole_though_it_takes_two_lines() -> None:
+    advice = ["Next: `migrate apply PLAN` goes on: the cut-over was", "  released, and no writer waits."]
+    assert watch.fitting([*map(str, range(40)), *advice], 10)[-3:] == [
+        "(34 more lines: a taller terminal shows them)",
+        *advice,
+    ]
+
+
+def test_a_line_that_the_terminal_breaks_takes_two_rows() -> None:
+    fitted = watch.fitting(["x" * 100, "\x1b[1mone\x1b[0m", "Next: nothing."], 4, 80)
+    assert fitted == ["(2 more lines: a taller terminal shows them)", "Next: nothing."]
+    assert len(watch.fitting(["x" * 100, "\x1b[1mone\x1b[0m", "Next: nothing."], 5, 80)) == 3

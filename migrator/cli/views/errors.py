@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import textwrap
 import traceback
 from collections.abc import Iterator
 from typing import TextIO
@@ -15,6 +14,7 @@ from typing import TextIO
 from migrator.cli.calls import spelled
 from migrator.cli.settings import Settings
 from migrator.cli.views.safe import safe
+from migrator.cli.views.wrapping import wrapped
 from migrator.errors import InternalError, MigrateError, PlanError
 
 MAX_FAULTS = 200
@@ -64,8 +64,7 @@ def show_note(text: str, stream: TextIO | None = None) -> None:
 
 
 def _fitted(text: str, stream: TextIO) -> str:
-    """On a terminal no word is cut at its edge; elsewhere the line stays one, because somebody greps it."""
+    """On a terminal no word and no command is cut at its edge; elsewhere the line stays one."""
     if not stream.isatty():
         return text
-    width = max(20, shutil.get_terminal_size().columns)
-    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapped(text, shutil.get_terminal_size().columns))

@@ -19,6 +19,7 @@ from migrator.cli.views.rows import FEWEST_ROWS, fitted, fitting, is_of
 from migrator.cli.views.safe import safe
 from migrator.cli.views.screen import console
 from migrator.cli.views.telling import told
+from migrator.cli.views.wrapping import wrapped
 from migrator.machine.states import is_copying, is_in_fence
 
 if TYPE_CHECKING:
@@ -73,11 +74,13 @@ class LiveTable:
     def _tell(self, note: Note, text: str) -> None:
         from rich.text import Text
 
-        line = Text(f"{note.at.astimezone(UTC):%m-%d %H:%M:%S}Z ", style="dim")
-        if note.move:
-            line.append(f"{safe(note.move)} ", style="bold cyan")
-        line.append(safe(spelled(text)), style=_STYLES.get(note.kind, ""))
-        self._live.console.print(line)
+        at = f"{note.at.astimezone(UTC):%m-%d %H:%M:%S}Z "
+        who = f"{safe(note.move)} " if note.move else ""
+        lines = wrapped(f"{at}{who}{safe(spelled(text))}", self._live.console.width, indent=len(at))
+        line = Text("\n".join(lines), style=_STYLES.get(note.kind, ""))
+        line.stylize("dim", 0, len(at))
+        line.stylize("bold cyan", len(at), len(at) + len(who))
+        self._live.console.print(line, soft_wrap=True)
 
     def progress(self, note: Note) -> None:
         if note.move:

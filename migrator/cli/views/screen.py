@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 from migrator.cli.calls import spelled
 from migrator.cli.settings import Settings
 from migrator.cli.views.safe import safe
+from migrator.cli.views.wrapping import wrapped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,8 +50,11 @@ class Page:
         self.is_unicode = "utf" in (getattr(self.console.file, "encoding", None) or "utf-8").lower()
 
     def line(self, text: str = "", *, style: str | None = None) -> None:
-        """One line; ``text`` is made safe here, and its commands are spelled out."""
-        self.console.print(safe(spelled(text)), style=style, soft_wrap=not self.is_terminal)
+        """One line, broken where the terminal is narrower; ``text`` is made safe here, and its commands are spelled out."""
+        plain = safe(spelled(text))
+        lines = wrapped(plain, self.width) if self.is_terminal else [plain]
+        for line in lines or [""]:
+            self.console.print(line, style=style, soft_wrap=True)
 
     def pieces(self, pieces: Sequence[tuple[str, str]]) -> None:
         """One line of differently styled texts, each made safe here."""

@@ -147,11 +147,17 @@ def write(
     for line in (*_some(paces, page), *wish_lines(standing.controls)):
         page.line(line)
     rates = {**(standing.pace.moves if standing.pace else {}), **rates}
+    in_full = False
     for wave in _in_order(standing.waves, page):
-        if page.is_terminal and is_quiet_wave(wave.state) and not _says_something(wave):
+        was_in_full, in_full = (
+            in_full,
+            not (page.is_terminal and is_quiet_wave(wave.state) and not _says_something(wave)),
+        )
+        if in_full or was_in_full:
+            page.line()
+        if not in_full:
             _show_at_rest(page, wave)
             continue
-        page.line()
         page.line(f"Wave {wave.name}: {wave.state}", style=_STYLES.get(str(wave.state)))
         if wave.reason:
             page.line(f"  stopped: {wave.reason}", style="red")

@@ -7,14 +7,15 @@ already, for the same state, only the state is shown. JSON has every line of eve
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
 from migrator.cli.calls import spelled
 from migrator.cli.views.figures import many
+from migrator.cli.views.safe import safe
 from migrator.cli.views.screen import Page
+from migrator.cli.views.wrapping import wrapped
 from migrator.engine.teller import Steps, Told
 from migrator.model.moves import Direction
 from migrator.model.schedule import Schedule
@@ -24,7 +25,6 @@ NAMED_MOVES: Final = 3
 MOST_GROUPS: Final = 12
 ABOVE: Final = "as above"
 _GAP: Final = 2
-_NARROWEST: Final = 40
 
 
 def document(told: Iterable[Told]) -> list[dict[str, Any]]:
@@ -91,8 +91,6 @@ def _show_line(page: Page, states: str, text: str, width: int) -> None:
     if text == ABOVE:
         page.line(f"  {states}: {text}", style="dim")
         return
-    room = max(_NARROWEST, page.width - width - _GAP) if page.is_terminal else len(spelled(text)) + 1
-    first, *rest = textwrap.wrap(spelled(text), room, break_on_hyphens=False) or [""]
-    page.line(f"  {states.ljust(width)}{first}")
-    for line in rest:
-        page.line(f"  {'':{width}}{line}")
+    line = f"  {states.ljust(width)}{safe(spelled(text))}"
+    for part in wrapped(line, page.width, indent=_GAP + width) if page.is_terminal else [line]:
+        page.line(part)

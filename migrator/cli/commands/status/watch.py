@@ -7,12 +7,14 @@ document a line) is printed whenever something changed.
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +43,7 @@ from migrator.standing.whereabouts import Whereabouts
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 _CLEAR: Final = "\x1b[2J"
+_STYLE: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def look(doors: Doors, rollout: KnownRollout, pulse: Pulse | None = None) -> tuple[Standing, str]:
@@ -151,14 +154,30 @@ class _Frame(io.StringIO):
 def _paint(standing: Standing, action: str, rates: Mapping[str, float], settings: Settings, where: Whereabouts) -> None:
     frame = _Frame()
     status.write(Page(settings, frame), standing, next_action=action, rates=rates, state=where_view.lines(where))
-    lines = fitting(frame.getvalue().splitlines(), shutil.get_terminal_size().lines)
+    screen = shutil.get_terminal_size()
+    lines = fitting(frame.getvalue().splitlines(), screen.lines, screen.columns)
     sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in lines) + _REST_OF_SCREEN)
     sys.stdout.flush()
 
 
-def fitting(lines: list[str], height: int) -> list[str]:
-    """As many lines as a screen of ``height`` takes, the cursor's own included; the last one, what to do next, always stays."""
+def fitting(lines: list[str], height: int, columns: int = 80) -> list[str]:
+    """As many lines as a screen of ``height`` takes, the cursor's own included; what to do next, the last line and what it was
+    broken into, always stays. A line that is wider than the screen takes the rows that the terminal breaks it into."""
+    from rich.cells import cell_len
+
+    rows = [max(1, ceil(cell_len(_plain(line)) / columns)) for line in lines]
     room = height - 1
-    if len(lines) <= room or room < 3:
-        return lines[:room] if room < 3 else lines
-    return [*lines[: room - 2], f"({len(lines) - room + 1} more lines: a taller terminal shows them)", lines[-1]]
+    if sum(rows) <= room:
+        return lines
+    last = next((place for place in range(len(lines) - 1, 0, -1) if not _plain(lines[place]).startswith(" ")), 0)
+    space = room - 1 - sum(rows[last:])
+    if space < 0:
+        return lines[: max(0, room)]  # a screen of a few lines
+    kept = 0
+    while kept < last and sum(rows[: kept + 1]) <= space:
+        kept += 1
+    return [*lines[:kept], f"({last - kept} more lines: a taller terminal shows them)", *lines[last:]]
+
+
+def _plain(line: str) -> str:
+    return _STYLE.sub("", line)
