@@ -48,7 +48,7 @@ _WORDS: Final = {
     "hold": "the hold of {who} to be released (`migrate release PLAN`)",
     "pause": "the pause of {who} to end (`migrate unpause PLAN`)",
     "retry": "a person: it is halted",
-    "soak": "the soak, if all samples are good",
+    "soak": "the end of the soak, if all samples are good",
     "gate": "{who}",
     "fence": "its fence to end",
     "away": "{who}",

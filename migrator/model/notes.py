@@ -28,7 +28,7 @@ UNCOUNTED: Final = NoteKey("uncounted")
 DURATIONS: Final = NoteKey("durations")
 """What the plan promised clients, and for how long they may go by an older promise. ``engine.durations``."""
 PACE: Final = NoteKey("pace")
-"""How fast a run goes now, by account and move. ``engine.pacing``; its form is ``model.pace``."""
+"""How fast a run goes now, by account and move. ``engine.throttle``; its form is ``model.pace``."""
 AUTHOR: Final = NoteKey("plan author")
 """Who applied or edited the plan last: ``{who}``. ``standing.authors``."""
 
@@ -82,7 +82,7 @@ def baseline(move: MoveId, gate: str) -> NoteKey:
 
 
 def left_target(move: MoveId) -> NoteKey:
-    """The last look at a target that customers left: ``{at, seconds, found}``. ``engine.left_behind``."""
+    """The last look at a target that customers left: ``{at, seconds, found}``. ``engine.left_target``."""
     return NoteKey(f"left {move}")
 
 

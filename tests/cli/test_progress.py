@@ -109,15 +109,15 @@ def test_json_events_are_one_object_a_line() -> None:
     assert second["facts"]["objects_copied"] == 3
 
 
-def test_plain_progress_is_one_line_now_and_then() -> None:
+def test_plain_progress_is_one_line_now_and_then_with_its_day() -> None:
     out = io.StringIO()
     display = PlainLines(out, interval_seconds=3600)
     for number in range(5):
         display.progress(note("progress", state="copying", objects_copied=number))
     display.event(note("fence", "na/web: writers are paused"))
     assert out.getvalue().splitlines() == [
-        "00:00:00 na/web: copying, 1 object copied, 0 B",
-        "00:00:00 na/web: writers are paused",
+        "2026-01-01 00:00:00Z na/web: copying, 1 object copied, 0 B",
+        "2026-01-01 00:00:00Z na/web: writers are paused",
     ]
 
 

@@ -132,3 +132,14 @@ def test_a_lock_whose_clock_was_ahead_can_be_removed_and_one_that_beats_cannot(s
         type(store).lock = right  # type: ignore[method-assign]
     assert "lock c0ffee" in remove_lock(settings, ahead.nonce)
     store.close()
+
+
+def test_whoever_names_the_plan_is_told_the_lock(settings: Settings) -> None:
+    lock = dead_lock(settings, 30.0)
+    with pytest.raises(UsageError, match=r"cannot remove lock tiny\.yaml: .*m\.db has no such lock") as refused:
+        remove_lock(settings, "tiny.yaml")
+    assert refused.value.hint == "give the id of a lock: `migrate unlock c0ffee` (of ann@elsewhere, pid 7)"
+    remove_lock(settings, lock.nonce)
+    with pytest.raises(UsageError) as refused:
+        remove_lock(settings, "tiny.yaml")
+    assert refused.value.hint == "it has none: `migrate apply PLAN` may begin"

@@ -89,7 +89,7 @@ def _make_ready(engine: Engine, place: str, *, create: bool) -> str:
 def _none(place: str) -> StateError:
     return StateError(
         f"cannot read the state store {place}: there is none",
-        hint="migrate apply makes it; check --state and MIGRATE_STATE if there should be one",
+        hint="`migrate apply PLAN` makes it; check --state and MIGRATE_STATE if there should be one",
     )
 
 

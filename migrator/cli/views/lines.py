@@ -66,7 +66,7 @@ class PlainLines:
     def close(self) -> None: ...
 
     def _line(self, note: Note, text: str) -> None:
-        print(f"{note.at.astimezone(UTC):%H:%M:%S} {text}", file=self._stream, flush=True)
+        print(f"{note.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z {text}", file=self._stream, flush=True)
 
 
 def show_nothing_to_do(text: str) -> None:

@@ -95,7 +95,7 @@ def show(page: Page, schedule: Schedule, look: Look, *, with_next: bool = True) 
     _show_waves(page, schedule, look)
     page.line()
     show_forecast(page, look.preview.outlook)
-    if look.preview.steps:
+    if any(one.alike for one in look.preview.steps):
         page.line()
         steps.show(page, schedule, look.preview.steps)
     findings = worst_first(look.preview.findings)
@@ -110,7 +110,7 @@ def show(page: Page, schedule: Schedule, look: Look, *, with_next: bool = True) 
         page.line("Nothing to do: every move has soaked.", style="green")
     elif not look.stops:
         page.line("Nothing stands in the way.", style="green")
-    if with_next:
+    if with_next and (errors or look.changes_pending):  # else it is said already
         page.line(look.next)
 
 

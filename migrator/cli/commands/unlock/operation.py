@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from math import isfinite
@@ -18,12 +19,11 @@ from migrator.adapters.clock import SystemClock
 from migrator.cli.identity import boot_id, is_proven_dead, new_run, user
 from migrator.cli.settings import Settings
 from migrator.cli.views.figures import duration
-from migrator.cli.wiring import open_state_of, state_url, stored_plans
+from migrator.cli.wiring import open_state_of, place_of_state, state_url, stored_plans
 from migrator.engine import pulse
 from migrator.engine.lingering import Lingering, Moment, account_for, left_by, lingering, longer, noted
 from migrator.errors import FindingsError, LockedError, UsageError
 from migrator.machine import liveness
-from migrator.model.addresses import shown
 from migrator.model.happenings.wishes import LockRemoved, WaitRemoved
 from migrator.model.moves import PROVEN_DEAD_SECONDS, LockRecord
 from migrator.ports.state_store import AddJournal, StateStore
@@ -42,16 +42,26 @@ def remove_lock(settings: Settings, nonce: str) -> str:
         FindingsError: the sentence was not typed.
     """
     url = state_url(settings)
+    others = []
     for plan in stored_plans(url):
         with closing(open_state_of(url, plan)) as store:
             lock = store.lock()
             if lock is not None and lock.nonce == nonce:
                 _remove(store, lock)
                 return f"lock {lock.nonce} of {_who(lock)}"
+            others += [lock] if lock is not None else []
             if (left := lingering(store, _now())).seconds and left.lock == nonce:
                 _stop_waiting(store, left)
                 return f"what was waited for because of lock {nonce}"
-    raise UsageError(f"cannot remove lock {nonce}: {shown(url)} has no such lock", hint="see `migrate status`")
+    raise UsageError(f"cannot remove lock {nonce}: {place_of_state(url)} has no such lock", hint=_there_is(others))
+
+
+def _there_is(locks: Sequence[LockRecord]) -> str:
+    """Whoever types the plan, which every other command takes, is told what to type."""
+    if not locks:
+        return "it has none: `migrate apply PLAN` may begin"
+    named = ", ".join(f"`migrate unlock {lock.nonce}` (of {_who(lock)})" for lock in locks)
+    return f"give the id of a lock: {named}"
 
 
 def _remove(store: StateStore, lock: LockRecord) -> None:
