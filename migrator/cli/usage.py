@@ -111,7 +111,7 @@ def run(app: typer.Typer, arguments: Sequence[str], *, settings: object) -> Exit
     except TyperException as fault:
         if _is_bare_call(fault):
             raise UsageError("cannot tell what to do: no command was given", hint=_hint(fault)) from fault
-        raise UsageError(_sentence(fault), hint=_hint(fault)) from fault
+        raise UsageError(_sentence(fault), hint=_hint(fault, _verb(app, arguments))) from fault
     except typer.Abort as fault:
         raise FindingsError("nothing was done: the question was not answered with yes") from fault
     if type(ended) is int and ended == ExitCode.INTERRUPTED:
@@ -135,7 +135,13 @@ def _sentence(fault: TyperException) -> str:
     return f"cannot run this command line: {text[:1].lower()}{text[1:]}"
 
 
-def _hint(fault: TyperException) -> str:
+def _hint(fault: TyperException, verb: str = "") -> str:
+    """``verb``: for the faults that know no command, such as an option without its value."""
     context = getattr(fault, "ctx", None)
-    path = context.command_path if context is not None else PROGRAM
+    path = context.command_path if context is not None else f"{PROGRAM} {verb}".rstrip()
     return f"see `{path} --help`"
+
+
+def _verb(app: typer.Typer, arguments: Sequence[str]) -> str:
+    commands: Any = getattr(get_command(app), "commands", {})
+    return next((word for word in arguments if word in commands), "")

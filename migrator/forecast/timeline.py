@@ -40,6 +40,17 @@ class StartingPoint:
 
 
 @value(frozen=True, slots=True)
+class Assumption:
+    """What is taken to be done at once, of whom: ``what`` has ``{who}`` where the name stands."""
+
+    what: str
+    who: str
+
+    def __str__(self) -> str:
+        return self.what.replace("{who}", self.who)
+
+
+@value(frozen=True, slots=True)
 class WaveTimes:
     """``begins`` is recorded if ``is_begun``. None: not within 400 days, because no window opens, here or in a wave before.
 
@@ -56,7 +67,12 @@ class WaveTimes:
     is_begun: bool = False
     is_done: bool = False
     is_lower_bound: bool = False
-    assumes: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+
+    @property
+    def assumes(self) -> tuple[str, ...]:
+        """The assumptions, a sentence each."""
+        return tuple(map(str, self.assumptions))
 
     @property
     def ready(self) -> datetime | None:
@@ -134,7 +150,7 @@ def _wave(
         is_done=len(states) == len(wave.moves) and all(map(has_soaked, states)),
         is_lower_bound=any(earlier[name].is_lower_bound for name in wave.after)
         or any(move.id not in forecasts and _needs_forecast(records[move.id]) for move in wave.moves),
-        assumes=tuple(_assumed(wave, here, list(records.values()))),
+        assumptions=tuple(_assumed(wave, here, list(records.values()))),
     )
 
 
@@ -152,17 +168,17 @@ def _start(wave: PlannedWave, now: datetime, earlier: Mapping[str, WaveTimes]) -
     return moment, after
 
 
-def _assumed(wave: PlannedWave, here: StartingPoint, records: Sequence[MoveRecord | None]) -> Iterator[str]:
+def _assumed(wave: PlannedWave, here: StartingPoint, records: Sequence[MoveRecord | None]) -> Iterator[Assumption]:
     is_ahead = any(_needs_forecast(record) for record in records)  # a cut-over needs the approval, copying does not
     if wave.approval_required and is_ahead and wave.name not in here.approved:
-        yield f"wave {wave.name} is approved at once"
+        yield Assumption("wave {who} is approved at once", wave.name)
     if wave.cutover.hold and is_ahead:
-        yield f"the plan's hold of wave {wave.name} is lifted at once"
+        yield Assumption("the plan's hold of wave {who} is lifted at once", wave.name)
     if wave.name in here.held and is_ahead:
-        yield f"wave {wave.name}, which an operator holds or pauses, is let go at once"
+        yield Assumption("wave {who}, which an operator holds or pauses, is let go at once", wave.name)
     for record in records:
         if record is not None and keeps_wave(record):
-            yield f"{record.id} ({record.state}) is retried at once"
+            yield Assumption(f"{{who}} ({record.state}) is retried at once", str(record.id))
 
 
 def _needs_forecast(record: MoveRecord | None) -> bool:

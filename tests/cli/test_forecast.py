@@ -83,8 +83,7 @@ def test_the_timeline_fits_eighty_columns_and_needs_no_colour(
         "  europe                       ▓·░         │     11 Dec 21:23  8 d 2 h to spare",
         "  asia-pacific                    ▓··░░       │  16 Dec 15:21  6 d 8 h to spare",
         "                ▓ copy  · waits for its window  ░ soak  │ complete_by",
-        "  supposed: wave europe is approved at once",
-        "  supposed: wave asia-pacific is approved at once",
+        "  supposed: wave europe is approved at once; the same of asia-pacific",
     ]
     assert max(map(len, lines)) <= 80
 
@@ -372,6 +371,12 @@ def test_an_apply_that_comes_back_looks_only_at_what_may_begin(migrate: Migrate,
     assert "  remedy: `migrate plan p.yaml` looks for it, unless it has" in third.out, "apply has no --inventory"
     kept = json.loads(migrate("status", "p.yaml", "--json").out)["waves"][1]["outcome"]
     assert kept["requests"]["forecast"] > 0
+
+
+def test_a_hold_of_the_whole_plan_is_supposed_to_end_in_one_line(filled: Migrate) -> None:
+    filled("hold", "p.yaml")
+    said = [line for line in filled("status", "p.yaml").out.splitlines() if "supposed" in line]
+    assert said == ["  supposed: wave first, which an operator holds or pauses, is let go at once; the same of second"]
 
 
 def test_a_hold_is_supposed_to_end_at_once_until_it_does(filled: Migrate) -> None:

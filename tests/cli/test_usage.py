@@ -16,7 +16,11 @@ def sample_app() -> typer.Typer:
     app = typer.Typer()
 
     @app.command()
-    def work(number: Annotated[int, typer.Argument()], loud: Annotated[bool, typer.Option("--loud")] = False) -> int:
+    def work(
+        number: Annotated[int, typer.Argument()],
+        loud: Annotated[bool, typer.Option("--loud")] = False,
+        named: Annotated[str, typer.Option("--named")] = "",
+    ) -> int:
         if number == 130:
             raise KeyboardInterrupt
         if number == 131:
@@ -46,6 +50,12 @@ def test_every_wrong_command_line_is_a_usage_error_with_a_hint(arguments: tuple[
     assert caught.value.message.startswith("cannot ")
     assert "--help" in caught.value.hint
     assert "\n" not in str(caught.value)
+
+
+def test_an_option_without_its_value_leads_to_the_help_of_its_command() -> None:
+    with pytest.raises(UsageError) as caught:
+        run("work", "1", "--named")
+    assert caught.value.hint == "see `migrate work --help`"
 
 
 def test_a_near_command_is_suggested() -> None:

@@ -32,7 +32,7 @@ def show(page: Page, found: Examined, plan: str) -> None:
     page.line()
     page.line("Moves: state against routes")
     headings = ("MOVE", "STATE", "EPOCH", "ROUTE NAMES", "MODE", "EPOCH", "VERDICT")
-    page.table(headings, [_move_row(move) for move in diagnosis.moves], right=frozenset({2, 5}))
+    page.table(headings, [_move_row(move) for move in diagnosis.moves], right=frozenset({2, 5}), spare=("EPOCH",))
     page.line()
     page.line("Accounts")
     columns = ("ACCOUNT", "KIND", "CREDENTIAL", "A TAKEOVER WAITS", "ITS CLOCK")

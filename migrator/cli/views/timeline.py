@@ -13,11 +13,14 @@ from typing import Any, Final
 from migrator.cli.views.figures import duration, instant, stamp
 from migrator.cli.views.screen import Page
 from migrator.forecast import Outlook, WaveTimes
+from migrator.forecast.timeline import Assumption
 from migrator.model.values import value
 
 NARROWEST: Final = 60
 """Columns below which a drawing says nothing; plain figures then."""
 LONGEST_NAME: Final = 16
+NAMED: Final = 3
+"""Of whom the same is supposed, by name; the others are counted."""
 _SHORT_SPAN: Final = timedelta(days=2)
 
 
@@ -74,8 +77,19 @@ def show(page: Page, outlook: Outlook) -> None:
         _tell(page, outlook)
     if any(wave.is_lower_bound and not wave.is_done for wave in outlook.waves):
         page.line("  from: not earlier; the size of what a wave moves is not known", style="dim")
-    for assumed in dict.fromkeys(text for wave in outlook.waves for text in wave.assumes):
-        page.line(f"  supposed: {assumed}", style="dim")
+    supposed: dict[str, list[Assumption]] = {}
+    for one in dict.fromkeys(one for wave in outlook.waves for one in wave.assumptions):
+        supposed.setdefault(one.what, []).append(one)
+    for first, *others in supposed.values():
+        page.line(f"  supposed: {first}{_the_same_of([one.who for one in others])}", style="dim")
+
+
+def _the_same_of(names: Sequence[str]) -> str:
+    """A hold of the whole plan is one line, not one for each of its waves."""
+    if not names:
+        return ""
+    more = len(names) - NAMED
+    return f"; the same of {', '.join(names[:NAMED])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _tell(page: Page, outlook: Outlook) -> None:
