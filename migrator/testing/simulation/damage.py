@@ -9,17 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from migrator.model.moves import MoveState
+from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import READ_ONLY
 from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Sender
+from migrator.testing.simulation.router import Harm
 from migrator.testing.simulation.stage import Stage
-
-if TYPE_CHECKING:
-    from migrator.model.moves import MoveRecord
-    from migrator.testing.simulation.router import Harm
 
 DAMAGED_CHANCE = 0.08
 LONG_SECONDS = 600.0

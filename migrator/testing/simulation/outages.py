@@ -10,17 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
-from typing import TYPE_CHECKING
 
 from migrator.engine.world import Outcome
 from migrator.errors import StateError, StateFull
 from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.ports.state_store import AddJournal, Change
 from migrator.testing.simulation.loop import Node
+from migrator.testing.simulation.processes import Process
 from migrator.testing.simulation.stage import Stage
-
-if TYPE_CHECKING:
-    from migrator.testing.simulation.processes import Process
 
 AWAY_CHANCE, BUSY_CHANCE, CLOCK_CHANCE = 0.3, 0.25, 0.2
 """Of stories."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from migrator.errors import CloudError
 from migrator.model.moves import Control, MoveRecord, MoveState
@@ -24,12 +24,9 @@ from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.damage import Damage
 from migrator.testing.simulation.excuses import MAIN_STORE
 from migrator.testing.simulation.interrupts import Interrupts
-from migrator.testing.simulation.loop import WORLD_BEGINS
+from migrator.testing.simulation.loop import WORLD_BEGINS, Node
 from migrator.testing.simulation.reach import Steps
 from migrator.testing.simulation.stage import Stage
-
-if TYPE_CHECKING:
-    from migrator.testing.simulation.loop import Node
 
 SLOW_PER_MINUTE = (120.0, 1_200.0)
 """What a worried operator lets the tool send."""
