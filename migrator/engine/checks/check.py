@@ -2,7 +2,8 @@
 
 Decides how checks of a list are run. Leaves what there is to ask to ``case``, the list itself to ``registry``. Rules: a check
 sees only what it said that it asks; it says only what it declared; of one list those run first that ask for least, so that
-nothing is written before everything that reads has had its word; findings come in the order of the list.
+nothing is written before everything that reads has had its word; findings come in the order of the list. A finding that was
+not declared is a fault of ours and no reason to lose it: it is told like any other, and noted for our own tests to fail on.
 
 A new check is one ``Check`` with its function beside it, in the module whose subject it is, and that module's ``CHECKS``.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from inspect import isawaitable
+from logging import getLogger
 from typing import Final
 
 from migrator.engine.checks.case import Case
@@ -23,6 +25,9 @@ _STOPS: Final[Mapping[When, tuple[Severity, ...]]] = {
     When.PREFLIGHT: ("error",),
     When.FENCE: ("error", "warning"),
 }
+UNDECLARED: Final = getLogger("migrator.checks.undeclared")
+"""Hears of every finding that its check never declared. Below what is shown by default: an operator in trouble has the finding
+itself, and can do nothing about its declaration."""
 _COST: Final = {asks: cost for cost, asks in enumerate(Asks, start=1)}
 
 
@@ -95,12 +100,15 @@ def _due(checks: Sequence[Check], case: Case) -> list[Check]:
 
 
 def _declared(check: Check, told: Found) -> list[Finding]:
-    """The findings, with the remedies that go without saying. InternalError for one that the check never declared."""
+    """The findings, with the remedies that go without saying; of one that the check never declared ``UNDECLARED`` hears."""
     known = {one.code: one for one in check.says}
     found = []
     for finding in told:
         says = known.get(finding.code)
         if says is None or finding.severity not in says.severities:
-            raise InternalError(f"the check of {check.says[0].code} says {finding.severity} {finding.code}, undeclared")
-        found.append(finding if finding.remedy or not says.remedy else replace(finding, remedy=says.remedy))
+            UNDECLARED.info(
+                "the check of %s says %s %s, undeclared", check.says[0].code, finding.severity, finding.code
+            )
+        remedy = finding.remedy or (says.remedy if says is not None else "")
+        found.append(replace(finding, remedy=remedy))
     return found

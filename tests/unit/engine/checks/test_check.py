@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +20,22 @@ from tests.unit.engine.checks.test_doctor import record
 
 SAYS = Says("halted", ("error", "warning"), "move", "what it says", "do this")
 EVERYTHING = frozenset(Asks)
+ROOT = Path(__file__).resolve().parents[4]
+SAYS_IT = """
+from migrator.engine.checks.case import Case
+from migrator.engine.checks.check import Check, Says, judged
+from migrator.engine.checks.moments import When
+from migrator.model.findings import Finding
+
+SAYS = Says("halted", ("error",), "move", "what it says")
+
+def test_says_it():
+    one = Check((SAYS,), frozenset({When.DOCTOR}), lambda case: [Finding("info", "halted", "x", "text")])
+    assert judged([one], Case(schedule=None, when=When.DOCTOR))
+
+def test_of_something_else():
+    pass
+"""
 
 
 def case(when: When = When.PLAN, may_ask: frozenset[Asks] = EVERYTHING) -> Case:
@@ -60,9 +80,37 @@ async def test_a_check_runs_at_its_own_moments():
 
 
 @pytest.mark.parametrize("finding", [says("info"), says(code="unreadable")])
-async def test_what_a_check_never_declared_is_a_fault_of_ours(finding):
-    with pytest.raises(InternalError, match="undeclared"):
-        await look([check(finding)], case())
+@pytest.mark.parametrize("when", When)
+async def test_what_a_check_never_declared_is_told_all_the_same_and_does_not_pass_our_tests(finding, when, undeclared):
+    (told,) = await look([check(finding)], case(when))
+    assert told.text == "text"
+    assert judged([check(finding)], case(when)) == (told,)
+    assert undeclared == [f"the check of halted says {told.severity} {told.code}, undeclared"] * 2
+    undeclared.clear()
+
+
+async def test_what_it_declared_is_no_news(undeclared):
+    assert len(await look([check(says()), check(says("warning"))], case())) == 2
+    assert undeclared == []
+
+
+def test_a_test_in_which_a_check_says_what_it_never_declared_is_red(tmp_path):
+    """Also where nobody looks at what was found, or it was said by a fixture."""
+    (tmp_path / "test_it.py").write_text(SAYS_IT)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.undeclared", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "2 passed, 1 error" in done.stdout
+    assert "the check of halted says info halted, undeclared" in done.stdout
+
+
+def test_an_operator_is_not_told_whose_fault_it_is(tmp_path):
+    (tmp_path / "it.py").write_text(SAYS_IT + "\ntest_says_it()\n")
+    command = [sys.executable, str(tmp_path / "it.py")]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 async def test_the_remedy_goes_without_saying_unless_the_finding_has_its_own():
