@@ -18,10 +18,13 @@ from migrator.cli.identity import new_run, user
 from migrator.cli.interrupts import run_stoppable
 from migrator.cli.loading import state_of, what_was_edited
 from migrator.cli.settings import Settings
+from migrator.cli.views.errors import show_note
 from migrator.cli.views.lines import JsonLines, PlainLines
 from migrator.cli.views.live import LiveTable
 from migrator.cli.views.outcome import show_next, show_outcome
 from migrator.cli.views.progress import Courier, Display
+from migrator.cli.views.whereabouts import is_it_right
+from migrator.cli.whereabouts import whereabouts
 from migrator.engine.preparing import Editing
 from migrator.engine.rollout import Rollout, Said
 from migrator.engine.world import Outcome
@@ -66,10 +69,13 @@ def operate(
             editing = Editing(what_was_edited(loaded.schedule, state), user(), is_apply, reason)
             work = _run(doors, loaded, state, courier, operation, editing, resume=resume, processes=processes)
             outcome = doors.run(work)
+            where = whereabouts(settings, loaded.schedule, state)
             if as_json:
                 courier.event(RunConcluded(outcome.code, tuple(outcome.reasons)))
     if not as_json:
         show_outcome(outcome, settings)
+    if outcome.code == "halted" and any("--adopt-route" in one for one in outcome.reasons):
+        show_note(is_it_right(where))
     show_next(outcome, resume=resume)
     return exits.of_outcome(outcome.code)
 

@@ -14,16 +14,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from migrator.engine.disagreement import ADOPT_HINT, hint_for, said
+from migrator.engine.disagreement import why_not
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
-from migrator.machine.agreement import highest_epoch, in_words, judge_route, live_account
+from migrator.machine.agreement import highest_epoch, live_account
 from migrator.machine.events import Event
 from migrator.machine.states import has_lost_source
 from migrator.machine.transitions import is_allowed
 from migrator.model.happenings.moves import RouteAdopted
 from migrator.model.moves import MoveRecord
+from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
@@ -59,14 +60,15 @@ def told(fleet: Fleet, adopted: Sequence[PlannedMove]) -> tuple[str, ...]:
 def disagreement(mover: Mover, found: RouteRecord | None) -> str | None:
     """Why the route, which was ``found`` just now, does not let the move go on, and what to do; None if it does. An unresolved
     cut-over counts: ``recovering`` has just tried to explain it."""
-    record = mover.record
-    if record.intent is not None:
-        return f"its last cut-over is unresolved (the route says {said(found)}); {ADOPT_HINT}"
-    endpoint = mover.live_endpoint
-    agreement = judge_route(record, found, lineage=mover.world.state.lineage, endpoint=endpoint)
-    if not agreement.is_disagreement:
-        return None
-    return f"{in_words(record, found, agreement, endpoint=endpoint)}; {hint_for(agreement, record)}"
+    return why_not(mover.record, found, lineage=mover.world.state.lineage, endpoint=mover.live_endpoint)
+
+
+async def disagreements(fleet: Fleet, moves: Sequence[PlannedMove]) -> dict[MoveId, str]:
+    """The same of all ``moves`` by one look, those alone that may not go on."""
+    document = await fleet.shared.desk.document() if moves else None
+    routes = document.routes if document is not None else {}
+    found = {move.id: disagreement(fleet.mover(move), routes.get(str(move.id))) for move in moves}
+    return {id: why for id, why in found.items() if why is not None}
 
 
 async def _adopt(mover: Mover, *, reason: str, who: str) -> None:

@@ -1,11 +1,12 @@
 """Route and state disagree: what the route says, in words, and what an operator should do.
 
-Leaves whether they disagree, and how, to the law (``machine.agreement``).
+Leaves whether they disagree, and how, to the law (``machine.agreement``). Whoever says that there is nothing to do, or that it
+is done, has asked here first: what a state store says of a move may be older than its route, or about another one.
 """
 
 from __future__ import annotations
 
-from migrator.machine.agreement import Agreement
+from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.model.moves import MoveRecord
 from migrator.model.routes import RouteRecord
 
@@ -23,6 +24,17 @@ ADDRESS_HINT = (
     "find out where they write, who wrote that address, and who may write the route document; put back the right one with a"
     " later epoch, then migrate retry --reason TEXT"
 )
+
+
+def why_not(record: MoveRecord, found: RouteRecord | None, *, lineage: str, endpoint: str | None = None) -> str | None:
+    """Why the route, which was ``found`` just now, does not let the move go on, and what to do; None if it does. An unresolved
+    cut-over counts: whoever asks knows that nobody is at work in it."""
+    if record.intent is not None:
+        return f"its last cut-over is unresolved (the route says {said(found)}); {ADOPT_HINT}"
+    agreement = judge_route(record, found, lineage=lineage, endpoint=endpoint)
+    if not agreement.is_disagreement:
+        return None
+    return f"{in_words(record, found, agreement, endpoint=endpoint)}; {hint_for(agreement, record)}"
 
 
 def hint_for(agreement: Agreement, record: MoveRecord) -> str:

@@ -37,6 +37,8 @@ class Fleet:
     """Writes down the requests that were counted and not kept yet."""
     forecasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """By wave, what to keep with it when it begins."""
+    disagreements: Mapping[MoveId, str] = field(default_factory=dict)
+    """Why moves that had stopped when this run began cannot go on by a retry alone: their route is elsewhere."""
     world: World = field(init=False)
     _movers: dict[MoveId, Mover] = field(default_factory=dict)
 

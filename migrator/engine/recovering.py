@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from migrator.engine import enforcing, stays
+from migrator.engine import adopting, enforcing, stays
 from migrator.engine.context import Halt
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
@@ -15,7 +15,7 @@ from migrator.errors import JudgementError, RouteChanged, RouteDisagreement
 from migrator.machine.agreement import highest_epoch
 from migrator.machine.events import Event
 from migrator.machine.release import Fate, explain
-from migrator.machine.states import holds_claim
+from migrator.machine.states import has_stopped, holds_claim
 from migrator.machine.transitions import is_allowed
 from migrator.model.happenings.fences import FenceLeft, UnknownFenceReleased
 from migrator.model.moves import MoveState
@@ -38,6 +38,10 @@ async def recover(fleet: Fleet) -> None:
             if mover.record.state is not before:
                 fleet.save_waves_of([move])
         await _put_back(mover)
+    stopped = [move for move in fleet.schedule.moves if has_stopped(fleet.mover(move).record.state)]
+    fleet.disagreements = await adopting.disagreements(
+        fleet, stopped
+    )  # nothing claims these, and their way out depends on it
 
 
 async def _free_writers(fleet: Fleet) -> None:

@@ -180,7 +180,9 @@ async def _one_back(
 ) -> Outcome:
     mover = fleet.mover(move)
     if not is_to_be_taken_back(mover.record.state):
-        return Outcome("done")
+        # As far as this store knows: its customers may be at the target all the same, and "done" would be no truth.
+        away = await _elsewhere(mover)
+        return Outcome("done") if away is None else Outcome("halted", (away,))
     if abandon is None and (why_not := await live_containers.halted_before_going_back(mover)):
         return Outcome("halted", (why_not,))
     mover.on_conflict = on_conflict
@@ -211,8 +213,8 @@ async def _one_back(
 
 
 async def _elsewhere(mover: Mover) -> str | None:
-    """Why a move of which this store knows no route is not at its source, as far as the document says: a store that was put
-    back from a backup made before the move began knows nothing of a switch, and "back at its source" would be no truth."""
+    """Why a move that this store knows no switch of, or the way back, is not at its source, as far as the document says: the
+    store was put back from a backup, it is another rollout's, or a hand moved the route."""
     if mover.record.intent is not None:
         return None  # said of every move, below
     disagreement = adopting.disagreement(mover, await mover.shared.desk.record(mover.id))
@@ -254,13 +256,15 @@ async def retry(
     accepted = await live_containers.accept(fleet, scope, accept_containers, reason=reason, who=who)
     adopted = await adopting.adopt(fleet, scope, reason=reason, who=who) if adopt_route else []
     reasons, refused = list(adopting.told(fleet, adopted)), []
+    document = await fleet.shared.desk.document()
+    routes = document.routes if document is not None else {}
     for move in scope:
-        mover = fleet.mover(move)
-        if not has_stopped(mover.record.state):
-            continue
-        found = await fleet.shared.desk.record(move.id)
+        mover, found = fleet.mover(move), routes.get(str(move.id))
+        stopped = has_stopped(mover.record.state)
         if (why := adopting.disagreement(mover, found)) is not None:
-            refused.append(f"cannot retry {move.id}: {why}")
+            refused.append(f"cannot {'retry' if stopped else 'go on with'} {move.id}: {why}")
+            continue
+        if not stopped:
             continue
         record = mover.record
         again = found is not None and stays.is_another(record, found.epoch)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from migrator.engine import durations, publishing, pulse, rollback, waves
+from migrator.engine import adopting, durations, publishing, pulse, rollback, waves
 from migrator.engine.committing import surely
 from migrator.engine.context import Shared
 from migrator.engine.fleet import Fleet
@@ -125,8 +125,11 @@ class Rollout:
         and makes them itself."""
 
         async def work() -> Outcome:
-            made = await publishing.publish(self._fleet)
-            return Outcome("done", tuple(f"{key}: its route is published" for key in made))
+            made = tuple(f"{key}: its route is published" for key in await publishing.publish(self._fleet))
+            unlike = await adopting.disagreements(self._fleet, self.schedule.moves)
+            if unlike:
+                return Outcome("halted", (*made, *(f"{move}: {why}" for move, why in unlike.items())))
+            return Outcome("done", made)
 
         return await self._guarded(work)
 

@@ -212,11 +212,14 @@ class _Applying:
 
     def _stuck(self, wave: PlannedWave) -> str | None:
         records = [self.fleet.mover(move).record for move in wave.moves]
-        one = next((one for one in records if keeps_wave(one)), None)
+        kept, unlike = [one for one in records if keeps_wave(one)], self.fleet.disagreements
+        one = next((one for one in kept if one.id in unlike), next(iter(kept), None))
         if one is None:
             return None
         why = one.reason or self.fleet.reason_of(wave)
         text = f"{one.id} is {one.state}" + (f": {why}" if why else "")
+        if one.id in unlike and unlike[one.id] not in why:
+            return f"{text}; and now {unlike[one.id]}"  # a retry would be refused
         if not has_stopped(one.state):
             return f"{text}; next: migrate rollback goes on with the way back"
         first = "to start it again" if one.state is MoveState.REVERSED else "once that is mended"

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Final
 
 from migrator.forecast import Outlook, look_ahead
+from migrator.machine.agreement import in_words, judge_route
 from migrator.machine.liveness import is_alive
 from migrator.machine.release import Fate, explain
 from migrator.machine.states import (
@@ -78,11 +79,24 @@ def assess(
     )
 
 
-def with_routes(standing: Standing, document: RouteDocument | None) -> Standing:
-    """The same, where the route document was read: a fence that the guardian has undone keeps nobody waiting any more."""
+def with_routes(standing: Standing, document: RouteDocument | None, *, lineage: str | None = None) -> Standing:
+    """The same, where the route document was read: a fence that the guardian has undone keeps nobody waiting any more, and what
+    this store (of ``lineage``, None where there is none) says of a move may not be so."""
     routes = document.routes if document is not None else {}
-    waves = tuple(replace(wave, moves=tuple(_settled(one, routes) for one in wave.moves)) for wave in standing.waves)
+    waves = tuple(
+        replace(wave, moves=tuple(_compared(_settled(one, routes), routes, lineage) for one in wave.moves))
+        for wave in standing.waves
+    )
     return replace(standing, waves=waves)
+
+
+def _compared(move: MoveStanding, routes: Mapping[str, RouteRecord], lineage: str | None) -> MoveStanding:
+    record = move.record
+    if lineage is None or record.intent is not None:
+        return move
+    found = routes.get(str(record.id))
+    agreement = judge_route(record, found, lineage=lineage)
+    return replace(move, disagreement=in_words(record, found, agreement) if agreement.is_disagreement else "")
 
 
 def _settled(move: MoveStanding, routes: Mapping[str, RouteRecord]) -> MoveStanding:

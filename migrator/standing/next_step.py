@@ -86,7 +86,7 @@ def _urgent(standing: Standing) -> NextStep | None:
         return NextStep(Advice.FREE, fenced)
     if settled := next((move for move in standing.moves if move.settled), None):
         return NextStep(Advice.WRITE_DOWN, (settled.record.id,), fate=settled.settled)
-    if any("--adopt-route" in move.record.reason for move in standing.moves):
+    if any(move.disagreement or "--adopt-route" in move.record.reason for move in standing.moves):
         return NextStep(Advice.AGREE)
     if any(move.record.state is MoveState.HALTED for move in standing.moves):
         return NextStep(Advice.RETRY_OR_ROLL_BACK)

@@ -57,6 +57,8 @@ class MoveStanding:
     """What would let a soak go on that stands still."""
     settled: Fate | None = None
     """A fence is on record, and the route says what became of it: released or switched."""
+    disagreement: str = ""
+    """Why its route is not as this store knows it, where somebody looked."""
     silent: tuple[Silent, ...] = ()
     """Gates that did not answer when last asked: no cut-over begins before they do."""
 

@@ -13,6 +13,7 @@ from migrator.cli.settings import settings_of
 
 def hold(context: typer.Context, plan: PlanPath, wave: Wave = None, reason: Why = None) -> int:
     """Let no cut-over start; copying and soaking go on."""
+    from migrator.cli.agreeing import look_at_routes
     from migrator.cli.controls import set_control
     from migrator.cli.views.screen import Page
 
@@ -24,4 +25,6 @@ def hold(context: typer.Context, plan: PlanPath, wave: Wave = None, reason: Why 
     said = "Held" if is_new else "Already held"
     back = "migrate release PLAN" + (f" --wave {shlex.quote(wave)}" if wave else "")
     Page(settings).line(f"{said}: {what}. No cut-over starts until `{back}`.")
+    if not is_new:
+        look_at_routes(plan, settings, what="cannot be sure that the hold reaches")
     return ExitCode.DONE

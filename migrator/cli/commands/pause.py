@@ -11,6 +11,7 @@ from migrator.cli.settings import settings_of
 
 def pause(context: typer.Context, plan: PlanPath, reason: Why = None) -> int:
     """Send no new request; a move inside its fence is finished or cancelled first."""
+    from migrator.cli.agreeing import look_at_routes
     from migrator.cli.controls import fenced_now, set_control
     from migrator.cli.views.screen import Page
 
@@ -24,4 +25,6 @@ def pause(context: typer.Context, plan: PlanPath, reason: Why = None) -> int:
             f"Not {', '.join(fenced)}: inside a fence, it is switched or released first, within its fence_timeout;"
             " `migrate rollback PLAN` takes it back."
         )
+    if not is_new:
+        look_at_routes(plan, settings, what="cannot be sure that the pause reaches")
     return ExitCode.DONE

@@ -11,6 +11,7 @@ from migrator.cli.settings import settings_of
 
 def release(context: typer.Context, plan: PlanPath, wave: Wave = None, reason: Why = None) -> int:
     """Take a hold back: cut-overs may start again."""
+    from migrator.cli.agreeing import look_at_routes
     from migrator.cli.controls import held_now, remove_control
     from migrator.cli.views.screen import Page
 
@@ -23,4 +24,6 @@ def release(context: typer.Context, plan: PlanPath, wave: Wave = None, reason: W
         held = scope.removeprefix("wave:")
         option, whose = (f" --wave {held}", f"wave {held}") if held else ("", "the whole plan")
         page.line(f"Still held: {whose}, until `migrate release PLAN{option}`.")
+    if not was_held:
+        look_at_routes(plan, settings, what="cannot be sure that there is no hold on")
     return ExitCode.DONE

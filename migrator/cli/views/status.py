@@ -84,6 +84,7 @@ def _move(move: MoveStanding) -> dict[str, Any]:
         "waiting_for": [_wait_document(wait) for wait in move.waits],
         "dirty": record.dirty or None,
         "reason": record.reason or None,
+        "disagreement": move.disagreement or None,
         "soak_seconds": record.figures.soak_seconds,
         "soak_left_seconds": move.soak_left_seconds,
         "soak_waits_for": _soak_document(move.soak_waits, move.remedy),
@@ -186,7 +187,8 @@ def _says_something(wave: WaveStanding) -> bool:
     if wave.reason or any(wait.kind not in ("wave", "approval", "window", "not-before") for wait in wave.waits):
         return True
     return any(
-        one.record.dirty or one.record.reason or one.looked or any(one.listed_counts.values()) for one in wave.moves
+        one.record.dirty or one.record.reason or one.disagreement or one.looked or any(one.listed_counts.values())
+        for one in wave.moves
     )
 
 
@@ -240,6 +242,8 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, i
             page.line(f"  {move.record.id}: {line}", style="dim")
         if move.record.reason:
             page.line(f"  {move.record.id}: {move.record.reason}", style="red" if _is_halted(move) else None)
+        if move.disagreement:
+            page.line(f"  {move.record.id}: {move.disagreement}", style="red")
         if move.settled:
             said = f"a cut-over is on record that was {move.settled}: no writer waits; the next run writes that down"
             page.line(f"  {move.record.id}: {said}", style="dim")

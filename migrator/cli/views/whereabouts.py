@@ -23,6 +23,11 @@ def lines(where: Whereabouts) -> list[str]:
     return found
 
 
+def is_it_right(where: Whereabouts) -> str:
+    """What to ask oneself first where a store and the routes disagree."""
+    return f"first make sure that {where.place} ({where.named_by}) is the state store of this rollout"
+
+
 def document(where: Whereabouts) -> dict[str, Any]:
     """For programs."""
     return {

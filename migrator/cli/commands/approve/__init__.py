@@ -18,6 +18,7 @@ Reason = Annotated[
 
 def approve(context: typer.Context, plan: PlanPath, wave: WaveName, reason: Reason) -> int:
     """Let the cut-overs of a wave start. Bound to the wave as it is written: after an edit it needs a new approval."""
+    from migrator.cli.agreeing import look_at_routes
     from migrator.cli.commands.approve.operation import give_approval
     from migrator.cli.views.screen import Page
 
@@ -30,4 +31,5 @@ def approve(context: typer.Context, plan: PlanPath, wave: WaveName, reason: Reas
         )
     else:
         page.line(f"Already approved: wave {wave}, by {given.who} on {given.at:%Y-%m-%d %H:%M} UTC ({given.reason}).")
+        look_at_routes(plan, settings, what="cannot be sure that the approval reaches")
     return ExitCode.DONE

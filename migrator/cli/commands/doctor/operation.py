@@ -71,7 +71,7 @@ def examine(doors: Doors, settings: Settings, path: Path) -> Examined:
             is_beating=facts.is_at_work,
         )
         if facts.routes_error is None and not situation.is_at_work:
-            situation = with_routes(situation, facts.document)
+            situation = with_routes(situation, facts.document, lineage=facts.lineage)
         action = next_action(next_step(situation), str(path))
     urgent = next((one for one in diagnosis.findings if one.remedy and _is_urgent(one, facts)), None)
     if urgent is not None:

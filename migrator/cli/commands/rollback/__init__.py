@@ -64,6 +64,7 @@ def rollback(
     as_json: AsEvents = False,
 ) -> int:
     """Take traffic, and the data written since, back to the sources, newest wave first. A running apply is steered."""
+    from migrator.cli.agreeing import require_agreement
     from migrator.cli.commands.rollback import question as before
     from migrator.cli.commands.rollback.operation import go_back
     from migrator.cli.consent import require_consent, require_terminal
@@ -96,6 +97,8 @@ def rollback(
         begun = [str(move.id) for move in moves if is_to_be_taken_back(move.state)]
         has_dead_run = store.lock() is not None
         is_fenced = any(move.intent is not None for move in moves)
+        if not (begun or has_dead_run or dry_run):
+            require_agreement(doors, settings, store, scope.moves(loaded.schedule), what="cannot roll back")
         if dry_run:
             ways = before.look_back(doors, store, scope.moves(loaded.schedule), seconds=None)
             if as_json:

@@ -10,14 +10,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
+from migrator.cli.agreeing import read_routes, unlike
 from migrator.cli.doors import Doors
 from migrator.cli.views.figures import count, duration, many, size
 from migrator.cli.views.screen import Page
-from migrator.errors import CloudError
+from migrator.errors import CloudError, MigrateError
 from migrator.forecast.timing import forecast_move
 from migrator.machine.states import is_to_be_taken_back
 from migrator.machine.transitions import live_side
 from migrator.model.moves import Direction, MoveRecord
+from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
@@ -32,7 +34,8 @@ NOTHING: Final = "Nothing to take back: no move in this scope has begun, or all 
 @value(frozen=True, slots=True)
 class WayBack:
     """``pause_seconds``: about how long its writers will wait, None where nobody knows or they need not; ``since``: None if
-    nothing has to be carried, or ``trouble`` says why it could not be counted."""
+    nothing has to be carried, or ``trouble`` says why it could not be counted. ``disagreement``: why it cannot go back, for its
+    route is not as this store knows it; also of a move that this store says is at its source."""
 
     move: PlannedMove
     record: MoveRecord
@@ -42,10 +45,12 @@ class WayBack:
     limit_seconds: float | None
     since: Since | None = None
     trouble: str = ""
+    disagreement: str = ""
 
 
 def look_back(doors: Doors, store: StateStore, moves: Sequence[PlannedMove], *, seconds: float | None) -> list[WayBack]:
-    """Look at the moves that would go back, newest wave first. ``seconds``: how long to count; None: to the end."""
+    """Look at the moves that would go back, newest wave first. ``seconds``: how long to count; None: to the end, and then routes
+    that cannot be read are a fault (MigrateError)."""
     return doors.run(_look(doors, store, moves, seconds))
 
 
@@ -56,11 +61,16 @@ async def _look(doors: Doors, store: StateStore, moves: Sequence[PlannedMove], s
     found: list[WayBack] = []
     loop = asyncio.get_running_loop()
     until = None if seconds is None else loop.time() + seconds
+    elsewhere = await _elsewhere(doors, store, moves, until)
     for move in reversed(moves):
-        record = known.get(move.id)
-        if record is None or not is_to_be_taken_back(record.state):
-            continue
+        record = known.get(move.id) or MoveRecord(move.id, "", move.source, move.target)
         wave = schedule.wave_of(move.id).name
+        if move.id in elsewhere:
+            is_live = _is_live_at_target(record)
+            found.append(WayBack(move, record, wave, is_live, None, None, disagreement=elsewhere[move.id]))
+            continue
+        if not is_to_be_taken_back(record.state):
+            continue
         if not _is_live_at_target(record):
             found.append(WayBack(move, record, wave, False, None, None))
             continue
@@ -81,6 +91,18 @@ async def _look(doors: Doors, store: StateStore, moves: Sequence[PlannedMove], s
     return found
 
 
+async def _elsewhere(
+    doors: Doors, store: StateStore, moves: Sequence[PlannedMove], until: float | None
+) -> dict[MoveId, str]:
+    try:
+        async with asyncio.timeout_at(until):
+            return unlike(doors, store, await read_routes(doors), moves)
+    except (MigrateError, TimeoutError):
+        if until is None:
+            raise
+        return {}  # nobody keeps an operator in an emergency waiting; the run asks again
+
+
 def _is_live_at_target(record: MoveRecord) -> bool:
     return record.direction is Direction.REVERSE or live_side(record) == "target"
 
@@ -88,15 +110,17 @@ def _is_live_at_target(record: MoveRecord) -> bool:
 def later_waves(schedule: Schedule, ways: Sequence[WayBack]) -> list[str]:
     """Waves that will not begin while what they come after, or what is above them, is back at its source."""
     names = [wave.name for wave in schedule.waves]
-    first = min((names.index(one.wave) for one in ways), default=len(names))
-    back = {one.wave for one in ways}
+    first = min((names.index(one.wave) for one in ways if not one.disagreement), default=len(names))
+    back = {one.wave for one in ways if not one.disagreement}
     return [name for name in names[first:] if name not in back]
 
 
 def needs_a_person(ways: Sequence[WayBack], on_conflict: str | None) -> bool:
     """Would the way back halt, as far as this look can tell?"""
     return any(
-        one.trouble or (one.since is not None and (one.since.gone or (one.since.conflicts and on_conflict is None)))
+        one.trouble
+        or one.disagreement
+        or (one.since is not None and (one.since.gone or (one.since.conflicts and on_conflict is None)))
         for one in ways
     )
 
@@ -116,6 +140,8 @@ def show(page: Page, schedule: Schedule, ways: Sequence[WayBack]) -> None:
 
 
 def _said(one: WayBack) -> str:
+    if one.disagreement:
+        return f"{one.record.state}; it cannot go back: {one.disagreement}"
     if not one.is_live_at_target:
         return f"{one.record.state}: it has not switched; it stops, and its writers are not paused"
     if one.pause_seconds is None:
@@ -182,4 +208,5 @@ def _move(one: WayBack) -> dict[str, Any]:
         "containers_gone": since.gone if since else [],
         "counted": since is not None and since.is_whole and not one.trouble,
         "trouble": one.trouble or None,
+        "disagreement": one.disagreement or None,
     }

@@ -6,6 +6,7 @@ document a line) is printed whenever something changed.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from migrator.adapters.clock import SystemClock
+from migrator.cli.agreeing import PATIENCE_SECONDS, read_routes
 from migrator.cli.doors import Doors
 from migrator.cli.exits import ExitCode
 from migrator.cli.identity import is_proven_dead
@@ -36,10 +38,12 @@ from migrator.engine.pulse import Pulse, is_beating
 from migrator.errors import MigrateError
 from migrator.model.routes import RouteDocument
 from migrator.standing.assess import assess, with_routes
-from migrator.standing.next_step import next_step
+from migrator.standing.next_step import Advice, next_step
 from migrator.standing.values import Standing, within
 from migrator.standing.whereabouts import Whereabouts
 
+_BY_ROUTES: Final = (Advice.NOTHING, Advice.BEGIN, Advice.BEGIN_AGAIN, Advice.BRING_OVER)
+"""What is safe to do only if the customers are where the store says."""
 INTERVAL_SECONDS: Final = 2.0
 _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 _CLEAR: Final = "\x1b[2J"
@@ -63,20 +67,25 @@ def look(doors: Doors, rollout: KnownRollout, pulse: Pulse | None = None) -> tup
         is_dead=is_proven_dead,
         is_beating=beats,
     )
-    if not standing.is_at_work and rollout.schedule is not None and any(move.is_fenced for move in standing.moves):
-        standing = _as_routed(doors, standing)
+    if store is not None and not standing.is_at_work and rollout.schedule is not None:
+        standing = _as_routed(doors, standing, store.lineage)
     return standing, next_action(next_step(standing), rollout.call)
 
 
-def _as_routed(doors: Doors, standing: Standing) -> Standing:
-    """A fence is on record and nobody is at work: the route alone knows whether its writers still wait."""
+def _as_routed(doors: Doors, standing: Standing, lineage: str) -> Standing:
+    """Nobody is at work, and the route alone knows whether writers of a fence that is on record still wait, or whether there is
+    nothing to do because the customers are where this store says."""
+    is_fenced = any(move.is_fenced for move in standing.moves)
+    if not is_fenced and next_step(standing).advice not in _BY_ROUTES:
+        return standing
 
     async def read() -> RouteDocument | None:
-        return (await doors.router().read()).document
+        async with asyncio.timeout(None if is_fenced else PATIENCE_SECONDS):
+            return await read_routes(doors)
 
     try:
-        return with_routes(standing, doors.run(read()))
-    except MigrateError:
+        return with_routes(standing, doors.run(read()), lineage=lineage)
+    except (MigrateError, TimeoutError):
         return standing  # nobody knows, so they may wait
 
 

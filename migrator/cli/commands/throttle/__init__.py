@@ -35,6 +35,7 @@ def throttle(
     reason: Why = None,
 ) -> int:
     """Change what migration may ask of the accounts, at once and until it is cleared."""
+    from migrator.cli.agreeing import look_at_routes
     from migrator.cli.commands.throttle import operation
     from migrator.cli.views.screen import Page
     from migrator.errors import UsageError
@@ -53,4 +54,6 @@ def throttle(
     Page(settings).line(
         f"{whom}: as the plan says." if had else f"There was no throttle on {account or 'any account'}."
     )
+    if not had:
+        look_at_routes(plan, settings, what="cannot be sure that there is no throttle on")
     return ExitCode.DONE
