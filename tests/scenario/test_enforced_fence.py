@@ -127,6 +127,15 @@ async def fenced(azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> As
         await store.close()
 
 
+class Died(Exception):
+    """A dead process tries nothing again: a run in this one must not take its death for an account that is away, for which
+    it would go on to release its fence for ten minutes."""
+
+
+def _die(*_, **__):
+    raise Died
+
+
 def slow(fenced: Fenced) -> None:
     routing = replace(fenced.small.schedule.routing, clock_margin_seconds=30.0)
     fenced.small.schedule = replace(fenced.small.schedule, routing=routing)
@@ -173,17 +182,15 @@ async def test_a_run_that_died_in_its_fence_is_put_right_by_the_next(fenced):
     run = asyncio.ensure_future(rollout.apply())
     await closed(fenced)
     dead = rollout.world.state
-    dead.commit = lambda *a, **k: (_ for _ in ()).throw(
-        CloudError("cannot write: dead")
-    )  # nothing of it is recorded any more
+    dead.commit = _die  # nothing of it is recorded any more
     rollout.world.router.swap = rollout.world.router.read = dead.commit  # and it reaches no route: it cannot release
     for store in rollout._fleet.shared.stores.values():
         store.inner.set_policies = dead.commit
     mover = next(iter(rollout._fleet._movers.values()))
     assert fenced.state().move(ID).revoked, "what is changed was committed before"
     run.cancel()
-    with pytest.raises((asyncio.CancelledError, CloudError, TimeoutError)):
-        await asyncio.wait_for(run, 1)
+    with pytest.raises((asyncio.CancelledError, Died)):
+        await asyncio.wait_for(run, 10)
     assert mover.record.intent is not None
     fenced.small.change_wave(cutover=Cutover(fence="access-policy", hold=True))
     outcome = await fenced.rollout().apply(wait=False)
@@ -266,15 +273,12 @@ async def dead_in_the_middle_of_its_revocation(fenced, bound_seconds: float):
     run = asyncio.create_task(rollout.apply())
     await until(lambda: bool(sent))
 
-    def dead(*_, **__):
-        raise CloudError("cannot write: dead")
-
-    world.state.commit = world.state.release = dead
-    world.router.swap = world.router.read = dead
-    store.set_policies = dead
+    world.state.commit = world.state.release = _die
+    world.router.swap = world.router.read = _die
+    store.set_policies = _die
     run.cancel()
-    with pytest.raises((asyncio.CancelledError, CloudError, TimeoutError)):
-        await asyncio.wait_for(run, 1)
+    with pytest.raises((asyncio.CancelledError, Died)):
+        await asyncio.wait_for(run, 10)
 
     async def arrive() -> None:
         container, policies, access = sent[0]
