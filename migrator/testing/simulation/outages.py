@@ -8,12 +8,13 @@ set forward stays so: what it wrote down looks young for hours).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from migrator.engine.world import Outcome
 from migrator.errors import StateError, StateFull
 from migrator.model.moves import Direction, MoveRecord, MoveState
+from migrator.model.routes import RouteRecord
 from migrator.ports.state_store import AddJournal, Change
 from migrator.testing.simulation.loop import Node
 from migrator.testing.simulation.processes import Process
@@ -52,6 +53,8 @@ class Outages:
         """By engine and move: objects that its last pass found, and the service is not done with."""
         self._cancelled: dict[str, list[bool]] = {}
         """By move: was it for such objects that a fence was cancelled? Of all fences."""
+        self._routes: dict[str, Mapping[str, RouteRecord]] = {}
+        """By engine: the routes as they stood when it began."""
         self._away: dict[str, list[Stretch]] = {}
         if away.random() < AWAY_CHANCE:
             for name, wire in world.wires.items():
@@ -133,6 +136,11 @@ class Outages:
         if kind == "pass" and move is not None:
             self._waiting[node.name, move] = waiting
 
+    def begins(self, node: Node) -> None:
+        """An engine."""
+        document = self._world.board.document
+        self._routes[node.name] = document.routes if document is not None else {}
+
     def judge_end(self, process: Process, command: str, outcome: Outcome | None) -> None:
         """A run ended by itself."""
         world = self._world
@@ -142,6 +150,8 @@ class Outages:
                 world.oracle.excuses.used[FULL_AT_THE_END] += 1
             else:
                 world.oracle.break_("lock-kept", f"{process.node.name} ended and keeps its lock")
+        if command.startswith("rollback") and outcome is not None and outcome.code == "done":
+            self._judge_back(process.node)
         if command != "apply" or outcome is None or outcome.code not in ("halted", "done"):
             return
         for move in world.state.moves():
@@ -149,6 +159,16 @@ class Outages:
                 world.oracle.break_(
                     "unwatched", f"{process.node.name} left {move.id} soaking, and ended {outcome.code}"
                 )
+
+    def _judge_back(self, node: Node) -> None:
+        """A way back said that it is done: no customer is at a target whose route nobody touched since it began."""
+        document = self._world.board.document
+        for move in self._world.state.moves():
+            key = str(move.id)
+            route = document.routes.get(key) if document is not None else None
+            if route is not None and route.account != move.source and route == self._routes[node.name].get(key):
+                text = f"{node.name} said that all are back, and {key} ({move.state}) is at {route.account}"
+                self._world.oracle.break_("not-back", text)
 
     def judge_calm(self) -> None:
         """Everything came to rest."""

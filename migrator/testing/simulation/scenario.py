@@ -329,6 +329,7 @@ class Scenario:
             node.steps_left = int(random.choice((30, 150, 600, 1500)) * random.random()) + 1
         self.note("start", name, command)
         self.oracle.directed(node, of.moves())
+        self.outages.begins(node)
         if command in ("rollback-source", "rollback-target"):
             self.oracle.excuses.may_decide(name)
         if state is not None:
