@@ -343,6 +343,7 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
             "waiting_for": [{"kind": "soak", "until": "2026-12-01T12:50:00Z", "who": None}],
             "dirty": None,
             "reason": None,
+            "disagreement": None,
             "soak_seconds": 600,
             "soak_left_seconds": 3000,
             "soak_waits_for": None,
