@@ -66,7 +66,7 @@ async def _release(mover: Mover, intent: RouteIntent, why: str) -> None:
         mover.tell(switched)  # customers are there, whether the store takes it or not
         await mover.surely(lambda: _finish_switch(mover, switched), within=mover.no_longer_than())
     else:
-        f, pause = mover.record.figures, _pause_seconds(mover, intent)
+        f, pause = mover.record.figures, _pause_seconds(mover, intent, released_at=found.updated)
         figures = replace(f, cancelled_fences=f.cancelled_fences + 1, fence_seconds=pause)
         released = FenceReleased(found.account, found.epoch, why, pause)
         mover.tell(released)  # the writers are free, whether the store takes it or not
@@ -130,16 +130,30 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
         attempt += 1
 
 
-def _pause_seconds(mover: Mover, intent: RouteIntent | None) -> float | None:
-    """How long the fence that ends now kept writers waiting: by our own clock, or, if an earlier process sent it, by the time
-    it wrote into the record."""
+def _pause_seconds(mover: Mover, intent: RouteIntent | None, *, released_at: str = "") -> float | None:
+    """How long the fence that ends now kept writers waiting: by our own clock, or, if an earlier process sent it, by the times
+    in the records.
+
+    Args:
+        released_at: of the record that released it. The guardian of a dead run does so within seconds, and the next run may
+            learn of it a day later; without it, writers waited until now.
+    """
     if mover.fence_begun:
         return round(mover.world.clock.monotonic() - mover.fence_begun, 3)
+    begun = _moment(intent.fence.updated) if intent is not None else None
+    if begun is None:
+        return None
+    now = mover.world.clock.now()
+    return round(max(0.0, (min(now, _moment(released_at) or now) - begun).total_seconds()), 3)
+
+
+def _moment(text: str) -> datetime | None:
+    """None for what is no moment, or one that does not say where: such records may have been written by hand."""
     try:
-        begun = datetime.fromisoformat(intent.fence.updated) if intent is not None else None
+        at = datetime.fromisoformat(text)
     except ValueError:
-        begun = None
-    return round(max(0.0, (mover.world.clock.now() - begun).total_seconds()), 3) if begun is not None else None
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def left_behind(mover: Mover) -> list[Change]:

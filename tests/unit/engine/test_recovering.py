@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -183,3 +184,28 @@ async def test_reading_the_record_waits_for_a_document_that_is_silent_for_a_mome
     board.silent_until = 20.0
     assert await mover.shared.desk.record(ID) == fence()
     assert clock.at < 25.0
+
+
+GUARDIAN = {
+    "the guardian of the dead run, at once": (lambda begun: (begun + timedelta(seconds=6)).isoformat(), 6.0),
+    "before the fence came": (lambda begun: (begun - timedelta(seconds=6)).isoformat(), 0.0),
+    "a clock that is ahead": (lambda begun: (begun + timedelta(days=2)).isoformat(), 86_400.0),
+    "a hand without a time": (lambda begun: "yesterday", 86_400.0),
+    "a hand without a zone": (lambda begun: "2026-01-01T00:00:00", 86_400.0),
+}
+"""Who released, what the record says of when, and how long writers waited if nobody looks for a day."""
+
+
+@pytest.mark.parametrize("who", GUARDIAN)
+async def test_writers_waited_until_they_were_released_and_not_until_somebody_looked(who):
+    says, waited = GUARDIAN[who]
+    begun = datetime.fromisoformat(fence("src").updated)
+    released = replace(before("src"), epoch=8, updated=says(begun))
+    mover, _, clock = mover_of(record_in(S.DRAINING, FORWARD, False), released)
+    clock.at = 86_400.0
+
+    await resolve(mover)
+
+    assert mover.record.state is S.CATCHING_UP
+    assert mover.record.figures.fence_seconds == pytest.approx(waited, abs=1.0)
+    assert_said_once(mover, "fence-released")
