@@ -64,6 +64,7 @@ def test_a_dry_run_counts_what_was_written_since_and_writes_nothing(applied: Mig
     assert "6 objects written since (34 B), 3 deleted, 0 conflicts" in done.out
     assert "Then second wait until somebody decides: `migrate retry p.yaml --reason TEXT`." in done.out
     assert applied("rollback", "p.yaml", "--wave", "first", "--yes").code == 0, "and it is so"
+    assert ": went back: asked for\n" in applied("status", "p.yaml").out
     code, document = 0, json.loads(applied("rollback", "p.yaml", "--wave", "first", "--dry-run", "--json").out)
     assert document["moves"] == []
 

@@ -15,7 +15,7 @@ from migrator.cli.views.rows import fitted, fitting, rests
 from migrator.cli.views.screen import Page
 from migrator.cli.views.throttle import pace_lines, wish_lines
 from migrator.forecast.outcome import to_evidence, told
-from migrator.machine.states import has_arrived, is_in_fence, is_quiet_wave
+from migrator.machine.states import has_arrived, is_going_back, is_in_fence, is_quiet_wave
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
 from migrator.standing.soak_waits import SoakWaits
@@ -241,7 +241,7 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, i
         for line in _soak_lines(move):
             page.line(f"  {move.record.id}: {line}", style="dim")
         if move.record.reason:
-            page.line(f"  {move.record.id}: {move.record.reason}", style="red" if _is_halted(move) else None)
+            page.line(f"  {move.record.id}: {_why(move)}", style="red" if _is_halted(move) else None)
         if move.disagreement:
             page.line(f"  {move.record.id}: {move.disagreement}", style="red")
         if move.settled:
@@ -301,6 +301,14 @@ def _fence(move: MoveStanding, *, is_at_work: bool) -> str:
     last = move.record.figures.fence_seconds
     before = f" (the last fence took {duration(last)})" if last is not None else ""
     return f"writers are paused{age}{before}; they go on by themselves at the switch or a release"
+
+
+def _why(move: MoveStanding) -> str:
+    """Of a halt its reason says enough; of a way back it says why, and not what."""
+    if move.record.state is MoveState.REVERSED:
+        return f"went back: {move.record.reason}"
+    is_on_its_way = is_going_back(move.record) and not _is_halted(move)
+    return f"goes back: {move.record.reason}" if is_on_its_way else move.record.reason
 
 
 def _is_halted(move: MoveStanding) -> bool:
