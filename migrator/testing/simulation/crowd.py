@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from migrator.model.values import replace
+from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.clients import DELETING, VERBS, Bound, Habits, Reader, Rogue, Territory, Writer
 from migrator.testing.simulation.loop import Node, SimClock
@@ -45,16 +46,18 @@ class Crowd:
             think = random.choice((0.5, 2.0, 8.0))
             pause_chance = random.choice((0.0, 0.05))
             habits = Habits(think, pause_chance, pause, world.busy_seconds, verbs, random.choice(PREPARING))
+            habits = themes.habits(world, habits)
             place = self._place(f"writer-{number}")
             writer = self._writer(Writer, place, habits, far)
             place[0].start(writer.work(world.terrain.territories))
 
     def _far_weather(self) -> Weather:
         """Customers' own way to the route document: in some stories a slow one."""
-        weather = self._world.weather()
-        if self._world.random.random() < 0.5:
+        world = self._world
+        weather = world.weather()
+        if world.random.random() < 0.5:
             weather = replace(weather, slow_chance=0.5, slow_seconds=20.0)
-        return weather
+        return themes.way_to_routes(world, weather)
 
     def _start_rogue(self) -> None:
         """Somebody who asks no route, and writes to one account now and then."""

@@ -16,6 +16,7 @@ from migrator.model.moves import Direction, MoveState
 from migrator.model.values import replace
 from migrator.ports.state_store import SetControl
 from migrator.testing.memory_state import MemoryStateStore
+from migrator.testing.simulation import themes
 from migrator.testing.simulation.calendars import NO_WAIT_SECONDS, Calendar
 from migrator.testing.simulation.crowd import Crowd
 from migrator.testing.simulation.oddities import Oddities
@@ -70,7 +71,7 @@ class Operator:
                 await asyncio.sleep(
                     liveness.SILENT_SECONDS
                 )  # the lock of a run that is gone: the next one takes it over
-            elif process.node.alive and self._is_at_rest():
+            elif process.node.alive and self._is_at_rest() and not self._is_sent_back(process):
                 break  # one that was killed, by a second signal, left a lock: the next one must be able to take it over
             self._world.oddities.help(self._world.state.moves())
             self._world.troubles.help(self._world.state.moves(), self._said)
@@ -112,7 +113,15 @@ class Operator:
             return "retry"
         if any(move.direction is Direction.REVERSE and move.state is not MoveState.REVERSED for move in moves):
             return "rollback"
+        if self._world.theme in themes.PATIENT and self._some(MoveState.REVERSED) and "migrate retry" in self._said:
+            return "retry"
         return "apply"
+
+    def _is_sent_back(self, process: Process) -> bool:
+        """Was the plan refused, so that nobody has looked at anything? Whoever is patient comes again with another one."""
+        is_refused = process.task.done() and not process.task.cancelled()
+        is_refused = is_refused and isinstance(process.task.exception(), PlanError)
+        return is_refused and self._world.theme in themes.PATIENT
 
     def _is_at_rest(self) -> bool:
         return all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self._world.state.moves())

@@ -109,10 +109,11 @@ class Scenario:
         self.steps = Steps(self.reached)
         self.rhythm = rhythm_of(seed)
         self.random = random = Chance(f"scenario {seed}")
-        is_apart = sorts_apart(seed)
-        self.terrain: Terrain = make_terrain(random, is_apart=is_apart)
+        is_apart = sorts_apart(seed) or theme == themes.ORDERS
+        terrain = make_terrain(random, is_apart=is_apart, is_wide=theme == themes.WAYS_BACK)
+        self.terrain: Terrain = themes.made(self, terrain)
         self.schedule = self.terrain.schedule
-        self.busy_seconds = random.choice([200.0, 600.0, 1200.0])
+        self.busy_seconds = themes.busy_seconds(self, random.choice([200.0, 600.0, 1200.0]))
         """Until then customers write, machines die and operators change their minds; then calm."""
         self.credential_seconds = random.choice(CREDENTIAL_SECONDS)
         self.loop = SimLoop(until=self.busy_seconds + 4000.0)
@@ -159,7 +160,7 @@ class Scenario:
     def _sort_apart(self) -> None:
         """Sources keep one order, targets the other, and pages are short."""
         chance = Random(f"{self.seed}/pages")
-        orders: list[NameOrder] = chance.sample(["utf-8", "utf-16"], 2)
+        orders: list[NameOrder] = themes.orders(self, chance.sample(["utf-8", "utf-16"], 2))
         sources = {move.source for move in self.schedule.moves}
         for name, wire in self.wires.items():
             wire.account.sort_by(orders[name in sources])
@@ -178,7 +179,7 @@ class Scenario:
 
     def _wire(self, name: str) -> Wire:
         account, random = self.accounts[name], self.random
-        wire = Wire(self.loop, account, self.weather(), f"{name} {self.seed}")
+        wire = Wire(self.loop, account, themes.of_account(self, name, self.weather()), f"{name} {self.seed}")
         account.wrote = self._wrote
         if random.random() < 0.25:
             wire.copies_from = set()
@@ -217,6 +218,7 @@ class Scenario:
         etag = after.listed.etag if after else "-"
         self.note("wrote", sender.name, kind, account.name, container, name, etag)
         self.oracle.wrote(account, sender, container, name, before, after, sent_at, kind)
+        themes.wrote(self, sender, account.name, container, name)
         if sender.is_tool and kind == "commit" and after is not None and not after.content:
             self.troubles.swept(sender.name)
 
@@ -255,6 +257,7 @@ class Scenario:
                 self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
                 self.troubles.damage.saved(change.move)
                 self.troubles.saved(change.move)
+                themes.saved(self, self.metrics, change.move)
                 self.steps.saved(change.move)
                 self.interrupts.saved(node, change.move)
         self.oracle.committed(node, changes)

@@ -85,15 +85,15 @@ def sorts_apart(seed: int) -> bool:
     return Random(f"{seed}/orders").random() < APART_CHANCE
 
 
-def make_terrain(random: Random, *, is_apart: bool = False) -> Terrain:
-    """The terrain of a seed: one or two regions, one or two areas in each."""
+def make_terrain(random: Random, *, is_apart: bool = False, is_wide: bool = False) -> Terrain:
+    """The terrain of a seed: one or two regions, one or two areas in each; ``is_wide``: two of each."""
     names = ORDERED_APART if is_apart else NAMES
     areas = {
         "web": Area("web", (Selector("web-*"),)),
         "mail": Area("mail", (Selector("events", "email/"),)),
     }
-    used = ["web"] if random.random() < 0.5 else ["web", "mail"]
-    regions = ["na"] if random.random() < 0.75 else ["na", "eu"]
+    used = ["web"] if random.random() < 0.5 and not is_wide else ["web", "mail"]
+    regions = ["na"] if random.random() < 0.75 and not is_wide else ["na", "eu"]
     moves, territories, containers, neighbours = [], [], [], []
     for region in regions:
         source = f"{region}-core"

@@ -46,6 +46,8 @@ BEFORE_FENCE_CHANCE = 0.03
 TAMPERED_CHANCE = 0.1
 """In so many stories somebody sends a record's clients to an address of his own, and is found out later."""
 TAMPERED_SECONDS = (3.0, 60.0, 300.0)
+AFTER_SOAK_SECONDS = (0.5, 60.0)
+"""Until a hand edits the route of a move that has soaked."""
 THERE_AND_BACK_SECONDS = (0.2, 1.0, 5.0, 20.0)
 
 
@@ -72,6 +74,7 @@ class Troubles:
         self._still = Random(f"{world.seed}/between reading and setting")
         self._interrupting = Random(f"{world.seed}/interrupted sweeps")
         self._thief = Random(f"{world.seed}/another address")
+        self._after = Random(f"{world.seed}/after a soak")
         self._comes_first = Random(f"{world.seed}/before a fence").random() < BEFORE_FENCE_CHANCE
         self.damage = Damage(world)
 
@@ -232,8 +235,12 @@ class Troubles:
             loop.create_task(self._put_back(key), name="second thoughts", context=loop.world)
 
     def saved(self, record: MoveRecord) -> None:
-        """A state that is written down: a hand may be faster than the fence that it announces, once in a story."""
+        """A state that is written down: a hand may be faster than the fence that it announces, once in a story; and in those
+        of hands after soaks one comes after each."""
         key, world = str(record.id), self._world
+        if record.state is MoveState.SOAKED and world.theme == themes.SOAKED:
+            when = world.loop.time() + self._after.uniform(*AFTER_SOAK_SECONDS)
+            world.loop.happen(when, self._send_back, key)
         found = self._found(key)
         if not self._comes_first or record.state is not MoveState.FENCING or found is None or found.mode == READ_ONLY:
             return
@@ -241,6 +248,14 @@ class Troubles:
             self._comes_first = False
             new = self._elsewhere(key, replace(found, epoch=found.epoch + 1))
             world.loop.happen(world.loop.time(), self._edit_as, key, "account", _set(key, new))
+
+    def _send_back(self, key: str) -> None:
+        """Customers are sent by hand from the account that the route names to the other one, and perhaps back again."""
+        world, found = self._world, self._found(key)
+        if found is None or found.mode == READ_ONLY or world.loop.time() >= world.busy_seconds:
+            return
+        self._edit_as(key, "account", _set(key, self._elsewhere(key, replace(found, epoch=found.epoch + 1))))
+        self._beside(self._put_back(key), "second thoughts")
 
     async def _put_back(self, key: str) -> None:
         """Customers are sent back by hand to where they were, unless somebody else had the route meanwhile."""
