@@ -119,9 +119,9 @@ class Operator:
 
     def _is_sent_back(self, process: Process) -> bool:
         """Was the plan refused, so that nobody has looked at anything? Whoever is patient comes again with another one."""
-        is_refused = process.task.done() and not process.task.cancelled()
-        is_refused = is_refused and isinstance(process.task.exception(), PlanError)
-        return is_refused and self._world.theme in themes.PATIENT
+        task = process.task
+        is_done = task.done() and not task.cancelled() and self._world.theme in themes.PATIENT
+        return is_done and isinstance(task.exception(), PlanError)
 
     def _is_at_rest(self) -> bool:
         return all(move.state in (MoveState.SOAKED, MoveState.REVERSED) for move in self._world.state.moves())
