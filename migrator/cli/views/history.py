@@ -41,5 +41,5 @@ def show(plan: str, entries: Sequence[JournalEntry], settings: Settings, where: 
         page.line(f"Nothing has happened to {plan} yet.")
     for entry in entries:
         about = str(entry.move) if entry.move else (f"wave {entry.wave}" if entry.wave else "")
-        where = f"{about}: " if about and not entry.text.startswith(about) else ""
+        where = f"{about}: " if about and about not in entry.text else ""  # most name it themselves
         page.line(f"{entry.number:>5}  {instant(entry.at)}  {entry.actor}  {where}{entry.text}")
