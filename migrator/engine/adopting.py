@@ -30,9 +30,6 @@ from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
 from migrator.transfer.halfway import settled_evidence
 
-ATTEMPTS = 10
-PAUSE_SECONDS = 0.5
-
 
 async def adopt(fleet: Fleet, scope: Sequence[PlannedMove], *, reason: str, who: str) -> list[PlannedMove]:
     """Adopt the route of every move of ``scope`` whose record disagrees with it; the moves that were adopted.
@@ -96,8 +93,8 @@ async def _adopt(mover: Mover, *, reason: str, who: str) -> None:
 
 async def _swap(mover: Mover) -> tuple[RouteRecord, RouteRecord]:
     """The record as it was found, and as it is now."""
-    desk = mover.shared.desk
-    for attempt in range(ATTEMPTS):
+    desk, rhythm = mover.shared.desk, mover.world.rhythm
+    for attempt in range(rhythm.adopt_attempts):
         found = await desk.record(mover.id)
         if found is None:
             least = highest_epoch(mover.record) + 1
@@ -112,9 +109,9 @@ async def _swap(mover: Mover) -> tuple[RouteRecord, RouteRecord]:
             await desk.change(mover.id, found, adopted)
             return found, adopted
         except (RouteChanged, OutcomeUnknown, Unreachable):
-            if attempt == ATTEMPTS - 1:
+            if attempt == rhythm.adopt_attempts - 1:
                 raise
-        await mover.world.clock.sleep(PAUSE_SECONDS * mover.world.clock.random())
+        await mover.world.clock.sleep(rhythm.adopt_pause_seconds * mover.world.clock.random())
     raise AssertionError("unreachable")
 
 

@@ -19,8 +19,6 @@ from migrator.engine.mover import Mover
 from migrator.model.findings import Finding
 from migrator.model.happenings.moves import CanaryReturned, CheckWarned
 
-AGAIN_SECONDS: Final = 30.0
-"""What kept a move back is looked at again after this long."""
 _ALWAYS: Final = frozenset({Asks.STATE, Asks.ACCOUNTS, Asks.WRITES})
 
 
@@ -37,7 +35,8 @@ async def keeps_back(mover: Mover) -> str | None:
     Raises:
         Halt: what only a person can mend, such as a gate that can never answer as it is written: the soak would never end.
     """
-    if mover.kept_back and mover.world.clock.monotonic() < mover.looked_at + AGAIN_SECONDS:
+    again = mover.looked_at + mover.world.rhythm.kept_back_seconds
+    if mover.kept_back and mover.world.clock.monotonic() < again:
         return mover.kept_back
     await _look(mover, When.FENCE)
     return mover.kept_back or None

@@ -35,29 +35,21 @@ from migrator.model.happenings.fences import (
 from migrator.model.moves import RevokedPolicy
 from migrator.model.names import RESERVED_PREFIX, Area
 from migrator.model.routes import READ_WRITE
-from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.write_policy import PolicyHolder
 from migrator.transfer.paced import PacedStore
 
-PROPAGATION_SECONDS = POLICY_PROPAGATION_SECONDS
 PROBES = f"{RESERVED_PREFIX}fence-"
 """Names of writes that the service should refuse. One that it took, and whose run died then, is removed at the next fence."""
-PROBE_SECONDS = 60.0
-"""How long a policy may go on being accepted before the fence is given up."""
-PROBE_PAUSE_SECONDS = 1.0
-RESTORE_ATTEMPTS = 30
-RESTORE_SECONDS = 120.0
-"""So often, and so long, before the policies are left to whoever looks next."""
-RESTORE_PAUSE_SECONDS = 2.0
 
 
 def extra_seconds(mover: Mover) -> float:
     """How much longer an enforced fence may take to close than the route's alone."""
     if mover.wave.cutover.fence != "access-policy":
         return 0.0
-    return PROBE_SECONDS + PROPAGATION_SECONDS + mover.routing.max_write_seconds
+    rhythm = mover.world.rhythm
+    return rhythm.probe_seconds + rhythm.policy_propagation_seconds + mover.routing.max_write_seconds
 
 
 async def revoke(mover: Mover) -> float:
@@ -101,12 +93,12 @@ async def revoke(mover: Mover) -> float:
         mover.tell(PoliciesRefuse(account, 0))
         return float("-inf")
     mover.tell(PoliciesRefuse(account, len(changed)))
-    return revoked_at + PROPAGATION_SECONDS + mover.routing.max_write_seconds
+    return revoked_at + mover.world.rhythm.policy_propagation_seconds + mover.routing.max_write_seconds
 
 
 async def _until_refused(mover: Mover, holder: PolicyHolder, revoked: RevokedPolicy) -> None:
-    clock = mover.world.clock
-    give_up = clock.monotonic() + PROBE_SECONDS
+    clock, rhythm = mover.world.clock, mover.world.rhythm
+    give_up = clock.monotonic() + rhythm.probe_seconds
     while True:
         name = f"{PROBES}{clock.nonce()}"
         if not await holder.accepts(revoked.container, revoked.policy, name):
@@ -117,7 +109,7 @@ async def _until_refused(mover: Mover, holder: PolicyHolder, revoked: RevokedPol
                 f" policy {revoked.policy.id}",
                 hint="the policies are put back; try again later",
             )
-        await clock.sleep(PROBE_PAUSE_SECONDS)
+        await clock.sleep(rhythm.probe_pause_seconds)
 
 
 async def restore(mover: Mover) -> None:
@@ -134,7 +126,7 @@ async def restore(mover: Mover) -> None:
     if mover.record.intent is not None or not (ours := _of_the_live_account(mover)):
         return
     is_last = clock.monotonic() >= mover.shared.session.wait_until
-    if not is_last and clock.monotonic() < mover.restored_at + RESTORE_PAUSE_SECONDS:
+    if not is_last and clock.monotonic() < mover.restored_at + mover.world.rhythm.restore_pause_seconds:
         return
     for container in sorted({one.container for one in ours}):
         group = [one for one in ours if one.container == container]
@@ -157,7 +149,7 @@ async def keep_open(mover: Mover) -> None:
         await restore(mover)
         if left <= 0 or not isfinite(left):
             return
-        await mover.world.clock.sleep(min(left, RESTORE_PAUSE_SECONDS))
+        await mover.world.clock.sleep(min(left, mover.world.rhythm.restore_pause_seconds))
 
 
 def _of_the_live_account(mover: Mover) -> list[RevokedPolicy]:
@@ -173,8 +165,9 @@ def _may_come_late(mover: Mover, account: str) -> None:
 async def _restored(mover: Mover, container: str, group: Sequence[RevokedPolicy]) -> list[str] | None:
     """What is left as somebody else made it; None if the service would not do it."""
     account, clock, session = group[0].account, mover.world.clock, mover.shared.session
-    give_up = clock.monotonic() + RESTORE_SECONDS
-    for attempt in range(RESTORE_ATTEMPTS):
+    rhythm = mover.world.rhythm
+    give_up = clock.monotonic() + rhythm.restore_seconds
+    for attempt in range(rhythm.restore_attempts):
         try:
             session.check()
             return await _restore_one(_to_put_back(mover, account), container, group)
@@ -188,10 +181,10 @@ async def _restored(mover: Mover, container: str, group: Sequence[RevokedPolicy]
         except CloudError as fault:
             if isinstance(fault, OutcomeUnknown):
                 _may_come_late(mover, account)
-            if attempt == RESTORE_ATTEMPTS - 1 or clock.monotonic() >= give_up:
+            if attempt == rhythm.restore_attempts - 1 or clock.monotonic() >= give_up:
                 mover.tell(PoliciesStayRevoked(account, container, fault.message))
                 return None
-        await clock.sleep(RESTORE_PAUSE_SECONDS)
+        await clock.sleep(rhythm.restore_pause_seconds)
     return None
 
 

@@ -42,21 +42,22 @@ from migrator.machine.liveness import SILENT_SECONDS
 from migrator.machine.release import decide_release, is_fence_of
 from migrator.model.letters import LENGTH_BYTES, framed, length_of
 from migrator.model.moves import PROVEN_DEAD_SECONDS, RevokedPolicy, StoredPolicy
+from migrator.model.rhythm import USUAL
 from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.router import Router, whole_or_damaged
 from migrator.ports.write_policy import PolicyHolder
 
-RELEASE_SECONDS: Final = 600.0
-"""How long a release is tried against a route document that does not answer."""
+RELEASE_SECONDS: Final = USUAL.release_seconds
+"""How long a release is tried against a route document that does not answer: as long as the engine does."""
 ATTEMPT_SECONDS: Final = 15.0
 """A read or swap that has not ended by then is given up and tried again."""
 SILENCE_SECONDS: Final = SILENT_SECONDS
 """An engine that has said nothing for so long does not work: another run may take its lock over by now."""
 _SLICE_SECONDS: Final = 5.0
 """Deadlines are looked at this often: a sleep does not count the time in which the machine was suspended."""
-_BACKOFF_SECONDS: Final = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_BACKOFF_SECONDS: Final = USUAL.release_backoff_seconds
 
 Say = Callable[[str], None]
 Holders = Callable[[str], PolicyHolder | None]

@@ -26,10 +26,6 @@ from migrator.standing.left_target import is_left, last_look
 from migrator.transfer import passes
 from migrator.words.happenings import PAUSED
 
-SHARE_OF_TIME: Final = 10
-"""Between two looks passes ten times as long as the last one took, or ``straggler_interval`` if that is longer."""
-ROUND_SECONDS: Final = 60.0
-"""How often a run that stays at work sees whether a look is due."""
 MOST_ROWS: Final = 100_000
 NAMED: Final = 3
 
@@ -72,7 +68,7 @@ async def keep_looking(fleet: Fleet, first: asyncio.Task[None]) -> None:
     """After the ``first`` round: as long as the run is at work, for it may be so for days."""
     await asyncio.wait({first})
     while True:
-        await fleet.world.clock.sleep(ROUND_SECONDS)
+        await fleet.world.clock.sleep(fleet.world.rhythm.left_target_round_seconds)
         await look_where_due(fleet)
 
 
@@ -93,7 +89,7 @@ def _is_due(mover: Mover) -> bool:
     last = last_look(mover.world.state, mover.record)
     if last is None:
         return True
-    pause = max(mover.wave.cutover.straggler_interval_seconds, SHARE_OF_TIME * last.seconds)
+    pause = max(mover.wave.cutover.straggler_interval_seconds, mover.world.rhythm.left_target_rest * last.seconds)
     return mover.world.clock.now() >= last.at + timedelta(seconds=pause)
 
 

@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from migrator.model import notes
+from migrator.model.rhythm import USUAL, Rhythm
 from migrator.ports.clock import Clock
 from migrator.ports.state_store import Change, CountRequests, SetNote, StateStore
 
-MARK_SECONDS: Final = 60.0
-"""The mark of a run that sends nothing is moved this often."""
 SILENT_AFTER_SECONDS: Final = 30.0
 """A run whose heartbeat fails sends nothing more after half of the lock's timeout; the rest is for what was under way."""
 MOST_GAPS: Final = 100
@@ -29,13 +28,16 @@ class OwnTraffic:
         commit: writes changes under the run's lock.
     """
 
-    def __init__(self, state: StateStore, clock: Clock, run: str, commit: Callable[..., None]) -> None:
+    def __init__(
+        self, state: StateStore, clock: Clock, run: str, commit: Callable[..., None], rhythm: Rhythm = USUAL
+    ) -> None:
+        self._mark_seconds = rhythm.mark_seconds
         self._state = state
         self._clock = clock
         self._run = run
         self._commit = commit
         self._counts: dict[tuple[str, int, str], int] = {}
-        self._marked_at = -MARK_SECONDS
+        self._marked_at = -self._mark_seconds
 
     def begin(self) -> None:
         """With the lock fresh in hand: note the gap that an earlier run left, and that this one counts."""
@@ -44,7 +46,7 @@ class OwnTraffic:
         left = self._state.note(notes.COUNTING)
         if left:
             until = datetime.fromisoformat(left["until"])
-            end = max(until, min(now, until + timedelta(seconds=MARK_SECONDS + SILENT_AFTER_SECONDS)))
+            end = max(until, min(now, until + timedelta(seconds=self._mark_seconds + SILENT_AFTER_SECONDS)))
             gaps = [*(self._state.note(notes.UNCOUNTED) or []), [_minute(until), _minute(end)]]
             changes.append(SetNote(notes.UNCOUNTED, gaps[-MOST_GAPS:]))
         self._commit(*changes, self._mark(now))
@@ -60,7 +62,7 @@ class OwnTraffic:
 
     def flush(self) -> None:
         """Nothing is lost where the store refuses: what was counted stays for the next time."""
-        if self._counts or self._clock.monotonic() - self._marked_at >= MARK_SECONDS:
+        if self._counts or self._clock.monotonic() - self._marked_at >= self._mark_seconds:
             self._write(self._mark(self._clock.now()))
 
     def within(self, account: str, begin: datetime, end: datetime) -> float | None:

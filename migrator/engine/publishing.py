@@ -20,7 +20,6 @@ from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
 from migrator.ports.state_store import SaveMove
 
-ATTEMPTS = 5
 """Moves in one sentence; the journal's evidence has all of them."""
 
 
@@ -36,7 +35,8 @@ async def publish(fleet: Fleet) -> tuple[str, ...]:
         if not (mover := fleet.mover(move)).record.ever_routed and mover.record.state is MoveState.PENDING
     }
     made: set[str] = set()
-    for attempt in range(ATTEMPTS):
+    most = fleet.world.rhythm.publish_attempts
+    for attempt in range(most):
         if not waiting:
             return ()
         document = await fleet.shared.desk.document()
@@ -47,7 +47,7 @@ async def publish(fleet: Fleet) -> tuple[str, ...]:
             if first:
                 await fleet.shared.desk.publish(first)
         except (RouteChanged, OutcomeUnknown, Unreachable):
-            if attempt == ATTEMPTS - 1:
+            if attempt == most - 1:
                 raise
             continue  # read again: they may be there already
         return _written_down(fleet, waiting, {**routes, **first}, made)

@@ -25,11 +25,6 @@ from migrator.model.values import replace
 from migrator.ports.state_store import Change
 from migrator.transfer.halfway import settled_evidence, settled_writes
 
-RELEASE_SECONDS = 600.0
-"""How long a release is tried against a route document that does not answer; the guardian tries as long."""
-LOUD_ATTEMPTS = 3
-_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-
 
 async def release(mover: Mover, why: str) -> None:
     """Undo an open fence, or learn that the switch happened; leaves the move in catching-up (or halted, if it was) or past the
@@ -38,7 +33,7 @@ async def release(mover: Mover, why: str) -> None:
 
     Raises:
         RouteDisagreement: the record cannot be explained by this cut-over; nothing was written.
-        CloudError: the route document did not answer for RELEASE_SECONDS; the fence stays on record.
+        CloudError: the route document did not answer for ``release_seconds``; the fence stays on record.
         StateFull: the writers are free, and it cannot be written down.
     """
     if (intent := mover.record.intent) is not None:
@@ -94,8 +89,8 @@ def _released(mover: Mover, released: FenceReleased, figures: Figures) -> None:
 async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
     """Ask and swap until the record is a fence no more. As long as writers may be blocked, trying on is right, whatever the
     error: the guardian does the same beside us, and whoever is second finds the work done."""
-    clock, desk = mover.world.clock, mover.shared.desk
-    give_up, attempt = clock.monotonic() + RELEASE_SECONDS, 0
+    clock, desk, rhythm = mover.world.clock, mover.shared.desk, mover.world.rhythm
+    give_up, attempt = clock.monotonic() + rhythm.release_seconds, 0
     while True:
         try:
             found = (await desk.to_release()).get(str(mover.id))
@@ -124,9 +119,10 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
                     f"cannot release {mover.id}: the route document does not answer ({fault.message})",
                     hint="its writers stay blocked until it does; then migrate apply frees them first",
                 ) from fault
-            if attempt == LOUD_ATTEMPTS:
+            if attempt == rhythm.loud_attempts:
                 mover.tell(WritersBlocked())
-        await clock.sleep(_BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)] * (0.5 + clock.random()))
+        backoff = rhythm.release_backoff_seconds
+        await clock.sleep(backoff[min(attempt, len(backoff) - 1)] * (0.5 + clock.random()))
         attempt += 1
 
 

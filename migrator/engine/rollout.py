@@ -61,7 +61,7 @@ class Rollout:
         uses = Counter(name for move in schedule.moves for name in (move.source, move.target))
         self._limits = Limits(world.clock, sorted(world.stores, key=lambda name: (uses[name], name)))
         self._session = Session(world.state, world.clock, run, world.write_bounds, world.rhythm)
-        self._own_traffic = OwnTraffic(world.state, world.clock, run.id, self._commit)
+        self._own_traffic = OwnTraffic(world.state, world.clock, run.id, self._commit, world.rhythm)
         lineage, succeed = world.state.lineage, self._session.succeed
         desk = RouteDesk(
             world.router,
@@ -71,6 +71,7 @@ class Rollout:
             run=run.id,
             succeed=succeed,
             addresses={name: store.endpoint for name, store in world.stores.items()},
+            rhythm=world.rhythm,
         )
         self._session.named = desk.named_runs
         stores = {

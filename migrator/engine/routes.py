@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from migrator.errors import InternalError, OutcomeUnknown, RouteChanged, RouteDisagreement, Throttled, Unreachable
 from migrator.model.names import MoveId
+from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.routes import (
     LAST_FENCED,
     MAX_EPOCH,
@@ -36,11 +37,6 @@ from migrator.ports.clock import Clock
 from migrator.ports.router import Router, RouteSnapshot, whole_or_damaged
 
 T = TypeVar("T")
-ATTEMPTS = 20
-"""Swaps lost in a row to other records before giving up."""
-READ_SECONDS = 60.0
-"""How long a document that does not answer is asked again before the error goes up. Meanwhile nothing is written."""
-READ_AGAIN_SECONDS = 1.0
 UNSEEN_EPOCHS = 1
 """So many epochs are stepped over once a fence is broken: a version that came and went unseen may have used the next one."""
 
@@ -58,12 +54,14 @@ class RouteDesk:
         run: str,
         succeed: Callable[[str], None] = lambda run: None,
         addresses: Mapping[str, str] | None = None,
+        rhythm: Rhythm = USUAL,
     ) -> None:
         """
         Args:
             succeed: told of each other run whose record is about to be replaced.
             addresses: of each account that the plan knows. What clients are sent to is taken from here, never from a record.
         """
+        self._rhythm = rhythm
         self._addresses = addresses or {}
         self._succeed = succeed
         self._router = router
@@ -114,7 +112,7 @@ class RouteDesk:
     async def publish_durations(self) -> Routing | None:
         """Let the document say at least what the plan says; what it said before, or None if nothing was to be changed."""
         async with self._turn:
-            for _ in range(ATTEMPTS):
+            for _ in range(self._rhythm.swap_attempts):
                 seen = await self._read()
                 document = seen.document
                 if document is None or document == self._with_durations(document):
@@ -126,7 +124,8 @@ class RouteDesk:
                     continue
                 return self._promised(document)
         raise RouteChanged(
-            f"cannot publish the durations: other writers were faster {ATTEMPTS} times", hint="try again"
+            f"cannot publish the durations: other writers were faster {self._rhythm.swap_attempts} times",
+            hint="try again",
         )
 
     def _with_durations(self, document: RouteDocument) -> RouteDocument:
@@ -162,19 +161,19 @@ class RouteDesk:
         return await self._patiently(once)
 
     async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
-        give_up = self._clock.monotonic() + READ_SECONDS
+        give_up = self._clock.monotonic() + self._rhythm.read_seconds
         while True:
             try:
                 return await once()
             except (Unreachable, Throttled):
                 if self._clock.monotonic() >= give_up:
                     raise
-            await self._clock.sleep(READ_AGAIN_SECONDS * (0.5 + self._clock.random()))
+            await self._clock.sleep(self._rhythm.read_again_seconds * (0.5 + self._clock.random()))
 
     async def publish(self, first: Mapping[str, RouteRecord]) -> None:
         """Make all these records in one swap; a document where there is none. RouteChanged if one of them is there already."""
         async with self._turn:
-            for _ in range(ATTEMPTS):
+            for _ in range(self._rhythm.swap_attempts):
                 document, etag = await self._whole()
                 if not isinstance(document, RouteDocument):
                     document = RouteDocument(self._routing.ttl_seconds, self._routing.max_write_seconds)
@@ -189,7 +188,9 @@ class RouteDesk:
                 for key, record in first.items():
                     self._epochs[key] = max(self._epochs.get(key, 0), record.epoch)
                 return
-        raise RouteChanged(f"cannot publish the routes: other writers were faster {ATTEMPTS} times", hint="try again")
+        raise RouteChanged(
+            f"cannot publish the routes: other writers were faster {self._rhythm.swap_attempts} times", hint="try again"
+        )
 
     def address_of(self, account: str) -> str | None:
         """The endpoint of an account, as the plan gives it; None if it knows none."""
@@ -230,7 +231,7 @@ class RouteDesk:
         if expected is not None and expected.run != self._run:
             self._succeed(expected.run)
         async with self._turn:
-            for _ in range(ATTEMPTS):
+            for _ in range(self._rhythm.swap_attempts):
                 document, etag = await (self._look() if is_release else self._whole())
                 if document is None:
                     document = RouteDocument(self._routing.ttl_seconds, self._routing.max_write_seconds)
@@ -255,7 +256,8 @@ class RouteDesk:
                 self._epochs[key] = max(self._epochs.get(key, 0), new.epoch)
                 return
         raise RouteChanged(
-            f"cannot change the route of {move}: other writers were faster {ATTEMPTS} times", hint="try again"
+            f"cannot change the route of {move}: other writers were faster {self._rhythm.swap_attempts} times",
+            hint="try again",
         )
 
     async def _whole(self) -> tuple[RouteDocument | Damaged | None, str | None]:

@@ -14,9 +14,6 @@ from migrator.model.pace import AccountPace, Pace, from_note, retuned, to_note
 from migrator.ports.state_store import SetNote
 from migrator.transfer.limits import AccountLimits, Limits
 
-CALM_SECONDS = 10.0
-"""A service that has refused nothing for so long, at full pace, is journaled as recovered."""
-
 
 class Throttle:
     """Keeps ``limits`` as the plan and its operators want them."""
@@ -75,7 +72,7 @@ class Throttle:
                 pace = limits.pace_per_second or 0.0
                 self._fleet.say(SlowedDown(name, pace))
             self._slowed[name] = now
-        elif name in self._slowed and now - self._slowed[name] >= CALM_SECONDS:
+        elif name in self._slowed and now - self._slowed[name] >= self._fleet.world.rhythm.calm_seconds:
             del self._slowed[name]
             self._fleet.say(FullPaceAgain(name))
 

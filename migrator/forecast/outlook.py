@@ -18,12 +18,12 @@ from migrator.forecast.timeline import StartingPoint, WaveTimes, timeline
 from migrator.forecast.timing import MoveForecast, drain_findings, forecast_wave, timing_findings
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
+from migrator.model.rhythm import USUAL
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.values import replace, value
 
-READY_PASS_SECONDS = 300.0
-"""While it waits for its window a move keeps up with a pass so often. Source: ``engine.steps.carry`` (a test holds both
-together)."""
+READY_PASS_SECONDS = USUAL.ready_pass_seconds
+"""While it waits for its window a move keeps up with a pass so often."""
 SCAN_REST = 10
 """A scan of the soak is followed by at least so many times its own length of rest. Source: ``engine.steps.soak``."""
 

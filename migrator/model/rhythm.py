@@ -3,7 +3,7 @@
 Decides figures only. Nobody configures these: a plan has what operators decide. The engine is handed a ``Rhythm`` with its
 world, and hands it to a ``Transfer``, so that a simulation and a rehearsal give another one.
 
-Not here: what others rely on (the client's figures and the lock's are protocol), and what the service decides.
+Not here: what others rely on. The client's figures and the lock's are protocol.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from migrator.model.objects import BLOCK_BYTES, SYNC_COPY_LIMIT_BYTES
+from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import value
 
 
@@ -104,6 +105,78 @@ class Rhythm:
     """times; so often a way back asks its target: some five minutes"""
     longest_look_seconds: float = 60.0
     """seconds; no longer than this a run sleeps before it looks for dates that have come and dates that were missed"""
+    calm_seconds: float = 10.0
+    """seconds; a service that has refused nothing for so long, at full pace, is journaled as recovered"""
+    mark_seconds: float = 60.0
+    """seconds between two marks of a run that sends nothing: so far its counts are whole"""
+    swap_attempts: int = 20
+    """times; so often a swap of the route document is lost in a row to other records before giving up"""
+    read_seconds: float = 60.0
+    """seconds; so long a route document that does not answer is asked again before the error goes up; nothing is written then"""
+    read_again_seconds: float = 1.0
+    """seconds between two of those questions"""
+    publish_attempts: int = 5
+    """times; so often records that are missing are published while others write the document"""
+    claim_attempts: int = 5
+    """times; so often a route record is claimed that changes meanwhile, or whose swap is not answered"""
+    adopt_attempts: int = 10
+    """times; so often a route record is adopted that changes meanwhile, or whose swap is not answered"""
+    adopt_pause_seconds: float = 0.5
+    """seconds; at most so long between two of those"""
+    kept_back_seconds: float = 30.0
+    """seconds; what kept a move back is looked at again after so long"""
+    ready_pass_seconds: float = 300.0
+    """seconds; a move that waits to be let into its fence keeps up with a pass so often"""
+    fresh_seconds: float = 30.0
+    """seconds; what was found out longer ago is too old to begin a fence with: one more pass first"""
+    waiting_pass_seconds: float = 10.0
+    """seconds; so soon is looked again for objects that a service was not done with; twice as late each time"""
+    lease_seconds: float = 65.0
+    """seconds; a lease that is not for ever ends in less, unless somebody renews it. Source: Azure "Lease Blob", up to 60 s"""
+    calendar_seconds: float = 1.0
+    """seconds; so long holds good what the calendar says: finding the next window is work"""
+    drain_look_seconds: float = 1.0
+    """seconds; a drain looks at the route document so often: what breaks the fence gives the writers back at once"""
+    most_barrier_passes: int = 20
+    """passes of a fence that each found changes, before it is given up"""
+    first_barrier_pause_seconds: float = 0.2
+    """seconds between passes of a fence that find only objects that the service is not done with; twice as long each time"""
+    longest_barrier_pause_seconds: float = 5.0
+    """seconds; no longer than this between those"""
+    policy_propagation_seconds: float = POLICY_PROPAGATION_SECONDS
+    """seconds after the first refusal, until a revoked policy is refused everywhere"""
+    probe_seconds: float = 60.0
+    """seconds; so long a revoked policy may go on being accepted before the fence is given up"""
+    probe_pause_seconds: float = 1.0
+    """seconds between two writes that should be refused"""
+    restore_attempts: int = 30
+    """times; so often policies are put back before they are left to whoever looks next"""
+    restore_seconds: float = 120.0
+    """seconds; so long, too"""
+    restore_pause_seconds: float = 2.0
+    """seconds between two of those"""
+    release_seconds: float = 600.0
+    """seconds; so long a release is tried against a route document that does not answer, by the engine and by its guardian"""
+    release_backoff_seconds: tuple[float, ...] = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+    """seconds between tries of a release: the first, the second, and from the last on all"""
+    loud_attempts: int = 3
+    """tries of a release, after which it is said that writers are blocked"""
+    live_seconds: float = 30.0
+    """seconds; a round waits no longer for the containers of the account that customers use: its gates are recorded"""
+    lost_rounds: int = 3
+    """rounds in a row without a container before a person is needed: neither going back nor waiting brings data back"""
+    due_share: float = 0.9
+    """of its interval; a round is due then: a scheduler that is a little early must not miss every other one"""
+    aligned_seconds: float = 60.0
+    """seconds; rounds of intervals from here on are taken at whole multiples of the interval, by the wall clock"""
+    shortest_sleep_seconds: float = 0.01
+    """seconds; no sleep of a soak is shorter"""
+    look_again_seconds: float = 60.0
+    """seconds after a look for stragglers that could not be made"""
+    left_target_rest: float = 10.0
+    """times as long as the last look at a left target took, or its interval if that is longer, passes until the next one"""
+    left_target_round_seconds: float = 60.0
+    """seconds; a run that stays at work sees so often whether a look at a left target is due"""
     sizes: Sizes = Sizes()
 
 

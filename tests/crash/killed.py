@@ -109,7 +109,8 @@ def row_of(store: Any, changes: Sequence[Any]) -> str | None:
 def arm(order: Order) -> None:
     from migrator.adapters.state.store import SqlStateStore
     from migrator.engine.session import Session
-    from migrator.engine.steps import carry
+    from migrator.engine.world import World
+    from migrator.model.values import replace
 
     if order.dead_run_seconds is not None:
         wait_seconds, opened = order.dead_run_seconds, Session.open
@@ -120,7 +121,13 @@ def arm(order: Order) -> None:
 
         Session.open = open_after_another  # type: ignore[method-assign]
     if order.ready_pass_seconds is not None:
-        carry.READY_PASS_SECONDS = order.ready_pass_seconds
+        seconds, made = order.ready_pass_seconds, World.__init__
+
+        def hurried(self: World, *arguments: Any, **more: Any) -> None:
+            made(self, *arguments, **more)
+            self.rhythm = replace(self.rhythm, ready_pass_seconds=seconds)
+
+        World.__init__ = hurried  # type: ignore[method-assign]
     commit = SqlStateStore.commit
 
     def die(row: str) -> None:

@@ -10,11 +10,11 @@ import pytest
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.routing import FileRouter
 from migrator.engine.checks import canary
-from migrator.engine.steps import carry
 from migrator.errors import AccessRefused, PlanError
 from migrator.model.happenings.happening import event_of
 from migrator.model.moves import Control, MoveState
 from migrator.model.objects import CREATE
+from migrator.model.rhythm import Rhythm
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import Cutover
 from migrator.ports.state_store import SetControl
@@ -172,9 +172,8 @@ async def test_a_canary_that_arrives_changed_is_no_proof(small, monkeypatch):
     assert "a canary arrived changed" in outcome.reasons[0]
 
 
-async def test_while_held_it_keeps_up_and_the_last_pass_before_the_fence_is_a_fresh_one(small, monkeypatch):
-    monkeypatch.setattr(carry, "READY_PASS_SECONDS", 0.2)
-    monkeypatch.setattr(carry, "FRESH_SECONDS", 0.1)
+async def test_while_held_it_keeps_up_and_the_last_pass_before_the_fence_is_a_fresh_one(small):
+    small.rhythm = Rhythm(ready_pass_seconds=0.2, fresh_seconds=0.1)
     await small.fill(3)
     wish(small, "hold")
     rollout = small.rollout()

@@ -20,7 +20,6 @@ from migrator.adapters.azure import open_store
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.routing import StoreRouter
 from migrator.adapters.state import open_store as open_state
-from migrator.engine import enforcing
 from migrator.engine.ahead import ahead_of
 from migrator.engine.preview import preview
 from migrator.engine.rollout import Rollout, Run, World
@@ -29,11 +28,13 @@ from migrator.errors import CloudError, ConditionFailed, OutcomeUnknown
 from migrator.machine.transitions import AT_REST
 from migrator.model.moves import MoveState
 from migrator.model.names import Area, MoveId, Selector
+from migrator.model.rhythm import Rhythm
 from migrator.model.schedule import Account, Cutover, PlannedMove
 from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Silent, Small
 
 API = "2026-06-06"
+QUICK = Rhythm(policy_propagation_seconds=0.2, probe_pause_seconds=0.05, restore_pause_seconds=0.05)
 
 
 @dataclass
@@ -45,6 +46,7 @@ class Fenced:
     names: list[str] = field(init=False)
     small: Small = field(init=False)
     opened: list = field(default_factory=list)
+    rhythm: Rhythm = QUICK
 
     def __post_init__(self) -> None:
         self.names = [self.azurite.take(), self.azurite.take()]
@@ -104,7 +106,7 @@ class Fenced:
             Silent(),
             write_bounds=dict.fromkeys(stores, 0.0),
         )
-        world.is_dead = lambda lock: True
+        world.is_dead, world.rhythm = lambda lock: True, self.rhythm
         return world
 
     def state(self):
@@ -117,10 +119,7 @@ class Fenced:
 
 
 @pytest.fixture
-async def fenced(azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fenced]:
-    monkeypatch.setattr(enforcing, "PROPAGATION_SECONDS", 0.2)
-    monkeypatch.setattr(enforcing, "PROBE_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(enforcing, "RESTORE_PAUSE_SECONDS", 0.05)
+async def fenced(azurite, tmp_path: Path) -> AsyncIterator[Fenced]:
     made = Fenced(azurite, tmp_path)
     yield made
     for store in made.opened:
@@ -211,8 +210,8 @@ async def test_a_policy_that_somebody_changed_meanwhile_is_left_as_it_is_and_sai
     assert any("was changed by somebody else" in text for text in said)
 
 
-async def test_writes_that_are_still_accepted_end_the_fence_and_nothing_is_switched(fenced, monkeypatch):
-    monkeypatch.setattr(enforcing, "PROBE_SECONDS", 0.3)
+async def test_writes_that_are_still_accepted_end_the_fence_and_nothing_is_switched(fenced):
+    fenced.rhythm = replace(QUICK, probe_seconds=0.3)
     before = fenced.policies()
     rollout = fenced.rollout()
     store = rollout._fleet.shared.stores["src"].inner
@@ -228,7 +227,7 @@ async def test_writes_that_are_still_accepted_end_the_fence_and_nothing_is_switc
 
 
 async def test_a_revocation_that_was_not_answered_and_comes_late_leaves_nobody_closed_out(fenced, monkeypatch):
-    monkeypatch.setattr(enforcing, "RESTORE_PAUSE_SECONDS", 0.02)
+    fenced.rhythm = replace(QUICK, restore_pause_seconds=0.02)
     before = fenced.policies()
     rollout = fenced.rollout()
     rollout.world.write_bounds = {"src": 1.0, "dst": 0.0}

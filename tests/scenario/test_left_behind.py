@@ -12,6 +12,7 @@ from migrator.engine import left_target, waves
 from migrator.engine.world import Outcome
 from migrator.errors import Unreachable
 from migrator.model.moves import Control, MoveState
+from migrator.model.rhythm import Rhythm
 from migrator.model.schedule import Cutover
 from migrator.ports.state_store import SetControl
 from migrator.transfer import passes
@@ -20,10 +21,9 @@ from tests.scenario.world import ID, Small
 
 
 @pytest.fixture
-def small(tmp_path, monkeypatch):
+def small(tmp_path):
     """Every run finds a look due."""
-    monkeypatch.setattr(left_target, "SHARE_OF_TIME", 0)
-    made = Small(tmp_path)
+    made = Small(tmp_path, rhythm=Rhythm(left_target_rest=0))
     made.change_wave(cutover=Cutover(straggler_interval_seconds=0.0))
     return made
 
@@ -131,7 +131,7 @@ async def test_looks_are_no_more_often_than_the_interval(small, monkeypatch):
 
 async def test_a_run_that_stays_at_work_looks_again(small, monkeypatch):
     """Another wave may soak for days."""
-    monkeypatch.setattr(left_target, "ROUND_SECONDS", 0.02)
+    small.rhythm = replace(small.rhythm, left_target_round_seconds=0.02)
     await there_and_back(small)
 
     async def work(self):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import pytest
 
 from migrator.adapters.local import LocalStore
-from migrator.engine.steps import carry
 from migrator.errors import CloudError
 from migrator.model.moves import MoveState
+from migrator.model.rhythm import Rhythm
 from migrator.ports.troubles import TROUBLES
 from tests.scenario.world import ID, Small
 
 
 @pytest.fixture
-async def small(tmp_path, monkeypatch):
-    monkeypatch.setattr(carry, "LEASE_SECONDS", 0.05)
-    made = Small(tmp_path)
+async def small(tmp_path):
+    made = Small(tmp_path, rhythm=Rhythm(lease_seconds=0.05))
     await made.fill(3)
     return made
 

@@ -24,6 +24,7 @@ from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
 from migrator.model.names import Area, Selector
 from migrator.model.objects import CREATE, ContainerInfo, Features
+from migrator.model.rhythm import Rhythm
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.samples import Reading
 from migrator.model.schedule import Account, Declared, PlannedMove
@@ -277,8 +278,8 @@ async def test_a_gate_that_breaks_after_the_copy_halts_before_the_fence(small):
     assert (await small.route()).mode == "read-write"
 
 
-async def test_a_source_that_is_away_keeps_the_cut_over_back_until_it_answers(small, monkeypatch):
-    monkeypatch.setattr("migrator.engine.before.AGAIN_SECONDS", 0.05)
+async def test_a_source_that_is_away_keeps_the_cut_over_back_until_it_answers(small):
+    small.rhythm = Rhythm(kept_back_seconds=0.05)
     rollout = small.rollout()
     away = Unreachable("cannot reach it: nothing listens there")
     source = Answers(away, away, away, None)

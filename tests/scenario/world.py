@@ -16,6 +16,7 @@ from migrator.errors import NotFound
 from migrator.model.happenings.happening import event_of
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
+from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.samples import Point, Reading
 from migrator.model.schedule import (
     Account,
@@ -69,6 +70,7 @@ class Small:
     folder: Path
     schedule: Schedule = field(init=False)
     figure: Figure = field(default_factory=lambda: Figure(0.0))
+    rhythm: Rhythm = USUAL
 
     def __post_init__(self) -> None:
         accounts = {n: Account(n, "local", path=str(self.folder / f"{n}.db")) for n in ("src", "dst")}
@@ -104,7 +106,7 @@ class Small:
         reporter, bounds = Silent(), dict.fromkeys(stores, 0.0)
         world = World(stores, router, state or self.state(), {"m": self.figure}, clock, reporter, bounds)
         world.is_dead = lambda lock: True
-        world.executor = InlineExecutor(stores, clock)
+        world.executor, world.rhythm = InlineExecutor(stores, clock), self.rhythm
         return Rollout(self.schedule, world=world, run=Run(clock.nonce(), "tester", "here", os.getpid(), "boot"))
 
     async def route(self):

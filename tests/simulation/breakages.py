@@ -91,7 +91,7 @@ def barrier_before_drain():
 
     async def drain(mover):
         result = None
-        for _ in range(cut.MAX_BARRIER_PASSES):
+        for _ in range(mover.world.rhythm.most_barrier_passes):
             result = await right_pass(mover, in_fence=True)
             if result.is_proof:
                 break

@@ -29,19 +29,9 @@ from migrator.transfer.halfway import list_halfway
 from migrator.transfer.result import PassResult
 from migrator.words.happenings import streamed
 
-READY_PASS_SECONDS = 300.0
-"""A move that waits to be let into its fence keeps up with a pass so often."""
-FRESH_SECONDS = 30.0
-"""What was found out longer ago is too old to begin a fence with: one more pass first."""
 TOLD_FROM_SECONDS = 0.1
 """What a fence streams in less is not worth a clause."""
-WAITING_PASS_SECONDS = 10.0
-"""So soon is looked again for objects that a service was not done with; twice as late each time."""
 NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
-LEASE_SECONDS = 65.0
-"""A lease that is not for ever ends within a minute, unless somebody goes on renewing it. Source: Azure "Lease Blob"."""
-LOOK_SECONDS = 1.0
-"""How long what the calendar says holds good: finding the next window is work."""
 
 
 HELD_BY_PLAN = "the plan says hold"
@@ -123,8 +113,8 @@ async def one_pass(mover: Mover, *, in_fence: bool = False, waits_for_leases: bo
             f" who writes to {source}, take those objects out of it, then migrate rollback again"
         )
     if result.failed and result.failed == result.leased and waits_for_leases and not in_fence:
-        mover.tell(LeasesMet(result.leased, some(result), LEASE_SECONDS))
-        await mover.world.clock.sleep(LEASE_SECONDS)
+        mover.tell(LeasesMet(result.leased, some(result), mover.world.rhythm.lease_seconds))
+        await mover.world.clock.sleep(mover.world.rhythm.lease_seconds)
         return await one_pass(mover, waits_for_leases=False)
     if result.failed:
         raise Halt(
@@ -202,9 +192,9 @@ def tells_catch_up(ahead: Ahead) -> str:
 async def ready(mover: Mover) -> Event:
     """Wait until nothing forbids the cut-over, keeping up meanwhile; the last pass before the fence is never an old one."""
     await _leave_warm(mover)
-    clock = mover.world.clock
+    clock, rhythm = mover.world.clock, mover.world.rhythm
     turns = mover.fences if mover.record.direction is Direction.FORWARD else None  # the way back waits for nobody
-    again = WAITING_PASS_SECONDS
+    again = rhythm.waiting_pass_seconds
     last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
     while True:
         await enforcing.restore(mover)
@@ -212,12 +202,12 @@ async def ready(mover: Mover) -> Event:
         why = _forbids(mover)
         age = clock.monotonic() - last_pass
         # A pass that is due shows whether what waited for the service is there by now.
-        due = FRESH_SECONDS if why is None else READY_PASS_SECONDS
+        due = rhythm.fresh_seconds if why is None else rhythm.ready_pass_seconds
         due = again if mover.last_pass.waiting and why is None else due
         if age > due and not mover.record.is_abandoning:
             result = await one_pass(mover)
             last_pass = clock.monotonic()
-            again = min(2 * again, READY_PASS_SECONDS) if result.waiting else WAITING_PASS_SECONDS
+            again = min(2 * again, rhythm.ready_pass_seconds) if result.waiting else rhythm.waiting_pass_seconds
             if _lag(result) > mover.wave.cutover.max_lag_objects:
                 return Event.FELL_BEHIND
             continue
@@ -236,7 +226,7 @@ async def ready(mover: Mover) -> Event:
         mover.waiting_for = why
         if not mover.is_patient:
             raise Waiting(f"{mover.id}: {why}")
-        await clock.sleep(mover.world.rhythm.wishes_seconds)
+        await clock.sleep(rhythm.wishes_seconds)
     mover.waiting_for = ""
     if mover.record.is_abandoning:
         await _list_halfway(mover)  # nothing can be applied any more, and the fence need not wait for it
@@ -378,7 +368,7 @@ def cut_over_waits(mover: Mover, *, begun: bool = False) -> tuple[Wait, ...]:
     if mover.record.direction is not Direction.FORWARD:
         return ()
     clock = mover.world.clock
-    if not begun and clock.monotonic() - mover.calendar_at < LOOK_SECONDS:
+    if not begun and clock.monotonic() - mover.calendar_at < mover.world.rhythm.calendar_seconds:
         return mover.calendar
     drain = mover.shared.desk.drain_seconds
     needed = 0.0 if begun else drain + _fence_seconds(mover, drain)

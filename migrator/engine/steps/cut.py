@@ -28,12 +28,6 @@ from migrator.ports.clock import Clock
 from migrator.words.happenings import FENCE, how_proved, names, why_drain
 
 T = TypeVar("T")
-LOOK_SECONDS = 1.0
-"""How often a drain looks at the route document: what breaks the fence gives the writers back at once, not after the drain."""
-MAX_BARRIER_PASSES = 20
-FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 5.0
-"""Between passes of a fence that find only objects that the service is not done with."""
 
 
 async def fence(mover: Mover) -> Event:
@@ -81,7 +75,7 @@ async def drain(mover: Mover) -> Event:
     drained_at = clock.monotonic() + mover.shared.desk.drain_seconds
     drained_at = max(drained_at, await enforcing.revoke(mover))
     while (left := drained_at - clock.monotonic()) > 0:
-        await clock.sleep(min(left, LOOK_SECONDS))
+        await clock.sleep(min(left, mover.world.rhythm.drain_look_seconds))
         with suppress(Unreachable, Throttled):  # the claim asks again, patiently, before anything is written
             await mover.shared.desk.record(mover.id, is_patient=False)
         mover.shared.desk.require_closed(mover.id)
@@ -104,7 +98,8 @@ async def verify(mover: Mover) -> Event:
         return await _proved(mover, BarrierSkipped(True, mover.record.dirty))
     clock, timeout = mover.world.clock, mover.wave.cutover.fence_timeout_seconds
     deadline = clock.monotonic() + timeout
-    left, pause, waiting = MAX_BARRIER_PASSES, FIRST_PAUSE_SECONDS, ""
+    rhythm = mover.world.rhythm
+    left, pause, waiting = rhythm.most_barrier_passes, rhythm.first_barrier_pause_seconds, ""
     while True:
         result = await within(clock, deadline - clock.monotonic(), one_pass(mover, in_fence=True))
         if result is None:
@@ -119,7 +114,7 @@ async def verify(mover: Mover) -> Event:
             # Nothing but time cures these: the fence's own time is what is left.
             waiting = f", {result.waiting:,} objects are not there yet ({some(result)})"
             await clock.sleep(min(pause, max(0.0, deadline - clock.monotonic())))
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, rhythm.longest_barrier_pause_seconds)
             continue
         left -= 1
         if not left:

@@ -13,8 +13,6 @@ from migrator.machine.events import Event
 from migrator.machine.waiting import words
 from migrator.model.happenings.fences import StaleFenceReleased
 
-CLAIM_ATTEMPTS = 5
-
 
 async def begin(mover: Mover) -> Event:
     return Event.BEGUN
@@ -47,8 +45,8 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
 
     Raises Halt where route and state disagree; nothing is compensated then.
     """
-    desk = mover.shared.desk
-    for attempt in range(CLAIM_ATTEMPTS):
+    desk, most = mover.shared.desk, mover.world.rhythm.claim_attempts
+    for attempt in range(most):
         record, found = mover.record, await desk.record(mover.id)
         lineage, endpoint = mover.world.state.lineage, mover.live_endpoint
         agreement = judge_route(record, found, lineage=lineage, endpoint=endpoint)
@@ -68,7 +66,7 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
             try:
                 await desk.change(mover.id, found, claimed)
             except (RouteChanged, OutcomeUnknown, Unreachable):
-                if attempt == CLAIM_ATTEMPTS - 1:
+                if attempt == most - 1:
                     raise
                 continue  # read again: it may be ours already
         if not record.ever_routed or record.epoch != claimed.epoch:

@@ -41,18 +41,7 @@ from migrator.standing.soak_waits import (
 )
 from migrator.transfer import containers, passes
 
-LIVE_SECONDS: Final = 30.0
-"""A round waits no longer for the containers of the account that customers use: its gates are recorded."""
-LOST_ROUNDS: Final = 3
-"""Rounds in a row without a container before a person is needed: neither going back nor waiting brings data back."""
 ALIVE: Final = "alive"
-DUE_SHARE: Final = 0.9
-"""A round is due after this share of its interval: a scheduler that is a little early must not miss every other one."""
-ALIGNED_SECONDS: Final = 60.0
-"""Rounds of intervals from here on are taken at whole multiples of the interval, by the wall clock."""
-SHORTEST_SLEEP_SECONDS: Final = 0.01
-LOOK_AGAIN_SECONDS: Final = 60.0
-"""After a look that could not be made."""
 MOST_UNSAID: Final = 10_000
 MOMENT: Final = timedelta(microseconds=1)
 
@@ -129,9 +118,9 @@ async def _rounds(book: SoakBook) -> Event:
 
 
 async def _looks(book: SoakBook) -> Event:
-    clock = book.mover.world.clock
+    clock, shortest = book.mover.world.clock, book.mover.world.rhythm.shortest_sleep_seconds
     while True:
-        await clock.sleep(max(SHORTEST_SLEEP_SECONDS, book.seconds_to_look()))
+        await clock.sleep(max(shortest, book.seconds_to_look()))
         if book.seconds_to_look() <= 0:
             await book.look()
             event = book.conclude()
@@ -175,23 +164,25 @@ class SoakBook:
 
     def seconds_to_round(self) -> float:
         """Until the next round is due; 0 or less: now."""
-        return self._left(ALIVE, DUE_SHARE * self.mover.wave.interval_seconds)
+        return self._left(ALIVE, self.mover.world.rhythm.due_share * self.mover.wave.interval_seconds)
 
     def until_round(self) -> float:
         """How long to sleep until a round that is due, so that all moves wake together."""
         left, interval = self.seconds_to_round(), self.mover.wave.interval_seconds
         if left <= 0:
             return 0.0
-        if interval < ALIGNED_SECONDS:
-            return left + (1 - DUE_SHARE) * interval
+        rhythm = self.mover.world.rhythm
+        if interval < rhythm.aligned_seconds:
+            return left + (1 - rhythm.due_share) * interval
         due = self.mover.world.clock.now().timestamp() + left
-        return left + -due % interval + SHORTEST_SLEEP_SECONDS
+        return left + -due % interval + rhythm.shortest_sleep_seconds
 
     def seconds_to_look(self) -> float:
         last = self._last.get(NO_STRAGGLERS)
         took = (last.end - last.begin).total_seconds() if last else 0.0
         if last is not None and last.verdict is Verdict.ERRORED:
-            soon = min(LOOK_AGAIN_SECONDS, self.mover.wave.cutover.straggler_interval_seconds)
+            again = self.mover.world.rhythm.look_again_seconds
+            soon = min(again, self.mover.wave.cutover.straggler_interval_seconds)
             return self._left(NO_STRAGGLERS, max(soon, took))
         return self._left(NO_STRAGGLERS, max(self.mover.wave.cutover.straggler_interval_seconds, 10 * took))
 
@@ -239,11 +230,11 @@ class SoakBook:
         beginning, and soon needs a person, who puts it back or says that customers dropped it."""
         mover = self.mover
         try:
-            lost = await within(mover.world.clock, LIVE_SECONDS, lost_containers(mover))
+            lost = await within(mover.world.clock, mover.world.rhythm.live_seconds, lost_containers(mover))
         except CloudError as fault:
             return self._sample(LIVE_CONTAINERS, begin, now, Verdict.ERRORED, None, fault.message)
         if lost is None:
-            why = f"{mover.plan.target} did not list its containers within {LIVE_SECONDS:.0f} s"
+            why = f"{mover.plan.target} did not list its containers within {mover.world.rhythm.live_seconds:.0f} s"
             return self._sample(LIVE_CONTAINERS, begin, now, Verdict.ERRORED, None, why)
         if not lost:
             why = f"{mover.plan.target} has its containers"
@@ -379,5 +370,5 @@ def limits_of(mover: Mover) -> Mapping[str, GateLimits]:
     return {
         **limits,
         NO_STRAGGLERS: GateLimits(failure_limit=1, on_failure="halt"),
-        LIVE_CONTAINERS: GateLimits(failure_limit=LOST_ROUNDS, on_failure="halt"),
+        LIVE_CONTAINERS: GateLimits(failure_limit=mover.world.rhythm.lost_rounds, on_failure="halt"),
     }

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from migrator.engine.enforcing import PROBE_SECONDS, PROPAGATION_SECONDS
 from migrator.machine.agreement import highest_epoch
 from migrator.machine.policies import can_write
 from migrator.model.moves import Direction, ExceptionRow, MoveRecord, StoredPolicy
@@ -377,7 +376,8 @@ class Oracle:
         cutover = self._schedule.wave_of(case.plan.id).cutover
         budget = self._drain_seconds + cutover.fence_timeout_seconds + GUARDIAN_SECONDS
         if cutover.fence == "access-policy":
-            budget += PROBE_SECONDS + PROPAGATION_SECONDS + self._drain_seconds
+            rhythm = self._rhythm
+            budget += rhythm.probe_seconds + rhythm.policy_propagation_seconds + self._drain_seconds
         if lasted > budget + FENCE_SLACK_SECONDS and not case.fence_excused:
             self.break_("fence-budget", f"{what}: writers were stopped for {lasted:.0f} s of {budget:.0f} s")
         case.fenced_at = None

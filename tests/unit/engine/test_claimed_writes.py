@@ -308,4 +308,4 @@ async def test_the_drain_of_an_enforced_fence_ends_a_write_and_the_propagation_a
     set_at = []
     inner.while_setting = lambda: set_at.append(mover.world.clock.monotonic())
     until = await enforcing.revoke(mover)
-    assert until == set_at[0] + enforcing.PROPAGATION_SECONDS + mover.routing.max_write_seconds
+    assert until == set_at[0] + USUAL.policy_propagation_seconds + mover.routing.max_write_seconds

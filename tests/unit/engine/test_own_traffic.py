@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from migrator.engine.own_traffic import MARK_SECONDS, MOST_GAPS, OwnTraffic
+from migrator.engine.own_traffic import MOST_GAPS, OwnTraffic
 from migrator.model import notes
 from migrator.model.moves import LockRecord
+from migrator.model.rhythm import USUAL
 from migrator.ports.state_store import Change
 from migrator.testing.memory_state import MemoryStateStore
 
@@ -114,7 +115,7 @@ def test_a_take_over_at_once_has_no_gap_in_the_future(world: World) -> None:
 def test_a_run_that_sends_nothing_moves_its_mark_now_and_then_and_not_always(world: World) -> None:
     run = world.run()
     before = world.commits
-    for _ in range(int(MARK_SECONDS // 5)):
+    for _ in range(int(USUAL.mark_seconds // 5)):
         world.clock.seconds += 5
         run.flush()
     assert world.commits == before + 1

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from migrator.engine.recovering import resolve
-from migrator.engine.releasing import RELEASE_SECONDS, release
+from migrator.engine.releasing import release
 from migrator.errors import CloudError, RouteDisagreement
 from migrator.model.moves import Direction, MoveRecord, MoveState, RouteIntent
+from migrator.model.rhythm import USUAL
 from migrator.model.routes import READ_ONLY
 from tests.unit.engine.board import ID, before, fence, mover_of, switched
 
@@ -174,7 +175,7 @@ async def test_a_route_that_never_answers_leaves_the_fence_on_record_for_the_nex
     with pytest.raises(CloudError, match="does not answer") as caught:
         await release(mover, "a test")
     assert "migrate apply" in caught.value.hint
-    assert clock.at >= RELEASE_SECONDS
+    assert clock.at >= USUAL.release_seconds
     assert mover.record == record_in(S.DRAINING, FORWARD, sent=False)
     assert board.document.routes[str(ID)].mode == READ_ONLY
 

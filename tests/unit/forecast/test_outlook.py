@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from migrator.engine.steps import carry
 from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.forecast.inventory import declared
 from migrator.forecast.outlook import CANARIES, READY_PASS_SECONDS, to_record
 from migrator.forecast.requests import RequestCounts, cost_of
 from migrator.model.findings import Finding
 from migrator.model.moves import Figures, MoveRecord, MoveState, WaveRecord
+from migrator.model.rhythm import USUAL
 from migrator.model.schedule import ChangeWindow, Prices, Schedule
 from migrator.plan import load
 
@@ -180,7 +180,7 @@ def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_region
     # a scan is 1,201 requests and takes 240 s, so one in 2,640 s; two passes before the fence, two scans in it
     scans = 1 + (96 * 3600 + 900) // 2_640
     assert source.list == (2 + 2 + scans) * 1_201 + CANARIES.list
-    assert READY_PASS_SECONDS == carry.READY_PASS_SECONDS
+    assert USUAL.ready_pass_seconds == READY_PASS_SECONDS
     waiting = outlook.requests["asia-pacific"]["ap-core"].list
     windows = [replace(w, change_windows=()) for w in three_regions.waves]
     assert ahead(replace(three_regions, waves=tuple(windows))).requests["asia-pacific"]["ap-core"].list < waiting
