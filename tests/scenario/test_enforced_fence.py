@@ -175,6 +175,7 @@ async def test_after_the_switch_the_old_side_stays_closed_and_a_rollback_opens_i
 
 
 async def test_a_run_that_died_in_its_fence_is_put_right_by_the_next(fenced):
+    fenced.rhythm = replace(QUICK, release_seconds=0.5)  # it tries that much longer to free its writers, and cannot
     before = fenced.policies()
     slow(fenced)
     rollout = fenced.rollout()
