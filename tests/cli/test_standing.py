@@ -47,7 +47,7 @@ from migrator.model.schedule import (
 )
 from migrator.standing.assess import assess, with_routes
 from migrator.standing.next_step import next_step
-from migrator.standing.values import Standing
+from migrator.standing.values import Standing, WaveStanding
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 WEB, MAIL = MoveId("na", "web"), MoveId("na", "mail")
@@ -478,3 +478,15 @@ def test_what_the_route_says_of_a_fence_on_record_ends_its_counting(route: dict 
         assert "no writer waits" in next_action(next_step(read), "p.yaml")
     else:
         assert move.fence_seconds is not None
+
+
+def test_on_a_terminal_what_needs_a_person_is_above_what_waits() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    order = ["halted", "reversed", "running", "waiting", "pending", "soaked"]
+    waves = [WaveStanding(name, WaveState(name), (), ()) for name in reversed(order)]
+    shown = [wave.name for wave in status._in_order(waves, Page(Settings(no_color=True), Terminal()))]
+    assert shown == order
+    assert [wave.name for wave in status._in_order(waves, Page(Settings(), io.StringIO()))] == order[::-1]

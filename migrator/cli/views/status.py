@@ -175,11 +175,11 @@ def write(
 
 
 def _in_order(waves: Sequence[WaveStanding], page: Page) -> list[WaveStanding]:
-    """On a terminal waves at work come first, and what is over last; elsewhere the plan's order."""
+    """On a terminal what needs a person and waves at work come first, and what is over last; elsewhere the plan's order."""
     if not page.is_terminal:
         return list(waves)
-    order = {"halted": 0, "running": 1, "soaking": 2, "waiting": 3, "pending": 4}
-    return sorted(waves, key=lambda wave: order.get(str(wave.state), 5))
+    order = {"halted": 0, "reversed": 1, "running": 2, "soaking": 3, "waiting": 4, "pending": 5}
+    return sorted(waves, key=lambda wave: order.get(str(wave.state), 6))
 
 
 def _says_something(wave: WaveStanding) -> bool:
