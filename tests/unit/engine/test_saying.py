@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.errors import StateError
+from migrator.engine import enforcing, runner
+from migrator.engine.steps import preflight
+from migrator.errors import CloudError, StateError
 from migrator.machine.events import Event
 from migrator.model.happenings.fences import BarrierPassed, FenceBegun
 from migrator.model.happenings.soaks import GateJudged, SoakRestarted
-from migrator.model.moves import MoveRecord, MoveState
-from tests.unit.engine.board import ID, before, mover_of
+from migrator.model.moves import MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
+from tests.unit.engine.board import ID, before, fence, mover_of
 
 
 def soaking():
@@ -58,3 +60,40 @@ def test_a_state_is_said_after_what_led_to_it_and_stands_before_it_in_the_journa
     mover.happen(Event.ROLLED_BACK, SoakRestarted(60.0), reason="asked for")
     assert [row.kind for row in mover.world.state.journal()] == ["state-changed", "soak-restarted"]
     assert [kind for kind, _ in mover.world.reporter.events] == ["sample", "state-changed"]
+
+
+async def test_a_claim_that_releases_an_unexplained_fence_says_so():
+    record = MoveRecord(ID, "first", "src", "dst", state=MoveState.CATCHING_UP, epoch=7, ever_routed=True)
+    mover, board, _ = mover_of(record, fence())
+    await preflight.claim(mover)
+    assert board.document.routes[str(ID)].mode == "read-write"
+    assert mover.world.reporter.events == [("recovery", f"{ID}: a fence that no record explains is released")]
+
+
+async def test_policies_that_cannot_be_put_back_now_are_said_and_stay_on_record(monkeypatch):
+    revoked = (RevokedPolicy("src", "web", StoredPolicy("writers", "rw")),)
+    record = MoveRecord(
+        ID, "first", "src", "dst", state=MoveState.CATCHING_UP, epoch=6, ever_routed=True, revoked=revoked
+    )
+    mover, _, _ = mover_of(record, before())
+
+    async def refused(*_):
+        raise CloudError("cannot set policies: 503")
+
+    monkeypatch.setattr(enforcing, "_restore_one", refused)
+    await enforcing.restore(mover)
+    assert mover.record.revoked == revoked
+    said = f"{ID}: policies of src/web stay revoked: cannot set policies: 503"
+    assert mover.world.reporter.events == [("warning", said)]
+
+
+async def test_a_release_that_fails_while_the_run_ends_is_said():
+    intent = RouteIntent(before(), fence())
+    record = MoveRecord(ID, "first", "src", "dst", state=MoveState.DRAINING, epoch=7, ever_routed=True, intent=intent)
+    mover, board, _ = mover_of(record, fence())
+    board.silent_until = 1e9
+    await runner._release_on_the_way_out(mover)
+    assert mover.record.intent == intent, "the guardian and the next run find it"
+    (kind, text) = mover.world.reporter.events[-1]
+    assert kind == "warning"
+    assert text.startswith(f"{ID}: cannot release {ID}: the route document does not answer")
