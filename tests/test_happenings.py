@@ -6,7 +6,7 @@ The last tests show that each rule can fail.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from types import NoneType, UnionType
@@ -16,7 +16,7 @@ import pytest
 
 from migrator.adapters.state.codec import decode, encode
 from migrator.cli.views import history
-from migrator.model.happenings.fences import UnknownFenceReleased
+from migrator.model.happenings.fences import FenceBegun, UnknownFenceReleased
 from migrator.model.happenings.happening import VERSION, Happening, Journaled, Shown, event_of, facts_of, row_of
 from migrator.model.happenings.listed import HAPPENINGS
 from migrator.model.moves import JournalEntry
@@ -24,6 +24,7 @@ from migrator.model.names import MoveId
 from migrator.words.happenings import in_words, sentence
 from migrator.words.journal import entry
 from migrator.words.page import page
+from tests.produced import PRODUCED_BY, heard, missing
 from tests.test_architecture import ROOT, sources
 
 SAYS = ("tell", "say", "event", "note", "journal", "commit", "save", "with_event", "happen")
@@ -163,6 +164,45 @@ def test_every_fact_says_what_it_holds(kind: type[Happening]) -> None:
             assert what.startswith("s"), f"{part.name}: {what}"
         assert _value(shape) is not None
     assert (kind.__doc__ or "").strip()
+
+
+def names_in(file: str) -> set[str]:
+    """``Class::test`` or ``test``, as pytest names them, without parameters."""
+    found = set()
+    for node in ast.parse((ROOT / file).read_text()).body:
+        inside = node.body if isinstance(node, ast.ClassDef) else [node]
+        before = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
+        found |= {before + one.name for one in inside if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))}
+    return found
+
+
+def unproduced(kinds: Iterable[str]) -> list[str]:
+    """Those that no test promises to produce, or only one that is not there."""
+    found = []
+    for kind in kinds:
+        file, _, test = PRODUCED_BY.get(kind, "").partition("::")
+        if not file or test.partition("[")[0] not in names_in(file):
+            found.append(kind)
+    return found
+
+
+def test_every_happening_is_produced_by_a_test() -> None:
+    """That it is, is seen to whenever that test runs: ``tests/produced.py``."""
+    kinds = [one.kind for one in HAPPENINGS]
+    assert unproduced(kinds) == []
+    assert PRODUCED_BY.keys() - set(kinds) == set()
+
+
+def test_a_happening_without_a_test_is_found() -> None:
+    assert unproduced(["new-kind"]) == ["new-kind"]
+
+
+def test_a_test_that_does_not_produce_what_it_promises_is_found() -> None:
+    test = PRODUCED_BY["fence-begun"]
+    with heard() as kinds:
+        assert sentence(FenceBegun(3))
+    assert "fence-begun" not in missing(test, kinds)
+    assert "fence-begun" in missing(test, set())
 
 
 def test_kinds_that_programs_may_rely_on_are_kept() -> None:

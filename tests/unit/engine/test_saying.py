@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from migrator.engine import before as steps_before
 from migrator.engine import enforcing, runner
 from migrator.engine.steps import preflight
 from migrator.errors import CloudError, StateError
 from migrator.machine.events import Event
+from migrator.model.findings import Finding
 from migrator.model.happenings.fences import BarrierPassed, FenceBegun
 from migrator.model.happenings.soaks import GateJudged, SoakRestarted
 from migrator.model.moves import MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
@@ -97,3 +99,14 @@ async def test_a_release_that_fails_while_the_run_ends_is_said():
     (kind, text) = mover.world.reporter.events[-1]
     assert kind == "warning"
     assert text.startswith(f"{ID}: cannot release {ID}: the route document does not answer")
+
+
+async def test_a_check_that_warns_before_the_first_copy_is_said(monkeypatch):
+    mover, _, _ = mover_of(MoveRecord(ID, "first", "src", "dst", state=MoveState.PREFLIGHT), None)
+
+    async def look(*_):
+        return (Finding("warning", "gate-silent", "errors", "gate errors has no answer", "start its source"),)
+
+    monkeypatch.setattr(steps_before, "_look", look)
+    await steps_before.first_copy(mover)
+    assert mover.world.reporter.events == [("warning", f"{ID}: gate errors has no answer; start its source")]
