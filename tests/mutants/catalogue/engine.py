@@ -11,6 +11,7 @@ ADOPTING, ROLLOUT, HELD, CONVERGING = (
     f"{SCENARIO}/test_{name}.py" for name in ("adopting", "rollout", "held", "converging")
 )
 GIVING_UP = f"{SCENARIO}/test_giving_up_the_target.py"
+NOTHING_TO_DO, SAYS_NOTHING_TO_DO = f"{SCENARIO}/test_nothing_to_do.py", "tests/cli/test_nothing_to_do.py"
 
 MUTANTS = (
     Mutant(
@@ -402,5 +403,37 @@ MUTANTS = (
         "            for write in ()\n",
         "What a late write of the way back left at the source without a record is on no list.",
         ("tests/unit/transfer/test_keeping.py",),
+    ),
+    Mutant(
+        "a-retry-that-would-be-refused-is-named",
+        "engine/waves.py",
+        "if one.id in unlike and unlike[one.id] not in why:",
+        "if one.id in unlike and not why:",
+        "An apply sends an operator to a retry which the route forbids.",
+        (NOTHING_TO_DO,),
+    ),
+    Mutant(
+        "nothing-to-retry-is-not-looked-at",
+        "engine/rollback.py",
+        "        stopped = has_stopped(mover.record.state)\n",
+        "        stopped = has_stopped(mover.record.state)\n        if not stopped:\n            continue\n",
+        "A retry in the wrong store says that nothing is halted there.",
+        (NOTHING_TO_DO,),
+    ),
+    Mutant(
+        "nothing-to-take-back-is-believed",
+        "cli/commands/rollback/__init__.py",
+        "if not (begun or has_dead_run or dry_run):",
+        "if not (begun or has_dead_run or dry_run) and not moves:",
+        "A store that was put back from a backup says that all are back.",
+        (SAYS_NOTHING_TO_DO,),
+    ),
+    Mutant(
+        "a-way-back-to-nowhere-needs-nobody",
+        "cli/commands/rollback/question.py",
+        "        or one.disagreement\n",
+        "",
+        "A dry run exits 0 where the way back would halt.",
+        (SAYS_NOTHING_TO_DO,),
     ),
 )
