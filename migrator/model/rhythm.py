@@ -51,6 +51,16 @@ class Sizes:
     """names of the first piece of a first copy, which is cut as soon as a piece is there: hands wait for it"""
     names_in_flight: int = 20_000
     """names of ranges that are settled side by side: while one waits for its last answers, the next is handed out"""
+    first_page: int = 500
+    """names of the first page of a first copy, where hands wait for it: a short page can cost a service as much as a whole one"""
+    most_candidates: int = 200_000
+    """deletes that a pass holds; those beyond are found again by the next one"""
+    most_waiting: int = 20_000
+    """names that wait for the end of both listings; a pass with more exceptions halts for a person anyway"""
+    most_dropped: int = 2_000_000
+    """hashes of names that neither side has shown; those beyond go with the next passes"""
+    delete_group: int = 100
+    """deletes that are counted together before the first of them"""
     min_delete_cap: int = 1_000
     """deletes that a pass carries out without being told, however few names there are"""
 
@@ -177,6 +187,10 @@ class Rhythm:
     """times as long as the last look at a left target took, or its interval if that is longer, passes until the next one"""
     left_target_round_seconds: float = 60.0
     """seconds; a run that stays at work sees so often whether a look at a left target is due"""
+    saved_every_seconds: float = 1.0
+    """seconds; what is settled waits for the next range's commit no longer"""
+    delete_fresh_seconds: float = 5.0
+    """seconds; that the origin has no such object is asked again before a delete if the answer is older"""
     sizes: Sizes = Sizes()
 
 

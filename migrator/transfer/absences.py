@@ -3,7 +3,7 @@
 A listing is only known to rise in that order when it has ended: until then a name that one side has not shown may still come.
 So deletes, exception rows and tallies that rest on an absence wait here, and records of names that neither side has shown stay
 in the evidence; a walk whose order breaks is thrown away with all of it. Leaves what is to be done to ``decide`` and
-``actions``. Memory: MOST_WAITING cases, MOST_CANDIDATES names with an ETag, MOST_DROPPED hashes; what is beyond is counted, so
+``actions``. Memory (``Sizes``): cases, names with ETags, hashes, as many as each has room for; what is beyond is counted, so
 that the pass is no proof, and found again by the next one.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from migrator.model.moves import EvidenceRange
+from migrator.model.rhythm import Sizes
 from migrator.model.values import value
 from migrator.ports.state_store import Change, DropException, ReplaceRanges
 from migrator.transfer.decide import Decision, NameCase, Verb
@@ -22,10 +23,6 @@ from migrator.transfer.evidence import Evidence
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 
-MOST_CANDIDATES: Final = 200_000
-MOST_WAITING: Final = 20_000
-"""More than the exceptions that a barrier compares one by one: a pass with more of them halts for a person anyway."""
-MOST_DROPPED: Final = 2_000_000
 RANGES_AT_ONCE: Final = 20
 """Ranges of one commit: some megabytes."""
 _TALLIES: Final = {
@@ -54,24 +51,28 @@ class Absences:
 
     container: str
     prefix: str
+    sizes: Sizes
     candidates: list[tuple[str, str]] = field(default_factory=list)
     """(name, ETag at the destination) of what is to be deleted there."""
     candidate_count: int = 0
     _waiting: list[tuple[NameCase, Decision]] = field(default_factory=list)
     _beyond: Counter[Verb] = field(default_factory=Counter)
     _dropped: list[_Dropped] = field(default_factory=list)
-    _room: int = MOST_DROPPED
+    _room: int = field(init=False)
     _seen: set[str] = field(default_factory=set)
     """Names with an exception row that a side has shown."""
+
+    def __post_init__(self) -> None:
+        self._room = self.sizes.most_dropped
 
     def propose(self, name: str, etag: str) -> None:
         """The origin did not show ``name``, and the generation ``etag`` at the destination is ours."""
         self.candidate_count += 1
-        if len(self.candidates) < MOST_CANDIDATES:
+        if len(self.candidates) < self.sizes.most_candidates:
             self.candidates.append((name, etag))
 
     def wait(self, case: NameCase, decision: Decision) -> None:
-        if len(self._waiting) < MOST_WAITING:
+        if len(self._waiting) < self.sizes.most_waiting:
             self._waiting.append((case, decision))
         else:
             self._beyond[decision.verb] += 1

@@ -8,7 +8,7 @@ before the first delete. Rules:
   cap holds over any number of deaths, and a run that follows one gives back what still stands;
 - a delete that was not answered stays counted until a pass shows that its name still stands.
 
-Memory: at most MOST_HELD candidates; those beyond are found again by the next pass.
+Memory: at most ``Sizes.most_candidates``; those beyond are found again by the next pass.
 """
 
 from __future__ import annotations
@@ -24,14 +24,10 @@ from migrator.model.moves import Direction, ExceptionRow
 from migrator.ports.state_store import Change, DropException, PutException, SetNote
 from migrator.ports.troubles import Whose, is_lease, whose
 from migrator.transfer import containers
-from migrator.transfer.absences import MOST_CANDIDATES, Absences
+from migrator.transfer.absences import Absences
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Place, Transfer
 
-MOST_HELD = MOST_CANDIDATES
-GROUP = 100
-"""Deletes that are counted together before the first of them."""
-FRESH_SECONDS = 5.0
 MOST_UNSURE = 1_000
 """Names of unanswered deletes that are kept, so that they can be given back."""
 CONFIRMED = {"blob": "BlobNotFound", "container": "ContainerNotFound"}
@@ -59,7 +55,7 @@ class Candidates:
     def add(self, container: str, found: Absences, *, is_lost: bool, container_etag: str | None) -> None:
         """``found`` in one container, both its listings being complete."""
         self.count += found.candidate_count
-        room = max(0, MOST_HELD - len(self.held))
+        room = max(0, found.sizes.most_candidates - len(self.held))
         self.held += [
             Candidate(container, name, etag, is_lost, container_etag) for name, etag in found.candidates[:room]
         ]
@@ -90,8 +86,9 @@ async def delete_candidates(t: Transfer, candidates: Candidates, result: PassRes
     found = PassResult(superseded=candidates.count - len(candidates.held))
     unsure: list[Place] = []
     try:
-        for begin in range(0, len(candidates.held), GROUP):
-            await _delete_group(t, candidates.held[begin : begin + GROUP], unsure, found)
+        group = t.rhythm.sizes.delete_group
+        for begin in range(0, len(candidates.held), group):
+            await _delete_group(t, candidates.held[begin : begin + group], unsure, found)
     finally:
         result.add(found)
 
@@ -155,7 +152,7 @@ def _count(t: Transfer, tally: PassResult, *changes: Change) -> None:
 
 class _Origin:
     """Are its containers those whose listings the pass has read? One that was made anew since has none of their names. Asked
-    again when the answer is older than FRESH_SECONDS."""
+    again when the answer is older than ``delete_fresh_seconds``."""
 
     def __init__(self, t: Transfer) -> None:
         self._t = t
@@ -164,7 +161,7 @@ class _Origin:
     async def is_as_it_was(self, one: Candidate) -> bool:
         now = self._t.clock.monotonic()
         at, etag = self._asked.get(one.container, (-1e9, None))
-        if now - at > FRESH_SECONDS:
+        if now - at > self._t.rhythm.delete_fresh_seconds:
             try:
                 etag = (await self._t.origin.container(one.container)).etag
             except NotFound:

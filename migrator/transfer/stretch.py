@@ -25,4 +25,4 @@ class Stretch:
     """What is concluded from names that were not shown, once both listings have ended."""
 
     def __post_init__(self) -> None:
-        self.absences = Absences(self.container, self.prefix)
+        self.absences = Absences(self.container, self.prefix, self.transfer.rhythm.sizes)

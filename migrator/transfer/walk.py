@@ -34,10 +34,6 @@ ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb
 """Verbs that may write to the name: it is committed as pending first."""
 UNSETTLED = frozenset({Verb.COMPARE, Verb.WAIT})
 """Verbs that say that nobody knows yet whose the destination's generation is."""
-FIRST_PAGE = 500
-"""Names of the first page of a first copy, where hands wait for it: a short page can cost a service as much as a whole one."""
-SAVED_EVERY_SECONDS = 1.0
-"""What is settled waits for the next range's commit no longer than this."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +73,7 @@ class Walk(Stretch):
         self.may_inherit = t.inherited_seconds() > 0
         stored = t.state.ranges(t.move, self.container, self.prefix)
         first = next(stored, EvidenceRange(self.container, self.prefix, None))
-        first_page = FIRST_PAGE if _is_new(first) and has_batches(t) else t.page_size
+        first_page = t.rhythm.sizes.first_page if _is_new(first) and has_batches(t) else t.page_size
         left = open_stream(
             t.origin, self.container, self.prefix, self.order, seen, page_size=t.page_size, first_page=first_page
         )
@@ -133,7 +129,7 @@ class Walk(Stretch):
         commit stops everything else for the time of two or three writes to the disk."""
         self.unsaved += changes
         self.unsaved_tally.add(tally)
-        if self.transfer.clock.monotonic() - self.saved_at > SAVED_EVERY_SECONDS:
+        if self.transfer.clock.monotonic() - self.saved_at > self.transfer.rhythm.saved_every_seconds:
             self._save()
 
     def _save(self, *more: Change) -> None:

@@ -7,9 +7,10 @@ import pytest
 from migrator.model import notes
 from migrator.model.moves import Direction, ExceptionRow, LockRecord
 from migrator.model.rhythm import Rhythm, Sizes
+from migrator.model.values import replace
 from migrator.ports.state_store import PutException
 from migrator.testing.memory_state import MemoryStateStore
-from migrator.transfer import absences, passes
+from migrator.transfer import passes
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 
 EMOJI, KANA = "\U0001f389 emoji", "\uff83\uff7d\uff84"
@@ -109,7 +110,7 @@ async def test_records_of_names_on_neither_side_go_when_the_walk_has_ended():
     assert len(lab.records()) == 6
 
 
-async def test_records_beyond_the_room_for_them_go_with_the_next_passes(monkeypatch):
+async def test_records_beyond_the_room_for_them_go_with_the_next_passes():
     lab = small_lab()
     for number in range(9):
         lab.put(lab.source, f"n{number}", b"1")
@@ -117,8 +118,7 @@ async def test_records_beyond_the_room_for_them_go_with_the_next_passes(monkeypa
     for number in range(9):
         lab.erase(lab.source, f"n{number}")
         lab.erase(lab.target, f"n{number}")
-    monkeypatch.setattr(absences, "MOST_DROPPED", 3)
-    monkeypatch.setattr(absences.Absences, "__init__", _with_room(3))
+    lab.rhythm = Rhythm(sizes=replace(lab.rhythm.sizes, most_dropped=3))
     left = []
     for _ in range(4):
         await lab.run()
@@ -128,33 +128,23 @@ async def test_records_beyond_the_room_for_them_go_with_the_next_passes(monkeypa
     assert left[-1] == 0
 
 
-def _with_room(room):
-    right = absences.Absences.__init__
-
-    def init(self, container, prefix):
-        right(self, container, prefix)
-        self._room = room
-
-    return init
-
-
-async def test_what_there_is_no_room_for_is_counted_and_is_no_proof(monkeypatch):
+async def test_what_there_is_no_room_for_is_counted_and_is_no_proof():
     lab = small_lab()
     for number in range(5):
         lab.put(lab.target, f"n{number}", b"somebody's")
-    monkeypatch.setattr(absences, "MOST_WAITING", 2)
+    lab.rhythm = Rhythm(sizes=replace(lab.rhythm.sizes, most_waiting=2))
     result = await lab.run()
     assert (result.foreign, len(rows(lab))) == (5, 2)
 
 
-async def test_deletes_beyond_the_room_for_them_wait_for_the_next_pass(monkeypatch):
+async def test_deletes_beyond_the_room_for_them_wait_for_the_next_pass():
     lab = small_lab()
     for number in range(5):
         lab.put(lab.source, f"n{number}", b"1")
     await lab.run()
     for number in range(5):
         lab.erase(lab.source, f"n{number}")
-    monkeypatch.setattr(absences, "MOST_CANDIDATES", 2)
+    lab.rhythm = Rhythm(sizes=replace(lab.rhythm.sizes, most_candidates=2))
     deleted = [(await lab.run()).deleted for _ in range(4)]
     assert deleted == [2, 2, 1, 0]
 

@@ -12,7 +12,7 @@ from migrator.model.moves import Direction
 from migrator.model.names import block_name
 from migrator.model.rhythm import Rhythm, Sizes
 from migrator.ports.state_store import PutOutstanding, SetNote
-from migrator.transfer import deletes, passes
+from migrator.transfer import passes
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 
 BOUND = 300.0
@@ -238,8 +238,7 @@ async def test_a_sweep_that_is_done_leaves_nothing_on_record(lab):
 @pytest.mark.parametrize("dies_after", range(6))
 async def test_the_cap_holds_over_any_number_of_deaths(lab, dies_after, monkeypatch):
     """A kill leaves no last word: whatever a pass commits afterwards is lost."""
-    lab.rhythm = Rhythm(sizes=Sizes(min_delete_cap=5))
-    monkeypatch.setattr(deletes, "GROUP", 3)
+    lab.rhythm = Rhythm(sizes=Sizes(min_delete_cap=5, delete_group=3))
     for number in range(40):
         lab.put(lab.source, f"n{number:02}", b"1")
     await lab.run()
