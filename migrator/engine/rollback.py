@@ -99,22 +99,33 @@ def scope_of(fleet: Fleet, control: Control) -> list[PlannedMove]:
 
 
 async def steered(fleet: Fleet, control: Control) -> Outcome:
-    """Carry out a recorded way back; it stays on record until it is done, or until a person is needed for it."""
+    """Carry out a recorded way back; it stays on record until it is done, or until a person is needed for it. What was left is
+    still to be seen to."""
     value, scope = control.value, scope_of(fleet, control)
     why = value.get(GATE)
     if why is not None:
-        outcome = await roll_back(fleet, scope, None, why, carry_on=True, wish=control)
+        outcome = await take_back(fleet, scope, None, why, carry_on=True, wish=control)
         return Outcome("halted", (why, *outcome.reasons))
     reason = value.get("abandon")
     abandon = Abandon(reason, control.who) if reason else None
     who = f"asked for by {control.who}"
-    outcome = await roll_back(fleet, scope, value.get("on_conflict"), who, abandon=abandon, wish=control)
+    outcome = await take_back(fleet, scope, value.get("on_conflict"), who, abandon=abandon, wish=control)
     if outcome.code != "done":
         return outcome
     return Outcome("halted", (f"{control.who} asked for a way back, and it is done", *outcome.reasons))
 
 
 async def roll_back(
+    fleet: Fleet, scope: Sequence[PlannedMove], on_conflict: str | None, why: str, *, abandon: Abandon | None = None
+) -> Outcome:
+    """Take the moves of ``scope`` back, and see to what they left. ``abandon``: as in ``take_back``."""
+    outcome = await take_back(fleet, scope, on_conflict, why, abandon=abandon)
+    await see_to(fleet, scope)
+    said = left_target.changed(fleet, scope)
+    return Outcome("halted", (*outcome.reasons, *said)) if said else outcome
+
+
+async def take_back(
     fleet: Fleet,
     scope: Sequence[PlannedMove],
     on_conflict: str | None,
@@ -138,13 +149,17 @@ async def roll_back(
         (halted if outcome.code == "halted" else reasons).extend(outcome.reasons)
         if halted and not carry_on:
             break
-    for move in scope:  # not before all customers are back who can be
-        await left_target.look(fleet.mover(move))
-        await enforcing.keep_open(fleet.mover(move))
-    halted += left_target.changed(fleet, scope)
     await fleet.surely(lambda: _done_with(fleet, wish, scope))
     await fleet.surely(lambda: fleet.save_waves_of(scope))
     return Outcome("halted", (*reasons, *halted)) if halted else Outcome("done", tuple(reasons))
+
+
+async def see_to(fleet: Fleet, scope: Sequence[PlannedMove]) -> None:
+    """Look at the targets that were left, and keep open what writers need. Not before all customers are back who can be: a look
+    lists whole accounts."""
+    for move in scope:
+        await left_target.look(fleet.mover(move))
+        await enforcing.keep_open(fleet.mover(move))
 
 
 def _done_with(fleet: Fleet, wish: Control | None, scope: Sequence[PlannedMove]) -> None:

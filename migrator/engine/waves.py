@@ -26,7 +26,7 @@ from migrator.model.happenings.rollouts import DeadlineMissed
 from migrator.model.happenings.waits import NothingBegins, WaveKept
 from migrator.model.moves import Control, MoveState
 from migrator.model.names import MoveId
-from migrator.model.schedule import PlannedWave
+from migrator.model.schedule import PlannedMove, PlannedWave
 from migrator.ports.state_store import SetNote
 from migrator.words.happenings import in_words
 
@@ -56,6 +56,9 @@ class _Applying:
         self.given: set[MoveId] = set()
         """Moves that were given to a wave at work."""
         self.going_back: set[MoveId] = set()
+        self.back: list[PlannedMove] = []
+        """Whose way back is over, and what they left is still to be seen to."""
+        self.seeing: asyncio.Task[None] | None = None
         self.waits: dict[str, tuple[Wait, ...]] = {}
         self.reasons: list[str] = []
         self.waiting: list[str] = []
@@ -75,17 +78,18 @@ class _Applying:
             said = [text for text in said if text not in outcome.reasons]
             return Outcome("halted", (*outcome.reasons, *said)) if said else outcome
         finally:
-            await end([*self.at_work, look, looks])
+            await end([*self.at_work, *([self.seeing] if self.seeing else []), look, looks])
 
     async def _work(self) -> Outcome:
         watch: asyncio.Task[Control] | None = None
         try:
             while True:
                 await self._go_back_if_wanted()
+                self._see_to_what_was_left()
                 self._begin()
                 await self.fleet.surely(self._say_late)
                 date = self._seconds_to_a_date() if self.wait and not self.is_stopped else None
-                if not self.at_work and date is None:
+                if not self.at_work and self.seeing is None and date is None:
                     return self._outcome()
                 if watch is None and None not in self.at_work.values():
                     watch = asyncio.create_task(rollback.wished(self.fleet))
@@ -93,11 +97,20 @@ class _Applying:
                 longest = self.fleet.world.rhythm.longest_look_seconds
                 look = asyncio.create_task(self.fleet.world.clock.sleep(date or longest))
                 alarm = asyncio.create_task(self._alarm.wait())
-                waited = {*self.at_work, look, alarm, *([watch] if watch else [])}
+                waited = {
+                    *self.at_work,
+                    look,
+                    alarm,
+                    *([watch] if watch else []),
+                    *([self.seeing] if self.seeing else []),
+                }
                 done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 await end([look, alarm])
                 if watch is not None and watch in done:
                     watch = None
+                if self.seeing is not None and self.seeing in done:
+                    self.seeing.result()
+                    self.seeing, self.back = None, []
                 for task in [one for one in self.at_work if one in done]:
                     self._ended(task.result(), self.at_work.pop(task))
         finally:
@@ -106,6 +119,7 @@ class _Applying:
 
     def _ended(self, outcome: Outcome, wave: WaveAtWork | None) -> None:
         if wave is None:
+            self.back += [move for move in self.fleet.schedule.moves if move.id in self.going_back]
             self.going_back.clear()  # one that needs a person is watched, if it is still live
         if outcome.code == "halted":
             self._stop(wave)
@@ -133,6 +147,9 @@ class _Applying:
         control = await surely(self.fleet.world.clock, self.fleet.world.rhythm, lambda: rollback.recorded(self.fleet))
         if control is None:
             return
+        if self.seeing is not None:  # customers first; and nothing of a move is seen to while it is taken back
+            await end([self.seeing])
+            self.seeing = None
         scope = {move.id for move in rollback.scope_of(self.fleet, control)}
         self.going_back |= scope
         self._stop(None)
@@ -143,6 +160,11 @@ class _Applying:
                 await wave.leave(scope)
         self.given -= scope
         self.at_work[asyncio.create_task(rollback.steered(self.fleet, control))] = None
+
+    def _see_to_what_was_left(self) -> None:
+        """Once nobody is on the way back; those of whom another way back cut it short are among them."""
+        if self.back and self.seeing is None and None not in self.at_work.values():
+            self.seeing = asyncio.create_task(rollback.see_to(self.fleet, self.back))
 
     def _live(self) -> list[Mover]:
         movers = [self.fleet.mover(move) for wave in self.waves for move in wave.moves]

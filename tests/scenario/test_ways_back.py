@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from migrator.cli.commands.rollback import operation as rollback_operation
-from migrator.engine import rollback
+from migrator.engine import left_target, rollback
+from migrator.engine.mover import Mover
 from migrator.engine.rollout import Rollout
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
@@ -180,3 +182,22 @@ def test_a_move_that_is_halted_on_its_way_back_stays_in_the_recorded_one(weeks: 
     assert set(wish.value[rollback.MOVES]) == {f"na/{area}" for area in AREAS}
     weeks.apply()
     assert states(weeks) == dict.fromkeys(AREAS, MoveState.REVERSED)
+
+
+def test_no_way_back_waits_for_a_look_at_a_target_that_was_left(weeks: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look lists two whole accounts; whose gate failed as well has customers at a target that fails."""
+    three(weeks, rollback_scope="move")
+    looked: list[str] = []
+    right = left_target.look
+
+    async def look(mover: Mover) -> None:
+        if mover.record.state is MoveState.REVERSED and mover.id.area not in looked:
+            looked.append(mover.id.area)
+            await asyncio.sleep(3 * HOURS)
+        await right(mover)
+
+    monkeypatch.setattr(left_target, "look", look)
+    weeks.apply(until=BAD + 2 * HOUR)
+    assert states(weeks) == dict.fromkeys(AREAS, MoveState.REVERSED)
+    weeks.apply()
+    assert set(looked) == set(AREAS)

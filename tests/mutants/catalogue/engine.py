@@ -313,6 +313,14 @@ MUTANTS = (
         (f"{SCENARIO}/test_ways_back.py",),
     ),
     Mutant(
+        "a-way-back-waits-for-the-look-of-another",
+        "engine/rollback.py",
+        "    await fleet.surely(lambda: _done_with(fleet, wish, scope))\n",
+        "    await see_to(fleet, scope)\n    await fleet.surely(lambda: _done_with(fleet, wish, scope))\n",
+        "Customers stay at a target that failed while two whole accounts of another move are listed.",
+        (f"{SCENARIO}/test_ways_back.py",),
+    ),
+    Mutant(
         "what-a-stuck-run-switched-is-left",
         "engine/wave_at_work.py",
         "        mover.is_patient = self._watch\n",
