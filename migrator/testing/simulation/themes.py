@@ -50,6 +50,8 @@ DIES_CHANCE: Final = 0.5
 """How often the run at work dies just before that, so that its lock is in the way."""
 LATE_CHANCE, LATE_SECONDS = 0.5, 120.0
 """How often an answer of the route document reaches a customer late, and how late."""
+EAGER_SECONDS = 0.2
+"""So soon customers ask for a lease again: what is open for a moment is seen by some."""
 SHORT_SOAK_SECONDS = 60.0
 SOAK_SECONDS, SAMPLE_SECONDS = 240.0, 20.0
 SIDE_BY_SIDE, BAD_SECONDS = 3, 120.0
@@ -118,6 +120,8 @@ def way_to_routes(world: Stage, drawn: Weather) -> Weather:
 def habits(world: Stage, drawn: Habits) -> Habits:
     if world.theme == LATE_ANSWERS:
         return replace(drawn, preparing_chance=1.0)
+    if world.theme == HANDS:
+        return replace(drawn, think_seconds=EAGER_SECONDS)
     if world.theme == UNANSWERED:
         return replace(drawn, verbs=MARKING)
     return drawn

@@ -362,7 +362,7 @@ class Troubles:
             await asyncio.sleep(chance.choice(THERE_AND_BACK_SECONDS))
             # A careful person looks first; whoever copies the old file back does not.
             if chance.random() < 0.3 or self._found(key) == there:
-                is_obeyed = self._obeyed.random() < OBEYED_CHANCE
+                is_obeyed = self._obeyed.random() < OBEYED_CHANCE and world.theme != themes.HANDS
                 back = replace(was, epoch=there.epoch + 1) if is_obeyed else was
                 self._edit_as(key, "back again", _set(key, back))
 
