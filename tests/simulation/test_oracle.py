@@ -224,6 +224,20 @@ def test_a_store_that_was_put_back_is_excused_until_it_has_learnt_of_the_name(ha
     assert excuses.is_unknown(case, "engine-2", (BOX, NAME)) is not has_learnt
 
 
+@pytest.mark.parametrize("is_dead", [False, True])
+@pytest.mark.parametrize("back_to", [0.0, 1_000.0])
+def test_a_store_that_was_put_back_cannot_know_what_a_dead_engine_had_sent_since(is_dead, back_to):
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    court.stranger_puts("core", b"text")
+    excuses, case = court.oracle.excuses, court.oracle._cases[str(WEB)]
+    if is_dead:
+        excuses.ended(TOOL.name, in_order=False)
+    excuses.came_from(MAIN_STORE, MAIN_STORE, back_to)
+    court.copied("core", "web")
+    assert excuses.is_unknown(case, "engine-2", (BOX, NAME)) is (is_dead and back_to == 0.0)
+
+
 HAND, NEXT = Sender("hand", False), Sender("engine-2", True)
 
 

@@ -60,6 +60,9 @@ class Excuses:
         """By store and move."""
         self._died: set[str] = set()
         """Engines that died at work."""
+        self._gone: set[str] = set()
+        """Those of them whose store was put back since, to what it was at ``_back_to``."""
+        self._back_to = inf
         self._ended_at: dict[str, float] = {}
         """When each engine ended in order."""
         self._came_back: set[tuple[str, Place, str]] = set()
@@ -102,16 +105,19 @@ class Excuses:
         """Of an engine, or of a guardian's engine."""
         return self._stores.get(_engine_of(process), MAIN_STORE)
 
-    def was_touched(self, case: Case, engine: str, place: Place) -> None:
-        """An engine did something to a name: the other stores do not know."""
+    def was_touched(self, case: Case, engine: str, place: Place, sent_at: float = inf) -> None:
+        """An engine did something to a name: the other stores do not know; nor does its own, if that was put back to what it was
+        before the request was sent, and the request of the dead engine is applied after that."""
         key, store = (str(case.plan.id), place), self.store_of(engine)
         self._touched[key] = self._loop.time()
         for other, unknown in self._unknown.items():
-            if other != store:
+            if other != store or (engine in self._gone and sent_at >= self._back_to):
                 unknown.add(key)
 
     def came_from(self, store: int, origin: int, since: float) -> None:
         """``store`` is what ``origin`` was at ``since``: it knows nothing of what happened later."""
+        if store == origin:
+            self._gone, self._back_to = set(self._died), since
         later = {key for key, at in self._touched.items() if at >= since}
         self._unknown[store] = self._unknown.get(store, set()) | self._unknown[origin] | later
         for (of, move), heard in list(self._heard.items()):

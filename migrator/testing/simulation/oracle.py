@@ -177,7 +177,7 @@ class Oracle:
         kind: str,
         sent_at: float,
     ) -> None:
-        self.excuses.was_touched(case, sender.name, (container, name))
+        self.excuses.was_touched(case, sender.name, (container, name), sent_at)
         what = f"{sender.name} did {kind} (sent {sent_at:.3f}) to {account.name}/{container}/{name!r}"
         was_on_its_way = sent_at < case.hand_at  # a person moved the route while it was: nobody could call it back
         if self._live(case) == account.name and sent_at > 0 and not (was_on_its_way or self.excuses.is_in_grace(case)):
