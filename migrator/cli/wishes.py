@@ -28,17 +28,19 @@ def store_for_wishes(settings: Settings, schedule: Schedule) -> Iterator[StateSt
     Raises:
         StateError: it never saw this plan, and another store has moved some of it: no run would read the wish.
     """
-    url = state_url(settings, schedule)
+    url, note = state_url(settings, schedule), ""
     with ExitStack() as stack:
         store = stack.enter_context(closing(open_state_of(url, schedule.name))) if is_there(url) else None
         if store is None or store.plan() is None:
             where = whereabouts(settings, schedule, store)
             if others := strangers_now(stack.enter_context(Doors(schedule)), store):
                 raise _refusal(where, others)
-            show_note(f"kept in {where.place} ({where.named_by}), which has never seen this plan")
+            note = f"kept in {where.place} ({where.named_by}), which has never seen this plan"
         if store is None:
             store = stack.enter_context(closing(open_state_of(url, schedule.name, create=True)))
         yield store
+        if note:
+            show_note(note)
 
 
 def _refusal(where: Whereabouts, others: tuple[str, ...]) -> StateError:

@@ -132,7 +132,8 @@ def add_wave(folder: Folder) -> None:
     text = plan.read_text().replace("areas:\n", "areas:\n  images: {containers: [images]}\n", 1)
     text = text.replace("email-events: mail}", "email-events: mail, images: mail}")
     plan.write_text(text + ANOTHER_WAVE)
-    folder.migrate("sample", "p.yaml", "--objects", "24", expect=0)
+    for number in range(24):
+        asyncio.run(put("core", "images", f"{number}.png", b"a picture", folder=folder.path))
 
 
 def keep_state(folder: Folder) -> None:
