@@ -12,6 +12,7 @@ THEME = {
     "hand-edits-unseen": themes.HANDS,
     "heartbeats-by-their-age": themes.CLOCKS,
     "lease-age-from-receipt": themes.LATE_ANSWERS,
+    "new-containers-are-old-ones": themes.ACCIDENTS,
     "one-way-back-at-a-time": themes.WAYS_BACK,
     "releases-need-a-whole-document": themes.DAMAGE,
     "soak-of-an-earlier-stay": themes.SOAKED,

@@ -35,7 +35,8 @@ SOAKED: Final = "hands after soaks"
 ORDERS: Final = "orders of names apart"
 WAYS_BACK: Final = "ways back side by side"
 UNANSWERED: Final = "unanswered writes"
-THEMES: Final = (HANDS, DAMAGE, UPLOADS, CLOCKS, LATE_ANSWERS, SOAKED, ORDERS, WAYS_BACK, UNANSWERED)
+ACCIDENTS: Final = "lost containers"
+THEMES: Final = (HANDS, DAMAGE, UPLOADS, CLOCKS, LATE_ANSWERS, SOAKED, ORDERS, WAYS_BACK, UNANSWERED, ACCIDENTS)
 LONG: Final = frozenset({SOAKED, WAYS_BACK, UNANSWERED})
 """Themes whose trouble comes late in a story."""
 PATIENT: Final = frozenset({SOAKED, WAYS_BACK})

@@ -14,6 +14,7 @@ from random import Random
 from migrator.model.moves import MoveState
 from migrator.model.routes import READ_WRITE
 from migrator.model.schedule import PlannedMove
+from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
 from migrator.testing.simulation.stage import Stage
 
@@ -46,7 +47,7 @@ class Wholes:
         # A container that is restored has the policies that a fence had revoked when it was lost: whoever restores it puts them
         # right, and that is no story of this world.
         is_enforced = any(wave.cutover.fence == "access-policy" for wave in world.schedule.waves)
-        self._is_accident = draw < ACCIDENT_CHANCE and not is_enforced
+        self._is_accident = (draw < ACCIDENT_CHANCE or world.theme == themes.ACCIDENTS) and not is_enforced
         self._has_work = self._is_accident or ACCIDENT_CHANCE <= draw < ACCIDENT_CHANCE + LEAVING_CHANCE
         self._away: list[_Away] = []
 
