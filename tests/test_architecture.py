@@ -346,3 +346,26 @@ def test_a_circle_that_a_function_closes_is_left_alone() -> None:
 )
 def test_a_second_class_of_the_same_name_is_found(module: str, text: str, found: dict[str, list[str]]) -> None:
     assert shared_names({"migrator.a": "class Page: ...\nclass Line: ...", module: text}) == found
+
+
+def left_alone(texts: Mapping[str, str]) -> list[str]:
+    """Where the engine or the data plane waits for several at once, and one that fails leaves the others at work."""
+    return [
+        f"{name}: line {node.lineno}"
+        for name, text in texts.items()
+        if name.startswith(("migrator.engine", "migrator.transfer")) and name != "migrator.transfer.together"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("asyncio.gather", "gather")
+        and not any(word.arg == "return_exceptions" for word in node.keywords)
+    ]
+
+
+def test_what_works_side_by_side_ends_together():
+    assert left_alone(sources()) == [], "use transfer.together: nothing of a run may outlive it"
+
+
+def test_what_would_be_left_at_work_is_found():
+    text = "import asyncio\nasync def both(a, b):\n    return await asyncio.gather(a, b)\n"
+    assert left_alone({"migrator.engine.new": text}) == ["migrator.engine.new: line 3"]
+    assert left_alone({"migrator.cli.new": text}) == []

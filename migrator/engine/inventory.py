@@ -20,6 +20,7 @@ from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import BlobType, Features
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
+from migrator.transfer.together import together
 
 LEAF_PAGES: Final = 2
 DESCENTS: Final = 24
@@ -105,7 +106,7 @@ class _Tree:
                 return bool(page.entries) and not longer.startswith(RESERVED_PREFIX)
 
             longer = [prefix + char for char in _NEXT]
-            there = await asyncio.gather(*(holds(one) for one in longer))
+            there = await together(*(holds(one) for one in longer))
             self._branches[prefix] = [one for one, is_there in zip(longer, there, strict=True) if is_there]
         return self._branches[prefix]
 

@@ -11,7 +11,6 @@ Memory: the names of the ranges in flight (``Sizes.names_in_flight``) and the de
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from migrator.model import notes
@@ -26,6 +25,7 @@ from migrator.transfer.evidence import Evidence
 from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
+from migrator.transfer.together import together
 from migrator.transfer.walk import Walk
 
 
@@ -102,7 +102,7 @@ class _Sides:
 
     @classmethod
     async def look(cls, transfer: Transfer) -> _Sides:
-        here, there = await asyncio.gather(transfer.origin.containers(), transfer.destination.containers())
+        here, there = await together(transfer.origin.containers(), transfer.destination.containers())
         known = {container for container, _ in transfer.state.containers_with_ranges(transfer.move)}
         takes = transfer.area.prefixes_in
         at_origin = {info.name: info for info in here if takes(info.name)}

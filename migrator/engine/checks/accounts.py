@@ -6,9 +6,8 @@ one finding, however many moves it has, and the others are looked at all the sam
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from typing import Any, Final
 
 from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import Check, Says
@@ -23,6 +22,7 @@ from migrator.model.objects import Features, Listed
 from migrator.model.schedule import PlannedMove
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
+from migrator.transfer.together import together
 
 PAGES_ASKED: Final = 20
 """Of a container whose area is empty; the full inventory counts all."""
@@ -36,12 +36,12 @@ Source: Azure "Storage Analytics logging", "Change feed support"."""
 
 
 def of_moves(
-    judge: Callable[[Case, PlannedMove], Awaitable[Sequence[Finding]]],
+    judge: Callable[[Case, PlannedMove], Coroutine[Any, Any, Sequence[Finding]]],
 ) -> Callable[[Case], Awaitable[list[Finding]]]:
     """A check of one move, for all of the case side by side; its findings by subject."""
 
     async def run(case: Case) -> list[Finding]:
-        found = await asyncio.gather(*(judge(case, move) for move in case.moves))
+        found = await together(*(judge(case, move) for move in case.moves))
         return sorted((one for some in found for one in some), key=lambda one: one.subject)
 
     return run
@@ -154,9 +154,7 @@ async def nobodys(case: Case) -> list[Finding]:
     """Objects of a source that are in no area would stay behind: counted, by container."""
     if case.mode != "full":
         return []
-    found = await asyncio.gather(
-        *(_nobodys_of(case, source) for source in sorted({move.source for move in case.moves}))
-    )
+    found = await together(*(_nobodys_of(case, source) for source in sorted({move.source for move in case.moves})))
     return [one for some in found for one in some]
 
 

@@ -7,7 +7,6 @@ judging to the checks. Rule: a check that asks for what it did not say it needs 
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -30,6 +29,7 @@ from migrator.model.schedule import Account, Gate, PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
+from migrator.transfer.together import together
 
 InventoryMode = Literal["full", "sample", "cached"]
 
@@ -183,12 +183,12 @@ class Case:
 
     async def reach(self) -> None:
         """Ask all accounts of the moves, side by side."""
-        await asyncio.gather(*(self.containers(name) for name in sorted(_accounts(self.moves))))
+        await together(*(self.containers(name) for name in sorted(_accounts(self.moves))))
 
     async def count(self) -> None:
         """Count or sample the sources, as ``mode`` says, and what of them a move cannot keep."""
         if self.mode != "cached":
-            await asyncio.gather(*(self._count(move) for move in self.moves))
+            await together(*(self._count(move) for move in self.moves))
 
     async def _count(self, move: PlannedMove) -> None:
         there = await self.at_source(move)

@@ -26,6 +26,7 @@ from migrator.model.findings import Finding, Severity
 from migrator.model.schedule import Gate, PlannedMove, PlannedWave
 from migrator.model.values import replace
 from migrator.standing.silence import Silent, silent_gates
+from migrator.transfer.together import together
 
 AT_ONCE: Final = 8
 """Questions under way: a plan of forty areas has hundreds."""
@@ -45,7 +46,7 @@ async def ask_gates(world: World, pairs: Iterable[tuple[PlannedWave, PlannedMove
         for gate in wave.gates
         for account in asked_accounts(gate, move)
     ]
-    return list(await asyncio.gather(*asked))
+    return await together(*asked)
 
 
 async def _ask(world: World, gate: Gate, move: PlannedMove, account: str) -> Asked:

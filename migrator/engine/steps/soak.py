@@ -40,6 +40,7 @@ from migrator.standing.soak_waits import (
     soak_waits,
 )
 from migrator.transfer import containers, passes
+from migrator.transfer.together import together
 
 ALIVE: Final = "alive"
 MOST_UNSAID: Final = 10_000
@@ -216,7 +217,7 @@ class SoakBook:
         now = mover.world.clock.now()
         begin = max(now - timedelta(seconds=mover.wave.interval_seconds), self.since)
         alive = self._sample(ALIVE, begin, now, verdict, 1.0, why)
-        held, *asked = await asyncio.gather(
+        held, *asked = await together(
             self._containers(begin, now),
             *(sample(mover, gate, now, since=self.since) for gate in mover.wave.gates),
         )
