@@ -221,6 +221,7 @@ class SimStore:
         def effect(sent_at: float) -> None:
             held = self._contents.open(container)
             held.info = replace(held.info, metadata=dict(metadata))
+            self._contents.touch_container(container)
 
         await self.send(effect, is_write=True)
 
