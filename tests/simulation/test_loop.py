@@ -153,6 +153,23 @@ def test_what_is_dropped_by_something_that_is_closed_has_no_last_word_either(pri
     assert printed == []
 
 
+def test_a_generator_that_nobody_needs_and_that_waits_on_its_way_out_is_closed_with_the_world():
+    async def numbers():
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(10)
+
+    async def work(loop):
+        async for _ in numbers():
+            break
+        gc.collect()
+        await asyncio.sleep(0)
+        return "over"
+
+    assert play(work) == "over"
+
+
 @pytest.mark.parametrize("when", [0.5, 1.0, 3.0, 5.0])
 def test_a_task_that_sleeps_is_woken_once_by_cancelling_it(when):
     """In between, and at the very instant at which it would have gone on by itself."""

@@ -385,7 +385,8 @@ def _close(work: Any) -> None:
     """Close a coroutine for good. One whose ``finally`` waits refuses the first time and stays suspended there; left so,
     the rest of it would run at garbage collection, and Python would print what it raises."""
     for _ in range(CLOSINGS):
-        if inspect.getcoroutinestate(work) == inspect.CORO_CLOSED:
+        # What closes an asynchronous generator that nobody needs is no coroutine, and is closed at once.
+        if inspect.iscoroutine(work) and inspect.getcoroutinestate(work) == inspect.CORO_CLOSED:
             return
         with contextlib.suppress(BaseException):
             work.close()
