@@ -300,6 +300,16 @@ def test_a_store_that_was_put_back_knows_the_epochs_of_its_own_past_only(is_olde
     assert ("epoch" in court.found) is not is_older
 
 
+def put_back(court: Court, record: MoveRecord, since: float) -> None:
+    """The state store, to a backup of ``since`` that holds ``record``."""
+    state = MemoryStateStore("one", lineage="one")
+    lock = state.acquire(LockRecord("nonce", 1, "run-1", "me", "here", 1, "boot", NOON, NOON, 0.0))
+    state.commit([SaveMove(record)], token=lock.token)
+    court.wait()
+    court.oracle.restored(state, since)
+    court.wait()
+
+
 @pytest.mark.parametrize("who", ["a hand", "another store", "this store", "the future of this store"])
 def test_at_the_end_a_move_that_is_back_does_not_know_of_what_others_did_to_its_route(who):
     court = Court()
@@ -312,14 +322,49 @@ def test_at_the_end_a_move_that_is_back_does_not_know_of_what_others_did_to_its_
     court.routed("core", READ_ONLY, 2, by=HAND if who == "a hand" else NEXT)
     court.routed("web", READ_WRITE, 3, by=HAND if who == "a hand" else NEXT)
     if who == "the future of this store":
-        court.wait()
-        state = MemoryStateStore("one", lineage="one")
-        lock = state.acquire(LockRecord("nonce", 1, "run-1", "me", "here", 1, "boot", NOON, NOON, 0.0))
-        state.commit([SaveMove(record)], token=lock.token)
-        court.oracle.restored(state, rested - 0.5)
+        put_back(court, record, rested - 0.5)
     court.oracle.finish([record], is_settled=True)
     assert ("route-disagrees" in court.found) is (who == "this store")
     assert court.oracle.excuses.used["a record that was changed while its move was at rest"] == (who != "this store")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("has_looked", [False, True])
+def test_a_store_learns_nothing_of_a_route_by_being_put_back(has_looked, times):
+    """A hand moved the customers before the backup was made: the store that holds it rested before, unless it began since."""
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    record = court.wrote_down(MoveState.REVERSED, 1)
+    court.wait()
+    court.routed("web", READ_WRITE, 2, by=HAND)
+    court.wait()
+    if has_looked:
+        court.wrote_down(MoveState.PREFLIGHT, 1)
+        court.wrote_down(MoveState.REVERSED, 1)
+    for _ in range(times):
+        put_back(court, record, court.wait())
+    court.oracle.finish([record], is_settled=True)
+    assert ("route-disagrees" in court.found) is has_looked
+    assert court.oracle.excuses.used["a record that was changed while its move was at rest"] == (not has_looked)
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+def test_a_backup_of_a_time_that_was_taken_back_knows_what_was_known_then(is_later):
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    record = court.wrote_down(MoveState.REVERSED, 1)
+    court.wait()
+    court.routed("web", READ_WRITE, 2, by=HAND)
+    earlier = court.wait()
+    court.wait()
+    court.wrote_down(MoveState.PREFLIGHT, 1)
+    court.wrote_down(MoveState.REVERSED, 1)
+    later = court.wait()
+    put_back(court, record, earlier)
+    if is_later:
+        put_back(court, record, later)
+    court.oracle.finish([record], is_settled=True)
+    assert ("route-disagrees" in court.found) is is_later
 
 
 def lose(court: Court, account: str) -> Container:

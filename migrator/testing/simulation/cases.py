@@ -65,8 +65,8 @@ class Case:
         self.changed_unseen_at = -1e9
         """When its route record was changed last by somebody of whom the state store cannot know: a hand, another store's engine,
         or what this store's engines did after the moment that it was put back to."""
-        self.rested_at = 0.0
-        """Since when its record says what state it is in."""
+        self._rests: list[tuple[float, float]] = [(0.0, 0.0)]
+        """From each time on: since when its record says what state it is in."""
         self.stood: list[tuple[float, RouteRecord]] = []
         """Each record, with the time from which it stood."""
         self.hand_at = -1e9
@@ -78,6 +78,20 @@ class Case:
         """Generations of either side that committed evidence says were on both."""
         self.proved: set[tuple[bytes, bytes]] = set()
         """Pairs of generations that evidence says were read on both sides."""
+
+    @property
+    def rested_at(self) -> float:
+        """Since when its record says what state it is in."""
+        return self._rests[-1][1]
+
+    def rests_from(self, now: float) -> None:
+        """Its record says another state from now on."""
+        self._rests.append((now, now))
+
+    def rests_again(self, now: float, since: float) -> None:
+        """The store was put back to what it was at ``since``: it learnt nothing by that, and its record rests as long as it had
+        rested then, whatever became of it later."""
+        self._rests.append((now, next(rested for at, rested in reversed(self._rests) if at <= since)))
 
     def since(self, begin: float, end: float) -> list[RouteRecord]:
         """What the route said at some time from ``begin`` to ``end``, the newest last."""

@@ -452,7 +452,7 @@ class Oracle:
             case.exceptions = {
                 (row.container, row.name): row for row in state.exceptions(record.id, limit=MOST_EXCEPTIONS)
             }
-            self._stays.restored(case, record, state)
+            self._stays.restored(case, record, state, since)
             if len({(route.account, route.epoch) for route in case.since(since, self._loop.time())}) > 1:
                 case.changed_unseen_at = self._loop.time()
 

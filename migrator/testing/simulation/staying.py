@@ -22,19 +22,19 @@ class StayJudge:
         self._scene = scene
         self._sampled_at: dict[Sample, float] = {}
 
-    def restored(self, case: Case, record: MoveRecord, state: StateStore) -> None:
-        """An older store knows fewer samples."""
+    def restored(self, case: Case, record: MoveRecord, state: StateStore, since: float) -> None:
+        """An older store, of ``since``, knows fewer samples."""
         known = [one for one in state.last_samples(record.id).values() if one.verdict is Verdict.PASSED]
         passes = {one.gate: self._sampled_at[one] for one in known if one in self._sampled_at}
         case.soak = WatchedSoak(passes, record.figures.soak_seconds)
-        case.rested_at = self._scene.loop.time()
+        case.rests_again(self._scene.loop.time(), since)
 
     def saved(self, case: Case, record: MoveRecord) -> None:
         """An engine wrote ``record`` down."""
         scene = self._scene
         before, case.record = case.record, record
         if before is None or before.state is not record.state:
-            case.rested_at = scene.loop.time()
+            case.rests_from(scene.loop.time())
         soak = record.figures.soak_seconds
         if soak and before is not None and (before.state, record.state) == (MoveState.SWITCHING, MoveState.SOAKING):
             scene.break_("soak-figure", f"{record.id} begins to soak with {soak:.0f} s of an earlier soak")
