@@ -5,18 +5,20 @@ excuse ends. An edit excuses leases that were alive at it, of the account that i
 that it was made of; a store that was copied or put back is excused for the names that somebody touched without its knowledge,
 until it has learnt of them, and for the epochs that were said meanwhile, until one of its runs has read them. For the epochs that
 a process heard of it is excused, too, where that one died before it wrote the move down once more; whoever ended in order, or
-wrote the move down since, could have told it. A container that came back is excused for the very generations that newer copies
-had taken the place of.
+wrote the move down since, could have told it. One that was put back is excused for access policies that were revoked since, and
+whose former rights nobody has on record any more, until they are open again. A container that came back is excused for the very
+generations that newer copies had taken the place of.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 
 from migrator.client.follower import MAX_TTL_SECONDS, MAX_WRITE_SECONDS
+from migrator.model.moves import MoveRecord
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
@@ -63,6 +65,8 @@ class Excuses:
         self._gone: set[str] = set()
         """Those of them whose store was put back since, to what it was at ``_back_to``."""
         self._back_to = inf
+        self._forgotten: set[tuple[str, str]] = set()
+        """Account and container of revoked policies that were on record in a store as it was before it was put back, alone."""
         self._ended_at: dict[str, float] = {}
         """When each engine ended in order."""
         self._came_back: set[tuple[str, Place, str]] = set()
@@ -146,6 +150,28 @@ class Excuses:
     def is_unknown(self, case: Case, engine: str, place: Place) -> bool:
         """Did the tool touch that name behind the back of this engine's store?"""
         return (str(case.plan.id), place) in self._unknown[self.store_of(engine)]
+
+    # Access policies that nobody can put back.
+
+    def forgot(self, before: Sequence[MoveRecord], after: Sequence[MoveRecord]) -> None:
+        """The main store was put back, its engines and their guardians dead. Which policies a fence revoked, and what rights they
+        had, was on record there ``before`` and is not ``after``: no engine can tell them from policies that never let anybody
+        write, and rights cannot be made up."""
+        had, has = (
+            {(one.account, one.container) for record in records for one in record.revoked}
+            for records in (before, after)
+        )
+        self._forgotten = (self._forgotten | had) - has
+
+    def set_policies(self, sender: str, account: str, container: str, *, is_open: bool) -> None:
+        """They are open again, or an engine that has the present store closed them, and wrote down what it closed: from now on
+        somebody knows. A dead engine's last request tells nobody."""
+        if is_open or sender not in self._gone:
+            self._forgotten.discard((account, container))
+
+    def is_forgotten(self, account: str, container: str) -> bool:
+        """Has the only store that could tell which policies are to be put back there been put back itself?"""
+        return (account, container) in self._forgotten
 
     # Epochs that nobody could tell.
 
