@@ -216,6 +216,7 @@ class Action:
         assert case.origin is not None
         assert t.copier is not None
         if condition.if_match is not None and must_be_recreated(case):
+            await t.copier.confirm(self.walk.container, case.origin)
             await t.destination.delete(self.walk.container, case.name, if_match=condition.if_match)
             self._tell_recreated(condition.if_match)
             self.is_gone, condition = True, CREATE
@@ -264,6 +265,10 @@ class Action:
         Source: Azure "Put Block List" (uncommitted blocks that it does not name are removed).
         """
         t, name = self.walk.transfer, self.case.name
+        if condition.if_match is not None:
+            assert self.case.origin is not None
+            assert t.copier is not None
+            await t.copier.confirm(self.walk.container, self.case.origin)
         self.sent = condition if self.is_gone else None
         empty = await t.destination.commit_blocks(self.walk.container, name, [], NOTHING, condition=condition)
         self.is_gone, self.sent = False, Condition(if_match=empty.etag)

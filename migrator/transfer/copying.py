@@ -139,6 +139,18 @@ class Copier:
         async with self._held.of(blob.size) if blob.size <= self._sizes.small_stream_bytes else self._streams:
             return await self._stream(container, blob, shape, condition)
 
+    async def confirm(self, container: str, blob: Listed) -> None:
+        """To be asked before what lies at the destination is deleted or emptied to make room for ``blob``: its listing may be
+        old, and what lies there may be the last copy of an object that the origin has lost since.
+
+        Raises:
+            NotFound: the origin is gone (what="blob"), or its container is.
+            SourceChanged: it is another generation by now, or was archived and can no longer be read.
+        """
+        now = await self._origin.head(container, blob.name)
+        if now.etag != blob.etag or now.is_archived:
+            raise SourceChanged(f"cannot copy {container}/{blob.name}: it changed meanwhile")
+
     async def _server(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
         if blob.size <= self._sizes.sync_copy_limit_bytes:
             written = await self._destination.copy(origin, container, blob.name, shape, condition=condition)
@@ -214,6 +226,8 @@ class Copier:
         the caller's open range marks as ours until it is whole."""
         if blob.blob_type is BlobType.PAGE:
             return await self._stream_pages(container, blob, shape, condition)
+        if condition.if_match is not None:
+            await self.confirm(container, blob)
         written = await self._destination.create_empty(container, blob.name, 0, shape, condition=condition)
         offset = 0
         async for piece in self._pieces(container, blob, self._sizes.page_write_bytes):

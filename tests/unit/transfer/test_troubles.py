@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.errors import AccessRefused, CloudError, ConditionFailed, OutcomeUnknown
+from migrator.errors import AccessRefused, CloudError, ConditionFailed, JudgementError, OutcomeUnknown
 from migrator.model.moves import Direction
 from migrator.model.objects import BlobType
 from migrator.model.rhythm import Rhythm, Sizes
@@ -13,6 +13,7 @@ from migrator.ports.troubles import TROUBLES, Whose, whose
 from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.store import SimStore
 from migrator.transfer import copying, passes
+from migrator.transfer.actions import Action
 from tests.unit.transfer.lab import CUSTOMER, Lab, VirtualPolicy
 
 SMALL = Sizes(sync_copy_limit_bytes=64, server_block_bytes=64, block_bytes=64)
@@ -140,6 +141,91 @@ async def test_an_origin_that_goes_after_the_delete_leaves_nothing_behind(lab, d
     await lab.run(direction)
     assert destination.peek("web", "one") is None
     assert (await lab.run(direction)).is_proof
+
+
+def happens_before_it_is_carried_out(monkeypatch, act):
+    """``act`` comes between the listings and what is concluded of them."""
+    right = Action.carry_out
+
+    async def carry_out(self, decision):
+        monkeypatch.setattr(Action, "carry_out", right)
+        act()
+        await right(self, decision)
+
+    monkeypatch.setattr(Action, "carry_out", carry_out)
+
+
+def lose(lab, origin, how):
+    match how:
+        case "container":
+            del origin.containers["web"]
+        case "object":
+            lab.erase(origin, "one")
+        case "generation":
+            lab.put(origin, "one", b"a longer log", BlobType.APPEND)
+        case "archived":
+            blob = origin.containers["web"].blobs["one"]
+            blob.listed = replace(blob.listed, is_archived=True)
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("how", ["container", "object", "generation", "archived"])
+async def test_nothing_is_deleted_for_what_the_origin_lost_since_it_was_listed(lab, direction, how, monkeypatch):
+    """It may be the last copy: what is to be created in its place is looked for first."""
+    origin, destination = await ends_of(lab, direction)
+    lab.erase(origin, "one")
+    lab.put(origin, "one", b"a log", BlobType.APPEND)
+    happens_before_it_is_carried_out(monkeypatch, lambda: lose(lab, origin, how))
+    assert (await lab.run(direction)).copied == 0
+    assert destination.peek("web", "one").content == b"first"
+
+
+@BOTH_WAYS
+async def test_what_was_not_deleted_for_a_lost_container_is_replaced_once_that_is_back(lab, direction, monkeypatch):
+    origin, destination = await ends_of(lab, direction)
+    lab.erase(origin, "one")
+    lab.put(origin, "one", b"a log", BlobType.APPEND)
+    kept = origin.containers["web"]
+    happens_before_it_is_carried_out(monkeypatch, lambda: lose(lab, origin, "container"))
+    await lab.run(direction)
+    with pytest.raises(JudgementError, match="has lost its container web"):
+        await lab.run(direction)
+    assert destination.peek("web", "one").content == b"first"
+    origin.containers["web"] = kept
+    await lab.run(direction)
+    assert destination.peek("web", "one").content == b"a log"
+    assert (await lab.run(direction)).is_proof
+
+
+@BOTH_WAYS
+@pytest.mark.parametrize("content", [b"another log", b""])
+async def test_a_log_is_not_emptied_for_what_the_origin_lost_since_it_was_listed(lab, direction, content, monkeypatch):
+    origin, destination = await ends_of(lab, direction)
+    lab.put(origin, "log", b"a log", BlobType.APPEND)
+    await lab.run(direction)
+    assert (await lab.run(direction)).is_proof
+    lab.put(origin, "log", content, BlobType.APPEND)
+    happens_before_it_is_carried_out(monkeypatch, lambda: lose(lab, origin, "container"))
+    await lab.run(direction, in_fence=True)
+    assert destination.peek("web", "log").content == b"a log"
+
+
+@BOTH_WAYS
+async def test_no_blocks_are_thrown_away_for_what_the_origin_lost_since_it_was_listed(lab, direction, monkeypatch):
+    """The empty object that does it would take the place of the last copy."""
+    origin, destination = await ends_of(lab, direction)
+    destination.stage("web", "one", "AAAA", b"half an upload")
+    lab.put(origin, "one", b"large" * 100)
+    right = Account.stage
+
+    def stage(self, *facts):
+        monkeypatch.setattr(Account, "stage", right)
+        lose(lab, origin, "container")
+        return right(self, *facts)
+
+    monkeypatch.setattr(Account, "stage", stage)
+    await lab.run(direction)
+    assert destination.peek("web", "one").content == b"first"
 
 
 @BOTH_WAYS
