@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -21,8 +22,10 @@ from migrator.testing.simulation.blobs import Account, Blob, Container, Sender
 from migrator.testing.simulation.excuses import MAIN_STORE
 from migrator.testing.simulation.loop import Node, SimLoop
 from migrator.testing.simulation.oracle import Oracle
+from migrator.testing.simulation.state import NodeState
 from migrator.transfer.decide import marks_text
-from migrator.transfer.evidence import Evidence, Record, generation_hash, marks_hash
+from migrator.transfer.evidence import UNKNOWN, Evidence, Record, generation_hash, marks_hash
+from migrator.transfer.halfway import settled_evidence
 from tests.simulation.naive import naive_engine
 from tests.simulation.test_operator import schedule
 
@@ -468,3 +471,37 @@ def test_what_came_back_in_a_fence_must_be_listed_before_the_move_is_soaked(is_l
     for one in (record, replace(record, state=MoveState.SOAKED)):
         court.oracle.committed(engine, [SaveMove(one)])
     assert ("unlisted-loss" in court.found) is not is_listed
+
+
+@pytest.mark.parametrize(
+    ("known", "is_given_up", "is_excused"),
+    [
+        ("nothing of the target", True, True),
+        ("both sides", True, False),
+        ("nothing of the target", False, False),
+    ],
+)
+def test_what_was_under_way_to_a_target_that_was_given_up_may_be_called_foreign_if_it_was_known_by_half(
+    known, is_given_up, is_excused
+):
+    court, state = Court(), MemoryStateStore("one")
+    lock = state.acquire(LockRecord("nonce", 1, "run-1", "me", "here", 1, "boot", NOON, NOON, 0.0))
+    court.routed("core", READ_WRITE, 1)
+    source, target = court.bound_puts("core", b"text"), court.copied("core", "web")
+    here, there = (generation_hash(NAME, one.listed.etag) for one in (source, target))
+    evidence = Evidence.unpack(b"")
+    evidence.put(NAME, Record(here, there if known == "both sides" else UNKNOWN, 0, is_pending=True))
+    one = EvidenceRange(BOX, "", None, is_open=True, records=evidence.pack())
+    before = MoveRecord(WEB, "wave-web", "core", "web", ever_routed=True, is_abandoning=is_given_up)
+    state.commit([SaveMove(before), ReplaceRanges(WEB, BOX, "", None, None, (one,))], token=lock.token)
+    excuses = court.oracle.excuses
+    settling = partial(excuses.settling, court.accounts)
+    store = NodeState(state, Node("engine-1", court.loop), court.oracle.committed, committing=settling)
+    store.commit([SaveMove(replace(before, is_abandoning=False)), *settled_evidence(state, WEB)], token=lock.token)
+    call_foreign(court, target)
+    assert ("own-called-foreign" in court.found) is not is_excused
+    assert excuses.used["given up while known by half"] == is_excused
+    newer = court.copied("core", "web", over=target)
+    court.oracle.violations.clear()
+    call_foreign(court, newer)
+    assert "own-called-foreign" in court.found  # that one was written since

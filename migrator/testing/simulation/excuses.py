@@ -7,13 +7,14 @@ until it has learnt of them, and for the epochs that were said meanwhile, until 
 a process heard of it is excused, too, where that one died before it wrote the move down once more; whoever ended in order, or
 wrote the move down since, could have told it. One that was put back is excused for access policies that were revoked since, and
 whose former rights nobody has on record any more, until they are open again. A container that came back is excused for the very
-generations that newer copies had taken the place of.
+generations that newer copies had taken the place of, and a target that was given up for those of which the tool knew by half what
+it had begun there.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -22,11 +23,11 @@ from migrator.model.moves import MoveRecord
 from migrator.model.routes import RouteDocument
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
-from migrator.ports.state_store import ReplaceRanges
+from migrator.ports.state_store import Change, ReplaceRanges, SaveMove, StateStore
 from migrator.testing.simulation.blobs import Account, Blob
 from migrator.testing.simulation.cases import Case, Place
 from migrator.testing.simulation.loop import SimLoop
-from migrator.transfer.evidence import Evidence, generation_hash
+from migrator.transfer.evidence import UNKNOWN, Evidence, generation_hash, name_hash
 
 ANY_ACCOUNT = ""
 GRACE_SECONDS = 45.0
@@ -69,8 +70,8 @@ class Excuses:
         """Account and container of revoked policies that were on record in a store as it was before it was put back, alone."""
         self._ended_at: dict[str, float] = {}
         """When each engine ended in order."""
-        self._came_back: set[tuple[str, Place, str]] = set()
-        """Account, name and ETag of what came back with its container, in place of a newer copy."""
+        self._foreign: dict[tuple[str, Place, str], str] = {}
+        """By account, name and ETag: why the tool may call a generation foreign although it wrote it."""
 
     # Edits by hand.
 
@@ -204,18 +205,38 @@ class Excuses:
     def _is_told(self, one: Heard, engine: str) -> bool:
         return one.engine == engine or one.written_down_at < inf or one.engine not in self._died
 
-    # Containers that come back.
+    # What the tool wrote, and cannot know any more.
 
     def came_back(self, case: Case, account: str, place: Place, etag: str, lost_at: float) -> None:
         """A container is there again that was lost at ``lost_at``, with this generation, at an account that the route has left
         meanwhile. Where the tool has made its copy anew in between, it knows that one: no evidence can name both, and the older
         is a stranger's by the contract. What the tool has not touched in between it must know still."""
         if self._touched.get((str(case.plan.id), place), -1.0) > lost_at:
-            self._came_back.add((account, place, etag))
+            self._foreign[account, place, etag] = "came back in place of a newer copy"
 
-    def has_come_back(self, account: str, place: Place, etag: str) -> bool:
-        """Is it a generation that came back in place of a newer copy of the tool's?"""
-        return (account, place, etag) in self._came_back
+    def settling(self, accounts: Mapping[str, Account], state: StateStore, changes: Sequence[Change]) -> None:
+        """These are about to be committed to ``state``. Where they give a target up, they strike off what was under way and names
+        one side at most, because such a record does not say which way the write went: the target's generation alone may be ours
+        to replace, or a customer's that was going back; the source's alone, a copy begun at the target, or one that we left
+        half made at the source. Customers wrote at that target since, so by the contract what lies there is a stranger's then. A
+        record that names both sides stays, and so does the law."""
+        for record in [one.move for one in changes if isinstance(one, SaveMove) and not one.move.is_abandoning]:
+            before = state.move(record.id)
+            if before is None or not before.is_abandoning:
+                continue
+            for change in changes:
+                if isinstance(change, ReplaceRanges) and change.move == record.id:
+                    self._struck_off(accounts[record.target], _by_half(state, change), change.container)
+
+    def _struck_off(self, target: Account, hashes: set[int], container: str) -> None:
+        held = target.containers.get(container)
+        for name, blob in held.blobs.items() if held is not None and hashes else ():
+            if name_hash(name) in hashes:
+                self._foreign[target.name, (container, name), blob.listed.etag] = "given up while known by half"
+
+    def why_foreign(self, account: str, place: Place, etag: str) -> str:
+        """Why the tool may call its own generation foreign; empty: it may not."""
+        return self._foreign.get((account, place, etag), "")
 
     # What is open at a switch.
 
@@ -229,6 +250,16 @@ class Excuses:
         if any(move == str(case.plan.id) for move, _ in self._unknown[self.store_of(engine)]):
             found.add("store cannot know")
         return found
+
+
+def _by_half(state: StateStore, change: ReplaceRanges) -> set[int]:
+    """The names, by their hashes, that ``change`` forgets and that were under way with a side unknown."""
+    old = next(iter(state.ranges(change.move, change.container, change.prefix, above=change.above)), None)
+    if old is None or old.upper != change.upper:
+        return set()
+    kept = {key for one in change.ranges for key in Evidence.unpack(one.records)}
+    pending = Evidence.unpack(old.records).announced().records()
+    return {key for key, one in pending if UNKNOWN in (one.source, one.target)} - kept
 
 
 def _engine_of(process: str) -> str:

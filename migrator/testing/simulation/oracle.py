@@ -465,8 +465,8 @@ class Oracle:
         if row.kind == "decided" and not self.excuses.is_deciding(node.name):
             self.break_("decided-by-nobody", f"{node.name} decided about {move}: {row.container}/{row.name!r}")
         if row.kind == "foreign" and is_named and there and there.author.is_tool and not is_unknown:
-            if self.excuses.has_come_back(case.plan.target, (row.container, row.name), there.listed.etag):
-                self.excuses.used["came back in place of a newer copy"] += 1
+            if why := self.excuses.why_foreign(case.plan.target, (row.container, row.name), there.listed.etag):
+                self.excuses.used[why] += 1
             else:
                 text = f"{move}: {row.container}/{row.name!r} was written by {there.author.name}"
                 self.break_("own-called-foreign", f"{text} at {there.made_at:.3f} and is called foreign")

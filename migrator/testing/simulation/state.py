@@ -29,16 +29,24 @@ from migrator.ports.state_store import Change, StateStore
 from migrator.testing.simulation.loop import Node, NodeDead
 
 CommitHook = Callable[[Node, Sequence[Change]], None]
+LookHook = Callable[[StateStore, Sequence[Change]], None]
 
 
 class NodeState:
-    """``inner`` as ``node`` reaches it; implements StateStore. ``committed`` is called after each commit."""
+    """``inner`` as ``node`` reaches it; implements StateStore. ``committing`` is called before each
+    commit, and ``committed`` after it."""
 
     def __init__(
-        self, inner: StateStore, node: Node, committed: CommitHook, refuse: Callable[[], None] = lambda: None
+        self,
+        inner: StateStore,
+        node: Node,
+        committed: CommitHook,
+        refuse: Callable[[], None] = lambda: None,
+        committing: LookHook = lambda *facts: None,
     ) -> None:
         """``refuse``: may raise StateError before a write."""
         self._refuse = refuse
+        self._committing = committing
         self._inner = inner
         self._node = node
         self._committed = committed
@@ -54,6 +62,7 @@ class NodeState:
     def commit(self, changes: Sequence[Change], *, token: int | None) -> None:
         self._node.step()
         self._refuse()
+        self._committing(self._inner, changes)
         self._inner.commit(changes, token=token)
         self._committed(self._node, changes)
         self._node.step()
