@@ -94,7 +94,9 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
     while True:
         try:
             found = (await desk.to_release()).get(str(mover.id))
-            fate, above = explain(found, intent), 0
+            # Followers have seen the epoch of a fence that is on record, whatever record a hand put back meanwhile.
+            above = intent.fence.epoch if mover.record.epoch >= intent.fence.epoch else 0
+            fate = explain(found, intent)
             if found is not None and is_fence_by_hand(found, intent, run=mover.shared.run.id):
                 # Put back by hand, under an old epoch or a new one: nobody else would ever open it, and followers may have
                 # seen our own.

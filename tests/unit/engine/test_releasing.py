@@ -123,3 +123,13 @@ async def test_a_release_that_nobody_stops_says_what_is_wrong():
     board.document = board.document.with_record(str(ID), replace(before("dst"), epoch=9))
     with pytest.raises(RouteDisagreement):
         await release(mover, "a test")
+
+
+async def test_a_record_of_before_that_was_put_back_is_released_above_the_fence_that_was_seen():
+    mover, board, slow = fenced()
+    slow.answer.set()
+    board.document = board.document.with_record(str(ID), INTENT.before)
+    await release(mover, "a test")
+    released = board.document.routes[str(ID)]
+    assert (released.mode, released.epoch) == (READ_WRITE, INTENT.fence.epoch + 1)
+    assert mover.record.epoch == released.epoch
