@@ -94,13 +94,11 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
     while True:
         try:
             found = (await desk.to_release()).get(str(mover.id))
-            # Followers have seen the epoch of a fence that is on record, whatever record a hand put back meanwhile.
-            above = intent.fence.epoch if mover.record.epoch >= intent.fence.epoch else 0
             fate = explain(found, intent)
             if found is not None and is_fence_by_hand(found, intent, run=mover.shared.run.id):
                 # Put back by hand, under an old epoch or a new one: nobody else would ever open it, and followers may have
                 # seen our own.
-                fate, above = Fate.FENCED, intent.fence.epoch
+                fate = Fate.FENCED
             if found is None or fate is Fate.UNEXPLAINED:
                 raise RouteDisagreement(
                     f"cannot release {mover.id}: route and state disagree (the route says {said(found)}, which is neither"
@@ -112,7 +110,7 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
             is_in_doubt = desk.is_broken(mover.id) and found.run == intent.fence.run
             if fate is not Fate.FENCED and not (fate is Fate.RELEASED and is_in_doubt):
                 return fate, found
-            released = desk.released(mover.id, found, above=above)
+            released = desk.released(mover.id, found, above=intent.fence.epoch)
             await desk.change(mover.id, found, released, is_release=True)
             return Fate.RELEASED, released
         except (RouteChanged, CloudError) as fault:

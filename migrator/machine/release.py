@@ -17,8 +17,9 @@ from migrator.model.values import replace
 def decide_release(current: RouteRecord | None, before: RouteRecord, fence: RouteRecord) -> RouteRecord | None:
     """The record to put in place of exactly ``current``; None to leave it alone.
 
-    The same account becomes writable again under the next epoch. That is done to the record before the fence too: a fence
-    which is still under way then finds another record and is refused.
+    The same account becomes writable again under the epoch after the fence's. That is done to the record before the fence too: a
+    fence which is still under way then finds another record and is refused, and if the record was put back by hand, followers
+    have seen the fence's epoch say something else.
 
     Args:
         current: what the route document says now; None where it has no such record.
@@ -28,7 +29,7 @@ def decide_release(current: RouteRecord | None, before: RouteRecord, fence: Rout
     """
     if current is None or not (current.same_authority(fence) or current.same_authority(before)):
         return None
-    return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch + 1)
+    return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=fence.epoch + 1)
 
 
 class Fate(StrEnum):

@@ -9,9 +9,17 @@ MUTANTS = (
     Mutant(
         "release-keeps-its-epoch",
         "machine/release.py",
-        "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch + 1)",
-        "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch)",
+        "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=fence.epoch + 1)",
+        "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=fence.epoch)",
         "A release makes the account writable under the epoch of the fence.",
+        (RELEASE,),
+    ),
+    Mutant(
+        "released-under-the-epoch-of-the-fence",
+        "machine/release.py",
+        "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=fence.epoch + 1)",
+        "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=current.epoch + 1)",
+        "A record of before that a hand put back is released under the epoch that followers have seen as the fence's.",
         (RELEASE,),
     ),
     Mutant(

@@ -109,7 +109,7 @@ async def test_an_open_cut_over_is_released_or_found_switched_or_left_alone(wher
         assert after.reason == ("why it halted" if state is S.HALTED else "")
         assert (after.intent, after.direction) == (None, direction)
         assert (now.account, now.mode, now.epoch) == (here, "read-write", after.epoch)
-        assert now.epoch == (found.epoch + 1 if expected == "release" else found.epoch)
+        assert now.epoch == (fence(here).epoch + 1 if expected == "release" else found.epoch)
         assert now.epoch > before(here).epoch, "a fence still under way is refused"
         assert_said_once(mover, "fence-released")
     assert now is None or now.mode == "read-write" or expected == "unexplained"
