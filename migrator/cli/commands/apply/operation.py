@@ -2,7 +2,7 @@
 
 Rule, in this order, as the exit codes are: a run at work (5), a stale saved plan (6), nobody to ask (64), error findings and
 a declined question (1). A fence that an earlier run left open comes before all but the lock: the engine resolves it first,
-and no listing of an estate may hold that up.
+and neither a listing of an estate nor an edit that is refused may hold that up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from migrator.cli.calls import name_plan
 from migrator.cli.consent import require_consent, require_terminal
 from migrator.cli.doors import Doors
 from migrator.cli.identity import is_proven_dead
+from migrator.cli.operating import operate
 from migrator.cli.preview import (
     Look,
     look,
@@ -41,6 +42,7 @@ from migrator.cli.views.whereabouts import lines
 from migrator.cli.whereabouts import whereabouts
 from migrator.cli.wiring import is_there, state_url
 from migrator.engine.edits import refusals
+from migrator.engine.rollout import Rollout
 from migrator.errors import FindingsError, StalePlanError
 from migrator.forecast import Outlook
 from migrator.forecast.outlook import look_ahead, to_record
@@ -115,6 +117,8 @@ def consent_to(
     with recorded_state(settings, schedule) as store:
         require_free(store, "apply")
         for _, fault in refusals(schedule, store):
+            if _has_open_fence(store):
+                _free_writers(request, settings, store, yes=yes, as_json=as_json)
             raise fault
         if _has_open_fence(store):
             _require_fresh(request, None)
@@ -144,6 +148,24 @@ def consent_to(
     pause = pause_in_words(schedule, consent, request.wave)
     require_consent(f"{pause}Apply plan {schedule.name}, {waves}?", yes=yes)
     return consent
+
+
+def _free_writers(request: ApplyOptions, settings: Settings, store: StateStore, *, yes: bool, as_json: bool) -> None:
+    """An edit is refused, and a fence is open: writers do not wait until the plan is put right. What is open is resolved by the
+    plan that the state store keeps.
+
+    Raises:
+        LockedError, UsageError, FindingsError: as ``consent_to``.
+    """
+    kept, name = store.plan(), request.loaded.schedule.name
+    if kept is None:
+        return
+    require_terminal(yes=yes, what="applying")
+    show_note("an earlier run ended inside a fence: that is put in order first, by the plan of before this edit")
+    require_consent(f"Free the writers of plan {name}?", yes=yes)
+    before = loads(kept.document, str(request.path), is_kept=True)
+    with Doors(before.schedule) as doors:
+        operate(doors, before, settings, Rollout.resolve, resume=request.call, create=False, as_json=as_json)
 
 
 def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Consent:
