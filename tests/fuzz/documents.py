@@ -234,7 +234,9 @@ def credentials() -> Target:
             except MigrateError as fault:
                 said = str(fault)
             else:
-                said = repr(found).replace(found.endpoint, "").replace(found.account_name, "")  # what an address spells
+                said = repr(found)
+                for spelled in (found.endpoint, found.account_name):  # an address may spell any text
+                    said = said.replace(repr(spelled), "")
             assert key[:40] not in said, "the key is repeated"
 
     return Target(

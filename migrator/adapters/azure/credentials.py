@@ -169,7 +169,7 @@ def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) 
             f"cannot open account {account.name}: neither the plan nor {variable} says its endpoint",
             hint="give the account an endpoint in the plan",
         )
-    if not endpoint.startswith(("https://", "http://")):
+    if not endpoint.startswith(("https://", "http://")) or not (account.endpoint or urlsplit(endpoint).hostname):
         raise AccessRefused(
             f"cannot open account {account.name}: what {variable} says as its endpoint is no https address",
             hint="give the account an endpoint in the plan",

@@ -227,6 +227,13 @@ def test_an_address_that_is_none_is_a_sentence_that_repeats_nothing_of_it(value:
     assert fault.__cause__ is None
 
 
+@pytest.mark.parametrize("address", ["http:naweb", "https:///naweb", "http://:80/naweb", "https://?x"])
+def test_an_address_without_a_host_is_refused_and_not_repeated(address: str) -> None:
+    fault = refused({"NA_WEB": f"BlobEndpoint={address};AccountName=naweb;AccountKey={KEY}"}, endpoint=None)
+    assert "what NA_WEB says as its endpoint is no https address" in fault.message
+    assert address not in str(fault)
+
+
 @pytest.mark.parametrize("end", ["garbage", "2026-13-45", "", "99999-01-01T00:00:00Z"])
 def test_a_signature_that_ends_at_no_date_is_refused_when_it_is_opened(end: str) -> None:
     value = SAS.replace("se=2026-11-24T07:00:00Z", f"se={end}") if end else f"{SAS.replace('se=', 'se=x')}"
