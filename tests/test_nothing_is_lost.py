@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import itertools
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
@@ -235,6 +236,30 @@ def test_a_code_that_no_test_produces_is_found() -> None:
 
 def test_the_page_of_findings_is_printed_from_the_list() -> None:
     assert (ROOT / "docs" / "findings.md").read_text() == page.page()
+
+
+def words_of_nothing(texts: Mapping[str, str]) -> list[str]:
+    """Docstrings of figures and aliases that are gone: no assignment stands above them any more."""
+    return [
+        f"{name}: line {node.lineno}"
+        for name, text in texts.items()
+        for scope in ast.walk(parsed(text))
+        if isinstance(body := getattr(scope, "body", None), list)
+        for before, node in itertools.pairwise(body)
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+        and not isinstance(before, ast.Assign | ast.AnnAssign)
+    ]
+
+
+def test_what_a_docstring_tells_of_is_there() -> None:
+    assert words_of_nothing(sources()) == []
+
+
+def test_a_docstring_that_has_lost_its_figure_is_found() -> None:
+    text = '"""What a module does."""\nimport math\n"""Of what was here."""\nA = 1\n"""Of A."""\n'
+    assert words_of_nothing({"migrator.new": text}) == ["migrator.new: line 3"]
 
 
 def test_an_orphan_is_found() -> None:

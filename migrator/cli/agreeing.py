@@ -21,9 +21,8 @@ from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import many
 from migrator.cli.views.whereabouts import is_it_right
 from migrator.cli.whereabouts import whereabouts
-from migrator.engine.disagreement import why_not
+from migrator.engine import disagreement
 from migrator.errors import CloudError, MigrateError, RouteDisagreement
-from migrator.machine.agreement import live_account
 from migrator.machine.liveness import is_alive
 from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
@@ -47,16 +46,11 @@ def unlike(
 ) -> dict[MoveId, str]:
     """Why moves may not go on whose route is not as ``store`` knows it; a cut-over on record is the next run's to resolve."""
     known = {record.id: record for record in store.moves()}
-    routes = document.routes if document is not None else {}
-    found: dict[MoveId, str] = {}
-    for move in moves:
-        record = known.get(move.id) or MoveRecord(move.id, "", move.source, move.target)
-        if record.intent is not None:
-            continue
-        route, address = routes.get(str(move.id)), _address(doors, live_account(record))
-        if (why := why_not(record, route, lineage=store.lineage, endpoint=address)) is not None:
-            found[move.id] = why
-    return found
+    records = [known.get(move.id) or MoveRecord(move.id, "", move.source, move.target) for move in moves]
+    resolved = [record for record in records if record.intent is None]
+    return disagreement.unlike(
+        resolved, document, lineage=store.lineage, endpoint_of=lambda name: _address(doors, name)
+    )
 
 
 def _address(doors: Doors, account: str) -> str | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from migrator.engine.disagreement import why_not
+from migrator.engine.disagreement import unlike, why_not
 from migrator.engine.fleet import Fleet
 from migrator.engine.mover import Mover
 from migrator.errors import JudgementError, OutcomeUnknown, RouteChanged, Unreachable
@@ -62,10 +62,14 @@ def disagreement(mover: Mover, found: RouteRecord | None) -> str | None:
 
 async def disagreements(fleet: Fleet, moves: Sequence[PlannedMove]) -> dict[MoveId, str]:
     """The same of all ``moves`` by one look, those alone that may not go on."""
-    document = await fleet.shared.desk.document() if moves else None
-    routes = document.routes if document is not None else {}
-    found = {move.id: disagreement(fleet.mover(move), routes.get(str(move.id))) for move in moves}
-    return {id: why for id, why in found.items() if why is not None}
+    shared = fleet.shared
+    document = await shared.desk.document() if moves else None
+    return unlike(
+        [fleet.mover(move).record for move in moves],
+        document,
+        lineage=shared.world.state.lineage,
+        endpoint_of=lambda name: shared.stores[name].endpoint if name in shared.stores else None,
+    )
 
 
 async def _adopt(mover: Mover, *, reason: str, who: str) -> None:

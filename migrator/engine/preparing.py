@@ -18,7 +18,6 @@ from migrator.model.values import replace, value
 from migrator.ports.state_store import Change, DropException, ReplaceRanges, SaveMove, SavePlan, SaveWave, SetNote
 from migrator.standing.authors import now_by
 
-"""In one text; the entry's evidence has all of them."""
 MOST_EXCEPTIONS = 1_000_000
 """More than a store keeps of one move."""
 

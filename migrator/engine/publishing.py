@@ -20,8 +20,6 @@ from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
 from migrator.ports.state_store import SaveMove
 
-"""Moves in one sentence; the journal's evidence has all of them."""
-
 
 async def publish(fleet: Fleet) -> tuple[str, ...]:
     """Make the records that are missing; the moves whose record was made, ascending.

@@ -72,7 +72,7 @@ async def _list(transfer: Transfer, container: str, prefix: str, pending: set[in
             page = await transfer.destination.page(container, prefix=prefix, marker=marker)
         except NotFound:
             return listed
-        detail = f"it was being copied back when {transfer.origin.account} was left behind, and may be half written"
+        detail = f"a write of ours to it was under way when {transfer.origin.account} was left behind, so it may be half written"
         rows = [
             ExceptionRow(container, blob.name, "unproved", blob.etag, None, detail, at=transfer.clock.now())
             for blob in page.entries

@@ -98,18 +98,15 @@ def _(one: moves.CanaryReturned) -> str:
 
 
 @in_words.register
-def _(one: moves.CheckWarned) -> str:
-    return one.text
-
-
-@in_words.register
-def _(one: moves.FaultMet) -> str:
-    return one.text
+def _(
+    one: moves.CheckWarned | moves.FaultMet | moves.TargetAbandoned | moves.LeftTargetChanged | rollouts.DeadlineMissed,
+) -> str:
+    return one.text  # a sentence that a check, a fault or the forecast has made
 
 
 @in_words.register
 def _(one: moves.RouteRefused) -> str:
-    return f"{one.why}; its wave will not begin so"
+    return f"{one.why}; nothing of it is copied before they agree"
 
 
 @in_words.register
@@ -120,11 +117,6 @@ def _(one: moves.Retried) -> str:
 @in_words.register
 def _(one: moves.RouteAdopted) -> str:
     return f"the route is adopted, it names {one.account} ({one.reason})"
-
-
-@in_words.register
-def _(one: moves.TargetAbandoned) -> str:
-    return one.text
 
 
 @in_words.register
@@ -141,11 +133,6 @@ def _(one: moves.Retargeted) -> str:
 @in_words.register
 def _(one: moves.LeftTargetStill) -> str:
     return f"{one.target} is still since customers left it"
-
-
-@in_words.register
-def _(one: moves.LeftTargetChanged) -> str:
-    return one.text
 
 
 @in_words.register
@@ -392,11 +379,6 @@ def _(one: rollouts.WaveBegun) -> str:
 @in_words.register
 def _(one: rollouts.WaveChanged) -> str:
     return f"wave {one.wave} is {one.state}" + (f": {one.outcome}" if one.outcome else "")
-
-
-@in_words.register
-def _(one: rollouts.DeadlineMissed) -> str:
-    return one.text
 
 
 @in_words.register

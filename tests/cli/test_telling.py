@@ -23,12 +23,24 @@ def test_every_event_of_the_law_has_its_sentence(event: str) -> None:
 
 
 def test_a_halt_gives_its_whole_reason() -> None:
-    halted = note("state-changed", "copying -> halted (it is full (disk 1))", event="halted", state="halted")
+    halted = note(
+        "state-changed",
+        "copying -> halted (it is full (disk 1))",
+        event="halted",
+        state="halted",
+        reason="it is full (disk 1)",
+    )
     assert told(halted) == "HALTED, needs a person: it is full (disk 1)"
 
 
 def test_a_way_back_says_whether_data_goes_back_too() -> None:
-    soaking = note("state-changed", "soaking -> catching-up (asked for)", event="rolled-back", state="catching-up")
+    soaking = note(
+        "state-changed",
+        "soaking -> catching-up (asked for)",
+        event="rolled-back",
+        state="catching-up",
+        reason="asked for",
+    )
     early = note("state-changed", "copying -> reversed", event="rolled-back", state="reversed")
     assert told(soaking) == "going back, data written since included (asked for)"
     assert told(early) == "nothing was switched, so it is back"

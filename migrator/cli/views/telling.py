@@ -49,23 +49,17 @@ def told(note: Note) -> str | None:
 
 
 def _state(note: Note) -> str | None:
-    event, state = note.facts.get("event"), note.facts.get("state")
+    event, state, reason = note.facts.get("event"), note.facts.get("state"), note.facts.get("reason", "")
     if event in _HIDDEN:
         return None
     if event == "halted":
-        return f"HALTED, needs a person: {_reason(note)}"
+        return f"HALTED, needs a person: {reason}"
     if event == "rolled-back":
         back = (
             "nothing was switched, so it is back" if state == "reversed" else "going back, data written since included"
         )
-        return f"{back} ({_reason(note)})" if _reason(note) else back
+        return f"{back} ({reason})" if reason else back
     return _SAID.get(str(event), note.bare_text)
-
-
-def _reason(note: Note) -> str:
-    """What the engine put in brackets behind ``before -> after``."""
-    _, bracket, rest = note.bare_text.partition(" (")
-    return rest.removesuffix(")") if bracket else ""
 
 
 def _pass(facts: Mapping[str, Any]) -> str:

@@ -103,7 +103,7 @@ class FaultMet(Shown):
 
 @value(frozen=True, slots=True)
 class RouteRefused(Shown):
-    """The route document says something else of the move than its state; its wave will not begin so."""
+    """The route document says something else of the move than its state; nothing is copied before they agree."""
 
     kind = "route-refused"
     shown_as = "warning"

@@ -127,8 +127,8 @@ async def test_a_pass_that_dies_takes_nothing_of_a_new_container_for_old(lab):
         await lab.run()
 
 
-async def test_a_container_that_is_made_anew_after_a_first_pass_that_died_has_lost_what_was_in_the_old_one(monkeypatch):
-    """No whole pass has ever seen the old one; what that pass has copied is on record all the same."""
+async def a_first_pass_that_died(monkeypatch) -> Lab:
+    """With ``n0`` to ``n2`` copied, before anything was concluded."""
     lab = Lab()
     for account in (lab.source, lab.target):
         make(account, "web", "0x1")
@@ -139,6 +139,12 @@ async def test_a_container_that_is_made_anew_after_a_first_pass_that_died_has_lo
         with pytest.raises(TypeError):
             await lab.run()
     assert held(lab.target) == ["n0", "n1", "n2"]
+    return lab
+
+
+async def test_a_container_that_is_made_anew_after_a_first_pass_that_died_has_lost_what_was_in_the_old_one(monkeypatch):
+    """No whole pass has ever seen the old one; what that pass has copied is on record all the same."""
+    lab = await a_first_pass_that_died(monkeypatch)
     make(lab.source, "web", "0x2")
     for _ in range(2):
         with pytest.raises(JudgementError, match="src has lost its container web"):
@@ -148,15 +154,7 @@ async def test_a_container_that_is_made_anew_after_a_first_pass_that_died_has_lo
 
 async def test_a_first_pass_that_died_is_gone_on_with_where_the_container_is_the_same(monkeypatch):
     """A customer's delete meanwhile is one."""
-    lab = Lab()
-    for account in (lab.source, lab.target):
-        make(account, "web", "0x1")
-    for number in range(3):
-        lab.put(lab.source, f"n{number}", b"%d" % number)
-    with monkeypatch.context() as patched:
-        patched.setattr(passes, "delete_candidates", None)
-        with pytest.raises(TypeError):
-            await lab.run()
+    lab = await a_first_pass_that_died(monkeypatch)
     lab.erase(lab.source, "n1")
     assert (await lab.run()).deleted == 1
     assert held(lab.target) == ["n0", "n2"]
