@@ -25,6 +25,8 @@ from migrator.model.values import value
 
 KEY_BOUND_SECONDS = 15 * 60.0
 """A request signed with the key is refused when its date is older. Source: Azure "Authorize with Shared Key"."""
+SAS_BOUND_SECONDS = 5 * 60.0
+"""A write under a signature of ours is refused, or given up by the service, when it is older."""
 DEFAULT_AUDIENCE = "https://storage.azure.com"
 KEY_BYTES = 64
 PASTED_ALONG = " \t\r\n\ufeff\u00a0\"'"
@@ -62,14 +64,15 @@ class Credential:
     token_source: Any = field(default=None, repr=False)
 
     async def bound_seconds(self, now: datetime) -> float:
-        """How long from ``now`` (aware) a request of this run may still be accepted: a key's clock window, an Entra token's
-        or the signature's remaining life; infinite for a signature whose end only its stored policy knows."""
+        """How long from ``now`` (aware) a write of this run may still be applied: a key's clock window, or a signature's
+        remaining life (infinite where only its stored policy knows its end). Under Microsoft Entra ID blobs are written with
+        signatures of minutes (``sas``), whatever the life of a token; here it only shows that there is one."""
         if self.kind == "key":
             return KEY_BOUND_SECONDS
         if self.kind == "sas":
             return _sas_life_seconds(self.sas or "", now)
-        token = await self.token_source.get_token(f"{self.audience.rstrip('/')}/.default")
-        return max(0.0, float(token.expires_on) - now.timestamp())
+        await self.token_source.get_token(f"{self.audience.rstrip('/')}/.default")
+        return SAS_BOUND_SECONDS
 
     async def close(self) -> None:
         if self.token_source is not None:
@@ -308,6 +311,7 @@ def _end_of(sas: str) -> datetime | Literal[""] | None:
 
 __all__ = [
     "KEY_BOUND_SECONDS",
+    "SAS_BOUND_SECONDS",
     "Credential",
     "bearer_token",
     "names_in",

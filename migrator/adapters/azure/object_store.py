@@ -16,12 +16,12 @@ from datetime import datetime
 
 from migrator.adapters.azure import shapes
 from migrator.adapters.azure.copies import UNVERIFIED, look_again, source_was_slow
-from migrator.adapters.azure.credentials import Credential
+from migrator.adapters.azure.credentials import SAS_BOUND_SECONDS, Credential
 from migrator.adapters.azure.errors import SOURCE_SIGNATURE
 from migrator.adapters.azure.policies import Policies
 from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
 from migrator.adapters.azure.requests import Requests, token_failures
-from migrator.adapters.azure.sas import SAS_SECONDS, DelegationKey, SourceSignatures, utc
+from migrator.adapters.azure.sas import DelegationKey, DelegationKeys, Signatures, WriteSigners, utc
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Timeouts, WireLimits
 from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
@@ -59,9 +59,11 @@ class AzureStore(AzureReadings):
         self._credential = credential
         super().__init__(Requests(account, credential, cloud=cloud, limits=limits, timeouts=timeouts))
         self._policies = Policies(self._requests, credential)
-        self._signatures = SourceSignatures(
-            credential, self._delegation_key, version=self._requests.api_version, now=self._requests.dates.now
-        )
+        keys = DelegationKeys(self._delegation_key)
+        version, now = self._requests.api_version, self._requests.dates.now
+        self._signatures = Signatures(credential, keys, version=version, now=now)
+        if credential.kind == "entra":
+            self._requests.sign_writes_with(WriteSigners(credential, keys, version=version, now=now))
 
     def __repr__(self) -> str:
         return f"AzureStore({self.account!r}, {self.endpoint!r})"
@@ -266,9 +268,9 @@ class AzureStore(AzureReadings):
         """Nothing: an Azure account knows no runs; a takeover waits for ``late_write_seconds``."""
 
     async def late_write_seconds(self, now: datetime) -> float:
-        """As long as its credential is accepted, its copies' signatures included."""
+        """As long as what signs a write is accepted, and the service may take for it."""
         with token_failures(self._requests.about("GET", "sign in to", "", None, None)):
-            return max(await self._credential.bound_seconds(now), float(SAS_SECONDS))
+            return max(await self._credential.bound_seconds(now), SAS_BOUND_SECONDS)
 
     @property
     def can_prove_policies(self) -> bool:

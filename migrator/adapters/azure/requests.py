@@ -1,16 +1,18 @@
 """Requests of one account: written, signed, sent once, and their failures named.
 
 Decides how an operation's headers and address become a request on the wire. Leaves what a refusal means to ``errors``,
-what is asked for to ``object_store``. Rule: nothing here sends twice, and nothing secret leaves but on the wire.
+what is asked for to ``object_store``. Rule: nothing here is sent twice that may have been
+applied, and nothing secret leaves but on the wire.
 """
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from migrator.adapters.azure.credentials import Credential
@@ -52,8 +54,29 @@ USER_AGENT = "migrate"
 SAME_SECONDS = 5.0
 """Closer to the service's than that, this machine's clock is right: a Date has whole seconds, and comes late."""
 SMALL_ANSWER_BYTES = 1024 * 1024
+WRITE_SECONDS = 55
+"""After that the service gives a write up: a little before this machine stops to wait for its answer, so that most outcomes are
+known. Source: Azure "Setting timeouts for Blob service operations"."""
+SLOWEST_BYTES = 64 * 1024
+"""A second: a body that comes no faster than that is still waited for."""
+MOST_WRITE_SECONDS = 175
+"""For a write that customers can see. With the life of the signature that it carries (``sas``) it may be applied for so long."""
+
+NOT_BELIEVED = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo"})
 
 Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
+
+
+class Writes(Protocol):
+    """Signs writes of blobs in the token's place."""
+
+    async def signer(self, container: str) -> SasSigner:
+        """Raises what asking for a delegation key raises."""
+        ...
+
+    def renew(self, container: str, refused: str) -> bool:
+        """The service did not accept ``refused``. Is there, or will there be, another signature?"""
+        ...
 
 
 class Dates:
@@ -103,6 +126,7 @@ class Requests:
         self._tokens: Tokens | None = None
         self.dates = Dates()
         self._token_signer = TokenSigner()
+        self._writes: Writes | None = None
         self._signer = self._signer_of(account, credential)
         secure = credential.endpoint.startswith("https://") or "ca_file" in cloud
         try:
@@ -118,6 +142,10 @@ class Requests:
                 f"cannot open account {account.name}: {account.endpoint} is not the address of a storage account",
                 hint="correct its endpoint in the plan",
             ) from refused
+
+    def sign_writes_with(self, writes: Writes) -> None:
+        """Under Microsoft Entra ID, what is written to blobs is signed by ``writes`` from now on."""
+        self._writes = writes
 
     def _signer_of(self, account: Account, credential: Credential) -> Signer:
         if credential.key is not None:
@@ -168,52 +196,91 @@ class Requests:
         """The answer of a success. ``doing`` completes "cannot ..."; ``effect`` is that of the method unless given.
         ``headers`` is used up. ``signer`` takes the place of the account's own.
 
-        A first request that is refused because this machine's clock is wrong is signed once more, by the service's."""
+        A request that is refused for its signature is signed once more where there is another: by the service's clock, where this
+        machine's turned out to be wrong, or with a new token or delegation key, where they were revoked."""
         given = [] if headers is None else headers
-        unsigned = list(given) if self.dates.newest is None and signer is None else None
+        about = self.about(method, doing, container, name, effect)
         path = self.path_of(container, name)
         if method == "PUT" or method == "POST":
             given.append(("Content-Length", str(len(body))))
-        if self._tokens is not None and signer is None:
-            await self._refresh(self._tokens, self.about(method, doing, container, name, effect))
-        target = (signer or self._signer).sign(method, path, query, given)
+        if about.effect == "write":
+            query = [*query, ("timeout", str(_seconds_for(query, body)))]
+        is_unheard = self.dates.newest is None
+        may_again = signer is None and (is_unheard or self._tokens is not None)
+        while True:
+            by = signer or await self._signer_for(about)
+            used = by.secret
+            sent = list(given) if may_again else given
+            answer = await self._exchange(by, method, path, query, sent, body, most_bytes, about)
+            if 200 <= answer.status < 300:
+                return answer
+            if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard):
+                raise self._refused(answer, about)
+            may_again = False
+
+    async def _exchange(
+        self,
+        signer: Signer,
+        method: Method,
+        path: str,
+        query: Query,
+        headers: HeaderPairs,
+        body: bytes,
+        most_bytes: int,
+        about: Target,
+    ) -> Answer:
+        target = signer.sign(method, path, query, headers)
         try:
-            answer = await self._client.exchange(method, target, given, body, most_bytes=most_bytes)
+            answer = await self._client.exchange(method, target, headers, body, most_bytes=most_bytes)
         except WireFailure as failure:
             # Not chained: its causes may hold what was sent.
-            raise silence(failure, self.about(method, doing, container, name, effect)) from None
+            raise silence(failure, about) from None
         self.dates.saw(answer.headers.get(b"date"))
-        if 200 <= answer.status < 300:
-            return answer
-        if unsigned is not None and answer.status == 403 and self.dates.ahead:
-            return await self.send(
-                method,
-                doing,
-                container,
-                name,
-                query=query,
-                headers=unsigned,
-                body=body,
-                effect=effect,
-                most_bytes=most_bytes,
-            )
-        raise self._refused(answer, self.about(method, doing, container, name, effect))
+        return answer
+
+    async def _signer_for(self, about: Target) -> Signer:
+        if self._tokens is None:
+            return self._signer
+        if self._writes is not None and about.effect == "write" and about.name:
+            return await self._writes.signer(about.container)
+        await self._refresh(self._tokens, about)
+        return self._signer
+
+    async def _is_renewed(
+        self, answer: Answer | Stream, signer: Signer, used: str, about: Target, is_unheard: bool
+    ) -> bool:
+        """Was the request refused for how it was signed, and is there something else to sign it with? Such a refusal comes before
+        anything is done."""
+        if self._tokens is None:
+            return is_unheard and answer.status == 403 and self.dates.ahead != 0
+        if isinstance(signer, SasSigner):
+            is_signature = answer.text(b"x-ms-error-code") in NOT_BELIEVED or answer.status == 401
+            return is_signature and self._writes is not None and self._writes.renew(about.container, used)
+        if answer.status != 401:
+            return False
+        with token_failures(about):
+            return await self._tokens.renew(used, _claims(answer.text(b"www-authenticate")))
 
     async def open(self, doing: str, container: str, name: str, *, headers: HeaderPairs) -> Stream:
         """GET a blob as a stream, which the caller closes."""
         path = self.path_of(container, name)
         about = self.about("GET", doing, container, name, None)
-        if self._tokens is not None:
-            await self._refresh(self._tokens, about)
-        target = self._signer.sign("GET", path, (), headers)
-        try:
-            answer = await self._client.stream("GET", target, headers)
-        except WireFailure as failure:
-            raise silence(failure, about) from None
-        self.dates.saw(answer.headers.get(b"date"))
-        if isinstance(answer, Stream):
-            return answer
-        raise self._refused(answer, about)
+        is_unheard, may_again = self.dates.newest is None, self._tokens is not None
+        while True:
+            by = await self._signer_for(about)
+            used = by.secret
+            sent = list(headers) if may_again else headers
+            target = by.sign("GET", path, (), sent)
+            try:
+                answer = await self._client.stream("GET", target, sent)
+            except WireFailure as failure:
+                raise silence(failure, about) from None
+            self.dates.saw(answer.headers.get(b"date"))
+            if isinstance(answer, Stream):
+                return answer
+            if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard):
+                raise self._refused(answer, about)
+            may_again = False
 
     async def chunks(self, stream: Stream, doing: str, container: str, name: str) -> AsyncIterator[bytes]:
         """A stream's bytes; Unreachable if they do not come whole."""
@@ -279,6 +346,24 @@ def token_failures(about: Target) -> Iterator[None]:
         if is_no_answer(failure):
             raise unanswered("nobody gives us a token", about, was_sent=False) from answer_of(failure)
         raise
+
+
+def _seconds_for(query: Query, body: bytes) -> int:
+    """How long the service may take for a write. A block is seen by nobody until it is committed."""
+    seconds = WRITE_SECONDS + len(body) // SLOWEST_BYTES
+    return seconds if ("comp", "block") in query else min(seconds, MOST_WRITE_SECONDS)
+
+
+def _claims(challenge: str) -> str:
+    """What a service that does not accept a token any more wants of the next one. Source: Microsoft identity platform, "Claims
+    challenges"."""
+    found = re.search(r'claims="([A-Za-z0-9+/_=-]{1,4000})"', challenge)
+    if found is None:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode()
+    except (ValueError, UnicodeDecodeError):
+        return ""
 
 
 _CODE = re.compile(rb"<Code>([A-Za-z0-9]{1,100})</Code>")

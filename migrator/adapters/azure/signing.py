@@ -46,6 +46,11 @@ _SAFE = re.compile(r"[A-Za-z0-9_.~/-]*").fullmatch
 
 
 class Signer(Protocol):
+    @property
+    def secret(self) -> str:
+        """What would be another if it were renewed; empty where nothing can be."""
+        ...
+
     def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
         """Add what is missing to ``headers`` and return the request's target. ``path`` is quoted already."""
         ...
@@ -96,6 +101,10 @@ class SasSigner:
     def __init__(self, sas: str) -> None:
         self._sas = sas
 
+    @property
+    def secret(self) -> str:
+        return self._sas
+
     def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
         target = target_of(path, query)
         return f"{target}{'&' if query else '?'}{self._sas}"
@@ -114,6 +123,10 @@ class KeySigner:
         self._keyed = hmac.new(base64.b64decode(key), digestmod="sha256")
         self._dates = _Dates(now)
         self._layouts: dict[tuple[str, ...], str] = {}
+
+    @property
+    def secret(self) -> str:
+        return ""
 
     def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
         headers.append(("x-ms-date", self._dates.now()))
@@ -165,13 +178,17 @@ class TokenSigner:
     """A token of Microsoft Entra ID; ``token`` is set by whoever renews it."""
 
     def __init__(self) -> None:
-        self._authorization = ""
+        self._token = ""
 
     def use(self, token: str) -> None:
-        self._authorization = f"Bearer {token}"
+        self._token = token
+
+    @property
+    def secret(self) -> str:
+        return self._token
 
     def sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
-        headers.append(("Authorization", self._authorization))
+        headers.append(("Authorization", f"Bearer {self._token}"))
         return target_of(path, query)
 
 

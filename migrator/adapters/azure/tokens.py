@@ -46,6 +46,14 @@ class Tokens:
                 kept = self._token
             return kept
 
+    async def renew(self, refused: str, claims: str = "") -> bool:
+        """The service does not accept ``refused`` any more; ``claims``: what it wants of another one. Is there another?"""
+        async with self._asking:
+            if self._token == refused:
+                found = await self._source.get_token(self._scope, **({"claims": claims} if claims else {}))
+                self._token, self._expires = str(found.token), float(found.expires_on)
+            return self._token != refused
+
     def _is_alive(self) -> bool:
         return self._expires - time.time() > LAST_SECONDS
 

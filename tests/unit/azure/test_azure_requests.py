@@ -88,9 +88,9 @@ async def test_a_name_is_only_ever_a_path(name: str, path: str) -> None:
         await store.stage_block("box", name, "id&?", b"x")
         lines = [head.partition("\r\n")[0] for head, _ in server.requests]
         assert lines == [
-            f"PUT /naweb/box/{path} HTTP/1.1",
-            f"PUT /naweb/box/{path}?comp=tags HTTP/1.1",
-            f"PUT /naweb/box/{path}?blockid=aWQmPw%3D%3D&comp=block HTTP/1.1",
+            f"PUT /naweb/box/{path}?timeout=55 HTTP/1.1",
+            f"PUT /naweb/box/{path}?comp=tags&timeout=55 HTTP/1.1",
+            f"PUT /naweb/box/{path}?blockid=aWQmPw%3D%3D&comp=block&timeout=55 HTTP/1.1",
         ]
         assert b"<Key>k&amp;&lt;</Key>" in server.requests[1][1]
         await store.close()

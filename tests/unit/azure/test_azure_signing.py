@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator.adapters.azure.credentials import Credential
-from migrator.adapters.azure.sas import DelegationKey, SourceSignatures, signed_by_delegation, signed_by_key
+from migrator.adapters.azure.sas import DelegationKey, DelegationKeys, Signatures, signed_by_delegation, signed_by_key
 from migrator.adapters.azure.signing import KeySigner, SasSigner, TokenSigner
 from migrator.adapters.azure.tokens import Tokens
 
@@ -142,7 +142,7 @@ def ends_of(signature: str) -> float:
 async def test_a_signature_is_kept_for_its_container_and_renewed_well_before_its_end() -> None:
     clock = Hands()
     credential = Credential("key", "naweb", "https://x", key=KEY)
-    signatures = SourceSignatures(credential, never, version="2024-11-04", now=clock)
+    signatures = Signatures(credential, DelegationKeys(never), version="2024-11-04", now=clock)
     assert signatures.at_hand("box") is None
     first = await signatures.signature("box")
     assert signatures.at_hand("box") == first
@@ -157,7 +157,7 @@ async def test_a_signature_is_kept_for_its_container_and_renewed_well_before_its
 async def test_a_clock_that_turns_out_to_be_behind_makes_the_next_signature_a_new_one() -> None:
     clock = Hands()
     credential = Credential("key", "naweb", "https://x", key=KEY)
-    signatures = SourceSignatures(credential, never, version="2024-11-04", now=clock)
+    signatures = Signatures(credential, DelegationKeys(never), version="2024-11-04", now=clock)
     first = await signatures.signature("box")
     clock.at += 360  # the account has answered: it is six minutes later there
     assert signatures.at_hand("box") is None
@@ -173,7 +173,9 @@ async def test_a_signature_that_was_not_believed_is_minted_anew_and_not_for_ever
         asked.append((begin.timestamp(), end.timestamp()))
         return DelegationKey("o", "t", "s", "e", "b", "v", KEY)
 
-    signatures = SourceSignatures(Credential("entra", "naweb", "https://x"), ask, version="2024-11-04", now=clock)
+    signatures = Signatures(
+        Credential("entra", "naweb", "https://x"), DelegationKeys(ask), version="2024-11-04", now=clock
+    )
     await signatures.signature("box")
     for _ in range(3):
         signatures.forget()
@@ -189,7 +191,9 @@ async def test_many_copies_ask_for_one_delegation_key() -> None:
         await asyncio.sleep(0)
         return DelegationKey("o", "t", "s", "e", "b", "v", KEY)
 
-    signatures = SourceSignatures(Credential("entra", "naweb", "https://x"), ask, version="2024-11-04", now=time.time)
+    signatures = Signatures(
+        Credential("entra", "naweb", "https://x"), DelegationKeys(ask), version="2024-11-04", now=time.time
+    )
     await asyncio.gather(*(signatures.signature(f"box{number % 3}") for number in range(30)))
     assert len(asked) == 1
 
