@@ -9,7 +9,7 @@ Rules:
   throttled barrier tries on, because its time is bounded anyway (``fence_timeout``);
 - a run that may not wait (``--no-wait``) leaves the move as it is (``Stalled``), and says why;
 - on the way back a target that stays away is a person's question, for there is another way (``--abandon-target-writes``): its
-  requests are tried for some minutes, then the move halts;
+  requests are tried for some minutes, then the move halts. One that asks for less is there, and is waited for like any other;
 - a soak does not stand still for a look that cannot be made: that is a sample like any other (``steps.soak``).
 """
 
@@ -81,7 +81,7 @@ class MovePatience:
             return is_throttled and state is MoveState.VERIFYING
         if not is_getting_ready(state):
             return is_throttled and attempt < mover.world.rhythm.throttled_attempts
-        if self._is_given_up(account):
+        if not is_throttled and self._is_given_up(account):
             return attempt < mover.world.rhythm.way_back_attempts
         if not mover.is_patient:
             return is_throttled and attempt < mover.world.rhythm.throttled_attempts
@@ -106,7 +106,9 @@ class MovePatience:
         self._missed = self._missed + 1 if is_missing else 0
         if not passes_by_itself(fault) or self._missed > self._mover.world.rhythm.most_missed:
             return True
-        return isinstance(fault, CloudError) and self._is_given_up(fault.account)
+        if not isinstance(fault, CloudError) or isinstance(fault, Throttled):
+            return False
+        return self._is_given_up(fault.account)
 
     async def wait_out(self, fault: MigrateError) -> None:
         """Until another try of the step is worth while."""

@@ -6,6 +6,8 @@ service is journaled when it begins and when it is over; an idle run writes noth
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from migrator.engine.fleet import Fleet
 from migrator.errors import StateError
 from migrator.model import notes
@@ -23,6 +25,8 @@ class Throttle:
         self._limits = limits
         self._slowed: dict[str, float] = {}
         """Accounts whose service asked for less, and when it was last seen to."""
+        self._since: dict[str, datetime] = {}
+        """When each of those was first seen to."""
         self._copied: dict[str, tuple[float, int]] = {}
         self._is_noted = False
 
@@ -70,19 +74,26 @@ class Throttle:
         if limits.brake == "service":
             if name not in self._slowed:
                 pace = limits.pace_per_second or 0.0
+                self._since[name] = self._fleet.world.clock.now()
                 self._fleet.say(SlowedDown(name, pace))
             self._slowed[name] = now
         elif name in self._slowed and now - self._slowed[name] >= self._fleet.world.rhythm.calm_seconds:
             del self._slowed[name]
+            self._since.pop(name, None)
             self._fleet.say(FullPaceAgain(name))
 
     def _pace(self) -> Pace:
         now = self._fleet.world.clock.monotonic()
         accounts = {
-            name: AccountPace(limits.rate_per_second, limits.pace_per_second, limits.brake)
+            name: AccountPace(
+                limits.rate_per_second, limits.pace_per_second, limits.brake, self._braked_since(name, limits)
+            )
             for name, limits in self._limits
         }
         return Pace(self._fleet.world.clock.now(), accounts, {id: self._rate(id, n, now) for id, n in self._counts()})
+
+    def _braked_since(self, name: str, limits: AccountLimits) -> datetime | None:
+        return self._since.get(name) if limits.brake == "service" else None
 
     def _counts(self) -> list[tuple[str, int]]:
         return [(str(mover.id), mover.record.figures.objects_copied) for mover in self._fleet.movers]

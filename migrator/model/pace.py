@@ -24,11 +24,12 @@ Brake = Literal["", "budget", "service"]
 @value(frozen=True, slots=True)
 class AccountPace:
     """``rate_per_second``: requests that were granted; ``pace_per_second``: most that are granted now, None is unlimited.
-    ``brake``: what holds requests back, the budget or the service's refusals."""
+    ``brake``: what holds requests back, the budget or the service's refusals; ``since``: when the service began to."""
 
     rate_per_second: float = 0.0
     pace_per_second: float | None = None
     brake: Brake = ""
+    since: datetime | None = None
 
 
 @value(frozen=True, slots=True)
@@ -48,7 +49,12 @@ class Pace:
 
 def to_note(pace: Pace) -> dict[str, Any]:
     accounts = {
-        name: [round(one.rate_per_second, 1), one.pace_per_second and round(one.pace_per_second, 2), one.brake]
+        name: [
+            round(one.rate_per_second, 1),
+            one.pace_per_second and round(one.pace_per_second, 2),
+            one.brake,
+            one.since and one.since.isoformat(),
+        ]
         for name, one in pace.accounts.items()
     }
     return {"at": pace.at.isoformat(), "accounts": accounts, "moves": {k: round(v, 1) for k, v in pace.moves.items()}}
@@ -57,10 +63,14 @@ def to_note(pace: Pace) -> dict[str, Any]:
 def from_note(note: Any) -> Pace | None:
     """What ``to_note`` wrote; None if there is nothing (or nothing this version can read)."""
     try:
-        accounts = {name: AccountPace(*fields) for name, fields in note["accounts"].items()}
+        accounts = {name: _account(*fields) for name, fields in note["accounts"].items()}
         return Pace(datetime.fromisoformat(note["at"]), accounts, dict(note["moves"]))
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
+
+
+def _account(rate: float, pace: float | None, brake: Brake, since: str | None = None) -> AccountPace:
+    return AccountPace(rate, pace, brake, datetime.fromisoformat(since) if since else None)
 
 
 def retuned(budget: Budget, account: str, controls: Iterable[Control]) -> Budget:

@@ -21,7 +21,7 @@ from migrator.model.rhythm import Sizes
 from migrator.ports.clock import Clock
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, Refusal
 from migrator.transfer.limits import grant_together
-from migrator.transfer.paced import ATTEMPTS, SLOWING, PacedStore
+from migrator.transfer.paced import ATTEMPTS, SLOW_ORIGIN, SLOWING, PacedStore
 from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 
@@ -190,10 +190,12 @@ class _CopyCall:
         """Settle what is answered for good; what is left, and the refusal that says why (None: only unsent)."""
         rest: list[int] = []
         refusal: Refusal | None = None
-        settle, slow = self._settle, False
+        settle, slow, slow_origin = self._settle, False, False
         for index, answer in zip(indexes, answers, strict=True):
             if isinstance(answer, str) or answer.kind not in ("unsent", "throttled", "unreachable"):
-                slow = slow or (not isinstance(answer, str) and answer.code in SLOWING)
+                if not isinstance(answer, str):
+                    slow = slow or answer.code in SLOWING
+                    slow_origin = slow_origin or (answer.kind == "unknown" and answer.code in SLOW_ORIGIN)
                 settle(index, answer)
                 continue
             rest.append(index)
@@ -201,6 +203,8 @@ class _CopyCall:
                 refusal = answer
         if slow:
             self._destination.limits.give_way()
+        if slow_origin:
+            self._origin.limits.give_way()
         return rest, refusal
 
     async def _keeps_trying(self, refusal: Refusal | None, fruitless: int) -> bool:

@@ -43,9 +43,9 @@ FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_PATIENT_WAIT_SECONDS = 120.0
 """Between tries of a request that was tried more than ATTEMPTS times."""
-SLOWING: Final = frozenset({"OperationTimedOut", "ServerBusy"})
-"""Codes with which a write is not answered for good, by an account that has too much to do. Source: Azure "Blob service error
-codes"."""
+SLOWING: Final = frozenset({"OperationTimedOut", "ServerBusy", "503"})
+"""Codes with which a write is not answered for good, by an account (or what stands before it, which knows no codes) that has too
+much to do. Source: Azure "Blob service error codes"."""
 SLOW_ORIGIN: Final = frozenset({"CannotVerifyCopySource"})
 """Of an unanswered copy: the destination's service could not read the origin in time."""
 PAST_THE_END = "InvalidRange"

@@ -17,13 +17,13 @@ from tests.contract.state_store_suite import NOW, lock
 def test_each_account_that_is_asked_or_held_back_has_a_line() -> None:
     accounts = {
         "na-web": AccountPace(1_998.4, 2_000.0, "budget"),
-        "na-core": AccountPace(12.0, 15.5, "service"),
+        "na-core": AccountPace(12.0, 15.5, "service", datetime(2026, 12, 1, 2, 0, 5, tzinfo=UTC)),
         "eu-core": AccountPace(250.0, None, ""),
         "eu-web": AccountPace(0.0, 2_000.0, ""),
     }
     assert pace_lines(Pace(NOW, accounts, {})) == [
         "eu-core: 250 requests/s",
-        "na-core: 12 requests/s, throttled by: the service (503), now 16 requests/s at most",
+        "na-core: 12 requests/s, throttled by: the service (503) since 2026-12-01 02:00:05 UTC, now 16 requests/s at most",
         "na-web: 1,998 requests/s, throttled by: budget of na-web",
     ]
     assert pace_lines(None) == []

@@ -215,6 +215,33 @@ def test_a_way_back_can_be_asked_for_while_an_account_is_waited_for(weeks, troub
     assert weeks.loop.time() < 2 * HOURS + 3 * MINUTES
 
 
+def busy_until(weeks: Weeks, account: str, end: float, operations: tuple[str, ...]) -> Callable[[str, str], None]:
+    def fault(asked: str, operation: str) -> None:
+        if asked == account and operation in operations and weeks.loop.time() < end:
+            raise Throttled(f"cannot {operation} {asked}: it asks for fewer requests", code="ServerBusy")
+
+    return fault
+
+
+def test_a_way_back_waits_for_a_target_that_is_overloaded_as_long_as_that_takes(weeks, trouble):
+    """It is there, and its customers' writes with it: nothing to be given up."""
+    weeks.apply()
+    trouble(busy_until(weeks, "dst-na-web", weeks.loop.time() + 2 * HOURS, (*READS, *WRITES)))
+    with slow_heart():
+        assert weeks.run(weeks.rollout().rollback()).code == "done"
+    assert weeks.record("na/web").state is MoveState.REVERSED
+    assert "halted" not in states(weeks)
+
+
+def test_a_canary_that_is_refused_for_being_one_too_many_leaves_the_move_as_it_is(weeks, trouble):
+    trouble(busy_until(weeks, "src-na", 20 * MINUTES, ("put",)))
+    outcome = weeks.apply(wait=False)
+    assert outcome.code == "error"
+    assert weeks.record("na/web").state is MoveState.PREFLIGHT
+    assert weeks.apply().code == "done"
+    assert "halted" not in states(weeks)
+
+
 def test_a_way_back_waits_some_minutes_for_its_target_and_then_names_the_other_way(weeks, trouble):
     weeks.apply()
     begin = weeks.loop.time()

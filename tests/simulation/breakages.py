@@ -27,10 +27,10 @@ from migrator.engine import (
 from migrator.engine import mover as mover_module
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import carry, cut, preflight
-from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown, StateError
+from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown, StateError, Throttled
 from migrator.machine import liveness, transitions
 from migrator.machine.events import Event
-from migrator.machine.states import is_to_be_taken_back
+from migrator.machine.states import is_getting_ready, is_to_be_taken_back
 from migrator.model.hosts import Hosts
 from migrator.model.moves import Direction, MoveState
 from migrator.model.objects import CREATE, NOTHING
@@ -423,6 +423,24 @@ def a_blip_halts():
     )
 
 
+def a_busy_target_is_given_up():
+    """A way back takes a target that asks for less for one that is gone."""
+    keep_trying, ends_in_halt = patience.MovePatience.keep_trying, patience.MovePatience.ends_in_halt
+
+    async def counted(self, account, fault, attempt):
+        if isinstance(fault, Throttled) and is_getting_ready(self._mover.record.state) and self._is_given_up(account):
+            return attempt < self._mover.world.rhythm.way_back_attempts
+        return await keep_trying(self, account, fault, attempt)
+
+    def halts(self, fault):
+        return ends_in_halt(self, fault) or (isinstance(fault, Throttled) and self._is_given_up(fault.account))
+
+    return all_of(
+        patched(patience.MovePatience, "keep_trying", counted),
+        patched(patience.MovePatience, "ends_in_halt", halts),
+    )
+
+
 def a_busy_store_halts():
     """A refused commit needs a person."""
     right = patience.MovePatience.ends_in_halt
@@ -565,6 +583,7 @@ BREAKAGES = {
         a_sweep_is_not_announced,
         followers_of_any_host,
         a_blip_halts,
+        a_busy_target_is_given_up,
         a_busy_store_halts,
         a_refused_end_keeps_the_lock,
         a_halt_leaves_the_live_alone,

@@ -7,6 +7,7 @@ from tests.simulation.breakages import BREAKAGES
 
 SEEDS = 500
 THEME = {
+    "a-busy-target-is-given-up": themes.OVERLOADED,
     "absences-before-the-end": themes.ORDERS,
     "blocks-of-others-are-in-the-way": themes.UPLOADS,
     "hand-edits-unseen": themes.HANDS,
@@ -54,6 +55,7 @@ FOUND_BY = {
     "lost-containers-are-deletes": {"lost-container"},
     "new-containers-are-old-ones": {"lost-container"},
     "a-blip-halts": {"halted-for-a-blip"},
+    "a-busy-target-is-given-up": {"back-gave-up"},
     "a-busy-store-halts": {"halted-for-a-blip"},
     "a-refused-end-keeps-the-lock": {"lock-kept"},
     "a-halt-leaves-the-live-alone": {"unwatched"},

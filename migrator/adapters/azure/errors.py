@@ -68,6 +68,8 @@ UNSUPPORTED = frozenset(
 )
 SOURCE_SIGNATURE = "CopySourceAuthenticationFailed"
 """Ours, for what ``x-ms-copy-source-error-code`` says of a signature."""
+BUSY_SOURCE = frozenset({"429", "500", "503"})
+"""Of a copy's source: it could not be read now, so nothing was written."""
 WRONG_ADDRESS = frozenset({NOTHING_LISTENS, UNKNOWN_NAME, NO_TRUST, NO_CONNECTION_IN_TIME, PROXY_ADDRESS})
 """What the first request to a server fails with where its address is wrong, or this machine's way to it."""
 NO_RIGHT = frozenset(
@@ -116,7 +118,9 @@ def refusal(status: int, code: str, header: GetHeader, target: Target) -> Migrat
         return _throttled(code, header, target, "self")
     if status < 300 or (status >= 500 and status != 501):
         return _failed(
-            f"the service failed ({code or f'HTTP {status}'})" if status >= 300 else NOT_UNDERSTOOD, code, target
+            f"the service failed ({code or f'HTTP {status}'})" if status >= 300 else NOT_UNDERSTOOD,
+            code or (str(status) if status == 503 else ""),
+            target,
         )
     return _denied(status, code, target)
 
@@ -174,7 +178,7 @@ def _access(cannot: str, code: str, because: str, target: Target) -> AccessRefus
 def _source_refusal(status: str, code: str, header: GetHeader, target: Target) -> MigrateError | None:
     """What the source of a server-side copy answered, as the copy's own error; None if that says nothing more."""
     cannot = f"cannot {target.doing} {target.place}"
-    if code in THROTTLED or code == "OperationTimedOut" or status == "503":
+    if code in THROTTLED or code == "OperationTimedOut" or status in BUSY_SOURCE:
         return _throttled(code, header, target, "origin")
     if status == "412" or code in REFUSED_CONDITION | SOURCE_CONDITION:
         return SourceChanged(f"{cannot}: its source changed meanwhile", code=code)

@@ -57,5 +57,6 @@ def _brake(name: str, pace: AccountPace) -> str:
     if pace.brake == "budget":
         return f", throttled by: budget of {name}"
     if pace.brake == "service":
-        return f", throttled by: the service (503), now {count(pace.pace_per_second or 0.0)} requests/s at most"
+        since = f" since {instant(pace.since)}" if pace.since is not None else ""
+        return f", throttled by: the service (503){since}, now {count(pace.pace_per_second or 0.0)} requests/s at most"
     return ""

@@ -20,6 +20,7 @@ from migrator.errors import (
     NotFound,
     OutcomeUnknown,
     SourceChanged,
+    Throttled,
     Unreachable,
 )
 from migrator.model.names import RESERVED_PREFIX, MoveId
@@ -49,6 +50,8 @@ async def prove(clock: Clock, move: MoveId, container: str, origin: ObjectStore,
             if attempt == ATTEMPTS - 1:
                 raise
             await clock.sleep(1.0 + clock.random())
+        except Throttled:
+            raise  # an account that asks for less refuses no way: whoever waits that out knows it by its family
         except CloudError as fault:
             raise type_of(fault)(
                 f"cannot prove the way {origin.account} -> {destination.account}: {fault.message}",

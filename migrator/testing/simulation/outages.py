@@ -1,4 +1,5 @@
-"""What passes by itself: an account that is away for a minute, a state store that is busy for some seconds, a clock that is set.
+"""What passes by itself: an account that is away for a minute or overloaded for half an hour, a state store that is busy for
+some seconds, a clock that is set.
 
 Decides which of them a story has and when, and judges what may not come of them: a halt, a lock that nobody gives back, a live
 move that nobody watches. Leaves everything else to the oracle. Rule: chance is drawn from streams of its own, so that the stories
@@ -23,6 +24,10 @@ from migrator.testing.simulation.stage import Stage
 AWAY_CHANCE, BUSY_CHANCE, CLOCK_CHANCE = 0.3, 0.25, 0.2
 """Of stories."""
 AWAY_SECONDS = (30.0, 60.0, 200.0)
+OVERLOAD_CHANCE = 0.15
+"""Of stories: one account refuses a share of the tool's requests, or all of them, for a long while."""
+OVERLOAD_SECONDS = (120.0, 600.0, 1800.0)
+REFUSED_SHARES = (0.3, 0.6, 1.0)
 BUSY_SECONDS = (0.5, 5.0, 20.0)
 SET_CLOCKS = 2
 """So often a clock is set, in a story that has such clocks."""
@@ -34,6 +39,8 @@ APART_SECONDS = 25.0
 """Between two stretches: a run that ends tries for longer than one to give its lock back."""
 BLIPS = (": no answer", ": it is busy", "cannot write the state store", "it vanished")
 """In reasons: what no move may be halted for on its way forward, but after three fences in a row."""
+OVERLOADED = ": it is busy"
+"""Of an account that throttles: never the reason for a halt, on the way back either."""
 NOT_THERE = "not there yet"
 """In reasons: what no fence is begun for, so that not even three in a row are cancelled for it. One may be: a customer can begin
 what takes a service hours while the fence waits for leases to end, and others were cancelled for something else before."""
@@ -61,6 +68,7 @@ class Outages:
                 self._away[name] = self._stretches(away, 1 / 150.0, AWAY_SECONDS)
                 wire.is_away = self._is_away(name)
             world.reached["world an account away"] += 1
+        self._overload(Random(f"{world.seed}/overloaded"))
         self._busy = self._stretches(busy, 1 / 60.0, BUSY_SECONDS) if busy.random() < BUSY_CHANCE else []
         world.reached["world a busy store"] += len(self._busy)
         full = Random(f"{world.seed}/full store")
@@ -81,6 +89,19 @@ class Outages:
 
     def _is_away(self, account: str) -> Callable[[], bool]:
         return lambda: _within(self._away[account], self._world.loop.virtual_now)
+
+    def _overload(self, chance: Random) -> None:
+        world = self._world
+        if chance.random() >= OVERLOAD_CHANCE:
+            return
+        name = chance.choice(sorted(world.wires))
+        stretches, share = self._stretches(chance, 1 / 100.0, OVERLOAD_SECONDS), chance.choice(REFUSED_SHARES)
+
+        def is_overloaded() -> bool:
+            return _within(stretches, world.loop.virtual_now) and chance.random() < share
+
+        world.wires[name].is_overloaded = is_overloaded
+        world.reached["world an overloaded account"] += 1
 
     def refuse(self) -> None:
         """Before each write of an engine to the state store."""
@@ -125,9 +146,16 @@ class Outages:
             elif is_blip or NOT_THERE in record.reason:
                 self._world.oracle.break_("halted-for-a-blip", f"{record.id} is halted: {record.reason}")
 
+        if record.state is MoveState.HALTED and record.direction is Direction.REVERSE:
+            self._judge_way_back(record)
         if record.state is MoveState.FENCING and self._waiting.get((node.name, str(record.id))):
             text = f"{record.id} begins a fence, and its last pass found what no pass can carry over yet"
             self._world.oracle.break_("fence-for-nothing", text)
+
+    def _judge_way_back(self, record: MoveRecord) -> None:
+        """It may give up a target that does not answer; one that asks for less is there."""
+        if OVERLOADED in record.reason and "fences in a row" not in record.reason:
+            self._world.oracle.break_("back-gave-up", f"{record.id} is halted on its way back: {record.reason}")
 
     def told(self, node: Node, kind: str, move: str | None, waiting: int) -> None:
         """What an engine says: of a pass; nothing once its run is over, for the next one goes on with its moves."""

@@ -88,6 +88,7 @@ WORLD: Final = (
     "a freeze",
     "a full store",
     "an account away",
+    "an overloaded account",
     "an approval",
     "a busy store",
     "a clock that is set",

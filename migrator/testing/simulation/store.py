@@ -83,6 +83,8 @@ class Wire:
         self.sent = 0
         self.is_away: Callable[[], bool] = lambda: False
         """The tool's machines do not reach it now; customers do."""
+        self.is_overloaded: Callable[[], bool] = lambda: False
+        """It refuses the tool's next request for being one too many."""
         self.listed: Callable[[Node, str, bool, float], None] = lambda *facts: None
         """Called with (node, container, is the first page, sent at) when a page was answered."""
         self.staged: Callable[[str, str, str], None] = lambda *facts: None
@@ -142,6 +144,9 @@ class SimStore:
         if self.sender.is_tool and wire.is_away():
             await Nap(loop, now + delay)
             raise self._unreachable()
+        if self.sender.is_tool and wire.is_overloaded():
+            await Nap(loop, now + delay)
+            raise Throttled(f"cannot reach {self.account}: it is busy", code="ServerBusy")
         fault = self._fault(is_write=is_write) if weather.bad_from <= now < weather.bad_until else ""
         if limit_seconds is not None and delay > limit_seconds and not fault:
             fault = "never"

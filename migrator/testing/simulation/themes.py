@@ -14,7 +14,7 @@ from random import Random
 from typing import Final
 
 from migrator.errors import CloudError
-from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.model.routes import READ_WRITE
 from migrator.model.values import replace
 from migrator.testing.simulation.blobs import Account, NameOrder, Sender
@@ -36,8 +36,21 @@ ORDERS: Final = "orders of names apart"
 WAYS_BACK: Final = "ways back side by side"
 UNANSWERED: Final = "unanswered writes"
 ACCIDENTS: Final = "lost containers"
-THEMES: Final = (HANDS, DAMAGE, UPLOADS, CLOCKS, LATE_ANSWERS, SOAKED, ORDERS, WAYS_BACK, UNANSWERED, ACCIDENTS)
-LONG: Final = frozenset({SOAKED, WAYS_BACK, UNANSWERED})
+OVERLOADED: Final = "overloaded targets of ways back"
+THEMES: Final = (
+    HANDS,
+    DAMAGE,
+    UPLOADS,
+    CLOCKS,
+    LATE_ANSWERS,
+    SOAKED,
+    ORDERS,
+    WAYS_BACK,
+    UNANSWERED,
+    ACCIDENTS,
+    OVERLOADED,
+)
+LONG: Final = frozenset({SOAKED, WAYS_BACK, UNANSWERED, OVERLOADED})
 """Themes whose trouble comes late in a story."""
 PATIENT: Final = frozenset({SOAKED, WAYS_BACK})
 """Themes that leave much to a person in the end. Elsewhere he goes after a refused plan, and starts nothing again that is back,
@@ -57,6 +70,8 @@ SHORT_SOAK_SECONDS = 60.0
 SOAK_SECONDS, SAMPLE_SECONDS = 240.0, 20.0
 SIDE_BY_SIDE, BAD_SECONDS = 3, 120.0
 """How many moves soak when gates begin to fail, and for how long they do."""
+OVERLOADED_SECONDS: Final = 600.0
+"""Longer than a way back waits for a target that does not answer."""
 DELETED_CHANCE: Final = 0.3
 """How often a copy makes a customer delete a name that sorts before it at one side and after it at the other."""
 DELETED_SECONDS: Final = (0.0, 0.05)
@@ -137,7 +152,11 @@ def of_account(world: Stage, name: str, drawn: Weather) -> Weather:
 
 
 def saved(world: Stage, metrics: MetricWorld, record: MoveRecord) -> None:
-    """A state that is written down: gates fail for a while once enough moves soak side by side."""
+    """A state that is written down: gates fail for a while once enough moves soak side by side; a target refuses every request
+    of the tool for a while once its customers are to go back."""
+    if world.theme == OVERLOADED and record.direction is Direction.REVERSE and record.state is MoveState.CATCHING_UP:
+        end = min(world.loop.time() + OVERLOADED_SECONDS, world.busy_seconds)
+        world.wires[record.target].is_overloaded = lambda: world.loop.time() < end
     if world.theme != WAYS_BACK or record.state is not MoveState.SOAKING:
         return
     soaking = [move for move in world.state.moves() if move.state is MoveState.SOAKING]

@@ -210,6 +210,8 @@ async def test_the_wait_that_a_busy_service_asks_for_is_passed_on(server: Script
     ("headers", "kind"),
     [
         ({"x_ms_copy_source_status_code": "503", "x_ms_copy_source_error_code": "ServerBusy"}, Throttled),
+        ({"x_ms_copy_source_status_code": "500", "x_ms_copy_source_error_code": "InternalError"}, Throttled),
+        ({"x_ms_copy_source_status_code": "429"}, Throttled),
         ({"x_ms_copy_source_status_code": "412", "x_ms_copy_source_error_code": "ConditionNotMet"}, SourceChanged),
         ({"x_ms_copy_source_status_code": "404", "x_ms_copy_source_error_code": "BlobNotFound"}, NotFound),
         ({"x_ms_copy_source_status_code": "403", "x_ms_copy_source_error_code": "AuthorizationFailure"}, Unsupported),

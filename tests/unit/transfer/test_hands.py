@@ -168,6 +168,23 @@ def test_a_refusal_of_the_origin_slows_the_origin_down():
     assert (world.origin.limits.throttled_count > 0, world.destination.limits.throttled_count) == (True, 0)
 
 
+@pytest.mark.parametrize(
+    ("refusal", "slower"),
+    [
+        (Refusal("unknown", "?", code="OperationTimedOut"), "to"),
+        (Refusal("unknown", "?", code="503"), "to"),
+        (Refusal("unknown", "?", code="CannotVerifyCopySource"), "from"),
+        (Refusal("unsupported", "cannot", code="CannotVerifyCopySource"), ""),
+        (Refusal("unknown", "?"), ""),
+    ],
+)
+def test_an_unanswered_copy_that_says_who_is_slow_slows_that_one_down(refusal, slower):
+    world = World(lambda unit, now: refusal if unit.name == "000050" else "etag")
+    world.copy(100)
+    slowed = {side.account for side in (world.origin, world.destination) if side.limits.throttled_count}
+    assert slowed == ({slower} if slower else set())
+
+
 def test_nothing_is_sent_before_the_service_wants_to_be_asked_again():
     first = []
 

@@ -200,7 +200,7 @@ async def test_a_write_that_was_never_sent_is_sent_by_whoever_has_the_time_and_n
         await lost.delete("box", "n", if_match="e1")
 
 
-@pytest.mark.parametrize(("code", "is_slower"), [("OperationTimedOut", True), ("", False)])
+@pytest.mark.parametrize(("code", "is_slower"), [("OperationTimedOut", True), ("503", True), ("", False)])
 async def test_a_write_that_timed_out_at_the_service_slows_down(code, is_slower):
     clock = Jumping()
     limits = AccountLimits(clock, requests_per_minute=6000)
