@@ -1,19 +1,23 @@
 """Going back: the same pipeline the other way round, newest wave first; and ``retry``, the way out of halted and reversed.
 
-Rules: a move that has not switched only stops; a fence that is still on record is never turned round in place.
+Rules: a move that has not switched only stops; a fence that is still on record is never turned round in place; the moves of a
+wave go back side by side, whatever ``max_moves`` says of the way forward, and each is its own failure domain: budgets bound what
+they ask of the accounts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Final
 
 from migrator.engine import adopting, enforcing, left_target, live_containers, stays, steps
 from migrator.engine.context import Halt
 from migrator.engine.disagreement import ADOPT_HINT
-from migrator.engine.fleet import Fleet
+from migrator.engine.fleet import Fleet, end
 from migrator.engine.mover import Mover
 from migrator.engine.runner import drive
 from migrator.engine.steps import preflight
@@ -43,20 +47,19 @@ class Abandon:
     who: str
 
 
-async def wished(fleet: Fleet) -> Control:
-    """Wait until an operator asks the running apply to go back."""
+async def wished(fleet: Fleet, may_begin: Callable[[Control], bool]) -> None:
+    """Wait until a way back is on record that may begin."""
     while True:
         with suppress(StateError):  # a busy store is asked again
-            control = recorded(fleet)
-            if control is not None:
-                return control
+            if any(may_begin(one) for one in recorded(fleet)):
+                return
         await fleet.world.clock.sleep(fleet.world.rhythm.way_back_wish_seconds)
 
 
-def recorded(fleet: Fleet) -> Control | None:
-    """A way back that is wanted and not done: an operator's wish first, then a failed gate's that waits for another, or whose
-    run died in it."""
-    return min(_wishes(fleet), key=lambda one: GATE in one.value, default=None)
+def recorded(fleet: Fleet) -> list[Control]:
+    """The ways back that are wanted and not done: operators' wishes first, then failed gates' that wait for another, or whose
+    run died in them."""
+    return sorted(_wishes(fleet), key=lambda one: GATE in one.value)
 
 
 def _wishes(fleet: Fleet) -> list[Control]:
@@ -135,18 +138,18 @@ async def take_back(
     carry_on: bool = False,
     wish: Control | None = None,
 ) -> Outcome:
-    """Take the moves of ``scope`` back, one after the other; the first that needs a person ends it.
+    """Take the moves of ``scope`` back, those of a wave side by side; a wave with one that needs a person ends it.
 
     Args:
         abandon: leave behind what was written at the targets since their switch; nothing is read from them.
-        carry_on: go on with the others when one needs a person.
+        carry_on: go on with the other waves when a move needs a person.
         wish: the recorded way back that this carries out, which is done with it; None: all are that have no other moves.
     """
     reasons: list[str] = []
     halted: list[str] = []
-    for move in scope:
-        outcome = await _one_back(fleet, move, on_conflict, why, abandon)
-        (halted if outcome.code == "halted" else reasons).extend(outcome.reasons)
+    for _, moves in groupby(scope, key=lambda one: fleet.schedule.wave_of(one.id).name):
+        for outcome in await _side_by_side(fleet, list(moves), on_conflict, why, abandon):
+            (halted if outcome.code == "halted" else reasons).extend(outcome.reasons)
         if halted and not carry_on:
             break
     await fleet.surely(lambda: _done_with(fleet, wish, scope))
@@ -188,6 +191,19 @@ def _not_of(fleet: Fleet, move: PlannedMove) -> list[SetControl]:
         value = {**wish.value, MOVES: _names([one.id for one in left])} if is_left else {}
         changed.append(SetControl(replace(wish, value=value)))
     return changed
+
+
+async def _side_by_side(
+    fleet: Fleet, moves: Sequence[PlannedMove], on_conflict: str | None, why: str, abandon: Abandon | None
+) -> list[Outcome]:
+    """What became of each, in order. An error of one goes up once the others have come to their end: customers of theirs do
+    not stay where they are because of it."""
+    work = [asyncio.create_task(_one_back(fleet, move, on_conflict, why, abandon)) for move in moves]
+    try:
+        await asyncio.wait(work)
+    finally:
+        await end(work)
+    return [one.result() for one in work]
 
 
 async def _one_back(

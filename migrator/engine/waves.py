@@ -50,8 +50,9 @@ class _Applying:
         self.stuck = {wave.name: text for wave in self.waves if (text := self._stuck(wave)) is not None}
         self.may_wait = wait
         self.wait = wait and not self.stuck
-        self.at_work: dict[asyncio.Task[Outcome], WaveAtWork | None] = {}
-        """None: a way back."""
+        self.at_work: dict[asyncio.Task[Outcome], WaveAtWork] = {}
+        self.ways_back: dict[asyncio.Task[Outcome], Control] = {}
+        """Recorded ways back that are being carried out: no two have a move in common."""
         self.begun: set[str] = set()
         self.given: set[MoveId] = set()
         """Moves that were given to a wave at work."""
@@ -78,10 +79,10 @@ class _Applying:
             said = [text for text in said if text not in outcome.reasons]
             return Outcome("halted", (*outcome.reasons, *said)) if said else outcome
         finally:
-            await end([*self.at_work, *([self.seeing] if self.seeing else []), look, looks])
+            await end([*self.at_work, *self.ways_back, *([self.seeing] if self.seeing else []), look, looks])
 
     async def _work(self) -> Outcome:
-        watch: asyncio.Task[Control] | None = None
+        watch: asyncio.Task[None] | None = None
         try:
             while True:
                 await self._go_back_if_wanted()
@@ -89,16 +90,17 @@ class _Applying:
                 self._begin()
                 await self.fleet.surely(self._say_late)
                 date = self._seconds_to_a_date() if self.wait and not self.is_stopped else None
-                if not self.at_work and self.seeing is None and date is None:
+                if not self.at_work and not self.ways_back and self.seeing is None and date is None:
                     return self._outcome()
-                if watch is None and None not in self.at_work.values():
-                    watch = asyncio.create_task(rollback.wished(self.fleet))
+                if watch is None:
+                    watch = asyncio.create_task(rollback.wished(self.fleet, self._may_begin))
                 self._alarm.clear()
                 longest = self.fleet.world.rhythm.longest_look_seconds
                 look = asyncio.create_task(self.fleet.world.clock.sleep(date or longest))
                 alarm = asyncio.create_task(self._alarm.wait())
                 waited = {
                     *self.at_work,
+                    *self.ways_back,
                     look,
                     alarm,
                     *([watch] if watch else []),
@@ -106,21 +108,23 @@ class _Applying:
                 }
                 done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 await end([look, alarm])
-                if watch is not None and watch in done:
+                if watch in done:
                     watch = None
                 if self.seeing is not None and self.seeing in done:
                     self.seeing.result()
                     self.seeing, self.back = None, []
                 for task in [one for one in self.at_work if one in done]:
                     self._ended(task.result(), self.at_work.pop(task))
+                for task in [one for one in self.ways_back if one in done]:
+                    scope = self._scope(self.ways_back.pop(task))
+                    self.back += [move for move in self.fleet.schedule.moves if move.id in scope]
+                    self.going_back -= scope  # one that needs a person is watched, if it is still live
+                    self._ended(task.result(), None)
         finally:
             if watch is not None:
                 await end([watch])
 
     def _ended(self, outcome: Outcome, wave: WaveAtWork | None) -> None:
-        if wave is None:
-            self.back += [move for move in self.fleet.schedule.moves if move.id in self.going_back]
-            self.going_back.clear()  # one that needs a person is watched, if it is still live
         if outcome.code == "halted":
             self._stop(wave)
         into = {"waiting": self.waiting, "halted": self.halted, "error": self.stalled}.get(outcome.code, self.reasons)
@@ -133,37 +137,47 @@ class _Applying:
             return
         self.is_stopped = True
         for wave in self.at_work.values():
-            if wave is not None and wave is not by:
+            if wave is not by:
                 wave.stop_beginning()
         live = [str(mover.id) for mover in self._live()]
         if live and self.may_wait:
             self.fleet.tell(NothingBegins(tuple(live)))
 
     async def _go_back_if_wanted(self) -> None:
-        """Carry out a recorded way back - an operator's, a failed gate's, or of a run that died in it - beside the moves that are
-        live and not in its scope."""
-        if None in self.at_work.values():
-            return
-        control = await surely(self.fleet.world.clock, self.fleet.world.rhythm, lambda: rollback.recorded(self.fleet))
-        if control is None:
-            return
+        """Carry out the recorded ways back - an operator's, a failed gate's, or of a run that died in it - beside each other, and
+        beside the moves that are live and in none of their scopes. One that has a move in common with another waits for it."""
+        while True:
+            clock, rhythm = self.fleet.world.clock, self.fleet.world.rhythm
+            found = await surely(clock, rhythm, lambda: rollback.recorded(self.fleet))
+            control = next((one for one in found if self._may_begin(one)), None)
+            if control is None:
+                return
+            await self._go_back(control)
+
+    def _may_begin(self, control: Control) -> bool:
+        """Is it not being carried out, and none of its moves on the way back by another?"""
+        return control not in self.ways_back.values() and not self.going_back & self._scope(control)
+
+    def _scope(self, control: Control) -> frozenset[MoveId]:
+        return frozenset(move.id for move in rollback.scope_of(self.fleet, control))
+
+    async def _go_back(self, control: Control) -> None:
         if self.seeing is not None:  # customers first; and nothing of a move is seen to while it is taken back
             await end([self.seeing])
             self.seeing = None
-        scope = {move.id for move in rollback.scope_of(self.fleet, control)}
+        scope = self._scope(control)
         self.going_back |= scope
         self._stop(None)
         for id in scope:
             self.stuck.pop(self.fleet.schedule.wave_of(id).name, None)
         for wave in self.at_work.values():
-            if wave is not None:
-                await wave.leave(scope)
+            await wave.leave(scope)
         self.given -= scope
-        self.at_work[asyncio.create_task(rollback.steered(self.fleet, control))] = None
+        self.ways_back[asyncio.create_task(rollback.steered(self.fleet, control))] = control
 
     def _see_to_what_was_left(self) -> None:
         """Once nobody is on the way back; those of whom another way back cut it short are among them."""
-        if self.back and self.seeing is None and None not in self.at_work.values():
+        if self.back and self.seeing is None and not self.ways_back:
             self.seeing = asyncio.create_task(rollback.see_to(self.fleet, self.back))
 
     def _live(self) -> list[Mover]:

@@ -201,3 +201,41 @@ def test_no_way_back_waits_for_a_look_at_a_target_that_was_left(weeks: Weeks, mo
     assert states(weeks) == dict.fromkeys(AREAS, MoveState.REVERSED)
     weeks.apply()
     assert set(looked) == set(AREAS)
+
+
+EIGHT = tuple(f"area{number}" for number in range(8))
+
+
+def seconds_back(folder: Path, areas: tuple[str, ...], how: str) -> float:
+    """How long a wave of ``areas`` is on its way back, until the last of its customers are at the source."""
+    folder.mkdir()
+    weeks = Weeks(folder)
+    try:
+        scope = "move" if how == "gates of the moves" else "wave"
+        weeks.wave("first", *(f"na/{area}" for area in areas), soak_seconds=6 * HOURS, rollback_scope=scope)
+        weeks.fill()
+        if how.startswith("gate"):
+            weeks.app.figure = lambda at: 9.0 if at >= BAD else 0.0
+            weeks.apply()
+        elif how == "command":
+            weeks.apply(until=BAD)
+            weeks.run(weeks.rollout().rollback())
+        else:
+            operator = weeks.rollout()
+            for area in areas if how == "wishes" else (None,):
+                weeks.loop.call_later(1.0 * HOURS, steer, operator, area)
+            weeks.apply()
+        rows = [entry for entry in weeks.state.journal() if entry.kind == "state-changed"]
+        begun = min(row.at for row in rows if row.evidence["event"] == "rolled-back")
+        back = [row.at for row in rows if row.evidence["state"] == "reversed"]
+        assert len(back) == len(areas)
+        return (max(back) - begun).total_seconds()
+    finally:
+        weeks.end()
+
+
+@pytest.mark.parametrize("how", ["command", "wish", "wishes", "gate", "gates of the moves"])
+def test_a_wave_of_eight_is_back_about_as_soon_as_one_move(tmp_path: Path, how: str) -> None:
+    one, eight = seconds_back(tmp_path / "one", EIGHT[:1], how), seconds_back(tmp_path / "eight", EIGHT, how)
+    assert one > 90, "a fence drains"
+    assert eight <= 1.5 * one

@@ -281,6 +281,22 @@ MUTANTS = (
         (f"{SCENARIO}/test_ways_back.py",),
     ),
     Mutant(
+        "moves-go-back-one-after-the-other",
+        "engine/rollback.py",
+        "await _side_by_side(fleet, list(moves), on_conflict, why, abandon):",
+        "[await _one_back(fleet, move, on_conflict, why, abandon) for move in moves]:",
+        "A wave of eight moves is on its way back for eight times as long as one.",
+        (f"{SCENARIO}/test_ways_back.py",),
+    ),
+    Mutant(
+        "recorded-ways-back-one-after-the-other",
+        "engine/waves.py",
+        "return control not in self.ways_back.values() and not self.going_back & self._scope(control)",
+        "return not self.ways_back",
+        "Moves whose gates fail together go back one after the other, and the last waits for all the others.",
+        (f"{SCENARIO}/test_ways_back.py",),
+    ),
+    Mutant(
         "one-recorded-way-back-at-a-time",
         "engine/rollback.py",
         'for part in ("wave", "region", "area") if value[part] is not None)',

@@ -129,8 +129,10 @@ def show(page: Page, schedule: Schedule, ways: Sequence[WayBack]) -> None:
     if not ways:
         page.line(NOTHING)
         return
-    one_by_one = ", one after the other" if len(ways) > 1 else ""
-    page.line(f"Going back, plan {schedule.name}: {many(len(ways), 'move')}{one_by_one}", style="bold")
+    is_one_wave = len({one.wave for one in ways}) == 1
+    order = "side by side" if is_one_wave else "wave after wave, the newest first"
+    order = f", {order}" if len(ways) > 1 else ""
+    page.line(f"Going back, plan {schedule.name}: {many(len(ways), 'move')}{order}", style="bold")
     for one in ways:
         page.line(f"  {one.move.id} (wave {one.wave}): {_said(one)}")
         for line in _more(one):
