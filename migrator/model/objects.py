@@ -139,6 +139,8 @@ class Features:
     """Page blobs that have one."""
     sealed: int = 0
     """Append blobs that take nothing more."""
+    customer_keyed: int = 0
+    """Encrypted with a key that only its customer has: nobody else can read them."""
 
     def __add__(self, other: Features) -> Features:
         return Features(*(getattr(self, name) + getattr(other, name) for name in Features.__dataclass_fields__))

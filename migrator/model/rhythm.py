@@ -42,7 +42,7 @@ class Sizes:
     held_bytes: int = 32 * 1024 * 1024
     """bytes of all small blobs together that are on their way through this machine"""
     page_write_bytes: int = 4 * 1024 * 1024
-    """bytes; most of one Put Page or Append Block, by Azure"""
+    """bytes of one Put Page, and of one Append Block unless there would be more than ``most_blocks`` of them"""
     split_at: int = 10_000
     """names; most of one range (24 bytes of evidence each)"""
     piece: int = 5_000

@@ -63,6 +63,11 @@ TROUBLES: Final[Mapping[str, Trouble]] = {
     OTHERS_BLOCKS: _BLOCKS,
     "BlockCountExceedsLimit": _TOO_MANY,
     "BlockListTooLong": _TOO_MANY,
+    "RequestBodyTooLarge": Trouble(
+        Whose.NAME,
+        "it needs larger blocks than this service takes",
+        "let the service copy it, or leave it out of the plan",
+    ),
     "BlobImmutableDueToPolicy": _IMMUTABLE,
     "BlobImmutableDueToLegalHold": _IMMUTABLE,
     "SnapshotsPresent": Trouble(Whose.NAME, "it has snapshots", "delete them there"),

@@ -48,7 +48,7 @@ SAVE_ATTEMPTS = 3
 EITHERS = frozenset({"InvalidHeaderValue", "InvalidInput", "400"})
 """Refused for the sake of one name, or of all: it depends on whether others are taken."""
 ALONE = 20
-"""Names that a credential may be refused for, beside others that it writes, before it is the credential's trouble."""
+"""Names that may be refused beside others, for a right or for what nobody knows, before that is the account's trouble."""
 
 
 class NotSaved(CloudError):
@@ -171,12 +171,14 @@ class Action:
 
     def _is_alone_in_it(self, fault: CloudError) -> bool:
         """A right is the account's, but a credential that has just written others has it: then it is this name that the
-        service does not take. Of a few names only: a right can be lost in the middle of a pass. Inside a fence it may as well
-        be a refusal that passes, and the next fence shows it."""
+        service does not take. What nobody knows says nothing of others either way, so the next are tried. Of a few names only: a
+        right can be lost in the middle of a pass. Inside a fence it may as well be a refusal that passes, and the next fence
+        shows it."""
         known = self.tally.refused_alone + self.walk.result.refused_alone
         is_either = isinstance(fault, AccessRefused) or fault.code in EITHERS
-        has_right = is_either and not self.walk.in_fence and self.tally.copied + self.walk.result.copied > 0
-        if not has_right or known >= ALONE:
+        is_unknown = type(fault) is CloudError and bool(fault.code) and not is_either
+        has_right = is_either and self.tally.copied + self.walk.result.copied > 0
+        if self.walk.in_fence or known >= ALONE or not (has_right or is_unknown):
             return False
         self.tally.refused_alone += 1
         return True

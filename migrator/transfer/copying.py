@@ -198,12 +198,7 @@ class Copier:
         piece_bytes = max(
             min(self._sizes.block_bytes, self._sizes.stream_block_bytes), -(-blob.size // self._sizes.most_blocks)
         )
-        if piece_bytes > self._sizes.largest_stream_block_bytes:
-            raise CloudError(
-                f"cannot copy {container}/{blob.name}: {blob.size:,} bytes are too many to go through this machine",
-                hint="let the service copy it, or leave it out of the plan",
-                code="BlockCountExceedsLimit",
-            )
+        self._require_fit(container, blob, piece_bytes)
         generation = generation_hash(blob.name, blob.etag)
         ids: list[str] = []
         staging: set[asyncio.Future[None]] = set()
@@ -221,16 +216,26 @@ class Copier:
             await asyncio.gather(*staging, return_exceptions=True)
         return (await self._destination.commit_blocks(container, blob.name, ids, shape, condition=condition)).etag
 
+    def _require_fit(self, container: str, blob: Listed, piece_bytes: int) -> None:
+        if piece_bytes > self._sizes.largest_stream_block_bytes:
+            raise CloudError(
+                f"cannot copy {container}/{blob.name}: {blob.size:,} bytes are too many to go through this machine",
+                hint="let the service copy it, or leave it out of the plan",
+                code="BlockCountExceedsLimit",
+            )
+
     async def _stream_pieces(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
         """Append and page blobs have no commit: between the first and the last write the destination holds a part, which
         the caller's open range marks as ours until it is whole."""
         if blob.blob_type is BlobType.PAGE:
             return await self._stream_pages(container, blob, shape, condition)
+        piece_bytes = max(self._sizes.page_write_bytes, -(-blob.size // self._sizes.most_blocks))
+        self._require_fit(container, blob, piece_bytes)
         if condition.if_match is not None:
             await self.confirm(container, blob)
         written = await self._destination.create_empty(container, blob.name, 0, shape, condition=condition)
         offset = 0
-        async for piece in self._pieces(container, blob, self._sizes.page_write_bytes):
+        async for piece in self._pieces(container, blob, piece_bytes):
             written = await self._destination.append(container, blob.name, piece, offset=offset, if_match=written.etag)
             offset += len(piece)
         return written.etag

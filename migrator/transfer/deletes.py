@@ -125,6 +125,10 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
                 if isinstance(fault, asyncio.CancelledError):
                     raise
             except CloudError as fault:
+                if whose(fault) is Whose.PASSING:
+                    tally.waiting += 1
+                    tally.name(one.container, one.name, fault.message)
+                    continue
                 if whose(fault) is not Whose.NAME:
                     raise
                 tally.failed += 1
@@ -138,7 +142,7 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
                 if is_deleted and (one.container, one.name) in t.exceptions:
                     told.append(DropException(t.move, one.container, one.name))
     finally:
-        tally.superseded = len(group) - tally.deleted - tally.failed
+        tally.superseded = len(group) - tally.deleted - tally.failed - tally.waiting
         tally.deletes_reserved = (len(unsure) - begun) + tally.deleted - len(group)
         del unsure[:-MOST_UNSURE]
         found.add(tally)

@@ -105,6 +105,7 @@ async def test_customers_containers_with_odd_names_do_not_stay_behind_without_a_
         ("sequence_numbers", "not-kept-sequence_numbers"),
         ("encryption_scoped", "not-kept-encryption_scoped"),
         ("archived", "archived"),
+        ("customer_keyed", "customer-keyed"),
     ],
 )
 async def test_what_cannot_be_kept_is_said_with_its_count(small, kind, code):

@@ -36,7 +36,7 @@ from migrator.model.moves import Direction, MoveState
 from migrator.model.objects import CREATE, NOTHING
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
-from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES
+from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES, Whose
 from migrator.testing.simulation import store as sim_store
 from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.clients import Customer
@@ -358,6 +358,18 @@ def a_lease_is_a_change_meanwhile():
     return patched(Account, "_unleased", unleased)
 
 
+def one_refused_name_ends_the_pass():
+    """What refuses an object is the account's trouble."""
+
+    def whose_is(fault):
+        return whose_right(fault) if fault.code != "BlobUsesCustomerSpecifiedEncryption" else Whose.ACCOUNT
+
+    whose_right = actions.whose
+    return all_of(
+        patched(actions, "whose", whose_is), patched(actions.Action, "_is_alone_in_it", lambda self, fault: False)
+    )
+
+
 def lost_containers_are_deletes():
     """What is gone with its container was deleted by customers, like everything that is gone."""
     return patched(deletes, "_refuse_lost", lambda t, candidates, total_above_cap: None)
@@ -577,6 +589,7 @@ BREAKAGES = {
         another_type_is_written_over,
         blocks_of_others_are_in_the_way,
         a_lease_is_a_change_meanwhile,
+        one_refused_name_ends_the_pass,
         lost_containers_are_deletes,
         new_containers_are_old_ones,
         absences_before_the_end,

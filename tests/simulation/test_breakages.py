@@ -52,6 +52,7 @@ FOUND_BY = {
     "another-type-is-written-over": {"halted-for-a-name"},
     "blocks-of-others-are-in-the-way": {"halted-for-a-name"},
     "a-lease-is-a-change-meanwhile": {"halted-for-a-name"},
+    "one-refused-name-ends-the-pass": {"halted-for-a-name"},
     "lost-containers-are-deletes": {"lost-container"},
     "new-containers-are-old-ones": {"lost-container"},
     "a-blip-halts": {"halted-for-a-blip"},

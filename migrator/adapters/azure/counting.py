@@ -17,7 +17,7 @@ from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import Features, Survey
 
 _TELLING: Final = (
-    re.compile(rb"<(?:Snapshot|VersionId|LegalHold|ImmutabilityPolicy|EncryptionScope|!|Name )"),
+    re.compile(rb"<(?:Snapshot|VersionId|LegalHold|ImmutabilityPolicy|EncryptionScope|CustomerProvidedKey|!|Name )"),
     re.compile(rb">(?:leased|Archive|AppendBlob|PageBlob|%b)" % re.escape(RESERVED_PREFIX.encode())),
 )
 """What ``count_features`` looks for, blobs not made of blocks, names of ours or written otherwise, and sections: one pattern for

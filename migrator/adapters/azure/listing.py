@@ -160,6 +160,7 @@ def count_features(node: Node, counts: dict[str, int]) -> bool:
     counts["archived"] += properties.value("AccessTier") == "Archive"
     counts["encryption_scoped"] += bool(properties.value("EncryptionScope"))
     counts["sequence_numbers"] += properties.value("x-ms-blob-sequence-number") not in ("", "0")
+    counts["customer_keyed"] += bool(properties.value("CustomerProvidedKeySha256"))
     counts["sealed"] += properties.value("Sealed").lower() == "true"
     return True
 

@@ -86,7 +86,8 @@ async def empty(case: Case, move: PlannedMove) -> list[Finding]:
 
 
 def unkept(case: Case) -> Iterator[Finding]:
-    """What cannot be kept is said with counts, never lost in silence. Archived blobs cannot even be read."""
+    """What cannot be kept is said with counts, never lost in silence. Archived blobs, and those under a key that only their
+    customer has, cannot even be read."""
     found = [
         _unkept(move, place, kind, number)
         for move in case.moves
@@ -101,6 +102,9 @@ def _unkept(move: PlannedMove, place: str, kind: str, number: int) -> Finding:
     if kind == "archived":
         text = f"{place} has {number:,} archived blobs, which cannot be copied"
         return Finding("error", "archived", str(move.id), text)
+    if kind == "customer_keyed":
+        text = f"{place} has {number:,} blobs that are encrypted with a key of their customer's, which cannot be read"
+        return Finding("error", "customer-keyed", str(move.id), text)
     text = f"{place} has {number:,} {UNKEPT.get(kind, kind.replace('_', ' '))} that a move does not keep"
     return Finding("warning", f"not-kept-{kind}", str(move.id), text)
 
@@ -260,6 +264,13 @@ UNKEPT_KINDS: Final = (
         "move",
         "archived blobs cannot be read, so they cannot be copied",
         "rehydrate them, or leave them out of the area",
+    ),
+    Says(
+        "customer-keyed",
+        ("error",),
+        "move",
+        "blobs that a customer encrypted with a key of his own cannot be read, so they cannot be copied",
+        "let their customer write them again without such a key, or leave them out of the area",
     ),
     _not_kept("encryption_scoped", "an object's encryption scope is not kept"),
     _not_kept("immutable", "an object's immutability policy or legal hold is not kept"),

@@ -105,6 +105,8 @@ class Account:
         self.wrote: WroteHook = lambda *facts: None
         self.leases: dict[tuple[str, str], float] = {}
         """(container, name) of blobs that a customer holds a lease of, and until when: nobody writes those without its id."""
+        self.keyed: set[tuple[str, str]] = set()
+        """(container, name) of blobs that a customer encrypted with a key of his own: nobody reads those without it."""
         self.archives = False
         """Do customers archive blobs now and then?"""
         self.uploads = False
@@ -173,6 +175,8 @@ class Account:
         blob = self.matched(container, name, etag, as_source=as_source)
         if blob.listed.is_archived:
             raise CloudError(f"cannot read {self.name}/{container}/{name!r}: it is archived", code="BlobArchived")
+        if (container, name) in self.keyed:
+            raise self.refused(name, "BlobUsesCustomerSpecifiedEncryption")
         return blob
 
     def page(self, container: str, prefix: str, marker: str | None, limit: int) -> ListingPage:
@@ -420,8 +424,11 @@ class Account:
         if after is None:
             del held.blobs[name]
             self.leases.pop((container, name), None)
+            self.keyed.discard((container, name))
             held.staged.pop(name, None)  # believed of the service: a blob's uncommitted blocks go with it
             del held.keys[bisect_right(held.keys, (self.key(name), name)) - 1]
         else:
             held.blobs[name] = after
+            if after.content is not (before.content if before else None):  # written whole, without such a key
+                self.keyed.discard((container, name))
         self.wrote(self, sender, container, name, before, after, sent_at, kind)

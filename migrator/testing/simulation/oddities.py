@@ -1,8 +1,10 @@
-"""What lies about in accounts beside ordinary objects: leases, half uploads, archived blobs, copies and rehydrations of minutes.
+"""What lies about in accounts beside ordinary objects: leases, half uploads, archived blobs, copies and rehydrations of minutes,
+blobs under a customer's own key.
 
 Decides which of them a story has, when they come, and what a person does about those that only a person can end: leases are
-broken and archived blobs rehydrated where a halted move names them. Leaves what a service makes of them to ``blobs``. Rule:
-chance is drawn from a stream of its own, so that the stories without them stay as they are.
+broken, archived blobs rehydrated, and keys given up, where a halted move names them; and that a move halts for them once, after
+everything else was carried over. Leaves what a service makes of them to ``blobs``. Rule: chance is drawn from streams of their
+own, so that the stories without them stay as they are.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from random import Random
 
 from migrator.errors import CloudError
 from migrator.model.moves import MoveRecord, MoveState
+from migrator.ports.troubles import TROUBLES
 from migrator.testing.simulation import themes
 from migrator.testing.simulation.blobs import Account, Sender
 from migrator.testing.simulation.stage import Stage
@@ -28,6 +31,12 @@ OTHERS_BLOCK = "AAAA"
 """A block's name as some uploaders give it: of another length than ours."""
 LONG_COPY_SECONDS = 120.0
 REHYDRATION_SECONDS = (20.0, 200.0)
+KEYS_CHANCE = 0.15
+"""Of stories in which customers encrypt an object with a key of their own now and then."""
+KEYS_SECONDS = 60.0
+UNREADABLE = TROUBLES["BlobUsesCustomerSpecifiedEncryption"].why
+ONCE = "cannot be carried over, all others were"
+"""How a move halts that has done for the others what it could."""
 PERSON = Sender("operator", False)
 
 
@@ -50,8 +59,28 @@ class Oddities:
                 wire.account.archives = True
                 wire.account.rehydrates = self._rehydrates
 
+        self._keys = Random(f"{world.seed}/keys of customers")
+        self._has_keys = self._keys.random() < KEYS_CHANCE
+        if self._has_keys:
+            world.reached["world a customer's own key"] += 1
+
     async def work(self) -> None:
         """Until it is cancelled."""
+        if self._has_keys:
+            await asyncio.gather(self._work(), self._encrypt())
+        else:
+            await self._work()
+
+    async def _encrypt(self) -> None:
+        while True:
+            await asyncio.sleep(self._keys.expovariate(1.0 / KEYS_SECONDS))
+            account, container, name = self._place(self._keys)
+            blob = account.peek(container, name)
+            if blob is not None and not blob.listed.copy_pending:
+                account.keyed.add((container, name))
+                self._world.note("encrypted", account.name, container, name)
+
+    async def _work(self) -> None:
         pace = self._random.choice(PACE_SECONDS)
         while self._calls:
             await asyncio.sleep(self._random.expovariate(1.0 / pace))
@@ -64,6 +93,12 @@ class Oddities:
                 if until != LEASE_SECONDS[-1]:
                     del account.leases[place]
 
+    def judge_record(self, record: MoveRecord) -> None:
+        """A state that is written down."""
+        if record.state is MoveState.HALTED and UNREADABLE in record.reason and ONCE not in record.reason:
+            text = f"{record.id} is halted for one object before the others were carried over: {record.reason}"
+            self._world.oracle.break_("halted-for-a-name", text)
+
     def help(self, moves: Sequence[MoveRecord]) -> None:
         """What a person does about a move that halted, by what it names."""
         for move in moves:
@@ -72,6 +107,8 @@ class Oddities:
             for account in (self._world.accounts[name] for name in (move.source, move.target)):
                 if "leased" in move.reason:
                     account.leases.clear()
+                if UNREADABLE in move.reason:
+                    account.keyed.clear()
                 if "archived" in move.reason:
                     self._rehydrate(account)
 
@@ -83,14 +120,14 @@ class Oddities:
                     with suppress(CloudError):
                         account.set_tier(PERSON, container, name, "Hot", sent_at=now)
 
-    def _place(self) -> tuple[Account, str, str]:
-        territory = self._random.choice(self._world.terrain.territories)
+    def _place(self, random: Random) -> tuple[Account, str, str]:
+        territory = random.choice(self._world.terrain.territories)
         move = self._world.schedule.move(territory.move)
-        container, name = self._random.choice(territory.names)
-        return self._world.accounts[self._random.choice((move.source, move.source, move.target))], container, name
+        container, name = random.choice(territory.names)
+        return self._world.accounts[random.choice((move.source, move.source, move.target))], container, name
 
     def _lease(self) -> None:
-        account, container, name = self._place()
+        account, container, name = self._place(self._random)
         seconds = self._random.choice(LEASE_SECONDS)
         if account.peek(container, name) is None or (container, name) in account.leases:
             return
@@ -102,7 +139,7 @@ class Oddities:
 
     def _half_upload(self) -> None:
         """A customer's, that a fence cuts off; or another tool's."""
-        account, container, name = self._place()
+        account, container, name = self._place(self._random)
         with suppress(CloudError):
             account.stage(container, name, OTHERS_BLOCK, b"half an upload")
             self._world.note("half an upload", account.name, container, name)

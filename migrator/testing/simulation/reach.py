@@ -74,6 +74,7 @@ NOTED: Final = (
     "container restored",
     "deleted while it is copied",
     "died",
+    "encrypted",
     "half an upload",
     "interrupted",
     "leased",
@@ -84,6 +85,7 @@ NOTED: Final = (
     "second store",
 )
 WORLD: Final = (
+    "a customer's own key",
     "a date",
     "a freeze",
     "a full store",
@@ -109,12 +111,11 @@ _NO_SUCH: Final = {
         "LeaseNotPresentWithBlobOperation",
         "LeaseAlreadyPresent",
     ),
-    "objects of the world are small": ("BlockCountExceedsLimit", "BlockListTooLong"),
-    "accounts of the world keep no versions, holds or keys of customers": (
+    "objects of the world are small": ("BlockCountExceedsLimit", "BlockListTooLong", "RequestBodyTooLarge"),
+    "accounts of the world keep no versions or holds, and no customer has a second key": (
         "BlobImmutableDueToPolicy",
         "BlobImmutableDueToLegalHold",
         "SnapshotsPresent",
-        "BlobUsesCustomerSpecifiedEncryption",
         "BlobCustomerSpecifiedEncryptionMismatch",
         "BlobDoesNotUseCustomerSpecifiedEncryption",
     ),

@@ -255,6 +255,7 @@ class Scenario:
         for change in changes:
             if type(change) is SaveMove:
                 self.outages.judge_record(node, change.move, changes)
+                self.oddities.judge_record(change.move)
                 self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
                 self.troubles.damage.saved(change.move)
                 self.troubles.saved(change.move)

@@ -23,6 +23,8 @@ ODD = {
     "until": "<Blob><Name>u</Name><Properties><ImmutabilityPolicyUntilDate>x</ImmutabilityPolicyUntilDate></Properties></Blob>",
     "archived": "<Blob><Name>a</Name><Properties><AccessTier>Archive</AccessTier></Properties></Blob>",
     "encryption_scoped": "<Blob><Name>e</Name><Properties><EncryptionScope>k</EncryptionScope></Properties></Blob>",
+    "customer_keyed": "<Blob><Name>k</Name><Properties><CustomerProvidedKeySha256>x=</CustomerProvidedKeySha256>"
+    "</Properties></Blob>",
     "sequence_numbers": "<Blob><Name>p</Name><Properties><Content-Length>512</Content-Length>"
     "<x-ms-blob-sequence-number>7</x-ms-blob-sequence-number><BlobType>PageBlob</BlobType></Properties></Blob>",
     "no sequence number": "<Blob><Name>q</Name><Properties><Content-Length>512</Content-Length>"
@@ -82,6 +84,7 @@ def test_the_odd_ones_are_counted_at_all() -> None:
         encryption_scoped=1,
         sequence_numbers=1,
         sealed=1,
+        customer_keyed=1,
     )
     assert len(survey.sizes) == len(ODD) - 2
 

@@ -13,7 +13,7 @@ from migrator.ports.troubles import TROUBLES, Whose, whose
 from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.store import SimStore
 from migrator.transfer import copying, passes
-from migrator.transfer.actions import Action
+from migrator.transfer.actions import ALONE, Action
 from tests.unit.transfer.lab import CUSTOMER, Lab, VirtualPolicy
 
 SMALL = Sizes(sync_copy_limit_bytes=64, server_block_bytes=64, block_bytes=64)
@@ -339,6 +339,60 @@ async def test_a_credential_that_writes_the_others_has_the_right(lab, monkeypatc
     assert (result.copied, result.failed) == (2, 1)
 
 
+@pytest.mark.parametrize("in_fence", [False, True])
+async def test_a_refusal_that_nobody_knows_is_one_names_until_there_are_many(lab, in_fence, monkeypatch):
+    """Also of the first name of all: it says nothing of the others, which are carried over."""
+    for number in range(3):
+        lab.put(lab.source, f"n{number}", b"x")
+    right = Account.check
+
+    def check(self, container, name, condition):
+        if name == "n0":
+            raise CloudError("cannot write n0: the service refused (SomethingNew)", code="SomethingNew")
+        return right(self, container, name, condition)
+
+    monkeypatch.setattr(Account, "check", check)
+    if in_fence:  # writers wait: it is cancelled at once, and told when the next pass finds it
+        with pytest.raises(CloudError, match="SomethingNew"):
+            await lab.run(in_fence=True)
+        return
+    result = await lab.run()
+    assert (result.copied, result.failed) == (2, 1)
+    assert "web/n0: cannot write n0: the service refused (SomethingNew)" in result.named
+
+
+async def test_a_refusal_of_every_name_is_the_accounts_whatever_its_code(lab, monkeypatch):
+    for number in range(ALONE + 10):
+        lab.put(lab.source, f"n{number:02}", b"x")
+
+    def check(self, container, name, condition):
+        raise CloudError("cannot write: the service refused (AccountBeingMoved)", code="AccountBeingMoved")
+
+    monkeypatch.setattr(Account, "check", check)
+    with pytest.raises(CloudError, match="AccountBeingMoved"):
+        await lab.run()
+
+
+@BOTH_WAYS
+async def test_a_delete_that_something_under_way_refuses_waits(lab, direction, monkeypatch):
+    origin, _ = await ends_of(lab, direction)
+    lab.erase(origin, "one")
+    lab.erase(origin, "other")
+    right = Account.delete
+
+    def delete(self, sender, container, name, **more):
+        if name == "one" and sender is lab.tool:
+            raise self.refused(name, "PendingCopyOperation")
+        right(self, sender, container, name, **more)
+
+    monkeypatch.setattr(Account, "delete", delete)
+    result = await lab.run(direction)
+    assert (result.deleted, result.waiting, result.superseded, result.failed) == (1, 1, 0, 0)
+    monkeypatch.setattr(Account, "delete", right)
+    assert (await lab.run(direction)).deleted == 1
+    assert (await lab.run(direction)).is_proof
+
+
 async def test_a_credential_that_writes_nothing_stops_the_pass(lab, monkeypatch):
     lab.put(lab.source, "one", b"x")
 
@@ -419,6 +473,32 @@ async def test_no_blob_has_more_blocks_than_the_service_takes(lab):
     there = lab.target.peek("web", "one")
     assert there.content == lab.source.peek("web", "one").content
     assert len(there.blocks) == 4
+
+
+async def test_no_log_is_written_in_more_blocks_than_the_service_takes(lab, monkeypatch):
+    lab.rhythm = Rhythm(sizes=replace(SMALL, most_blocks=4, page_write_bytes=16))
+    lab.wires["dst"].async_copies = False
+    lab.put(lab.source, "log", bytes(range(250)), BlobType.APPEND)
+    blocks, right = [], SimStore.append
+
+    async def append(self, container, name, body, **more):
+        blocks.append(len(body))
+        return await right(self, container, name, body, **more)
+
+    monkeypatch.setattr(SimStore, "append", append)
+    await lab.run()
+    assert lab.target.peek("web", "log").content == bytes(range(250))
+    assert blocks == [63, 63, 63, 61]
+
+
+async def test_a_log_that_cannot_go_through_this_machine_is_named(lab):
+    lab.rhythm = Rhythm(sizes=replace(SMALL, most_blocks=4, page_write_bytes=16, largest_stream_block_bytes=32))
+    lab.wires["dst"].async_copies = False
+    lab.put(lab.source, "log", b"x" * 129, BlobType.APPEND)
+    lab.put(lab.source, "other", b"x" * 128, BlobType.APPEND)
+    result = await lab.run()
+    assert (result.copied, result.failed) == (1, 1)
+    assert lab.target.peek("web", "log") is None
 
 
 async def test_what_cannot_go_through_this_machine_is_named(lab):
