@@ -14,7 +14,7 @@ from tests.azurite.server import Azurite
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 """How long an example takes says how busy the machine is. What something may cost is tested by what it does."""
-pytest_plugins = ("tests.children", "tests.produced", "tests.undeclared")
+pytest_plugins = ("tests.children", "tests.produced", "tests.strict_service", "tests.undeclared")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -91,6 +91,7 @@ FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
         "migrator.client",
         "migrator.testing",
     ),
+    "yarl": ("migrator.testing",),
 }
 """Foreign package -> the rooms that may import it. A package that is not named here has no room at all."""
 
