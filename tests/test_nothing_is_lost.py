@@ -36,6 +36,8 @@ DOORS = {
     "migrator.client.sync.SyncRoutes": "applications",
     "migrator.testing.sample.containers_of": "tests of the sample data",
     "migrator.testing.simulation.loop.SimLoop": "asyncio",
+    "migrator.testing.strict.running.Running": "tests of any client",
+    "migrator.testing.strict.service.StrictService": "tests of any client",
 }
 """What something else than Python code of the product calls, and what does; of a class, all its methods."""
 
