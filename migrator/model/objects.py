@@ -84,9 +84,15 @@ class ContainerInfo:
     public_access: str | None = None
     has_immutability: bool = False
     has_legal_hold: bool = False
+    has_version_immutability: bool = False
     etag: str = ""
     """Of the container itself: another one after it was deleted and made anew, and after its properties, metadata or policies
     were set; never after a write to a blob. Empty where the service shows none."""
+
+    @property
+    def is_protected(self) -> bool:
+        """May something be written there that nobody can delete, or overwrite, for years?"""
+        return self.has_immutability or self.has_legal_hold or self.has_version_immutability
 
 
 @value(frozen=True, slots=True)

@@ -149,6 +149,89 @@ async def test_a_run_refuses_a_missing_container_before_its_first_copy_in_the_wo
     assert await small.store("dst").containers() == [], "nothing was made or copied"
 
 
+def protecting(world, account: str, **held) -> None:
+    """Every container of ``account`` is ``held`` from now on."""
+    store = world.stores[account]
+    plain = store.containers
+
+    async def containers(prefix=""):
+        return [changed(info, **held) for info in await plain(prefix)]
+
+    store.containers = containers
+
+
+PROTECTIONS = pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({"has_immutability": True}, "a retention policy"),
+        ({"has_legal_hold": True}, "a legal hold"),
+        ({"has_version_immutability": True}, "version-level immutability"),
+    ],
+    ids=lambda one: next(iter(one)) if isinstance(one, dict) else "",
+)
+
+
+@PROTECTIONS
+@pytest.mark.parametrize("account", ["src", "dst"])
+async def test_a_container_from_which_nobody_may_delete_is_an_error_on_either_side(small, account, held, words):
+    store = small.store("dst")
+    await store.create_container(ContainerInfo("web"))
+    await store.close()
+    world = small.rollout().world
+    protecting(world, account, **held)
+    seen = {one.code: one for one in (await preview(small.schedule, world)).findings}
+    assert seen["protected-container"].severity == "error"
+    assert f"web of {account} is under {words}" in seen["protected-container"].text
+
+
+@PROTECTIONS
+@pytest.mark.parametrize("account", ["src", "dst"])
+async def test_no_probe_and_no_canary_is_written_where_nobody_may_delete_it(small, account, held, words):
+    """It would lie there for years, and be in the way of every later run."""
+    store = small.store("dst")
+    await store.create_container(ContainerInfo("web"))
+    await store.close()
+    rollout = small.rollout()
+    protecting(rollout.world, account, **held)
+    (finding,) = await probed(small, rollout.world, list(small.schedule.moves))
+    assert (finding.code, finding.severity) == ("not-probed", "info")
+    assert "nobody may delete" in finding.text
+    written = []
+    for name in ("src", "dst"):
+        rollout.world.stores[name].put = lambda *words, **more: written.append(words)
+    outcome = await rollout.apply()
+    assert outcome.code == "halted"
+    assert words in outcome.reasons[0]
+    assert written == []
+
+
+async def test_a_probe_goes_where_it_can_be_deleted_again(small):
+    for name in ("src", "dst"):
+        store = small.store(name)
+        for container in ("web", "web2"):
+            await store.create_container(ContainerInfo(container))
+        await store.close()
+    move = small.schedule.waves[0].moves[0]
+    small.change_wave(moves=(replace(move, area=replace(move.area, selectors=(Selector("web*"),))),))
+    world = small.rollout().world
+    store = world.stores["dst"]
+    plain = store.containers
+
+    async def containers(prefix=""):
+        return [changed(info, has_legal_hold=info.name == "web") for info in await plain(prefix)]
+
+    store.containers = containers
+    case = Case(
+        schedule=small.schedule,
+        when=When.PLAN,
+        moves=list(small.schedule.moves),
+        may_ask=frozenset({Asks.ACCOUNTS, Asks.WRITES}),
+        world=world,
+    )
+    await look(probes.CHECKS, case)
+    assert [one.container for one in case.answers.proved] == ["web2"]
+
+
 async def test_a_new_check_is_one_value_that_plan_the_preflight_and_the_look_before_a_fence_run(small, monkeypatch):
     asked = []
 

@@ -140,6 +140,7 @@ def listed_container(node: Node) -> ContainerInfo:
         public_access=properties.value("PublicAccess") or None,
         has_immutability=properties.value("HasImmutabilityPolicy").lower() == "true",
         has_legal_hold=properties.value("HasLegalHold").lower() == "true",
+        has_version_immutability=properties.value("ImmutableStorageWithVersioningEnabled").lower() == "true",
         etag=properties.value("Etag").strip('"'),
     )
 

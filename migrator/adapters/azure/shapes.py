@@ -135,6 +135,7 @@ def container_headed(name: str, answer: Answer) -> ContainerInfo:
         public_access=answer.text(b"x-ms-blob-public-access") or None,
         has_immutability=answer.text(b"x-ms-has-immutability-policy").lower() == "true",
         has_legal_hold=answer.text(b"x-ms-has-legal-hold").lower() == "true",
+        has_version_immutability=answer.text(b"x-ms-immutable-storage-with-versioning-enabled").lower() == "true",
         etag=answer.text(b"etag").strip('"'),
     )
 

@@ -1,5 +1,5 @@
 """What belongs to the containers of a move and does not come along by itself, said before anything begins: public access,
-metadata that differs already, stored access policies that signatures name.
+metadata that differs already, stored access policies that signatures name; and containers from which nobody may delete.
 
 Decides only what is said; what is done is ``transfer/container_shape``'s. Reading policies takes one request a container, and a
 credential that may: without one that is said, too.
@@ -53,6 +53,23 @@ def shapes(
         yield Finding("warning", "containers-differ", str(move.id), text)
 
 
+def protected(move: PlannedMove, here: Sequence[ContainerInfo], there: Sequence[ContainerInfo]) -> Iterator[Finding]:
+    """A canary would lie there for years and be in the way of every later run, and no way back could overwrite or delete."""
+    for account, infos in ((move.source, here), (move.target, there)):
+        held = [f"{info.name} of {account} is under {_protection(info)}" for info in infos if info.is_protected]
+        if held:
+            yield Finding("error", "protected-container", str(move.id), _some(held))
+
+
+def _protection(info: ContainerInfo) -> str:
+    kinds = (
+        (info.has_immutability, "a retention policy"),
+        (info.has_legal_hold, "a legal hold"),
+        (info.has_version_immutability, "version-level immutability"),
+    )
+    return " and ".join(words for is_so, words in kinds if is_so)
+
+
 async def policies(move: PlannedMove, source: ObjectStore, target: ObjectStore, names: Sequence[str]) -> list[Finding]:
     """Stored access policies of the source's containers that the target's have not. CloudError: a container cannot be asked."""
     here, there = _holder(source), _holder(target)
@@ -100,6 +117,14 @@ async def shapes_of(case: Case) -> list[Finding]:
     return sorted(found, key=lambda one: (one.code, one.subject))
 
 
+async def protected_of(case: Case) -> list[Finding]:
+    found: list[Finding] = []
+    for move in case.moves:
+        here, there = await case.at_source(move), await case.containers(move.target)
+        found += protected(move, here or (), [info for info in there or () if move.area.prefixes_in(info.name)])
+    return sorted(found, key=lambda one: (one.subject, one.text))
+
+
 async def policies_of(case: Case) -> list[Finding]:
     if case.mode != "full":
         return []
@@ -113,6 +138,22 @@ async def policies_of(case: Case) -> list[Finding]:
 
 
 CHECKS: Final = (
+    Check(
+        (
+            Says(
+                "protected-container",
+                ("error",),
+                "move",
+                "a container of either side is under a retention policy, a legal hold or version-level immutability: what is"
+                " written there can be deleted by nobody",
+                "end that, or leave the container out of the area: a canary could not be removed there again, and no way back"
+                " could overwrite or delete",
+            ),
+        ),
+        frozenset({When.PLAN, When.PREFLIGHT, When.FENCE}),
+        protected_of,
+        frozenset({Asks.ACCOUNTS}),
+    ),
     Check(
         (
             Says(

@@ -3,7 +3,8 @@
 Decides which pairs and which container. ``plan --probe`` sends it before anything begins, so that rights, network and the rung of
 the copy ladder are known while there is time to mend them; a run sends it before the first copy of a move, and again before each
 fence, because the way back must work while it is not needed yet. Rules: a container that the target lacks is made as apply makes
-it, and the finding says so; an account that is not there is not made by a preview; before a fence nothing is made.
+it, and the finding says so; an account that is not there is not made by a preview; before a fence nothing is made; no object goes
+where nobody could remove it again.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from migrator.engine.checks.moments import RUNS, Asks, When
 from migrator.engine.leftovers import sweep
 from migrator.errors import CloudError, JudgementError
 from migrator.model.findings import Finding
+from migrator.model.objects import ContainerInfo
 from migrator.model.schedule import PlannedMove
 from migrator.transfer.container_shape import as_made
 
@@ -61,11 +63,14 @@ async def _probed(case: Case, move: PlannedMove) -> Finding | None:
         return _not_probed(move, f"{move.source} has no container of it")
     if move.target in case.answers.absent:
         return _not_probed(move, f"account {move.target} is not there yet")
+    free = await _free(case, move)
+    if not free:
+        return _not_probed(move, "nobody may delete from its containers")
     source, target, clock = case.store(move.source), case.store(move.target), case.ports.clock
     try:
         container, made = await _container(case, move)
     except CloudError as fault:
-        return _refused(move, f"{move.target} takes no container {here[0].name}: {fault.message}", fault.hint)
+        return _refused(move, f"{move.target} takes no container {free[0].name}: {fault.message}", fault.hint)
     assert container is not None
     ways = []
     for origin, destination in ((source, target), (target, source)):
@@ -79,16 +84,23 @@ async def _probed(case: Case, move: PlannedMove) -> Finding | None:
 
 async def _container(case: Case, move: PlannedMove) -> tuple[str | None, bool]:
     """The first container of the area that both accounts have, else the first one, made at the target now (True); None if there
-    is none."""
-    here = await case.at_source(move) or []
+    is none from which an object can be removed again."""
+    free = await _free(case, move)
     there = {info.name for info in await case.containers(move.target) or ()}
-    common = next((info.name for info in here if info.name in there), None)
-    if common is not None or not here or case.when is When.FENCE:
+    common = next((info.name for info in free if info.name in there), None)
+    if common is not None or not free or case.when is When.FENCE:
         return common, False
-    with case.making(here[0].name):
+    with case.making(free[0].name):
         keeps = case.schedule.public_access == "keep"
-        await case.store(move.target).create_container(as_made(here[0], keeps_public_access=keeps))
-    return here[0].name, True
+        await case.store(move.target).create_container(as_made(free[0], keeps_public_access=keeps))
+    return free[0].name, True
+
+
+async def _free(case: Case, move: PlannedMove) -> list[ContainerInfo]:
+    """The containers of the area where neither account keeps what nobody may delete."""
+    here = await case.at_source(move) or []
+    kept = {info.name for info in await case.containers(move.target) or () if info.is_protected}
+    return [info for info in here if not info.is_protected and info.name not in kept]
 
 
 def _both_ways(case: Case, found: Proved) -> Finding:
