@@ -83,6 +83,8 @@ class Rhythm:
     """seconds between two looks at a copy that a service makes in its own time"""
     refusals: int = 6
     """copies in a row; a service that has copied before, and refuses so many, cannot do it any more"""
+    first_refusals: int = 3
+    """copies in a row; a service that has never copied, and refuses so many objects, cannot do it"""
     ask_again_seconds: float = 600.0
     """seconds; a service that cannot copy is asked again so much later"""
     claim_seconds: float = 5.0

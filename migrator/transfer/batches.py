@@ -52,19 +52,20 @@ async def copy_in_batches(
     """Copy ``work``; what is left for the ladder because this pair's service cannot copy by itself. ``is_out`` is resolved
     when all of it has been handed out.
 
-    Until that service has copied once, one copy goes out alone: where it cannot, thousands would be refused for nothing, and
-    each refusal costs the source another look.
+    Until that service has copied once, copies go out alone: where it cannot, thousands would be refused for nothing, and each
+    refusal costs the source another look.
     """
     copier = walk.transfer.copier
     assert copier is not None
-    if not copier.has_copied_server_side:
-        left = await _copy(walk, work[:1], evidence, changes, tally)
-        if not copier.is_server_side:
-            return [*left, *work[1:]]
+    left: list[Work] = []
+    while work and not copier.pair.has_copied:
+        left += await _copy(walk, work[:1], evidence, changes, tally)
         work = work[1:]
+        if not copier.is_server_side:
+            return [*left, *work]
     if is_out is not None and not is_out.done():
         is_out.set_result(None)
-    return await _copy(walk, work, evidence, changes, tally) if work else []
+    return left + (await _copy(walk, work, evidence, changes, tally) if work else [])
 
 
 async def _copy(
@@ -81,12 +82,13 @@ async def _copy(
 
     def settle(index: int, answer: str | Refusal) -> None:
         case, decision = work[index]
+        pair = copier.pair
         if isinstance(answer, str):
-            copier.copied()
-        elif answer.kind == "unsupported" or (answer.kind == "access-refused" and not copier.has_copied_server_side):
+            pair.copied(walk.container, case.origin)
+        elif answer.kind == "unsupported" or (answer.kind == "access-refused" and not pair.has_copied):
             left.append(work[index])
-            if not copier.has_copied_server_side:
-                copier.refused(why_of(answer.as_error()))  # else the ladder asks once more, one by one
+            if not pair.has_copied:
+                pair.refused(why_of(answer.as_error()))  # else the ladder asks once more, one by one
             return
         Action(walk, case, evidence, changes, tally).answered(decision.verb, answer)
 

@@ -2,9 +2,9 @@
 
 Rungs, best first: server-side copy in one request (block blobs up to 256 MiB), server-side blocks (larger ones), an
 asynchronous copy (append and page blobs, never inside a fence), streaming through this machine. A rung that the service
-cannot do (``Unsupported``) is left: by one object, or by all of a pair where none gets through, until it is time to ask
-again; any other failure goes up. Every read carries the origin's ETag, every write the condition it was decided under, so a
-blob never mixes generations and nothing of others is overwritten.
+cannot do (``Unsupported``) is left: by one object, or by all of a pair where that is ``pair``'s verdict; any other failure
+goes up. Every read carries the origin's ETag, every write the condition it was decided under, so a blob never mixes
+generations and nothing of others is overwritten.
 
 Memory (``Sizes``): a larger streamed blob holds one block of ``stream_block_bytes`` that is read and ``blocks_ahead`` that are
 written; a copier runs at most ``streams`` of them at once, and beside them small ones of ``held_bytes`` together.
@@ -20,13 +20,14 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from migrator.errors import AccessRefused, CloudError, ConditionFailed, SourceChanged, Unsupported
-from migrator.model.names import block_name
+from migrator.model.names import RESERVED_PREFIX, block_name
 from migrator.model.objects import EMPTY, BlobType, Condition, Listed, Shape
 from migrator.model.rhythm import USUAL, Rhythm, Sizes
 from migrator.model.values import replace, value
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.transfer.evidence import generation_hash
+from migrator.transfer.pair import Pair
 from migrator.transfer.room import Room
 from migrator.transfer.together import together
 
@@ -48,23 +49,25 @@ class Copied:
 
 
 class Copier:
-    """Copies blobs of one pair of accounts; remembers which rungs this pair cannot climb."""
+    """Copies blobs of one pair of accounts; ``pair`` remembers whether its service does."""
 
-    def __init__(self, origin: ObjectStore, destination: ObjectStore, clock: Clock, rhythm: Rhythm = USUAL) -> None:
+    def __init__(
+        self,
+        origin: ObjectStore,
+        destination: ObjectStore,
+        clock: Clock,
+        rhythm: Rhythm = USUAL,
+        *,
+        probes: str = f"{RESERVED_PREFIX}canary/",
+    ) -> None:
+        """``probes``: where an object is copied once more, to tell a pair's trouble from an object's."""
         self._rhythm, self._sizes = rhythm, rhythm.sizes
         self._origin = origin
         self._destination = destination
         self._clock = clock
-        self._may_ask = destination.can_copy_from(origin)
-        self._left_until: float | None = None
-        self._refused_in_a_row = 0
-        self._asynchronous = self._may_ask
-        self.has_copied_server_side = False
-        """Has the destination's service copied from this origin before?"""
-        self.why_streamed = (
-            "" if self._may_ask else f"no signature to read {origin.account} can be lent to another account"
-        )
-        """Why the destination's service does not copy by itself, for people; empty if it does, or was never asked."""
+        self.pair = Pair(origin, destination, clock, rhythm, probes)
+        self._in_its_time = Pair(origin, destination, clock, rhythm, probes)
+        """The same of copies that the service makes in its own time."""
         self._streams = asyncio.Semaphore(rhythm.sizes.streams)
         self._held = Room(rhythm.sizes.held_bytes)
 
@@ -72,35 +75,19 @@ class Copier:
         """Is it copied by the service, but in its own time? Inside a fence it is streamed instead. So are page blobs always:
         pages that somebody else writes directly after the service has finished leave size, headers and the copy's id as they
         are, so that nothing would tell them from the copy."""
-        return blob.blob_type is BlobType.APPEND and self._asynchronous and not in_fence
+        return blob.blob_type is BlobType.APPEND and self._in_its_time.is_able and not in_fence
 
     @property
     def is_server_side(self) -> bool:
         """May the destination's service be asked to copy from the origin? It is asked again now and then."""
-        return self._may_ask and (self._left_until is None or self._clock.monotonic() >= self._left_until)
+        return self.pair.is_able
 
-    def refused(self, why: str) -> None:
-        """The service did not copy one object. That says something of the pair only if it never did, or goes on like this: then
-        everything is streamed until it is time to ask again."""
-        self._refused_in_a_row += 1
-        if (
-            not self.has_copied_server_side
-            or self._refused_in_a_row >= self._rhythm.refusals
-            or self._left_until is not None
-        ):
-            self._left_until = self._clock.monotonic() + self._rhythm.ask_again_seconds
-            self.why_streamed = why or self.why_streamed
-
-    def copied(self) -> None:
-        """The service has copied an object."""
-        self.has_copied_server_side = True
-        self._refused_in_a_row, self._left_until, self.why_streamed = 0, None, ""
-
-    def _judge(self, refusal: CloudError) -> None:
+    async def _judge(self, refusal: CloudError, pair: Pair) -> None:
         """Raise what is not this rung's trouble: a service that has copied for this pair before lost a right, or we did."""
-        if isinstance(refusal, AccessRefused) and self.has_copied_server_side:
+        if isinstance(refusal, AccessRefused) and pair.has_copied:
             raise refusal
-        self.refused(why_of(refusal))
+        pair.refused(why_of(refusal))
+        await pair.settle()
 
     async def copy(self, container: str, blob: Listed, *, condition: Condition, in_fence: bool) -> Copied:
         """Copy the generation ``blob.etag``.
@@ -120,22 +107,24 @@ class Copier:
                 hint="rehydrate it, or leave its container out of the plan",
                 code="BlobArchived",
             )
-        for _ in range(2 if self.has_copied_server_side else 1):  # a signature may have been renewed meanwhile
+        for _ in range(2 if self.pair.has_copied else 1):  # a signature may have been renewed meanwhile
             if blob.blob_type is not BlobType.BLOCK or not self.is_server_side:
                 break
             try:
                 written = await self._server(origin, container, blob, shape, condition)
             except (Unsupported, AccessRefused) as refusal:
-                self._judge(refusal)
+                await self._judge(refusal, self.pair)
             else:
-                self.copied()
+                self.pair.copied(container, blob)
                 return written
         if self.is_asynchronous(blob, in_fence=in_fence):
             try:
-                return await self._async(origin, container, blob, shape, condition)
+                copied = await self._async(origin, container, blob, shape, condition)
             except (Unsupported, AccessRefused) as refusal:
-                self._judge(refusal)
-                self._asynchronous = False
+                await self._judge(refusal, self._in_its_time)
+            else:
+                self._in_its_time.copied()
+                return copied
         async with self._held.of(blob.size) if blob.size <= self._sizes.small_stream_bytes else self._streams:
             return await self._stream(container, blob, shape, condition)
 

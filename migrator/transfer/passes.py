@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from migrator.model import notes
 from migrator.model.moves import Direction, EvidenceRange, Outstanding
+from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
 from migrator.transfer import container_shape, containers, sweeping
@@ -37,7 +38,8 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     expired, candidates = transfer.expired(), Candidates()
     transfer.unsettled.clear()
     if transfer.copier is None:
-        transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock, transfer.rhythm)
+        probes = f"{RESERVED_PREFIX}canary/{transfer.move}/"
+        transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock, transfer.rhythm, probes=probes)
     transfer.staged = sweeping.known(transfer)
     sides = await _Sides.look(transfer)
     await sides.make_missing(transfer)

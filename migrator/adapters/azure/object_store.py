@@ -109,7 +109,6 @@ class AzureStore(AzureReadings):
         self, origin: Origin, container: str, name: str, shape: Shape, condition: Condition, *, is_sync: bool
     ) -> Written:
         headers = [
-            ("x-ms-copy-source", await _signed_source(origin)),
             ("x-ms-source-if-match", f'"{origin.etag}"'),
             shapes.conditions(condition),
         ]
@@ -120,9 +119,8 @@ class AzureStore(AzureReadings):
         if shape.tier is not None:
             headers += shapes.tiered(shape)
         try:
-            answer = await self._requests.send("PUT", "copy into", container, name, headers=headers)
+            answer = await self._from_source(origin, "copy into", container, name, (), headers)
         except CloudError as refusal:
-            _forget_signature(origin, refusal)
             await look_again(origin, refusal)
             raise
         return self._written(
@@ -147,21 +145,40 @@ class AzureStore(AzureReadings):
         self, origin: Origin, container: str, name: str, block_id: str, *, offset: int, length: int
     ) -> None:
         headers = [
-            ("x-ms-copy-source", await _signed_source(origin)),
             ("x-ms-source-if-match", f'"{origin.etag}"'),
             ("x-ms-source-range", f"bytes={offset}-{offset + length - 1}"),
         ]
         try:
-            await self._requests.send(
-                "PUT", "copy a block into", container, name, query=_block(block_id), headers=headers
-            )
+            await self._from_source(origin, "copy a block into", container, name, _block(block_id), headers)
         except CloudError as refusal:
-            _forget_signature(origin, refusal)
             meant = source_was_slow(origin, refusal)
             await look_again(origin, meant)
             if meant is refusal:
                 raise
             raise meant from refusal
+
+    async def _from_source(
+        self, origin: Origin, doing: str, container: str, name: str, query: Query, headers: HeaderPairs
+    ) -> Answer:
+        """Where the source says that it did not accept our signature, a new one is tried at once: nothing was copied."""
+        if not isinstance(origin.store, AzureStore):
+            raise Unsupported(
+                f"cannot copy from account {origin.store.account} server-side: it is not an Azure account"
+            )
+        signatures, is_first = origin.store._signatures, True
+        while True:
+            url = await origin.store.source_url(origin.container, origin.name)
+            try:
+                return await self._requests.send(
+                    "PUT", doing, container, name, query=query, headers=[("x-ms-copy-source", url), *headers]
+                )
+            except CloudError as refusal:
+                if refusal.code not in (UNVERIFIED, SOURCE_SIGNATURE):
+                    raise
+                is_renewed = signatures.renew(origin.container, url.partition("?")[2])
+                if refusal.code == UNVERIFIED or not is_first or not is_renewed:
+                    raise  # the next copy from there is signed anew: the old signature may be what was not believed
+                is_first = False
 
     # Writing
 
@@ -332,18 +349,6 @@ class AzureStore(AzureReadings):
     async def close(self) -> None:
         self._requests.close()
         await self._credential.close()
-
-
-def _forget_signature(origin: Origin, refusal: CloudError) -> None:
-    """The next copy from there is signed anew: the old signature may be what was not believed."""
-    if refusal.code in (UNVERIFIED, SOURCE_SIGNATURE) and isinstance(origin.store, AzureStore):
-        origin.store._signatures.forget()
-
-
-async def _signed_source(origin: Origin) -> str:
-    if not isinstance(origin.store, AzureStore):
-        raise Unsupported(f"cannot copy from account {origin.store.account} server-side: it is not an Azure account")
-    return await origin.store.source_url(origin.container, origin.name)
 
 
 def _md5(body: bytes) -> bytes:

@@ -123,6 +123,11 @@ class Signatures:
         kept = self._signatures.get(container)
         return kept.text if kept is not None and self._now() < kept.renew_at else None
 
+    def renew(self, container: str, refused: str) -> bool:
+        """A service did not accept ``refused``. Is there, or will there be, another signature? False where this one was minted
+        after such an answer already."""
+        return self.at_hand(container) != refused or self.forget()
+
     def forget(self) -> bool:
         """A service did not accept what was minted: mint anew, unless that was only just done. False: it was."""
         if self._now() - self._forgotten_at <= FORGOTTEN_EVERY_SECONDS:
@@ -169,9 +174,8 @@ class WriteSigners:
         return SasSigner(self._signatures.at_hand(container) or await self._signatures.signature(container))
 
     def renew(self, container: str, refused: str) -> bool:
-        """The service did not accept ``refused``. Is there, or will there be, another signature? False where this one was minted
-        after such an answer already."""
-        return self._signatures.at_hand(container) != refused or self._signatures.forget()
+        """As ``Signatures.renew``."""
+        return self._signatures.renew(container, refused)
 
 
 def signed_by_key(

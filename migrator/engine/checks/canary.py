@@ -25,6 +25,8 @@ from migrator.errors import (
 )
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed, Shape
+from migrator.model.rhythm import USUAL
+from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.copying import Copier, same_content
@@ -32,6 +34,8 @@ from migrator.transfer.copying import Copier, same_content
 ATTEMPTS = 5
 PROBES = f"{RESERVED_PREFIX}probe/"
 """Where ``plan --probe`` sends its objects."""
+ONE_REFUSAL = replace(USUAL, first_refusals=1)
+"""Of a canary there is but one."""
 _SHAPE = Shape(BlobType.BLOCK, ContentHeaders(content_type="text/plain"), {"migrate": "canary"}, {}, None)
 
 
@@ -79,7 +83,7 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
         await sweep(store, container, prefix)
     async with _removed(origin, container, name), _removed(destination, container, name):
         await origin.put(container, name, name.encode(), _SHAPE, condition=CREATE)
-        copier = Copier(origin, destination, clock)
+        copier = Copier(origin, destination, clock, ONE_REFUSAL)
         here = await origin.head(container, name)
         try:
             await copier.copy(container, here, condition=CREATE, in_fence=True)
@@ -94,7 +98,7 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
             )
     if copier.is_server_side:
         return "by the service"
-    return "streamed through this machine" + (f": {copier.why_streamed}" if copier.why_streamed else "")
+    return "streamed through this machine" + (f": {copier.pair.why}" if copier.pair.why else "")
 
 
 async def _refuse_one_account(origin: ObjectStore, destination: ObjectStore, container: str, sent: Listed) -> None:

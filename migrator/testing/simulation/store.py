@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from random import Random
 from typing import Any, TypeVar
 
 from migrator.errors import (
@@ -39,6 +40,7 @@ PoliciesHook = Callable[[Sender, str, str, tuple[StoredPolicy, ...], tuple[Store
 ORPHAN_SECONDS = 30.0
 """What a process had sent before it was killed is applied within this time, as the engine supposes (``PROVEN_DEAD_SECONDS``); if
 its machine lost power, or cannot be asked, within the life of its credential."""
+DOUBTFUL_CHANCES = (0.0, 0.0, 0.02, 0.3)
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -78,6 +80,8 @@ class Wire:
         self.copies_from: set[str] | None = None
         """Accounts that server-side copies can read; None: every one."""
         self.async_copies = True
+        self._doubts = Random(f"doubts {seed}")
+        self._doubtful_chance = self._doubts.choice(DOUBTFUL_CHANCES)
         self.policies: Policies | None = None
         """None: the tool's credential cannot prove what a policy lets pass."""
         self.sent = 0
@@ -93,6 +97,10 @@ class Wire:
         """Called when policies were read; True: the node stands still now."""
         self.set_policies: PoliciesHook = lambda *facts: None
         """Called with (sender, account, container, before, after, sent at) when policies were changed."""
+
+    def is_doubtful(self) -> bool:
+        """Does the service fail to verify this copy's source, although nothing is wrong with it?"""
+        return self._doubts.random() < self._doubtful_chance
 
     def as_seen_by(self, node: Node, sender: Sender) -> SimStore:
         return SimStore(self, node, sender)
@@ -481,6 +489,10 @@ class SimStore:
         reach = self.wire.copies_from
         if not isinstance(origin.store, SimStore) or (reach is not None and origin.store.account not in reach):
             raise Unsupported(f"cannot copy from {origin.store.account} into {self.account}: it cannot be reached")
+        if self.wire.is_doubtful():
+            raise Unsupported(
+                f"cannot copy {origin.name!r}: its source was not verified", code="CannotVerifyCopySource"
+            )
 
     def _put(
         self,

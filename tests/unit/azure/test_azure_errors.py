@@ -237,6 +237,23 @@ async def test_a_copy_repeats_what_its_source_said(
         assert error.code == "CannotVerifyCopySource"
 
 
+@pytest.mark.parametrize("code", ["AuthenticationFailed", "InvalidAuthenticationInfo"])
+async def test_a_copy_whose_source_does_not_believe_the_signature_is_signed_anew_once(
+    server: Scripted, store: AzureStore, opened: Callable[..., AzureStore], code: str
+) -> None:
+    source = opened("na-core", f"http://127.0.0.1:{server.port}/nacore")
+    source._requests.dates.ahead = -1.0
+    headers = {"x_ms_copy_source_status_code": "401", "x_ms_copy_source_error_code": code}
+    unbelieved = answer(401, "CannotVerifyCopySource", **headers)
+    server.answers = [unbelieved, answer(202, ETag='"0x2"')]
+    origin = Origin(source, "box", "n", "0x1")
+    assert (await store.copy(origin, "box", "n", PLAIN, condition=CREATE)).etag == "0x2"
+    server.answers, before = [unbelieved, answer(200, ETag='"0x1"', x_ms_blob_type="BlockBlob")], len(server.seen)
+    error = await refusal(store.copy(origin, "box", "n", PLAIN, condition=CREATE))
+    assert type(error) is Unsupported
+    assert len(server.seen) == before + 2  # and one look at the source
+
+
 @pytest.mark.parametrize(
     ("look", "kind"),
     [

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from migrator.model.rhythm import Rhythm, Sizes
+from migrator.errors import Unsupported
+from migrator.model.rhythm import USUAL, Rhythm, Sizes
 from migrator.ports.executor import BatchAnswer, CopyBatch, Refusal
 from migrator.transfer.hands import Hands
 from tests.unit.transfer.lab import Lab, VirtualPolicy
@@ -44,7 +45,7 @@ class Refusing:
     ],
     ids=["cannot", "may not"],
 )
-async def test_a_service_that_cannot_or_may_not_copy_is_asked_once(refusal):
+async def test_a_service_that_cannot_or_may_not_copy_is_asked_for_a_few_objects(refusal):
     lab = Lab()
     for number in range(300):
         lab.put(lab.source, f"n{number}", b"%d" % number)
@@ -56,7 +57,7 @@ async def test_a_service_that_cannot_or_may_not_copy_is_asked_once(refusal):
     result = await lab.run(hands=Hands(executor, lab.clock), admit_until=admit_until)
     assert result.copied == 300
     assert lab.contents(lab.target) == lab.contents(lab.source)
-    assert executor.asked == 1
+    assert executor.asked == USUAL.first_refusals
 
 
 async def test_ranges_that_go_one_by_one_are_under_way_side_by_side(monkeypatch):
@@ -78,7 +79,11 @@ async def test_ranges_that_go_one_by_one_are_under_way_side_by_side(monkeypatch)
     async def admit_until() -> float:
         return lab.clock.monotonic() + 60.0
 
+    async def copy(*what, **how):
+        raise Unsupported("cannot copy", code="CannotVerifyCopySource")
+
     monkeypatch.setattr(door, "put", put)
+    monkeypatch.setattr(door, "copy", copy)
     executor = Refusing(Refusal("unsupported", "cannot copy", code="CannotVerifyCopySource"))
     result = await lab.run(hands=Hands(executor, lab.clock), admit_until=admit_until, parallel=5)
     assert result.copied == 20

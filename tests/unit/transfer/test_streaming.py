@@ -10,7 +10,7 @@ import pytest
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, SourceChanged, Unsupported
-from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
+from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.rhythm import USUAL
 from migrator.model.values import replace
 from migrator.ports.object_store import Whole
@@ -222,12 +222,13 @@ async def test_a_block_that_fails_leaves_nothing_visible(ends, block):
 async def test_a_service_that_may_not_copy_is_left_and_said_to_be(ends, refusal, why):
     source, target = ends[0], Refusing(ends[1].inner)
     target.refusal = refusal
-    await source.put("box", "small", b"small", SHAPE, condition=CREATE)
     copier = Copier(source, target, SystemClock())
-    await copier.copy("box", await source.head("box", "small"), condition=CREATE, in_fence=False)
+    await copies(copier, source, 0, USUAL.first_refusals - 1)
+    assert copier.is_server_side  # so many may have troubles of their own
+    await copies(copier, source, 10, 1)
     assert not copier.is_server_side
-    assert why in copier.why_streamed
-    assert (await target.whole("box", "small", most_bytes=100)).body == b"small"
+    assert why in copier.pair.why
+    assert (await target.whole("box", "n10", most_bytes=100)).body == b"small"
 
 
 async def test_a_right_that_is_lost_in_the_middle_goes_up(ends):
@@ -236,7 +237,7 @@ async def test_a_right_that_is_lost_in_the_middle_goes_up(ends):
     target.refusal = AccessRefused("no", code="AuthorizationFailure")
     await source.put("box", "small", b"small", SHAPE, condition=CREATE)
     copier = Copier(source, target, SystemClock())
-    copier.has_copied_server_side = True
+    copier.pair.has_copied = True
     with pytest.raises(AccessRefused):
         await copier.copy("box", await source.head("box", "small"), condition=CREATE, in_fence=False)
 
@@ -246,14 +247,20 @@ class Sometimes(Apart):
 
     def __init__(self, inner, refused):
         super().__init__(inner)
-        self.refused, self.asked = refused, 0
+        self.refused, self.asked, self.streamed = refused, 0, 0
+
+    async def put(self, container, name, body, shape, *, condition):
+        self.streamed += 1
+        return await self.inner.put(container, name, body, shape, condition=condition)
 
     def can_copy_from(self, other):
         return True
 
     async def copy(self, origin, container, name, shape, *, condition):
         self.asked += 1
-        if self.asked in self.refused:
+        number = self.asked
+        await asyncio.sleep(0)
+        if number in self.refused:
             raise Unsupported("no", code="CannotVerifyCopySource")
         body = await origin.store.whole(container, name, if_match=origin.etag, most_bytes=100)
         return await self.inner.put(container, name, body.body, shape, condition=condition)
@@ -282,7 +289,7 @@ async def test_one_refused_copy_says_nothing_of_the_others(ends):
     await copies(copier, source, 0, 10)
     assert target.asked == 11  # the fifth was asked for once more
     assert copier.is_server_side
-    assert copier.why_streamed == ""
+    assert copier.pair.why == ""
 
 
 async def test_an_object_that_is_refused_again_is_streamed_alone(ends):
@@ -294,21 +301,56 @@ async def test_an_object_that_is_refused_again_is_streamed_alone(ends):
 
 
 async def test_a_service_that_stopped_copying_is_left_and_asked_again_after_a_while(ends):
-    source, target, clock = ends[0], Sometimes(ends[1].inner, range(3, 12)), Later()
+    source, target, clock = ends[0], Sometimes(ends[1].inner, range(3, 13)), Later()
     copier = Copier(source, target, clock)
     await copies(copier, source, 0, 10)
-    assert target.asked == 2 + USUAL.refusals
+    assert target.asked == 2 + USUAL.refusals + 1  # what was copied last is refused too
     assert not copier.is_server_side
-    assert "may not copy between these accounts" in copier.why_streamed
+    assert "may not copy between these accounts" in copier.pair.why
     clock.ahead = USUAL.ask_again_seconds
+    asked = target.asked
     await copies(copier, source, 10, 3)
-    assert target.asked == 3 + USUAL.refusals  # once, and left again
+    assert target.asked == asked + 2  # one object and the probe, and left again
     target.refused = ()
     clock.ahead *= 2
     await copies(copier, source, 20, 3)
-    assert target.asked == 6 + USUAL.refusals
+    assert target.asked == asked + 2 + 3
     assert copier.is_server_side
-    assert copier.why_streamed == ""
+    assert copier.pair.why == ""
+
+
+async def test_many_objects_that_are_refused_at_once_say_nothing_while_a_good_one_is_copied(ends):
+    """A signature that was not valid yet, when hundreds of copies were under way: all come back refused."""
+    source, target = ends[0], Sometimes(ends[1].inner, range(2, 42))
+    copier = Copier(source, target, SystemClock(), probes=".migrate/canary/x/")
+    await copies(copier, source, 0, 1)
+    many = [f"m{number}" for number in range(40)]
+    for name in many:
+        await source.put("box", name, b"small", SHAPE, condition=CREATE)
+    heads = [await source.head("box", name) for name in many]
+    await asyncio.gather(*(copier.copy("box", blob, condition=CREATE, in_fence=False) for blob in heads))
+    await copies(copier, source, 50, 100)
+    assert copier.is_server_side
+    assert copier.pair.why == ""
+    assert target.streamed <= 2 * USUAL.refusals
+    assert [one.name for one in (await target.page("box", prefix=".migrate/")).entries] == []
+
+
+async def test_the_first_object_of_all_may_be_the_one_that_is_refused(ends):
+    source, target = ends[0], Sometimes(ends[1].inner, {1})
+    copier = Copier(source, target, SystemClock())
+    await copies(copier, source, 0, 100)
+    assert target.asked == 100
+    assert target.streamed == 1
+
+
+async def test_of_an_object_that_changed_meanwhile_nothing_is_concluded(ends):
+    source, target = ends[0], Sometimes(ends[1].inner, range(2, 8))
+    copier = Copier(source, target, SystemClock())
+    await copies(copier, source, 0, 1)
+    await source.put("box", "n0", b"newer", SHAPE, condition=Condition((await source.head("box", "n0")).etag))
+    await copies(copier, source, 1, 20)
+    assert copier.is_server_side
 
 
 class Weighing(Apart):
