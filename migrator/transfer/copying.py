@@ -27,7 +27,7 @@ from migrator.model.values import replace, value
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.transfer.evidence import generation_hash
-from migrator.transfer.pair import Pair
+from migrator.transfer.pair import AccountPair
 from migrator.transfer.room import Room
 from migrator.transfer.together import together
 
@@ -65,8 +65,8 @@ class Copier:
         self._origin = origin
         self._destination = destination
         self._clock = clock
-        self.pair = Pair(origin, destination, clock, rhythm, probes)
-        self._in_its_time = Pair(origin, destination, clock, rhythm, probes)
+        self.pair = AccountPair(origin, destination, clock, rhythm, probes)
+        self._in_its_time = AccountPair(origin, destination, clock, rhythm, probes)
         """The same of copies that the service makes in its own time."""
         self._streams = asyncio.Semaphore(rhythm.sizes.streams)
         self._held = Room(rhythm.sizes.held_bytes)
@@ -82,7 +82,7 @@ class Copier:
         """May the destination's service be asked to copy from the origin? It is asked again now and then."""
         return self.pair.is_able
 
-    async def _judge(self, refusal: CloudError, pair: Pair) -> None:
+    async def _judge(self, refusal: CloudError, pair: AccountPair) -> None:
         """Raise what is not this rung's trouble: a service that has copied for this pair before lost a right, or we did."""
         if isinstance(refusal, AccessRefused) and pair.has_copied:
             raise refusal

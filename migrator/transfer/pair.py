@@ -20,7 +20,7 @@ PROBE_BYTES = 1024 * 1024
 """A larger object is not copied once more."""
 
 
-class Pair:
+class AccountPair:
     """``why``: for people, why nothing is copied by the service; empty if it does, or was never asked."""
 
     def __init__(
@@ -107,4 +107,4 @@ class Pair:
                     await self._destination.delete(container, name, if_match=written.etag)
 
 
-__all__ = ["Pair"]
+__all__ = ["AccountPair"]
