@@ -141,7 +141,9 @@ def _codes(node: ast.expr | None, tree: ast.Module, words: Mapping[str, str]) ->
             yield from _codes(one, tree, words)
     elif isinstance(node, ast.JoinedStr) and ast.unparse(node) == "f'not-kept-{kind}'":
         yield from (
-            f"not-kept-{name}" for name in Features.__dataclass_fields__ if name not in ("archived", "customer_keyed")
+            f"not-kept-{name}"
+            for name in Features.__dataclass_fields__
+            if name not in ("archived", "customer_keyed", "directories")
         )
     elif isinstance(node, ast.Attribute) and node.attr == "code":
         return  # a finding made of another one

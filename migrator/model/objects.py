@@ -145,6 +145,8 @@ class Features:
     """Page blobs that have one."""
     sealed: int = 0
     """Append blobs that take nothing more."""
+    directories: int = 0
+    """What a hierarchical namespace lists beside its blobs."""
     customer_keyed: int = 0
     """Encrypted with a key that only its customer has: nobody else can read them."""
 

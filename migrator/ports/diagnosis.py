@@ -1,9 +1,9 @@
-"""What an account says of itself when a doctor asks. A door beside the object store: no migration needs it."""
+"""What an account says of itself when a doctor or a preview asks. Doors beside the object store: no migration needs them."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from migrator.model.values import value
 
@@ -21,4 +21,21 @@ class Examination:
 class Examinable(Protocol):
     async def examine(self, now: datetime) -> Examination:
         """Ask once, reading only. CloudError if the account cannot be reached with its credential."""
+        ...
+
+
+@value(frozen=True, slots=True)
+class Description:
+    """What sort of account it is: ``words`` for people; ``objection``, as a clause, why it can take no part in a move, empty if
+    it can, and ``remedy``."""
+
+    words: str
+    objection: str = ""
+    remedy: str = ""
+
+
+@runtime_checkable
+class Describable(Protocol):
+    async def describe(self) -> Description:
+        """Ask once, reading only. CloudError if the account does not say it, or not to this credential."""
         ...

@@ -18,7 +18,7 @@ from migrator.model.objects import Features, Survey
 
 _TELLING: Final = (
     re.compile(rb"<(?:Snapshot|VersionId|LegalHold|ImmutabilityPolicy|EncryptionScope|CustomerProvidedKey|!|Name )"),
-    re.compile(rb">(?:leased|Archive|AppendBlob|PageBlob|%b)" % re.escape(RESERVED_PREFIX.encode())),
+    re.compile(rb">(?:leased|Archive|AppendBlob|PageBlob|directory<|%b)" % re.escape(RESERVED_PREFIX.encode())),
 )
 """What ``count_features`` looks for, blobs not made of blocks, names of ours or written otherwise, and sections: one pattern for
 elements, one for what they hold, since a search for words that begin alike is the quick one."""

@@ -154,6 +154,9 @@ def count_features(node: Node, counts: dict[str, int]) -> bool:
         counts["versions"] += 1
         return False
     properties = _required(node, "Properties")
+    if properties.value("ResourceType") == "directory":
+        counts["directories"] += 1
+        return False
     counts["leased"] += properties.value("LeaseState") == "leased"
     held = properties.value("LegalHold") or node.value("LegalHold")
     until = properties.value("ImmutabilityPolicyUntilDate") or node.value("ImmutabilityPolicyUntilDate")

@@ -17,6 +17,7 @@ from datetime import datetime
 from migrator.adapters.azure import shapes
 from migrator.adapters.azure.copies import UNVERIFIED, look_again, source_was_slow
 from migrator.adapters.azure.credentials import SAS_BOUND_SECONDS, Credential
+from migrator.adapters.azure.describing import described
 from migrator.adapters.azure.errors import SOURCE_SIGNATURE
 from migrator.adapters.azure.policies import Policies
 from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
@@ -30,7 +31,7 @@ from migrator.model.moves import StoredPolicy
 from migrator.model.names import block_name
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Shape
 from migrator.model.schedule import Account
-from migrator.ports.diagnosis import Examination
+from migrator.ports.diagnosis import Description, Examination
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.ports.write_policy import ContainerPolicies
 
@@ -311,6 +312,12 @@ class AzureStore(AzureReadings):
         words = {"entra": "Microsoft Entra ID", "key": "account key", "sas": "shared access signature"}
         bound = await self.late_write_seconds(now)
         return Examination(words[self._credential.kind], bound, service_time)
+
+    async def describe(self) -> Description:
+        query = [("comp", "properties"), ("restype", "account")]
+        answer = await self._requests.send("GET", "ask for the kind of", query=query)
+        with self._requests.understanding("ask for the kind of"):
+            return described(answer)
 
     async def source_url(self, container: str, name: str) -> str:
         """A signed address for another account's server-side copy: a secret for five minutes, never shown or stored."""

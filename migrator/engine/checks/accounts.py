@@ -105,6 +105,11 @@ def _unkept(move: PlannedMove, place: str, kind: str, number: int) -> Finding:
     if kind == "customer_keyed":
         text = f"{place} has {number:,} blobs that are encrypted with a key of their customer's, which cannot be read"
         return Finding("error", "customer-keyed", str(move.id), text)
+    if kind == "directories":
+        text = (
+            f"{place} has {number:,} directories: its account has a hierarchical namespace, whose blobs cannot be moved"
+        )
+        return Finding("error", "directories", str(move.id), text)
     text = f"{place} has {number:,} {UNKEPT.get(kind, kind.replace('_', ' '))} that a move does not keep"
     return Finding("warning", f"not-kept-{kind}", str(move.id), text)
 
@@ -271,6 +276,13 @@ UNKEPT_KINDS: Final = (
         "move",
         "blobs that a customer encrypted with a key of his own cannot be read, so they cannot be copied",
         "let their customer write them again without such a key, or leave them out of the area",
+    ),
+    Says(
+        "directories",
+        ("error",),
+        "move",
+        "directories are listed, so the account has a hierarchical namespace (Data Lake), whose blobs cannot be moved",
+        "move it with tools for Data Lake",
     ),
     _not_kept("encryption_scoped", "an object's encryption scope is not kept"),
     _not_kept("immutable", "an object's immutability policy or legal hold is not kept"),

@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from migrator.engine.checks import accounts, containers, doctor, document, fences, gates, probes, recorded, routes, ways
+from migrator.engine.checks import (
+    accounts,
+    containers,
+    doctor,
+    document,
+    fences,
+    gates,
+    probes,
+    recorded,
+    routes,
+    sorts,
+    ways,
+)
 from migrator.engine.checks.check import Check, Says
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -18,6 +30,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *routes.CHECKS,
     document.FORECAST,
     *ways.CHECKS,
+    *sorts.CHECKS,
     *containers.CHECKS,
     *accounts.CHECKS,
     *doctor.CHECKS,

@@ -25,6 +25,8 @@ ODD = {
     "encryption_scoped": "<Blob><Name>e</Name><Properties><EncryptionScope>k</EncryptionScope></Properties></Blob>",
     "customer_keyed": "<Blob><Name>k</Name><Properties><CustomerProvidedKeySha256>x=</CustomerProvidedKeySha256>"
     "</Properties></Blob>",
+    "directories": "<Blob><Name>d</Name><Properties><ResourceType>directory</ResourceType></Properties></Blob>",
+    "a file": "<Blob><Name>d/f</Name><Properties><ResourceType>file</ResourceType></Properties></Blob>",
     "sequence_numbers": "<Blob><Name>p</Name><Properties><Content-Length>512</Content-Length>"
     "<x-ms-blob-sequence-number>7</x-ms-blob-sequence-number><BlobType>PageBlob</BlobType></Properties></Blob>",
     "no sequence number": "<Blob><Name>q</Name><Properties><Content-Length>512</Content-Length>"
@@ -85,8 +87,9 @@ def test_the_odd_ones_are_counted_at_all() -> None:
         sequence_numbers=1,
         sealed=1,
         customer_keyed=1,
+        directories=1,
     )
-    assert len(survey.sizes) == len(ODD) - 2
+    assert len(survey.sizes) == len(ODD) - 3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""What sort of account each side of a move is: shown, and refused where blobs of it cannot be moved.
+
+Leaves what sorts there are, and what speaks against one, to the account's own kind (``ports.diagnosis``). Rule: an account that
+does not say it, or not to this credential, is not refused for that; that nobody knows is said.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from migrator.engine.checks.case import Case
+from migrator.engine.checks.check import Check, Says
+from migrator.engine.checks.moments import RUNS, Asks, When
+from migrator.errors import CloudError, Throttled, Unreachable
+from migrator.model.findings import Finding
+from migrator.ports.diagnosis import Describable, Description
+from migrator.transfer.together import together
+
+
+async def sorts(case: Case) -> list[Finding]:
+    names = sorted({name for move in case.moves for name in (move.source, move.target)})
+    told = await together(*(_described(case, name) for name in names))
+    found: list[Finding] = []
+    alike: dict[str, list[str]] = {}
+    for name, one in zip(names, told, strict=True):
+        if isinstance(one, CloudError):
+            text = f"what sort of account {name} is, it does not say: {one.message}"
+            found.append(Finding("info", "account-sort-unknown", name, text, one.hint))
+        elif one is not None and one.objection:
+            text = f"blobs of account {name} cannot be moved: {one.objection}"
+            found.append(Finding("error", "unfit-account", name, text, one.remedy))
+        elif one is not None:
+            alike.setdefault(one.words, []).append(name)
+    shown = [
+        Finding("info", "account-sort", "accounts", f"{', '.join(same)}: {words}") for words, same in alike.items()
+    ]
+    return [*found, *sorted(shown, key=lambda one: one.text)]
+
+
+async def _described(case: Case, account: str) -> Description | CloudError | None:
+    """None: there is nothing to say of it, or it is not there."""
+    if not await case.containers(account) and account in case.answers.absent | case.answers.faults.keys():
+        return None
+    store = case.store(account)
+    inner = getattr(store, "inner", store)
+    if not isinstance(inner, Describable):
+        return None
+    try:
+        return await inner.describe()
+    except (Throttled, Unreachable) as fault:
+        if case.when in RUNS:
+            raise
+        return fault
+    except CloudError as fault:
+        return fault
+
+
+CHECKS: Final = (
+    Check(
+        (
+            Says(
+                "account-sort",
+                ("info",),
+                "accounts",
+                "what sort of account each is: its kind, its redundancy",
+            ),
+            Says(
+                "account-sort-unknown",
+                ("info",),
+                "account",
+                "an account does not say what sort it is, or not to this credential",
+                "look yourself that it is no Data Lake, premium page, v1 or file account: blobs of those cannot be moved",
+            ),
+            Says(
+                "unfit-account",
+                ("error",),
+                "account",
+                "blobs of this sort of account cannot be moved, and why",
+            ),
+        ),
+        frozenset({When.PLAN, When.PREFLIGHT}),
+        sorts,
+        frozenset({Asks.ACCOUNTS}),
+    ),
+)
