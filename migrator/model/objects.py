@@ -46,6 +46,7 @@ class Listed:
     ``etag`` is normalised: no quotes, no ``W/``. ``tier`` is None where the service has none (append, page, local
     accounts without tiers); ``tier_inferred`` says that nobody set it. ``last_modified`` is shown, never decided upon.
     ``copy_pending`` is true while an asynchronous copy into this blob runs; ``rehydrating`` while it leaves the archive.
+    ``copy_failed``: how the last of those copies ended without success, in the service's words; a HEAD alone shows it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Listed:
     rehydrating: bool = False
     is_archived: bool = False
     copy_id: str | None = None
+    copy_failed: str = ""
 
     @property
     def explicit_tier(self) -> str | None:

@@ -80,7 +80,15 @@ class Rhythm:
     counter_seconds: float = 5.0
     """seconds; counted requests are in the state store within so long, for soaks that subtract our own traffic"""
     copy_poll_seconds: float = 0.5
-    """seconds between two looks at a copy that a service makes in its own time"""
+    """seconds until the first look at a copy that a service makes in its own time; twice as long each time"""
+    longest_copy_poll_seconds: float = 30.0
+    """seconds; no longer than this between those"""
+    copy_patience_seconds: float = 600.0
+    """seconds; so long such a copy may take, and longer by its size, until it is ended and goes through this machine"""
+    copy_bytes_a_second: float = 32 * 1024 * 1024
+    """bytes; what a service is supposed to copy in its own time"""
+    longest_copy_seconds: float = 3000.0
+    """seconds; no such copy is waited for longer: what it reads its source with ends after an hour"""
     refusals: int = 6
     """copies in a row; a service that has copied before, and refuses so many, cannot do it any more"""
     first_refusals: int = 3

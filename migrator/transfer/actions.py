@@ -27,7 +27,7 @@ from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import Change, DropException, PutException
 from migrator.ports.troubles import OTHERS_BLOCKS, Whose, is_lease, whose
 from migrator.transfer.adopt import is_equal
-from migrator.transfer.copying import Copied, fits_header, same_content
+from migrator.transfer.copying import Copied, CopyEnded, fits_header, same_content
 from migrator.transfer.decide import (
     Decision,
     NameCase,
@@ -225,8 +225,12 @@ class Action:
             self.sent = condition
         if condition.create and await self._has_others_blocks():
             condition = await self._without_others_blocks(condition)
+        is_lifted = t.copier.is_asynchronous(case.origin, in_fence=self.walk.in_fence)
         try:
             copied = await self._attempt(condition)
+        except CopyEnded as ended:
+            self.sent, self.is_gone, is_lifted = Condition(if_match=ended.etag), False, False
+            copied = await self._attempt(self.sent, streams=True)
         except CloudError as fault:
             if fault.code != OTHERS_BLOCKS:
                 raise
@@ -235,7 +239,7 @@ class Action:
             self.sent, self.is_tagging = Condition(if_match=copied.etag), True
             await t.destination.set_tags(self.walk.container, case.name, case.origin.tags)
         self._copied(case.origin, copied.etag, copied.bytes)
-        if t.copier.is_asynchronous(case.origin, in_fence=self.walk.in_fence):
+        if is_lifted:
             self.tally.lifted_bytes += copied.bytes
 
     def _tell_recreated(self, etag: str) -> None:
@@ -245,11 +249,12 @@ class Action:
             recreated = ObjectRecreated(t.destination.account, self.walk.container, case.name, etag)
             self.changes.append(t.note(recreated))
 
-    async def _attempt(self, condition: Condition) -> Copied:
+    async def _attempt(self, condition: Condition, *, streams: bool = False) -> Copied:
         case, t = self.case, self.walk.transfer
         assert case.origin is not None
         assert t.copier is not None
-        return await t.copier.copy(self.walk.container, case.origin, condition=condition, in_fence=self.walk.in_fence)
+        in_fence = self.walk.in_fence or streams
+        return await t.copier.copy(self.walk.container, case.origin, condition=condition, in_fence=in_fence)
 
     async def _has_others_blocks(self) -> bool:
         """Some services take a name that has uncommitted blocks alone for one that exists, and list no such object."""

@@ -48,6 +48,15 @@ class Copied:
     bytes: int
 
 
+class CopyEnded(CloudError):
+    """The service gave up a copy that it made in its own time, or was told to: an empty object of ours, of generation ``etag``,
+    lies at the destination."""
+
+    def __init__(self, message: str, etag: str) -> None:
+        super().__init__(message)
+        self.etag = etag
+
+
 class Copier:
     """Copies blobs of one pair of accounts; ``pair`` remembers whether its service does."""
 
@@ -97,6 +106,7 @@ class Copier:
             NotFound: the origin is gone (what="blob"), or a container is.
             ConditionFailed: the destination is not as ``condition`` says.
             OutcomeUnknown: the visible write was sent and not answered.
+            CopyEnded: the service did not finish; what it left there is to be replaced by a copy as ``in_fence``.
         Tags that no header can hold are the caller's to set.
         """
         origin = Origin(self._origin, container, blob.name, blob.etag, blob.size)
@@ -163,11 +173,23 @@ class Copier:
 
     async def _async(self, origin: Origin, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
         written = await self._destination.start_copy(origin, container, blob.name, shape, condition=condition)
+        rhythm = self._rhythm
+        patience = rhythm.copy_patience_seconds + blob.size / rhythm.copy_bytes_a_second
+        until = self._clock.monotonic() + min(patience, rhythm.longest_copy_seconds)
+        wait = rhythm.copy_poll_seconds
         while written.pending:
-            await self._clock.sleep(self._rhythm.copy_poll_seconds)
+            await self._clock.sleep(wait)
+            wait = min(wait * 2, rhythm.longest_copy_poll_seconds)
             now = await self._destination.head(container, blob.name)
+            is_ours = now.copy_id == written.copy_id and dict(now.metadata) == dict(blob.metadata)
+            if is_ours and now.copy_pending and self._clock.monotonic() > until:
+                await self._destination.abort_copy(container, blob.name, written.copy_id or "")
+                now = await self._destination.head(container, blob.name)
+            if is_ours and now.copy_id == written.copy_id and now.copy_failed and now.size == 0:
+                raise CopyEnded(f"cannot finish copying {container}/{blob.name}: {now.copy_failed}", now.etag)
             # Setting metadata keeps the copy's id: a HEAD after that shows success, and somebody else's generation.
             is_another = not now.copy_pending and (now.size, dict(now.metadata)) != (blob.size, dict(blob.metadata))
+            is_another = is_another or bool(now.copy_failed)
             if now.copy_id != written.copy_id or is_another or not (now.copy_pending or same_headers(now, blob)):
                 raise ConditionFailed(f"cannot finish copying {container}/{blob.name}: another write came first")
             written = Written(now.etag, now.copy_id, now.copy_pending)

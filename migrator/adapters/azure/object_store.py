@@ -22,7 +22,15 @@ from migrator.adapters.azure.errors import SOURCE_SIGNATURE
 from migrator.adapters.azure.policies import Policies
 from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
 from migrator.adapters.azure.requests import Requests, token_failures
-from migrator.adapters.azure.sas import DelegationKey, DelegationKeys, Signatures, WriteSigners, utc
+from migrator.adapters.azure.sas import (
+    COPY_SECONDS,
+    SAS_SECONDS,
+    DelegationKey,
+    DelegationKeys,
+    Signatures,
+    WriteSigners,
+    utc,
+)
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Timeouts, WireLimits
 from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
@@ -63,6 +71,14 @@ class AzureStore(AzureReadings):
         keys = DelegationKeys(self._delegation_key)
         version, now = self._requests.api_version, self._requests.dates.now
         self._signatures = Signatures(credential, keys, version=version, now=now)
+        self._long_signatures = Signatures(
+            credential,
+            keys,
+            version=version,
+            now=now,
+            life_seconds=COPY_SECONDS,
+            renew_seconds=COPY_SECONDS - SAS_SECONDS,
+        )
         if credential.kind == "entra":
             self._requests.sign_writes_with(WriteSigners(credential, keys, version=version, now=now))
 
@@ -120,7 +136,7 @@ class AzureStore(AzureReadings):
         if shape.tier is not None:
             headers += shapes.tiered(shape)
         try:
-            answer = await self._from_source(origin, "copy into", container, name, (), headers)
+            answer = await self._from_source(origin, "copy into", container, name, (), headers, in_its_time=not is_sync)
         except CloudError as refusal:
             await look_again(origin, refusal)
             raise
@@ -159,16 +175,25 @@ class AzureStore(AzureReadings):
             raise meant from refusal
 
     async def _from_source(
-        self, origin: Origin, doing: str, container: str, name: str, query: Query, headers: HeaderPairs
+        self,
+        origin: Origin,
+        doing: str,
+        container: str,
+        name: str,
+        query: Query,
+        headers: HeaderPairs,
+        *,
+        in_its_time: bool = False,
     ) -> Answer:
         """Where the source says that it did not accept our signature, a new one is tried at once: nothing was copied."""
         if not isinstance(origin.store, AzureStore):
             raise Unsupported(
                 f"cannot copy from account {origin.store.account} server-side: it is not an Azure account"
             )
-        signatures, is_first = origin.store._signatures, True
+        source, is_first = origin.store, True
+        signatures = source._long_signatures if in_its_time else source._signatures
         while True:
-            url = await origin.store.source_url(origin.container, origin.name)
+            url = await source._source_url(origin.container, origin.name, signatures)
             try:
                 return await self._requests.send(
                     "PUT", doing, container, name, query=query, headers=[("x-ms-copy-source", url), *headers]
@@ -321,17 +346,20 @@ class AzureStore(AzureReadings):
 
     async def source_url(self, container: str, name: str) -> str:
         """A signed address for another account's server-side copy: a secret for five minutes, never shown or stored."""
+        return await self._source_url(container, name, self._signatures)
+
+    async def _source_url(self, container: str, name: str, signatures: Signatures) -> str:
         path = self._requests.url_of(container, name)
         if len(path) > SOURCE_PATH_BYTES:
             raise Unsupported(
                 f"cannot copy {self.account}/{container}/{name} server-side: its address is too long for a source"
             )
-        if not self._signatures.are_lent:
+        if not signatures.are_lent:
             raise Unsupported(
                 f"cannot copy from {self.account} server-side: its shared access signature is shown to no other account",
                 code=KEPT_SIGNATURE,
             )
-        signature = self._signatures.at_hand(container) or await self._signatures.signature(container)
+        signature = signatures.at_hand(container) or await signatures.signature(container)
         return f"{path}?{signature}"
 
     async def _delegation_key(self, begin: datetime, end: datetime) -> DelegationKey:

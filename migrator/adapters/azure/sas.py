@@ -27,8 +27,11 @@ SAS_SECONDS = 5 * 60
 RENEW_SECONDS = 2 * 60
 """A signature with less than this left is minted anew: a request may wait in a queue before it is sent."""
 FORGOTTEN_EVERY_SECONDS = 60
-DELEGATION_KEY_SECONDS = 60 * 60
-"""Life of a user-delegation key. Source: Azure allows seven days; an hour is asked for once an hour."""
+COPY_SECONDS = 60 * 60
+"""Life of a signature for a copy that the service makes in its own time: it reads its source when it comes to it. Such a copy
+writes nothing but the one object into which it is seen to be pending."""
+DELEGATION_KEY_SECONDS = 2 * 60 * 60
+"""Life of a user-delegation key. Source: Azure allows seven days."""
 KEY_BEGINS_BEFORE_SECONDS = 15 * 60
 """A key that begins now has not begun by a clock that is a second behind. Source: Azure "Create a user delegation SAS" (clock
 skew)."""
@@ -79,10 +82,10 @@ class DelegationKeys:
     def forget(self) -> None:
         self._kept = None
 
-    async def key(self, now: datetime) -> DelegationKey:
-        """One that lives for longer than any signature. Raises what asking for it raises."""
+    async def key(self, now: datetime, until: datetime) -> DelegationKey:
+        """One that lives at ``until``. Raises what asking for it raises."""
         async with self._asking:
-            if self._kept is None or self._kept[1] - now < timedelta(seconds=SAS_SECONDS + RENEW_SECONDS):
+            if self._kept is None or self._kept[1] < until:
                 expires = now + timedelta(seconds=DELEGATION_KEY_SECONDS)
                 begins = now - timedelta(seconds=KEY_BEGINS_BEFORE_SECONDS)
                 self._kept = (await self._ask(begins, expires), expires)
@@ -151,7 +154,7 @@ class Signatures:
         name = self._credential.account_name
         if self._credential.key is not None:
             return signed_by_key(name, self._credential.key, container, expires, self._version, self._rights)
-        key = await self._keys.key(now)
+        key = await self._keys.key(now, expires)
         return signed_by_delegation(name, key, container, expires, self._version, self._rights)
 
 

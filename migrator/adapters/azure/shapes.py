@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from migrator.adapters.azure.errors import redacted
 from migrator.adapters.azure.signing import MONTHS, HeaderPairs, quoted
 from migrator.adapters.azure.wire import Answer
 from migrator.errors import Unsupported
@@ -111,7 +112,15 @@ def headed(name: str, answer: Answer, tags: Mapping[str, str]) -> Listed:
         rehydrating=bool(text(b"x-ms-archive-status")),
         is_archived=tier == "Archive",
         copy_id=text(b"x-ms-copy-id") or None,
+        copy_failed=_ended(text(b"x-ms-copy-status"), text(b"x-ms-copy-status-description")),
     )
+
+
+def _ended(status: str, description: str) -> str:
+    """Source: Azure "Get Blob Properties" (x-ms-copy-status: pending, success, aborted or failed)."""
+    if status not in ("failed", "aborted"):
+        return ""
+    return f"{status}: {redacted(description)[:200]}" if description else status
 
 
 def told_etag(answer: Answer) -> str:

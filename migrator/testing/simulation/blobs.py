@@ -348,7 +348,7 @@ class Account:
             etag=self.next_etag(),
             size=len(body),
             copy_pending=False,
-            copy_id=copy_id if content is not None else None,
+            copy_failed="failed" if content is None else "",
         )
         after = Blob(listed, body, sender, at)
         kind = "copied" if content is not None else "copy-failed"

@@ -184,6 +184,7 @@ class Scenario:
         if random.random() < 0.25:
             wire.copies_from = set()
         wire.async_copies = random.random() < 0.7
+        wire.fail_copies()
         if any(wave.cutover.fence == "access-policy" for wave in self.schedule.waves):
             wire.policies = Policies(f"policies {name} {self.seed}")
             wire.set_policies = self._set_policies

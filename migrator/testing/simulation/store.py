@@ -41,6 +41,7 @@ ORPHAN_SECONDS = 30.0
 """What a process had sent before it was killed is applied within this time, as the engine supposes (``PROVEN_DEAD_SECONDS``); if
 its machine lost power, or cannot be asked, within the life of its credential."""
 DOUBTFUL_CHANCES = (0.0, 0.0, 0.02, 0.3)
+FAILING_CHANCES = (0.0, 0.0, 0.3)
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -80,8 +81,8 @@ class Wire:
         self.copies_from: set[str] | None = None
         """Accounts that server-side copies can read; None: every one."""
         self.async_copies = True
-        self._doubts = Random(f"doubts {seed}")
-        self._doubtful_chance = self._doubts.choice(DOUBTFUL_CHANCES)
+        self._doubts, self._ends = Random(f"doubts {seed}"), Random(f"ends of copies {seed}")
+        self._doubtful_chance = self._failing_chance = 0.0
         self.policies: Policies | None = None
         """None: the tool's credential cannot prove what a policy lets pass."""
         self.sent = 0
@@ -98,9 +99,18 @@ class Wire:
         self.set_policies: PoliciesHook = lambda *facts: None
         """Called with (sender, account, container, before, after, sent at) when policies were changed."""
 
+    def fail_copies(self) -> None:
+        """In some stories copies are refused, or begun and not finished, without a reason."""
+        self._doubtful_chance = self._doubts.choice(DOUBTFUL_CHANCES)
+        self._failing_chance = self._ends.choice(FAILING_CHANCES)
+
     def is_doubtful(self) -> bool:
         """Does the service fail to verify this copy's source, although nothing is wrong with it?"""
         return self._doubts.random() < self._doubtful_chance
+
+    def gives_up(self) -> bool:
+        """Does the service not finish a copy that it made in its own time?"""
+        return self._ends.random() < self._failing_chance
 
     def as_seen_by(self, node: Node, sender: Sender) -> SimStore:
         return SimStore(self, node, sender)
@@ -345,6 +355,8 @@ class SimStore:
         try:
             content = _source(origin).content
         except CloudError:
+            content = None
+        if self.wire.gives_up():
             content = None
         self._contents.end_copy(self.sender, container, name, copy_id, content, self.wire.loop.time())
 

@@ -18,7 +18,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from migrator.adapters.azure.credentials import Credential
-from migrator.adapters.azure.sas import DelegationKey, DelegationKeys, Signatures, signed_by_delegation, signed_by_key
+from migrator.adapters.azure.sas import (
+    DELEGATION_KEY_SECONDS,
+    DelegationKey,
+    DelegationKeys,
+    Signatures,
+    signed_by_delegation,
+    signed_by_key,
+)
 from migrator.adapters.azure.signing import KeySigner, SasSigner, TokenSigner
 from migrator.adapters.azure.tokens import Tokens
 
@@ -180,7 +187,7 @@ async def test_a_signature_that_was_not_believed_is_minted_anew_and_not_for_ever
     for _ in range(3):
         signatures.forget()
         await signatures.signature("box")
-    assert asked == [(clock.at - 900, clock.at + 3600)] * 2
+    assert asked == [(clock.at - 900, clock.at + DELEGATION_KEY_SECONDS)] * 2
 
 
 async def test_many_copies_ask_for_one_delegation_key() -> None:
