@@ -11,7 +11,7 @@ STAMPS := .build/stamps
 VENV := $(STAMPS)/venv
 AZURITE := $(STAMPS)/azurite
 # What the tests marked `system` start: a proxy, a metrics server, a fault injector.
-SYSTEM_PACKAGES ?= nginx-light prometheus strace
+SYSTEM_PACKAGES ?= nginx-light libnginx-mod-http-lua prometheus strace
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
@@ -108,7 +108,7 @@ test-system: setup ## the tests that need Debian packages; installs them as root
 	$(BIN)/python -m pytest -m system
 
 # Less of it: `make bench ROWS=copy,verify N=5000 RUNS=1 JSON=results.json`; see tests/benchmarks/README.md.
-BENCH_PACKAGES ?= nginx-light wrk libsecret-1-0
+BENCH_PACKAGES ?= nginx-light libnginx-mod-http-lua wrk libsecret-1-0
 PEERS := $(STAMPS)/peers
 BENCH := $(BIN)/python -m tests.benchmarks $(if $(N),--objects $(N)) $(if $(RUNS),--runs $(RUNS)) $(if $(JSON),--json $(JSON))
 

@@ -162,7 +162,7 @@ def open_executor(schedule: Schedule, stores: Mapping[str, ObjectStore], process
     from migrator.adapters.clock import SystemClock
     from migrator.adapters.workers import InlineExecutor
 
-    inline = InlineExecutor(stores, SystemClock())
+    inline = InlineExecutor(stores, SystemClock(), adapts=True)
     if processes.count == 0:
         return inline
     from migrator.adapters.workers import WorkerPool

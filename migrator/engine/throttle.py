@@ -90,7 +90,8 @@ class Throttle:
             )
             for name, limits in self._limits
         }
-        return Pace(self._fleet.world.clock.now(), accounts, {id: self._rate(id, n, now) for id, n in self._counts()})
+        executor, moves = self._fleet.world.executor, {id: self._rate(id, n, now) for id, n in self._counts()}
+        return Pace(self._fleet.world.clock.now(), accounts, moves, executor.window if executor is not None else 0)
 
     def _braked_since(self, name: str, limits: AccountLimits) -> datetime | None:
         return self._since.get(name) if limits.brake == "service" else None

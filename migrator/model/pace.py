@@ -34,11 +34,13 @@ class AccountPace:
 
 @value(frozen=True, slots=True)
 class Pace:
-    """``moves``: objects a second by ``region/area``."""
+    """``moves``: objects a second by ``region/area``. ``window``: copies that may be under way at once, as many as the service
+    takes now; 0: none are handed out."""
 
     at: datetime
     accounts: Mapping[str, AccountPace]
     moves: Mapping[str, float]
+    window: int = 0
 
     @property
     def is_idle(self) -> bool:
@@ -57,14 +59,15 @@ def to_note(pace: Pace) -> dict[str, Any]:
         ]
         for name, one in pace.accounts.items()
     }
-    return {"at": pace.at.isoformat(), "accounts": accounts, "moves": {k: round(v, 1) for k, v in pace.moves.items()}}
+    moves = {id: round(rate, 1) for id, rate in pace.moves.items()}
+    return {"at": pace.at.isoformat(), "accounts": accounts, "moves": moves, "window": pace.window}
 
 
 def from_note(note: Any) -> Pace | None:
     """What ``to_note`` wrote; None if there is nothing (or nothing this version can read)."""
     try:
         accounts = {name: _account(*fields) for name, fields in note["accounts"].items()}
-        return Pace(datetime.fromisoformat(note["at"]), accounts, dict(note["moves"]))
+        return Pace(datetime.fromisoformat(note["at"]), accounts, dict(note["moves"]), int(note.get("window", 0)))
     except (TypeError, KeyError, ValueError, AttributeError):
         return None
 

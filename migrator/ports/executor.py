@@ -133,6 +133,8 @@ class BatchAnswer:
 
     answers: Sequence[str | Refusal]
     answered: Mapping[int, int] = field(default_factory=dict)
+    window: int = 0
+    """How many copies whoever answers has under way at once, at most."""
 
 
 class CutOff(asyncio.CancelledError):
@@ -147,6 +149,11 @@ class Executor(Protocol):
     @property
     def batches_at_once(self) -> int:
         """How many batches it can use at a time; more of them would only lie about."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """How many copies may be under way at once, of all its hands, as the service takes them now; 0 while it has no work."""
         ...
 
     def bind_run(self, token: int) -> None:

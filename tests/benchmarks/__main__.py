@@ -23,7 +23,7 @@ ROOM = Path(__file__).resolve().parent.parent.parent / ".build" / "benchmarks"
 def main(arguments: list[str]) -> int:
     asked = _parser().parse_args(arguments)
     makers, begun, load = rows(), time.time(), os.getloadavg()[0]
-    bench = Bench(find(), asked.folder.resolve(), asked.objects, asked.runs)
+    bench = Bench(find(), asked.folder.resolve(), asked.objects, asked.runs, asked.peers_at)
     bench.folder.mkdir(parents=True, exist_ok=True)
     done: list[Row] = []
     for name in asked.rows:
@@ -39,10 +39,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rows", type=_names, default=list(USUAL), help=f"comma-separated, of: {', '.join(rows())}")
     parser.add_argument("--objects", type=int, help="instead of each row's own number")
     parser.add_argument("--runs", type=int, help="instead of each row's own number")
+    parser.add_argument("--peers-at", type=_numbers, help="requests under way of each peer, comma-separated (distance)")
     parser.add_argument("--json", type=Path, help="where the results go; default .build/benchmarks/results.json")
     parser.add_argument("--folder", type=Path, default=ROOM, help="where runs leave their files")
     parser.add_argument("--strict", action="store_true", help="fail if a promise is missed")
     return parser
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in text.split(","))
 
 
 def _names(text: str) -> list[str]:

@@ -43,6 +43,11 @@ def etag_of(index: int, *, side: str = "source") -> str:
     return f"0x8D{'C' if side == 'source' else 'D'}{index:012}"
 
 
+def entry_of(index: int, *, side: str) -> str:
+    """The object in a page; all entries are of one length."""
+    return _BLOB.format(name=name_of(index), etag=etag_of(index, side=side))
+
+
 def marker_of(page: int) -> str:
     return f"p{page}"
 
@@ -53,7 +58,7 @@ def write_pages(folder: Path, objects: int, *, side: str, container: str) -> Non
     pages = max(1, -(-objects // PAGE))
     for page in range(pages):
         span = range(page * PAGE, min(objects, (page + 1) * PAGE))
-        blobs = "".join(_BLOB.format(name=name_of(index), etag=etag_of(index, side=side)) for index in span)
+        blobs = "".join(entry_of(index, side=side) for index in span)
         following = f"<NextMarker>{marker_of(page + 1)}</NextMarker>" if page + 1 < pages else "<NextMarker />"
         text = (
             f'{HEAD}<EnumerationResults ServiceEndpoint="http://127.0.0.1/{side}" ContainerName="{container}">'

@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +47,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def conf(folder: Path, servers: str, *, before: str = "", processes: int = 1) -> str:
+def conf(folder: Path, servers: str, *, before: str = "", processes: int = 1, modules: Sequence[Path] = ()) -> str:
     """A whole configuration around ``servers``; ``before`` goes into ``http`` in front of them (maps, upstreams)."""
+    loaded = "\n".join(f"load_module {module};" for module in modules)
     places = "\n".join(
         f"  {kind}_temp_path {folder}/tmp/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     owner = f"user {pwd.getpwuid(os.getuid()).pw_name};" if os.getuid() == 0 else ""  # else it reads as www-data
     return f"""
+{loaded}
 {owner}
 daemon off;
 worker_processes {processes};

@@ -26,6 +26,7 @@ def test_each_account_that_is_asked_or_held_back_has_a_line() -> None:
         "na-core: 12 requests/s, throttled by: the service (503) since 2026-12-01 02:00:05 UTC, now 16 requests/s at most",
         "na-web: 1,998 requests/s, throttled by: budget of na-web",
     ]
+    assert pace_lines(Pace(NOW, {}, {}, 1_024)) == ["Up to 1,024 copies are under way at once: as many as pay"]
     assert pace_lines(None) == []
 
 

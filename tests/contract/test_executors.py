@@ -147,6 +147,34 @@ class TestInline(ExecutorSuite):
         assert all(one.kind == "unsent" for one in answers if one not in refused)
         assert (refused[0].retry_after_seconds, refused[0].is_origin) == (3.0, True)
 
+    async def test_more_is_under_way_where_the_service_is_far_away(self, accounts):
+        class Distant:
+            account = "target"
+            answered_at = None
+            under_way = most = 0
+
+            async def copy(self, *arguments, **options):
+                self.under_way += 1
+                self.most = max(self.most, self.under_way)
+                await asyncio.sleep(0.05)
+                self.under_way -= 1
+                return Written("e2")
+
+        for adapts in (True, False):
+            distant = Distant()
+            executor = InlineExecutor({"source": accounts["source"], "target": distant}, SystemClock(), adapts=adapts)
+            units, batches = [CopyUnit(f"{n:03}", "e") for n in range(128)], iter(range(40))
+
+            async def keep_busy(executor=executor, units=units, batches=batches):
+                for _ in batches:
+                    answer = await executor.copy(batch(units))
+                    assert executor.window in (0, answer.window)
+
+            assert executor.window == 0
+            await asyncio.gather(*(keep_busy() for _ in range(executor.batches_at_once)))
+            assert (distant.most > 64) == adapts
+            assert executor.window == 0
+
     async def test_what_was_answered_is_counted_in_the_service_s_minute(self, accounts):
         class Dated:
             account = "target"

@@ -1,5 +1,6 @@
 """An executor in this process. A worker's process has the same inside (``worker``).
 
+How many copies are under way is a window's (``migrator.model.window``); a batch has its share of it.
 Memory: the batches under way, of which the caller bounds the number (``batches_at_once``).
 """
 
@@ -11,27 +12,39 @@ from typing import Final
 
 from migrator.errors import CloudError, Unreachable
 from migrator.model.objects import CREATE, BlobType, Condition, ContentHeaders, Shape
+from migrator.model.window import Window
 from migrator.ports.clock import Clock
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, Refusal
 from migrator.ports.object_store import MAY_SEND, ObjectStore, Origin, minute_of_answer
 
-HANDS: Final = 16
-"""Copies of one batch under way at once."""
 BATCHES: Final = 4
-"""Batches at once: 64 copies under way, 6,400 a second where one takes 10 ms."""
+"""Batches at once."""
+START: Final = 64
+"""Copies under way at first: 6,400 a second where one takes 10 ms."""
+LEAST: Final = 16
+MOST: Final = 1024
+"""Copies under way: each is an open file and some ten kilobytes, and a batch has no more than a quarter of them."""
 _PLAIN: Final = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 _UNDER_WAY: Final = Refusal("unknown", "cannot tell whether it was copied: it was cut off")
 _UNANSWERED: Final = frozenset({"unsent", "unknown", "unreachable"})
 
 
 class InlineExecutor:
-    """Implements ``Executor`` over open accounts, which stay the caller's to close."""
+    """Implements ``Executor`` over open accounts, which stay the caller's to close. ``adapts``: as many copies are under way as
+    pay, else always as many as at first."""
 
     batches_at_once = BATCHES
 
-    def __init__(self, stores: Mapping[str, ObjectStore], clock: Clock) -> None:
+    def __init__(self, stores: Mapping[str, ObjectStore], clock: Clock, *, adapts: bool = False) -> None:
         self._stores = stores
         self._clock = clock
+        self._window = Window(start=START, least=LEAST if adapts else START, most=MOST if adapts else START)
+        self._under_way = 0
+
+    @property
+    def window(self) -> int:
+        """So many copies may be under way now."""
+        return self._window.limit if self._under_way else 0
 
     def bind_run(self, token: int) -> None:
         """Nothing: whoever opened the accounts bound them."""
@@ -41,16 +54,21 @@ class InlineExecutor:
 
     async def copy(self, batch: CopyBatch, *, is_wanted: Callable[[], bool] = lambda: True) -> BatchAnswer:
         """``is_wanted`` is asked before each copy: once it says no, the rest stays unsent."""
-        job = _Job(batch, self._stores[batch.origin], self._stores[batch.destination], self._clock, is_wanted)
-        hands = [asyncio.create_task(job.work()) for _ in range(min(HANDS, len(batch.units)))]
+        origin, destination = self._stores[batch.origin], self._stores[batch.destination]
+        job = _Job(batch, origin, destination, self._clock, is_wanted, self._window)
+        share = max(1, self._window.limit // BATCHES)
+        hands = [asyncio.create_task(job.work()) for _ in range(min(share, len(batch.units)))]
+        self._under_way += 1
         try:
             await asyncio.gather(*hands)
         except asyncio.CancelledError:
             await _end(hands)
             raise CutOff(BatchAnswer(tuple(job.answers), self._by_minute(batch, job.answers))) from None
         finally:
+            self._window.look(self._clock.monotonic(), was_full=self._under_way >= BATCHES)
+            self._under_way -= 1
             await _end(hands)
-        return BatchAnswer(tuple(job.answers), self._by_minute(batch, job.answers))
+        return BatchAnswer(tuple(job.answers), self._by_minute(batch, job.answers), self._window.limit)
 
     def _by_minute(self, batch: CopyBatch, answers: list[str | Refusal]) -> dict[int, int]:
         """All in the minute of the last one: a batch takes some ten milliseconds."""
@@ -71,7 +89,9 @@ class _Job:
         destination: ObjectStore,
         clock: Clock,
         is_wanted: Callable[[], bool],
+        window: Window,
     ) -> None:
+        self._window = window
         self.answers: list[str | Refusal] = [UNSENT] * len(batch.units)
         self._batch = batch
         self._origin = origin
@@ -89,6 +109,7 @@ class _Job:
                 return
             self.answers[index] = _UNDER_WAY  # and stays so if this hand is cancelled
             self.answers[index] = await self._send(unit)
+            self._window.answered()
 
     def _may_send(self) -> bool:
         return not self._is_refused and self._clock.monotonic() <= self._batch.until and self._is_wanted()
@@ -106,7 +127,9 @@ class _Job:
             if isinstance(fault, Unreachable) and not self._may_send():
                 return UNSENT
             refusal = Refusal.of(fault)
-            self._is_refused |= refusal.kind == "throttled"
+            if refusal.kind == "throttled" and not self._is_refused:
+                self._is_refused = True
+                self._window.refused()
             return refusal
 
 

@@ -44,16 +44,16 @@ def read_batch(body: bytes) -> tuple[int, CopyBatch | None]:
 
 def answer_letter(number: int, answer: BatchAnswer) -> bytes:
     answers = [one if isinstance(one, str) else _fields(one) for one in answer.answers]
-    return framed([number, answers, list(answer.answered.items())])
+    return framed([number, answers, list(answer.answered.items()), answer.window])
 
 
 def read_answer(body: bytes) -> tuple[int, BatchAnswer]:
     """An answer and the number of its batch. ValueError: it is no such letter."""
-    number, answers, answered = _list(body)
+    number, answers, answered, window = _list(body)
     if not isinstance(answers, list) or not isinstance(answered, list):
         raise ValueError("an answer has answers and what was counted")
     read = tuple([one if isinstance(one, str) else _refusal(one) for one in answers])
-    return _number(number), BatchAnswer(read, dict([_count(one) for one in answered]))
+    return _number(number), BatchAnswer(read, dict([_count(one) for one in answered]), _number(window))
 
 
 def _list(body: bytes) -> list[Any]:

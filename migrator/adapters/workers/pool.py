@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from migrator.adapters.workers.inline import BATCHES, InlineExecutor
+from migrator.adapters.workers.inline import BATCHES, START, InlineExecutor
 from migrator.adapters.workers.letters import batch_letter, read_answer, stop_letter
 from migrator.adapters.workers.processes import SMALL, WorkerProcesses, end
 from migrator.adapters.workers.worker import AHEAD, READY, opening_letter
@@ -73,6 +73,12 @@ class WorkerPool:
     @property
     def batches_at_once(self) -> int:
         return (BATCHES + AHEAD) * self._processes.count
+
+    @property
+    def window(self) -> int:
+        if not self._under_way:
+            return 0
+        return self._inline.window + sum(worker.window for worker in self._workers if worker.is_alive)
 
     def bind_run(self, token: int) -> None:
         self._token = token
@@ -211,6 +217,8 @@ class _Worker:
         self._waiting: dict[int, asyncio.Future[BatchAnswer]] = {}
         self._listener: asyncio.Task[None] | None = None
         self.is_alive = False
+        self.window = START
+        """As it said last."""
 
     @property
     def pid(self) -> int:
@@ -239,7 +247,9 @@ class _Worker:
         self._waiting[number] = answer
         self._outgoing.write(batch_letter(number, batch))
         try:
-            return await asyncio.shield(answer)
+            answered = await asyncio.shield(answer)
+            self.window = answered.window
+            return answered
         except EOFError:
             return _nobody_knows(batch)
         except asyncio.CancelledError:

@@ -51,7 +51,7 @@ async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccoun
         account = Account(**fields)
         stores[account.name] = open_account(account, order["cloud"])
         await stores[account.name].bind_run(order["token"])
-    executor, turn = InlineExecutor(stores, clock), asyncio.Semaphore(BATCHES)
+    executor, turn = InlineExecutor(stores, clock, adapts=True), asyncio.Semaphore(BATCHES)
     wanted: dict[int, asyncio.Task[None]] = {}
 
     async def carry_out(number: int, batch: CopyBatch) -> None:

@@ -12,18 +12,23 @@ from tests.benchmarks.measure import Row
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What a row needs. ``objects`` and ``runs`` are None where the row's own numbers hold."""
+    """What a row needs. ``objects``, ``runs`` and ``peers_at`` are None where the row's own numbers hold."""
 
     tools: Tools
     folder: Path
     objects: int | None = None
     runs: int | None = None
+    peers_at: tuple[int, ...] | None = None
 
     def count(self, usual: int) -> int:
         return self.objects or usual
 
     def turns(self, usual: int) -> int:
         return self.runs or usual
+
+    def transfers(self, usual: tuple[int, ...]) -> tuple[int, ...]:
+        """With how many requests under way each peer is run."""
+        return self.peers_at or usual
 
     def room(self, name: str) -> Path:
         place = self.folder / name
@@ -36,7 +41,7 @@ RowMaker = Callable[[Bench], list[Row]]
 
 def rows() -> Mapping[str, RowMaker]:
     """Every row, in the order of the table. ``memory`` is long, so it has to be asked for."""
-    from tests.benchmarks.rows import azurite, copying, memory, streaming, verifying
+    from tests.benchmarks.rows import azurite, copying, distance, memory, streaming, verifying
 
     return {
         "copy": copying.plain,
@@ -45,7 +50,8 @@ def rows() -> Mapping[str, RowMaker]:
         "verify": verifying.attributes,
         "memory": memory.flat,
         "streaming": streaming.between_two,
+        "distance": distance.there,
     }
 
 
-USUAL = ("copy", "copy-tls", "azurite", "verify", "streaming")
+USUAL = ("copy", "copy-tls", "azurite", "verify", "streaming", "distance")

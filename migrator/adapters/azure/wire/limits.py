@@ -26,7 +26,7 @@ class Timeouts:
 
 @value(frozen=True, slots=True)
 class WireLimits:
-    connections: int = 256
+    connections: int = 1024
     """Most connections at once, those of streams excepted, which their readers bound."""
     head_bytes: int = 64 * 1024
     """An answer's status line and headers. Source: Azure allows 8 KiB of metadata."""
