@@ -73,9 +73,10 @@ def running(
     target: str = "empty",
     copy_seconds: float = COPY_SECONDS,
     page_seconds: float = PAGE_SECONDS,
+    port: int | None = None,
 ) -> Iterator[Distant]:
     """Serve what ``prepare`` wrote; one process, which is never busy with more than one core."""
-    port, entries = nginx.free_port(), folder / "entries"
+    port, entries = port or nginx.free_port(), folder / "entries"
     first = entry_of(0, side="source")
     places = {
         "NAME_AT": first.index(name_of(0)),

@@ -41,7 +41,7 @@ RowMaker = Callable[[Bench], list[Row]]
 
 def rows() -> Mapping[str, RowMaker]:
     """Every row, in the order of the table. ``memory`` is long, so it has to be asked for."""
-    from tests.benchmarks.rows import azurite, copying, distance, memory, streaming, verifying
+    from tests.benchmarks.rows import azurite, copying, distance, memory, pause, streaming, verifying
 
     return {
         "copy": copying.plain,
@@ -51,7 +51,8 @@ def rows() -> Mapping[str, RowMaker]:
         "memory": memory.flat,
         "streaming": streaming.between_two,
         "distance": distance.there,
+        "pause": pause.of_writers,
     }
 
 
-USUAL = ("copy", "copy-tls", "azurite", "verify", "streaming", "distance")
+USUAL = ("copy", "copy-tls", "azurite", "verify", "streaming", "distance", "pause")
