@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from migrator.adapters.clock import SystemClock
+from migrator.adapters.local import LocalStore
 from migrator.adapters.routing import FileRouter
 from migrator.engine.checks import canary
 from migrator.errors import AccessRefused, PlanError
@@ -147,6 +148,23 @@ async def test_a_way_back_that_is_refused_stops_the_move_before_its_fence(small)
     assert outcome.code == "halted"
     assert "cannot prove the way" in outcome.reasons[0]
     assert (await small.route()).epoch == 1, "nothing was fenced"
+
+
+async def test_accounts_that_hold_nothing_of_ours_are_asked_for_that_once_a_canary(small, monkeypatch):
+    """Each listing costs a service far away a fifth of a second, and some services a look at all they hold."""
+    asked, page = [], LocalStore.page
+
+    async def told(self, container, *, prefix="", **more):
+        asked.append((self.account, prefix))
+        return await page(self, container, prefix=prefix, **more)
+
+    await small.fill(3)
+    monkeypatch.setattr(LocalStore, "page", told)
+    assert (await small.rollout().apply()).code == "done"
+    canaries = len([entry for entry in small.state().journal() if entry.kind == "canary"])
+    ours = [(account, prefix) for account, prefix in asked if prefix.startswith(".migrate/")]
+    assert canaries == 2
+    assert sorted(ours) == [("dst", ".migrate/")] * canaries + [("src", ".migrate/")] * canaries
 
 
 @pytest.mark.parametrize("kind", ["canary", "probe"])

@@ -30,6 +30,7 @@ from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.copying import Copier, same_content
+from migrator.transfer.together import together
 
 ATTEMPTS = 5
 PROBES = f"{RESERVED_PREFIX}probe/"
@@ -39,9 +40,17 @@ ONE_REFUSAL = replace(USUAL, first_refusals=1)
 _SHAPE = Shape(BlobType.BLOCK, ContentHeaders(content_type="text/plain"), {"migrate": "canary"}, {}, None)
 
 
-async def prove(clock: Clock, move: MoveId, container: str, origin: ObjectStore, destination: ObjectStore) -> str:
+async def prove(
+    clock: Clock,
+    move: MoveId,
+    container: str,
+    origin: ObjectStore,
+    destination: ObjectStore,
+    *,
+    is_swept: bool = False,
+) -> str:
     """One way, before the first copy or a fence of ``move``; how it went, in words. Tried again after what may pass by itself,
-    each time under a new name.
+    each time under a new name. ``is_swept``: nothing of an earlier one lies there.
 
     Raises:
         CloudError: an account refuses a read, a write, a copy or a delete; names account and operation.
@@ -49,7 +58,8 @@ async def prove(clock: Clock, move: MoveId, container: str, origin: ObjectStore,
     """
     for attempt in range(ATTEMPTS):
         try:
-            return await send(clock, f"{RESERVED_PREFIX}canary/{move}/", container, origin, destination)
+            prefix, is_clean = f"{RESERVED_PREFIX}canary/{move}/", is_swept and attempt == 0
+            return await send(clock, prefix, container, origin, destination, is_swept=is_clean)
         except (OutcomeUnknown, Unreachable, ConditionFailed, SourceChanged, NotFound):
             if attempt == ATTEMPTS - 1:
                 raise
@@ -70,8 +80,17 @@ def type_of(fault: CloudError) -> type[CloudError]:
     return kind if kind.__init__ is CloudError.__init__ else CloudError
 
 
-async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, destination: ObjectStore) -> str:
-    """One object under ``prefix``, one way, compared and removed; what is left there of others is swept first.
+async def send(
+    clock: Clock,
+    prefix: str,
+    container: str,
+    origin: ObjectStore,
+    destination: ObjectStore,
+    *,
+    is_swept: bool = False,
+) -> str:
+    """One object under ``prefix``, one way, compared and removed; what is left there of others is swept first, unless all
+    ``is_swept``.
 
     Returns:
         How it went, in words: "by the service" or "streamed through this machine", and why.
@@ -79,8 +98,8 @@ async def send(clock: Clock, prefix: str, container: str, origin: ObjectStore, d
         CloudError, JudgementError: as ``prove``.
     """
     name = f"{prefix}{clock.nonce()}"
-    for store in (origin, destination):
-        await sweep(store, container, prefix)
+    if not is_swept:
+        await together(*(sweep(store, container, prefix) for store in (origin, destination)))
     async with _removed(origin, container, name), _removed(destination, container, name):
         await origin.put(container, name, name.encode(), _SHAPE, condition=CREATE)
         copier = Copier(origin, destination, clock, ONE_REFUSAL)

@@ -15,12 +15,13 @@ from migrator.engine.checks.canary import PROBES, prove, send
 from migrator.engine.checks.case import Case, Proved
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import RUNS, Asks, When
-from migrator.engine.leftovers import sweep
+from migrator.engine.leftovers import is_swept, sweep
 from migrator.errors import CloudError, JudgementError
 from migrator.model.findings import Finding
 from migrator.model.objects import ContainerInfo
 from migrator.model.schedule import PlannedMove
 from migrator.transfer.container_shape import as_made
+from migrator.transfer.together import together
 
 NOT_PROBED: Final = "not-probed"
 
@@ -48,10 +49,11 @@ async def _proved(case: Case, move: PlannedMove) -> Finding | None:
     if container is None:
         return None
     source, target, clock = case.store(move.source), case.store(move.target), case.ports.clock
-    for store in (source, target):
-        await sweep(store, container, f"{PROBES}{move.id}/")
-    forward = await prove(clock, move.id, container, source, target)
-    back = await prove(clock, move.id, container, target, source)
+    swept = all(await together(*(is_swept(store, container) for store in (source, target))))
+    if not swept:
+        await together(*(sweep(store, container, f"{PROBES}{move.id}/") for store in (source, target)))
+    forward = await prove(clock, move.id, container, source, target, is_swept=swept)
+    back = await prove(clock, move.id, container, target, source, is_swept=swept)
     return _both_ways(case, Proved(move, container, forward, back, made=False))
 
 

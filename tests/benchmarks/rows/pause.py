@@ -1,9 +1,9 @@
 """Row 7: how long a whole ``apply`` keeps writers waiting, where a page of a listing takes 200 ms.
 
-A copy that has ended, made without any distance, goes on to its cut-over against the distant server: nothing changed since, or 1 %
-of the objects change when the route says read-only. What counts is the pause beside the drain, which no comparison can shorten:
-from the fence to the switch by the journal, less the time between fenced and drained. A run counts if it ends in its soak, and has
-copied exactly what changed.
+A copy that has ended, made without any distance, goes on to its cut-over against the distant server: nothing changed since, or
+1 % of the objects change when the route says read-only. What counts is the pause beside the drain, which no comparison can
+shorten: from the fence to the switch by the journal, less the time between fenced and drained. A run counts if it ends in its
+soak, and has copied exactly what changed.
 """
 
 from __future__ import annotations
