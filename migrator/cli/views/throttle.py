@@ -15,7 +15,7 @@ def pace_lines(pace: Pace | None) -> list[str]:
     """One line for each account that is asked for something, or held back, and one for how much is under way."""
     if pace is None:
         return []
-    window = [f"Up to {show_count(pace.window)} copies are under way at once: as many as pay"] if pace.window else []
+    window = [f"Up to {pace.window:,} copies are under way at once: as many as pay"] if pace.window else []
     return [
         f"{name}: {count(one.rate_per_second)} requests/s{_brake(name, one)}"
         for name, one in sorted(pace.accounts.items())
