@@ -143,7 +143,7 @@ def _codes(node: ast.expr | None, tree: ast.Module, words: Mapping[str, str]) ->
         yield from (
             f"not-kept-{name}"
             for name in Features.__dataclass_fields__
-            if name not in ("archived", "customer_keyed", "directories")
+            if name not in ("archived", "customer_keyed", "directories", "tagged")
         )
     elif isinstance(node, ast.Attribute) and node.attr == "code":
         return  # a finding made of another one

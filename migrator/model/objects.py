@@ -147,6 +147,8 @@ class Features:
     """Page blobs that have one."""
     sealed: int = 0
     """Append blobs that take nothing more."""
+    tagged: int = 0
+    """With tags that the credential may not read."""
     directories: int = 0
     """What a hierarchical namespace lists beside its blobs."""
     customer_keyed: int = 0

@@ -35,6 +35,13 @@ class Description:
 
 
 @runtime_checkable
+class TagReader(Protocol):
+    async def sees_tags(self, container: str) -> bool:
+        """May the credential read tags? CloudError: it may not even list ``container``."""
+        ...
+
+
+@runtime_checkable
 class Describable(Protocol):
     async def describe(self) -> Description:
         """Ask once, reading only. CloudError if the account does not say it, or not to this credential."""

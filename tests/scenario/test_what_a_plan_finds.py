@@ -107,6 +107,7 @@ async def test_customers_containers_with_odd_names_do_not_stay_behind_without_a_
         ("archived", "archived"),
         ("customer_keyed", "customer-keyed"),
         ("directories", "directories"),
+        ("tagged", "tags-unreadable"),
     ],
 )
 async def test_what_cannot_be_kept_is_said_with_its_count(small, kind, code):

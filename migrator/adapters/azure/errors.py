@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from migrator.adapters.azure import roles
 from migrator.adapters.azure.wire import NotSent, TooLarge, UnsafeRequest, WireFailure
 from migrator.adapters.azure.wire.failures import (
     NO_CONNECTION_IN_TIME,
@@ -75,6 +76,8 @@ WRONG_ADDRESS = frozenset({NOTHING_LISTENS, UNKNOWN_NAME, NO_TRUST, NO_CONNECTIO
 NO_RIGHT = frozenset(
     {"AuthorizationPermissionMismatch", "InsufficientAccountPermissions", "AuthorizationResourceTypeMismatch"}
 )
+NO_TAGS = NO_RIGHT | {"BlobTagsNotSupportedForAccountType"}
+"""Of a listing with tags: it may be for them alone. Source: Azure "Manage and find Azure Blob data with blob index tags"."""
 NO_BLOB = frozenset({"BlobNotFound", "ResourceNotFound"})
 NO_CONTAINER = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "ContainerDisabled"})
 
@@ -97,6 +100,8 @@ class Target:
     effect: Effect
     container: str = ""
     name: str = ""
+    has_tags: bool = False
+    """It was to write tags, too."""
 
     @property
     def place(self) -> str:
@@ -165,7 +170,13 @@ def _access(cannot: str, code: str, because: str, target: Target) -> AccessRefus
     if code in NO_RIGHT:
         return AccessRefused(
             f"{cannot}: the credential of account {target.account} has no right to do that{because}",
-            hint="grant it the role that the documentation names for this command",
+            hint=roles.hint(
+                target.doing,
+                target.account,
+                target.container,
+                is_container=bool(target.container) and not target.name,
+                has_tags=target.has_tags,
+            ),
             code=code,
         )
     return AccessRefused(
@@ -242,6 +253,16 @@ def unanswered(why: str, target: Target, *, was_sent: bool, too_large: bool = Fa
     )
 
 
+def lacking_tags(target: Target, number: int) -> AccessRefused:
+    """Of a listing without tags that shows how many blobs have some."""
+    return AccessRefused(
+        f"cannot list {target.place}: {number:,} of its blobs have tags, and the credential of account {target.account} may"
+        " not read them",
+        hint=roles.hint("list the tags in", target.account, target.container, is_container=True),
+        code="AuthorizationPermissionMismatch",
+    )
+
+
 def no_credential(target: Target) -> AccessRefused:
     """Nobody gave us a token."""
     return AccessRefused(
@@ -269,6 +290,7 @@ __all__ = [
     "GetHeader",
     "ServiceAnswer",
     "Target",
+    "lacking_tags",
     "no_credential",
     "not_understood",
     "redacted",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote
 
@@ -143,6 +144,23 @@ def listed_container(node: Node) -> ContainerInfo:
         has_version_immutability=properties.value("ImmutableStorageWithVersioningEnabled").lower() == "true",
         etag=properties.value("Etag").strip('"'),
     )
+
+
+_TAGGED = re.compile(rb"<TagCount>(?!0*<)")
+
+
+def tagged(document: bytes) -> int:
+    """How many blobs of a page of List Blobs have tags, which need not be listed for that. Raises NotUnderstood."""
+    if not _TAGGED.search(document):
+        return 0  # else it may be metadata that is called so
+    found = [0]
+
+    def note(node: Node) -> None:
+        properties = node.child("Properties")
+        found[0] += properties is not None and properties.value("TagCount").strip("0") != ""
+
+    read_entries(document, "Blob", note)
+    return found[0]
 
 
 def count_features(node: Node, counts: dict[str, int]) -> bool:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from migrator.adapters.azure import listing, shapes
 from migrator.adapters.azure.counting import survey_of
+from migrator.adapters.azure.errors import NO_TAGS
 from migrator.adapters.azure.forms import FormReader
 from migrator.adapters.azure.requests import Requests
 from migrator.adapters.azure.signing import HeaderPairs, Query
@@ -18,9 +19,11 @@ from migrator.adapters.azure.wire import Answer, Stream
 from migrator.adapters.azure.xml_reader import Node, read_xml
 from migrator.errors import CloudError, ConditionFailed, NotFound
 from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, ContainerInfo, Listed, ListingPage, Survey
+from migrator.model.values import replace
 from migrator.ports.object_store import TOO_LARGE, Whole
 
 LISTED = "copy,metadata,tags"
+UNTAGGED = "copy,metadata"
 EVERYTHING = "immutabilitypolicy,legalhold,snapshots,versions"
 PAGE_BYTES = 32 * 1024 * 1024
 """Longest page of a listing that is held in memory; of a longer one a smaller page is asked for."""
@@ -34,6 +37,8 @@ class AzureReadings:
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
         self._forms = FormReader()
+        self._may_read_tags: bool | None = None
+        """False: that was refused, and the same listing without them was not; None: nobody has asked."""
 
     # Containers
 
@@ -58,9 +63,43 @@ class AzureReadings:
     async def page(
         self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = LIST_PAGE
     ) -> ListingPage:
-        answer = await self._listing(container, prefix, marker or "", LISTED, limit)
+        answer = await self._page(container, prefix, marker or "", limit)
         with self._requests.understanding("list", container):
             return self._forms.read_page(answer.body)
+
+    async def _page(self, container: str, prefix: str, marker: str, limit: int) -> Answer:
+        """With tags, where the credential may read them. Without, a blob that has none says so by a count, and one that has some
+        is refused: it would be copied without them."""
+        if self._may_read_tags is not False:
+            try:
+                answer = await self._listing(container, prefix, marker, LISTED, limit)
+            except CloudError as refusal:
+                if refusal.code not in NO_TAGS:
+                    raise
+            else:
+                self._may_read_tags = True
+                return answer
+        answer = await self._listing(container, prefix, marker, UNTAGGED, limit)
+        self._may_read_tags = False
+        with self._requests.understanding("list", container):
+            tagged = listing.tagged(answer.body)
+        if tagged:
+            raise self._requests.lacking_tags(container, tagged)
+        return answer
+
+    async def sees_tags(self, container: str) -> bool:
+        """May its credential read the tags of blobs? Asked once, of ``container``. CloudError: it may not even list that."""
+        if self._may_read_tags is None:
+            try:
+                await self._listing(container, "", "", LISTED, 1)
+            except CloudError as refusal:
+                if refusal.code not in NO_TAGS:
+                    raise
+                await self._listing(container, "", "", UNTAGGED, 1)
+                self._may_read_tags = False
+            else:
+                self._may_read_tags = True
+        return self._may_read_tags
 
     async def _listing(self, container: str, prefix: str, marker: str, include: str, limit: int = LIST_PAGE) -> Answer:
         """One page as the service gave it; a smaller one if what was asked for is too large to be held."""
@@ -102,9 +141,13 @@ class AzureReadings:
         return sorted(names)
 
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
+        sees_tags = await self.sees_tags(container)
         answer = await self._listing(container, prefix, marker or "", EVERYTHING)
         with self._requests.understanding("list", container):
-            return survey_of(answer.body)
+            found = survey_of(answer.body)
+            if sees_tags:
+                return found
+            return replace(found, features=replace(found.features, tagged=listing.tagged(answer.body)))
 
     # Reading
 
@@ -112,7 +155,7 @@ class AzureReadings:
         answer = await self._requests.send("HEAD", "look at", container, name)
         tags: Mapping[str, str] = {}
         if answer.text(b"x-ms-tag-count") not in ("", "0"):
-            said = await self._requests.send("GET", "look at", container, name, query=TAGS)
+            said = await self._requests.send("GET", "look at the tags of", container, name, query=TAGS)
             with self._requests.understanding("look at", container, name):
                 tags = listing.read_tags(said.body)
         with self._requests.understanding("look at", container, name):

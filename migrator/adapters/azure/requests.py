@@ -21,6 +21,7 @@ from migrator.adapters.azure.errors import (
     Effect,
     ServiceAnswer,
     Target,
+    lacking_tags,
     no_credential,
     not_understood,
     redacted,
@@ -45,6 +46,7 @@ from migrator.adapters.azure.wire import Answer, Client, Stream, Timeouts, WireF
 from migrator.adapters.azure.xml_reader import NotUnderstood
 from migrator.errors import AccessRefused, CloudError, MigrateError, Unsupported
 from migrator.model.schedule import Account
+from migrator.model.values import replace
 
 API_VERSION = "2024-11-04"
 """What is asked of the service where the plan names no ``api_version``: old enough to be known in every cloud."""
@@ -215,7 +217,8 @@ class Requests:
             if 200 <= answer.status < 300:
                 return answer
             if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard):
-                raise self._refused(answer, about)
+                has_tags = any(header == "x-ms-tags" for header, _ in given)
+                raise self._refused(answer, replace(about, has_tags=has_tags))
             may_again = False
 
     async def _exchange(
@@ -328,6 +331,9 @@ class Requests:
     def misunderstood(self, method: Method, doing: str, container: str = "", name: str | None = None) -> CloudError:
         """For a success that does not say what it must."""
         return not_understood(self.about(method, doing, container, name, None))
+
+    def lacking_tags(self, container: str, number: int) -> CloudError:
+        return lacking_tags(self.about("GET", "list", container, None, None), number)
 
     def close(self) -> None:
         self._client.close()

@@ -105,6 +105,9 @@ def _unkept(move: PlannedMove, place: str, kind: str, number: int) -> Finding:
     if kind == "customer_keyed":
         text = f"{place} has {number:,} blobs that are encrypted with a key of their customer's, which cannot be read"
         return Finding("error", "customer-keyed", str(move.id), text)
+    if kind == "tagged":
+        text = f"{place} has {number:,} blobs with tags that its credential may not read"
+        return Finding("error", "tags-unreadable", str(move.id), text)
     if kind == "directories":
         text = (
             f"{place} has {number:,} directories: its account has a hierarchical namespace, whose blobs cannot be moved"
@@ -276,6 +279,13 @@ UNKEPT_KINDS: Final = (
         "move",
         "blobs that a customer encrypted with a key of his own cannot be read, so they cannot be copied",
         "let their customer write them again without such a key, or leave them out of the area",
+    ),
+    Says(
+        "tags-unreadable",
+        ("error",),
+        "move",
+        "blobs have tags that the credential may not read, so they would be copied without them",
+        "grant it the role Storage Blob Data Owner, or the action containers/blobs/tags/read (a signature: the letter t)",
     ),
     Says(
         "directories",

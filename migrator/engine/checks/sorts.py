@@ -1,4 +1,4 @@
-"""What sort of account each side of a move is: shown, and refused where blobs of it cannot be moved.
+"""What sort of account each side of a move is: shown, and refused where blobs of it cannot be moved; and are its tags seen?
 
 Leaves what sorts there are, and what speaks against one, to the account's own kind (``ports.diagnosis``). Rule: an account that
 does not say it, or not to this credential, is not refused for that; that nobody knows is said.
@@ -13,7 +13,7 @@ from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import RUNS, Asks, When
 from migrator.errors import CloudError, Throttled, Unreachable
 from migrator.model.findings import Finding
-from migrator.ports.diagnosis import Describable, Description
+from migrator.ports.diagnosis import Describable, Description, TagReader
 from migrator.transfer.together import together
 
 
@@ -35,6 +35,22 @@ async def sorts(case: Case) -> list[Finding]:
         Finding("info", "account-sort", "accounts", f"{', '.join(same)}: {words}") for words, same in alike.items()
     ]
     return [*found, *sorted(shown, key=lambda one: one.text)]
+
+
+async def tags(case: Case) -> list[Finding]:
+    """Accounts whose credential may not read tags: what has none is moved all the same."""
+    found = []
+    for name in sorted({name for move in case.moves for name in (move.source, move.target)}):
+        there, store = await case.containers(name), None
+        if there and isinstance(inner := getattr(case.store(name), "inner", case.store(name)), TagReader):
+            store = inner
+        if store is None or there is None:
+            continue
+        with case.reading(name):
+            if not await store.sees_tags(there[0].name):
+                text = f"the credential of account {name} may not read tags: a blob that has some stops its move"
+                found.append(Finding("warning", "tags-unseen", name, text))
+    return found
 
 
 async def _described(case: Case, account: str) -> Description | CloudError | None:
@@ -80,6 +96,21 @@ CHECKS: Final = (
         ),
         frozenset({When.PLAN, When.PREFLIGHT}),
         sorts,
+        frozenset({Asks.ACCOUNTS}),
+    ),
+    Check(
+        (
+            Says(
+                "tags-unseen",
+                ("warning",),
+                "account",
+                "a credential may not read tags; blobs that have none are moved all the same, and one that has some is refused",
+                "grant it the role Storage Blob Data Owner, or the action containers/blobs/tags/read (a signature: the letter t),"
+                " if blobs may have tags",
+            ),
+        ),
+        frozenset({When.PLAN, When.PREFLIGHT}),
+        tags,
         frozenset({Asks.ACCOUNTS}),
     ),
 )

@@ -181,6 +181,12 @@ RULES: tuple[Rule, ...] = (
         "Nature.kind",
     ),
     Rule(
+        "tag-count",
+        "how many tags a blob has is listed (TagCount), whoever lists it",
+        "recorded",
+        "tags",
+    ),
+    Rule(
         "hierarchical-tags",
         "400 for tags in an account with a hierarchical namespace",
         "azure-sdk-for-net 39388",

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Any
 
-from migrator.testing.strict import copies, holding, identities, lies, load, natures
+from migrator.testing.strict import copies, holding, identities, lies, load, natures, tags
 from migrator.testing.strict.backend import Backend
 from migrator.testing.strict.call import Answer, Call, Refused, Unanswered
 from migrator.testing.strict.identities import Identity, Tokens
@@ -191,7 +191,10 @@ class StrictService:
         if call.must_sign_anew and call.header("Authorization").startswith("SharedKey "):
             identities.check_key_signature(call, self.backend.keys[call.account])
         own.lies.before(call, operation, faults.lies)
+        hides_tags = tags.ask_too(call, operation)
         answer = await self.backend.send(call)
+        if operation.name == "List Blobs" and answer.status < 300:
+            tags.counted(answer, is_hidden=hides_tags)
         if (
             answer.status < 300
             and operation.effect == "write"
