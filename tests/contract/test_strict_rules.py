@@ -293,7 +293,8 @@ class TestCopies:
         strict.service.set_faults(source, copies=(COPY_REFUSALS[kind],))
         origin = Origin(strict.open(source), "box", "n", etags["n"])
         await refused(strict.open(target).copy(origin, "box", "n", PLAIN, condition=CREATE))
-        (seen,) = strict.service.requests("Copy Blob From URL", target)
+        seen, *again = strict.service.requests("Copy Blob From URL", target)
+        assert len(again) <= 1  # a source that does not believe the signature is asked with a new one
         assert (seen.status, seen.code) == (COPY_REFUSALS[kind].status, COPY_REFUSALS[kind].code)
         assert await names(strict.behind(target), "box") == []
 

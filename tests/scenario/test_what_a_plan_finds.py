@@ -234,6 +234,35 @@ async def test_a_probe_goes_where_it_can_be_deleted_again(small):
     assert [one.container for one in case.answers.proved] == ["web2"]
 
 
+@pytest.mark.parametrize(("there", "says"), [("Cool", True), ("Hot", False), (None, False)])
+async def test_another_default_tier_at_the_target_is_a_finding_of_the_probe(small, there, says):
+    for name in ("src", "dst"):
+        store = small.store(name)
+        await store.create_container(ContainerInfo("web"))
+        await store.close()
+    world = small.rollout().world
+    for name, tier in (("src", "Hot"), ("dst", there)):
+        store = world.stores[name]
+
+        async def head(container, name, plain=store.head, tier=tier):
+            return changed(await plain(container, name), tier=tier, tier_inferred=True)
+
+        store.head = head
+    case = Case(
+        schedule=small.schedule,
+        when=When.PLAN,
+        moves=list(small.schedule.moves),
+        may_ask=frozenset({Asks.ACCOUNTS, Asks.WRITES}),
+        world=world,
+    )
+    found = {one.code: one for one in await look(probes.CHECKS, case)}
+    assert "probed" in found
+    assert ("default-tier" in found) == says
+    if says:
+        assert "Hot at src and Cool at dst" in found["default-tier"].text
+        assert "an object without a tier of its own was Hot and is Cool" in found["probed"].text
+
+
 async def test_a_new_check_is_one_value_that_plan_the_preflight_and_the_look_before_a_fence_run(small, monkeypatch):
     asked = []
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote
 
-from migrator.adapters.azure.shapes import decoded, normal_etag, parsed_date
+from migrator.adapters.azure.shapes import decoded, is_inferred, normal_etag, parsed_date
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
 from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Features, Listed, ListingPage
 
@@ -87,7 +87,7 @@ def blob_of(
         metadata,
         tags,
         tier or None,
-        not tier or (inferred is not None and inferred.lower() == "true"),
+        is_inferred(tier, inferred),
         parsed_date(modified) if modified else None,
         copy_status == "pending",
         bool(archive_status),

@@ -293,7 +293,7 @@ class AzureStore(AzureReadings):
         await self._requests.send("PUT", "set the tags of", container, name, query=TAGS, headers=[TEXT], body=body)
 
     async def set_tier(self, container: str, name: str, tier: str) -> None:
-        headers = [shapes.tier_header(tier, is_page=tier.startswith("P"))]
+        headers = [shapes.tier_header(tier, is_page=tier in shapes.PAGE_TIERS)]
         query = [("comp", "tier")]
         await self._requests.send("PUT", "set the tier of", container, name, query=query, headers=headers)
 

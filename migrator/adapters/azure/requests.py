@@ -48,9 +48,12 @@ from migrator.errors import AccessRefused, CloudError, MigrateError, Unsupported
 from migrator.model.schedule import Account
 from migrator.model.values import replace
 
-API_VERSION = "2024-11-04"
-"""What is asked of the service where the plan names no ``api_version``: old enough to be known in every cloud."""
-OLDEST_API_VERSION = "2019-02-02"
+API_VERSION = "2025-07-05"
+"""What is asked of the service where the plan names no ``api_version``: old enough to be known in every cloud, and the first in
+which a refused copy tells what its source answered. Source: AzCopy, which asks for this one."""
+OLDEST_API_VERSION = "2020-10-02"
+"""Listings ask for tags (since 2019-12-12), immutability policies and legal holds (since 2020-06-12); the next one that a service
+knows. Source: Azure "Versioning for Azure Storage"."""
 USER_AGENT = "migrate"
 """What the account's own logs show beside each of our requests."""
 SAME_SECONDS = 5.0

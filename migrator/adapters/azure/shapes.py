@@ -14,7 +14,9 @@ from migrator.adapters.azure.wire import Answer
 from migrator.errors import Unsupported
 from migrator.model.objects import BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Shape
 
-BLOCK_TIERS = frozenset({"Hot", "Cool", "Cold", "Archive", "Smart"})
+BLOCK_TIERS = frozenset({"Hot", "Cool", "Cold", "Archive"})
+ACCOUNT_TIERS = frozenset({"Premium", "Smart"})
+"""Tiers that a blob has from its account, and that nobody can set. Source: Azure "Smart tier", "Access tiers for blob data"."""
 PAGE_TIERS = frozenset({"P4", "P6", "P10", "P15", "P20", "P30", "P40", "P50", "P60", "P70", "P80"})
 METADATA = b"x-ms-meta-"
 
@@ -80,6 +82,11 @@ def tiered(shape: Shape) -> HeaderPairs:
     return [tier_header(shape.tier, is_page=shape.blob_type is BlobType.PAGE)]
 
 
+def is_inferred(tier: str | None, said: str | None) -> bool:
+    """Did nobody set this tier?"""
+    return not tier or tier in ACCOUNT_TIERS or (said is not None and said.lower() == "true")
+
+
 def tier_header(tier: str, *, is_page: bool) -> tuple[str, str]:
     if tier not in (PAGE_TIERS if is_page else BLOCK_TIERS):
         raise Unsupported(f"cannot set tier {tier}: no {'page' if is_page else 'block'} blob has it")
@@ -106,7 +113,7 @@ def headed(name: str, answer: Answer, tags: Mapping[str, str]) -> Listed:
         metadata=metadata_of(answer),
         tags=tags,
         tier=tier or None,
-        tier_inferred=text(b"x-ms-access-tier-inferred").lower() == "true" or not tier,
+        tier_inferred=is_inferred(tier, text(b"x-ms-access-tier-inferred")),
         last_modified=parsed_date(text(b"last-modified")),
         copy_pending=text(b"x-ms-copy-status") == "pending",
         rehydrating=bool(text(b"x-ms-archive-status")),

@@ -26,7 +26,7 @@ from migrator.errors import (
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed, Shape
 from migrator.model.rhythm import USUAL
-from migrator.model.values import replace
+from migrator.model.values import replace, value
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.copying import Copier, same_content
@@ -40,6 +40,24 @@ ONE_REFUSAL = replace(USUAL, first_refusals=1)
 _SHAPE = Shape(BlobType.BLOCK, ContentHeaders(content_type="text/plain"), {"migrate": "canary"}, {}, None)
 
 
+@value(frozen=True, slots=True)
+class Way:
+    """How a canary went: ``words`` for people; ``tiers``: what an object without a tier of its own has at the origin and at the
+    destination, where both accounts have tiers."""
+
+    words: str
+    tiers: tuple[str, str] | None = None
+
+    @property
+    def changes_tier(self) -> bool:
+        return self.tiers is not None and self.tiers[0] != self.tiers[1]
+
+    def __str__(self) -> str:
+        if self.tiers is None or not self.changes_tier:
+            return self.words
+        return f"{self.words}; an object without a tier of its own was {self.tiers[0]} and is {self.tiers[1]}"
+
+
 async def prove(
     clock: Clock,
     move: MoveId,
@@ -48,8 +66,8 @@ async def prove(
     destination: ObjectStore,
     *,
     is_swept: bool = False,
-) -> str:
-    """One way, before the first copy or a fence of ``move``; how it went, in words. Tried again after what may pass by itself,
+) -> Way:
+    """One way, before the first copy or a fence of ``move``; how it went. Tried again after what may pass by itself,
     each time under a new name. ``is_swept``: nothing of an earlier one lies there.
 
     Raises:
@@ -88,12 +106,12 @@ async def send(
     destination: ObjectStore,
     *,
     is_swept: bool = False,
-) -> str:
+) -> Way:
     """One object under ``prefix``, one way, compared and removed; what is left there of others is swept first, unless all
     ``is_swept``.
 
     Returns:
-        How it went, in words: "by the service" or "streamed through this machine", and why.
+        "by the service" or "streamed through this machine", and why.
     Raises:
         CloudError, JudgementError: as ``prove``.
     """
@@ -115,9 +133,10 @@ async def send(
                 f"cannot trust copies {origin.account} -> {destination.account}: a canary arrived changed",
                 hint="something between the two accounts rewrites objects",
             )
+    tiers = (here.tier, there.tier) if here.tier and there.tier and there.tier_inferred else None
     if copier.is_server_side:
-        return "by the service"
-    return "streamed through this machine" + (f": {copier.pair.why}" if copier.pair.why else "")
+        return Way("by the service", tiers)
+    return Way("streamed through this machine" + (f": {copier.pair.why}" if copier.pair.why else ""), tiers)
 
 
 async def _refuse_one_account(origin: ObjectStore, destination: ObjectStore, container: str, sent: Listed) -> None:

@@ -44,6 +44,8 @@ class Proved:
     back: str
     made: bool
     """The container was made at the target for it."""
+    tiers: tuple[str, str] | None = None
+    """What an object without a tier of its own has at the source and at the target, where that is not the same."""
 
 
 @value(frozen=True, slots=True)

@@ -9,9 +9,10 @@ where nobody could remove it again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from migrator.engine.checks.canary import PROBES, prove, send
+from migrator.engine.checks.canary import PROBES, Way, prove, send
 from migrator.engine.checks.case import Case, Proved
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import RUNS, Asks, When
@@ -41,7 +42,20 @@ async def probes(case: Case) -> list[Finding]:
         finding = await (_proved(case, move) if case.when in RUNS else _probed(case, move))
         if finding is not None:
             found[pair] = finding
-    return list(found.values())
+    return [*found.values(), *(_default_tiers(case) if case.when is When.PLAN else ())]
+
+
+def _default_tiers(case: Case) -> Iterator[Finding]:
+    """Objects that nobody gave a tier have their account's, and are billed by it."""
+    for proved in case.answers.proved:
+        if proved.tiers is not None:
+            here, there = proved.tiers
+            move = proved.move
+            text = (
+                f"an object without a tier of its own is {here} at {move.source} and {there} at {move.target}: what it costs"
+                " to keep and to read changes"
+            )
+            yield Finding("warning", "default-tier", f"{move.source} -> {move.target}", text)
 
 
 async def _proved(case: Case, move: PlannedMove) -> Finding | None:
@@ -54,7 +68,7 @@ async def _proved(case: Case, move: PlannedMove) -> Finding | None:
         await together(*(sweep(store, container, f"{PROBES}{move.id}/") for store in (source, target)))
     forward = await prove(clock, move.id, container, source, target, is_swept=swept)
     back = await prove(clock, move.id, container, target, source, is_swept=swept)
-    return _both_ways(case, Proved(move, container, forward, back, made=False))
+    return _both_ways(case, move, container, [forward, back], made=False)
 
 
 async def _probed(case: Case, move: PlannedMove) -> Finding | None:
@@ -81,7 +95,7 @@ async def _probed(case: Case, move: PlannedMove) -> Finding | None:
         except (CloudError, JudgementError) as fault:
             text = f"the probe {origin.account} -> {destination.account} failed: {fault.message}"
             return _refused(move, text + _made(move, container, made=made), fault.hint)
-    return _both_ways(case, Proved(move, container, ways[0], ways[1], made=made))
+    return _both_ways(case, move, container, ways, made=made)
 
 
 async def _container(case: Case, move: PlannedMove) -> tuple[str | None, bool]:
@@ -105,9 +119,12 @@ async def _free(case: Case, move: PlannedMove) -> list[ContainerInfo]:
     return [info for info in here if not info.is_protected and info.name not in kept]
 
 
-def _both_ways(case: Case, found: Proved) -> Finding:
+def _both_ways(case: Case, move: PlannedMove, container: str, ways: Sequence[Way], *, made: bool) -> Finding:
+    forward, back = ways
+    found = Proved(
+        move, container, str(forward), str(back), made=made, tiers=forward.tiers if forward.changes_tier else None
+    )
     case.answers.proved.append(found)
-    move = found.move
     text = f"a probe went {move.source} -> {move.target} ({found.forward}) and back ({found.back}), and was removed"
     return Finding(
         "info", "probed", f"{move.source} -> {move.target}", text + _made(move, found.container, made=found.made)
@@ -137,6 +154,13 @@ CHECKS: Final = (
                 "apply proves both ways before it copies",
             ),
             Says("probe-failed", ("error",), "move", "a probe between two accounts was refused"),
+            Says(
+                "default-tier",
+                ("warning",),
+                "two accounts",
+                "objects that nobody gave a tier are in another one at the target, which has another default",
+                "give the target account the source's default access tier, or leave it if that is meant",
+            ),
             Says("probed", ("info",), "two accounts", "a probe went there and back, and how"),
         ),
         frozenset({When.PLAN, When.PREFLIGHT, When.FENCE}),

@@ -14,7 +14,7 @@ import pytest
 
 from migrator.adapters.azure import open_store
 from migrator.adapters.azure.object_store import AzureStore
-from migrator.errors import AccessRefused, CloudError, MigrateError, OutcomeUnknown, Unreachable
+from migrator.errors import AccessRefused, CloudError, MigrateError, OutcomeUnknown, Unreachable, Unsupported
 from migrator.model.objects import CREATE, EMPTY, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.schedule import Account
 from migrator.ports.object_store import Origin
@@ -340,3 +340,24 @@ async def test_a_process_that_only_copies_loads_no_sdk_and_nothing_of_the_desk(s
             subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=True
         )
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("version", ["2019-02-02", "2019-12-12", "2020-06-12", "2020-08-04"])
+def test_a_version_that_cannot_list_what_is_needed_opens_nothing(version: str) -> None:
+    account = Account("na-web", "azure", endpoint="http://127.0.0.1:1/naweb", credential="env:K", api_version=version)
+    with pytest.raises(Unsupported, match="is none that knows what is needed") as refused:
+        open_store(account, environ={"K": KEY})
+    assert "from 2020-10-02 on" in refused.value.hint
+
+
+@pytest.mark.parametrize("tier", ["Premium", "Smart"])
+async def test_a_tier_that_an_account_gives_is_nobodys(tier: str) -> None:
+    """No blob can be put into it: it is no explicit tier, and nothing of a page blob's."""
+    head = f'HTTP/1.1 200 OK\r\nETag: "0x1"\r\nx-ms-blob-type: BlockBlob\r\nx-ms-access-tier: {tier}\r\n'
+    async with peer(answering(f"{head}Content-Length: 0\r\n\r\n".encode())) as server:
+        store = opened(server)
+        found = await store.head("box", "n")
+        assert (found.tier, found.explicit_tier) == (tier, None)
+        with pytest.raises(Unsupported, match="no block blob has it"):
+            await store.set_tier("box", "n", tier)
+        await store.close()
