@@ -57,7 +57,13 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         "migrator.errors",
     ),
     "migrator.adapters": ("migrator.adapters", "migrator.ports", "migrator.model", "migrator.errors"),
-    "migrator.client": ("migrator.client", "migrator.model.hosts", "migrator.model.routes", "migrator.errors"),
+    "migrator.client": (
+        "migrator.client",
+        "migrator.model.hosts",
+        "migrator.model.register",
+        "migrator.model.routes",
+        "migrator.errors",
+    ),
     "migrator.testing": ("migrator",),
     "migrator.cli": ("migrator",),
 }

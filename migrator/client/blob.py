@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient
@@ -48,6 +48,12 @@ class BlobAddress:
         if len(path) < 2 or not all(path) or (_names_account(parts.hostname) and len(path) < 3):
             raise UsageError(f"cannot follow {place}: the address needs a container and a blob name")
         return cls(url, place, _secret(credential, place))
+
+    def parts(self) -> tuple[str, str, str]:
+        """The path before the container (on loopback the account is in it), the container, and the blob's name, unescaped."""
+        parts = urlsplit(self.url)
+        path = parts.path.strip("/").split("/", 2 if _names_account(parts.hostname or "") else 1)
+        return "".join(f"/{one}" for one in path[:-2]), path[-2], unquote(path[-1])
 
     def client(self, kind: type[Any], token: Any, *, timeout_seconds: float) -> Any:
         """A BlobClient of ``kind``; ``token`` makes the default credential where nothing else is given."""

@@ -64,6 +64,10 @@ class Unfetched(Exception):
     """A fetch brought no answer about the document; the text is one clause for people. Never leaves this package."""
 
 
+class Unwritten(Exception):
+    """An entry of the register may not be there; the text is one clause for people. Never leaves this package."""
+
+
 __all__ = [
     "FenceReason",
     "LeaseError",
@@ -74,4 +78,5 @@ __all__ = [
     "RouteUnpublished",
     "RouteUnusable",
     "Unfetched",
+    "Unwritten",
 ]

@@ -236,6 +236,8 @@ class Follower:
         """Why the document cannot be followed, or None."""
         if document is None:
             return "there is no route document"
+        if document.version != 1:
+            return "the route document is of version 2, which needs a register"
         record = document.routes.get(self.key)
         if record is None:
             return "the route document has no record of it"

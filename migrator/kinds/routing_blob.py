@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from migrator.model.schedule import Routing
 from migrator.ports.kinds import Key, RoutingKind
 from migrator.ports.object_store import ObjectStore
+from migrator.ports.register import Register
 from migrator.ports.router import Router
 
 
@@ -29,3 +30,11 @@ class RoutesInBlob(RoutingKind):
         from migrator.adapters.routing import StoreRouter
 
         return StoreRouter(stores[routing.account or ""], routing.container or "", routing.name or "")
+
+    def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
+        from migrator.adapters.routing import StoreRegister
+
+        try:
+            return StoreRegister(stores[routing.account or ""], routing.container or "", routing.name or "")
+        except ValueError:
+            return None

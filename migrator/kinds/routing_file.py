@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from migrator.model.schedule import Routing
 from migrator.ports.kinds import Key, RoutingKind
 from migrator.ports.object_store import ObjectStore
+from migrator.ports.register import Register
 from migrator.ports.router import Router
 
 
@@ -25,3 +26,8 @@ class RoutesInFile(RoutingKind):
         from migrator.adapters.routing import FileRouter
 
         return FileRouter(routing.path or "")
+
+    def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
+        from migrator.adapters.routing import FileRegister
+
+        return FileRegister(routing.path or "")

@@ -8,6 +8,7 @@ from migrator.errors import FindingsError
 from migrator.model.schedule import Routing
 from migrator.ports.kinds import Key, RoutingKind
 from migrator.ports.object_store import ObjectStore
+from migrator.ports.register import Register
 from migrator.ports.router import Router
 
 
@@ -29,6 +30,9 @@ class RoutesInAppConfiguration(RoutingKind):
     def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
         raise _not_built(self.name)
 
+    def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
+        return None
+
 
 class RoutesOfCommand(RoutingKind):
     name = "command"
@@ -43,6 +47,9 @@ class RoutesOfCommand(RoutingKind):
 
     def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
         raise _not_built(self.name)
+
+    def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
+        return None
 
 
 def _not_built(kind: str) -> FindingsError:

@@ -14,6 +14,7 @@ only by compare-and-swap. Rules:
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,10 +32,15 @@ MAX_EPOCH = 2**53 - 1
 """The last whole number that every JSON reader keeps exactly."""
 LAST_FENCED = MAX_EPOCH - 2**20
 """No fence has a later epoch: what is fenced can be released and switched, whatever a hand writes in between."""
+MAX_LOOK_SECONDS = 300.0
+"""Of ``look_seconds``; a longer one is not taken for one."""
 MAX_NOTE = 128
 """Characters of ``run`` and of ``updated``."""
+_GENERATION = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
 _FRAME_BYTES = 160
 """What a record takes beside its texts: the words between them, and an epoch of 16 digits. A test holds it."""
+_LOOK_BYTES = 40
+"""What ``look_seconds`` takes, in a document that names a register."""
 _NOTE_BYTES = 42
 """Room for ``run`` and ``updated`` each, as an engine writes them; a longer one counts as it is."""
 
@@ -55,7 +61,7 @@ def _plain(endpoint: str) -> str:
 @value(frozen=True, slots=True)
 class RouteRecord:
     """Where one area of one region lives. ``epoch`` only grows; ``run`` is the run that claimed it; ``updated`` is
-    RFC 3339 UTC, for people."""
+    RFC 3339 UTC, for people. ``look_seconds``: a cut-over is near, registered followers look so often."""
 
     account: str
     endpoint: str
@@ -64,9 +70,10 @@ class RouteRecord:
     lineage: str
     updated: str
     run: str
+    look_seconds: float | None = None
 
     def same_authority(self, other: RouteRecord | None) -> bool:
-        """Equal in what clients obey - account, endpoint, mode, epoch - and in lineage; ``run`` and ``updated`` aside. Two
+        """Equal in what clients obey - account, endpoint, mode, epoch - and in lineage; the rest aside. Two
         spellings of an endpoint are one: a hand that added a slash to an open fence must not keep its writers out."""
         return (
             other is not None
@@ -82,12 +89,14 @@ class RouteRecord:
 
 @value(frozen=True, slots=True)
 class RouteDocument:
-    """All records of one document, and the two durations clients obey."""
+    """All records of one document, and the two durations clients obey. ``register``: the generation of the register that
+    followers enter; in version 2 whoever is not entered there writes nothing."""
 
     ttl_seconds: float
     max_write_seconds: float
     routes: Mapping[str, RouteRecord] = field(default_factory=dict)
     version: int = 1
+    register: str | None = None
 
     def with_record(self, key: str, record: RouteRecord) -> RouteDocument:
         return replace(self, routes={**self.routes, key: record})
@@ -102,11 +111,13 @@ class RouteDocument:
         Raises:
             ValueError: nobody could read it; the text says why, in one clause without a full stop.
         """
+        _require_version(self.version, self.register)
         for key, record in self.routes.items():
             _require_writable(key, record)
         _require_room(self)
         body = {
             "version": self.version,
+            **({} if self.register is None else {"register": self.register}),
             "ttl_seconds": _number(self.ttl_seconds),
             "max_write_seconds": _number(self.max_write_seconds),
             "routes": {key: _fields(record) for key, record in sorted(self.routes.items())},
@@ -121,8 +132,9 @@ class RouteDocument:
             ValueError: not this format; the text says what is wrong, in one clause without a full stop.
         """
         body = _parsed(raw)
-        if body.get("version") != 1:
-            raise ValueError("the route document is not of version 1")
+        version, register = _version(body), body.get("register")
+        register = register if is_generation(register) else None
+        _require_version(version, register)
         routes = body.get("routes")
         if not isinstance(routes, dict):
             raise ValueError("the route document has no routes")
@@ -130,6 +142,8 @@ class RouteDocument:
             ttl_seconds=_duration(body, "ttl_seconds"),
             max_write_seconds=_duration(body, "max_write_seconds"),
             routes={key: _record(key, value) for key, value in routes.items()},
+            version=version,
+            register=register,
         )
         if len(raw) > MAX_DOCUMENT_BYTES // 8:  # a smaller one has room enough, however tersely it is written
             _require_room(document)
@@ -189,8 +203,29 @@ def _parsed(raw: bytes, *, is_strict: bool = True) -> dict[str, Any]:
     except (ValueError, RecursionError) as fault:
         raise ValueError("the route document is not JSON") from fault
     if not isinstance(body, dict):
-        raise ValueError("the route document is not of version 1")
+        raise ValueError("the route document is not of version 1 or 2")
     return body
+
+
+def is_generation(text: object) -> bool:
+    """May a register be called so?"""
+    return isinstance(text, str) and _GENERATION.fullmatch(text) is not None
+
+
+def _version(body: Mapping[str, Any]) -> int:
+    found = body.get("version")
+    if isinstance(found, bool) or found not in (1, 2):
+        raise ValueError("the route document is not of version 1 or 2")
+    return int(found)
+
+
+def _require_version(version: int, register: str | None) -> None:
+    if version not in (1, 2):
+        raise ValueError("the route document is not of version 1 or 2")
+    if register is None and version == 2:
+        raise ValueError("the route document is of version 2 and names no register")
+    if register is not None and not is_generation(register):
+        raise ValueError("the route document names a register that is not 1 to 64 of a-z and 0-9")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -218,6 +253,7 @@ def _written(body: Mapping[str, Any], *, is_ascii: bool = False) -> bytes:
 def _require_room(document: RouteDocument) -> None:
     """By what fences and releases leave alone."""
     size = sum(_weight(key, record) for key, record in document.routes.items())
+    size += 0 if document.register is None else _LOOK_BYTES * len(document.routes)
     if size > MAX_DOCUMENT_BYTES:
         raise ValueError(
             f"the route document has {len(document.routes):,} records: written in full they could have {size:,} bytes, more than"
@@ -235,6 +271,7 @@ def _size(text: str) -> int:
 
 
 def _fields(record: RouteRecord) -> dict[str, Any]:
+    look = record.look_seconds
     return {
         "account": record.account,
         "endpoint": record.endpoint,
@@ -243,6 +280,7 @@ def _fields(record: RouteRecord) -> dict[str, Any]:
         "lineage": record.lineage,
         "updated": record.updated,
         "run": record.run,
+        **({} if look is None else {"look_seconds": _number(look)}),
     }
 
 
@@ -253,6 +291,8 @@ def _require_writable(key: str, record: RouteRecord) -> None:
         raise ValueError(f"the route {_shown(key)} has an epoch that is not 1 to {MAX_EPOCH}: {said}")
     for name, text in (("key", key), *((name, getattr(record, name)) for name in _TEXTS)):
         _require_text(key, name, text)
+    if record.look_seconds is not None and not 0 < record.look_seconds <= MAX_LOOK_SECONDS:
+        raise ValueError(f"the route {_shown(key)} has a look_seconds that is not between 0 and {MAX_LOOK_SECONDS:g}")
     for name in ("account", "endpoint", "lineage"):
         if not getattr(record, name):
             raise ValueError(f"the route {_shown(key)} has no {name}")
@@ -294,6 +334,7 @@ def _record(key: str, value: Any) -> RouteRecord:
         lineage=value["lineage"],
         updated=_note(value, "updated"),
         run=_note(value, "run"),
+        look_seconds=_look_seconds(value),
     )
     _require_writable(key, record)
     return record
@@ -303,6 +344,14 @@ def _note(value: Mapping[str, Any], name: str) -> str:
     """For people and engines; followers ignore it."""
     found = value.get(name, "")
     return found if isinstance(found, str) else str(found)[: MAX_NOTE + 1]
+
+
+def _look_seconds(value: Mapping[str, Any]) -> float | None:
+    """A wish; one that cannot be understood is none."""
+    found = value.get("look_seconds")
+    if not isinstance(found, (int, float)) or isinstance(found, bool) or not 0 < found <= MAX_LOOK_SECONDS:
+        return None
+    return float(found)
 
 
 def _duration(body: Mapping[str, Any], name: str) -> float:

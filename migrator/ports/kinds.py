@@ -16,6 +16,7 @@ from migrator.model.values import value
 from migrator.ports.diagnosis import Examinable
 from migrator.ports.metric_source import MetricSource
 from migrator.ports.object_store import ObjectStore
+from migrator.ports.register import Register
 from migrator.ports.router import Router
 
 Form = Literal[
@@ -164,6 +165,10 @@ class RoutingKind(Kind):
         Raises:
             FindingsError: it is not built.
         """
+
+    @abstractmethod
+    def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
+        """The register of the document's followers; None: there is none beside it. Nothing is sent."""
 
 
 class MetricKind(Kind):

@@ -109,6 +109,9 @@ class Blackboard(RoutingKind):
     def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
         return FileRouter(f"{routing.options['room']}.json")
 
+    def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> None:
+        return None
+
 
 @pytest.fixture
 def thermometer() -> Iterator[Thermometer]:

@@ -249,3 +249,68 @@ def test_of_what_is_no_document_at_all_nothing_can_be_released(body):
 def test_a_record_with_a_mode_that_nobody_knows_is_refused(mode: str) -> None:
     with pytest.raises(ValueError, match="unknown mode"):
         RouteDocument.decode(with_record(mode=mode))
+
+
+VERSION_2 = {**BODY, "version": 2, "register": "3f9c"}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_document_keeps_its_version_its_register_and_who_looks_how_often(version: int) -> None:
+    body = {**VERSION_2, "version": version, "routes": {"na/web": {**RECORD, "look_seconds": 0.5}}}
+    document = RouteDocument.decode(raw(body))
+    changed = document.with_record("eu/web", document.routes["na/web"])
+    assert (document.version, document.register, document.routes["na/web"].look_seconds) == (version, "3f9c", 0.5)
+    assert RouteDocument.decode(changed.encode()) == changed
+    assert json.loads(document.encode()) == body
+
+
+def test_a_document_without_them_is_written_as_ever() -> None:
+    assert json.loads(RouteDocument.decode(raw(BODY)).encode()) == BODY
+
+
+@pytest.mark.parametrize("register", [None, "", "../up", "A", "x" * 65, 7, "a/b", "a\n", "\u0661"])
+def test_a_register_that_cannot_be_is_none_and_version_2_needs_one(register: object) -> None:
+    body = {**VERSION_2, "register": register}
+    with pytest.raises(ValueError, match="names no register"):
+        RouteDocument.decode(raw(body))
+    assert RouteDocument.decode(raw({**body, "version": 1})).register is None
+    with pytest.raises(ValueError, match="register"):
+        replace(RouteDocument.decode(raw(VERSION_2)), register=register).encode()
+
+
+@pytest.mark.parametrize("version", [0, 3, True, "1", None, [2], 1.5])
+def test_another_version_is_refused_in_reading_and_writing(version: object) -> None:
+    with pytest.raises(ValueError, match="version"):
+        RouteDocument.decode(raw({**VERSION_2, "version": version}))
+    if not isinstance(version, bool):
+        with pytest.raises(ValueError, match="version"):
+            replace(RouteDocument.decode(raw(VERSION_2)), version=version).encode()
+
+
+@pytest.mark.parametrize("look", [0, -1, 301, True, "1", None, [], float("nan")])
+def test_a_wish_that_cannot_be_understood_is_none(look: object) -> None:
+    assert RouteDocument.decode(with_record(look_seconds=look)).routes["eu/web"].look_seconds is None
+
+
+def test_looking_more_often_never_makes_a_document_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names a register has room for it in every record."""
+    document = RouteDocument.decode(raw(VERSION_2))
+    record = document.routes["na/web"]
+    for number in range(400):
+        document = document.with_record(f"eu/{number:03}", record)
+    monkeypatch.setattr(routes, "MAX_DOCUMENT_BYTES", routes._LOOK_BYTES * 401 + sum(_weights(document)))
+    document.encode()
+    near = replace(document, routes={key: replace(one, look_seconds=123.456) for key, one in document.routes.items()})
+    assert RouteDocument.decode(near.encode()) == near
+    monkeypatch.setattr(routes, "MAX_DOCUMENT_BYTES", routes._LOOK_BYTES * 401 + sum(_weights(document)) - 1)
+    with pytest.raises(ValueError, match="more than"):
+        document.encode()
+
+
+def _weights(document: RouteDocument) -> list[int]:
+    return [routes._weight(key, record) for key, record in document.routes.items()]
+
+
+def test_who_looks_how_often_is_no_authority() -> None:
+    record = RouteDocument.decode(with_record()).routes["eu/web"]
+    assert record.same_authority(replace(record, look_seconds=1.0))
