@@ -79,7 +79,7 @@ def register_path(document: str, generation: str) -> str:
 
 
 @value(frozen=True, slots=True)
-class Entry:
+class RollEntry:
     """What one follower says.
 
     Args:
@@ -88,7 +88,7 @@ class Entry:
         clear: for each ``region/area`` that it may write, a promise: no write that it began there under an epoch lower than this
             is under way, and none will begin. 0 promises nothing.
 
-    >>> Entry.decode(Entry("images", 60, {"europe/images": 7}).encode()).clear
+    >>> RollEntry.decode(RollEntry("images", 60, {"europe/images": 7}).encode()).clear
     {'europe/images': 7}
     """
 
@@ -112,11 +112,11 @@ class Entry:
         text = json.dumps(body, separators=(",", ":"))
         if len(text) > MAX_ENTRY_BYTES:
             raise ValueError(f"the entry would have {len(text)} bytes, more than {MAX_ENTRY_BYTES}")
-        Entry.decode(text)
+        RollEntry.decode(text)
         return text
 
     @classmethod
-    def decode(cls, raw: str | bytes) -> Entry:
+    def decode(cls, raw: str | bytes) -> RollEntry:
         """Read an entry.
 
         Raises:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from migrator.errors import CloudError
-from migrator.model.register import Entry
+from migrator.model.register import RollEntry
 from migrator.model.values import value
 
 
@@ -32,7 +32,7 @@ class Attendant:
 
     id: str
     token: str
-    entry: Entry | None
+    entry: RollEntry | None
     age_seconds: float | None = None
 
     def promise(self, key: str) -> int | None:

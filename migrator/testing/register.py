@@ -5,7 +5,7 @@ Decides nothing: entries are what was put. ``lose`` is what a script does that e
 
 from __future__ import annotations
 
-from migrator.model.register import MAX_ENTRIES, Entry
+from migrator.model.register import MAX_ENTRIES, RollEntry
 from migrator.ports.register import Attendant, RollUnknown
 
 
@@ -54,8 +54,8 @@ class MemoryRegister:
         self._entries[generation] = {}
 
 
-def _read(text: str) -> Entry | None:
+def _read(text: str) -> RollEntry | None:
     try:
-        return Entry.decode(text)
+        return RollEntry.decode(text)
     except ValueError:
         return None

@@ -10,10 +10,10 @@ import pytest
 
 from migrator.client.entries import AsyncEntries
 from migrator.client.errors import Unwritten
-from migrator.model.register import LEFT, Entry, new_generation, new_id
+from migrator.model.register import LEFT, RollEntry, new_generation, new_id
 from migrator.ports.register import Register, RollUnknown
 
-ENTRY = Entry("images/pod-7", 60, {"europe/images": 7})
+ENTRY = RollEntry("images/pod-7", 60, {"europe/images": 7})
 
 
 class RegisterSuite(ABC):
@@ -33,7 +33,7 @@ class RegisterSuite(ABC):
     async def empty(self, generation: str) -> None:
         """What a script does that empties the place, which stays."""
 
-    async def put(self, generation: str, entry: Entry = ENTRY, id: str | None = None) -> str:
+    async def put(self, generation: str, entry: RollEntry = ENTRY, id: str | None = None) -> str:
         pen, is_new = self.entries(), id is None
         id = id or new_id()
         try:
@@ -58,7 +58,7 @@ class RegisterSuite(ABC):
 
     async def test_an_entry_is_read_as_it_was_written(self) -> None:
         await self.register().open("first")
-        entry = Entry(
+        entry = RollEntry(
             'an "application" <&> of m\u00fcller\u2028', 12.5, {"europe/caf\u00e9 \u2028": 9, "a/b": 0, "c/d": LEFT}
         )
         id = await self.put("first", entry)
@@ -88,8 +88,8 @@ class RegisterSuite(ABC):
 
     async def test_a_shorter_entry_after_a_longer_one_is_read(self) -> None:
         await self.register().open("first")
-        id = await self.put("first", Entry("x" * 60, 60, {"europe/images": 123456}))
-        await self.put("first", Entry("x", 60, {"europe/images": 123457}), id)
+        id = await self.put("first", RollEntry("x" * 60, 60, {"europe/images": 123456}))
+        await self.put("first", RollEntry("x", 60, {"europe/images": 123457}), id)
         assert [one.promise("europe/images") for one in await self.register().roll("first")] == [123457]
 
     async def test_who_left_is_not_in_the_roll(self) -> None:
@@ -114,7 +114,7 @@ class RegisterSuite(ABC):
             while not is_over:
                 turn += 1
                 for id in ids[number::4]:
-                    await pen.put("first", id, Entry("busy", 60, {"europe/images": turn}).encode(), is_new=False)
+                    await pen.put("first", id, RollEntry("busy", 60, {"europe/images": turn}).encode(), is_new=False)
                 guest = new_id()
                 await pen.put("first", guest, ENTRY.encode(), is_new=True)
                 await pen.take_back("first", guest)

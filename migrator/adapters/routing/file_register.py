@@ -20,7 +20,7 @@ from pathlib import Path
 
 from migrator.adapters.folders import make_private
 from migrator.errors import AccessRefused, CloudError
-from migrator.model.register import HEAD, MAX_ENTRIES, SEALED_BYTES, Entry, is_id, unsealed
+from migrator.model.register import HEAD, MAX_ENTRIES, SEALED_BYTES, RollEntry, is_id, unsealed
 from migrator.ports.register import Attendant, RollUnknown
 
 LOCAL = frozenset(
@@ -105,7 +105,7 @@ class FileRegister:
         except OSError as fault:
             raise self._refused("read", fault) from fault
         try:
-            entry = Entry.decode(unsealed(raw))
+            entry = RollEntry.decode(unsealed(raw))
         except ValueError:
             entry = None
         return Attendant(id, _token(raw, status), entry, max(0.0, time.time() - status.st_mtime))

@@ -11,7 +11,15 @@ from contextlib import suppress
 
 from migrator.errors import ConditionFailed, NotFound
 from migrator.model.objects import CREATE, EMPTY, BlobType, ContainerInfo, ContentHeaders, Listed, Shape
-from migrator.model.register import ENTRY_METADATA, HEAD, MAX_ENTRIES, Entry, is_id, register_container, register_path
+from migrator.model.register import (
+    ENTRY_METADATA,
+    HEAD,
+    MAX_ENTRIES,
+    RollEntry,
+    is_id,
+    register_container,
+    register_path,
+)
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.register import Attendant, RollUnknown
 
@@ -84,7 +92,7 @@ class StoreRegister:
 
     def _attendant(self, id: str, listed: Listed) -> Attendant:
         try:
-            entry = Entry.decode(listed.metadata.get(ENTRY_METADATA, ""))
+            entry = RollEntry.decode(listed.metadata.get(ENTRY_METADATA, ""))
         except ValueError:
             entry = None
         answered, modified = self._store.answered_at, listed.last_modified

@@ -10,7 +10,7 @@ from migrator.model.register import (
     LEFT,
     MAX_ENTRY_BYTES,
     SEALED_BYTES,
-    Entry,
+    RollEntry,
     is_id,
     new_id,
     register_container,
@@ -22,8 +22,8 @@ GOOD = {"version": 2, "label": "images", "lifetime_seconds": 60, "clear": {"euro
 
 
 def test_an_entry_is_read_as_it_was_written() -> None:
-    entry = Entry("images", 12.5, {"europe/é": 0, "a/b": LEFT})
-    assert Entry.decode(entry.encode()) == entry
+    entry = RollEntry("images", 12.5, {"europe/é": 0, "a/b": LEFT})
+    assert RollEntry.decode(entry.encode()) == entry
     assert entry.encode().isascii()
     assert "\n" not in entry.encode()
 
@@ -50,9 +50,9 @@ def test_an_entry_is_read_as_it_was_written() -> None:
     ],
 )
 def test_what_is_not_this_format_is_refused(change: dict[str, object]) -> None:
-    Entry.decode(json.dumps(GOOD))
+    RollEntry.decode(json.dumps(GOOD))
     with pytest.raises(ValueError, match="the entry"):
-        Entry.decode(json.dumps(GOOD | change))
+        RollEntry.decode(json.dumps(GOOD | change))
 
 
 @pytest.mark.parametrize(
@@ -60,29 +60,32 @@ def test_what_is_not_this_format_is_refused(change: dict[str, object]) -> None:
 )
 def test_what_is_no_object_of_names_that_stand_once_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="the entry"):
-        Entry.decode(text)
+        RollEntry.decode(text)
 
 
 def test_fields_that_nobody_knows_are_ignored() -> None:
-    assert Entry.decode(json.dumps(GOOD | {"more": [1]})) == Entry.decode(json.dumps(GOOD))
+    assert RollEntry.decode(json.dumps(GOOD | {"more": [1]})) == RollEntry.decode(json.dumps(GOOD))
 
 
 def test_an_entry_that_would_be_too_long_is_not_written() -> None:
     """Its follower makes several."""
     with pytest.raises(ValueError, match="more than"):
-        Entry("images", 60, {f"europe/area-{number}": 7 for number in range(300)}).encode()
+        RollEntry("images", 60, {f"europe/area-{number}": 7 for number in range(300)}).encode()
     with pytest.raises(ValueError, match="longer"):
-        Entry.decode(json.dumps(GOOD) + " " * MAX_ENTRY_BYTES)
+        RollEntry.decode(json.dumps(GOOD) + " " * MAX_ENTRY_BYTES)
 
 
 def test_a_promise_that_nobody_could_read_is_not_written() -> None:
     with pytest.raises(ValueError, match="promises"):
-        Entry("images", 60, {"a/b": LEFT + 1}).encode()
+        RollEntry("images", 60, {"a/b": LEFT + 1}).encode()
 
 
 def test_a_seal_holds_what_was_written_last_and_nothing_else() -> None:
-    long, short = sealed(Entry("x" * 64, 60, GOOD["clear"]).encode()), sealed(Entry("x", 60, {"a/b": 1}).encode())  # type: ignore[arg-type]
-    assert Entry.decode(unsealed(short + long[len(short) :])).label == "x"
+    long, short = (
+        sealed(RollEntry("x" * 64, 60, GOOD["clear"]).encode()),
+        sealed(RollEntry("x", 60, {"a/b": 1}).encode()),
+    )  # type: ignore[arg-type]
+    assert RollEntry.decode(unsealed(short + long[len(short) :])).label == "x"
     for cut in range(len(long)):
         with pytest.raises(ValueError, match="whole"):
             unsealed(long[:cut])
