@@ -53,7 +53,7 @@ class FileEntries:
         self.place = f"{path}.register"
 
     def put(self, generation: str, id: str, text: str, *, is_new: bool) -> None:
-        flags = os.O_WRONLY | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if is_new else 0)
+        flags = os.O_WRONLY | os.O_CLOEXEC | (os.O_CREAT if is_new else 0)
         raw = sealed(text)
         try:
             descriptor = os.open(os.path.join(self.place, generation, id), flags, 0o644)
@@ -78,7 +78,8 @@ class FileEntries:
         """Nothing stays open."""
 
     def _unwritten(self, fault: OSError) -> Unwritten:
-        return Unwritten(f"{self.place} cannot be written ({(fault.strerror or 'unknown cause').lower()})")
+        why = f"{self.place} cannot be written ({(fault.strerror or 'unknown cause').lower()})"
+        return Unwritten(why, is_gone=isinstance(fault, FileNotFoundError))
 
 
 class ThreadedEntries:

@@ -16,14 +16,15 @@ from typing import Literal
 from migrator import errors as common
 from migrator.errors import LeaseError
 
-FenceReason = Literal["read-only", "expired", "unread", "late", "moved"]
+FenceReason = Literal["read-only", "expired", "unread", "unregistered", "late", "moved"]
 
 
 class RouteFenced(LeaseError):
     """No write may be sent now; nothing was sent.
 
     ``reason``: ``read-only`` (a cut-over is going on), ``expired`` (the record could not be refreshed in time), ``unread``
-    (none was ever read), ``late`` (the request ran out of its ``max_write``), ``moved``.
+    (none was ever read), ``unregistered`` (this process could not enter the register), ``late`` (the request ran out of its
+    ``max_write``), ``moved``.
     """
 
     def __init__(self, message: str, *, reason: FenceReason, hint: str = "") -> None:
@@ -65,7 +66,12 @@ class Unfetched(Exception):
 
 
 class Unwritten(Exception):
-    """An entry of the register may not be there; the text is one clause for people. Never leaves this package."""
+    """An entry of the register may not be there; the text is one clause for people. ``is_gone``: it was taken away. Never leaves
+    this package."""
+
+    def __init__(self, why: str, *, is_gone: bool = False) -> None:
+        super().__init__(why)
+        self.is_gone = is_gone
 
 
 __all__ = [

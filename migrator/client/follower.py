@@ -7,6 +7,8 @@ and how urgent a refresh is. Leaves fetching, waiting and the clock to the shell
 - only the newest usable observation grants anything; a read-only record grants nothing;
 - an epoch never goes back and never changes its account, endpoint or mode; a record never vanishes; an endpoint is one that
   may be given credentials. An observation that says otherwise is refused, and nothing is granted until a later one is usable;
+- under version 2 a grant needs an entry in the register that was acknowledged before the request was sent: whoever counts the
+  followers after a fence was written finds all that may not have seen it;
 - whoever writes the document must not get a lease of a day: durations have a bound of the client's own;
 - readers are never stopped: they go on with the last record, marked stale.
 
@@ -15,6 +17,7 @@ Times are seconds of one clock that never goes back and that the caller passes i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -27,11 +30,21 @@ READ_ONLY_CACHE_SECONDS = 2.0
 RETRY_SECONDS = 0.2
 """A writer asks again for a read-only or refused record no sooner than this."""
 
+LOOK_SECONDS = 1.0
+"""How often a registered follower looks at a record that is read-only or cannot be followed."""
+SHORTEST_LOOK_SECONDS = 0.5
+LONGEST_WATCH_SECONDS = 600.0
+"""How long it looks more often because a cut-over is said to be near."""
+
 MAX_TTL_SECONDS = 300.0
 MAX_WRITE_SECONDS = 3600.0
 """Longer durations of a document are taken for these. Shorter than the engine waits for is always safe."""
 MAX_EPOCH = 2**53 - 1
 """The last whole number that every JSON reader keeps exactly."""
+
+
+Entered = Callable[[str, str, float], "tuple[float, float] | None"]
+"""Of an area, a register and a time: since when and until when the follower is entered there for it, or None."""
 
 
 class Refresh(Enum):
@@ -94,6 +107,14 @@ class _Held:
     sent_at: float
     ttl_seconds: float
     max_write_seconds: float
+    register: str | None
+    """Where one must be entered to write; None in version 1."""
+    watched_since: float
+    """Since when the record says so of itself."""
+
+    @property
+    def is_watched(self) -> bool:
+        return self.record.look_seconds is not None and self.sent_at < self.watched_since + LONGEST_WATCH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +143,14 @@ class Follower:
     >>> follower.lease(now=129.0).expires
     130.0
 
-    ``hosts`` None: endpoints are not looked at (simulations, which send nothing); the shells always give some.
+    ``hosts`` None: endpoints are not looked at (simulations, which send nothing); the shells always give some. ``entered`` None:
+    it is in no register.
     """
 
-    def __init__(self, key: str, hosts: Hosts | None = None) -> None:
+    def __init__(self, key: str, hosts: Hosts | None = None, entered: Entered | None = None) -> None:
         self.key = key
         self._hosts = hosts
+        self._entered: Entered = entered or (lambda key, register, now: None)
         self._seen = _Seen()
 
     @property
@@ -155,7 +178,13 @@ class Follower:
             return True
         cured = fault is None or sent_at >= fault.sent_at
         ttl, max_write = min(document.ttl_seconds, MAX_TTL_SECONDS), min(document.max_write_seconds, MAX_WRITE_SECONDS)
-        fresh = _Held(_normal(document.routes[self.key]), sent_at, ttl, max_write)
+        record, register = _normal(document.routes[self.key]), document.register if document.version == 2 else None
+        is_known = held is not None and (held.record.epoch, held.record.look_seconds) == (
+            record.epoch,
+            record.look_seconds,
+        )
+        watched_since = held.watched_since if held is not None and is_known else sent_at
+        fresh = _Held(record, sent_at, ttl, max_write, register, watched_since)
         self._seen = _Seen(fresh, None if cured else fault)
         return True
 
@@ -189,13 +218,22 @@ class Follower:
                 reason="expired",
                 hint="writes go on as soon as the route document can be read again",
             )
-        record = held.record
+        record, expires = held.record, held.sent_at + held.ttl_seconds
+        if held.register is not None:
+            since, until = self._entered(self.key, held.register, now) or (now, now)
+            if held.sent_at < since or now >= until:
+                raise RouteFenced(
+                    f"cannot write to {self.key}: this follower is not entered in the register",
+                    reason="unregistered",
+                    hint="the application needs the right to write its entry beside the route document",
+                )
+            expires = min(expires, until)
         return Grant(
             key=self.key,
             endpoint=record.endpoint,
             account=record.account,
             epoch=record.epoch,
-            expires=held.sent_at + held.ttl_seconds,
+            expires=expires,
             max_write_seconds=held.max_write_seconds,
         )
 
@@ -220,8 +258,41 @@ class Follower:
         if held is None:
             return Refresh.MUST
         if held.record.mode == READ_WRITE:
+            entered = None if held.register is None else self._entered(self.key, held.register, now)
+            if entered is not None and held.sent_at < entered[0]:
+                return Refresh.MUST
             return _urgency(now - held.sent_at, held.ttl_seconds)
         return Refresh.NO if 0 <= now - held.sent_at < RETRY_SECONDS else Refresh.MUST
+
+    def is_missing_in_register(self, now: float) -> bool:
+        """Must it enter itself before it can write?"""
+        held = self._seen.held
+        if held is None or held.register is None or self._seen.fault is not None:
+            return False
+        return self._entered(self.key, held.register, now) is None
+
+    @property
+    def is_fenced(self) -> bool:
+        """Is the newest usable record read-only?"""
+        held = self._seen.held
+        return held is not None and held.record.mode == READ_ONLY
+
+    @property
+    def is_watched(self) -> bool:
+        """Is a cut-over near or going on?"""
+        held = self._seen.held
+        return held is not None and (held.is_watched or held.record.mode == READ_ONLY)
+
+    @property
+    def look_seconds(self) -> float:
+        """How soon after the newest observation a registered follower looks again, whether somebody asks it or not."""
+        held = self._seen.held
+        if held is None or self._seen.fault is not None or held.record.mode == READ_ONLY:
+            return LOOK_SECONDS
+        half = held.ttl_seconds / 2
+        if not held.is_watched:
+            return half
+        return min(half, max(SHORTEST_LOOK_SECONDS, held.record.look_seconds or 0.0))
 
     def read_refresh(self, now: float) -> Refresh:
         """How urgently a reader needs a new observation."""
@@ -236,8 +307,6 @@ class Follower:
         """Why the document cannot be followed, or None."""
         if document is None:
             return "there is no route document"
-        if document.version != 1:
-            return "the route document is of version 2, which needs a register"
         record = document.routes.get(self.key)
         if record is None:
             return "the route document has no record of it"

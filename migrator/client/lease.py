@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import TracebackType
 
 from migrator.client.errors import RouteFenced
 from migrator.client.follower import Grant, UploadToken
+from migrator.client.work import Counted
 
 Clock = Callable[[], float]
 ROUNDING_SECONDS = 0.05
@@ -63,6 +65,23 @@ class WriteRequest:
 
     lease: WriteLease
     deadline: float
+    counted: Counted | None = field(default=None, repr=False, compare=False)
+
+    def done(self) -> None:
+        """The request has ended: its answer says whether it was applied, and so did that of each try before. Without this it
+        counts as under way until ``deadline``, and a cut-over waits for it."""
+        if self.counted is not None:
+            self.counted.over()
+
+    def __enter__(self) -> WriteRequest:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """``done`` unless something was raised: who knows what of it was sent."""
+        if kind is None:
+            self.done()
 
     def remaining(self) -> float:
         """Seconds left for all tries together; 0 when there are none."""
@@ -113,6 +132,7 @@ class WriteLease:
 
     grant: Grant
     clock: Clock = monotonic
+    counted: Counted | None = field(default=None, repr=False, compare=False)
 
     @property
     def key(self) -> str:
@@ -151,18 +171,44 @@ class WriteLease:
         return max(0.0, self.expires - self.clock())
 
     def check(self) -> None:
-        """Call directly before sending a write: RouteFenced if the lease is over."""
-        if self.clock() >= self.expires:
-            raise RouteFenced(
-                f"cannot write to {self.key}: the lease of epoch {self.epoch} is over",
-                reason="expired",
-                hint="ask for a new one",
-            )
+        """Call directly before sending a write: RouteFenced if the lease is over, or was closed."""
+        if self.clock() >= self.expires or (self.counted is not None and self.counted.is_over):
+            raise self._over()
 
     def request(self) -> WriteRequest:
-        """Begin one write: checks the lease and starts its ``max_write`` clock. RouteFenced if the lease is over."""
+        """Begin one write: checks the lease and starts its ``max_write`` clock. It is under way until ``done``. RouteFenced if
+        the lease is over."""
         self.check()
-        return WriteRequest(self, self.clock() + self.max_write_seconds)
+        deadline = self.clock() + self.max_write_seconds
+        if self.counted is None:
+            return WriteRequest(self, deadline)
+        counted = self.counted.also(deadline)
+        if counted is None:
+            raise self._over()
+        return WriteRequest(self, deadline, counted)
+
+    def close(self) -> None:
+        """No write begins under it any more; those that ``request`` began have ends of their own. Without this the lease counts
+        as in use until its end, and a cut-over waits for what could have begun under it."""
+        if self.counted is not None:
+            self.counted.over()
+
+    def __enter__(self) -> WriteLease:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """``close`` unless something was raised: who knows what was sent."""
+        if kind is None:
+            self.close()
+
+    def _over(self) -> RouteFenced:
+        return RouteFenced(
+            f"cannot write to {self.key}: the lease of epoch {self.epoch} is over",
+            reason="expired",
+            hint="ask for a new one",
+        )
 
     def check_upload(self, token: UploadToken) -> None:
         """RestartUpload if blocks staged under ``token`` lie in another account than this lease's."""

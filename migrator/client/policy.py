@@ -14,6 +14,7 @@ route is read again, and the write begins anew under a new lease. Each try is en
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import Any
 
 from azure.core.exceptions import AzureError, ServiceRequestError
@@ -71,27 +72,31 @@ class LeasePolicy(AsyncExponentialRetry):
             return await super().send(request)  # type: ignore[no-untyped-call]
         settings = self.configure_retries(request)
         attempt, may_wait = self._begin(http), True
-        while True:
-            times = await self._admit(attempt, may_wait=may_wait)
-            _bound(request, times)
-            response: Any = None
-            fault: Exception | None = None
-            try:
-                async with ended_in_time_async(request.context.transport, times):
-                    response = await self.next.send(request)  # type: ignore[misc]
-                again = _judge(attempt, response, http.url)
-            except TimeoutError as cut:
-                fault, again = cut, attempt.unanswered()
-            except AzureError as failed:
-                fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
-            pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
-            if pause is None:
-                return _end(attempt, settings, response, fault)
-            may_wait = attempt.is_fenced
-            if attempt.is_fenced:
-                attempt = self._begin(http)
-                pause = await self._pause_if_granted(pause)
-            await asyncio.sleep(pause)
+        try:
+            while True:
+                times = await self._admit(attempt, may_wait=may_wait)
+                _bound(request, times)
+                response: Any = None
+                fault: Exception | None = None
+                try:
+                    async with ended_in_time_async(request.context.transport, times):
+                        response = await self.next.send(request)  # type: ignore[misc]
+                    again = _judge(attempt, response, http.url)
+                except TimeoutError as cut:
+                    fault, again = cut, attempt.unanswered()
+                except AzureError as failed:
+                    fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
+                pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
+                if pause is None:
+                    return _end(attempt, settings, response, fault)
+                may_wait = attempt.is_fenced
+                if attempt.is_fenced:
+                    attempt.over()
+                    attempt = self._begin(http)
+                    pause = await self._pause_if_granted(pause)
+                await asyncio.sleep(pause)
+        finally:
+            attempt.over()
 
     def _begin(self, http: Any) -> Attempt:
         return Attempt(f"{self._region}/{self._area}", http.method, http.url, http.headers)
@@ -101,16 +106,18 @@ class LeasePolicy(AsyncExponentialRetry):
         policy is back, or that somebody took it away for good."""
         await self._routes.look_again()
         try:
-            await self._lease(may_wait=False)
+            (await self._lease(may_wait=False)).close()
         except LeaseError:
             return 0.0
         return pause
 
     async def _admit(self, attempt: Attempt, *, may_wait: bool) -> TryTimes:
         try:
-            return attempt.admit(await self._lease(may_wait=may_wait))
+            lease = await self._lease(may_wait=may_wait)
         except LeaseError as fault:
             attempt.refused(fault)
+        with closing(lease):
+            return attempt.admit(lease)
 
     async def _lease(self, *, may_wait: bool) -> WriteLease:
         if may_wait and self._wait > 0:
@@ -135,30 +142,34 @@ class SyncLeasePolicy(ExponentialRetry):
             return super().send(request)  # type: ignore[no-untyped-call]
         settings = self.configure_retries(request)
         attempt, may_wait = self._begin(http), True
-        while True:
-            times = self._admit(attempt, may_wait=may_wait)
-            _bound(request, times)
-            response: Any = None
-            fault: Exception | None = None
-            each: SyncTry | None = None
-            try:
-                with ended_in_time(request.context.transport, times) as each:
-                    response = self.next.send(request)
-                again = _judge(attempt, response, http.url)
-            except AzureError as failed:
-                fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
-            except OSError as failed:  # of a socket that was ended under the transport
-                if each is None or not each.was_cut:
-                    raise
-                fault, again = failed, attempt.unanswered()
-            pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
-            if pause is None:
-                return _end(attempt, settings, response, fault)
-            may_wait = attempt.is_fenced
-            if attempt.is_fenced:
-                attempt = self._begin(http)
-                pause = self._pause_if_granted(pause)
-            request.context.transport.sleep(pause)
+        try:
+            while True:
+                times = self._admit(attempt, may_wait=may_wait)
+                _bound(request, times)
+                response: Any = None
+                fault: Exception | None = None
+                each: SyncTry | None = None
+                try:
+                    with ended_in_time(request.context.transport, times) as each:
+                        response = self.next.send(request)
+                    again = _judge(attempt, response, http.url)
+                except AzureError as failed:
+                    fault, again = failed, attempt.unanswered(is_sent=_was_sent(failed))
+                except OSError as failed:  # of a socket that was ended under the transport
+                    if each is None or not each.was_cut:
+                        raise
+                    fault, again = failed, attempt.unanswered()
+                pause = _next_pause(self, attempt, settings, request, response, fault) if again else None
+                if pause is None:
+                    return _end(attempt, settings, response, fault)
+                may_wait = attempt.is_fenced
+                if attempt.is_fenced:
+                    attempt.over()
+                    attempt = self._begin(http)
+                    pause = self._pause_if_granted(pause)
+                request.context.transport.sleep(pause)
+        finally:
+            attempt.over()
 
     def _begin(self, http: Any) -> Attempt:
         return Attempt(f"{self._region}/{self._area}", http.method, http.url, http.headers)
@@ -167,16 +178,18 @@ class SyncLeasePolicy(ExponentialRetry):
         """As ``LeasePolicy._pause_if_granted``."""
         self._routes.look_again()
         try:
-            self._lease(may_wait=False)
+            self._lease(may_wait=False).close()
         except LeaseError:
             return 0.0
         return pause
 
     def _admit(self, attempt: Attempt, *, may_wait: bool) -> TryTimes:
         try:
-            return attempt.admit(self._lease(may_wait=may_wait))
+            lease = self._lease(may_wait=may_wait)
         except LeaseError as fault:
             attempt.refused(fault)
+        with closing(lease):
+            return attempt.admit(lease)
 
     def _lease(self, *, may_wait: bool) -> WriteLease:
         if may_wait and self._wait > 0:

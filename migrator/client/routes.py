@@ -1,8 +1,10 @@
 """``Routes``: follow the route document from asyncio code.
 
-Decides when to fetch (urgency of the follower), that fetches never overlap, and how ``writable`` waits. Leaves what an
-observation allows to ``follower`` and the bytes to ``sources``. Rule: the moment of sending is taken before anything of
-the request happens. ``sync`` is the same page for threads: a change here is made there.
+Decides when to fetch (urgency of the follower), that fetches never overlap, and how ``writable`` waits. Where the document names
+a register, a task of its own enters this process there, looks at the document and answers a fence, whether anybody asks or not.
+Leaves what an observation allows to ``follower``, what is written to ``presence``, and the bytes to ``sources`` and ``entries``.
+Rule: the moment of sending is taken before anything of the request happens. ``sync`` is the same page for threads: a change here
+is made there.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ from types import TracebackType
 from typing import Any
 
 from migrator.client.book import Book
-from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched
+from migrator.client.entries import AsyncEntries, async_entries
+from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched, Unwritten
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
+from migrator.client.presence import Letter
 from migrator.client.sources import AsyncSource, async_source, trusted_hosts
-from migrator.client.waiting import FETCH_SECONDS, RetryPauses
+from migrator.client.waiting import FETCH_SECONDS, RetryPauses, default_label
+from migrator.errors import UsageError
 from migrator.model.hosts import Hosts
 
 
@@ -28,10 +33,10 @@ class Routes:
 
     >>> async def store_event(body: bytes) -> None:
     ...     async with Routes.from_url("https://control.blob.core.windows.net/routing/routes.json") as routes:
-    ...         lease = await routes.writable("europe", "email-events", timeout=300)
-    ...         times = lease.request().times()
-    ...         async with asyncio.timeout(times.end_seconds):
-    ...             await put(lease.endpoint, body, timeout=times.timeout_seconds)
+    ...         with await routes.writable("europe", "email-events", timeout=300) as lease, lease.request() as request:
+    ...             times = request.times()
+    ...             async with asyncio.timeout(times.end_seconds):
+    ...                 await put(lease.endpoint, body, timeout=times.timeout_seconds)
 
     One object serves all areas and all tasks of one event loop; it reads the document again every half ``ttl`` while it
     is used, and not at all while it is not.
@@ -46,9 +51,16 @@ class Routes:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
         timeout_seconds: float = FETCH_SECONDS,
+        entries: Callable[[], AsyncEntries] | None = None,
+        label: str = "",
     ) -> None:
         self._source = source
-        self._book = Book(source.place, Hosts.of() if hosts is None else hosts)
+        self._wake = asyncio.Event()
+        self._book = Book(source.place, Hosts.of() if hosts is None else hosts, label=label, wake=self._wake.set)
+        self._open_entries = entries
+        self._entries: AsyncEntries | None = None
+        self._writing = asyncio.Lock()
+        self._attending: asyncio.Task[None] | None = None
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
@@ -64,6 +76,8 @@ class Routes:
         hosts: Iterable[str] | None = None,
         accounts: Mapping[str, str] | None = None,
         timeout_seconds: float = FETCH_SECONDS,
+        register: str | None = None,
+        label: str | None = None,
     ) -> Routes:
         """Follow the document at ``url``.
 
@@ -77,12 +91,25 @@ class Routes:
                 label), ``127.0.0.1:8443``, ``local:`` for embedded accounts. None: Azure's public and sovereign blob services; if
                 the document lies on this machine, also embedded accounts and ``http`` on loopback.
             accounts: instead, the address of each account by the name that the plan gives it. Nothing else is followed.
-            timeout_seconds: of one read of the document.
+            timeout_seconds: of one read of the document, and of one writing of an entry.
+            register: the container of the register, with or without a SAS, where it is not the one beside the document's:
+                ``https://account.blob.core.windows.net/routing-register`` for a document in ``routing``.
+            label: what the operator sees of this process in the register; its host and number if it is None.
         Raises:
             UsageError: the address, the credential, or a host cannot be used.
         """
         source = async_source(url, credential=credential, timeout_seconds=timeout_seconds)
-        return cls(source, hosts=trusted_hosts(url, hosts, accounts), timeout_seconds=timeout_seconds)
+
+        def entries() -> AsyncEntries:
+            return async_entries(url, register, credential=credential, timeout_seconds=timeout_seconds)
+
+        return cls(
+            source,
+            hosts=trusted_hosts(url, hosts, accounts),
+            timeout_seconds=timeout_seconds,
+            entries=entries,
+            label=default_label() if label is None else label,
+        )
 
     @property
     def hosts(self) -> Hosts:
@@ -117,17 +144,20 @@ class Routes:
         """A lease for writing, now.
 
         Raises:
-            RouteFenced: the route is read-only or could not be read in time; nothing was sent. See ``writable``.
+            RouteFenced: the route is read-only or could not be read in time, or this process could not enter the register;
+                nothing was sent. See ``writable``.
             RouteUnusable: the document contradicts what was seen, has no record of the area, or names a host that may not be
                 given credentials.
         """
         follower = self._book.follower(region, area)
-        match self._book.write_refresh(follower, self._clock()):
-            case Refresh.MUST:
-                await self._refresh()
-            case Refresh.SOON if self._flight is None:
-                await self._refresh()
-        return WriteLease(self._book.lease(follower, self._clock()), self._clock)
+        await self._freshen(follower)
+        if self._book.want(follower, self._clock()):
+            if self._book.must_enter(follower, self._clock()):
+                await self._write_letters()
+                await self._freshen(follower)
+            self._attend()
+        grant, counted = self._book.lease(follower, self._clock())
+        return WriteLease(grant, self._clock, counted)
 
     async def look_again(self) -> None:
         """Read the document by a request that is sent now. A failure shows in what is asked next, as always."""
@@ -154,7 +184,8 @@ class Routes:
 
     async def upload(self, region: str, area: str, *, timeout: float | None = None) -> Upload:
         """Begin an upload of any length: blocks may be staged at its ``endpoint`` without a lease."""
-        return Upload(self, region, area, await self.writable(region, area, timeout=timeout))
+        with await self.writable(region, area, timeout=timeout) as lease:
+            return Upload(self, region, area, lease)
 
     async def renew(self, lease: WriteLease) -> WriteLease:
         """``write`` for the same record: a lease that may be of a later epoch or of another account."""
@@ -166,11 +197,16 @@ class Routes:
         return self._book.follower(region, area)
 
     async def close(self) -> None:
-        """Stop reading. Leases in hand stay what they are."""
-        if self._flight is not None:
-            self._flight.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._flight
+        """Stop reading, and leave the register. Leases in hand stay what they are, but none is renewed."""
+        for task in (self._attending, self._flight):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        for letter in self._book.farewells(self._clock()):
+            await self._send(letter)
+        if self._entries is not None:
+            await self._entries.close()
         await self._source.close()
 
     async def __aenter__(self) -> Routes:
@@ -180,6 +216,13 @@ class Routes:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _freshen(self, follower: Follower) -> None:
+        match self._book.write_refresh(follower, self._clock()):
+            case Refresh.MUST:
+                await self._refresh()
+            case Refresh.SOON if self._flight is None:
+                await self._refresh()
 
     async def _refresh(self) -> None:
         """Join the fetch under way or begin one; a caller that is cancelled does not take it from the others."""
@@ -205,6 +248,65 @@ class Routes:
         else:
             self._book.take(raw, sent_at)
 
+    # The register.
+
+    def _attend(self) -> None:
+        if self._attending is None or self._attending.done():
+            self._attending = asyncio.create_task(self._attend_on())
+
+    async def _attend_on(self) -> None:
+        """Until nobody asks for leases any more."""
+        while True:
+            self._wake.clear()
+            await self._write_letters()
+            turn, pause = self._book.next_turn(self._clock(), share=1 - 0.3 * self._chance())
+            match turn:
+                case "rest":
+                    return
+                case "look":
+                    await self._refresh()
+                case "wait":
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(pause):
+                            await self._wake.wait()
+
+    async def _write_letters(self) -> None:
+        """All that are due; a caller that is cancelled leaves its letter unanswered."""
+        async with self._writing:
+            while (letter := self._book.letter(self._clock())) is not None:
+                await self._send(letter)
+
+    async def _send(self, letter: Letter) -> None:
+        sent_at = self._clock()
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await _put(self._opened(), letter)
+        except Unwritten as fault:
+            self._book.unwritten(letter, str(fault), self._clock(), is_gone=fault.is_gone)
+        except TimeoutError:
+            self._book.unwritten(letter, f"no answer within {self._timeout_seconds:g} s", self._clock())
+        except Exception as fault:  # whatever a transport raises: who is not entered gets no lease, and is told why
+            self._book.unwritten(letter, f"the register cannot be written ({type(fault).__name__})", self._clock())
+        else:
+            self._book.written(letter, sent_at, self._clock())
+
+    def _opened(self) -> AsyncEntries:
+        if self._open_entries is None:
+            raise Unwritten("nobody said where it is")
+        if self._entries is None:
+            try:
+                self._entries = self._open_entries()
+            except UsageError as fault:
+                raise Unwritten(fault.message) from fault
+        return self._entries
+
+
+async def _put(entries: AsyncEntries, letter: Letter) -> None:
+    if letter.text is None:
+        await entries.take_back(letter.generation, letter.id)
+    else:
+        await entries.put(letter.generation, letter.id, letter.text, is_new=letter.is_new)
+
 
 class Upload:
     """An upload in blocks. They lie in the account of ``endpoint`` and only there can they be committed.
@@ -212,8 +314,8 @@ class Upload:
     >>> async def store(routes: Routes) -> None:
     ...     upload = await routes.upload("europe", "images")
     ...     await stage_blocks(upload.endpoint)             # may take hours, needs no lease
-    ...     lease = await upload.commit()                   # RestartUpload: stage them again, elsewhere
-    ...     await commit_blocks(lease.endpoint, timeout=lease.request().timeout_seconds)
+    ...     with await upload.commit() as lease, lease.request() as request:  # RestartUpload: stage them again, elsewhere
+    ...         await commit_blocks(lease.endpoint, timeout=request.timeout_seconds)
     """
 
     def __init__(self, routes: Routes, region: str, area: str, lease: WriteLease) -> None:

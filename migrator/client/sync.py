@@ -1,7 +1,7 @@
 """``SyncRoutes``: follow the route document from threads. The same page as ``routes``; a change there is made here.
 
 Decides which thread fetches: the one that needs it first; threads whose record is still good go on meanwhile. Rule: one
-fetch at a time, and the moment of sending is taken after the right to fetch was won.
+fetch at a time, one writing at a time, and the moment of sending is taken after the right to send was won.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from types import TracebackType
 from typing import Any
 
 from migrator.client.book import Book
-from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched
+from migrator.client.entries import SyncEntries, sync_entries
+from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched, Unwritten
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
+from migrator.client.presence import Letter
 from migrator.client.sources import SyncSource, sync_source, trusted_hosts
-from migrator.client.waiting import FETCH_SECONDS, RetryPauses
+from migrator.client.waiting import FETCH_SECONDS, RetryPauses, default_label
+from migrator.errors import UsageError
 from migrator.model.hosts import Hosts
 
 
@@ -27,8 +30,9 @@ class SyncRoutes:
 
     >>> def store_event(body: bytes) -> None:
     ...     with SyncRoutes.from_url("file:///srv/routing/routes.json") as routes:
-    ...         times = (lease := routes.writable("europe", "email-events", timeout=300)).request().times()
-    ...         put(lease.endpoint, body, timeout=times.timeout_seconds, end_after=times.end_seconds)
+    ...         with routes.writable("europe", "email-events", timeout=300) as lease, lease.request() as request:
+    ...             times = request.times()
+    ...             put(lease.endpoint, body, timeout=times.timeout_seconds, end_after=times.end_seconds)
 
     One object serves all areas and all threads of a process; make a new one after a fork.
     """
@@ -41,9 +45,18 @@ class SyncRoutes:
         clock: Clock = monotonic,
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
+        entries: Callable[[], SyncEntries] | None = None,
+        label: str = "",
     ) -> None:
         self._source = source
-        self._book = Book(source.place, Hosts.of() if hosts is None else hosts)
+        self._wake = threading.Event()
+        self._book = Book(source.place, Hosts.of() if hosts is None else hosts, label=label, wake=self._wake.set)
+        self._open_entries = entries
+        self._entries: SyncEntries | None = None
+        self._writing = threading.Lock()
+        self._attending: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._is_closed = False
         self._clock = clock
         self._sleep = sleep
         self._chance = chance
@@ -58,10 +71,21 @@ class SyncRoutes:
         hosts: Iterable[str] | None = None,
         accounts: Mapping[str, str] | None = None,
         timeout_seconds: float = FETCH_SECONDS,
+        register: str | None = None,
+        label: str | None = None,
     ) -> SyncRoutes:
         """As ``Routes.from_url``; credential objects are the sync kind."""
         source = sync_source(url, credential=credential, timeout_seconds=timeout_seconds)
-        return cls(source, hosts=trusted_hosts(url, hosts, accounts))
+
+        def entries() -> SyncEntries:
+            return sync_entries(url, register, credential=credential, timeout_seconds=timeout_seconds)
+
+        return cls(
+            source,
+            hosts=trusted_hosts(url, hosts, accounts),
+            entries=entries,
+            label=default_label() if label is None else label,
+        )
 
     @property
     def hosts(self) -> Hosts:
@@ -88,7 +112,13 @@ class SyncRoutes:
         """As ``Routes.write``."""
         follower = self._book.follower(region, area)
         self._refresh(lambda: self._book.write_refresh(follower, self._clock()))
-        return WriteLease(self._book.lease(follower, self._clock()), self._clock)
+        if self._book.want(follower, self._clock()):
+            if self._book.must_enter(follower, self._clock()):
+                self._write_letters()
+                self._refresh(lambda: self._book.write_refresh(follower, self._clock()))
+            self._attend()
+        grant, counted = self._book.lease(follower, self._clock())
+        return WriteLease(grant, self._clock, counted)
 
     def look_again(self) -> None:
         """As ``Routes.look_again``."""
@@ -106,7 +136,8 @@ class SyncRoutes:
 
     def upload(self, region: str, area: str, *, timeout: float | None = None) -> SyncUpload:
         """As ``Routes.upload``."""
-        return SyncUpload(self, region, area, self.writable(region, area, timeout=timeout))
+        with self.writable(region, area, timeout=timeout) as lease:
+            return SyncUpload(self, region, area, lease)
 
     def renew(self, lease: WriteLease) -> WriteLease:
         """As ``Routes.renew``."""
@@ -118,7 +149,15 @@ class SyncRoutes:
         return self._book.follower(region, area)
 
     def close(self) -> None:
-        """Stop reading. Leases in hand stay what they are."""
+        """Stop reading, and leave the register. Leases in hand stay what they are, but none is renewed."""
+        with self._starting:
+            self._is_closed = True
+        self._wake.set()
+        with self._writing:
+            for letter in self._book.farewells(self._clock()):
+                self._send(letter)
+            if self._entries is not None:
+                self._entries.close()
         with self._fetching:
             self._source.close()
 
@@ -150,6 +189,71 @@ class SyncRoutes:
             self._book.fail(f"{self.place} cannot be read ({type(fault).__name__})", self._clock())
         else:
             self._book.take(raw, sent_at)
+
+    # The register.
+
+    def _attend(self) -> None:
+        if self._attending is not None and self._attending.is_alive():
+            return
+        with self._starting:
+            if self._is_closed or (self._attending is not None and self._attending.is_alive()):
+                return
+            self._attending = threading.Thread(target=self._attend_on, name="migrate-routes", daemon=True)
+            self._attending.start()
+
+    def _attend_on(self) -> None:
+        """Until nobody asks for leases any more."""
+        while True:
+            self._wake.clear()
+            self._write_letters()
+            turn, pause = self._book.next_turn(self._clock(), share=1 - 0.3 * self._chance())
+            match turn:
+                case "rest":
+                    with self._starting:  # whoever asks from now on begins another thread
+                        if self._book.next_turn(self._clock(), share=1)[0] == "rest" or self._is_closed:
+                            self._attending = None
+                            return
+                case "look":
+                    with self._fetching:
+                        if self._is_closed:
+                            return
+                        if self._book.next_turn(self._clock(), share=1 - 0.3 * self._chance())[0] == "look":
+                            self._fetch()
+                case "wait":
+                    self._wake.wait(pause)
+            if self._is_closed:
+                return
+
+    def _write_letters(self) -> None:
+        """All that are due."""
+        with self._writing:
+            while not self._is_closed and (letter := self._book.letter(self._clock())) is not None:
+                self._send(letter)
+
+    def _send(self, letter: Letter) -> None:
+        sent_at = self._clock()
+        try:
+            entries = self._opened()
+            if letter.text is None:
+                entries.take_back(letter.generation, letter.id)
+            else:
+                entries.put(letter.generation, letter.id, letter.text, is_new=letter.is_new)
+        except Unwritten as fault:
+            self._book.unwritten(letter, str(fault), self._clock(), is_gone=fault.is_gone)
+        except Exception as fault:  # whatever a transport raises: who is not entered gets no lease, and is told why
+            self._book.unwritten(letter, f"the register cannot be written ({type(fault).__name__})", self._clock())
+        else:
+            self._book.written(letter, sent_at, self._clock())
+
+    def _opened(self) -> SyncEntries:
+        if self._open_entries is None:
+            raise Unwritten("nobody said where it is")
+        if self._entries is None:
+            try:
+                self._entries = self._open_entries()
+            except UsageError as fault:
+                raise Unwritten(fault.message) from fault
+        return self._entries
 
 
 class SyncUpload:

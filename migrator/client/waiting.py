@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable
 
 from migrator.client.errors import RouteFenced, RouteUnpublished
@@ -12,6 +14,11 @@ FETCH_SECONDS = 5.0
 FIRST_DELAY_SECONDS = 0.25
 LAST_DELAY_SECONDS = 1.0
 """The longest nominal pause between two reads of a fenced route; thousands of writers may be waiting."""
+
+
+def default_label() -> str:
+    """This process, for people."""
+    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 class RetryPauses:

@@ -105,6 +105,10 @@ class Attempt:
         self._is_repeatable = is_repeatable(url, headers)
         self._epoch = 0
         self._request: WriteRequest | None = None
+        self._is_out = False
+        """A try was admitted, and nobody has said yet how it went."""
+        self._was_lost = False
+        """Of some try nobody knows, whatever the others were answered: it may be applied late."""
 
     def admit(self, lease: WriteLease) -> TryTimes:
         """May a try be sent now, under ``lease`` (renewed if need be)? The time it has.
@@ -127,7 +131,9 @@ class Attempt:
                     hint="begin the write again",
                 )
             lease.check()
-            return self._request.times()
+            times = self._request.times()
+            self._is_out = True
+            return times
         except LeaseError as refused:
             self.refused(refused)
 
@@ -146,6 +152,7 @@ class Attempt:
         Raises:
             OutcomeUnknown: a refusal that an earlier, unanswered try may itself have caused.
         """
+        self._is_out = False
         if status < 500 and status != 408 and headers.get("x-ms-copy-source-error-code") not in _SOURCE_BUSY:
             if status == 403 and signed_by_policy:
                 self.is_fenced = not self.is_unknown
@@ -162,12 +169,19 @@ class Attempt:
 
     def unanswered(self, *, is_sent: bool = True) -> bool:
         """No answer, or none that says what happened; ``is_sent`` False: no connection was made. True: try again."""
+        self._is_out = False
         self.is_unknown = self.is_unknown or is_sent
+        self._was_lost = self._was_lost or is_sent
         return self._is_repeatable or not self.is_unknown
 
     def has_time_for(self, pause: float) -> bool:
         """Is a second left after ``pause`` seconds?"""
         return self._request is not None and self._request.remaining() >= pause + 1
+
+    def over(self) -> None:
+        """Nothing more is sent. The write has ended if every try of it has; else it counts as under way until its deadline."""
+        if self._request is not None and not self._is_out and not self._was_lost:
+            self._request.done()
 
     def finish(self, cause: BaseException | None = None) -> None:
         """No further try: OutcomeUnknown if the write may have been applied; else the last answer stands."""

@@ -19,7 +19,7 @@ import json
 import signal
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -123,7 +123,8 @@ class Writer:
             lease = await self._lease(end)
             if lease is None:
                 break
-            await self._write_once(lease)
+            with closing(lease):  # its request has an end of its own
+                await self._write_once(lease)
             due = max(due + 1 / rate, time.monotonic() - 1 / rate)
             await self._rest(due - time.monotonic())
         self.log.resume()
@@ -158,6 +159,7 @@ class Writer:
             blob = await self._look(store, name)
             request = lease.request()  # first: only what was read within the lease is surely current
             if not _is_as_held(blob, self.objects.get(name)):
+                request.done()
                 self._surprise(name, f"found before {op}: {_words(blob)}")
                 return
         except RouteFenced:
@@ -178,6 +180,7 @@ class Writer:
         except MigrateError as fault:
             self.log.refused(facts, str(fault))
         else:
+            request.done()
             self.log.done(facts)
             self._has_written = True
             self._keep(name, after)

@@ -3,8 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 UNIT = "tests/unit/client"
-FOLLOWER, POLICY, ROUTES, VECTORS = (
-    f"{UNIT}/test_client_{name}.py" for name in ("follower", "policy", "routes", "vectors")
+FOLLOWER, POLICY, PRESENCE, ROUTES, VECTORS = (
+    f"{UNIT}/test_client_{name}.py" for name in ("follower", "policy", "presence", "routes", "vectors")
 )
 
 MUTANTS = (
@@ -27,8 +27,8 @@ MUTANTS = (
     Mutant(
         "lease-one-second-longer",
         "client/follower.py",
-        "expires=held.sent_at + held.ttl_seconds,",
-        "expires=held.sent_at + held.ttl_seconds + 1,",
+        "record, expires = held.record, held.sent_at + held.ttl_seconds\n",
+        "record, expires = held.record, held.sent_at + held.ttl_seconds + 1\n",
         "A lease lasts a second longer than the engine waits for.",
         (FOLLOWER, VECTORS),
     ),
@@ -107,8 +107,8 @@ MUTANTS = (
     Mutant(
         "lease-is-checked-at-the-beginning-only",
         "client/writes.py",
-        "            lease.check()\n            return self._request.times()",
-        "            return self._request.times()",
+        "            lease.check()\n            times = self._request.times()",
+        "            times = self._request.times()",
         "A try is sent although the lease has ended meanwhile.",
         ("tests/unit/client/test_client_tries.py",),
     ),
@@ -119,5 +119,53 @@ MUTANTS = (
         "        if token.account != self.token.account and token.endpoint == self.endpoint:\n            raise RestartUpload(",
         "Blocks that lie in one account are committed in another.",
         (FOLLOWER, ROUTES, VECTORS),
+    ),
+    Mutant(
+        "a-lease-by-what-was-read-before-entering",
+        "client/follower.py",
+        "if held.sent_at < since or now >= until:",
+        "if now >= until:",
+        "A record that was asked for before the entry was acknowledged grants a lease: the roll may have been read in between.",
+        (PRESENCE, VECTORS),
+    ),
+    Mutant(
+        "a-late-acknowledgement-revives-an-entry",
+        "client/presence.py",
+        "if line.id == letter.id and not line.is_over(now):",
+        "if line.id == letter.id:",
+        "A follower that was silent for a lifetime writes on under an entry that the engine has taken for dead.",
+        (PRESENCE, VECTORS),
+    ),
+    Mutant(
+        "an-answer-while-a-write-is-under-way",
+        "client/presence.py",
+        "self.epoch if self.is_clear else 0",
+        "self.epoch",
+        "The fence is answered before the last write has ended.",
+        (PRESENCE, VECTORS),
+    ),
+    Mutant(
+        "a-lost-try-is-over-when-the-next-is-answered",
+        "client/writes.py",
+        "        self._was_lost = self._was_lost or is_sent\n",
+        "",
+        "A try that was not answered may be applied after the drain, once another try of its request was.",
+        (PRESENCE, VECTORS),
+    ),
+    Mutant(
+        "more-areas-under-one-id",
+        "client/presence.py",
+        "        if keys:\n            self._lines.append(",
+        "        if keys and self._lines:\n            self._lines[0].keys += tuple(keys)\n        elif keys:\n            self._lines.append(",
+        "A late writing of an entry takes an area out of the register again for which leases are held.",
+        (PRESENCE,),
+    ),
+    Mutant(
+        "begun-under-a-lease-that-was-given-back",
+        "client/work.py",
+        "            if counted.is_over:\n                return None\n",
+        "",
+        "A write begins under a lease that was given back, after the fence was answered.",
+        (PRESENCE,),
     ),
 )

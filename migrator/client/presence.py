@@ -1,0 +1,198 @@
+"""The entries of one process in the register: which there are, what they promise, and until when they carry a lease.
+
+Decides what is written when, and what an acknowledgement is worth. Leaves writing and waiting to the shells, and to ``work`` what
+is under way. Rules:
+
+- an entry carries leases from its first acknowledgement on, each for ``lifetime`` from the *sending* of the newest acknowledged
+  renewal; an acknowledgement that comes when that is over revives nothing: who was silent so long may be taken for dead;
+- the keys of an entry never change, and its id is used by one entry only: another key, or another life, is another entry;
+- a promise is made only while nothing of the area is under way, and is never taken back.
+
+Times are seconds of the follower's clock. No I/O, no clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from migrator.model.register import LEFT, MAX_LABEL, RollEntry, new_id
+
+LIFETIME_SECONDS = 60.0
+"""At most. Two ``ttl`` where that is less, and at least ten seconds."""
+SHORTEST_LIFETIME_SECONDS = 10.0
+RENEWALS = 3
+"""In a lifetime."""
+MOST_KEYS = 24
+"""Of one entry."""
+IDLE_SECONDS = 120.0
+"""Who was asked for no lease so long leaves the register."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One writing of an entry. ``text`` None: it is taken back."""
+
+    id: str
+    generation: str
+    text: str | None
+    promises: Mapping[str, int]
+    is_new: bool
+
+
+@dataclass(slots=True)
+class _Line:
+    """One entry. ``renewed_at``: when its newest acknowledged writing was sent; ``since``: when the first was acknowledged;
+    ``write_at``: when it is renewed."""
+
+    id: str
+    generation: str
+    keys: tuple[str, ...]
+    lifetime: float
+    said: Mapping[str, int] = field(default_factory=dict)
+    renewed_at: float | None = None
+    since: float = math.inf
+    write_at: float = -math.inf
+
+    @property
+    def end(self) -> float:
+        """Leases end then."""
+        return -math.inf if self.renewed_at is None else self.renewed_at + self.lifetime
+
+    def is_over(self, now: float) -> bool:
+        return self.renewed_at is not None and now >= self.end
+
+
+@dataclass(frozen=True, slots=True)
+class AreaView:
+    """Of one area: the epoch that was seen, whether it is read-only there, whether a cut-over is near or going on, and whether
+    nothing of ours is under way."""
+
+    epoch: int
+    is_fenced: bool
+    is_watched: bool
+    is_clear: bool
+
+    def promise(self, before: int) -> int:
+        return max(before, self.epoch if self.is_clear else 0)
+
+
+View = Callable[[str], AreaView]
+
+
+class Presence:
+    """Not locked, ``book`` does that; ``letter`` looks at what is under way, so no lease is granted meanwhile.
+
+    >>> presence = Presence("images", ids=lambda: "f" * 32)
+    >>> presence.want("europe/images", now=100.0)
+    >>> letter = presence.letter("3f9c", 30, 100.0, lambda key: AreaView(7, False, False, True))
+    >>> presence.acknowledged(letter, sent_at=100.0, now=100.1)
+    >>> presence.entered("europe/images", "3f9c", now=100.2)
+    (100.1, 160.0)
+    """
+
+    def __init__(self, label: str, *, ids: Callable[[], str] = new_id) -> None:
+        self._label = label[:MAX_LABEL]
+        self._ids = ids
+        self._lines: list[_Line] = []
+        self._asked: dict[str, float] = {}
+
+    def want(self, key: str, now: float) -> None:
+        """Somebody asks for a lease."""
+        self._asked[key] = now
+
+    @property
+    def wanted(self) -> Sequence[str]:
+        """The areas that somebody asked for lately, or that an entry names."""
+        return list({*self._asked, *(key for line in self._lines for key in line.keys)})
+
+    def entered(self, key: str, generation: str, now: float) -> tuple[float, float] | None:
+        """Since when, and until when, leases of ``key`` are carried in the register ``generation``; None: they are not."""
+        for line in self._lines:
+            if key in line.keys and line.generation == generation and now < line.end:
+                return line.since, line.end
+        return None
+
+    def letter(self, generation: str, ttl_seconds: float, now: float, view: View) -> Letter | None:
+        """What is to be written now. The caller sends it and says how that went, one letter at a time."""
+        self._let_go(generation, now)
+        self._enter(generation, ttl_seconds, view)
+        for line in self._lines:
+            seen = {key: view(key) for key in line.keys}
+            if not any(key in self._asked for key in line.keys) and all(one.is_clear for one in seen.values()):
+                self._lines.remove(line)
+                return self._farewell(line, seen)
+            promises = {key: one.promise(line.said.get(key, 0)) for key, one in seen.items()}
+            if now >= line.write_at or _is_answer(line, seen, promises):
+                text = RollEntry(self._label, line.lifetime, promises).encode()
+                return Letter(line.id, line.generation, text, promises, line.renewed_at is None)
+        return None
+
+    def acknowledged(self, letter: Letter, sent_at: float, now: float) -> None:
+        """The entry is there."""
+        for line in self._lines:
+            if line.id == letter.id and not line.is_over(now):
+                line.said, line.renewed_at = letter.promises, sent_at
+                line.since = min(line.since, now)
+                line.write_at = sent_at + line.lifetime / RENEWALS
+                return
+        self._lines = [line for line in self._lines if line.id != letter.id]
+
+    def gone(self, letter: Letter) -> None:
+        """Somebody took the entry away. One that was only not acknowledged is written again."""
+        self._lines = [line for line in self._lines if line.id != letter.id]
+
+    def farewells(self, view: View) -> list[Letter]:
+        """The last letters; no lease is carried any more. An entry with something under way is left to age."""
+        lines, self._lines, self._asked = self._lines, [], {}
+        seen = [(line, {key: view(key) for key in line.keys}) for line in lines]
+        return [self._farewell(line, all_) for line, all_ in seen if all(one.is_clear for one in all_.values())]
+
+    @property
+    def renew_at(self) -> float:
+        """When the next entry is renewed."""
+        return min((line.write_at for line in self._lines), default=math.inf)
+
+    def forget(self) -> None:
+        """Of a process that was forked from the one that is entered."""
+        self._lines, self._asked = [], {}
+
+    def _let_go(self, generation: str, now: float) -> None:
+        """What carries no lease any more. Whoever stays quiet long enough leaves."""
+        self._lines = [line for line in self._lines if line.generation == generation and not line.is_over(now)]
+        self._asked = {key: at for key, at in self._asked.items() if now - at < IDLE_SECONDS}
+
+    def _enter(self, generation: str, ttl_seconds: float, view: View) -> None:
+        """A new entry for those who have none."""
+        named = {key for line in self._lines for key in line.keys}
+        keys = [key for key in self._asked if key not in named and view(key).epoch][:MOST_KEYS]
+        lifetime = max(SHORTEST_LIFETIME_SECONDS, min(LIFETIME_SECONDS, 2 * ttl_seconds))
+        while keys and not _fits(self._label, lifetime, keys):
+            keys.pop()
+        if keys:
+            self._lines.append(_Line(self._ids(), generation, tuple(keys), lifetime))
+
+    def _farewell(self, line: _Line, seen: Mapping[str, AreaView]) -> Letter:
+        """Taken back; but while a cut-over is near or going on its reader must know that it was us who left."""
+        text = None
+        promises = dict.fromkeys(line.keys, LEFT)
+        if any(one.is_watched for one in seen.values()):
+            text = RollEntry(self._label, line.lifetime, promises).encode()
+        return Letter(line.id, line.generation, text, promises, line.renewed_at is None)
+
+
+def _is_answer(line: _Line, seen: Mapping[str, AreaView], promises: Mapping[str, int]) -> bool:
+    """Does somebody wait for this?"""
+    return any(one.is_fenced and promises[key] > line.said.get(key, 0) for key, one in seen.items())
+
+
+def _fits(label: str, lifetime: float, keys: Sequence[str]) -> bool:
+    try:
+        RollEntry(label, lifetime, dict.fromkeys(keys, LEFT)).encode()
+    except ValueError:
+        return False
+    return True
+
+
+__all__ = ["AreaView", "Letter", "Presence"]
