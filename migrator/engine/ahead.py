@@ -83,6 +83,8 @@ class Ahead:
 
     @property
     def canary(self) -> str:
+        if self.wave.cutover.canary == "target-only":
+            return f"send a canary from {self.source} to {self.target}; the way back is not proved"
         return f"send a canary from {self.source} to {self.target} and back"
 
     @property

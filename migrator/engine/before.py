@@ -17,7 +17,7 @@ from migrator.engine.checks.registry import CHECKS
 from migrator.engine.context import Halt
 from migrator.engine.mover import Mover
 from migrator.model.findings import Finding
-from migrator.model.happenings.moves import CanaryReturned, CheckWarned
+from migrator.model.happenings.moves import CanaryReturned, CanaryStayed, CheckWarned
 
 _ALWAYS: Final = frozenset({Asks.STATE, Asks.ACCOUNTS, Asks.WRITES})
 
@@ -57,7 +57,10 @@ async def _look(mover: Mover, when: When) -> tuple[Finding, ...]:
     found = await look(CHECKS, case)
     for proved in case.answers.proved:
         source, target = mover.plan.source, mover.plan.target
-        mover.commit(CanaryReturned(source, target, proved.container, proved.forward, proved.back))
+        if proved.back:
+            mover.commit(CanaryReturned(source, target, proved.container, proved.forward, proved.back))
+        else:
+            mover.commit(CanaryStayed(source, target, proved.container, proved.forward))
     errors = [finding for finding in found if finding.severity == "error"]
     if errors:
         raise Halt(f"cannot move {mover.id}: {'; '.join(_told(finding) for finding in errors)}")

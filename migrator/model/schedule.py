@@ -56,6 +56,8 @@ class Cutover:
     max_passes: int = 50
     fence_timeout_seconds: float = 300.0
     fence: Literal["route", "access-policy"] = "route"
+    canary: Literal["both", "target-only"] = "both"
+    """``target-only``: nothing is written to the source to prove the way back."""
     hold: bool = False
     max_delete_ratio: float = 0.01
     straggler_interval_seconds: float = 300.0

@@ -184,6 +184,11 @@ class WaveCutoverPart(Part):
         description="the longest that the writers of a move may be expected to wait, drain included; default 10m",
     )
     fence: Literal["route", "access-policy"] | None = Field(default=None, description="default route")
+    canary: Literal["both", "target-only"] | None = Field(
+        default=None,
+        description="target-only: nothing is written to a source that may only be read, so the way back is not proved; default"
+        " both",
+    )
     hold: Flag | None = Field(default=None, description="true: copy, and cut nothing over")
     max_delete: Ratio | None = Field(
         default=None,

@@ -93,6 +93,11 @@ def _(one: moves.ObjectRecreated) -> str:
 
 
 @in_words.register
+def _(one: moves.CanaryStayed) -> str:
+    return f"a canary went {one.source} -> {one.target} ({one.forward}); the way back is not proved"
+
+
+@in_words.register
 def _(one: moves.CanaryReturned) -> str:
     return f"a canary went {one.source} -> {one.target} ({one.forward}) and back ({one.back})"
 

@@ -12,14 +12,15 @@ import pytest
 
 from migrator.adapters.azure import roles
 from migrator.adapters.azure.object_store import AzureStore
-from migrator.engine.checks import sorts
+from migrator.adapters.clock import SystemClock
+from migrator.engine.checks import canary, sorts
 from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import look
 from migrator.engine.checks.moments import Asks, When
 from migrator.errors import AccessRefused
 from migrator.model.objects import CREATE, ContainerInfo
 from migrator.model.values import replace
-from migrator.testing.strict import Grant, Nature
+from migrator.testing.strict import COPY_REFUSALS, Faults, Grant, Nature
 from tests.contract.object_store_suite import PLAIN, names
 from tests.strict_service import Strict
 
@@ -179,3 +180,20 @@ async def test_an_account_that_knows_no_tags_is_listed_without_them(strict: Stri
 
     monkeypatch.setattr(store, "_listing", listing)
     assert len(await names(store, "box")) == 3
+
+
+@pytest.mark.parametrize("lends", [True, False])
+async def test_a_canary_needs_no_more_than_reading_the_source(secure_strict: Strict, lends: bool) -> None:
+    source, target = secure_strict.take(may("Reader")), secure_strict.take(may("Contributor"))
+    await filled(secure_strict, source)
+    await secure_strict.behind(target).create_container(ContainerInfo("box"))
+    here, there = secure_strict.sign_in(source), secure_strict.sign_in(target)
+    if not lends:
+        secure_strict.service.set_faults(source, Faults(copies=(COPY_REFUSALS["firewall"],)))
+    way = await canary.send_read_only(SystemClock(), ".migrate/probe/x/", "box", here, there)
+    assert way.words.startswith("by the service" if lends else "streamed through this machine")
+    assert await names(secure_strict.behind(target), "box") == []
+    writes = [
+        one for one in secure_strict.service.requests(account=source) if one.operation in ("Put Blob", "Delete Blob")
+    ]
+    assert [one for one in writes if one.who != "key"] == []

@@ -313,6 +313,96 @@ async def test_a_probe_that_is_refused_is_an_error(small):
     assert (finding.code, finding.severity) == ("probe-failed", "error")
 
 
+def read_only(store) -> list[str]:
+    """From now on ``store`` takes no write; what was tried."""
+    tried: list[str] = []
+    for name in (
+        "put",
+        "delete",
+        "copy",
+        "create_container",
+        "stage_block",
+        "commit_blocks",
+        "set_tags",
+        "create_empty",
+    ):
+
+        async def refuse(*words, name=name, **more):
+            tried.append(name)
+            raise AccessRefused(f"cannot {name}: no right to write")
+
+        setattr(store, name, refuse)
+    return tried
+
+
+def with_canary(small: Small, canary: str) -> None:
+    small.change_wave(cutover=replace(small.schedule.waves[0].cutover, canary=canary))
+
+
+async def test_a_source_that_may_only_be_read_is_moved_where_the_plan_says_so(small):
+    with_canary(small, "target-only")
+    rollout = small.rollout()
+    tried = read_only(rollout.world.stores["src"])
+    assert (await rollout.apply()).code == "done"
+    assert tried == []
+    store = small.store("dst")
+    assert not (await store.page("web", prefix=".migrate/")).entries, "nothing is left"
+    await store.close()
+    said = [one.text for one in small.state().journal() if one.kind == "canary"]
+    assert said
+    assert all(text.endswith("the way back is not proved") for text in said)
+
+
+async def test_a_source_that_may_only_be_read_stops_any_other_plan_before_the_first_copy(small):
+    rollout = small.rollout()
+    tried = read_only(rollout.world.stores["src"])
+    outcome = await rollout.apply()
+    assert (outcome.code, tried) == ("halted", ["put"])
+    assert "no right to write" in outcome.reasons[0]
+
+
+@pytest.mark.parametrize("objects", [0, 2])
+async def test_a_probe_of_a_source_that_may_only_be_read(small, objects):
+    with_canary(small, "target-only")
+    world = small.rollout().world
+    store = small.store("src")
+    for number in range(2 - objects):
+        name = f"n{number:03}"
+        await store.delete("web", name, if_match=(await store.head("web", name)).etag)
+    await store.close()
+    tried = read_only(world.stores["src"])
+    (finding,) = [one for one in await probed(small, world, list(small.schedule.moves)) if one.code == "probed"]
+    assert "the way back was not tried" in finding.text
+    assert tried == []
+
+
+async def test_a_plan_that_leaves_the_way_back_unproved_is_warned_of(small):
+    assert "way-back-unproved" not in await found(small)
+    with_canary(small, "target-only")
+    assert (await found(small))["way-back-unproved"].severity == "warning"
+
+
+async def test_a_canary_that_arrives_changed_is_no_proof(small):
+    with_canary(small, "target-only")
+    world = small.rollout().world
+    plain = world.stores["dst"].whole
+
+    async def whole(*words, **more):
+        return changed(await plain(*words, **more), body=b"something else")
+
+    world.stores["dst"].whole = whole
+    (finding,) = [one for one in await probed(small, world, list(small.schedule.moves)) if one.severity == "error"]
+    assert "a canary arrived changed" in finding.text
+
+
+async def test_one_account_under_two_addresses_is_seen_without_writing_to_the_source(small):
+    with_canary(small, "target-only")
+    world = small.rollout().world
+    world.stores["dst"] = world.stores["src"]
+    (finding,) = [one for one in await probed(small, world, list(small.schedule.moves)) if one.severity == "error"]
+    assert "they are one account" in finding.remedy
+
+
 # Gates.
 
 

@@ -3,7 +3,8 @@
 It climbs the same ladder as real copies, so it proves that both accounts take our writes, copies and deletes, and which rung
 they will use; above all that the way back works while it is not needed yet. Its names lie under ``.migrate/``, outside every
 comparison; what a dead run left of them, or a dead ``plan --probe``, is
-removed by the next canary of the same move.
+removed by the next canary of the same move. Where the source may only be read (``cutover.canary: target-only``) one of its own
+objects takes the canary's place, and the way back is not proved.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import asynccontextmanager
 
 from migrator.engine.leftovers import remove, sweep
 from migrator.errors import (
+    AccessRefused,
     CloudError,
     ConditionFailed,
     JudgementError,
@@ -22,14 +24,15 @@ from migrator.errors import (
     SourceChanged,
     Throttled,
     Unreachable,
+    Unsupported,
 )
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Listed, Shape
 from migrator.model.rhythm import USUAL
 from migrator.model.values import replace, value
 from migrator.ports.clock import Clock
-from migrator.ports.object_store import ObjectStore
-from migrator.transfer.copying import Copier, same_content
+from migrator.ports.object_store import ObjectStore, Origin
+from migrator.transfer.copying import Copier, same_content, why_of
 from migrator.transfer.together import together
 
 ATTEMPTS = 5
@@ -37,6 +40,9 @@ PROBES = f"{RESERVED_PREFIX}probe/"
 """Where ``plan --probe`` sends its objects."""
 ONE_REFUSAL = replace(USUAL, first_refusals=1)
 """Of a canary there is but one."""
+SAMPLED = 100
+SAMPLE_BYTES = 1024 * 1024
+"""What is copied where nothing may be written at the origin: the first so small of so many objects."""
 _SHAPE = Shape(BlobType.BLOCK, ContentHeaders(content_type="text/plain"), {"migrate": "canary"}, {}, None)
 
 
@@ -66,9 +72,11 @@ async def prove(
     destination: ObjectStore,
     *,
     is_swept: bool = False,
+    reads_only: bool = False,
 ) -> Way:
     """One way, before the first copy or a fence of ``move``; how it went. Tried again after what may pass by itself,
-    each time under a new name. ``is_swept``: nothing of an earlier one lies there.
+    each time under a new name. ``is_swept``: nothing of an earlier one lies there. ``reads_only``: nothing is written at the
+    origin.
 
     Raises:
         CloudError: an account refuses a read, a write, a copy or a delete; names account and operation.
@@ -77,7 +85,8 @@ async def prove(
     for attempt in range(ATTEMPTS):
         try:
             prefix, is_clean = f"{RESERVED_PREFIX}canary/{move}/", is_swept and attempt == 0
-            return await send(clock, prefix, container, origin, destination, is_swept=is_clean)
+            way = send_read_only if reads_only else send
+            return await way(clock, prefix, container, origin, destination, is_swept=is_clean)
         except (OutcomeUnknown, Unreachable, ConditionFailed, SourceChanged, NotFound):
             if attempt == ATTEMPTS - 1:
                 raise
@@ -137,6 +146,66 @@ async def send(
     if copier.is_server_side:
         return Way("by the service", tiers)
     return Way("streamed through this machine" + (f": {copier.pair.why}" if copier.pair.why else ""), tiers)
+
+
+async def send_read_only(
+    clock: Clock,
+    prefix: str,
+    container: str,
+    origin: ObjectStore,
+    destination: ObjectStore,
+    *,
+    is_swept: bool = False,
+) -> Way:
+    """As ``send``, with nothing written at the origin: a small object that lies there already is copied under ``prefix``,
+    compared and removed; where there is none, our own bytes are written."""
+    name = f"{prefix}{clock.nonce()}"
+    if not is_swept:
+        await sweep(destination, container, prefix)
+    sample = await _sample(origin, container)
+    async with _removed(destination, container, name):
+        if sample is None:
+            body, way = name.encode(), "written; nothing small lies at its source that could be copied"
+        else:
+            body = (await origin.whole(container, sample.name, if_match=sample.etag, most_bytes=sample.size)).body
+            way = await _copied_beside(origin, destination, container, sample, name)
+        if sample is None or way:
+            await destination.put(container, name, body, _SHAPE, condition=CREATE)
+        with contextlib.suppress(NotFound):  # as it should be: what is written to one is not seen at the other
+            await _refuse_one_account(origin, destination, container, await origin.head(container, name))
+        there = await destination.head(container, name)
+        if (await destination.whole(container, name, most_bytes=max(len(body), 1))).body != body:
+            raise JudgementError(
+                f"cannot trust copies {origin.account} -> {destination.account}: a canary arrived changed",
+                hint="something between the two accounts rewrites objects",
+            )
+    is_untiered = sample is not None and sample.tier_inferred and there.tier_inferred
+    tiers = (sample.tier, there.tier) if is_untiered and sample and sample.tier and there.tier else None
+    return Way(way or "by the service", tiers)
+
+
+async def _sample(origin: ObjectStore, container: str) -> Listed | None:
+    """A customer's object that one small request copies."""
+    for blob in (await origin.page(container, limit=SAMPLED)).entries:
+        is_small = blob.blob_type is BlobType.BLOCK and 0 < blob.size <= SAMPLE_BYTES
+        if is_small and not blob.is_archived and not blob.name.startswith(RESERVED_PREFIX):
+            return blob
+    return None
+
+
+async def _copied_beside(
+    origin: ObjectStore, destination: ObjectStore, container: str, sample: Listed, name: str
+) -> str:
+    """Empty, or why the service does not copy from there."""
+    streamed = "streamed through this machine"
+    if not destination.can_copy_from(origin):
+        return streamed
+    source = Origin(origin, container, sample.name, sample.etag, sample.size)
+    try:
+        await destination.copy(source, container, name, _SHAPE, condition=CREATE)
+    except (Unsupported, AccessRefused) as refusal:
+        return f"{streamed}: {why_of(refusal)}"
+    return ""
 
 
 async def _refuse_one_account(origin: ObjectStore, destination: ObjectStore, container: str, sent: Listed) -> None:

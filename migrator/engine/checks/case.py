@@ -36,7 +36,8 @@ InventoryMode = Literal["full", "sample", "cached"]
 
 @value(frozen=True, slots=True)
 class Proved:
-    """Both ways of a move were proved in ``container``: how copies go ``forward`` and ``back``, in words."""
+    """The ways of a move were proved in ``container``: how copies go ``forward`` and ``back``, in words; ``back`` is empty where
+    nothing may be written to the source."""
 
     move: PlannedMove
     container: str

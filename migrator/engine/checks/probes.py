@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from migrator.engine.checks.canary import PROBES, Way, prove, send
+from migrator.engine.checks.canary import PROBES, Way, prove, send, send_read_only
 from migrator.engine.checks.case import Case, Proved
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import RUNS, Asks, When
@@ -63,12 +63,15 @@ async def _proved(case: Case, move: PlannedMove) -> Finding | None:
     if container is None:
         return None
     source, target, clock = case.store(move.source), case.store(move.target), case.ports.clock
+    if _reads_only(case, move):
+        forward = await prove(clock, move.id, container, source, target, reads_only=True)
+        return _told(case, move, container, [forward], made=False)
     swept = all(await together(*(is_swept(store, container) for store in (source, target))))
     if not swept:
         await together(*(sweep(store, container, f"{PROBES}{move.id}/") for store in (source, target)))
     forward = await prove(clock, move.id, container, source, target, is_swept=swept)
     back = await prove(clock, move.id, container, target, source, is_swept=swept)
-    return _both_ways(case, move, container, [forward, back], made=False)
+    return _told(case, move, container, [forward, back], made=False)
 
 
 async def _probed(case: Case, move: PlannedMove) -> Finding | None:
@@ -89,13 +92,15 @@ async def _probed(case: Case, move: PlannedMove) -> Finding | None:
         return _refused(move, f"{move.target} takes no container {free[0].name}: {fault.message}", fault.hint)
     assert container is not None
     ways = []
-    for origin, destination in ((source, target), (target, source)):
+    pairs = ((source, target), (target, source))
+    for origin, destination in pairs[:1] if _reads_only(case, move) else pairs:
         try:
-            ways.append(await send(clock, f"{PROBES}{move.id}/", container, origin, destination))
+            way = send_read_only if _reads_only(case, move) else send
+            ways.append(await way(clock, f"{PROBES}{move.id}/", container, origin, destination))
         except (CloudError, JudgementError) as fault:
             text = f"the probe {origin.account} -> {destination.account} failed: {fault.message}"
             return _refused(move, text + _made(move, container, made=made), fault.hint)
-    return _both_ways(case, move, container, ways, made=made)
+    return _told(case, move, container, ways, made=made)
 
 
 async def _container(case: Case, move: PlannedMove) -> tuple[str | None, bool]:
@@ -119,13 +124,24 @@ async def _free(case: Case, move: PlannedMove) -> list[ContainerInfo]:
     return [info for info in here if not info.is_protected and info.name not in kept]
 
 
-def _both_ways(case: Case, move: PlannedMove, container: str, ways: Sequence[Way], *, made: bool) -> Finding:
-    forward, back = ways
+def _reads_only(case: Case, move: PlannedMove) -> bool:
+    return case.schedule.wave_of(move.id).cutover.canary == "target-only"
+
+
+def _told(case: Case, move: PlannedMove, container: str, ways: Sequence[Way], *, made: bool) -> Finding:
+    """``ways``: forward and, unless the source may only be read, back."""
+    forward, *back = ways
     found = Proved(
-        move, container, str(forward), str(back), made=made, tiers=forward.tiers if forward.changes_tier else None
+        move,
+        container,
+        str(forward),
+        "".join(map(str, back)),
+        made=made,
+        tiers=forward.tiers if forward.changes_tier else None,
     )
     case.answers.proved.append(found)
-    text = f"a probe went {move.source} -> {move.target} ({found.forward}) and back ({found.back}), and was removed"
+    back_in_words = f" and back ({found.back}), and was removed" if found.back else "; the way back was not tried"
+    text = f"a probe went {move.source} -> {move.target} ({found.forward}){back_in_words}"
     return Finding(
         "info", "probed", f"{move.source} -> {move.target}", text + _made(move, found.container, made=found.made)
     )
@@ -143,7 +159,30 @@ def _not_probed(move: PlannedMove, why: str) -> Finding:
     return Finding("info", NOT_PROBED, str(move.id), f"the way of {move.id} was not probed: {why}")
 
 
+def unproved(case: Case) -> list[Finding]:
+    """What the plan asks for, with what it costs."""
+    found = []
+    for move in case.moves or case.schedule.moves:
+        if _reads_only(case, move):
+            text = f"the way back of {move.id} is not proved before its cut-over: nothing is written to {move.source}"
+            found.append(Finding("warning", "way-back-unproved", str(move.id), f"{text} (cutover.canary: target-only)"))
+    return found
+
+
 CHECKS: Final = (
+    Check(
+        (
+            Says(
+                "way-back-unproved",
+                ("warning",),
+                "move",
+                "nothing is written to a source that may only be read, so its way back is not proved before the cut-over",
+                "take cutover.canary out of the plan if the source may be written; else a way back begins with granting that",
+            ),
+        ),
+        frozenset({When.VALIDATE, When.PLAN}),
+        unproved,
+    ),
     Check(
         (
             Says(

@@ -256,7 +256,8 @@ def tells_ready(ahead: Ahead) -> str:
     if any(freeze.end > ahead.now for freeze in ahead.schedule.freeze):
         waits.append("no cut-over in a freeze")
     asked = "ask its gates again, and " if wave.gates else ""
-    then = f"{asked}{ahead.canary}, which proves the way back"
+    proves = ", which proves the way back" if wave.cutover.canary == "both" else ""
+    then = f"{asked}{ahead.canary}{proves}"
     return f"{'; '.join(waits)}; keep up meanwhile; {then}" if waits else then
 
 

@@ -83,6 +83,18 @@ class CanaryReturned(Journaled):
 
 
 @value(frozen=True, slots=True)
+class CanaryStayed(Journaled):
+    """A small object went to the target and was removed there; the source may only be read, so the way back is not proved."""
+
+    kind = "canary-one-way"
+    journaled_as = "canary"
+    source: Annotated[str, "the account it came from"]
+    target: Annotated[str, "the account it went to"]
+    container: Annotated[str, "where it was written"]
+    forward: Annotated[str, "how it was carried there, as a clause"]
+
+
+@value(frozen=True, slots=True)
 class CheckWarned(Shown):
     """A check before the first copy warns; nothing stops for it."""
 

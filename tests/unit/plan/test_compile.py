@@ -301,3 +301,19 @@ def test_what_is_probably_a_slip_is_a_warning(change: tuple[str, str], at: str, 
     text = changed(change)
     (warning,) = warnings_of(text)
     assert warning.startswith(f"{place(text, at)}: {says}")
+
+
+@pytest.mark.parametrize(
+    ("document", "wave", "said"),
+    [
+        ("", "", "both"),
+        ("target-only", "", "target-only"),
+        ("target-only", "both", "both"),
+        ("", "target-only", "target-only"),
+    ],
+)
+def test_whether_a_source_may_be_written_for_a_canary(document: str, wave: str, said: str) -> None:
+    changes = [("waves:", f"cutover: {{canary: {document}}}\nwaves:")] if document else []
+    if wave:
+        changes.append(("    soak: 96h", f"    soak: 96h\n    cutover: {{canary: {wave}}}"))
+    assert _small(*changes).waves[0].cutover.canary == said
