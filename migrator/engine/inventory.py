@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from migrator.forecast.inventory import NOTHING, Descent, Inventory, estimated, summed
+from migrator.forecast.inventory import NOTHING, Descent, Inventory, estimated, summed, typical
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import BlobType, Features
 from migrator.model.values import replace
@@ -35,26 +35,31 @@ _NEXT: Final = tuple(chr(code) for code in range(0x20, 0x7F))
 
 
 async def survey(
-    store: ObjectStore, container: str, prefix: str, *, counted: Callable[[int], None]
+    store: ObjectStore, container: str, prefix: str, *, now: Callable[[], float], counted: Callable[[int], None]
 ) -> tuple[Inventory, Features]:
-    """Every page: what there is to copy, and what a move of it cannot keep. ``counted`` is told of each page's objects.
-    Raises what ``store.survey`` raises."""
-    found, features, marker = replace(NOTHING, prefixes=1), Features(), None
+    """Every page: what there is to copy, and what a move of it cannot keep. ``counted`` is told of each page's objects; ``now``
+    is a clock that does not go back. Raises what ``store.survey`` raises."""
+    found, features, marker, took = replace(NOTHING, prefixes=1), Features(), None, list[float]()
     while True:
+        begun = now()
         page = await store.survey(container, prefix=prefix, marker=marker)
+        took.append(now() - begun)
         found, features, marker = found.with_objects(page.sizes, page.streamed), features + page.features, page.marker
         counted(len(page.sizes))
         if marker is None:
-            return found, features
+            return replace(found, page_seconds=typical(took)), features
 
 
-async def sample(store: ObjectStore, container: str, prefix: str, *, chance: Callable[[], float]) -> Inventory:
+async def sample(
+    store: ObjectStore, container: str, prefix: str, *, now: Callable[[], float], chance: Callable[[], float]
+) -> Inventory:
     """Exact where the listing is short, else an estimate with its error. Raises what ``store.page`` raises.
 
     Args:
+        now: a clock that does not go back.
         chance: in [0, 1), for each choice.
     """
-    tree = _Tree(store, container, chance)
+    tree = _Tree(store, container, now, chance)
     first, is_whole = await tree.leaf(prefix)
     if is_whole:
         return first
@@ -67,17 +72,21 @@ async def sample(store: ObjectStore, container: str, prefix: str, *, chance: Cal
     return replace(summed(parts), prefixes=1, origin="sampled")
 
 
-async def _pages(store: ObjectStore, container: str, prefix: str, most: int | None) -> tuple[Inventory, bool]:
+async def _pages(
+    store: ObjectStore, container: str, prefix: str, most: int | None, now: Callable[[], float]
+) -> tuple[Inventory, bool]:
     """What the first pages hold, and whether that was all."""
-    found, marker, read = replace(NOTHING, prefixes=1), None, 0
+    found, marker, took = replace(NOTHING, prefixes=1), None, list[float]()
     while True:
+        begun = now()
         page = await store.page(container, prefix=prefix, marker=marker)
+        took.append(now() - begun)
         entries = [one for one in page.entries if not one.name.startswith(RESERVED_PREFIX)]
         streamed = [one.size for one in entries if one.blob_type is not BlobType.BLOCK]
         found = found.with_objects([one.size for one in entries], streamed)
-        marker, read = page.marker, read + 1
-        if marker is None or read == most:
-            return found, marker is None
+        marker = page.marker
+        if marker is None or len(took) == most:
+            return replace(found, page_seconds=typical(took)), marker is None
 
 
 @dataclass(slots=True)
@@ -86,13 +95,14 @@ class _Tree:
 
     store: ObjectStore
     container: str
+    now: Callable[[], float]
     chance: Callable[[], float]
     _leaves: dict[str, tuple[Inventory, bool]] = field(default_factory=dict)
     _branches: dict[str, list[str]] = field(default_factory=dict)
 
     async def leaf(self, prefix: str) -> tuple[Inventory, bool]:
         if prefix not in self._leaves:
-            self._leaves[prefix] = await _pages(self.store, self.container, prefix, LEAF_PAGES)
+            self._leaves[prefix] = await _pages(self.store, self.container, prefix, LEAF_PAGES, self.now)
         return self._leaves[prefix]
 
     async def branches(self, prefix: str) -> list[str]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any, Final, Literal
 
 from migrator.model.objects import SYNC_COPY_LIMIT_BYTES
@@ -27,7 +28,7 @@ class Inventory:
     """``large_bytes`` is the part in objects above ``LARGE_ABOVE_BYTES``, ``large_objects`` how many those are;
     ``streamed_bytes`` and ``streamed_objects`` are the append and page blobs, which a fence streams; all are in ``objects`` and
     ``bytes`` too.
-    ``prefixes``: of how many listings a pass consists.
+    ``prefixes``: of how many listings a pass consists. ``page_seconds``: how long a page of them took, 0.0 where nobody measured.
 
     ``origin``: counted (every page was read), sampled (extrapolated; ``error_ratio`` is the standard error of ``objects`` as a
     share of it), kept (counted or sampled by an earlier plan or apply, at ``counted_at``), declared (the plan's own word).
@@ -43,6 +44,7 @@ class Inventory:
     counted_at: datetime | None = None
     streamed_objects: int = 0
     streamed_bytes: int = 0
+    page_seconds: float = 0.0
 
     def with_objects(self, sizes: Sequence[int], streamed: Sequence[int] = ()) -> Inventory:
         """So many objects more, of these sizes in bytes; ``streamed``: of those, the append and page blobs."""
@@ -75,7 +77,14 @@ def summed(parts: Sequence[Inventory]) -> Inventory:
         error_ratio=error / objects if objects else 0.0,
         streamed_objects=sum(one.streamed_objects for one in parts),
         streamed_bytes=sum(one.streamed_bytes for one in parts),
+        page_seconds=typical([one.page_seconds for one in parts]),
     )
+
+
+def typical(seconds: Sequence[float]) -> float:
+    """Of how long pages took: the median of those that were measured; a service that was busy once is not a slow one."""
+    measured = [one for one in seconds if one]
+    return median(measured) if measured else 0.0
 
 
 def declared(said: Declared) -> Inventory:
@@ -115,6 +124,7 @@ def estimated(descents: Sequence[Descent]) -> Inventory:
         error_ratio=spread / mean if mean else 0.0,
         streamed_objects=mean_of([one.leaf.streamed_objects for one in descents]),
         streamed_bytes=mean_of([one.leaf.streamed_bytes for one in descents]),
+        page_seconds=typical([one.leaf.page_seconds for one in descents]),
     )
 
 
@@ -132,6 +142,12 @@ def from_note(note: Any) -> Inventory | None:
         numbers = {key: int(note[key]) for key in ("objects", "bytes", "large_objects", "large_bytes", "prefixes")}
         # Notes of earlier versions do not tell blobs of these kinds apart.
         numbers |= {key: int(note.get(key, 0)) for key in ("streamed_objects", "streamed_bytes")}
-        return Inventory(**numbers, origin="kept", error_ratio=float(note["error_ratio"]), counted_at=counted_at)
+        return Inventory(
+            **numbers,
+            origin="kept",
+            error_ratio=float(note["error_ratio"]),
+            counted_at=counted_at,
+            page_seconds=float(note.get("page_seconds", 0.0)),
+        )
     except (KeyError, TypeError, ValueError):
         return None

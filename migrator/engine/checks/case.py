@@ -7,11 +7,12 @@ judging to the checks. Rule: a check that asks for what it did not say it needs 
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Final, Literal
 
 from migrator.engine.checks.facts import Facts, RoutesRead
 from migrator.engine.checks.moments import RUNS, Asks, When
@@ -31,6 +32,8 @@ from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
 from migrator.transfer.together import together
 
+LISTED_AT_ONCE: Final = 16
+"""Listings of one move that are counted side by side, a page of each in memory."""
 InventoryMode = Literal["full", "sample", "cached"]
 
 
@@ -205,16 +208,20 @@ class Case:
             world.reporter.progress(str(move.id), counted=counted[""])
 
         with self.reading(move.source):
-            parts = []
-            for info in there:
-                for prefix in move.area.prefixes_in(info.name):
+            turn, now = asyncio.Semaphore(LISTED_AT_ONCE), world.clock.monotonic
+
+            async def part(container: str, prefix: str) -> tuple[Inventory, Features | None]:
+                async with turn:
                     if self.mode != "full":
-                        parts.append(await sample(store, info.name, prefix, chance=world.clock.random))
-                        continue
-                    found, kinds = await survey(store, info.name, prefix, counted=told)
-                    parts.append(found)
-                    features[f"{store.account}/{info.name}" + (f"/{prefix}" if prefix else "")] = kinds
-            self.answers.inventories[move.id] = summed(parts)
+                        return await sample(store, container, prefix, now=now, chance=world.clock.random), None
+                    return await survey(store, container, prefix, now=now, counted=told)
+
+            places = [(info.name, prefix) for info in there for prefix in move.area.prefixes_in(info.name)]
+            parts = await together(*(part(*place) for place in places))
+            for (container, prefix), (_, kinds) in zip(places, parts, strict=True):
+                if kinds is not None:
+                    features[f"{store.account}/{container}" + (f"/{prefix}" if prefix else "")] = kinds
+            self.answers.inventories[move.id] = summed([found for found, _ in parts])
 
     def _world(self, *asks: Asks) -> World:
         for one in asks:

@@ -45,15 +45,25 @@ def shelf(names: Iterable[str]) -> tuple[ObjectStore, Shelf]:
 async def test_every_page_is_counted_and_our_own_names_are_not() -> None:
     store, _ = shelf([*(f"n/{index:05d}" for index in range(12_000)), ".migrate/canary"])
     pages: list[int] = []
-    found, features = await survey(store, "c", "", counted=pages.append)
+    found, features = await survey(store, "c", "", now=lambda: 0.0, counted=pages.append)
     assert sum(pages) == found.objects
     assert features == Features(archived=3)
     assert (found.objects, found.bytes, found.prefixes, found.origin) == (12_000, 120_000, 1, "counted")
 
 
+async def test_how_long_a_page_takes_is_measured_and_one_slow_page_is_no_slow_service() -> None:
+    store, _ = shelf(f"n/{index:05d}" for index in range(20_001))
+    moments = iter([0.0, 0.2, 1.0, 1.2, 2.0, 9.0, 10.0, 10.2, 11.0, 11.3])
+    found, _ = await survey(store, "c", "", now=lambda: next(moments), counted=lambda objects: None)
+    assert found.page_seconds == pytest.approx(0.2)
+    moments = iter([0.0, 0.3])
+    short, _ = shelf(["n"])
+    assert (await sample(short, "c", "", now=lambda: next(moments), chance=random.random)).page_seconds == 0.3
+
+
 async def test_a_short_listing_is_counted_also_by_a_sample() -> None:
     store, asked = shelf(f"n/{index:05d}" for index in range(9_999))
-    found = await sample(store, "c", "n/", chance=random.Random(1).random)
+    found = await sample(store, "c", "n/", now=lambda: 0.0, chance=random.Random(1).random)
     assert (found.objects, found.origin, found.error_ratio) == (9_999, "counted", 0.0)
     assert asked.asked == 2
 
@@ -61,7 +71,7 @@ async def test_a_short_listing_is_counted_also_by_a_sample() -> None:
 async def test_names_spread_evenly_are_estimated_closely_with_few_pages() -> None:
     chance = random.Random(3)
     store, _ = shelf(f"events/{chance.getrandbits(64):016x}" for _ in range(200_000))
-    found = await sample(store, "c", "events/", chance=chance.random)
+    found = await sample(store, "c", "events/", now=lambda: 0.0, chance=chance.random)
     assert found.origin == "sampled"
     assert found.error_ratio < 0.05
     assert found.objects == pytest.approx(200_000, rel=0.05)
@@ -73,12 +83,12 @@ async def test_names_spread_unevenly_are_estimated_with_an_error_that_says_so() 
     years = ((2024, 4_000), (2025, 20_000), (2026, 100_000))
     names = [f"log/{year}/{index:06d}" for year, number in years for index in range(number)]
     store, _ = shelf(names)
-    found = await sample(store, "c", "log/", chance=random.Random(5).random)
+    found = await sample(store, "c", "log/", now=lambda: 0.0, chance=random.Random(5).random)
     assert abs(found.objects - len(names)) <= 3 * found.error_ratio * found.objects + 0.02 * len(names)
 
 
 async def test_names_beyond_ascii_do_not_hang_a_sample() -> None:
     store, _ = shelf(f"é{index:06d}" for index in range(12_000))
-    found = await sample(store, "c", "", chance=random.Random(1).random)
+    found = await sample(store, "c", "", now=lambda: 0.0, chance=random.Random(1).random)
     assert found.origin == "sampled"
     assert found.objects == 10_000  # what was read: the characters that go on are not tried
