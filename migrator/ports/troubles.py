@@ -85,6 +85,7 @@ TROUBLES: Final[Mapping[str, Trouble]] = {
     "InvalidTags": _UNFIT,
     "TagsTooLarge": _UNFIT,
     "CopySourceTooLong": _UNFIT,
+    "UnsafeName": _UNFIT,
     "UnsafeValue": _UNFIT,
     "414": _UNFIT,
     "431": _UNFIT,

@@ -27,7 +27,17 @@ from migrator.model.schedule import Account
 from migrator.ports.object_store import Origin
 from migrator.transfer.copying import Copier
 from tests.azurite.server import Azurite
-from tests.contract.object_store_suite import HEADERS, PLAIN, RICH, ObjectStoreSuite, Pair, content, names, same_headers
+from tests.contract.object_store_suite import (
+    HEADERS,
+    PLAIN,
+    RICH,
+    SERVICE_NAMES,
+    ObjectStoreSuite,
+    Pair,
+    content,
+    names,
+    same_headers,
+)
 
 OpenStore = Callable[..., AzureStore]
 
@@ -50,6 +60,10 @@ async def open_account(azurite: Azurite) -> AsyncIterator[OpenStore]:
 
 class TieredCopies:
     """What is said otherwise for Azurite than for the service; before ObjectStoreSuite among a class's bases."""
+
+    @pytest.fixture
+    def kept_names(self) -> tuple[str, ...]:
+        return SERVICE_NAMES
 
     async def test_a_copy_has_the_origins_headers_and_metadata_and_the_shapes_tags_and_tier(
         self, copying: Pair

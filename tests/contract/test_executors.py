@@ -28,7 +28,7 @@ from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeade
 from migrator.model.schedule import Account
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, Refusal
 from migrator.ports.object_store import MAY_SEND, Written
-from tests.contract.object_store_suite import NAMES, PLAIN
+from tests.contract.object_store_suite import PLAIN, SERVICE_NAMES
 
 COMMAND = (sys.executable, "-m", "migrator.cli.worker")
 
@@ -67,11 +67,11 @@ class ExecutorSuite:
     """A subclass gives the fixture ``executor``."""
 
     async def test_every_copy_is_answered_with_its_new_etag_in_order(self, executor, accounts):
-        units = await fill(accounts["source"], NAMES)
+        units = await fill(accounts["source"], SERVICE_NAMES)
         answer = await executor.copy(batch(units))
-        there = {name: await accounts["target"].head("box", name) for name in NAMES}
-        assert list(answer.answers) == [there[name].etag for name in NAMES]
-        assert sum(answer.answered.values()) == len(NAMES)
+        there = {name: await accounts["target"].head("box", name) for name in SERVICE_NAMES}
+        assert list(answer.answers) == [there[name].etag for name in SERVICE_NAMES]
+        assert sum(answer.answered.values()) == len(SERVICE_NAMES)
         assert all(dict(found.metadata) == {"owner": "web"} for found in there.values())
 
     async def test_tags_and_tier_go_with_the_copy(self, executor, accounts):
@@ -257,7 +257,7 @@ class TestWorkers(ExecutorSuite):
 
     async def test_a_run_that_copies_little_starts_none(self, accounts, planned):
         pool = WorkerPool(WorkerProcesses(COMMAND, 2), planned, {}, inline=InlineExecutor(accounts, SystemClock()))
-        units = await fill(accounts["source"], NAMES)
+        units = await fill(accounts["source"], SERVICE_NAMES)
         answer = await pool.copy(batch(units))
         await pool.close()
         assert all(isinstance(one, str) for one in answer.answers)

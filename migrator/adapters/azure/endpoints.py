@@ -40,13 +40,30 @@ def without_query(url: str) -> str:
 
 
 def refuse_unsafe(name: str, place: str) -> None:
-    """CloudError(code="UnsafeName") for a name with a ``.`` or ``..`` between slashes: on its way to the service such an
-    address becomes that of another blob (RFC 3986, section 5.2.4), so it must never be sent."""
+    """CloudError(code="UnsafeName") for a name that would become that of another blob, or that no blob can have; it must never be
+    sent. ``.`` and ``..`` between slashes are resolved on the way (RFC 3986, section 5.2.4); a service drops a dot at the end of
+    what stands between slashes, and refuses control characters.
+
+    Source: Azure "Naming and referencing containers, blobs, and metadata".
+    """
     if not name:
         raise CloudError(f"cannot address {place}: a blob has a name", code="UnsafeName")
-    if {".", ".."} & set(name.split("/")):
-        raise CloudError(
-            f"cannot address {place}: HTTP takes '.' and '..' between slashes for another name",
-            hint="give the blob another name, or leave it out of the plan",
-            code="UnsafeName",
-        )
+    parts = name.split("/")
+    if {".", ".."} & set(parts):
+        _refuse(place, "HTTP takes '.' and '..' between slashes for another name")
+    if any(part.endswith(".") for part in parts):
+        _refuse(place, "a dot at the end of a part of its name is dropped, which makes it the name of another blob")
+    if has_controls(name):
+        _refuse(place.encode("unicode_escape").decode(), "a name may hold no control characters")
+
+
+def has_controls(name: str) -> bool:
+    return any(char < " " or char == "\x7f" for char in name)
+
+
+def _refuse(place: str, why: str) -> None:
+    raise CloudError(
+        f"cannot address {place}: {why}",
+        hint="give the blob another name, or leave it out of the plan",
+        code="UnsafeName",
+    )

@@ -173,7 +173,7 @@ class Requests:
             refuse_unsafe(container, f"{self.account}/{container}")
         if name is None:
             return f"{self._base}/{quoted(container, '$')}"
-        if not name or name[-1] == "." or "./" in name:
+        if not name or name[-1] == "." or "./" in name or not name.isprintable():
             refuse_unsafe(name, f"{self.account}/{container}/{name}")
         try:
             return f"{self._base}/{quoted(container, '$')}/{quoted_name(name)}"
