@@ -49,8 +49,11 @@ def _is_glob(container: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _takes_container(selected: str, name: str) -> bool:
-    """Asked for every blob, of a few containers."""
-    return fnmatch.fnmatchcase(name, selected) if _is_glob(selected) else name == selected
+    """Asked for every blob, of a few containers. Those that a service gives a meaning (``$web``, ``$root``, ``$logs``) are meant
+    only where that is written."""
+    if not _is_glob(selected):
+        return name == selected
+    return name.startswith("$") <= selected.startswith("$") and fnmatch.fnmatchcase(name, selected)
 
 
 @value(frozen=True, slots=True)

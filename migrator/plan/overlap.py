@@ -105,7 +105,9 @@ class _Index:
 
 
 def overlap(one: ContainerPart, other: ContainerPart) -> bool:
-    """Is there a blob that both take?"""
+    """Is there a blob that both take? A container that begins with ``$`` is taken only where that is written."""
+    if one.name.startswith("$") != other.name.startswith("$"):
+        return False
     prefixes_meet = one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)
     return prefixes_meet and globs_meet(one.name, other.name)
 

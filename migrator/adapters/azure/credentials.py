@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from migrator.adapters.azure.endpoints import account_name_of, without_query
+from migrator.adapters.azure.endpoints import account_name_of, is_address, is_secondary, without_query
 from migrator.errors import AccessRefused
 from migrator.model.schedule import Account
 from migrator.model.values import value
@@ -88,7 +88,7 @@ def open_credential(account: Account, *, environ: Mapping[str, str], cloud: Mapp
     endpoint = without_query(account.endpoint)
     return Credential(
         "entra",
-        account_name_of(endpoint),
+        _named(account, endpoint, account_name_of(endpoint)),
         endpoint,
         audience=cloud.get("audience", DEFAULT_AUDIENCE),
         token_source=open_token_source(
@@ -195,7 +195,23 @@ def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) 
             hint="correct the variable or the endpoint",
         )
     kind: Literal["key", "sas"] = "sas" if found.key is None else "key"
-    return Credential(kind, named or meant, endpoint, key=found.key, sas=found.sas)
+    name = _named(account, endpoint, named or meant, needs=kind == "key")
+    return Credential(kind, name, endpoint, key=found.key, sas=found.sas)
+
+
+def _named(account: Account, endpoint: str, name: str, *, needs: bool = True) -> str:
+    """``name``, which requests and signatures are signed for, of an endpoint that may be written to."""
+    if is_secondary(endpoint):
+        raise AccessRefused(
+            f"cannot open account {account.name}: its endpoint is the secondary one, which only reads and lags behind",
+            hint="give it its primary endpoint in the plan",
+        )
+    if needs and not name and urlsplit(endpoint).hostname and not is_address(endpoint):
+        raise AccessRefused(
+            f"cannot open account {account.name}: its endpoint does not say the name of the storage account",
+            hint="give it the account's own endpoint, or a connection string that says AccountName",
+        )
+    return name
 
 
 @value(frozen=True, slots=True)

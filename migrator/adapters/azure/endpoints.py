@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from migrator.errors import CloudError
 
+SECONDARY: Final = "-secondary"
+"""As -microsoftrouting, -internetrouting, -ipv6 and -dualstack, it stands behind the account's name, which holds no hyphen.
+Source: Azure "Network routing preference", "Storage account endpoints"."""
+
 
 def account_name_of(endpoint: str) -> str:
-    """The storage account's own name: the first label of the host, or the first part of the path where the host is an
-    address or ``localhost`` (Azurite). Empty if there is none."""
+    """The storage account's own name: the first label of the host, without what says how it is reached; or the first part of the
+    path where the host is an address or ``localhost`` (Azurite). Empty if there is none, as in a domain of one's own."""
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
-    if is_loopback(endpoint) or _is_address(host):
+    if is_address(endpoint):
         return parts.path.strip("/").partition("/")[0]
-    return host.partition(".")[0]
+    label, *rest = host.split(".")
+    return label.partition("-")[0] if "blob" in rest[:3] else ""
+
+
+def is_secondary(endpoint: str) -> bool:
+    """Is it the copy of an account that only reads, and that lags behind? Source: Azure "Read access to the secondary region"."""
+    host = urlsplit(endpoint).hostname or ""
+    return SECONDARY in host.partition(".")[0] and account_name_of(endpoint) != ""
+
+
+def is_address(endpoint: str) -> bool:
+    """Is its host an address or this machine, and no name that would begin with the account's?"""
+    return is_loopback(endpoint) or _is_address(urlsplit(endpoint).hostname or "")
 
 
 def is_loopback(endpoint: str) -> bool:

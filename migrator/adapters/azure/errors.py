@@ -167,6 +167,12 @@ def _access(cannot: str, code: str, because: str, target: Target) -> AccessRefus
             hint="check that its credential is for this account and has not expired, and that this machine's clock is right",
             code=code,
         )
+    if code == "KeyBasedAuthenticationNotPermitted":
+        return AccessRefused(
+            f"{cannot}: account {target.account} allows no keys, and no signatures made with one{because}",
+            hint="open it with Microsoft Entra ID; a fence by stored access policies cannot be there",
+            code=code,
+        )
     if code in NO_RIGHT:
         return AccessRefused(
             f"{cannot}: the credential of account {target.account} has no right to do that{because}",

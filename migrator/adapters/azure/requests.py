@@ -8,7 +8,9 @@ applied, and nothing secret leaves but on the wire.
 from __future__ import annotations
 
 import base64
+import itertools
 import re
+import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,6 +56,7 @@ which a refused copy tells what its source answered. Source: AzCopy, which asks 
 OLDEST_API_VERSION = "2020-10-02"
 """Listings ask for tags (since 2019-12-12), immutability policies and legal holds (since 2020-06-12); the next one that a service
 knows. Source: Azure "Versioning for Azure Storage"."""
+CLIENT_REQUEST_ID = "x-ms-client-request-id"
 USER_AGENT = "migrate"
 """What the account's own logs show beside each of our requests."""
 SAME_SECONDS = 5.0
@@ -129,6 +132,7 @@ class Requests:
         self._base = urlsplit(credential.endpoint).path.rstrip("/")
         self._root = credential.endpoint.rstrip("/").removesuffix(self._base)
         self._tokens: Tokens | None = None
+        self._ids = _request_ids()
         self.dates = Dates()
         self._token_signer = TokenSigner()
         self._writes: Writes | None = None
@@ -215,13 +219,14 @@ class Requests:
         while True:
             by = signer or await self._signer_for(about)
             used = by.secret
-            sent = list(given) if may_again else given
+            sent, asked = list(given) if may_again else given, next(self._ids)
+            sent.append((CLIENT_REQUEST_ID, asked))
             answer = await self._exchange(by, method, path, query, sent, body, most_bytes, about)
             if 200 <= answer.status < 300:
                 return answer
             if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard):
                 has_tags = any(header == "x-ms-tags" for header, _ in given)
-                raise self._refused(answer, replace(about, has_tags=has_tags))
+                raise self._refused(answer, replace(about, has_tags=has_tags), asked)
             may_again = False
 
     async def _exchange(
@@ -240,7 +245,7 @@ class Requests:
             answer = await self._client.exchange(method, target, headers, body, most_bytes=most_bytes)
         except WireFailure as failure:
             # Not chained: its causes may hold what was sent.
-            raise silence(failure, about) from None
+            raise silence(failure, about) from _unanswered(headers)
         self.dates.saw(answer.headers.get(b"date"))
         return answer
 
@@ -275,17 +280,18 @@ class Requests:
         while True:
             by = await self._signer_for(about)
             used = by.secret
-            sent = list(headers) if may_again else headers
+            sent, asked = list(headers) if may_again else headers, next(self._ids)
+            sent.append((CLIENT_REQUEST_ID, asked))
             target = by.sign("GET", path, (), sent)
             try:
                 answer = await self._client.stream("GET", target, sent)
             except WireFailure as failure:
-                raise silence(failure, about) from None
+                raise silence(failure, about) from _unanswered(sent)
             self.dates.saw(answer.headers.get(b"date"))
             if isinstance(answer, Stream):
                 return answer
             if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard):
-                raise self._refused(answer, about)
+                raise self._refused(answer, about, asked)
             may_again = False
 
     async def chunks(self, stream: Stream, doing: str, container: str, name: str) -> AsyncIterator[bytes]:
@@ -307,16 +313,13 @@ class Requests:
         effect = effect or ("read" if method in ("GET", "HEAD") else "write")
         return Target(self.account, self.endpoint, doing, effect, container, name or "")
 
-    def _refused(self, answer: Answer, about: Target) -> MigrateError:
+    def _refused(self, answer: Answer, about: Target, asked: str) -> MigrateError:
         code = answer.text(b"x-ms-error-code") or _first(_CODE, answer.body)
         error = refusal(answer.status, code, lambda name: answer.text(name.encode()), about)
         said = _first(_MESSAGE, answer.body).partition("\n")[0][:300]
         request = answer.text(b"x-ms-request-id")[:80]
-        error.__cause__ = ServiceAnswer(
-            redacted(
-                f"HTTP {answer.status} {code}{f': {said}' if said else ''}{f' (request {request})' if request else ''}"
-            )
-        )
+        ids = f"(request {request}, client request {asked})" if request else f"(client request {asked})"
+        error.__cause__ = ServiceAnswer(redacted(f"HTTP {answer.status} {code}{f': {said}' if said else ''} {ids}"))
         return error
 
     def url_of(self, container: str, name: str) -> str:
@@ -355,6 +358,17 @@ def token_failures(about: Target) -> Iterator[None]:
         if is_no_answer(failure):
             raise unanswered("nobody gives us a token", about, was_sent=False) from answer_of(failure)
         raise
+
+
+def _request_ids() -> Iterator[str]:
+    """Each names one request in the account's own logs. Source: Azure "Monitoring Azure Blob Storage" (clientRequestId)."""
+    process = secrets.token_hex(8)
+    return (f"migrate-{process}-{number}" for number in itertools.count(1))
+
+
+def _unanswered(headers: HeaderPairs) -> ServiceAnswer:
+    asked = next((text for name, text in headers if name == CLIENT_REQUEST_ID), "")
+    return ServiceAnswer(f"no answer (client request {asked})")
 
 
 def _seconds_for(query: Query, body: bytes) -> int:

@@ -17,6 +17,7 @@ from migrator.adapters.azure.credentials import Credential, open_credential
 from migrator.adapters.azure.endpoints import account_name_of, without_query
 from migrator.errors import AccessRefused, CloudError
 from migrator.model.schedule import Account
+from migrator.model.values import replace
 
 KEY = "c2VjcmV0IGtleSB0aGF0IG5vYm9keSBtYXkgc2VlIQ=="
 SAS = "sv=2024-11-04&ss=b&srt=sco&sp=rwl&se=2026-11-24T07:00:00Z&sig=hush%2Bhush%3D"
@@ -181,6 +182,12 @@ async def test_the_default_credential_asks_for_the_plans_tenant() -> None:
         ("http://[::1]:10000/naweb", "naweb"),
         ("http://10.0.0.5:10000/naweb", "naweb"),
         ("http://127.0.0.1:10000", ""),
+        ("https://naweb-secondary.blob.core.windows.net", "naweb"),
+        ("https://naweb-microsoftrouting.blob.core.windows.net", "naweb"),
+        ("https://naweb-internetrouting-ipv6.z12.blob.storage.azure.net", "naweb"),
+        ("https://naweb-dualstack.blob.core.chinacloudapi.cn", "naweb"),
+        ("https://naweb.privatelink.blob.core.windows.net", "naweb"),
+        ("https://files.contoso.com", ""),
     ],
 )
 def test_the_accounts_own_name_is_read_off_its_endpoint(endpoint: str, name: str) -> None:
@@ -239,3 +246,22 @@ def test_a_signature_that_ends_at_no_date_is_refused_when_it_is_opened(end: str)
     value = SAS.replace("se=2026-11-24T07:00:00Z", f"se={end}") if end else f"{SAS.replace('se=', 'se=x')}"
     fault = refused({"NA_WEB": value})
     assert "ends at no date" in fault.message
+
+
+@pytest.mark.parametrize("credential", ["env:K", "default"])
+def test_a_secondary_endpoint_is_never_opened(credential: str) -> None:
+    """It only reads, and what it shows is of before."""
+    account = Account("a", "azure", endpoint="https://naweb-secondary.blob.core.windows.net", credential=credential)
+    with pytest.raises(AccessRefused, match="the secondary one, which only reads"):
+        open_credential(account, environ={"K": KEY}, cloud={})
+
+
+def test_a_domain_of_ones_own_needs_the_accounts_name_to_sign_with() -> None:
+    account = Account("a", "azure", endpoint="https://files.contoso.com", credential="env:K")
+    for value in (KEY, "default"):
+        plain = account if value == KEY else replace(account, credential=value)
+        with pytest.raises(AccessRefused, match="does not say the name of the storage account"):
+            open_credential(plain, environ={"K": KEY}, cloud={})
+    named = open_credential(account, environ={"K": f"AccountName=naweb;AccountKey={KEY}"}, cloud={})
+    assert (named.account_name, named.endpoint) == ("naweb", "https://files.contoso.com")
+    assert open_credential(account, environ={"K": SAS}, cloud={}).kind == "sas"

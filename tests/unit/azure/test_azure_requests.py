@@ -23,6 +23,7 @@ from tests.unit.azure.wire.peers import Peer, answering, peer
 KEY = "c2VjcmV0IGtleSB0aGF0IG5vYm9keSBtYXkgc2VlIQ=="
 SAS = "sv=2024-11-04&ss=b&srt=sco&sp=rwl&se=2026-11-24T07:00:00Z&sig=hush%2Bhush%3D"
 PLAIN = Shape(BlobType.BLOCK, ContentHeaders(), EMPTY, EMPTY, None)
+READ = b'HTTP/1.1 200 OK\r\nETag: "0x1"\r\nContent-Length: 1\r\n\r\nx'
 CREATED = b'HTTP/1.1 201 Created\r\nContent-Length: 0\r\nETag: "0x1"\r\n\r\n'
 
 
@@ -237,6 +238,46 @@ async def test_of_a_page_too_large_to_hold_a_smaller_one_is_asked_for(monkeypatc
         await store.close()
 
 
+def client_ids(server: Peer) -> list[str]:
+    """By which each request can be found in the account's own logs."""
+    lines = [line for head, _ in server.requests for line in head.split("\r\n")]
+    return [line.partition(": ")[2] for line in lines if line.startswith("x-ms-client-request-id: ")]
+
+
+@pytest.mark.parametrize("secret", [KEY, SAS])
+async def test_every_request_has_an_id_of_its_own_and_its_failure_tells_it(secret: str) -> None:
+    async with peer(answering(CREATED, CREATED, READ)) as server:
+        store = opened(server, secret=secret)
+        await put(store)
+        await store.create_container(ContainerInfo("box"))
+        async with store.read("box", "n", if_match="0x1") as chunks:
+            async for _ in chunks:
+                pass
+        assert len(set(client_ids(server))) == len(server.requests) == 3
+        await store.close()
+
+    async def silent(server: Peer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await server.read(reader)
+
+    async with peer(silent) as server:
+        store = opened(server, secret=secret)
+        with pytest.raises(OutcomeUnknown) as unknown:
+            await put(store)
+        assert str(unknown.value.__cause__) == f"no answer (client request {client_ids(server)[0]})"
+        await store.close()
+
+
+async def test_an_account_that_allows_no_keys_is_not_said_to_have_a_firewall() -> None:
+    said = b"HTTP/1.1 403 No\r\nx-ms-error-code: KeyBasedAuthenticationNotPermitted\r\nContent-Length: 0\r\n\r\n"
+    async with peer(answering(said)) as server:
+        store = opened(server)
+        with pytest.raises(AccessRefused, match="allows no keys") as refusal:
+            await put(store)
+        assert "Microsoft Entra ID" in refusal.value.hint
+        assert "firewall" not in refusal.value.hint
+        await store.close()
+
+
 async def test_the_services_words_are_the_cause_without_signatures() -> None:
     message = b"signature found in the HTTP request 'abc=' ...\nmore"
     text = b"<Error><Code>AuthenticationFailed</Code><Message>%b</Message></Error>" % message
@@ -246,8 +287,10 @@ async def test_the_services_words_are_the_cause_without_signatures() -> None:
         with pytest.raises(AccessRefused) as refusal:
             await put(store)
         assert refusal.value.code == "AuthenticationFailed"
+        (asked,) = client_ids(server)
         assert str(refusal.value.__cause__) == (
-            "HTTP 403 AuthenticationFailed: signature found in the HTTP request '...' ... (request 42)"
+            "HTTP 403 AuthenticationFailed: signature found in the HTTP request '...' ... "
+            f"(request 42, client request {asked})"
         )
         await store.close()
 

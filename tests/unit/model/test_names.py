@@ -19,6 +19,14 @@ def test_an_area_takes_what_a_selector_takes(selectors: list[Selector], containe
     assert area.prefixes_in(container) == tuple(sorted(prefixes))
 
 
+def test_containers_with_a_meaning_of_their_own_are_taken_where_they_are_named() -> None:
+    for name in ("$web", "$root", "$logs"):
+        assert not any(Selector(glob).takes_container(name) for glob in ("*", "?web", "*web", "[$]*"))
+        assert all(Selector(text).takes_container(name) for text in ("$*", name))
+    assert Selector("*").takes_container("web")
+    assert not Selector("$*").takes_container("web")
+
+
 def test_reserved_names_are_nobodys() -> None:
     assert not Area("x", (Selector("*"),)).takes("box", ".migrate/canary")
 

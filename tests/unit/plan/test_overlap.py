@@ -49,6 +49,8 @@ PARTS = [
     (("events", "email/"), ("events", ""), True),
     (("events", "email/"), ("events", "email/2026/"), True),
     (("events", "email/"), ("event", "email/"), False),
+    (("*", ""), ("$web", ""), False),
+    (("$web", ""), ("$web", "a/"), True),
 ]
 
 
