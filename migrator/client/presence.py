@@ -17,11 +17,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from migrator.model.register import LEFT, MAX_LABEL, RollEntry, new_id
+from migrator.model.register import LEFT, MAX_LABEL, MAX_LIFETIME_SECONDS, RollEntry, new_id
 
 LIFETIME_SECONDS = 60.0
-"""At most. Two ``ttl`` where that is less, and at least ten seconds."""
-SHORTEST_LIFETIME_SECONDS = 10.0
+"""At least, and two ``ttl``: a register that is away for less keeps no writer waiting."""
+FORMER_SECONDS = 600.0
+"""An entry that carries no lease any more is spoken for so long: then nobody asks for it."""
 RENEWALS = 3
 """In a lifetime."""
 MOST_KEYS = 24
@@ -96,6 +97,8 @@ class Presence:
         self._label = label[:MAX_LABEL]
         self._ids = ids
         self._lines: list[_Line] = []
+        self._former: list[_Line] = []
+        """Of lines that are over: their reader still waits for what they may have under way."""
         self._asked: dict[str, float] = {}
 
     def want(self, key: str, now: float) -> None:
@@ -105,7 +108,7 @@ class Presence:
     @property
     def wanted(self) -> Sequence[str]:
         """The areas that somebody asked for lately, or that an entry names."""
-        return list({*self._asked, *(key for line in self._lines for key in line.keys)})
+        return list({*self._asked, *(key for line in (*self._lines, *self._former) for key in line.keys)})
 
     def entered(self, key: str, generation: str, now: float) -> tuple[float, float] | None:
         """Since when, and until when, leases of ``key`` are carried in the register ``generation``; None: they are not."""
@@ -122,11 +125,16 @@ class Presence:
             seen = {key: view(key) for key in line.keys}
             if not any(key in self._asked for key in line.keys) and all(one.is_clear for one in seen.values()):
                 self._lines.remove(line)
+                self._former.append(line)
                 return self._farewell(line, seen)
             promises = {key: one.promise(line.said.get(key, 0)) for key, one in seen.items()}
             if now >= line.write_at or _is_answer(line, seen, promises):
                 text = RollEntry(self._label, line.lifetime, promises).encode()
                 return Letter(line.id, line.generation, text, promises, line.renewed_at is None)
+        for line in self._former:
+            seen = {key: view(key) for key in line.keys}
+            if all(one.is_clear for one in seen.values()):
+                return self._farewell(line, seen)
         return None
 
     def acknowledged(self, letter: Letter, sent_at: float, now: float) -> None:
@@ -136,16 +144,16 @@ class Presence:
                 line.said, line.renewed_at = letter.promises, sent_at
                 line.since = min(line.since, now)
                 line.write_at = sent_at + line.lifetime / RENEWALS
-                return
-        self._lines = [line for line in self._lines if line.id != letter.id]
+        self._former = [line for line in self._former if line.id != letter.id]
 
     def gone(self, letter: Letter) -> None:
         """Somebody took the entry away. One that was only not acknowledged is written again."""
         self._lines = [line for line in self._lines if line.id != letter.id]
+        self._former = [line for line in self._former if line.id != letter.id]
 
     def farewells(self, view: View) -> list[Letter]:
         """The last letters; no lease is carried any more. An entry with something under way is left to age."""
-        lines, self._lines, self._asked = self._lines, [], {}
+        lines, self._lines, self._former, self._asked = [*self._lines, *self._former], [], [], {}
         seen = [(line, {key: view(key) for key in line.keys}) for line in lines]
         return [self._farewell(line, all_) for line, all_ in seen if all(one.is_clear for one in all_.values())]
 
@@ -156,10 +164,14 @@ class Presence:
 
     def forget(self) -> None:
         """Of a process that was forked from the one that is entered."""
-        self._lines, self._asked = [], {}
+        self._lines, self._former, self._asked = [], [], {}
 
     def _let_go(self, generation: str, now: float) -> None:
         """What carries no lease any more. Whoever stays quiet long enough leaves."""
+        self._former += [line for line in self._lines if line.is_over(now)]
+        self._former = [
+            line for line in self._former if line.generation == generation and now < line.end + FORMER_SECONDS
+        ]
         self._lines = [line for line in self._lines if line.generation == generation and not line.is_over(now)]
         self._asked = {key: at for key, at in self._asked.items() if now - at < IDLE_SECONDS}
 
@@ -167,7 +179,7 @@ class Presence:
         """A new entry for those who have none."""
         named = {key for line in self._lines for key in line.keys}
         keys = [key for key in self._asked if key not in named and view(key).epoch][:MOST_KEYS]
-        lifetime = max(SHORTEST_LIFETIME_SECONDS, min(LIFETIME_SECONDS, 2 * ttl_seconds))
+        lifetime = min(MAX_LIFETIME_SECONDS, max(LIFETIME_SECONDS, 2 * ttl_seconds))
         while keys and not _fits(self._label, lifetime, keys):
             keys.pop()
         if keys:

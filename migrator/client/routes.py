@@ -154,7 +154,8 @@ class Routes:
         if self._book.want(follower, self._clock()):
             if self._book.must_enter(follower, self._clock()):
                 await self._write_letters()
-                await self._freshen(follower)
+                for _ in range(2):  # a fetch that was under way already was sent too early to count
+                    await self._freshen(follower)
             self._attend()
         grant, counted = self._book.lease(follower, self._clock())
         return WriteLease(grant, self._clock, counted)

@@ -160,8 +160,8 @@ class Writer:
         begun, has_waited = time.monotonic(), False
         while True:
             try:
-                lease = self.routes.write(self.order.region, self.order.area)
-                break
+                with self.routes.write(self.order.region, self.order.area) as lease:
+                    break  # given back: the policy takes one for every write
             except (RouteFenced, RouteUnusable) as fault:
                 if self.stopping:
                     raise
@@ -230,10 +230,10 @@ class Writer:
         held = self.held[name]
         try:
             blob = self._blob(name)
-            lease = self.routes.write(self.order.region, self.order.area)
-            body = blob.download_blob(decompress=False).readall()
-            tags = blob.get_blob_tags()
-            lease.check()
+            with self.routes.write(self.order.region, self.order.area) as lease:
+                body = blob.download_blob(decompress=False).readall()
+                tags = blob.get_blob_tags()
+                lease.check()
         except RouteFenced:
             return
         except HttpResponseError as fault:

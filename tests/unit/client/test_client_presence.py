@@ -77,10 +77,44 @@ class TestWhatCarriesALease:
         assert letter is not None
         found.acknowledged(letter, 150, 160)
         assert found.entered(KEY, GENERATION, 160) is None
-        again = found.letter(GENERATION, 30, 160, lambda key: CLEAR)
+        again = found.letter(GENERATION, 30, 160, lambda key: BUSY)
         assert again is not None
         assert again.is_new
         assert again.id != letter.id
+
+    def test_for_an_entry_that_is_over_it_is_said_that_it_has_left_once_nothing_is_under_way(self) -> None:
+        """Its reader waits for it else as for a dead one."""
+        found = entered()
+        old = found.letter(GENERATION, 30, 150, lambda key: CLEAR)
+        assert old is not None
+        new = found.letter(GENERATION, 30, 160, lambda key: FENCED_BUSY)
+        assert new is not None
+        assert new.is_new
+        found.acknowledged(new, 160, 160.1)
+        assert found.letter(GENERATION, 30, 161, lambda key: FENCED_BUSY) is None
+        answer = found.letter(GENERATION, 30, 162, lambda key: FENCED)
+        assert said(answer) == {KEY: 8}
+        assert answer is not None
+        found.acknowledged(answer, 162, 162.1)
+        for _ in range(2):
+            last = found.letter(GENERATION, 30, 163, lambda key: FENCED)
+            assert last is not None
+            assert (last.id, said(last)) == (old.id, {KEY: LEFT})
+        found.acknowledged(last, 163, 163.1)
+        assert found.letter(GENERATION, 30, 164, lambda key: FENCED) is None
+        assert found.entered(KEY, GENERATION, 164) == (160.1, 222)
+
+    def test_one_that_is_over_is_taken_back_where_no_cut_over_is_near(self) -> None:
+        found = entered()
+        new = found.letter(GENERATION, 30, 160, lambda key: CLEAR)
+        assert new is not None
+        assert new.is_new
+        found.acknowledged(new, 160, 160)
+        letter = found.letter(GENERATION, 30, 161, lambda key: CLEAR)
+        assert letter is not None
+        assert letter.text is None
+        found.gone(letter)
+        assert found.letter(GENERATION, 30, 162, lambda key: CLEAR) is None
 
     def test_an_entry_that_was_never_acknowledged_is_tried_again_under_its_id(self) -> None:
         """Each other id would be one more that never answers."""
@@ -144,7 +178,7 @@ class TestWhatCarriesALease:
             found.acknowledged(letter, 100, 100)
         assert named == set(keys)
 
-    @pytest.mark.parametrize(("ttl", "lifetime"), [(0.5, 10), (8, 16), (30, 60), (300, 60)])
+    @pytest.mark.parametrize(("ttl", "lifetime"), [(0.5, 60), (30, 60), (300, 600), (80_000, 3600)])
     def test_a_lifetime_follows_ttl_within_bounds(self, ttl: float, lifetime: float) -> None:
         found = presence()
         found.want(KEY, 100)
@@ -231,6 +265,8 @@ class TestLeaving:
         assert letter is not None
         assert letter.text is None
         assert found.entered(KEY, GENERATION, now + 1) is None
+        assert found.wanted == [KEY], "until it is acknowledged"
+        found.acknowledged(letter, now + 1, now + 1)
         assert found.wanted == []
         found.want(KEY, now + 2)
         again = found.letter(GENERATION, 30, now + 2, lambda key: CLEAR)

@@ -294,3 +294,30 @@ async def test_an_idle_process_costs_nothing(place: Place, begin: Begin) -> None
     begun = time.process_time()
     await asyncio.sleep(2)
     assert time.process_time() - begun < 0.5
+
+
+class SlowDocument:
+    """One whose reads take a while."""
+
+    def __init__(self, path: Path) -> None:
+        self.place = str(path)
+        self.reads = 0
+
+    async def fetch(self) -> bytes | None:
+        self.reads += 1
+        await asyncio.sleep(0.3)
+        return Path(self.place).read_bytes()  # noqa: ASYNC240 - small, and local
+
+    async def close(self) -> None: ...
+
+
+async def test_a_read_that_was_under_way_when_it_entered_does_not_count_and_another_follows(place: Place) -> None:
+    source = SlowDocument(place.path)
+    routes = Routes(source, hosts=Hosts.of(), entries=Slow)
+    await routes.resolve(REGION, AREA)
+    reading = asyncio.create_task(routes.look_again())
+    await asyncio.sleep(0.1)
+    assert (await routes.write(REGION, AREA)).epoch == 7
+    assert source.reads == 3
+    await reading
+    await routes.close()
