@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 from migrator.adapters.azure import shapes
@@ -34,7 +34,7 @@ from migrator.adapters.azure.sas import (
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Timeouts, WireLimits
 from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
-from migrator.errors import CloudError, ConditionFailed, Unsupported
+from migrator.errors import CloudError, ConditionFailed, NotFound, Unsupported
 from migrator.model.moves import StoredPolicy
 from migrator.model.names import block_name
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Shape
@@ -380,6 +380,19 @@ class AzureStore(AzureReadings):
                 said["SignedVersion"],
                 said["Value"],
             )
+
+    # What it can prove
+
+    async def remove_container(self, container: str) -> None:
+        try:
+            await self._requests.send("DELETE", "delete", container, query=CONTAINER)
+        except NotFound:
+            return
+
+    def own_proofs(self) -> Mapping[str, Callable[[str, str], Awaitable[str]]]:
+        from migrator.adapters.azure.proofs import AzureProofs
+
+        return AzureProofs(self, self._delegation_key).asked()
 
     async def close(self) -> None:
         self._requests.close()
