@@ -16,7 +16,20 @@ from typing import Any, Final
 from migrator.model.addresses import shown
 
 _WITH_PLAN: Final = (
-    *("apply", "approve", "doctor", "history", "hold", "pause", "plan", "release", "retry", "rollback", "routes"),
+    *(
+        "apply",
+        "approve",
+        "doctor",
+        "history",
+        "hold",
+        "pause",
+        "plan",
+        "prove",
+        "release",
+        "retry",
+        "rollback",
+        "routes",
+    ),
     *("sample", "status", "throttle", "unpause", "validate", "verify"),
 )
 _COMMAND: Final = re.compile(r"`migrate ([^`]+)`")

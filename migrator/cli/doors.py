@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from migrator.cli import wiring
+from migrator.cli.proofs import read_proofs
 from migrator.errors import CloudError, InternalError
 from migrator.kinds import ACCOUNTS
 from migrator.model.schedule import Schedule
@@ -138,6 +139,7 @@ class Doors:
             stack.push_async_callback(executor.close)
             bounds = {name: await store.late_write_seconds(clock.now()) for name, store in stores.items()}
             world = World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead, guardian)
+            world.proved, world.unproved = read_proofs(schedule.proved)
             yield replace(world, executor=executor)
 
     def world_to_read(self, state: StateStore, reporter: Reporter | None = None, *, ask: bool = False) -> World:
@@ -162,6 +164,7 @@ class Doors:
                 metrics[name] = self.metrics(name)
             except CloudError as fault:
                 unasked[name] = fault
+        proved, unproved = read_proofs(schedule.proved)
         return World(
             wiring.paced(stores, schedule, clock),
             FileRouter(os.devnull),
@@ -172,6 +175,8 @@ class Doors:
             write_bounds={},  # nothing is written
             unopened=unopened,
             unasked=unasked,
+            proved=proved,
+            unproved=unproved,
         )
 
 

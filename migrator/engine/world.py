@@ -8,6 +8,7 @@ from typing import Literal
 
 from migrator.errors import CloudError
 from migrator.model.moves import LockRecord
+from migrator.model.proved import ProvedPair
 from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.values import value
 from migrator.ports.clock import Clock
@@ -42,6 +43,10 @@ class World:
     """Accounts that could not even be opened, and why: a preview tells it, a run has none."""
     unasked: Mapping[str, CloudError] = field(default_factory=dict)
     """Metric sources that could not be opened, and why."""
+    proved: tuple[ProvedPair, ...] = ()
+    """What `migrate prove` found out, where the plan names its file."""
+    unproved: str = ""
+    """Why that file cannot be read."""
     rhythm: Rhythm = USUAL
     """How often this run looks, waits and tries, and how much it takes at once."""
 

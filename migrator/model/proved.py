@@ -6,7 +6,7 @@ Values, and their form as JSON. Rule: no secret, no name of a customer's object;
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from migrator.model.values import value
@@ -48,18 +48,38 @@ class ProvedPair:
     throttled: Mapping[str, int]
 
     @property
+    def endpoints(self) -> frozenset[str]:
+        return frozenset({self.first.endpoint, self.second.endpoint})
+
+    @property
     def broken(self) -> tuple[PromiseKept, ...]:
         return tuple(one for one in self.promises if one.word == "broken")
 
 
-def document(pair: ProvedPair) -> str:
+def document(pairs: Sequence[ProvedPair]) -> str:
     """The file's text."""
-    said: dict[str, Any] = {"form": FORM, "at": pair.at, "program": pair.program}
-    said["accounts"] = [
-        {"name": one.name, "kind": one.kind, "endpoint": one.endpoint} for one in (pair.first, pair.second)
-    ]
-    said["throttled"] = dict(pair.throttled)
-    said["promises"] = [
+    said = {"form": FORM, "pairs": [_pair(one) for one in pairs]}
+    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+
+
+def read(text: str) -> tuple[ProvedPair, ...]:
+    """The other way round. Raises ValueError for what is no such file."""
+    try:
+        said = json.loads(text)
+        if said["form"] != FORM:
+            raise ValueError(f"its form is {said['form']}, expected {FORM}")
+        return tuple(_read_pair(one) for one in said["pairs"])
+    except (KeyError, TypeError, AttributeError) as wrong:
+        raise ValueError("it is no result of `migrate prove`") from wrong
+
+
+def with_pair(pairs: Sequence[ProvedPair], new: ProvedPair) -> tuple[ProvedPair, ...]:
+    """``new`` in the place of what was known of the same two accounts."""
+    return (*(one for one in pairs if one.endpoints != new.endpoints), new)
+
+
+def _pair(pair: ProvedPair) -> dict[str, Any]:
+    promises = [
         {
             "promise": one.promise,
             "place": one.place,
@@ -70,31 +90,28 @@ def document(pair: ProvedPair) -> str:
         }
         for one in pair.promises
     ]
-    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
+    accounts = [{"name": one.name, "kind": one.kind, "endpoint": one.endpoint} for one in (pair.first, pair.second)]
+    said: dict[str, Any] = {"at": pair.at, "program": pair.program, "accounts": accounts}
+    return said | {"throttled": dict(pair.throttled), "promises": promises}
 
 
-def read(text: str) -> ProvedPair:
-    """The other way round. Raises ValueError for what is no such file."""
-    try:
-        said = json.loads(text)
-        if said["form"] != FORM:
-            raise ValueError(f"its form is {said['form']}, expected {FORM}")
-        first, second = (ProvedAccount(one["name"], one["kind"], one["endpoint"]) for one in said["accounts"])
-        promises = tuple(
-            PromiseKept(
-                str(one["promise"]),
-                str(one["place"]),
-                _word(one["word"]),
-                bool(one["relied_on"]),
-                str(one["found"]),
-                float(one["seconds"]),
-            )
-            for one in said["promises"]
+def _read_pair(said: Mapping[str, Any]) -> ProvedPair:
+    first, second = (
+        ProvedAccount(str(one["name"]), str(one["kind"]), str(one["endpoint"])) for one in said["accounts"]
+    )
+    promises = tuple(
+        PromiseKept(
+            str(one["promise"]),
+            str(one["place"]),
+            _word(one["word"]),
+            bool(one["relied_on"]),
+            str(one["found"]),
+            float(one["seconds"]),
         )
-        throttled = {str(code): int(count) for code, count in said["throttled"].items()}
-        return ProvedPair(str(said["at"]), str(said["program"]), first, second, promises, throttled)
-    except (KeyError, TypeError, AttributeError) as wrong:
-        raise ValueError("it is no result of `migrate prove`") from wrong
+        for one in said["promises"]
+    )
+    throttled = {str(code): int(count) for code, count in said["throttled"].items()}
+    return ProvedPair(str(said["at"]), str(said["program"]), first, second, promises, throttled)
 
 
 def _word(text: object) -> Word:
@@ -103,4 +120,4 @@ def _word(text: object) -> Word:
     raise ValueError(f"expected kept, broken or unasked, found {text!r}")
 
 
-__all__ = ["PromiseKept", "ProvedAccount", "ProvedPair", "document", "read"]
+__all__ = ["PromiseKept", "ProvedAccount", "ProvedPair", "document", "read", "with_pair"]

@@ -243,6 +243,8 @@ class Schedule:
     state_url: str | None = None
     public_access: Literal["keep", "drop"] = "keep"
     """Of containers, when they are made at a target."""
+    proved: str | None = None
+    """The file of `migrate prove`, where the plan names one."""
     not_built: tuple[str, ...] = ()
     cloud: Mapping[str, str] = field(default_factory=dict)
 

@@ -87,6 +87,7 @@ def _files(report: Report) -> None:
     document = report.document
     paths: list[tuple[Path, str | None]] = [
         (("state",), document.state),
+        (("proved",), document.proved),
         (("cloud", "ca_file"), document.cloud.ca_file),
     ]
     paths += _paths(("routing",), document.routing, ROUTING)

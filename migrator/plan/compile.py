@@ -84,6 +84,7 @@ def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built:
         prices=Prices(**document.prices.model_dump()) if document.prices else None,
         state_url=document.state,
         public_access=document.containers.public_access,
+        proved=document.proved,
         not_built=not_built,
         cloud=document.cloud.model_dump(exclude_none=True),
     )

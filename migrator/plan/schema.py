@@ -359,6 +359,7 @@ class Document(Part):
     notify: list[NotifyPart] = Field(default_factory=list)
     cloud: CloudPart = CloudPart()
     containers: ContainersPart = ContainersPart()
+    proved: Text | None = Field(default=None, description="the file that `migrate prove` wrote about these accounts")
     prices: PricesPart | None = None
     retire: RetirePart | None = None
 

@@ -19,6 +19,7 @@ from migrator.cli.commands import (
     hold,
     pause,
     plan,
+    prove,
     release,
     retry,
     rollback,
@@ -42,7 +43,12 @@ STEER: Final = "Steer a running apply"
 def register(app: typer.Typer) -> None:
     """Add every command to ``app``, in the order an operator meets them."""
     panels: dict[str, dict[str, Callable[..., int]]] = {
-        PREPARE: {"validate": validate.validate, "sample": sample.sample, "schema": schema.schema},
+        PREPARE: {
+            "validate": validate.validate,
+            "sample": sample.sample,
+            "schema": schema.schema,
+            "prove": prove.prove,
+        },
         ACT: {"plan": plan.plan, "apply": apply.apply, "rollback": rollback.rollback, "retry": retry.retry},
         LOOK: {
             "status": status.status,
