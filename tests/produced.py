@@ -19,6 +19,8 @@ PRODUCED_BY: Mapping[str, str] = {
     "target-unread": "tests/scenario/test_lost_containers.py::test_the_way_back_without_the_target_needs_no_word_for_its_containers",
     "kept": "tests/unit/transfer/test_outstanding.py::test_a_late_create_that_could_not_be_kept_is_ours_still",
     "recreated": "tests/unit/transfer/test_troubles.py::test_an_archived_copy_gives_way_to_what_can_be_read[same-reverse]",
+    "streams": "tests/unit/transfer/test_streaming_told.py::test_what_goes_through_this_machine_is_told_once_and_kept",
+    "streams-no-more": "tests/unit/transfer/test_streaming_told.py::test_what_goes_through_this_machine_is_told_once_and_kept",
     "canary": "tests/scenario/test_left_behind.py::test_a_move_that_never_switched_left_nothing",
     "canary-one-way": "tests/scenario/test_what_a_plan_finds.py::test_a_source_that_may_only_be_read_is_moved_where_the_plan_says_so",
     "check-warned": "tests/unit/engine/test_saying.py::test_a_check_that_warns_before_the_first_copy_is_said",

@@ -35,8 +35,8 @@ EVENTS = """
 ROWS = """
     abandoned adopted approval barrier canary container-accepted control durations fence-forecast fence-released gate-failed
     kept late left-target-changed left-target-still plan policies-restored policies-revoked recreated retargeted retry
-    route-adopted routes-published run-began run-ended soak-loosened soak-restarted state-changed switched takeover throttled
-    unlock verdict waiting wave-changed
+    route-adopted routes-published run-began run-ended soak-loosened soak-restarted state-changed streams streams-no-more switched
+    takeover throttled unlock verdict waiting wave-changed
 """
 """Kinds as they were before there was a list."""
 MAKES_ROWS = ("migrator.words.journal", "migrator.testing")

@@ -89,6 +89,11 @@ def left_target(move: MoveId) -> NoteKey:
 # Of a move's data plane.
 
 
+def streamed(move: MoveId) -> NoteKey:
+    """The service does not copy between its accounts: ``{at, origin, destination, why}``. ``transfer.streaming``."""
+    return NoteKey(f"streamed/{move}")
+
+
 def order(move: MoveId, container: str, prefix: str) -> NoteKey:
     """In which order the service lists the names. ``transfer.passes``."""
     return NoteKey(f"order/{move}/{container}/{prefix}")
@@ -152,6 +157,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "looking {move}": looking,
     "baseline {move} {gate}": baseline,
     "left {move}": left_target,
+    "streamed/{move}": streamed,
     "order/{move}/{container}/{prefix}": order,
     "containers/{move}/{account}": containers,
     "doubtful-containers/{move}/{account}": doubtful_containers,

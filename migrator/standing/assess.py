@@ -41,6 +41,7 @@ from migrator.standing.recorded import Recorded, moves_of, pace_now, read_record
 from migrator.standing.silence import silent_gates
 from migrator.standing.soak_waits import LIVE_CONTAINERS, NO_STRAGGLERS
 from migrator.standing.starting import starting_point
+from migrator.standing.streamed import streamed_of
 from migrator.standing.values import MOST_LISTED, MoveStanding, Standing, WaveStanding
 from migrator.standing.waits import waits_at_work, waits_before_beginning, waits_of_move
 
@@ -185,6 +186,7 @@ def _move(move: MoveRecord, planned: PlannedWave | None, recorded: Recorded, now
         soak,
         soak.gates[0].remedy if soak is not None and stands else "",
         silent=silent,
+        streamed=streamed_of(recorded.store, move) if recorded.store else None,
     )
 
 

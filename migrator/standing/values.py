@@ -28,6 +28,7 @@ from migrator.model.values import replace, value
 from migrator.standing.left_target import Looked
 from migrator.standing.silence import Silent
 from migrator.standing.soak_waits import SoakWaits
+from migrator.standing.streamed import Streamed
 
 MOST_LISTED: Final = 100
 
@@ -61,6 +62,8 @@ class MoveStanding:
     """Why its route is not as this store knows it, where somebody looked."""
     silent: tuple[Silent, ...] = ()
     """Gates that did not answer when last asked: no cut-over begins before they do."""
+    streamed: Streamed | None = None
+    """The service does not copy between its accounts: all of it goes through this machine."""
 
 
 @value(frozen=True, slots=True)

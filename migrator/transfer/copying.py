@@ -68,13 +68,15 @@ class Copier:
         rhythm: Rhythm = USUAL,
         *,
         probes: str = f"{RESERVED_PREFIX}canary/",
+        pair: AccountPair | None = None,
     ) -> None:
-        """``probes``: where an object is copied once more, to tell a pair's trouble from an object's."""
+        """``probes``: where an object is copied once more, to tell a pair's trouble from an object's; ``pair``: who judges
+        that, where somebody hears of it."""
         self._rhythm, self._sizes = rhythm, rhythm.sizes
         self._origin = origin
         self._destination = destination
         self._clock = clock
-        self.pair = AccountPair(origin, destination, clock, rhythm, probes)
+        self.pair = pair or AccountPair(origin, destination, clock, rhythm, probes)
         self._in_its_time = AccountPair(origin, destination, clock, rhythm, probes)
         """The same of copies that the service makes in its own time."""
         self._streams = asyncio.Semaphore(rhythm.sizes.streams)

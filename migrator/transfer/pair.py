@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 
 from migrator.errors import AccessRefused, CloudError, Unsupported
 from migrator.model.objects import CREATE, NOTHING, Listed
@@ -30,8 +31,12 @@ class AccountPair:
         clock: Clock,
         rhythm: Rhythm,
         probes: str,
+        *,
+        told: Callable[[str], bool] = lambda why: True,
+        is_told: bool = False,
     ) -> None:
-        """``probes``: what the name of an object begins with that is copied once more."""
+        """``probes``: what the name of an object begins with that is copied once more. ``told`` is given each verdict when it
+        changes, ``why`` or an empty text, and says whether it was taken; ``is_told``: an earlier run's was that it cannot."""
         self._origin, self._destination = origin, destination
         self._clock, self._rhythm = clock, rhythm
         self._probes = probes
@@ -42,6 +47,7 @@ class AccountPair:
         self._why_doubtful = ""
         self._probing = asyncio.Lock()
         self.has_copied = False
+        self._tell, self._is_told = told, is_told
         self.why = "" if self._may_ask else f"no signature to read {origin.account} can be lent to another account"
 
     @property
@@ -60,6 +66,8 @@ class AccountPair:
         if blob is not None and blob.size <= PROBE_BYTES:
             self._sample = (container, blob)
         self._in_a_row, self._left_until, self.why = 0, None, ""
+        if self._is_told and self._tell(""):
+            self._is_told = False
 
     def refused(self, why: str) -> None:
         """The service did not copy one object; where that leaves a doubt, ``settle`` asks."""
@@ -84,6 +92,8 @@ class AccountPair:
         self._left_until = self._clock.monotonic() + self._rhythm.ask_again_seconds
         self._in_a_row = 0
         self.why = why or self.why
+        if self.why and not self._is_told:
+            self._is_told = self._tell(self.why)
 
     async def settle(self) -> None:
         """Where there is a doubt, copy once more what was copied last."""

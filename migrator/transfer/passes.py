@@ -15,12 +15,10 @@ from dataclasses import dataclass
 
 from migrator.model import notes
 from migrator.model.moves import Direction, EvidenceRange, Outstanding
-from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
-from migrator.transfer import container_shape, containers, sweeping
+from migrator.transfer import container_shape, containers, streaming, sweeping
 from migrator.transfer.container_shape import as_made
-from migrator.transfer.copying import Copier
 from migrator.transfer.deletes import Candidates, delete_candidates
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
@@ -38,8 +36,7 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     expired, candidates = transfer.expired(), Candidates()
     transfer.unsettled.clear()
     if transfer.copier is None:
-        probes = f"{RESERVED_PREFIX}canary/{transfer.move}/"
-        transfer.copier = Copier(transfer.origin, transfer.destination, transfer.clock, transfer.rhythm, probes=probes)
+        transfer.copier = streaming.copier(transfer)
     transfer.staged = sweeping.known(transfer)
     sides = await _Sides.look(transfer)
     await sides.make_missing(transfer)

@@ -93,6 +93,16 @@ def _(one: moves.ObjectRecreated) -> str:
 
 
 @in_words.register
+def _(one: moves.CopiesStreamed) -> str:
+    return f"objects go from {one.origin} to {one.destination} through this machine: {one.why}"
+
+
+@in_words.register
+def _(one: moves.CopiesByService) -> str:
+    return f"the service copies from {one.origin} to {one.destination} by itself again"
+
+
+@in_words.register
 def _(one: moves.CanaryStayed) -> str:
     return f"a canary went {one.source} -> {one.target} ({one.forward}); the way back is not proved"
 

@@ -47,6 +47,7 @@ from migrator.model.schedule import (
 )
 from migrator.standing.assess import assess, with_routes
 from migrator.standing.next_step import next_step
+from migrator.standing.streamed import Streamed
 from migrator.standing.values import Standing, WaveStanding
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
@@ -341,6 +342,7 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
             "is_fenced": False,
             "writers_paused_seconds": 2.5,
             "waiting_for": [{"kind": "soak", "until": "2026-12-01T12:50:00Z", "who": None}],
+            "streamed": None,
             "dirty": None,
             "reason": None,
             "disagreement": None,
@@ -390,6 +392,22 @@ def test_a_halt_with_its_fence_on_record_and_a_dirty_target_are_shown() -> None:
     assert "web was left behind (it is gone)" in out.getvalue()
     first = status.document(situation)["waves"][0]["moves"][0]
     assert (first["is_fenced"], first["fence_seconds"], first["dirty"]) == (True, 42.0, changed["dirty"])
+
+
+def test_what_goes_through_this_machine_is_shown_while_it_does() -> None:
+    found = Streamed("core", "web", NOW, "the service may not copy between these accounts: a firewall")
+    situation = look(running(MoveState.COPYING))
+    (wave, *rest) = situation.waves
+    moves = tuple(replace(one, streamed=found) for one in wave.moves)
+    situation = replace(situation, waves=(replace(wave, moves=moves), *rest))
+    out = io.StringIO()
+    status.write(Page(Settings(), out), situation, next_action=next_action(next_step(situation), "p.yaml"), rates={})
+    assert (
+        "objects go from core to web through this machine since 2026-12-01 12:00 UTC: the service may not"
+        in out.getvalue()
+    )
+    document = status.document(situation)["waves"][0]["moves"][0]["streamed"]
+    assert (document["from"], document["to"], document["since"]) == ("core", "web", "2026-12-01T12:00:00Z")
 
 
 def test_people_read_the_same_with_the_reason_of_a_halt() -> None:

@@ -19,6 +19,7 @@ from migrator.machine.states import has_arrived, is_going_back, is_in_fence, is_
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
 from migrator.standing.soak_waits import SoakWaits
+from migrator.standing.streamed import Streamed
 from migrator.standing.values import MOST_LISTED, MoveStanding, Standing, WaveStanding
 
 MOST_ROWS = 20
@@ -82,6 +83,7 @@ def _move(move: MoveStanding) -> dict[str, Any]:
         "is_fenced": move.is_fenced,
         "writers_paused_seconds": figures.fence_seconds,
         "waiting_for": [_wait_document(wait) for wait in move.waits],
+        "streamed": _streamed_document(move.streamed),
         "dirty": record.dirty or None,
         "reason": record.reason or None,
         "disagreement": move.disagreement or None,
@@ -119,6 +121,12 @@ def _soak_document(waits: SoakWaits | None, remedy: str) -> dict[str, Any] | Non
         "still_since": stamp(waits.still_since),
         "remedy": remedy or None,
     }
+
+
+def _streamed_document(found: Streamed | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"from": found.origin, "to": found.destination, "since": stamp(found.at), "why": found.why}
 
 
 def _wait_document(wait: Wait) -> dict[str, Any]:
@@ -249,6 +257,8 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, i
             page.line(f"  {move.record.id}: {said}", style="dim")
         if move.is_fenced:
             page.line(f"  {move.record.id}: {_fence(move, is_at_work=is_at_work)}", style="yellow")
+        if move.streamed:
+            page.line(f"  {move.record.id}: {move.streamed}", style="yellow")
         if move.record.dirty:
             page.line(f"  {move.record.id}: {move.record.dirty}", style="yellow")
         for line in (*_looked_lines(move), *_listed_lines(move)):

@@ -71,6 +71,25 @@ class ObjectRecreated(Journaled):
 
 
 @value(frozen=True, slots=True)
+class CopiesStreamed(Journaled):
+    """The service does not copy between the two accounts of a move: objects go through this machine, until it does."""
+
+    kind = "streams"
+    origin: Annotated[str, "the account that is copied from"]
+    destination: Annotated[str, "the account that is copied to"]
+    why: Annotated[str, "why, as a clause"]
+
+
+@value(frozen=True, slots=True)
+class CopiesByService(Journaled):
+    """The service copies again between two accounts whose objects went through this machine."""
+
+    kind = "streams-no-more"
+    origin: Annotated[str, "the account that is copied from"]
+    destination: Annotated[str, "the account that is copied to"]
+
+
+@value(frozen=True, slots=True)
 class CanaryReturned(Journaled):
     """A small object went to the target and back, which proves the way back."""
 
