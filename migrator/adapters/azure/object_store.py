@@ -65,7 +65,7 @@ class AzureStore(AzureReadings):
         timeouts: Timeouts | None = None,
     ) -> None:
         self.account = account.name
-        self._credential = credential
+        self._credential, self._opened_by = credential, (account, cloud)
         super().__init__(Requests(account, credential, cloud=cloud, limits=limits, timeouts=timeouts))
         self._policies = Policies(self._requests, credential)
         keys = DelegationKeys(self._delegation_key)
@@ -392,7 +392,7 @@ class AzureStore(AzureReadings):
     def own_proofs(self) -> Mapping[str, Callable[[str, str], Awaitable[str]]]:
         from migrator.adapters.azure.proofs import AzureProofs
 
-        return AzureProofs(self, self._delegation_key).asked()
+        return AzureProofs(self, self._delegation_key, *self._opened_by).asked()
 
     async def close(self) -> None:
         self._requests.close()

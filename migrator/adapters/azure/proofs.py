@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from migrator.adapters.azure import shapes
+from migrator.adapters.azure.listing import read_page
+from migrator.adapters.azure.requests import Requests
 from migrator.adapters.azure.sas import SAS_VERSION, DelegationKey, signed_by_delegation, signed_by_key
 from migrator.adapters.azure.signing import SasSigner
-from migrator.errors import AccessRefused, CloudError
+from migrator.errors import AccessRefused, CloudError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.moves import StoredPolicy
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
+from migrator.model.schedule import Account
+from migrator.model.values import replace
 from migrator.ports.write_policy import PolicyHolder
 
 if TYPE_CHECKING:
@@ -28,16 +34,25 @@ SKEW_SECONDS = 3
 POLICY_SECONDS = 30
 """Within which a stored policy takes effect. Source: Azure "Define a stored access policy"."""
 LOOK_SECONDS = 0.5
+START_SINCE = "2026-02-06"
+"""The first version that knows ``startFrom``. Source: Azure "List Blobs"."""
+UNANSWERED = (Throttled, Unreachable, OutcomeUnknown)
 
 Ask = Callable[[str, str], Awaitable[str]]
 
 
 class AzureProofs:
-    """The proofs of one account. ``delegation_key`` asks for one, where tokens open the account."""
+    """The proofs of one account. ``delegation_key`` asks for one, where tokens open the account; ``account`` and ``cloud`` open
+    it once more."""
 
     def __init__(
-        self, store: AzureStore, delegation_key: Callable[[datetime, datetime], Awaitable[DelegationKey]]
+        self,
+        store: AzureStore,
+        delegation_key: Callable[[datetime, datetime], Awaitable[DelegationKey]],
+        account: Account,
+        cloud: Mapping[str, str],
     ) -> None:
+        self._account, self._cloud = account, cloud
         self._store = store
         self._requests = store._requests
         self._credential = store._credential
@@ -47,6 +62,8 @@ class AzureProofs:
         proofs: dict[str, Ask] = {
             "metadata-changes-the-etag": self._metadata,
             "control-characters-are-refused": self._control,
+            "dots-at-the-end-are-dropped": self._dots,
+            "listings-start-where-asked": self._start,
         }
         if self._credential.sas is None:
             proofs["signatures-end"] = self._signature
@@ -77,12 +94,12 @@ class AzureProofs:
             return ""
         return f"a signature is accepted {SKEW_SECONDS} s after its end"
 
-    async def _signed(self, box: str, now: datetime, ends: datetime) -> str:
+    async def _signed(self, box: str, now: datetime, ends: datetime, rights: str = "r") -> str:
         version, account = min(self._requests.api_version, SAS_VERSION), self._credential.account_name
         if self._credential.key is not None:
-            return signed_by_key(account, self._credential.key, box, ends, version)
+            return signed_by_key(account, self._credential.key, box, ends, version, rights)
         key = await self._delegation_key(now - timedelta(minutes=15), now + timedelta(hours=1))
-        return signed_by_delegation(account, key, box, ends, version)
+        return signed_by_delegation(account, key, box, ends, version, rights)
 
     async def _policy(self, box: str, prefix: str) -> str:
         policy = StoredPolicy("migrate-prove", permissions="cw", expiry=_day_after(self._requests.dates.now()))
@@ -107,13 +124,51 @@ class AzureProofs:
         return None
 
     async def _control(self, box: str, prefix: str) -> str:
-        name = f"{prefix}new\nline"
+        """Asked past our own refusal of such a name."""
         try:
-            written = await self._store.put(box, name, b"one", PLAIN, condition=CREATE)
+            await self._put_raw(box, f"{prefix}new\nline")
+        except UNANSWERED:
+            raise
         except CloudError:
             return ""
-        await self._store.delete(box, name, if_match=written.etag)
         return "a name with a line break is accepted"
+
+    async def _dots(self, box: str, prefix: str) -> str:
+        await self._put_raw(box, f"{prefix}folder./name...")
+        found = [row.name.removeprefix(prefix) for row in (await self._store.page(box, prefix=prefix)).entries]
+        return "" if found == ["folder/name"] else f"expected folder/name, found {found}"
+
+    async def _put_raw(self, box: str, name: str) -> None:
+        with closing(self._raw(self._requests.api_version)) as raw:
+            headers = [("x-ms-blob-type", "BlockBlob"), ("If-None-Match", "*")]
+            await raw.send("PUT", "write", box, name, headers=headers)
+
+    async def _start(self, box: str, prefix: str) -> str:
+        """By a signature, which does not sign what is asked for: older signers know no capital in a query."""
+        for name in "abc":
+            await self._store.put(box, f"{prefix}{name}", b"one", PLAIN, condition=CREATE)
+        now = datetime.fromtimestamp(self._requests.dates.now(), UTC)
+        own = self._credential.sas
+        signer = SasSigner(own or await self._signed(box, now, now + timedelta(minutes=5), "rl"))
+        query = [("comp", "list"), ("prefix", prefix), ("restype", "container"), ("startFrom", f"{prefix}b")]
+        with closing(self._raw(START_SINCE)) as raw:
+            answer = await raw.send("GET", "list", box, query=query, signer=signer)
+            with raw.understanding("list", box):
+                found = [row.name.removeprefix(prefix) for row in read_page(answer.body).entries]
+        return "" if found == ["b", "c"] else f"expected b and c, found {found}"
+
+    def _raw(self, version: str) -> RawRequests:
+        account = replace(self._account, api_version=version)
+        return RawRequests(account, self._credential, cloud=self._cloud)
+
+
+class RawRequests(Requests):
+    """Any name is sent as it is: to see what a service makes of those that are never sent else."""
+
+    def path_of(self, container: str = "", name: str | None = None) -> str:
+        if name is None:
+            return super().path_of(container)
+        return f"{super().path_of(container)}/{quote(name, safe='/~')}"
 
 
 def _day_after(now: float) -> str:

@@ -94,7 +94,9 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "own",
         {
             "policies-are-revoked": "a stored access policy that was taken away is refused within 30 seconds",
+            "listings-start-where-asked": "startFrom lists from the name that it says, that one too",
             "control-characters-are-refused": "a name with a control character is refused",
+            "dots-at-the-end-are-dropped": "a dot at the end of a path's segment is dropped",
         },
         is_relied_on=False,
     ),

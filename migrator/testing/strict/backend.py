@@ -84,8 +84,8 @@ class Backend:
         own = [pair for pair in signable(headers) if pair[0].lower() not in skipped]
         if call.body or call.method in ("PUT", "POST"):
             own.append(("Content-Length", str(len(call.body))))
-        target = KeySigner(call.account, self.keys[call.account], []).sign(call.method, call.path, query, own)
-        return target, own
+        KeySigner(call.account, self.keys[call.account], []).sign(call.method, call.path, query, own)
+        return target_of(call.path, [(call.spelled.get(name, name), value) for name, value in query]), own
 
     async def ask(
         self,

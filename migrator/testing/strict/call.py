@@ -22,6 +22,8 @@ class Call:
     body: bytes = b""
     path: str = ""
     query: dict[str, str] = field(default_factory=dict)
+    spelled: dict[str, str] = field(default_factory=dict)
+    """The names in ``query``, which are lower case, as they came."""
     account: str = ""
     container: str = ""
     name: str = ""
@@ -33,6 +35,7 @@ class Call:
         parts = urlsplit(self.target)
         self.path = parts.path
         pairs = [part.partition("=") for part in parts.query.split("&") if part]
+        self.spelled = {unquote(key).lower(): unquote(key) for key, _, _ in pairs}
         self.query = {unquote(key).lower(): unquote(value) for key, _, value in pairs}  # a plus is a plus
         self.account, _, rest = parts.path.removeprefix("/").partition("/")
         container, _, name = rest.partition("/")
