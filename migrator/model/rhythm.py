@@ -32,7 +32,9 @@ class Sizes:
     most_blocks: int = 50_000
     """blocks of one blob, by "Put Block List" of Azure"""
     parallel_blocks: int = 4
-    """blocks of one blob that its service copies at once"""
+    """blocks of one blob that its service copies at once, at first"""
+    most_parallel_blocks: int = 32
+    """blocks of one blob that its service copies at once, where that pays"""
     blocks_ahead: int = 2
     """blocks of one blob that are written while the next is read"""
     streams: int = 4

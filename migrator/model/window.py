@@ -50,6 +50,11 @@ class Window:
         self._is_unripe = False
         self._step = FIRST_STEP
 
+    @classmethod
+    def up_to(cls, most: int, start: int) -> Window:
+        """Of ``start``, and always of that where ``most`` is no more."""
+        return cls(start=start, least=max(1, start // 4) if most > start else start, most=max(start, most))
+
     def answered(self) -> None:
         """A request was answered."""
         self._answers += 1

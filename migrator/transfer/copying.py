@@ -24,12 +24,14 @@ from migrator.model.names import RESERVED_PREFIX, block_name
 from migrator.model.objects import EMPTY, BlobType, Condition, Listed, Shape
 from migrator.model.rhythm import USUAL, Rhythm, Sizes
 from migrator.model.values import replace, value
+from migrator.model.window import Window
 from migrator.ports.clock import Clock
 from migrator.ports.object_store import ObjectStore, Origin, Written
 from migrator.transfer.evidence import generation_hash
 from migrator.transfer.pair import AccountPair
 from migrator.transfer.room import Room
 from migrator.transfer.together import together
+from migrator.transfer.turns import Turns
 
 T = TypeVar("T")
 
@@ -160,10 +162,11 @@ class Copier:
         offsets = range(0, blob.size, piece_bytes)
         generation = generation_hash(blob.name, blob.etag)
         ids = [block_name(generation, index) for index in range(len(offsets))]
-        turn = asyncio.Semaphore(self._sizes.parallel_blocks)
+        window = Window.up_to(self._sizes.most_parallel_blocks, self._sizes.parallel_blocks)
+        turns = Turns(window, self._clock.monotonic)
 
         async def stage(block_id: str, offset: int) -> None:
-            async with turn:
+            async with turns.turn(0):
                 length = min(piece_bytes, blob.size - offset)
                 await self._destination.stage_block_from(
                     origin, container, blob.name, block_id, offset=offset, length=length

@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import count
 
+from migrator.model.window import Window
+
 
 class Turns:
-    """``limit`` at once."""
+    """``limit`` at once; where that is a window's (``now``: of a clock that does not go back), as many as pay: each turn that is
+    given back tells it of an answer."""
 
-    def __init__(self, limit: int) -> None:
-        self._free = limit
+    def __init__(self, limit: int | Window, now: Callable[[], float] = lambda: 0.0) -> None:
+        self._window = limit if isinstance(limit, Window) else Window.up_to(limit, limit)
+        self._learns, self._now = isinstance(limit, Window), now
+        self._held = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = count()
 
@@ -31,8 +36,8 @@ class Turns:
 
     async def take(self, rank: int) -> None:
         """Wait for a turn; whoever got it gives it back."""
-        if self._free > 0:
-            self._free -= 1
+        if self._held < self._window.limit and not self._waiting:
+            self._held += 1
             return
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (rank, next(self._arrivals), mine))
@@ -40,13 +45,19 @@ class Turns:
             await mine
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():  # it was given at the last moment: somebody else takes it
-                self.give()
+                self._give_on()
             raise
 
     def give(self) -> None:
-        while self._waiting:
+        if self._learns:
+            self._window.answered()
+            self._window.look(self._now(), was_full=bool(self._waiting))
+        self._give_on()
+
+    def _give_on(self) -> None:
+        self._held -= 1
+        while self._waiting and self._held < self._window.limit:
             _, _, first = heapq.heappop(self._waiting)
             if not first.done():
+                self._held += 1
                 first.set_result(None)
-                return
-        self._free += 1

@@ -21,7 +21,13 @@ BOOK_SECONDS = 60.0
 BLOCK_BYTES = 64
 """Objects of a few hundred bytes are large here, so that they are copied in blocks."""
 FEW_DELETES = 2
-SMALL = Sizes(sync_copy_limit_bytes=2 * BLOCK_BYTES, server_block_bytes=BLOCK_BYTES, block_bytes=BLOCK_BYTES)
+SMALL = Sizes(
+    sync_copy_limit_bytes=2 * BLOCK_BYTES,
+    server_block_bytes=BLOCK_BYTES,
+    block_bytes=BLOCK_BYTES,
+    most_parallel_blocks=0,
+)
+"""As many blocks are under way at once as at first, always."""
 
 
 def rhythm_of(seed: int) -> Rhythm:

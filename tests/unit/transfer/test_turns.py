@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 
+from migrator.model.window import Window
 from migrator.transfer.turns import Turns
 
 
@@ -56,3 +57,39 @@ async def test_whoever_leaves_while_waiting_holds_nobody_up() -> None:
             await leaves
     await asyncio.wait_for(use(turns, 2, order), 5)
     assert order == [2]
+
+
+async def test_there_are_as_many_turns_as_pay() -> None:
+    """Each turn takes a distant service 20 ms of its time; what holds it up is never the service."""
+    now, at_once, most = 0.0, 0, 0
+    window = Window.up_to(64, 4)
+    turns = Turns(window, lambda: now)
+
+    async def work() -> None:
+        nonlocal now, at_once, most
+        for _ in range(200):
+            async with turns.turn(0):
+                at_once += 1
+                most = max(most, at_once)
+                await asyncio.sleep(0)
+                now += 0.02 / at_once
+                at_once -= 1
+
+    await asyncio.gather(*(work() for _ in range(64)))
+    assert most == 64
+
+
+async def test_a_narrower_window_lets_nobody_in_before_there_is_room() -> None:
+    window = Window(start=4, least=1, most=4)
+    turns, order = Turns(window), list[int]()
+    for _ in range(4):
+        await turns.take(0)
+    late = asyncio.ensure_future(use(turns, 1, order))
+    await asyncio.sleep(0)
+    window.refused()
+    for expected in ([], [], [1]):
+        turns.give()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert order == expected
+    await late
