@@ -47,7 +47,7 @@ class Window:
         self._rested = 0
         self._begun: float | None = None
         self._answers = self._full = self._looked = 0
-        self._is_unripe = False
+        self._is_unripe = self._is_refused = False
         self._step = FIRST_STEP
 
     @classmethod
@@ -78,11 +78,14 @@ class Window:
             self._set(self._known[0])  # a try that nothing can be learned from
 
     def _begin(self, now: float) -> None:
-        self._begun, self._is_unripe = now, False
+        self._begun, self._is_unripe, self._is_refused = now, False, False
         self._answers = self._full = self._looked = 0
 
     def refused(self) -> None:
-        """The service has too much to do."""
+        """The service has too much to do. What it refuses of the requests that were under way together is one sign."""
+        if self._is_refused:
+            return
+        self._is_refused = True
         self._known = None
         self._rest = self._next_rest = LONGEST_REST
         self._rested = 0

@@ -88,8 +88,12 @@ def test_a_refusal_halves_it_and_it_is_not_tried_wider_for_a_while():
     assert window.limit == before // 2
     service.work(window, 3.0)
     assert window.limit <= before // 2
+    window.refused()
+    window.refused()
+    assert window.limit == before // 4, "what was under way together is one sign"
     for _ in range(20):
         window.refused()
+        service.work(window, 0.5)
     assert window.limit == 16
 
 
