@@ -69,7 +69,8 @@ async def _look(mover: Mover, when: When) -> tuple[Finding, ...]:
         silence.keep(mover, lacking)
     warnings = [finding for finding in found if finding.severity == "warning"]
     mover.have_gates_answered |= asks_gates and not warnings
-    mover.kept_back, mover.looked_at = "; ".join(finding.text for finding in warnings), clock.monotonic()
+    if when is When.FENCE:
+        mover.kept_back, mover.looked_at = "; ".join(finding.text for finding in warnings), clock.monotonic()
     return found
 
 
