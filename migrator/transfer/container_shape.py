@@ -13,9 +13,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from migrator.errors import CloudError, OutcomeUnknown
 from migrator.model import notes
 from migrator.model.objects import ContainerInfo
-from migrator.ports.state_store import SetNote
+from migrator.ports.late_writes import ContainersApart
+from migrator.ports.state_store import PutOutstanding, SetNote
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 
@@ -49,14 +51,38 @@ async def carry(
         now, other = _digest(here[name]), _digest(there[name])
         if now != other and known.get(name) == other:
             await t.admit()
-            with t.visible(name, "", "create"):
-                await t.destination.set_container_metadata(name, here[name].metadata)
+            await _set_metadata(t, here[name])
             result.marked += 1
             other = now
         if now == other:
             known[name] = now
     if known != before:
         t.commit([SetNote(key, known)], PassResult())
+
+
+async def _set_metadata(t: Transfer, info: ContainerInfo) -> None:
+    """On record before it is sent, as long as it may be applied: it can carry another credential than what is written to objects,
+    and carries no condition. A run that dies meanwhile leaves it to the next one."""
+    apart, place = t.destination, (info.name, "")
+    bound = await apart.late_container_write_seconds() if isinstance(apart, ContainersApart) else 0.0
+    is_another_out = place in t.outstanding
+    write = t.unanswered(*place, "create", None, bound_seconds=bound)
+    t.commit([PutOutstanding(t.move, write)], PassResult())
+    t.outstanding[place] = write
+    try:
+        await t.destination.set_container_metadata(info.name, info.metadata)
+    except OutcomeUnknown:
+        raise
+    except CloudError:
+        _answered(t, info.name, is_another_out=is_another_out)
+        raise
+    _answered(t, info.name, is_another_out=is_another_out)
+
+
+def _answered(t: Transfer, container: str, *, is_another_out: bool) -> None:
+    """One that was not answered before may still come, and stays on record."""
+    if not is_another_out:
+        t.commit(t.settled(container, ""), PassResult())
 
 
 def _digest(info: ContainerInfo) -> str:

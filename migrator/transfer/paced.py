@@ -21,6 +21,7 @@ from migrator.model.moves import StoredPolicy
 from migrator.model.objects import Condition, ContainerInfo, Listed, ListingPage, Shape, Survey
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
+from migrator.ports.late_writes import ContainersApart
 from migrator.ports.object_store import (
     MAY_SEND,
     NO_SERVER,
@@ -424,6 +425,10 @@ class PacedStore:
 
     async def late_write_seconds(self, now: datetime) -> float:
         return await self.inner.late_write_seconds(now)
+
+    async def late_container_write_seconds(self) -> float:
+        """``ContainersApart``; 0 where containers are written as objects are."""
+        return await self.inner.late_container_write_seconds() if isinstance(self.inner, ContainersApart) else 0.0
 
     async def bind_run(self, token: int) -> None:
         await self.inner.bind_run(token)

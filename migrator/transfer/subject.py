@@ -117,10 +117,13 @@ class Transfer:
         now = self.clock.monotonic()
         return [write for write in self.outstanding.values() if self.waits.left(write, now) <= 0]
 
-    def unanswered(self, container: str, name: str, kind: Kind, etag: str | None) -> Outstanding:
-        """A write of ours to the destination that was sent now and not answered."""
+    def unanswered(
+        self, container: str, name: str, kind: Kind, etag: str | None, *, bound_seconds: float = 0.0
+    ) -> Outstanding:
+        """A write of ours to the destination that was sent now and not answered. ``bound_seconds``: its own bound, where that
+        is longer than what counts for objects."""
         side: Literal["source", "target"] = "target" if self.direction is Direction.FORWARD else "source"
-        write = Outstanding(side, container, name, kind, etag, self.clock.now(), self.bound_seconds)
+        write = Outstanding(side, container, name, kind, etag, self.clock.now(), max(bound_seconds, self.bound_seconds))
         self.waits.see([write], self.clock.monotonic())
         return write
 

@@ -315,6 +315,11 @@ class AzureStore(AzureReadings):
         with token_failures(self._requests.about("GET", "sign in to", "", None, None)):
             return max(await self._credential.bound_seconds(now), SAS_BOUND_SECONDS)
 
+    async def late_container_write_seconds(self) -> float:
+        """Under Microsoft Entra ID as long as the token lives: no signature of a run's own can write to a container itself."""
+        late = await self._requests.late_token_write_seconds(self._requests.about("GET", "sign in to", "", None, None))
+        return max(late, SAS_BOUND_SECONDS)
+
     @property
     def can_prove_policies(self) -> bool:
         return self._policies.can_prove

@@ -309,6 +309,13 @@ class Requests:
                 token = await tokens.token()
         self._token_signer.use(token)
 
+    async def late_token_write_seconds(self, about: Target) -> float:
+        """For how long a write may still be applied that is sent with a token now; 0 where none is used."""
+        if self._tokens is None:
+            return 0.0
+        await self._refresh(self._tokens, about)
+        return self._tokens.left_seconds + MOST_WRITE_SECONDS
+
     def about(self, method: Method, doing: str, container: str, name: str | None, effect: Effect | None) -> Target:
         effect = effect or ("read" if method in ("GET", "HEAD") else "write")
         return Target(self.account, self.endpoint, doing, effect, container, name or "")

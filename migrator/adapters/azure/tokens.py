@@ -35,6 +35,11 @@ class Tokens:
             return self._token
         return None
 
+    @property
+    def left_seconds(self) -> float:
+        """How long the token at hand is accepted."""
+        return max(0.0, self._expires - time.time())
+
     async def token(self) -> str:
         if (kept := self.at_hand()) is not None:
             return kept

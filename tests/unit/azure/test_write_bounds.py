@@ -143,6 +143,12 @@ async def test_the_bound_does_not_know_the_life_of_a_token(seconds: float) -> No
     assert await opened(Service(), Tokens(seconds)).late_write_seconds(datetime.now(UTC)) == SAS_SECONDS
 
 
+@pytest.mark.parametrize("seconds", [360.0, DAY])
+async def test_a_container_itself_is_written_with_a_token_and_counts_as_long(seconds: float) -> None:
+    late = await opened(Service(), Tokens(seconds)).late_container_write_seconds()
+    assert seconds - 2 < late <= seconds + MOST_WRITE_SECONDS
+
+
 async def test_a_write_that_comes_after_the_bound_is_refused_by_the_service() -> None:
     service = Service()
     store = opened(service, Tokens())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from migrator.errors import AccessRefused, OutcomeUnknown
 from migrator.model.moves import Direction
 from migrator.model.names import Area, Selector
 from migrator.model.objects import ContainerInfo
 from migrator.testing.simulation.blobs import Container
+from migrator.testing.simulation.store import SimStore
 from migrator.transfer.container_shape import difference
 from migrator.transfer.verify import compare
-from tests.unit.transfer.lab import AREA, Lab, VirtualPolicy
+from migrator.transfer.waits import Waits
+from tests.unit.transfer.lab import AREA, MOVE, Lab, VirtualPolicy
 
 BOTH_WAYS = pytest.mark.parametrize("direction", list(Direction))
 
@@ -83,6 +88,47 @@ async def test_a_container_that_several_areas_share_is_not_ours_to_change(lab, m
     give(lab.source, "web", cost="8")
     await lab.run()
     assert shape(lab.target, "web") == ({}, None)
+
+
+async def metadata_is_out(lab, monkeypatch, outcome, **options):
+    """The container's metadata is being set, and that ends with ``outcome``."""
+
+    async def set_container_metadata(self, container, metadata):
+        on_record.append([(one.container, one.name, one.bound_seconds) for one in lab.state.outstanding(MOVE)])
+        raise outcome
+
+    async def late_container_write_seconds(self):
+        return 5000.0
+
+    on_record = []
+    await lab.run(bound_seconds=300.0)
+    give(lab.source, "web", cost="8")
+    with monkeypatch.context() as patch:
+        patch.setattr(SimStore, "set_container_metadata", set_container_metadata)
+        patch.setattr(SimStore, "late_container_write_seconds", late_container_write_seconds, raising=False)
+        with pytest.raises(type(outcome)):
+            await lab.run(bound_seconds=300.0, **options)
+    assert on_record == [[("web", "", 5000.0)]]  # before it was sent
+    return lab.state.outstanding(MOVE)
+
+
+@pytest.mark.parametrize("outcome", [OutcomeUnknown("no answer"), asyncio.CancelledError()], ids=["unanswered", "dead"])
+async def test_a_containers_metadata_counts_as_long_as_its_own_credential(lab, monkeypatch, outcome):
+    (left,) = await metadata_is_out(lab, monkeypatch, outcome)
+    assert (left.container, left.name, left.kind, left.bound_seconds) == ("web", "", "create", 5000.0)
+    waits = Waits()
+    await lab.run(bound_seconds=300.0, waits=waits)  # sets it
+    assert shape(lab.target, "web") == ({"cost": "8"}, None)
+    assert len(lab.state.outstanding(MOVE)) == 1  # the one before may still come
+    await lab.clock.sleep(5001.0)
+    await lab.run(bound_seconds=300.0, waits=waits)
+    assert lab.state.outstanding(MOVE) == []
+
+
+async def test_a_containers_metadata_that_was_answered_leaves_nothing_behind(lab, monkeypatch):
+    assert await metadata_is_out(lab, monkeypatch, AccessRefused("no")) == []
+    await lab.run(bound_seconds=300.0)
+    assert lab.state.outstanding(MOVE) == []
 
 
 async def test_verify_compares_containers_too(lab):
