@@ -56,8 +56,9 @@ check: lint $(AZURITE) ## lint and the quick tests: for every change
 	$(PYTEST) -m "not system and not live and not crash and not slow"
 
 .PHONY: test
-test: lint $(AZURITE) ## lint and every test that needs pip and npm only; at the end one short round of `make live`
-	$(PYTEST) -m "not system and not live"
+test: lint $(AZURITE) ## lint, every test that needs pip and npm only, coverage by room; at the end one short round of `make live`
+	@$(MAKE) --no-print-directory coverage
+	$(PYTEST) -m "(crash or slow) and not system and not live"
 	$(BIN)/python -m pytest -q -s -m live tests/live
 
 # TESTS=tests/unit measures a part of them: most rooms are then below their floors.
