@@ -56,6 +56,13 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
         "migrator.model",
         "migrator.errors",
     ),
+    "migrator.exporter": (
+        "migrator.exporter",
+        "migrator.standing",
+        "migrator.machine",
+        "migrator.model",
+        "migrator.errors",
+    ),
     "migrator.adapters": ("migrator.adapters", "migrator.ports", "migrator.model", "migrator.errors"),
     "migrator.client": (
         "migrator.client",
@@ -87,6 +94,7 @@ FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
     "pydantic": ("migrator.plan",),
     "pydantic_core": ("migrator.plan",),
     "ruamel": ("migrator.plan",),
+    "prometheus_client": ("migrator.exporter",),
     "httptools": ("migrator.adapters.azure.wire",),
     "uvloop": ("migrator.adapters.azure.wire", "migrator.cli.wiring"),
     "aiohttp": (

@@ -22,7 +22,7 @@ from migrator.cli.views.errors import show_note
 from migrator.cli.views.lines import JsonLines, PlainLines
 from migrator.cli.views.live import LiveTable
 from migrator.cli.views.outcome import show_next, show_outcome
-from migrator.cli.views.progress import Courier, Display
+from migrator.cli.views.progress import Courier, Couriers, Display
 from migrator.cli.views.whereabouts import is_it_right
 from migrator.cli.whereabouts import whereabouts
 from migrator.engine.preparing import Editing
@@ -51,6 +51,7 @@ def operate(
     processes: WorkerProcesses | None = None,
     is_apply: bool = False,
     reason: str = "",
+    log: Display | None = None,
 ) -> ExitCode:
     """Carry out ``operation`` and say how it ended.
 
@@ -60,18 +61,21 @@ def operate(
         processes: processes to copy with, the caller's; None leaves it to the budget and the machine.
         is_apply: is this an apply, for the journal?
         reason: why a soak that an edit loosens keeps what it has.
+        log: what else is told of everything, by a courier of its own: a full disk or a slow one does not delay the screen.
     """
     with ExitStack() as stack:
         state = stack.enter_context(state_of(settings, loaded.schedule, create=create))
         if processes is None:
             processes = stack.enter_context(closing(wiring.open_processes(loaded.schedule)))
-        with Courier(_display(settings, as_json=as_json)) as courier:
+        with Courier(_display(settings, as_json=as_json)) as courier, Couriers.of(courier, log) as reporter:
             editing = Editing(what_was_edited(loaded.schedule, state), user(), is_apply, reason)
-            work = _run(doors, loaded, state, courier, operation, editing, resume=resume, processes=processes)
+            work = _run(doors, loaded, state, reporter, operation, editing, resume=resume, processes=processes)
             outcome = doors.run(work)
             where = whereabouts(settings, loaded.schedule, state)
+            concluded = RunConcluded(outcome.code, tuple(outcome.reasons))
             if as_json:
-                courier.event(RunConcluded(outcome.code, tuple(outcome.reasons)))
+                courier.event(concluded)
+            reporter.beside(concluded)
     if not as_json:
         show_outcome(outcome, settings)
     if outcome.code == "halted" and any("--adopt-route" in one for one in outcome.reasons):

@@ -75,13 +75,14 @@ async def serving(routes: dict[str, object], *, tls: ssl.SSLContext | None = Non
 
 
 @asynccontextmanager
-async def prometheus(folder: Path, application: Application) -> AsyncIterator[Server]:
+async def prometheus(folder: Path, application: Application, *, beside: str = "") -> AsyncIterator[Server]:
+    """Scrapes the application, and what listens at the address ``beside``, if anything does."""
     async with serving({"/metrics": application.metrics}) as target:
         config = folder / "prometheus.yml"
         config.write_text(
             "global: {scrape_interval: 500ms, scrape_timeout: 400ms}\n"
             "scrape_configs: [{job_name: app, static_configs: [{targets: ["
-            f"{target.removeprefix('http://')!r}"
+            f"{', '.join(repr(one) for one in (target.removeprefix('http://'), beside) if one)}"
             "]}]}]\n"
         )
         port = free_port()

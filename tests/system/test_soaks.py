@@ -110,8 +110,8 @@ def _kill(process: asyncio.subprocess.Process) -> None:
 
 
 @asynccontextmanager
-async def applying(plan: Plan) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await plan.start("apply", "--yes")
+async def applying(plan: Plan, *options: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await plan.start("apply", "--yes", *options)
     try:
         yield process
     finally:

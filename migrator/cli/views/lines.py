@@ -49,6 +49,8 @@ class PlainLines:
 
     def event(self, note: Note) -> None:
         text = told(note)
+        if note.happening == RunConcluded.kind:  # in a log file alone; the screen has the words of ``views.outcome``
+            text = f"run ended: {note.facts['code']}" + (f": {text}" if text else "")
         if text is not None:
             where = f"{safe(note.move)}: " if note.move else ""
             self._line(note, f"{where}{safe(spelled(text))}")

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -113,3 +114,34 @@ class Courier:
         """Nobody can be told any more (the pipe was closed); the work goes on."""
         while self._queue.get() is not None:
             pass
+
+
+class Couriers:
+    """A reporter that tells the courier of the screen, and the one of a log if there is one."""
+
+    def __init__(self, screen: Courier, log: Courier | None) -> None:
+        self._screen = screen
+        self._log = log
+
+    @classmethod
+    @contextmanager
+    def of(cls, screen: Courier, log: Display | None) -> Iterator[Couriers]:
+        if log is None:
+            yield cls(screen, None)
+            return
+        with Courier(log) as courier:
+            yield cls(screen, courier)
+
+    def event(self, happening: Shown, move: str | None = None) -> None:
+        self._screen.event(happening, move)
+        self.beside(happening, move)
+
+    def progress(self, move: str, **figures: Any) -> None:
+        self._screen.progress(move, **figures)
+        if self._log is not None:
+            self._log.progress(move, **figures)
+
+    def beside(self, happening: Shown, move: str | None = None) -> None:
+        """For the log alone: what the screen is told in other words."""
+        if self._log is not None:
+            self._log.event(happening, move)

@@ -38,7 +38,30 @@ Workers = Annotated[
     ),
 ]
 
-
+MetricsListen = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-listen",
+        metavar="HOST:PORT",
+        help="Answer Prometheus there while it runs, as in 127.0.0.1:9464 (docs/metrics.md).",
+        show_default=False,
+    ),
+]
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log-file",
+        metavar="FILE",
+        help="Append everything that happens to this file, beside what is shown.",
+        show_default=False,
+    ),
+]
+LogFormat = Annotated[
+    str,
+    typer.Option(
+        "--log-format", metavar="FORMAT", help="Of --log-file: text, or json (an event a line, docs/happenings.md)."
+    ),
+]
 KeepSoak = Annotated[
     str | None,
     typer.Option(
@@ -58,11 +81,16 @@ def apply(
     no_wait: NoWait = False,
     workers: Workers = None,
     reason: KeepSoak = None,
+    metrics_listen: MetricsListen = None,
+    log_file: LogFile = None,
+    log_format: LogFormat = "text",
     as_json: AsEvents = False,
 ) -> int:
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
     from migrator.cli.commands.apply.operation import consent_to, request_of, show_what_is_left
     from migrator.cli.doors import Doors
+    from migrator.cli.log_file import logged
+    from migrator.cli.measuring import served
     from migrator.cli.operating import operate
     from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.wiring import open_processes
@@ -70,7 +98,12 @@ def apply(
     settings = settings_of(context)
     request = request_of(plan, wave=wave)
     schedule = request.loaded.schedule
-    with Doors(schedule) as doors, closing(open_processes(schedule, workers)) as processes:
+    with (
+        Doors(schedule) as doors,
+        closing(open_processes(schedule, workers)) as processes,
+        served(settings, schedule, metrics_listen),
+        logged(log_file, log_format) as log,
+    ):
         consent = consent_to(doors, request, settings, yes=yes, as_json=as_json, counted=processes.expect)
         if consent is None:
             text = "Nothing to do: every move has soaked."
@@ -94,6 +127,7 @@ def apply(
             processes=processes,
             is_apply=True,
             reason=reason or "",
+            log=log,
         )
     if wave is not None and code is ExitCode.DONE and not as_json:
         show_what_is_left(schedule, settings)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +11,19 @@ from migrator.cli.commands.options import AsJson, OptionalPlanPath, Region, Wave
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
 
+if TYPE_CHECKING:
+    from migrator.cli.settings import Settings
+
 Watch = Annotated[bool, typer.Option("--watch", metavar="", help="Show it again whenever it changes, until Ctrl-C.")]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--metrics-file",
+        metavar="FILE",
+        help="Write its series for Prometheus to FILE and show nothing: for cron and node_exporter (docs/metrics.md).",
+        show_default=False,
+    ),
+]
 
 
 def status(
@@ -20,6 +33,7 @@ def status(
     watch: Watch = False,
     wave: Wave = None,
     region: Region = None,
+    metrics_file: MetricsFile = None,
 ) -> int:
     """Show where the rollout stands, what it waits for, and the next safe action."""
     from migrator.cli.commands.status.watch import look, watch_status
@@ -33,6 +47,8 @@ def status(
     from migrator.standing.values import within
 
     settings = settings_of(context)
+    if metrics_file is not None:
+        return _write_metrics(settings, plan, metrics_file)
     if watch:
         return watch_status(settings, plan, as_json=as_json, wave=wave, region=region)
     with known_rollout(settings, plan) as rollout, Doors(rollout.schedule) as doors:
@@ -47,4 +63,17 @@ def status(
             write_document(document(standing, next_action=action) | {"state_store": where_view.document(where)})
         else:
             show(standing, settings, next_action=action, rates={}, state=where_view.lines(where))
+    return ExitCode.DONE
+
+
+def _write_metrics(settings: Settings, plan: Path | None, path: Path) -> ExitCode:
+    from migrator.cli.loading import load_plan
+    from migrator.cli.measuring import write_file
+    from migrator.errors import UsageError
+
+    if plan is None:
+        raise UsageError(
+            "cannot write metrics: the plan is not named", hint="give it: migrate status PLAN --metrics-file FILE"
+        )
+    write_file(settings, load_plan(plan), path)
     return ExitCode.DONE
