@@ -48,6 +48,7 @@ DOORS = {
     "migrator.testing.simulation.loop.SimLoop": "asyncio",
     "migrator.testing.strict.running.Running": "tests of any client",
     "migrator.testing.strict.service.StrictService": "tests of any client",
+    "migrator.exporter.collector.RolloutCollector": "a registry of prometheus_client collects it",
 }
 """What something else than Python code of the product calls, and what does; of a class, all its methods."""
 

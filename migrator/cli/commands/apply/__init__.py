@@ -87,9 +87,9 @@ def apply(
     as_json: AsEvents = False,
 ) -> int:
     """Start the rollout, or go on where it stopped. Asks first, and refuses plans with error findings."""
+    from migrator.cli.commands.apply.log_file import logged
     from migrator.cli.commands.apply.operation import consent_to, request_of, show_what_is_left
     from migrator.cli.doors import Doors
-    from migrator.cli.log_file import logged
     from migrator.cli.measuring import served
     from migrator.cli.operating import operate
     from migrator.cli.views.lines import show_nothing_to_do
