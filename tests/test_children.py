@@ -22,7 +22,7 @@ from pathlib import Path
 import tests.children
 
 HERE = Path(__file__).parent
-tests.children.AGAIN_SECONDS = 0.3
+tests.children.AGAIN_SECONDS = 3.0
 SLEEP = "import time; time.sleep(600)"
 
 def note(*pids):
