@@ -28,6 +28,8 @@ import pytest
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP)
 AGAIN_SECONDS: Final = 20.0
 """After its time limit a test is interrupted this often."""
+MEASURED: Final = "COVERAGE_PROCESS_CONFIG"
+"""The variable by which `coverage` measures the children of a process."""
 _TO_ME: Final = 36
 """PR_SET_CHILD_SUBREAPER."""
 
@@ -77,8 +79,12 @@ def end_all_but(known: set[int]) -> None:
                 os.waitpid(pid, 0)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     _begin()
+    if hasattr(
+        config, "workerinput"
+    ):  # a worker is measured, what its tests start is not: it may be another user, or be killed
+        os.environ.pop(MEASURED, None)
 
 
 @pytest.hookimpl(tryfirst=True)

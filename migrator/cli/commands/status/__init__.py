@@ -72,8 +72,6 @@ def _write_metrics(settings: Settings, plan: Path | None, path: Path) -> ExitCod
     from migrator.errors import UsageError
 
     if plan is None:
-        raise UsageError(
-            "cannot write metrics: the plan is not named", hint="give it: migrate status PLAN --metrics-file FILE"
-        )
+        raise UsageError("cannot write metrics: the plan is not named", hint="name the plan document as well")
     write_file(settings, load_plan(plan), path)
     return ExitCode.DONE
