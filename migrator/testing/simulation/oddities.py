@@ -35,8 +35,8 @@ KEYS_CHANCE = 0.15
 """Of stories in which customers encrypt an object with a key of their own now and then."""
 KEYS_SECONDS = 60.0
 UNREADABLE = TROUBLES["BlobUsesCustomerSpecifiedEncryption"].why
-ONCE = "cannot be carried over, all others were"
-"""How a move halts that has done for the others what it could."""
+AT_ONCE = "cannot write "
+"""How a move halts that did nothing more for the others: the one refusal is its reason. After a whole pass it counts them."""
 PERSON = Sender("operator", False)
 
 
@@ -95,7 +95,7 @@ class Oddities:
 
     def judge_record(self, record: MoveRecord) -> None:
         """A state that is written down."""
-        if record.state is MoveState.HALTED and UNREADABLE in record.reason and ONCE not in record.reason:
+        if record.state is MoveState.HALTED and UNREADABLE in record.reason and record.reason.startswith(AT_ONCE):
             text = f"{record.id} is halted for one object before the others were carried over: {record.reason}"
             self._world.oracle.break_("halted-for-a-name", text)
 
