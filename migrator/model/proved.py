@@ -37,8 +37,8 @@ class ProvedAccount:
 
 @value(frozen=True, slots=True)
 class ProvedPair:
-    """One run of `migrate prove`. ``at``: when it ended, as text; ``throttled``: every distinct refusal of too many requests that
-    was met, and how often."""
+    """One run of `migrate prove`. ``at``: when it ended, as text; ``throttled``: the code of every refusal
+    that passed by itself - too many requests, a service that failed - and how often it was met."""
 
     at: str
     program: str

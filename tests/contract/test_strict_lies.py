@@ -24,6 +24,7 @@ ALSO = {
     "lists-late": {"*"},
     "lists-other-etags": {"listings-are-fresh"},
     "puts-over-anything": {"one-create-wins", "empty-creates-once"},
+    "reads-whole": {"*"},
     "says-no-codes": {"a-missing-container-is-said", "copies-say-what-is-gone"},
 }
 """Lie -> other promises that it cannot but touch."""

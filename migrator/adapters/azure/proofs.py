@@ -36,6 +36,7 @@ POLICY_SECONDS = 30
 LOOK_SECONDS = 0.5
 START_SINCE = "2026-02-06"
 """The first version that knows ``startFrom``. Source: Azure "List Blobs"."""
+WRONG_MD5 = "AAAAAAAAAAAAAAAAAAAAAA=="
 UNANSWERED = (Throttled, Unreachable, OutcomeUnknown)
 
 Ask = Callable[[str, str], Awaitable[str]]
@@ -61,6 +62,7 @@ class AzureProofs:
     def asked(self) -> Mapping[str, Ask]:
         proofs: dict[str, Ask] = {
             "metadata-changes-the-etag": self._metadata,
+            "damaged-blocks-are-refused": self._damaged,
             "control-characters-are-refused": self._control,
             "dots-at-the-end-are-dropped": self._dots,
             "listings-start-where-asked": self._start,
@@ -79,6 +81,19 @@ class AzureProofs:
             "PUT", "set the metadata of", box, name, query=[("comp", "metadata")], headers=headers
         )
         return "" if (await self._store.head(box, name)).etag != written.etag else "the ETag is as it was"
+
+    async def _damaged(self, box: str, prefix: str) -> str:
+        headers = [("Content-Type", "application/octet-stream"), ("Content-MD5", WRONG_MD5)]
+        query = [("blockid", "YmxvY2stMQ=="), ("comp", "block")]
+        try:
+            await self._requests.send(
+                "PUT", "stage a block of", box, f"{prefix}n", query=query, headers=headers, body=b"one"
+            )
+        except UNANSWERED:
+            raise
+        except CloudError:
+            return ""
+        return "a block whose content is another than its digest says is accepted"
 
     async def _signature(self, box: str, prefix: str) -> str:
         name = f"{prefix}n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from migrator.errors import CloudError
+from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import CREATE, LIST_PAGE, BlobType, Condition, ContentHeaders, Listed, Shape
 from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore, Origin, Written
@@ -31,6 +31,8 @@ RICH: Final = Shape(
 )
 STALE: Final = Condition(if_match="0x8DFFFFFFFFFFFFFF")
 MOST_BYTES: Final = 4096
+MAY_PASS: Final = (Throttled, Unreachable, OutcomeUnknown)
+"""Refusals that pass by themselves, and say nothing of a promise."""
 
 
 @value(frozen=True, slots=True)
@@ -78,6 +80,8 @@ async def refusal(request: Awaitable[object], kind: type[CloudError], *codes: st
     """Empty if ``request`` is refused as ``kind`` (and with one of ``codes``); else what happened."""
     try:
         await request
+    except MAY_PASS:
+        raise
     except kind as refused:
         if codes and refused.code not in codes:
             return f"it was refused as {refused.code or 'nothing known'}, expected {' or '.join(codes)}"
@@ -92,4 +96,4 @@ def different(found: object, expected: object) -> str:
 
 Ask = Callable[[Ground], Awaitable[str]]
 
-__all__ = ["APPEND", "CREATE", "PAGE", "PLAIN", "RICH", "STALE", "Ask", "Ground", "different", "refusal"]
+__all__ = ["APPEND", "CREATE", "MAY_PASS", "PAGE", "PLAIN", "RICH", "STALE", "Ask", "Ground", "different", "refusal"]

@@ -7,13 +7,15 @@ from itertools import pairwise
 from typing import Final
 
 from migrator.engine.proving.ground import CREATE, PLAIN, RICH, Ask, Ground, different
+from migrator.model.objects import Condition
 from migrator.model.values import replace
 
 NAMES: Final = (
     *("#?% é", "%2Fcode+plus ", "a//b", "a/b/c.json", "A", "a", "[bold]", "<&>\"'", "emoji \U0001f389"),
     *("\uffee after every emoji in UTF-8 only", "z", "~", "0", "_", "-", "Ä", "ä"),
 )
-WRITTEN_TIMES: Final = 5
+WRITTEN_TIMES: Final = 3
+TAGS: Final = {"day": "2"}
 
 
 async def keeps_names(ground: Ground) -> str:
@@ -53,6 +55,12 @@ async def is_fresh(ground: Ground) -> str:
         rows = {row.name: row.etag for row in await ground.rows(f"{turn}")}
         if rows.get(ground.name(f"{turn}")) != written.etag:
             return f"a blob that was written and acknowledged is not listed so at once: {rows}"
+        over = Condition(if_match=written.etag)
+        written = await ground.store.put(ground.box, ground.name(f"{turn}"), b"two", PLAIN, condition=over)
+        await ground.store.set_tags(ground.box, ground.name(f"{turn}"), TAGS)
+        told = {row.name: (row.etag, row.size, dict(row.tags)) for row in await ground.rows(f"{turn}")}
+        if found := different(told, {ground.name(f"{turn}"): (written.etag, 3, TAGS)}):
+            return f"a blob that was overwritten and tagged is not listed so at once: {found}"
         await ground.store.delete(ground.box, ground.name(f"{turn}"), if_match=written.etag)
         if await ground.rows(f"{turn}"):
             return "a blob that was deleted is still listed"

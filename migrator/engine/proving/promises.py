@@ -48,6 +48,8 @@ PROMISES: Final[tuple[Promise, ...]] = (
             "put-overwrites-its-own": "If-Match keeps Put Blob from overwriting another generation",
             "commit-creates-once": "If-None-Match: * keeps Put Block List from overwriting",
             "commit-overwrites-its-own": "If-Match keeps Put Block List from overwriting another generation",
+            "commit-needs-its-blocks": "Put Block List of a block that is not there is refused",
+            "ranges-are-exact": "Get Blob with a range answers that range",
             "empty-creates-once": "an append blob is not made over another blob",
             "append-has-conditions": "Append Block keeps to its offset and its generation",
             "pages-have-conditions": "Put Page keeps to its generation",
@@ -88,6 +90,7 @@ PROMISES: Final[tuple[Promise, ...]] = (
         {
             "signatures-end": "a shared access signature is refused once it has ended, by the service's clock",
             "metadata-changes-the-etag": "Set Blob Metadata changes the ETag",
+            "damaged-blocks-are-refused": "Put Block compares what came with its Content-MD5",
         },
     ),
     *_of(

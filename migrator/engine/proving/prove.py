@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from migrator.engine.proving.ground import Ground
+from migrator.engine.proving.ground import MAY_PASS, Ground
 from migrator.engine.proving.promises import ASKED, PROMISES, Promise
-from migrator.errors import AccessRefused, CloudError, MigrateError, OutcomeUnknown, Throttled, Unreachable, UsageError
+from migrator.errors import AccessRefused, CloudError, MigrateError, Throttled, UsageError
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import ContainerInfo
 from migrator.model.proved import PromiseKept, ProvedAccount, ProvedPair
@@ -34,7 +34,6 @@ ATTEMPTS: Final = 6
 AGAIN_SECONDS: Final = 1.0
 """Doubles with every attempt."""
 AT_ONCE: Final = 6
-MAY_PASS: Final = (Throttled, Unreachable, OutcomeUnknown)
 UNASKED: Final = (*MAY_PASS, AccessRefused)
 """Refusals that say nothing of a promise."""
 _NAME: Final = re.compile(rf"{BOX}-(\d{{14}})-[0-9a-f]{{8}}").fullmatch
@@ -148,7 +147,7 @@ class Examiner:
             try:
                 return await request(attempt)
             except MAY_PASS as refused:
-                if isinstance(refused, Throttled):
+                if isinstance(refused, Throttled) or refused.code:
                     self._throttled[refused.code or "no code"] += 1
                 if attempt == ATTEMPTS - 1:
                     raise

@@ -45,6 +45,33 @@ async def commit_overwrites(ground: Ground) -> str:
     return await refusal(commit, ConditionFailed) or different(await ground.body("n"), b"one")
 
 
+async def commit_needs_blocks(ground: Ground) -> str:
+    name = ground.name("n")
+    await ground.store.stage_block(ground.box, name, "block-1", b"one")
+    commit = ground.store.commit_blocks(ground.box, name, ["block-1", "block-2"], PLAIN, condition=CREATE)
+    found = await refusal(commit, CloudError) or different(await ground.names("n"), [])
+    await ground.store.commit_blocks(ground.box, name, ["block-1"], PLAIN, condition=CREATE)
+    return found
+
+
+async def ranges(ground: Ground) -> str:
+    written = await ground.put("n", b"0123456789")
+    parts = []
+    for offset, length in ((0, 4), (3, 4), (8, None)):
+        try:
+            parts.append(await _read(ground, written.etag, offset, length))
+        except Unreachable as unread:
+            await ground.body("n")  # so the account is reached, and its answer was not what was asked for
+            return f"another range was answered: {unread}"
+    return different(parts, [b"0123", b"3456", b"89"])
+
+
+async def _read(ground: Ground, etag: str, offset: int, length: int | None) -> bytes:
+    read = ground.store.read(ground.box, ground.name("n"), if_match=etag, offset=offset, length=length)
+    async with read as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
 async def empty_creates(ground: Ground) -> str:
     await ground.put("n")
     create = ground.store.create_empty(ground.box, ground.name("n"), 0, APPEND, condition=CREATE)
@@ -155,6 +182,8 @@ ASKED: Final[Mapping[str, Ask]] = {
     "put-overwrites-its-own": put_overwrites,
     "commit-creates-once": commit_creates,
     "commit-overwrites-its-own": commit_overwrites,
+    "commit-needs-its-blocks": commit_needs_blocks,
+    "ranges-are-exact": ranges,
     "empty-creates-once": empty_creates,
     "append-has-conditions": append_conditions,
     "pages-have-conditions": page_conditions,

@@ -29,12 +29,14 @@ LIES: Mapping[str, str] = {
     "hides-uncommitted": "uncommitted-blocks-are-apart",
     "puts-over-anything": "put-creates-once",
     "puts-over-others": "put-overwrites-its-own",
+    "takes-damaged-blocks": "damaged-blocks-are-refused",
     "commits-over-anything": "commit-creates-once",
     "commits-over-others": "commit-overwrites-its-own",
     "appends-anywhere": "append-has-conditions",
     "writes-any-pages": "pages-have-conditions",
     "deletes-others": "delete-has-conditions",
     "reads-others": "read-has-conditions",
+    "reads-whole": "ranges-are-exact",
     "keeps-etags": "a-write-changes-the-etag",
     "tags-touch-etags": "tags-leave-the-etag",
     "tiers-touch-etags": "tier-leaves-the-etag",
@@ -72,6 +74,8 @@ FORGOTTEN: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "async-over-others": ("Copy Blob", (OVER,)),
     "async-of-anything": ("Copy Blob", (SOURCE,)),
     "drops-headers": ("Put Blob", ("x-ms-blob-content-disposition",)),
+    "takes-damaged-blocks": ("Put Block", ("Content-MD5",)),
+    "reads-whole": ("Get Blob", ("x-ms-range", "Range")),
 }
 """Lie -> the headers that it makes an operation pass over."""
 LATE_SECONDS = 1.0

@@ -32,6 +32,7 @@ class Running:
         self.service = service
         self.scheme = scheme
         self.port = 0
+        self.identity_port = 0
         self.identity_secret = secrets.token_urlsafe(16)
         self.token_seconds = 24 * 3600.0
         """Life of a token that the identity endpoint gives."""
@@ -52,12 +53,16 @@ class Running:
         return ";".join(f"{name}={value}" for name, value in parts.items()) + ";"
 
     def environ(self) -> Mapping[str, str]:
-        """Variables with which azure-identity finds a managed identity here. Source: azure-identity, App Service."""
-        return {"IDENTITY_ENDPOINT": f"{self.url}{IDENTITY_PATH}", "IDENTITY_HEADER": self.identity_secret}
+        """Variables with which azure-identity finds a managed identity here, over http as on a real machine. Source:
+        azure-identity, App Service."""
+        url = f"http://127.0.0.1:{self.identity_port}{IDENTITY_PATH}"
+        return {"IDENTITY_ENDPOINT": url, "IDENTITY_HEADER": self.identity_secret}
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == IDENTITY_PATH:
             return self._identity(request)
+        if self.scheme == "https" and not request.secure:
+            return web.Response(status=400, text="only https")
         headers = [
             (name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in request.raw_headers
         ]
@@ -101,7 +106,10 @@ async def serve(
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
         await site.start()
-        running.port = runner.addresses[0][1]
+        running.port = running.identity_port = runner.addresses[0][1]
+        if context is not None:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            running.identity_port = runner.addresses[1][1]
         running.service.public = running.url
         running.service.hosts = frozenset({f"127.0.0.1:{running.port}", f"localhost:{running.port}"})
         ready()
