@@ -87,6 +87,8 @@ class ContainerInfo:
     has_immutability: bool = False
     has_legal_hold: bool = False
     has_version_immutability: bool = False
+    encryption_scope: str | None = None
+    """What objects in it are encrypted with that name none; None is the account's own key."""
     etag: str = ""
     """Of the container itself: another one after it was deleted and made anew, and after its properties, metadata or policies
     were set; never after a write to a blob. Empty where the service shows none."""

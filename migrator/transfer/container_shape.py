@@ -3,7 +3,8 @@
 Decides how a container that is missing is made, what of it changes later, and in what two of them differ. Both are made alike for
 every container; metadata that changes at the origin is carried over as long as the destination has what it was given, which a
 note remembers; everything else is only told (``plan``, ``verify``). Of a container that several areas share nothing is changed:
-it is not ours alone. Stored access policies are not kept: ``plan`` names them.
+it is not ours alone. Stored access policies and default encryption scopes are not
+kept: ``plan`` names them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ def difference(here: ContainerInfo, there: ContainerInfo, *, keeps_public_access
         apart.append("metadata")
     if keeps_public_access and here.public_access != there.public_access:
         apart.append("public access")
+    if here.encryption_scope != there.encryption_scope:
+        apart.append("default encryption scope")
     return " and ".join(apart)
 
 

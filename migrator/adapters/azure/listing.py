@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote
 
-from migrator.adapters.azure.shapes import decoded, is_inferred, normal_etag, parsed_date
+from migrator.adapters.azure.shapes import decoded, is_inferred, normal_etag, parsed_date, scope_of
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
 from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Features, Listed, ListingPage
 
@@ -142,6 +142,7 @@ def listed_container(node: Node) -> ContainerInfo:
         has_immutability=properties.value("HasImmutabilityPolicy").lower() == "true",
         has_legal_hold=properties.value("HasLegalHold").lower() == "true",
         has_version_immutability=properties.value("ImmutableStorageWithVersioningEnabled").lower() == "true",
+        encryption_scope=scope_of(properties.value("DefaultEncryptionScope")),
         etag=properties.value("Etag").strip('"'),
     )
 

@@ -19,6 +19,7 @@ ACCOUNT_TIERS = frozenset({"Premium", "Smart"})
 """Tiers that a blob has from its account, and that nobody can set. Source: Azure "Smart tier", "Access tiers for blob data"."""
 PAGE_TIERS = frozenset({"P4", "P6", "P10", "P15", "P20", "P30", "P40", "P50", "P60", "P70", "P80"})
 METADATA = b"x-ms-meta-"
+OWN_SCOPE = "$account-encryption-key"
 
 
 def normal_etag(raw: str) -> str:
@@ -152,8 +153,14 @@ def container_headed(name: str, answer: Answer) -> ContainerInfo:
         has_immutability=answer.text(b"x-ms-has-immutability-policy").lower() == "true",
         has_legal_hold=answer.text(b"x-ms-has-legal-hold").lower() == "true",
         has_version_immutability=answer.text(b"x-ms-immutable-storage-with-versioning-enabled").lower() == "true",
+        encryption_scope=scope_of(answer.text(b"x-ms-default-encryption-scope")),
         etag=answer.text(b"etag").strip('"'),
     )
+
+
+def scope_of(said: str) -> str | None:
+    """A container's default encryption scope. Source: Azure "Get Container Properties"."""
+    return None if said in ("", OWN_SCOPE) else said
 
 
 def decoded(base64_text: str) -> bytes | None:

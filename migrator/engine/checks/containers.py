@@ -43,6 +43,15 @@ def shapes(
         text = f"anybody may read {_some(public)} at {move.source}, and nobody without a signature at {move.target}"
         remedy = "give such readers another way before the cut-over"
         yield Finding("warning", "public-access", str(move.id), text, remedy)
+    lost = [
+        f"{info.name} ({info.encryption_scope})" for info in here if info.encryption_scope and info.name not in there
+    ]
+    if lost:
+        text = (
+            f"containers of {move.source} have a default encryption scope, and are made without it at {move.target}:"
+            f" {_some(lost)}"
+        )
+        yield Finding("warning", "container-scope", str(move.id), text)
     apart = [
         f"{info.name} ({why})"
         for info in here
@@ -160,8 +169,15 @@ CHECKS: Final = (
                 "containers-differ",
                 ("warning",),
                 "move",
-                "a container has other metadata at the target, and why it is not brought over",
+                "a container has another shape at the target (metadata, public access, default encryption scope)",
                 "containers that are there are left as they are: make them equal, or leave them if that is meant",
+            ),
+            Says(
+                "container-scope",
+                ("warning",),
+                "move",
+                "a container is made at the target without its default encryption scope",
+                "make the scope and the container at the target before the first copy, if objects must be encrypted with it",
             ),
             Says(
                 "public-access",

@@ -67,3 +67,12 @@ async def test_policies_that_may_not_be_read_are_said_to_be_unknown():
 
 async def test_accounts_without_policies_have_none():
     assert await policies(MOVE, SimpleNamespace(), Holder(), ["a"]) == []
+
+
+def test_a_container_that_loses_its_default_encryption_scope_is_said() -> None:
+    here = [ContainerInfo("a", encryption_scope="ours"), ContainerInfo("b")]
+    severity, text = said(here)["container-scope"]
+    assert severity == "warning"
+    assert text.endswith(": a (ours)")
+    assert "container-scope" not in said(here, [here[0]])
+    assert said(here, [ContainerInfo("a")])["containers-differ"][1].endswith("a (default encryption scope)")
