@@ -53,6 +53,14 @@ class Sizes:
     """names of the first piece of a first copy, which is cut as soon as a piece is there: hands wait for it"""
     names_in_flight: int = 20_000
     """names of ranges that are settled side by side: while one waits for its last answers, the next is handed out"""
+    lanes: int = 64
+    """stretches of names that are listed side by side: many small containers, or parts of large ones"""
+    lane_names: int = 10_000
+    """names; no lane is shorter, unless its container is: beginning one costs a page"""
+    most_lanes: int = 256
+    """lanes of one container and prefix: those that end late are short beside the whole"""
+    names_listed: int = 320_000
+    """names of pages that all lanes hold together: 16 lanes of full pages, or 64 short ones"""
     first_page: int = 500
     """names of the first page of a first copy, where hands wait for it: a short page can cost a service as much as a whole one"""
     most_candidates: int = 200_000
@@ -201,6 +209,8 @@ class Rhythm:
     """seconds; a run that stays at work sees so often whether a look at a left target is due"""
     saved_every_seconds: float = 1.0
     """seconds; what is settled waits for the next range's commit no longer"""
+    lane_attempts: int = 3
+    """times in a row; a container whose lanes did not join up so often is listed as one from then on"""
     delete_fresh_seconds: float = 5.0
     """seconds; that the origin has no such object is asked again before a delete if the answer is older"""
     sizes: Sizes = Sizes()

@@ -105,10 +105,17 @@ class ObjectStore(Protocol):
         ...
 
     async def page(
-        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+        self,
+        container: str,
+        *,
+        prefix: str = "",
+        marker: str | None = None,
+        limit: int = 5000,
+        start: str | None = None,
     ) -> ListingPage:
         """One page of the names that begin with ``prefix``, with metadata and tags. NotFound(what="container") is never an
-        empty page."""
+        empty page. ``start``: the listing begins with this name, or the next one that there is; given again with each marker.
+        Unsupported where the service cannot: nobody may rely on it before it has shown that it can."""
         ...
 
     async def head(self, container: str, name: str) -> Listed:

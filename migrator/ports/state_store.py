@@ -144,6 +144,8 @@ Change = (
 )
 
 
+RANGE_PAGE: Final = 32
+"""Ranges read at a time: at most 32 x 10,000 records x 24 bytes, 7.7 MB."""
 EXCEPTION_CAP: Final = 10_000
 """Most exception rows of one move and kind that are kept in full; beyond it they are only counted."""
 
@@ -165,10 +167,14 @@ class StateStore(Protocol):
     def moves(self) -> Sequence[MoveRecord]: ...
     def move(self, move: MoveId) -> MoveRecord | None: ...
     def ranges(
-        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None
+        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None, at_once: int = RANGE_PAGE
     ) -> Iterator[EvidenceRange]:
-        """In order, tiling everything - or what lies above the bound ``above``; nothing at all if none was ever written. Reads a
-        bounded number at a time and may be interleaved with commits behind its cursor."""
+        """In order, tiling everything - or what lies above the bound ``above``; nothing at all if none was ever written. Reads
+        ``at_once`` of them at a time and may be interleaved with commits behind its cursor."""
+        ...
+
+    def range_sizes(self, move: MoveId, container: str, prefix: str) -> Sequence[tuple[bytes | None, int]]:
+        """Upper bound and bytes of evidence of each of its ranges, in order; the evidence itself is not read."""
         ...
 
     def containers_with_ranges(self, move: MoveId) -> Sequence[tuple[str, str]]: ...

@@ -20,7 +20,6 @@ from typing import Any, Final, Literal
 from migrator.adapters.state.codec import as_read
 from migrator.adapters.state.rules import (
     BEFORE_ALL,
-    RANGE_PAGE,
     check_aware,
     check_free,
     check_operator_changes,
@@ -47,6 +46,7 @@ from migrator.model.samples import Sample
 from migrator.model.values import replace
 from migrator.ports.state_store import (
     EXCEPTION_CAP,
+    RANGE_PAGE,
     AddApproval,
     AddJournal,
     AddSample,
@@ -277,18 +277,22 @@ class MemoryStateStore:
         return self._rows.moves.get(move)
 
     def ranges(
-        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None
+        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None, at_once: int = RANGE_PAGE
     ) -> Iterator[EvidenceRange]:
         """In pages like those of a database, so that a simulation sees what a real run would see of concurrent commits."""
         cursor = BEFORE_ALL if above is None else position(above)
         while True:
             uppers, ranges = self._rows.ranges.get((move, container, prefix), _NO_RANGES)
             first = bisect_right(uppers, cursor)
-            page = ranges[first : first + RANGE_PAGE]
+            page = ranges[first : first + at_once]
             yield from page
-            if len(page) < RANGE_PAGE:
+            if len(page) < at_once:
                 return
-            cursor = uppers[first + RANGE_PAGE - 1]
+            cursor = uppers[first + at_once - 1]
+
+    def range_sizes(self, move: MoveId, container: str, prefix: str) -> Sequence[tuple[bytes | None, int]]:
+        _, ranges = self._rows.ranges.get((move, container, prefix), _NO_RANGES)
+        return [(one.upper, len(one.records)) for one in ranges]
 
     def containers_with_ranges(self, move: MoveId) -> Sequence[tuple[str, str]]:
         found = [(container, prefix) for owner, container, prefix in self._rows.ranges if owner == move]

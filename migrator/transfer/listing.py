@@ -1,7 +1,9 @@
 """Listings as streams, and the join of two of them.
 
 ``ReadAhead`` reads pages one ahead and checks that names rise strictly in the order asked for; reserved names are left out. A
-marker that the service does not take any more means listing again from the beginning and skipping to the last name.
+marker that the service does not take any more means listing again from the beginning and skipping to the last name. A stream may
+be one of a stretch of names only, ``Bounds``: it says then which name it began with and which one it ended at, so that
+whoever lists the stretches beside each other can tell that nothing lies between them.
 ``join`` yields what both sides have for each name, ascending, in memory of two pages a side. A container that is not
 there is an empty stream that says so; a refusal (403) is an error, never an empty listing.
 """
@@ -15,15 +17,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
-from migrator.errors import CloudError, NotFound
+from migrator.errors import CloudError, NotFound, Unsupported
 from migrator.model.names import RESERVED_PREFIX
-from migrator.model.objects import LIST_PAGE, Listed
+from migrator.model.objects import LIST_PAGE, Listed, ListingPage
 from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.order import Order, OrderBroken, key_of
 
+Key = bytes
+"""Of a name, in the order of the join."""
 REFUSED_MARKER = frozenset({"InvalidQueryParameterValue", "OutOfRangeInput", "InvalidMarker"})
 """Codes that say that a marker is not (or no longer) one of this listing. Source: Azure "Blob service error codes"."""
 RESTARTS = 20
@@ -40,6 +44,19 @@ class Pair:
     destination: Listed | None
 
 
+@value(frozen=True, slots=True)
+class Bounds:
+    """The names in (``above``, ``upto``], as keys; None: from the first one, to the last one. ``start`` is the name of ``above``,
+    from which the service is asked to list."""
+
+    above: bytes | None = None
+    upto: bytes | None = None
+    start: str | None = None
+
+
+EVERYTHING: Final = Bounds()
+
+
 @dataclass(slots=True)
 class SeenSide:
     """What one side of a join turned out to be; complete once the join has ended without an error."""
@@ -47,6 +64,15 @@ class SeenSide:
     objects: int = 0
     bytes: int = 0
     container_missing: bool = False
+    begins: Key | None = None
+    """The first name that was shown from the lower bound on, that one included; None: there is none."""
+    ends: Key | None = None
+    """The first name that was shown from the upper bound on, that one included; None: the listing ended before."""
+
+
+class LaneBroken(Exception):
+    """A listing of a stretch of names does not join up with what lies before it. Not an error for people: the container is listed
+    as a whole then."""
 
 
 class MarkerRefused(Exception):
@@ -58,6 +84,10 @@ class MarkerRefused(Exception):
 
 
 class Batches(Protocol):
+    def begin(self) -> None:
+        """Ask for what comes first, if that can be done beside other things."""
+        ...
+
     async def next(self) -> list[tuple[bytes, Listed]]:
         """Some entries, ascending; empty at the end."""
         ...
@@ -77,6 +107,7 @@ class ReadAhead:
     page_size: int = LIST_PAGE
     first_page: int = LIST_PAGE
     """Names of the first page; a short one is there sooner."""
+    bounds: Bounds = EVERYTHING
     _ahead: asyncio.Task[tuple[list[Listed], str | None]] | None = None
     _done: bool = False
     _last: bytes | None = None
@@ -90,6 +121,10 @@ class ReadAhead:
     def __post_init__(self) -> None:
         self._key = key_of(self.order)
 
+    def begin(self) -> None:
+        if self._ahead is None and not self._done:
+            self._ahead = asyncio.create_task(self._fetch(None))
+
     async def next(self) -> list[tuple[bytes, Listed]]:
         while not self._done:
             try:
@@ -98,11 +133,11 @@ class ReadAhead:
                 self._begin_again(refusal.fault)
                 continue
             self._ahead = None
+            batch = self._checked(entries)
             if marker is None:
                 self._done = True
-            else:
+            elif not self._done:
                 self._ahead = asyncio.create_task(self._fetch(marker))
-            batch = self._checked(entries)
             if batch:
                 return batch
         return []
@@ -125,7 +160,7 @@ class ReadAhead:
     async def _fetch(self, marker: str | None) -> tuple[list[Listed], str | None]:
         limit = self.page_size if marker is not None else min(self.first_page, self.page_size)
         try:
-            page = await self.store.page(self.container, prefix=self.prefix, marker=marker, limit=limit)
+            page = await self._page(marker, limit)
         except NotFound as absence:
             if absence.what != "container":
                 raise
@@ -144,14 +179,37 @@ class ReadAhead:
             raise MarkerRefused(refusal) from refusal
         return [entry for entry in page.entries if not entry.name.startswith(RESERVED_PREFIX)], page.marker
 
+    async def _page(self, marker: str | None, limit: int) -> ListingPage:
+        if self.bounds.start is None:
+            return await self.store.page(self.container, prefix=self.prefix, marker=marker, limit=limit)
+        try:
+            return await self.store.page(
+                self.container, prefix=self.prefix, marker=marker, limit=limit, start=self.bounds.start
+            )
+        except Unsupported as refusal:
+            raise LaneBroken(self.store.account) from refusal
+
     def _checked(self, entries: list[Listed]) -> list[tuple[bytes, Listed]]:
         batch = []
         last, key_of_name = self._last, self._key
+        above, upto, seen = self.bounds.above, self.bounds.upto, self.seen
         for entry in entries:
             key = key_of_name(entry.name)
             if last is not None and key <= last:
                 raise OrderBroken(self.store.account)
             last = key
+            if above is not None and key <= above:
+                if key < above:
+                    raise LaneBroken(self.store.account)
+                seen.begins = key
+                continue
+            if seen.begins is None:
+                seen.begins = key
+            if upto is not None and key >= upto:
+                if not self._done:
+                    self._done, seen.ends = True, key
+                if key > upto:
+                    continue  # another lane's; this one's page is only looked at for its order
             if self._skip_to is not None:
                 if key <= self._skip_to:
                     continue
@@ -179,6 +237,9 @@ class SortedStream:
             return [(key, _thaw(frozen)) for key, frozen in self._rows.fetchmany(LIST_PAGE)]
         except (sqlite3.Error, OSError) as fault:
             raise self._unsorted(fault) from fault
+
+    def begin(self) -> None:
+        """The whole listing is sorted first: there is no page to ask for."""
 
     def _unsorted(self, fault: Exception) -> CloudError:
         return CloudError(
@@ -255,18 +316,22 @@ def open_stream(
     *,
     page_size: int = LIST_PAGE,
     first_page: int = LIST_PAGE,
+    bounds: Bounds = EVERYTHING,
 ) -> Batches:
+    """``bounds`` are keys of ``order``, which is none that is sorted here."""
     if order == "sorted":
         return SortedStream(store, container, prefix, seen, page_size=page_size)
-    return ReadAhead(store, container, prefix, order, seen, page_size, first_page)
+    return ReadAhead(store, container, prefix, order, seen, page_size, first_page, bounds)
 
 
 async def join(origin: Batches, destination: Batches) -> AsyncIterator[list[Pair]]:
-    """Merge two ascending streams; yields batches of pairs, ascending, each name once.
+    """Merge two ascending streams, both asked at once; yields batches of pairs, ascending, each name once.
 
     Raises:
         OrderBroken: a side did not rise in the order of the join; nothing that was yielded may be taken for complete.
     """
+    origin.begin()
+    destination.begin()
     left: list[tuple[bytes, Listed]] = await origin.next()
     right: list[tuple[bytes, Listed]] = await destination.next()
     i = j = 0

@@ -32,6 +32,11 @@ def key_of(order: Order) -> Callable[[str], bytes]:
     return _utf16 if order == "utf-16" else _utf8
 
 
+def name_of(order: Order, key: bytes) -> str:
+    """The name whose key in ``order`` is ``key``."""
+    return key.decode("utf-16-be" if order == "utf-16" else "utf-8", "surrogatepass")
+
+
 def next_order(order: Order) -> Order:
     """The order to try after ``order`` was broken; ``sorted`` cannot break."""
     return ORDERS[min(ORDERS.index(order) + 1, len(ORDERS) - 1)]

@@ -237,9 +237,18 @@ class PacedStore:
         await self._send("write", lambda: self.inner.set_container_metadata(container, metadata))
 
     async def page(
-        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+        self,
+        container: str,
+        *,
+        prefix: str = "",
+        marker: str | None = None,
+        limit: int = 5000,
+        start: str | None = None,
     ) -> ListingPage:
-        page = await self._send("list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit))
+        more = {} if start is None else {"start": start}
+        page = await self._send(
+            "list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit, **more)
+        )
         if prefix and not all(entry.name.startswith(prefix) for entry in page.entries):
             # What is listed is copied, compared and deleted: a service that shows more than was asked for is not trusted.
             raise CloudError(

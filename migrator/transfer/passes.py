@@ -21,6 +21,8 @@ from migrator.transfer import container_shape, containers, streaming, sweeping
 from migrator.transfer.container_shape import as_made
 from migrator.transfer.deletes import Candidates, delete_candidates
 from migrator.transfer.evidence import Evidence
+from migrator.transfer.lanes import Looking, side_by_side
+from migrator.transfer.listing import LaneBroken
 from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
@@ -48,18 +50,19 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     )
     if opened:
         transfer.commit(opened, PassResult())
-    for name in sides.names:
+    looking = looking_of(transfer)
+
+    async def look(name: str) -> None:
         is_at_origin = name in sides.here
-        walks = [
-            await _ordered(transfer, name, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
-            for prefix in transfer.area.prefixes_in(name)
-        ]
-        for walk in walks:
+        for prefix in transfer.area.prefixes_in(name):
+            walk = await _ordered(transfer, looking, name, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
             if walk.has_container and not is_at_origin:
                 result.superseded += walk.absences.candidate_count  # it is there again: the next pass looks
             else:
                 etag = sides.here[name].etag if is_at_origin else None
                 candidates.add(name, walk.absences, is_lost=not is_at_origin or name in replaced, container_etag=etag)
+
+    await side_by_side(sides.names, look, most=transfer.rhythm.sizes.lanes)
     await delete_candidates(transfer, candidates, result)
     await sweeping.sweep(transfer, result)
     gone = [write for write in expired if _is_over(transfer, write)]
@@ -84,9 +87,13 @@ async def watch(transfer: Transfer) -> PassResult:
     begun = transfer.clock.monotonic()
     transfer.load()
     sides = await _Sides.look(transfer)
-    for name in sides.names:
+    looking = looking_of(transfer)
+
+    async def look(name: str) -> None:
         for prefix in transfer.area.prefixes_in(name):
-            await _ordered(transfer, name, prefix, name in sides.here, result, in_fence=False, watch=True)
+            await _ordered(transfer, looking, name, prefix, name in sides.here, result, in_fence=False, watch=True)
+
+    await side_by_side(sides.names, look, most=transfer.rhythm.sizes.lanes)
     result.seconds = transfer.clock.monotonic() - begun
     return result
 
@@ -146,8 +153,13 @@ class _Sides:
         ]
 
 
+def looking_of(transfer: Transfer) -> Looking:
+    return Looking(transfer.rhythm.sizes, transfer.parallel, transfer.starts)
+
+
 async def _ordered(
     transfer: Transfer,
+    looking: Looking,
     container: str,
     prefix: str,
     is_at_origin: bool,
@@ -156,20 +168,37 @@ async def _ordered(
     in_fence: bool,
     watch: bool,
 ) -> Walk:
-    """Run the join under the container's recorded order, moving on to the next one if a listing breaks it: nothing is kept of
-    such a walk but the work it has done. Returns the one that ended."""
+    """Run the join under the container's recorded order: in lanes, as one if they do not join up, and in the next order if a
+    listing breaks this one. Nothing is kept of a walk that breaks but the work it has done. Returns the one that ended."""
     key = notes.order(transfer.move, container, prefix)
     order: Order = transfer.state.note(key) or ORDERS[0]
+    in_lanes = transfer.unlike[container, prefix] < transfer.rhythm.lane_attempts
     while True:
-        attempt = Walk(transfer, container, prefix, in_fence, order=order, is_at_origin=is_at_origin, is_watch=watch)
+        attempt = Walk(
+            transfer,
+            container,
+            prefix,
+            in_fence,
+            order=order,
+            is_at_origin=is_at_origin,
+            is_watch=watch,
+            looking=looking,
+            in_lanes=in_lanes,
+        )
         is_broken = False
         try:
             await attempt.go()
+            if attempt.is_in_lanes:
+                transfer.unlike.pop((container, prefix), None)
             return attempt
-        except OrderBroken:
+        except (OrderBroken, LaneBroken):
             is_broken = True
         finally:
             result.add(attempt.result.sure if is_broken else attempt.result)
+        if attempt.is_in_lanes:
+            transfer.unlike[container, prefix] += 1
+            in_lanes = False
+            continue
         order = next_order(order)
         transfer.commit([*_one_range(transfer, container, prefix), SetNote(key, order)], PassResult())
 

@@ -6,6 +6,7 @@ Decides nothing; passes.py, walk.py and the files beside them work on it.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -88,6 +89,10 @@ class Transfer:
     """Of ``outstanding``, what the state store did not take: it is kept here until it does."""
     linger: Callable[[float], None] = lambda seconds: None
     """A write may be applied for so long, and nobody could write that down: no cut-over of any move may begin before."""
+    starts: dict[str, bool] = field(default_factory=dict)
+    """Accounts that were asked whether they list from a name on, and what came of it."""
+    unlike: Counter[Place] = field(default_factory=Counter)
+    """(container, prefix) whose lanes did not join up, and how often."""
     rhythm: Rhythm = USUAL
     """How often it tries and how much it takes at once."""
 

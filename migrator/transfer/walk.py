@@ -1,6 +1,7 @@
 """The walk over one container and prefix: the join of both listings along the stored ranges, a checkpoint for each range.
 
-Decides where a range begins, ends and is split, and what is committed when. What is done about a name is actions.py's.
+Decides where a range begins, ends and is split, and what is committed when. What is done about a name is actions.py's. Where the
+services can, it goes in lanes (lanes.py), side by side; it concludes from them as from one listing, or not at all.
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
 
 from migrator.errors import MigrateError, NotFound
 from migrator.model.moves import Direction, EvidenceRange
-from migrator.ports.state_store import Change, DropException, ReplaceRanges
+from migrator.model.values import replace
+from migrator.ports.state_store import RANGE_PAGE, Change, DropException, ReplaceRanges
 from migrator.transfer import sweeping
 from migrator.transfer.absences import waits_for_the_end
 from migrator.transfer.actions import Action
@@ -21,17 +22,22 @@ from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
 from migrator.transfer.decide import Decision, NameCase, Verb, decide, pending
 from migrator.transfer.evidence import Evidence, in_sample
+from migrator.transfer.lanes import Lane, LaneSeen, Looking, as_one, partition, sealed, side_by_side
+from migrator.transfer.lanes import Stretch as Names
 from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
 from migrator.transfer.order import Order
 from migrator.transfer.result import PassResult
 from migrator.transfer.stretch import Stretch
 from migrator.transfer.subject import Place
 from migrator.transfer.together import together
-from migrator.transfer.turns import Turns
 from migrator.transfer.watch import list_them, strays
 
 ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
 """Verbs that may write to the name: it is committed as pending first."""
+AT_REST = frozenset({Verb.SKIP, Verb.HELD})
+"""Verbs that leave a name as it is, and need no second look."""
+RANGES_OF_A_LANE = 2
+"""Ranges that a lane among others reads at a time."""
 UNSETTLED = frozenset({Verb.COMPARE, Verb.WAIT})
 """Verbs that say that nobody knows yet whose the destination's generation is."""
 
@@ -43,23 +49,28 @@ class Walk(Stretch):
     order: Order
     is_at_origin: bool
     is_watch: bool
+    looking: Looking
+    in_lanes: bool = True
+    """May it go in lanes? Else as one."""
+    stretches: Sequence[Names] | None = None
+    """Look only at the ranges in which these lie; None: at all of them."""
+    lanes: Sequence[Lane] = ()
+    acted: list[Names] = field(default_factory=list)
+    """Ranges in which something was done, or is still to be done."""
     seen: SeenSide = field(default_factory=SeenSide)
     """Of the origin."""
     may_inherit: bool = True
     """Could an earlier run's unanswered write still be applied when the listings began?"""
-    under_way: dict[asyncio.Future[None], int] = field(default_factory=dict)
-    """Ranges that are being settled, and how many names each has."""
+    under_way: dict[asyncio.Task[None], None] = field(default_factory=dict)
+    """Ranges that are being settled."""
     unsaved: list[Change] = field(default_factory=list)
     unsaved_tally: PassResult = field(default_factory=PassResult)
     """What settled ranges leave to the next commit, and what the figures gain by it."""
     saved_at: float = 0.0
-    turns: Turns = field(init=False)
-    """At what goes one by one: ranges share them, and the oldest goes first."""
-    ranks: Iterator[int] = field(default_factory=count)
 
-    def __post_init__(self) -> None:
-        Stretch.__post_init__(self)
-        self.turns = Turns(self.transfer.parallel)
+    @property
+    def is_in_lanes(self) -> bool:
+        return any(not lane.is_whole for lane in self.lanes)
 
     @property
     def has_container(self) -> bool:
@@ -68,31 +79,15 @@ class Walk(Stretch):
 
     async def go(self) -> None:
         t = self.transfer
-        seen, seen_there = self.seen, SeenSide()
         await t.admit()
         self.may_inherit = t.inherited_seconds() > 0
-        stored = t.state.ranges(t.move, self.container, self.prefix)
-        first = next(stored, EvidenceRange(self.container, self.prefix, None))
-        first_page = t.rhythm.sizes.first_page if _is_new(first) and has_batches(t) else t.page_size
-        left = open_stream(
-            t.origin, self.container, self.prefix, self.order, seen, page_size=t.page_size, first_page=first_page
-        )
-        right = open_stream(t.destination, self.container, self.prefix, self.order, seen_there, page_size=t.page_size)
+        self.lanes = await self._lanes()
         try:
-            await self._walk(left, right, first, stored)
-        finally:
-            await left.close()
-            await right.close()
-        self.result.scanned += seen.objects
-        self.result.scanned_bytes += seen.bytes
-        self.result.destination_objects += seen_there.objects
-
-    async def _walk(self, left: Batches, right: Batches, first: EvidenceRange, stored: Iterator[EvidenceRange]) -> None:
-        """Join both listings along the stored ranges."""
-        try:
-            await self._ranges(left, right, first, stored)
+            seen = await side_by_side(self.lanes, self._along, most=t.rhythm.sizes.lanes)
             while self.under_way:
                 await self._some_settled()
+            sealed(seen)
+            self.seen, seen_there = as_one([one.origin for one in seen]), as_one([one.destination for one in seen])
             await self._conclude()
         finally:
             if self.under_way:
@@ -101,6 +96,57 @@ class Walk(Stretch):
                 await asyncio.gather(*self.under_way, return_exceptions=True)
             with suppress(MigrateError):  # else another run compares what this one had settled
                 self._save()
+        self.result.scanned += self.seen.objects
+        self.result.scanned_bytes += self.seen.bytes
+        self.result.destination_objects += seen_there.objects
+
+    async def _lanes(self) -> Sequence[Lane]:
+        """Those of the stored ranges, where both services can begin in the middle; else everything is one."""
+        t = self.transfer
+        whole = Lane(self.container, self.prefix, self.order)
+        ranges = t.state.range_sizes(t.move, self.container, self.prefix)
+        lanes = partition(whole, ranges, t.rhythm.sizes, self.stretches) if self.in_lanes else (whole,)
+        for lane in [one for one in lanes if one.above is not None][:1]:
+            able = [await self.looking.can_start(store, lane) for store in (t.origin, t.destination)]
+            if not all(able):
+                lanes = (replace(whole, records=sum(one.records for one in lanes)),)
+        return lanes
+
+    async def _along(self, lane: Lane) -> LaneSeen:
+        """Join both listings along the stored ranges of ``lane``."""
+        t, sizes = self.transfer, self.transfer.rhythm.sizes
+        seen, seen_there = SeenSide(), SeenSide()
+        at_once = RANGE_PAGE if lane.is_whole else RANGES_OF_A_LANE
+        stored = t.state.ranges(t.move, self.container, self.prefix, above=lane.above, at_once=at_once)
+        first = next(stored, None)
+        is_known, first = first is not None, first or EvidenceRange(self.container, self.prefix, None)
+        async with self.looking.lanes.of(self.looking.weight(lane, t.page_size, is_known=is_known)):
+            first_page = sizes.first_page if _is_new(first) and has_batches(t) else t.page_size
+            left = open_stream(
+                t.origin,
+                self.container,
+                self.prefix,
+                self.order,
+                seen,
+                page_size=t.page_size,
+                first_page=first_page,
+                bounds=lane.bounds,
+            )
+            right = open_stream(
+                t.destination,
+                self.container,
+                self.prefix,
+                self.order,
+                seen_there,
+                page_size=t.page_size,
+                bounds=lane.bounds,
+            )
+            try:
+                await self._ranges(left, right, lane, first, stored)
+            finally:
+                await left.close()
+                await right.close()
+        return LaneSeen(lane, seen, seen_there)
 
     async def _conclude(self) -> None:
         """Both listings have ended, each in the order of the join: what was not shown is not there."""
@@ -118,7 +164,8 @@ class Walk(Stretch):
         t, tally, changes = self.transfer, PassResult(), list[Change]()
         self.absences.count_rest(tally)
         await self._act(self.absences.take_decided(), Evidence(), changes, tally, None)
-        self._checkpoint([*changes, *self.absences.forgotten_rows(t)], tally)
+        forgotten = [] if self.stretches is not None else self.absences.forgotten_rows(t)
+        self._checkpoint([*changes, *forgotten], tally)
         self.result.add(tally)
         self._save()
         for group in self.absences.dropped_records(t):
@@ -139,9 +186,12 @@ class Walk(Stretch):
             self.transfer.commit(changes, tally)
         self.saved_at = self.transfer.clock.monotonic()
 
-    async def _ranges(self, left: Batches, right: Batches, at: EvidenceRange, stored: Iterator[EvidenceRange]) -> None:
-        """Begin range after range: ``at``, and those that are ``stored`` after it."""
-        above, evidence, is_new, sizes = None, Evidence.unpack(at.records), _is_new(at), self.transfer.rhythm.sizes
+    async def _ranges(
+        self, left: Batches, right: Batches, lane: Lane, at: EvidenceRange, stored: Iterator[EvidenceRange]
+    ) -> None:
+        """Begin range after range of ``lane``: ``at``, and those that are ``stored`` after it."""
+        above, evidence, is_new = lane.above, Evidence.unpack(at.records), _is_new(at)
+        sizes = self.transfer.rhythm.sizes
         most, later = (sizes.first_piece, sizes.piece) if is_new else (sizes.split_at, sizes.split_at)
         held: list[Pair] = []
         async for batch in join(left, right):
@@ -158,9 +208,9 @@ class Walk(Stretch):
             if is_new and held and self._has_idle_hands():
                 above, held = await self._begin_piece(above, at.upper, held, evidence), []
         await self._begin(above, at.upper, held, evidence)
-        for rest in stored:
-            await self._begin(at.upper, rest.upper, [], Evidence.unpack(rest.records))
-            at = rest
+        while at.upper != lane.upto:
+            above, at = at.upper, next(stored)
+            await self._begin(above, at.upper, [], Evidence.unpack(at.records))
 
     def _has_idle_hands(self) -> bool:
         return self.transfer.hands is not None and not self.is_watch and not self.under_way
@@ -181,19 +231,34 @@ class Walk(Stretch):
         if self.transfer.hands is None or self.is_watch:
             await self._settle(above, upper, pairs, evidence)
             return
-        most = self.transfer.rhythm.sizes.names_in_flight
-        while self.under_way and sum(self.under_way.values()) + len(pairs) > most:
-            await self._some_settled()
         is_out = asyncio.get_running_loop().create_future()
-        work = asyncio.create_task(self._settle(above, upper, pairs, evidence, is_out))
+        work = asyncio.create_task(self._settle_in_room(above, upper, pairs, evidence, is_out))
         work.add_done_callback(lambda _: _resolve(is_out))
-        self.under_way[work] = max(1, len(pairs))
+        self.under_way[work] = None
         await is_out  # hands that have nothing to do come before the next page
+        self._reap([one for one in self.under_way if one.done()])
+
+    async def _settle_in_room(
+        self,
+        above: bytes | None,
+        upper: bytes | None,
+        pairs: list[Pair],
+        evidence: Evidence,
+        is_out: asyncio.Future[None],
+    ) -> None:
+        size = min(max(1, len(pairs)), self.transfer.rhythm.sizes.names_in_flight)
+        async with self.looking.settling.of(size):
+            await self._settle(above, upper, pairs, evidence, is_out)
 
     async def _some_settled(self) -> None:
         done, _ = await asyncio.wait(self.under_way, return_when=asyncio.FIRST_COMPLETED)
-        for one in done:
-            del self.under_way[one]
+        self._reap(list(done))
+
+    def _reap(self, ended: Sequence[asyncio.Task[None]]) -> None:
+        for one in ended:
+            self.under_way.pop(one, None)
+        failed = [one for one in ended if one.cancelled() or one.exception() is not None]
+        for one in failed:
             one.result()
 
     def _split(
@@ -231,6 +296,8 @@ class Walk(Stretch):
         await asyncio.sleep(0)  # some thousand names take a while: let the ranges before this one hand out more
         self.absences.saw(t, cases)
         decided = [(case, self._decide(case)) for case in cases]
+        if any(decision.verb not in AT_REST for _, decision in decided):
+            self.acted.append((above, upper))
         if t.outstanding:
             t.unsettled.update(self._unsettled(decided))
         await asyncio.sleep(0)
@@ -347,16 +414,16 @@ class Walk(Stretch):
             _resolve(is_out)  # what goes one by one is under way from here on, beside the ranges that follow
         t = self.transfer
         queue = iter(rest)
-        rank = next(self.ranks)
+        rank, turns = next(self.looking.ranks), self.looking.turns
 
         async def work() -> None:
             for case, decision in queue:
-                await self.turns.take(rank)
+                await turns.take(rank)
                 try:
                     await t.admit()
                     await Action(self, case, evidence, changes, tally).carry_out(decision)
                 finally:
-                    self.turns.give()
+                    turns.give()
 
         await together(*(work() for _ in range(min(t.parallel, len(rest)))))
 

@@ -78,10 +78,10 @@ async def content(store: ObjectStore, box: str, name: str, **part) -> bytes:
         return b"".join([chunk async for chunk in chunks])
 
 
-async def listed(store: ObjectStore, box: str, *, prefix="", limit=5000) -> list[Listed]:
+async def listed(store: ObjectStore, box: str, *, prefix="", limit=5000, **start) -> list[Listed]:
     found, marker = [], None
     while True:
-        page = await store.page(box, prefix=prefix, marker=marker, limit=limit)
+        page = await store.page(box, prefix=prefix, marker=marker, limit=limit, **start)
         found += page.entries
         assert len(page.entries) <= limit
         if page.marker is None:
@@ -395,6 +395,33 @@ class ObjectStoreSuite:
             await pair.source.delete(pair.box, blob.name, if_match=blob.etag)
         rest = await pair.source.page(pair.box, limit=2, marker=first.marker)
         assert [blob.name for blob in rest.entries][-1:] == ["c"]
+
+    @pytest.mark.parametrize(
+        ("start", "shown"),
+        [
+            ("b/1", ["b/1", "b/2", "b/3", "c", "\u00e9 1%2F"]),
+            ("b/10", ["b/2", "b/3", "c", "\u00e9 1%2F"]),
+            ("", ["a", "b/1", "b/2", "b/3", "c", "\u00e9 1%2F"]),
+            ("\u00e9 1%2F", ["\u00e9 1%2F"]),
+            ("\u00eb", []),
+        ],
+    )
+    @pytest.mark.parametrize("limit", [1, 2, 5000])
+    async def test_a_listing_may_begin_with_a_name_whether_it_is_there_or_not(self, pair, start, shown, limit):
+        for name in ("a", "b/1", "b/2", "b/3", "c", "\u00e9 1%2F"):
+            await pair.put(name)
+        assert await names(pair.source, pair.box, limit=limit, start=start) == shown
+
+    async def test_a_listing_that_begins_with_a_name_keeps_to_its_prefix(self, pair):
+        for name in ("a", "b/1", "b/2", "b/3", "c"):
+            await pair.put(name)
+        assert await names(pair.source, pair.box, prefix="b/", start="b/2") == ["b/2", "b/3"]
+        assert await names(pair.source, pair.box, prefix="b/", start="a") == ["b/1", "b/2", "b/3"]
+        assert await names(pair.source, pair.box, prefix="b/", start="c") == []
+
+    async def test_a_container_that_is_not_there_is_none_that_begins_with_a_name(self, pair):
+        with pytest.raises(NotFound):
+            await pair.source.page("nowhere", start="a")
 
     async def test_a_prefix_is_taken_literally(self, pair):
         for name in ("a/1", "a/2", "a", "a0", "b/a/", "a%2F3", "A/4"):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from migrator.adapters.state.rules import RANGE_PAGE
 from migrator.errors import InternalError, LockedError
 from migrator.model.moves import (
     Approval,
@@ -34,6 +33,7 @@ from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
 from migrator.model.samples import Sample, Verdict
 from migrator.ports.state_store import (
+    RANGE_PAGE,
     AddApproval,
     AddJournal,
     AddSample,
@@ -366,6 +366,16 @@ class StateStoreSuite:
             expected = uppers[begin + 1 :] if above is not None else uppers
             assert [each.upper for each in store.ranges(MOVE, "box", "in/", above=above)] == expected
         assert [each.upper for each in store.ranges(MOVE, "box", "in/", above=b"b")] == [b"\xff", b"\xff\xff", None]
+        assert [each.upper for each in store.ranges(MOVE, "box", "in/", at_once=1)] == uppers
+
+    def test_the_sizes_of_ranges_are_known_without_their_evidence(self, store: StateStore, token: int) -> None:
+        assert store.range_sizes(MOVE, "box", "in/") == []
+        store.commit(
+            [replaced(None, None, piece(b"a", b"12"), piece(b"\xff", b"\x00\x00\x00"), piece(None))], token=token
+        )
+        assert store.range_sizes(MOVE, "box", "in/") == [(b"a", 2), (b"\xff", 3), (None, 0)]
+        assert store.range_sizes(MOVE, "box", "") == []
+        assert store.range_sizes(OTHER, "box", "in/") == []
 
     @pytest.mark.parametrize(
         "bad",

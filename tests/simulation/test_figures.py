@@ -107,5 +107,6 @@ def test_every_figure_is_read_by_the_product() -> None:
 
 def test_worlds_differ_in_how_small_their_ranges_are() -> None:
     sizes = [rhythm_of(seed).sizes for seed in range(10)]
-    assert {one.split_at for one in sizes} == {6, USUAL.sizes.split_at}
+    assert {one.split_at for one in sizes} == {3, 6, USUAL.sizes.split_at}
+    assert {one.lane_names for one in sizes} == {1, 2, 4, USUAL.sizes.lane_names}
     assert {one.min_delete_cap for one in sizes} == {2, USUAL.sizes.min_delete_cap}

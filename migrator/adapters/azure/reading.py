@@ -13,11 +13,11 @@ from migrator.adapters.azure import listing, shapes
 from migrator.adapters.azure.counting import survey_of
 from migrator.adapters.azure.errors import NO_TAGS
 from migrator.adapters.azure.forms import FormReader
-from migrator.adapters.azure.requests import Requests
+from migrator.adapters.azure.requests import NEWER_API_VERSION, Requests
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Stream
 from migrator.adapters.azure.xml_reader import Node, read_xml
-from migrator.errors import CloudError, ConditionFailed, NotFound
+from migrator.errors import CloudError, ConditionFailed, NotFound, Unsupported
 from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, ContainerInfo, Listed, ListingPage, Survey
 from migrator.model.values import replace
 from migrator.ports.object_store import TOO_LARGE, Whole
@@ -27,6 +27,17 @@ UNTAGGED = "copy,metadata"
 EVERYTHING = "immutabilitypolicy,legalhold,snapshots,versions"
 PAGE_BYTES = 32 * 1024 * 1024
 """Longest page of a listing that is held in memory; of a longer one a smaller page is asked for."""
+NO_START = frozenset(
+    {
+        "InvalidHeaderValue",
+        "InvalidQueryParameterValue",
+        "OutOfRangeQueryParameterValue",
+        "UnsupportedHeader",
+        "UnsupportedQueryParameter",
+    }
+)
+"""Codes of a service that knows the version not, or the wish to list from a name on. Source: Azure "Common REST API error
+codes"."""
 CONTAINER: Query = [("restype", "container")]
 TAGS: Query = [("comp", "tags")]
 
@@ -61,25 +72,43 @@ class AzureReadings:
     # Listings
 
     async def page(
-        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = LIST_PAGE
+        self,
+        container: str,
+        *,
+        prefix: str = "",
+        marker: str | None = None,
+        limit: int = LIST_PAGE,
+        start: str | None = None,
     ) -> ListingPage:
-        answer = await self._page(container, prefix, marker or "", limit)
+        if start is not None and not self._requests.has_newer:
+            raise Unsupported(
+                f"cannot list {container} of {self._requests.account} from a name on: its api_version is older than that",
+                hint=f"leave api_version out, or give a date from {NEWER_API_VERSION} on",
+            )
+        try:
+            answer = await self._page(container, prefix, marker or "", limit, start or "")
+        except CloudError as refusal:
+            if start is None or marker is not None or refusal.code not in NO_START:
+                raise
+            raise Unsupported(
+                f"cannot list {container} of {self._requests.account} from a name on: {refusal.code}", code=refusal.code
+            ) from refusal
         with self._requests.understanding("list", container):
             return self._forms.read_page(answer.body)
 
-    async def _page(self, container: str, prefix: str, marker: str, limit: int) -> Answer:
+    async def _page(self, container: str, prefix: str, marker: str, limit: int, start: str) -> Answer:
         """With tags, where the credential may read them. Without, a blob that has none says so by a count, and one that has some
         is refused: it would be copied without them."""
         if self._may_read_tags is not False:
             try:
-                answer = await self._listing(container, prefix, marker, LISTED, limit)
+                answer = await self._listing(container, prefix, marker, LISTED, limit, start)
             except CloudError as refusal:
                 if refusal.code not in NO_TAGS:
                     raise
             else:
                 self._may_read_tags = True
                 return answer
-        answer = await self._listing(container, prefix, marker, UNTAGGED, limit)
+        answer = await self._listing(container, prefix, marker, UNTAGGED, limit, start)
         self._may_read_tags = False
         with self._requests.understanding("list", container):
             tagged = listing.tagged(answer.body)
@@ -101,7 +130,9 @@ class AzureReadings:
                 self._may_read_tags = True
         return self._may_read_tags
 
-    async def _listing(self, container: str, prefix: str, marker: str, include: str, limit: int = LIST_PAGE) -> Answer:
+    async def _listing(
+        self, container: str, prefix: str, marker: str, include: str, limit: int = LIST_PAGE, start: str = ""
+    ) -> Answer:
         """One page as the service gave it; a smaller one if what was asked for is too large to be held."""
         while True:
             query = _query(
@@ -111,9 +142,12 @@ class AzureReadings:
                 maxresults=str(limit) if limit < LIST_PAGE else "",
                 prefix=prefix,
                 restype="container",
+                startFrom=start,
             )
             try:
-                return await self._requests.send("GET", "list", container, query=query, most_bytes=PAGE_BYTES)
+                return await self._requests.send(
+                    "GET", "list", container, query=query, most_bytes=PAGE_BYTES, is_newer=bool(start)
+                )
             except CloudError as failure:
                 if failure.code != TOO_LARGE or limit == 1:
                     raise

@@ -53,6 +53,8 @@ from migrator.model.values import replace
 API_VERSION = "2025-07-05"
 """What is asked of the service where the plan names no ``api_version``: old enough to be known in every cloud, and the first in
 which a refused copy tells what its source answered. Source: AzCopy, which asks for this one."""
+NEWER_API_VERSION = "2026-02-06"
+"""Asked for only where a request needs it: a listing from a name on. Source: Azure "Version 2026-02-06"."""
 OLDEST_API_VERSION = "2020-10-02"
 """Listings ask for tags (since 2019-12-12), immutability policies and legal holds (since 2020-06-12); the next one that a service
 knows. Source: Azure "Versioning for Azure Storage"."""
@@ -142,7 +144,7 @@ class Requests:
             self._client = Client(
                 credential.endpoint,
                 trust=trust(account.name, cloud.get("ca_file")) if secure else None,
-                constant=[("User-Agent", USER_AGENT), ("x-ms-version", self.api_version)],
+                constant=_constant(self.api_version),
                 limits=limits,
                 timeouts=timeouts,
             )
@@ -151,6 +153,14 @@ class Requests:
                 f"cannot open account {account.name}: {account.endpoint} is not the address of a storage account",
                 hint="correct its endpoint in the plan",
             ) from refused
+        self.has_newer = account.api_version is None or account.api_version >= NEWER_API_VERSION
+        """May a request ask for ``NEWER_API_VERSION``? Not where the plan names an older one."""
+        newer = max(self.api_version, NEWER_API_VERSION)
+        self._newer = self._client.constant_of(_constant(newer))
+        self._newer_signer = None
+        if credential.key is not None:
+            own = [("x-ms-version", newer)]
+            self._newer_signer = KeySigner(credential.account_name, credential.key, own, now=self.dates.now)
 
     def sign_writes_with(self, writes: Writes) -> None:
         """Under Microsoft Entra ID, what is written to blobs is signed by ``writes`` from now on."""
@@ -201,9 +211,11 @@ class Requests:
         effect: Effect | None = None,
         most_bytes: int = SMALL_ANSWER_BYTES,
         signer: Signer | None = None,
+        is_newer: bool = False,
     ) -> Answer:
         """The answer of a success. ``doing`` completes "cannot ..."; ``effect`` is that of the method unless given.
-        ``headers`` is used up. ``signer`` takes the place of the account's own.
+        ``headers`` is used up. ``signer`` takes the place of the account's own. ``is_newer``: by ``NEWER_API_VERSION``, which
+        nobody asks for where ``has_newer`` forbids it.
 
         A request that is refused for its signature is signed once more where there is another: by the service's clock, where this
         machine's turned out to be wrong, or with a new token or delegation key, where they were revoked."""
@@ -218,10 +230,13 @@ class Requests:
         may_again = signer is None and (is_unheard or self._tokens is not None)
         while True:
             by = signer or await self._signer_for(about)
+            if is_newer and self._newer_signer is not None and by is self._signer:
+                by = self._newer_signer
             used = by.secret
+            constant = self._newer if is_newer else None
             sent, asked = list(given) if may_again else given, next(self._ids)
             sent.append((CLIENT_REQUEST_ID, asked))
-            answer = await self._exchange(by, method, path, query, sent, body, most_bytes, about)
+            answer = await self._exchange(by, method, path, query, sent, body, most_bytes, about, constant)
             if 200 <= answer.status < 300:
                 return answer
             if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard):
@@ -239,10 +254,13 @@ class Requests:
         body: bytes,
         most_bytes: int,
         about: Target,
+        constant: str | None,
     ) -> Answer:
         target = signer.sign(method, path, query, headers)
         try:
-            answer = await self._client.exchange(method, target, headers, body, most_bytes=most_bytes)
+            answer = await self._client.exchange(
+                method, target, headers, body, most_bytes=most_bytes, constant=constant
+            )
         except WireFailure as failure:
             # Not chained: its causes may hold what was sent.
             raise silence(failure, about) from _unanswered(headers)
@@ -403,6 +421,11 @@ _MESSAGE = re.compile(rb"<Message>([^<]{1,2000})")
 def _first(pattern: re.Pattern[bytes], body: bytes) -> str:
     found = pattern.search(body)
     return found[1].decode("utf-8", "replace") if found else ""
+
+
+def _constant(version: str) -> HeaderPairs:
+    """The headers of every request beside Host."""
+    return [("User-Agent", USER_AGENT), ("x-ms-version", version)]
 
 
 def _check_version(account: Account) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 HeaderPairs = list[tuple[str, str]]
 Query = Sequence[tuple[str, str]]
-"""Names in lower case and ascending, values as they are (not yet quoted)."""
+"""Names ascending as they are in lower case, values as they are (not yet quoted)."""
 
 SIGNED_HEADERS = (
     "Content-Encoding",
@@ -147,7 +147,7 @@ class KeySigner:
             # The service signs the letters that it has read, and it reads a header's bytes as Latin-1.
             values = [value.encode("utf-8", "surrogateescape").decode("latin-1") for value in values]
         text = f"{method}\n{layout.format(*values)}\n/{self._account_name}{path}"
-        return "\n".join([text, *[f"{name}:{value}" for name, value in query]]) if query else text
+        return "\n".join([text, *[f"{name.lower()}:{value}" for name, value in query]]) if query else text
 
     def signature(self, text: str) -> str:
         signature = self._keyed.copy()

@@ -138,11 +138,20 @@ def get(connection: sqlite3.Connection, place: Place) -> BlobRow:
 
 
 def page(
-    connection: sqlite3.Connection, account: str, name: str, prefix: str, marker: str | None, limit: int
+    connection: sqlite3.Connection,
+    account: str,
+    name: str,
+    prefix: str,
+    marker: str | None,
+    limit: int,
+    start: str | None = None,
 ) -> ListingPage:
-    """Names in [prefix, end of prefix), after ``marker``; one more row than asked for tells whether there is more."""
+    """Names in [prefix, end of prefix), from ``start`` on, after ``marker``; one more row than asked for tells whether there is
+    more."""
     container(connection, account, name)
     low, high = encode(prefix), _after(encode(prefix))
+    if start is not None:
+        low = max(low, encode(start))
     clauses, values = ["container = ?", "name >= ?"], [name, low]
     if high is not None:
         clauses.append("name < ?")

@@ -132,10 +132,16 @@ class LocalStore:
         await self._write("write", lambda c: rows.set_container_metadata(c, self.account, container, metadata))
 
     async def page(
-        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+        self,
+        container: str,
+        *,
+        prefix: str = "",
+        marker: str | None = None,
+        limit: int = 5000,
+        start: str | None = None,
     ) -> ListingPage:
         count = max(1, min(limit, LIST_PAGE))
-        return await self._read("list", lambda c: rows.page(c, self.account, container, prefix, marker, count))
+        return await self._read("list", lambda c: rows.page(c, self.account, container, prefix, marker, count, start))
 
     async def head(self, container: str, name: str) -> Listed:
         place = Place(self.account, container, name)

@@ -17,8 +17,6 @@ from migrator.model.notes import OF_OPERATORS
 from migrator.model.values import replace
 from migrator.ports.state_store import AddApproval, AddJournal, Change, ReplaceRanges, SetControl, SetNote
 
-RANGE_PAGE: Final = 32
-"""Ranges read at a time: at most 32 x 10,000 records x 24 bytes, 7.7 MB."""
 BEFORE_ALL: Final = b""
 """Sorts below the position of every range."""
 

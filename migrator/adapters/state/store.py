@@ -27,7 +27,6 @@ from migrator.adapters.state.columns import name_mark
 from migrator.adapters.state.faults import DatabaseFault, Verb, explain
 from migrator.adapters.state.rules import (
     BEFORE_ALL,
-    RANGE_PAGE,
     check_free,
     check_operator_changes,
     check_token,
@@ -52,7 +51,7 @@ from migrator.model.names import MoveId
 from migrator.model.notes import NoteKey
 from migrator.model.samples import Sample
 from migrator.model.values import replace
-from migrator.ports.state_store import EXCEPTION_CAP, Change
+from migrator.ports.state_store import EXCEPTION_CAP, RANGE_PAGE, Change
 
 T = TypeVar("T")
 MARKS_AT_ONCE = 500
@@ -123,19 +122,25 @@ class SqlStateStore:
         return self._one(MoveRecord, t.MOVES, of_move(move))
 
     def ranges(
-        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None
+        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None, at_once: int = RANGE_PAGE
     ) -> Iterator[EvidenceRange]:
         c = t.RANGES.c
         key = {**of_move(move), "container": container, "prefix": prefix}
         query = select(c.upper, c.records, c.is_open).where(self._at(t.RANGES, key)).order_by(c.upper)
         cursor = BEFORE_ALL if above is None else position(above)
         while True:
-            page = self._rows(query.where(c.upper > cursor).limit(RANGE_PAGE))
+            page = self._rows(query.where(c.upper > cursor).limit(at_once))
             for row in page:
                 cursor = bytes(row.upper)
                 yield EvidenceRange(container, prefix, upper_at(cursor), bytes(row.records), bool(row.is_open))
-            if len(page) < RANGE_PAGE:
+            if len(page) < at_once:
                 return
+
+    def range_sizes(self, move: MoveId, container: str, prefix: str) -> Sequence[tuple[bytes | None, int]]:
+        c = t.RANGES.c
+        key = {**of_move(move), "container": container, "prefix": prefix}
+        query = select(c.upper, func.length(c.records).label("size")).where(self._at(t.RANGES, key)).order_by(c.upper)
+        return [(upper_at(bytes(row.upper)), int(row.size or 0)) for row in self._rows(query)]
 
     def containers_with_ranges(self, move: MoveId) -> Sequence[tuple[str, str]]:
         """Ascending."""

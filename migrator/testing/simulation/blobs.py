@@ -179,11 +179,14 @@ class Account:
             raise self.refused(name, "BlobUsesCustomerSpecifiedEncryption")
         return blob
 
-    def page(self, container: str, prefix: str, marker: str | None, limit: int) -> ListingPage:
-        """At most ``limit`` entries from ``marker`` (the first name of the page) on."""
+    def page(
+        self, container: str, prefix: str, marker: str | None, limit: int, start: str | None = None
+    ) -> ListingPage:
+        """At most ``limit`` entries from ``marker`` (the first name of the page) on, and from ``start`` on."""
         held = self.open(container)
         stem = self.key(prefix)
-        begin = bisect_left(held.keys, (self.key(marker) if marker is not None else stem, ""))
+        first = stem if start is None else max(stem, self.key(start))
+        begin = bisect_left(held.keys, (self.key(marker) if marker is not None else first, ""))
         entries: list[Listed] = []
         following: str | None = None
         for key, name in held.keys[begin:]:

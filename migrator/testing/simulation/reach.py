@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, get_args, get_type_hints
 from unittest import mock
 
@@ -19,8 +19,11 @@ from migrator.machine.transitions import ROWS
 from migrator.model.moves import MoveRecord
 from migrator.ports.troubles import TROUBLES
 from migrator.testing.simulation.interrupts import STATES
+from migrator.transfer import walk
 from migrator.transfer.absences import Absences
 from migrator.transfer.decide import Decision, NameCase, Verb
+from migrator.transfer.lanes import LaneSeen, sealed
+from migrator.transfer.listing import LaneBroken
 from migrator.transfer.order import OrderBroken
 from migrator.transfer.walk import Walk
 
@@ -97,6 +100,8 @@ WORLD: Final = (
     "change windows",
     "max_moves",
     "order broken",
+    "lanes apart",
+    "lanes joined up",
 )
 _BY_ENDS: Final = {(row.direction, row.state, row.turn, row.to): row for row in ROWS}
 _NOT_PROVISIONED: Final = "every account of the world is there from the beginning"
@@ -255,11 +260,20 @@ def counting(reached: Counter[str]) -> Iterator[None]:
         reached["world order broken"] += 1
         broken(self, *facts)
 
+    def seal(seen: Sequence[LaneSeen]) -> None:
+        try:
+            sealed(seen)
+        except LaneBroken:
+            reached["world lanes apart"] += 1
+            raise
+        reached["world lanes joined up"] += len(seen) > 1
+
     with (
         mock.patch.object(Walk, "_decide", counted),
         mock.patch.object(Absences, "wait", waited),
         mock.patch.object(CloudError, "__init__", refuse),
         mock.patch.object(OrderBroken, "__init__", break_),
+        mock.patch.object(walk, "sealed", seal),
     ):
         yield
     reached.update({f"verb {verb}": count for verb, count in verbs.items()})

@@ -25,7 +25,7 @@ from migrator.model.moves import (
 from migrator.model.names import MoveId
 from migrator.model.notes import NoteKey
 from migrator.model.samples import Sample
-from migrator.ports.state_store import Change, StateStore
+from migrator.ports.state_store import RANGE_PAGE, Change, StateStore
 from migrator.testing.simulation.loop import Node, NodeDead
 
 CommitHook = Callable[[Node, Sequence[Change]], None]
@@ -80,9 +80,12 @@ class NodeState:
         return self._live.move(move)
 
     def ranges(
-        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None
+        self, move: MoveId, container: str, prefix: str, *, above: bytes | None = None, at_once: int = RANGE_PAGE
     ) -> Iterator[EvidenceRange]:
-        return self._live.ranges(move, container, prefix, above=above)
+        return self._live.ranges(move, container, prefix, above=above, at_once=at_once)
+
+    def range_sizes(self, move: MoveId, container: str, prefix: str) -> Sequence[tuple[bytes | None, int]]:
+        return self._live.range_sizes(move, container, prefix)
 
     def containers_with_ranges(self, move: MoveId) -> Sequence[tuple[str, str]]:
         return self._live.containers_with_ranges(move)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from migrator.errors import (
     AccessRefused,
@@ -43,6 +43,9 @@ its machine lost power, or cannot be asked, within the life of its credential.""
 DOUBTFUL_CHANCES = (0.0, 0.0, 0.02, 0.3)
 FAILING_CHANCES = (0.0, 0.0, 0.3)
 CHUNK_BYTES = 4 * 1024 * 1024
+Starts = Literal["at", "after", "ignored", "refused"]
+LISTS_FROM: Final[tuple[Starts, ...]] = ("at", "at", "at", "at", "at", "after", "ignored", "refused")
+"""How common each kind of service is."""
 
 
 class Answer:
@@ -83,6 +86,11 @@ class Wire:
         self.async_copies = True
         self._doubts, self._ends = Random(f"doubts {seed}"), Random(f"ends of copies {seed}")
         self._doubtful_chance = self._failing_chance = 0.0
+        self._doubts = Random(f"doubts {seed}")
+        self._doubtful_chance = self._doubts.choice(DOUBTFUL_CHANCES)
+        self.starts: Starts = "at"
+        """What the service makes of the name from which a listing is to begin: it begins there, or only after it, it knows no
+        such wish and passes it over, or it says so."""
         self.policies: Policies | None = None
         """None: the tool's credential cannot prove what a policy lets pass."""
         self.sent = 0
@@ -249,17 +257,28 @@ class SimStore:
         await self.send(effect, is_write=True)
 
     async def page(
-        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+        self,
+        container: str,
+        *,
+        prefix: str = "",
+        marker: str | None = None,
+        limit: int = 5000,
+        start: str | None = None,
     ) -> ListingPage:
         weather, random = self.wire.weather, self.wire.random
+        begin = None if self.wire.starts == "ignored" else start
+        if begin is not None and self.wire.starts == "after":
+            begin += "\0"  # no name of the world lies between
 
         def effect(sent_at: float) -> ListingPage:
+            if start is not None and self.wire.starts == "refused":
+                raise Unsupported(f"cannot list {container} from a name on: {self.account} cannot do that")
             if marker is not None and random.random() < weather.marker_refused_chance:
                 raise CloudError(f"cannot list {container}: the marker is refused", code="InvalidQueryParameterValue")
             if weather.empty_page_chance and random.random() < weather.empty_page_chance:
                 self._contents.open(container)
                 return ListingPage((), marker if marker is not None else prefix)
-            found = self._contents.page(container, prefix, marker, min(limit, weather.page_entries))
+            found = self._contents.page(container, prefix, marker, min(limit, weather.page_entries), begin)
             self.wire.listed(self.node, container, marker is None, sent_at)
             return found
 

@@ -44,8 +44,13 @@ class Client:
     ) -> None:
         limits, timeouts = limits or WireLimits(), timeouts or Timeouts()
         server = server_of(endpoint, trust)
-        self._constant = constant_part([("Host", server.authority), *constant])
+        self._authority = server.authority
+        self._constant = self.constant_of(constant)
         self._pool = Pool(lambda: dial(server, limits, timeouts), most=limits.connections, timeouts=timeouts)
+
+    def constant_of(self, headers: Iterable[tuple[str, str]]) -> str:
+        """Headers of every request, beside Host, as ``exchange`` takes them."""
+        return constant_part([("Host", self._authority), *headers])
 
     async def exchange(
         self,
@@ -55,10 +60,12 @@ class Client:
         body: Body = b"",
         *,
         most_bytes: int = 1024 * 1024,
+        constant: str | None = None,
     ) -> Answer:
         """Send a request and read its whole answer. ``headers`` must hold Content-Length wherever the method may have a
-        body. Raises NotSent, NoAnswer, TooLarge (a success longer than ``most_bytes``)."""
-        head = head_of(method, target, self._constant, headers)
+        body. ``constant``: by ``constant_of``, in place of the usual one. Raises NotSent, NoAnswer, TooLarge (a success longer
+        than ``most_bytes``)."""
+        head = head_of(method, target, constant or self._constant, headers)
         answer = await self._exchange(method, head, body, most_bytes, False)
         return cast(Answer, answer)
 
