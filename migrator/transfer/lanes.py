@@ -28,14 +28,13 @@ from migrator.ports.object_store import ObjectStore
 from migrator.transfer.evidence import RECORD_BYTES
 from migrator.transfer.listing import Bounds, LaneBroken, SeenSide
 from migrator.transfer.order import Order, key_of, name_of
+from migrator.transfer.result import Names
 from migrator.transfer.room import Room
 from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 
 PAGES_HELD: Final = 4
 """Of one lane: a page and the one that is read ahead, on both sides."""
-Stretch = tuple[bytes | None, bytes | None]
-"""The names in (above, upto], as keys of the container's order."""
 
 
 @value(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class LaneSeen:
 
 
 def partition(
-    whole: Lane, ranges: Sequence[tuple[bytes | None, int]], sizes: Sizes, stretches: Sequence[Stretch] | None = None
+    whole: Lane, ranges: Sequence[tuple[bytes | None, int]], sizes: Sizes, stretches: Sequence[Names] | None = None
 ) -> tuple[Lane, ...]:
     """Lanes of about as many names each.
 
@@ -99,7 +98,7 @@ def partition(
     return tuple(lanes)
 
 
-def _meet(above: bytes | None, upto: bytes | None, stretch: Stretch) -> bool:
+def _meet(above: bytes | None, upto: bytes | None, stretch: Names) -> bool:
     low, high = stretch
     is_below = high is not None and above is not None and high <= above
     is_beyond = low is not None and upto is not None and low >= upto

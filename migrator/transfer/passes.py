@@ -12,6 +12,7 @@ Memory: the names of the ranges in flight (``Sizes.names_in_flight``) and the de
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from migrator.model import notes
 from migrator.model.moves import Direction, EvidenceRange, Outstanding
@@ -24,14 +25,20 @@ from migrator.transfer.evidence import Evidence
 from migrator.transfer.lanes import Looking, side_by_side
 from migrator.transfer.listing import LaneBroken
 from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
-from migrator.transfer.result import PassResult
+from migrator.transfer.result import Acted, Names, PassResult
 from migrator.transfer.subject import Transfer
 from migrator.transfer.together import together
 from migrator.transfer.walk import Walk
 
+NOWHERE: Final[tuple[Order, tuple[Names, ...]]] = ("sorted", ())
 
-async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
-    """One pass that carries differences over. Safe to repeat after any interruption."""
+
+async def run(transfer: Transfer, *, in_fence: bool = False, after: Acted | None = None) -> PassResult:
+    """One pass that carries differences over. Safe to repeat after any interruption.
+
+    Args:
+        after: what the pass before it says of itself, in the same fence: only where that one acted is looked again.
+    """
     result = PassResult()
     begun = transfer.clock.monotonic()
     transfer.load()
@@ -50,12 +57,19 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
     )
     if opened:
         transfer.commit(opened, PassResult())
-    looking = looking_of(transfer)
+    looking, ranges = looking_of(transfer), dict[tuple[str, str], tuple[Order, tuple[Names, ...]]]()
 
     async def look(name: str) -> None:
         is_at_origin = name in sides.here
         for prefix in transfer.area.prefixes_in(name):
-            walk = await _ordered(transfer, looking, name, prefix, is_at_origin, result, in_fence=in_fence, watch=False)
+            only = None if after is None or not sides.is_as(after, name) else after.ranges.get((name, prefix), NOWHERE)
+            if only == NOWHERE:
+                continue
+            walk = await _ordered(
+                transfer, looking, name, prefix, is_at_origin, result, in_fence=in_fence, watch=False, only=only
+            )
+            if in_fence and walk.acted:
+                ranges[name, prefix] = (walk.order, tuple(walk.acted))
             if walk.has_container and not is_at_origin:
                 result.superseded += walk.absences.candidate_count  # it is there again: the next pass looks
             else:
@@ -63,9 +77,14 @@ async def run(transfer: Transfer, *, in_fence: bool = False) -> PassResult:
                 candidates.add(name, walk.absences, is_lost=not is_at_origin or name in replaced, container_etag=etag)
 
     await side_by_side(sides.names, look, most=transfer.rhythm.sizes.lanes)
+    if after is not None:
+        result.destination_objects = max(result.destination_objects, after.destination_objects)
     await delete_candidates(transfer, candidates, result)
+    waiting = result.waiting
     await sweeping.sweep(transfer, result)
-    gone = [write for write in expired if _is_over(transfer, write)]
+    if in_fence and result.waiting == waiting:  # else it is not known whose range that is
+        result.acted = Acted(sides.etags(), ranges, result.destination_objects)
+    gone = [write for write in expired if after is None and _is_over(transfer, write)]
     if gone:
         transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in gone], PassResult())
     transfer.commit(await sides.learned(transfer), PassResult())
@@ -115,6 +134,17 @@ class _Sides:
         at_destination = {info.name: info for info in there if takes(info.name)}
         names = sorted(name for name in {*at_origin, *at_destination, *known} if takes(name))
         return cls(at_origin, at_destination, names)
+
+    def etags(self) -> dict[str, tuple[str | None, str | None]]:
+        return {name: self._etags(name) for name in self.names}
+
+    def is_as(self, before: Acted, name: str) -> bool:
+        """Are its containers the ones that an earlier pass of the same fence has seen?"""
+        return name in self.here and before.containers.get(name) == self._etags(name)
+
+    def _etags(self, name: str) -> tuple[str | None, str | None]:
+        here, there = self.here.get(name), self.there.get(name)
+        return here.etag if here else None, there.etag if there else None
 
     async def replaced(self, transfer: Transfer) -> set[str]:
         """Containers of the origin that are not the ones that were proved, but new ones in their place. Written down before
@@ -167,9 +197,11 @@ async def _ordered(
     *,
     in_fence: bool,
     watch: bool,
+    only: tuple[Order, tuple[Names, ...]] | None = None,
 ) -> Walk:
     """Run the join under the container's recorded order: in lanes, as one if they do not join up, and in the next order if a
-    listing breaks this one. Nothing is kept of a walk that breaks but the work it has done. Returns the one that ended."""
+    listing breaks this one. Nothing is kept of a walk that breaks but the work it has done. Returns the one that ended.
+    ``only``: ranges to look at, as keys of an order; whatever breaks is looked at as a whole."""
     key = notes.order(transfer.move, container, prefix)
     order: Order = transfer.state.note(key) or ORDERS[0]
     in_lanes = transfer.unlike[container, prefix] < transfer.rhythm.lane_attempts
@@ -184,6 +216,7 @@ async def _ordered(
             is_watch=watch,
             looking=looking,
             in_lanes=in_lanes,
+            stretches=only[1] if only is not None and only[0] == order else None,
         )
         is_broken = False
         try:
@@ -195,6 +228,7 @@ async def _ordered(
             is_broken = True
         finally:
             result.add(attempt.result.sure if is_broken else attempt.result)
+        only = None
         if attempt.is_in_lanes:
             transfer.unlike[container, prefix] += 1
             in_lanes = False

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from migrator.model.values import value
+from migrator.transfer.order import Order
+
+Names = tuple[bytes | None, bytes | None]
+"""The names in (above, upto], as keys of the container's order; None: from the first one, to the last one."""
 MAX_NAMED = 20
 """Names of troubled objects kept in a result, for people."""
+
+
+@value(frozen=True, slots=True)
+class Acted:
+    """Where a pass inside a fence did anything, or left something to be done: the next one need not look anywhere else."""
+
+    containers: Mapping[str, tuple[str | None, str | None]]
+    """All that it looked at, or that one before it did in the same fence: ETags at origin and destination."""
+    ranges: Mapping[tuple[str, str], tuple[Order, tuple[Names, ...]]]
+    """By container and prefix, where there is any."""
+    destination_objects: int
+    """How many there are in all: the cap of deletes is a share of these."""
 
 
 @dataclass(slots=True)
@@ -40,6 +58,8 @@ class PassResult:
     held: int = 0
     seconds: float = 0.0
     named: list[str] = field(default_factory=list)
+    acted: Acted | None = None
+    """Of a pass inside a fence; None: the next one looks at everything."""
 
     @property
     def changes(self) -> int:
@@ -78,4 +98,4 @@ class PassResult:
 
 
 _DONE = ("copied", "copied_bytes", "lifted_bytes", "marked", "adopted", "proved", "stragglers_new")
-_COUNTS = tuple(name for name in PassResult.__dataclass_fields__ if name != "named")
+_COUNTS = tuple(name for name in PassResult.__dataclass_fields__ if name not in ("named", "acted"))

@@ -23,10 +23,9 @@ from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batche
 from migrator.transfer.decide import Decision, NameCase, Verb, decide, pending
 from migrator.transfer.evidence import Evidence, in_sample
 from migrator.transfer.lanes import Lane, LaneSeen, Looking, as_one, partition, sealed, side_by_side
-from migrator.transfer.lanes import Stretch as Names
 from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
 from migrator.transfer.order import Order
-from migrator.transfer.result import PassResult
+from migrator.transfer.result import Names, PassResult
 from migrator.transfer.stretch import Stretch
 from migrator.transfer.subject import Place
 from migrator.transfer.together import together

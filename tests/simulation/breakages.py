@@ -27,7 +27,7 @@ from migrator.engine import (
 from migrator.engine import mover as mover_module
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import carry, cut, preflight
-from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown, StateError, Throttled
+from migrator.errors import CloudError, ConditionFailed, MigrateError, NotFound, OutcomeUnknown, StateError, Throttled
 from migrator.machine import liveness, transitions
 from migrator.machine.events import Event
 from migrator.machine.states import is_getting_ready, is_to_be_taken_back
@@ -43,8 +43,9 @@ from migrator.testing.simulation.clients import Customer
 from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
-from migrator.transfer import absences, actions, containers, decide, deletes, listing, sweeping, walk
+from migrator.transfer import absences, actions, containers, decide, deletes, lanes, listing, sweeping, walk
 from migrator.transfer.decide import Decision, Verb
+from migrator.transfer.listing import SeenSide
 
 
 def patched(target, name, new):
@@ -98,8 +99,8 @@ def barrier_before_drain():
         proofs[mover.id] = result
         return await cut.drain(mover)
 
-    async def one_pass(mover, *, in_fence=False):
-        return proofs.get(mover.id) or await right_pass(mover, in_fence=in_fence)
+    async def one_pass(mover, *, in_fence=False, after=None):
+        return proofs.get(mover.id) or await right_pass(mover, in_fence=in_fence, after=after)
 
     table = {**steps.STEPS, MoveState.DRAINING: drain}
     return all_of(patched(steps, "STEPS", table), patched(cut, "one_pass", one_pass))
@@ -563,6 +564,71 @@ def what_a_store_calls_back_is_back():
     return patched(rollback, "_elsewhere", elsewhere)
 
 
+def a_lane_skips_its_last_name():
+    """Each lane ends before its upper bound, and the next one begins after it."""
+    right = listing.ReadAhead._checked
+
+    def checked(self, entries):
+        batch = right(self, entries)
+        return batch[:-1] if batch and batch[-1][0] == self.bounds.upto else batch
+
+    return patched(listing.ReadAhead, "_checked", checked)
+
+
+def lanes_overlap():
+    """A lane has the name of its lower bound too, whose evidence is in the range before."""
+    right = lanes.Lane.bounds.fget
+
+    def bounds(self):
+        found = right(self)
+        if not found.above:
+            return found
+        return replace(found, above=found.above[:-1] + bytes([max(0, found.above[-1] - 1)]))
+
+    return patched(lanes.Lane, "bounds", property(bounds))
+
+
+def a_lane_dies_unseen():
+    """Whoever waits for the lanes does not learn that one of them has failed."""
+    right = walk.Walk._along
+
+    async def along(self, lane):
+        try:
+            return await right(self, lane)
+        except MigrateError:
+            if lane.is_whole:
+                raise
+            return lanes.LaneSeen(lane, SeenSide(), SeenSide())
+
+    return all_of(patched(walk.Walk, "_along", along), lanes_are_believed())
+
+
+def lanes_are_believed():
+    """That nothing lies between two lanes is taken from the service's word, not from what both have shown."""
+    return patched(walk, "sealed", lambda seen: None)
+
+
+def a_split_is_forgotten_by_its_lane():
+    """What lies after a piece that was split off is written as if the range still began where it did."""
+    right = walk.Walk._begin_piece
+
+    async def begin_piece(self, above, upper, pairs, evidence):
+        await right(self, above, upper, pairs, evidence)
+        return above
+
+    return patched(walk.Walk, "_begin_piece", begin_piece)
+
+
+def no_second_look():
+    """What the first scan of a fence did is believed: nothing of it is looked at again."""
+    right = cut.one_pass
+
+    async def one_pass(mover, *, in_fence=False, after=None):
+        return await right(mover, in_fence=in_fence, after=replace(after, ranges={}) if after else None)
+
+    return patched(cut, "one_pass", one_pass)
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -590,6 +656,12 @@ BREAKAGES = {
         blocks_of_others_are_in_the_way,
         a_lease_is_a_change_meanwhile,
         one_refused_name_ends_the_pass,
+        a_lane_skips_its_last_name,
+        lanes_overlap,
+        a_lane_dies_unseen,
+        lanes_are_believed,
+        a_split_is_forgotten_by_its_lane,
+        no_second_look,
         lost_containers_are_deletes,
         new_containers_are_old_ones,
         absences_before_the_end,

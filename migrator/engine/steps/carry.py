@@ -26,7 +26,7 @@ from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
 from migrator.standing.inventory_notes import known_inventory
 from migrator.transfer import passes
 from migrator.transfer.halfway import list_halfway
-from migrator.transfer.result import PassResult
+from migrator.transfer.result import Acted, PassResult
 from migrator.words.happenings import streamed
 
 TOLD_FROM_SECONDS = 0.1
@@ -57,11 +57,13 @@ def tells_copy(ahead: Ahead) -> str:
     return f"{on}copy {ahead.amount} from {ahead.origin} to {ahead.destination}{proof}{limits}{shut}"
 
 
-async def one_pass(mover: Mover, *, in_fence: bool = False, waits_for_leases: bool = True) -> PassResult:
+async def one_pass(
+    mover: Mover, *, in_fence: bool = False, after: Acted | None = None, waits_for_leases: bool = True
+) -> PassResult:
     """One pass, with its figures committed; Halt if it met what a person must decide. Leases that stand in its way get the time
     in which most of them end."""
     begun = mover.world.clock.monotonic()
-    result = await passes.run(mover.transfer(), in_fence=in_fence)
+    result = await passes.run(mover.transfer(), in_fence=in_fence, after=after)
     if not in_fence:
         lifted = 0 if mover.record.state is MoveState.COPYING else result.lifted_bytes
         mover.convergence.take(

@@ -25,6 +25,7 @@ from migrator.model.routes import READ_ONLY
 from migrator.model.units import show_duration
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
+from migrator.transfer.result import Acted
 from migrator.words.happenings import FENCE, how_proved, names, why_drain
 
 T = TypeVar("T")
@@ -92,7 +93,9 @@ def tells_drain(ahead: Ahead) -> str:
 
 @guarded
 async def verify(mover: Mover) -> Event:
-    """Passes until one changes nothing: the barrier. Its verdict allows the switch."""
+    """One pass over everything, which carries differences over, then passes over the ranges in which the one before acted, until
+    one changes nothing: the barrier. Its verdict allows the switch. Nobody writes here any more but this move: what a pass left
+    as it was stays so, and the look for stragglers after the switch sees the whole old side."""
     if mover.record.is_abandoning:
         _require_expired(mover)
         return await _proved(mover, BarrierSkipped(True, mover.record.dirty))
@@ -100,14 +103,18 @@ async def verify(mover: Mover) -> Event:
     deadline = clock.monotonic() + timeout
     rhythm = mover.world.rhythm
     left, pause, waiting = rhythm.most_barrier_passes, rhythm.first_barrier_pause_seconds, ""
+    after: Acted | None = None
+    scanned = held = 0
     while True:
-        result = await within(clock, deadline - clock.monotonic(), one_pass(mover, in_fence=True))
+        result = await within(clock, deadline - clock.monotonic(), one_pass(mover, in_fence=True, after=after))
         if result is None:
             raise CloudError(
                 f"cannot finish the fence of {mover.id} within fence_timeout ({timeout:.0f} s after the drain){waiting}",
                 hint="writers go on at once; raise fence_timeout or the budget if it happens again",
             )
         _require_settled(mover)
+        scanned, held = max(scanned, result.scanned), max(held, result.held)
+        after = result.acted
         if result.is_proof:
             break
         if result.changes == result.waiting > 0:
@@ -122,7 +129,7 @@ async def verify(mover: Mover) -> Event:
             raise CloudError(f"cannot prove {mover.id} equal: every pass found new differences{named}")
     if waits := cut_over_waits(mover, begun=True):
         raise OutcomeUnknown(f"cannot switch {mover.id}: it is outside its time now and waits for {words(waits[0])}")
-    return await _proved(mover, BarrierPassed(result.scanned, result.held, mover.wave.verify.content_share))
+    return await _proved(mover, BarrierPassed(scanned, held, mover.wave.verify.content_share))
 
 
 def tells_verify(ahead: Ahead) -> str:

@@ -43,8 +43,8 @@ its machine lost power, or cannot be asked, within the life of its credential.""
 DOUBTFUL_CHANCES = (0.0, 0.0, 0.02, 0.3)
 FAILING_CHANCES = (0.0, 0.0, 0.3)
 CHUNK_BYTES = 4 * 1024 * 1024
-Starts = Literal["at", "after", "ignored", "refused"]
-LISTS_FROM: Final[tuple[Starts, ...]] = ("at", "at", "at", "at", "at", "after", "ignored", "refused")
+Starts = Literal["at", "late", "ignored", "refused"]
+LISTS_FROM: Final[tuple[Starts, ...]] = ("at", "at", "at", "at", "at", "late", "ignored", "refused")
 """How common each kind of service is."""
 
 
@@ -89,8 +89,8 @@ class Wire:
         self._doubts = Random(f"doubts {seed}")
         self._doubtful_chance = self._doubts.choice(DOUBTFUL_CHANCES)
         self.starts: Starts = "at"
-        """What the service makes of the name from which a listing is to begin: it begins there, or only after it, it knows no
-        such wish and passes it over, or it says so."""
+        """What the service makes of the name from which a listing is to begin: it begins there, or a name too late, it knows
+        no such wish and passes it over, or it says so."""
         self.policies: Policies | None = None
         """None: the tool's credential cannot prove what a policy lets pass."""
         self.sent = 0
@@ -267,8 +267,6 @@ class SimStore:
     ) -> ListingPage:
         weather, random = self.wire.weather, self.wire.random
         begin = None if self.wire.starts == "ignored" else start
-        if begin is not None and self.wire.starts == "after":
-            begin += "\0"  # no name of the world lies between
 
         def effect(sent_at: float) -> ListingPage:
             if start is not None and self.wire.starts == "refused":
@@ -279,6 +277,9 @@ class SimStore:
                 self._contents.open(container)
                 return ListingPage((), marker if marker is not None else prefix)
             found = self._contents.page(container, prefix, marker, min(limit, weather.page_entries), begin)
+            if begin is not None and marker is None and self.wire.starts == "late":
+                is_there = found.entries[:1] and found.entries[0].name == begin
+                found = ListingPage(found.entries[2 if is_there else 1 :], found.marker)
             self.wire.listed(self.node, container, marker is None, sent_at)
             return found
 
