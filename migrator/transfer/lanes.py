@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import count, pairwise
 from typing import Any, Final, TypeVar
 
-from migrator.errors import NotFound, Unsupported
+from migrator.errors import CloudError, Throttled, Unreachable, Unsupported
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.rhythm import Sizes
 from migrator.model.values import replace, value
@@ -173,7 +173,9 @@ async def _starts(store: ObjectStore, lane: Lane) -> bool | None:
         page = await store.page(lane.container, prefix=lane.prefix, limit=1, start=lane.bounds.start)
     except Unsupported:
         return False
-    except NotFound:
+    except (Throttled, Unreachable):
+        raise
+    except CloudError:
         return None  # it is listed as a whole, and what that makes of it counts
     key = key_of(lane.order)
     names = [one.name for one in page.entries if not one.name.startswith(RESERVED_PREFIX)]

@@ -86,8 +86,6 @@ class Wire:
         self.async_copies = True
         self._doubts, self._ends = Random(f"doubts {seed}"), Random(f"ends of copies {seed}")
         self._doubtful_chance = self._failing_chance = 0.0
-        self._doubts = Random(f"doubts {seed}")
-        self._doubtful_chance = self._doubts.choice(DOUBTFUL_CHANCES)
         self.starts: Starts = "at"
         """What the service makes of the name from which a listing is to begin: it begins there, or a name too late, it knows
         no such wish and passes it over, or it says so."""
