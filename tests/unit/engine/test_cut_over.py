@@ -13,10 +13,11 @@ from migrator.engine.steps import carry, cut
 from migrator.errors import OutcomeUnknown, RouteChanged
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait
+from migrator.model.happenings.fences import BarrierPassed
 from migrator.model.moves import MoveRecord, MoveState, Outstanding, RouteIntent
 from migrator.model.routes import READ_ONLY, READ_WRITE
 from migrator.ports.state_store import PutOutstanding
-from migrator.transfer.result import PassResult
+from migrator.transfer.result import Acted, PassResult
 from tests.unit.engine.board import ID, before, fence, mover_of
 
 
@@ -32,7 +33,7 @@ def claimed(record):
 INTENT = RouteIntent(claimed(before()), claimed(fence()))
 
 
-async def nothing_to_do(mover, *, in_fence=False) -> PassResult:
+async def nothing_to_do(mover, *, in_fence=False, after=None) -> PassResult:
     return PassResult()
 
 
@@ -59,6 +60,43 @@ def verifying(monkeypatch):
 async def test_a_proved_barrier_leads_to_the_switch(verifying):
     mover, _, _ = verifying
     assert await cut.verify(mover) is Event.PROVED
+
+
+async def test_a_second_pass_looks_where_the_first_acted(verifying, monkeypatch):
+    """And what was proved equal is what the first one has scanned, not the little that was looked at again."""
+    mover, _, _ = verifying
+    acted = [Acted({}, {("web", ""): ("utf-8", ((None, b"m"),))}, 90), Acted({}, {}, 90)]
+    results = [PassResult(scanned=100, copied=3, held=2, acted=acted[0]), PassResult(scanned=5, acted=acted[1])]
+    looked = []
+
+    async def one_pass(mover, *, in_fence, after):
+        looked.append((in_fence, after))
+        return results.pop(0)
+
+    monkeypatch.setattr(cut, "one_pass", one_pass)
+    assert await cut.verify(mover) is Event.PROVED
+    assert looked == [(True, None), (True, acted[0])]
+    barrier = next(one for one in mover.take_pending()[0] if isinstance(one, BarrierPassed))
+    assert (barrier.scanned, barrier.held) == (100, 2)
+
+
+async def test_a_fence_after_a_cancelled_one_begins_with_everything(verifying, monkeypatch):
+    mover, _, _ = verifying
+    looked, results = [], [PassResult(scanned=100, copied=3, acted=Acted({}, {}, 90))]
+
+    async def cancelled(mover, *, in_fence, after):
+        looked.append(after)
+        if results:
+            return results.pop()
+        raise OutcomeUnknown("cannot tell what became of a write")
+
+    monkeypatch.setattr(cut, "one_pass", cancelled)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            await cut.verify(mover)
+    assert looked[0] is None
+    assert looked[1] is not None
+    assert looked[2] is None
 
 
 async def test_no_switch_while_a_write_of_ours_may_still_be_applied(verifying):

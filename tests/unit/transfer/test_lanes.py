@@ -292,3 +292,119 @@ async def test_no_more_names_are_held_than_there_is_room_for():
     most, _ = watched(lab)
     assert (await lab.run(page_size=10)).is_proof
     assert most[0] <= 2 * 8  # of a lane that needs 20 names, two sides have one page under way each
+
+
+async def second_look(lab, first, **options):
+    """The pass that follows ``first`` in its fence, and the (container, name to begin with) of its listings."""
+    asked = []
+    door = lab.doors["src"].inner
+    right = door.page
+
+    async def page(container, **wishes):
+        if wishes.get("limit") != 1:
+            asked.append((container, wishes.get("start")))
+        return await right(container, **wishes)
+
+    door.page = page
+    result = await passes.run(lab.transfer(**options), in_fence=True, after=first.acted)
+    door.page = right
+    return result, asked
+
+
+class TestOneScan:
+    async def test_only_ranges_in_which_the_first_look_acted_are_looked_at_again(self):
+        lab = lab_of()
+        filled(lab, 200)
+        filled(lab, 50, container="web2")
+        await lab.run()
+        lab.put(lab.source, "n000055", b"changed")
+        lab.erase(lab.source, "n000123")
+        first = await lab.run(in_fence=True)
+        assert (first.copied, first.deleted, first.is_proof) == (1, 1, False)
+        result, asked = await second_look(lab, first)
+        assert result.is_proof
+        assert 0 < result.scanned <= 20
+        assert {container for container, _ in asked} == {"web"}
+        assert len(asked) == 2
+
+    async def test_a_look_that_changed_nothing_leaves_nothing_to_be_looked_at(self):
+        lab = lab_of()
+        filled(lab, 50)
+        await lab.run()
+        first = await lab.run(in_fence=True)
+        assert first.is_proof
+        result, asked = await second_look(lab, first)
+        assert result.is_proof
+        assert asked == []
+
+    @pytest.mark.parametrize("starts", ["ignored", "refused", "late"])
+    async def test_without_lanes_the_container_is_looked_at_again_and_no_other(self, starts):
+        lab = lab_of()
+        lab.wires["src"].starts = starts
+        filled(lab, 100)
+        filled(lab, 50, container="web2")
+        await lab.run()
+        lab.put(lab.source, "n000055", b"changed")
+        result, asked = await second_look(lab, await lab.run(in_fence=True))
+        assert result.is_proof
+        assert {container for container, _ in asked} == {"web"}
+        assert result.scanned == 100
+
+    async def test_what_is_not_done_is_looked_at_until_it_is(self):
+        lab = lab_of()
+        filled(lab, 100)
+        await lab.run()
+        lab.put(lab.source, "n000055", b"changed")
+        lab.wires["dst"].listed = lambda *facts: lab.put(lab.source, "n000055", b"again")  # a writer without a lease
+        first = await lab.run(in_fence=True)
+        lab.wires["dst"].listed = lambda *facts: None
+        assert first.superseded == 1
+        second, _ = await second_look(lab, first)
+        assert (second.copied, second.is_proof) == (1, False)
+        third, asked = await second_look(lab, second)
+        assert third.is_proof
+        assert len(asked) == 1
+        assert lab.contents(lab.target) == lab.contents(lab.source)
+
+    async def test_containers_that_are_not_those_of_the_first_look_are_looked_at_as_a_whole(self):
+        lab = lab_of()
+        filled(lab, 50)
+        filled(lab, 50, container="web2")
+        await lab.run()
+        first = await lab.run(in_fence=True)
+        lab.source.containers["web3"] = Container(ContainerInfo("web3"))
+        lab.put(lab.source, "new", b"x", container="web3")
+        lab.target.containers["web2"].info = replace(lab.target.containers["web2"].info, etag="another")
+        result, asked = await second_look(lab, first)
+        assert result.copied == 1
+        assert {container for container, _ in asked} == {"web2", "web3"}
+        assert result.scanned == 51
+
+    async def test_ranges_that_are_split_meanwhile_are_looked_at_in_all_their_parts(self):
+        lab = lab_of()
+        filled(lab, 20)
+        await lab.run()
+        for number in range(40):
+            lab.put(lab.source, f"n000005-{number:02}", b"new")
+        first = await lab.run(in_fence=True)
+        assert first.copied == 40
+        result, _ = await second_look(lab, first)
+        assert result.is_proof
+        assert result.scanned >= 50
+        assert lab.contents(lab.target) == lab.contents(lab.source)
+
+    async def test_the_cap_of_deletes_is_a_share_of_all_objects(self):
+        lab = lab_of(replace(SMALL, min_delete_cap=1))
+        filled(lab, 200)
+        await lab.run()
+        lab.put(lab.source, "n000055", b"changed")
+        first = await lab.run(in_fence=True, max_delete_ratio=0.01)
+        lab.erase(lab.source, "n000055")
+        lab.erase(lab.source, "n000056")
+        second, _ = await second_look(lab, first, max_delete_ratio=0.01)
+        assert second.deleted == 2
+
+    async def test_outside_a_fence_nothing_is_left_out(self):
+        lab = lab_of()
+        filled(lab, 20)
+        assert (await lab.run()).acted is None
