@@ -149,11 +149,16 @@ class Looking:
         self.settling = Room(self.sizes.names_in_flight)
         self.turns = Turns(self.parallel)
 
-    def weight(self, lane: Lane, page_size: int, *, is_known: bool) -> int:
+    def weight(self, lane: Lane, page_size: int, *, is_known: bool = False) -> int:
         """Names for which ``lane`` needs room. One of which no pass has left evidence may be as long as any."""
         most = PAGES_HELD * page_size
         names = min(most, 2 * lane.records) if is_known else most
         return min(self.sizes.names_listed, max(names, self.sizes.names_listed // self.sizes.lanes))
+
+    async def can_lane(self, stores: Sequence[ObjectStore], lanes: Sequence[Lane]) -> bool:
+        """May a container go in ``lanes``: can all ``stores`` begin in the middle?"""
+        later = next((lane for lane in lanes if lane.above is not None), None)
+        return later is None or all([await self.can_start(store, later) for store in stores])
 
     async def can_start(self, store: ObjectStore, lane: Lane) -> bool:
         """Does ``store`` list from a name on? It is asked for the names from which ``lane`` begins on, unless that is known."""

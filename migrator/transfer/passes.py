@@ -42,7 +42,10 @@ async def run(transfer: Transfer, *, in_fence: bool = False, after: Acted | None
     result = PassResult()
     begun = transfer.clock.monotonic()
     transfer.load()
-    expired, candidates = transfer.expired(), Candidates()
+    expired, candidates = (
+        transfer.expired() if after is None else [],
+        Candidates(),
+    )  # a second look does not see every name
     transfer.unsettled.clear()
     if transfer.copier is None:
         transfer.copier = streaming.copier(transfer)
@@ -84,7 +87,7 @@ async def run(transfer: Transfer, *, in_fence: bool = False, after: Acted | None
     await sweeping.sweep(transfer, result)
     if in_fence and result.waiting == waiting:  # else it is not known whose range that is
         result.acted = Acted(sides.etags(), ranges, result.destination_objects)
-    gone = [write for write in expired if after is None and _is_over(transfer, write)]
+    gone = [write for write in expired if _is_over(transfer, write)]
     if gone:
         transfer.commit([DropOutstanding(transfer.move, w.side, w.container, w.name) for w in gone], PassResult())
     transfer.commit(await sides.learned(transfer), PassResult())

@@ -2,29 +2,35 @@
 
 ``attributes`` compares what the two listings show (size, type, headers, metadata, tags, tier) and needs no evidence;
 ``content`` also reads every object on both sides, as stored, each under its listed ETag. An object that changes while it is
-read, or that cannot be read, counts as unproved, not as different. Memory: two listing pages a side, and of contents as many
-chunks as there are readers.
+read, or that cannot be read, counts as unproved, not as different. Memory: the pages of the lanes under way (``Sizes``), and of
+contents as many chunks as there are readers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from migrator.errors import AccessRefused, CloudError, NotFound, SourceChanged
 from migrator.model.names import Area
-from migrator.model.objects import Listed
+from migrator.model.objects import LIST_PAGE, Listed
+from migrator.model.rhythm import USUAL, Sizes
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.container_shape import difference as unlike_containers
 from migrator.transfer.copying import same_content, same_headers, unlike_md5
 from migrator.transfer.evidence import in_sample
-from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
-from migrator.transfer.order import ORDERS, OrderBroken
+from migrator.transfer.lanes import Lane, LaneSeen, Looking, partition, sealed, side_by_side
+from migrator.transfer.listing import Batches, LaneBroken, Pair, SeenSide, join, open_stream
+from migrator.transfer.order import ORDERS, Order, OrderBroken
 from migrator.transfer.proofs import Proofs, digest_of, ends_group
 from migrator.transfer.together import together
 
 Level = Literal["attributes", "content"]
+RangeSize = tuple[bytes | None, int]
+"""Upper bound and bytes of evidence."""
+Stored = Callable[[str, str], tuple[Order, Sequence[RangeSize]]]
 MAX_NAMED = 100
 READERS = 16
 """Pairs whose contents are read at once."""
@@ -85,27 +91,80 @@ async def compare(
     level: Level,
     proving: Proving | None = None,
     keeps_public_access: bool = True,
+    stored: Stored | None = None,
+    sizes: Sizes = USUAL.sizes,
 ) -> ContentComparison:
-    """Both sides of one move, and what belongs to their containers.
+    """Both sides of one move, and what belongs to their containers. Containers are listed side by side, and large ones in lanes,
+    unless contents are read: those have readers enough in one container.
 
     Args:
         keeps_public_access: is it to be the same on both sides?
         proving: for level content; without it everything is read.
+        stored: of a container and prefix, the order and the ranges of its evidence; without it no container has lanes.
     Raises CloudError if a side cannot be listed, AccessRefused if an object may not be read.
     """
     here, there = [{info.name: info for info in await store.containers()} for store in (source, target)]
-    total = ContentComparison()
-    for container in sorted(here.keys() | there.keys()):
+    looking = Looking(sizes, READERS)
+
+    async def look(container: str) -> ContentComparison:
+        total = ContentComparison()
         if area.prefixes_in(container) and container in here and container in there:
             why = unlike_containers(here[container], there[container], keeps_public_access=keeps_public_access)
             if why:
                 total.count("changed", container, "", f"of the container itself: {why}")
         for prefix in area.prefixes_in(container):
-            total.add(await _container(_TwoSides(source, target, container, proving or Proving()), prefix, level))
+            ends = _TwoSides(source, target, container, proving or Proving(), looking)
+            total.add(await _container(ends, prefix, level, stored if level == "attributes" else None))
+        return total
+
+    names = [name for name in sorted(here.keys() | there.keys()) if area.prefixes_in(name)]
+    every = ContentComparison()
+    for one in await side_by_side(names, look, most=sizes.lanes if level == "attributes" else 1):
+        every.add(one)
+    return every
+
+
+async def _container(ends: _TwoSides, prefix: str, level: Level, stored: Stored | None) -> ContentComparison:
+    if stored is not None:
+        with suppress(OrderBroken, LaneBroken):  # it is listed as a whole
+            if (found := await _in_lanes(ends, prefix, *stored(ends.container, prefix))) is not None:
+                return found
+    async with ends.looking.lanes.of(ends.looking.weight(Lane(ends.container, prefix, ORDERS[0]), LIST_PAGE)):
+        return await _as_one(ends, prefix, level)
+
+
+async def _in_lanes(
+    ends: _TwoSides, prefix: str, order: Order, ranges: Sequence[RangeSize]
+) -> ContentComparison | None:
+    """None: it has none."""
+    looking, total = ends.looking, ContentComparison()
+    lanes = partition(Lane(ends.container, prefix, order), ranges, looking.sizes)
+    if len(lanes) < 2 or not await looking.can_lane((ends.source, ends.target), lanes):
+        return None
+
+    async def along(lane: Lane) -> tuple[LaneSeen, ContentComparison]:
+        found, sides = ContentComparison(), (SeenSide(), SeenSide())
+        async with looking.lanes.of(looking.weight(lane, LIST_PAGE, is_known=True)):
+            left, right = (
+                open_stream(store, ends.container, prefix, order, seen, bounds=lane.bounds)
+                for store, seen in zip((ends.source, ends.target), sides, strict=True)
+            )
+            try:
+                async for batch in join(left, right):
+                    found.alike += len(batch) - len(_unlike(ends, batch, found))
+            finally:
+                await left.close()
+                await right.close()
+        return LaneSeen(lane, *sides), found
+
+    parts = await side_by_side(lanes, along, most=looking.sizes.lanes)
+    sealed([seen for seen, _ in parts])
+    for _, found in parts:
+        total.add(found)
     return total
 
 
-async def _container(ends: _TwoSides, prefix: str, level: Level) -> ContentComparison:
+async def _as_one(ends: _TwoSides, prefix: str, level: Level) -> ContentComparison:
     for order in ORDERS:
         found = ContentComparison()
         left, right = (
@@ -132,6 +191,7 @@ class _TwoSides:
     target: ObjectStore
     container: str
     proving: Proving
+    looking: Looking
 
 
 def _unlike(ends: _TwoSides, pairs: Sequence[Pair], found: ContentComparison) -> set[str]:

@@ -21,7 +21,7 @@ from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
 from migrator.transfer.decide import Decision, NameCase, Verb, decide, pending
-from migrator.transfer.evidence import Evidence, in_sample
+from migrator.transfer.evidence import RECORD_BYTES, Evidence, in_sample
 from migrator.transfer.lanes import Lane, LaneSeen, Looking, as_one, partition, sealed, side_by_side
 from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
 from migrator.transfer.order import Order
@@ -105,10 +105,8 @@ class Walk(Stretch):
         whole = Lane(self.container, self.prefix, self.order)
         ranges = t.state.range_sizes(t.move, self.container, self.prefix)
         lanes = partition(whole, ranges, t.rhythm.sizes, self.stretches) if self.in_lanes else (whole,)
-        for lane in [one for one in lanes if one.above is not None][:1]:
-            able = [await self.looking.can_start(store, lane) for store in (t.origin, t.destination)]
-            if not all(able):
-                lanes = (replace(whole, records=sum(one.records for one in lanes)),)
+        if not await self.looking.can_lane((t.origin, t.destination), lanes):
+            return (replace(whole, records=sum(size for _, size in ranges) // RECORD_BYTES),)
         return lanes
 
     async def _along(self, lane: Lane) -> LaneSeen:

@@ -32,11 +32,11 @@ async def test_a_burst_that_beats_the_copy_rate_will_not_converge_and_nothing_is
     small.change_wave(cutover=Cutover(max_lag_objects=3))
     right, turns = passes.run, []
 
-    async def run(transfer, *, in_fence=False):
+    async def run(transfer, *, in_fence=False, after=None):
         turns.append(in_fence)
         for number in range(12):
             await small.write("src", f"n{number:03d}", b"%d" % len(turns))
-        return await right(transfer, in_fence=in_fence)
+        return await right(transfer, in_fence=in_fence, after=after)
 
     monkeypatch.setattr(passes, "run", run)
     outcome = await asyncio.wait_for(small.rollout().apply(), 120)
@@ -58,10 +58,10 @@ async def test_a_pass_that_takes_longer_than_fence_timeout_is_cut_off_and_the_wr
     small.change_wave(cutover=Cutover(fence_timeout_seconds=0.5))
     right = passes.run
 
-    async def run(transfer, *, in_fence=False):
+    async def run(transfer, *, in_fence=False, after=None):
         if in_fence:
             await asyncio.sleep(3600)
-        return await right(transfer, in_fence=in_fence)
+        return await right(transfer, in_fence=in_fence, after=after)
 
     monkeypatch.setattr(passes, "run", run)
     outcome = await asyncio.wait_for(small.rollout().apply(), 60)
@@ -113,9 +113,9 @@ async def test_a_fence_that_would_have_to_stream_for_too_long_never_begins(small
     monkeypatch.setattr(converging, "STREAM_BYTES_PER_SECOND", 100.0)
     right = passes.run
 
-    async def run(transfer, *, in_fence=False):
+    async def run(transfer, *, in_fence=False, after=None):
         await write_log(small)
-        return await right(transfer, in_fence=in_fence)
+        return await right(transfer, in_fence=in_fence, after=after)
 
     monkeypatch.setattr(passes, "run", run)
     outcome = await asyncio.wait_for(small.rollout().apply(), 60)

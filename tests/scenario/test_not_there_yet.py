@@ -90,10 +90,10 @@ def test_inside_a_fence_they_get_its_time_and_no_spinning(weeks, busy, monkeypat
     made = []
     right = passes.run
 
-    async def run(transfer, *, in_fence=False):
+    async def run(transfer, *, in_fence=False, after=None):
         if in_fence:
             made.append(weeks.loop.time())
-        return await right(transfer, in_fence=in_fence)
+        return await right(transfer, in_fence=in_fence, after=after)
 
     monkeypatch.setattr(passes, "run", run)
     busy("src-na", lambda: weeks.record("na/web").state is MoveState.VERIFYING and len(made) < 10, copy_pending=True)
@@ -121,7 +121,7 @@ def test_a_barrier_that_always_finds_something_new_counts_as_a_cancelled_fence(w
     right = passes.run
     fences = []
 
-    async def run(transfer, *, in_fence=False):
+    async def run(transfer, *, in_fence=False, after=None):
         result = await right(transfer, in_fence=in_fence)
         if in_fence:
             fences.append(weeks.record("na/web").epoch)
@@ -143,7 +143,7 @@ def test_passes_that_keep_a_held_move_warm_use_up_nothing(weeks):
     weeks.change_wave("first", cutover=Cutover(max_lag_objects=3, max_passes=5))
     right, bursts = passes.run, [2]
 
-    async def run(transfer, *, in_fence=False):
+    async def run(transfer, *, in_fence=False, after=None):
         result = await right(transfer, in_fence=in_fence)
         if bursts[0] and not in_fence:
             bursts[0] -= 1

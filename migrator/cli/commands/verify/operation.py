@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Literal
 
 from migrator.cli.doors import Doors
@@ -15,8 +16,9 @@ from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
+from migrator.transfer.order import ORDERS, Order
 from migrator.transfer.proofs import Proofs
-from migrator.transfer.verify import ContentComparison, Level, Proving, compare
+from migrator.transfer.verify import ContentComparison, Level, Proving, RangeSize, compare
 
 KEEP_SECONDS: Final = 5.0
 """So much work an interruption of a comparison by content may cost."""
@@ -57,6 +59,12 @@ class ProofKeeper:
             self.write()
 
 
+def _stored(state: StateStore, move: MoveId, container: str, prefix: str) -> tuple[Order, Sequence[RangeSize]]:
+    """The lanes of a container are those of its evidence."""
+    order: Order = state.note(notes.order(move, container, prefix)) or ORDERS[0]
+    return order, state.range_sizes(move, container, prefix)
+
+
 async def compare_moves(
     doors: Doors, state: StateStore, moves: Sequence[PlannedMove], *, level: Level | None
 ) -> list[Compared]:
@@ -75,7 +83,14 @@ async def compare_moves(
         ends = world.store(move.source), world.store(move.target)
         try:
             keeps = schedule.public_access == "keep"
-            result = await compare(*ends, move.area, level=wanted, proving=keeper.proving, keeps_public_access=keeps)
+            result = await compare(
+                *ends,
+                move.area,
+                level=wanted,
+                proving=keeper.proving,
+                keeps_public_access=keeps,
+                stored=partial(_stored, state, move.id),
+            )
         except BaseException:
             keeper.write()
             raise
