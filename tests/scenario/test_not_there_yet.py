@@ -122,7 +122,7 @@ def test_a_barrier_that_always_finds_something_new_counts_as_a_cancelled_fence(w
     fences = []
 
     async def run(transfer, *, in_fence=False, after=None):
-        result = await right(transfer, in_fence=in_fence)
+        result = await right(transfer, in_fence=in_fence, after=after)
         if in_fence:
             fences.append(weeks.record("na/web").epoch)
             if len(set(fences)) < 2:
@@ -144,7 +144,7 @@ def test_passes_that_keep_a_held_move_warm_use_up_nothing(weeks):
     right, bursts = passes.run, [2]
 
     async def run(transfer, *, in_fence=False, after=None):
-        result = await right(transfer, in_fence=in_fence)
+        result = await right(transfer, in_fence=in_fence, after=after)
         if bursts[0] and not in_fence:
             bursts[0] -= 1
             result.copied += 5
