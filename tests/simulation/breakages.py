@@ -45,7 +45,7 @@ from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.transfer import absences, actions, containers, decide, deletes, lanes, listing, sweeping, walk
 from migrator.transfer.decide import Decision, Verb
-from migrator.transfer.listing import SeenSide
+from migrator.transfer.listing import LaneBroken, SeenSide
 
 
 def patched(target, name, new):
@@ -595,7 +595,7 @@ def a_lane_dies_unseen():
     async def along(self, lane):
         try:
             return await right(self, lane)
-        except MigrateError:
+        except (MigrateError, LaneBroken):
             if lane.is_whole:
                 raise
             return lanes.LaneSeen(lane, SeenSide(), SeenSide())

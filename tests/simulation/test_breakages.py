@@ -8,7 +8,9 @@ from tests.simulation.breakages import BREAKAGES
 SEEDS = 500
 THEME = {
     "a-busy-target-is-given-up": themes.OVERLOADED,
+    "a-lane-dies-unseen": themes.LANES,
     "absences-before-the-end": themes.ORDERS,
+    "lanes-are-believed": themes.LANES,
     "blocks-of-others-are-in-the-way": themes.UPLOADS,
     "hand-edits-unseen": themes.HANDS,
     "heartbeats-by-their-age": themes.CLOCKS,

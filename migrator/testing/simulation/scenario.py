@@ -64,8 +64,9 @@ from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.processes import Process
 from migrator.testing.simulation.reach import Steps, counting, read_off
 from migrator.testing.simulation.router import RouteBoard
+from migrator.testing.simulation.starts import LISTS_FROM
 from migrator.testing.simulation.state import NodeState
-from migrator.testing.simulation.store import LISTS_FROM, Wire
+from migrator.testing.simulation.store import Wire
 from migrator.testing.simulation.terrain import Terrain, make_terrain, sorts_apart
 from migrator.testing.simulation.troubles import Troubles
 from migrator.testing.simulation.tuning import (
@@ -185,7 +186,7 @@ class Scenario:
             wire.copies_from = set()
         wire.async_copies = random.random() < 0.7
         wire.fail_copies()
-        wire.starts = Random(f"{self.seed}/lanes/{name}").choice(LISTS_FROM)
+        wire.starts.kind = themes.starts(self, Random(f"{self.seed}/lanes/{name}").choice(LISTS_FROM))
         if any(wave.cutover.fence == "access-policy" for wave in self.schedule.waves):
             wire.policies = Policies(f"policies {name} {self.seed}")
             wire.set_policies = self._set_policies

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, TypeVar
 
 from migrator.errors import (
     AccessRefused,
@@ -33,6 +33,7 @@ from migrator.testing.simulation.blobs import Account, Blob, Sender
 from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import WORLD_BEGINS, Nap, Node, SimLoop
 from migrator.testing.simulation.policies import Policies
+from migrator.testing.simulation.starts import Beginnings
 from migrator.testing.simulation.weather import Weather
 
 T = TypeVar("T")
@@ -43,9 +44,6 @@ its machine lost power, or cannot be asked, within the life of its credential.""
 DOUBTFUL_CHANCES = (0.0, 0.0, 0.02, 0.3)
 FAILING_CHANCES = (0.0, 0.0, 0.3)
 CHUNK_BYTES = 4 * 1024 * 1024
-Starts = Literal["at", "late", "ignored", "refused"]
-LISTS_FROM: Final[tuple[Starts, ...]] = ("at", "at", "at", "at", "at", "late", "ignored", "refused")
-"""How common each kind of service is."""
 
 
 class Answer:
@@ -86,9 +84,7 @@ class Wire:
         self.async_copies = True
         self._doubts, self._ends = Random(f"doubts {seed}"), Random(f"ends of copies {seed}")
         self._doubtful_chance = self._failing_chance = 0.0
-        self.starts: Starts = "at"
-        """What the service makes of the name from which a listing is to begin: it begins there, or a name too late, it knows
-        no such wish and passes it over, or it says so."""
+        self.starts = Beginnings(seed)
         self.policies: Policies | None = None
         """None: the tool's credential cannot prove what a policy lets pass."""
         self.sent = 0
@@ -264,20 +260,15 @@ class SimStore:
         start: str | None = None,
     ) -> ListingPage:
         weather, random = self.wire.weather, self.wire.random
-        begin = None if self.wire.starts == "ignored" else start
 
         def effect(sent_at: float) -> ListingPage:
-            if start is not None and self.wire.starts == "refused":
-                raise Unsupported(f"cannot list {container} from a name on: {self.account} cannot do that")
             if marker is not None and random.random() < weather.marker_refused_chance:
                 raise CloudError(f"cannot list {container}: the marker is refused", code="InvalidQueryParameterValue")
             if weather.empty_page_chance and random.random() < weather.empty_page_chance:
                 self._contents.open(container)
                 return ListingPage((), marker if marker is not None else prefix)
-            found = self._contents.page(container, prefix, marker, min(limit, weather.page_entries), begin)
-            if begin is not None and marker is None and self.wire.starts == "late":
-                is_there = found.entries[:1] and found.entries[0].name == begin
-                found = ListingPage(found.entries[2 if is_there else 1 :], found.marker)
+            most = min(limit, weather.page_entries)
+            found = self.wire.starts.page(self._contents, container, prefix, marker, most, start)
             self.wire.listed(self.node, container, marker is None, sent_at)
             return found
 

@@ -22,6 +22,7 @@ from migrator.testing.simulation.clients import Habits, Territory
 from migrator.testing.simulation.loop import WORLD_BEGINS
 from migrator.testing.simulation.metrics import MetricWorld, Stretch
 from migrator.testing.simulation.stage import Stage
+from migrator.testing.simulation.starts import Starts
 from migrator.testing.simulation.terrain import ORDERED_APART, Terrain
 from migrator.testing.simulation.weather import Weather
 
@@ -36,6 +37,7 @@ ORDERS: Final = "orders of names apart"
 WAYS_BACK: Final = "ways back side by side"
 UNANSWERED: Final = "unanswered writes"
 ACCIDENTS: Final = "lost containers"
+LANES: Final = "lanes that break"
 OVERLOADED: Final = "overloaded targets of ways back"
 THEMES: Final = (
     HANDS,
@@ -48,6 +50,7 @@ THEMES: Final = (
     WAYS_BACK,
     UNANSWERED,
     ACCIDENTS,
+    LANES,
     OVERLOADED,
 )
 LONG: Final = frozenset({SOAKED, WAYS_BACK, UNANSWERED, OVERLOADED})
@@ -124,6 +127,13 @@ def _in_one_container(territory: Territory) -> Territory:
 def orders(world: Stage, drawn: list[NameOrder]) -> list[NameOrder]:
     """The order of names of targets, and that of sources: a first copy, read in the first order that is tried, is whole."""
     return ["utf-8", "utf-16"] if world.theme == ORDERS else drawn
+
+
+def starts(world: Stage, drawn: Starts) -> Starts:
+    """What services make of the name from which a listing is to begin: of both sides the same, as both are of one provider."""
+    if world.theme != LANES:
+        return drawn
+    return Random(f"starts {world.seed}").choice(("late", "fickle"))
 
 
 def way_to_routes(world: Stage, drawn: Weather) -> Weather:
