@@ -101,6 +101,7 @@ FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
         "migrator.adapters.azure.sdk_errors",
         "migrator.adapters.azure.sdk_transport",
         "migrator.adapters.metrics",
+        "migrator.adapters.notices",
         "migrator.adapters.routing",
         "migrator.client",
         "migrator.testing",

@@ -33,12 +33,12 @@ EVENTS = """
     warning wave-changed
 """
 ROWS = """
-    abandoned adopted approval barrier canary container-accepted control durations fence-forecast fence-released gate-failed
-    kept late left-target-changed left-target-still plan policies-restored policies-revoked recreated retargeted retry
+    abandoned adopted approval approval-wanted barrier canary container-accepted control durations fence-forecast fence-released
+    gate-failed kept late left-target-changed left-target-still plan policies-restored policies-revoked recreated retargeted retry
     route-adopted routes-published run-began run-ended soak-loosened soak-restarted state-changed streams streams-no-more switched
     takeover throttled unlock verdict waiting wave-changed
 """
-"""Kinds as they were before there was a list."""
+"""Kinds as they were before there was a list, and those since: programs rely on them."""
 MAKES_ROWS = ("migrator.words.journal", "migrator.testing")
 
 

@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from migrator.cli import wiring
 from migrator.cli.proofs import read_proofs
 from migrator.errors import CloudError, InternalError
-from migrator.kinds import ACCOUNTS
+from migrator.kinds import ACCOUNTS, NOTICES
+from migrator.model.happenings.rollouts import NoticesStuck
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace
 
 if TYPE_CHECKING:
     from migrator.adapters.workers import WorkerProcesses
     from migrator.engine.world import World
+    from migrator.model.notices import Channel
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
+    from migrator.ports.notifier import Notifier
     from migrator.ports.reporter import Reporter
     from migrator.ports.router import Router
     from migrator.ports.state_store import StateStore
@@ -115,6 +118,19 @@ class Doors:
             self._metrics[name] = source
         return self._metrics[name]
 
+    def _channels(self) -> tuple[tuple[tuple[Channel, Notifier], ...], dict[str, CloudError]]:
+        """The channels of the plan, opened, and those that cannot be. Nothing is sent yet."""
+        opened, refused = [], {}
+        for channel in self.schedule.channels:
+            try:
+                notifier = NOTICES[channel.kind].open(channel, environ=os.environ)
+            except CloudError as fault:
+                refused[channel.name] = fault
+                continue
+            self._opened.push_async_callback(notifier.close)
+            opened.append((channel, notifier))
+        return tuple(opened), refused
+
     @asynccontextmanager
     async def world(self, state: StateStore, reporter: Reporter, *, processes: WorkerProcesses) -> AsyncIterator[World]:
         """Every door the engine may use. Missing embedded *targets* of moves that have not begun (and the routing account) may
@@ -138,9 +154,12 @@ class Doors:
             executor = wiring.open_executor(schedule, stores, processes)
             stack.push_async_callback(executor.close)
             bounds = {name: await store.late_write_seconds(clock.now()) for name, store in stores.items()}
+            channels, untold = self._channels()
+            for name, fault in untold.items():
+                reporter.event(NoticesStuck(name, fault.message))
             world = World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead, guardian)
             world.proved, world.unproved = read_proofs(schedule.proved)
-            yield replace(world, executor=executor)
+            yield replace(world, executor=executor, channels=channels)
 
     def world_to_read(self, state: StateStore, reporter: Reporter | None = None, *, ask: bool = False) -> World:
         """The accounts and the state, within the plan's budget, and with ``ask`` the sources of the gates: for commands that look
@@ -177,6 +196,7 @@ class Doors:
             unasked=unasked,
             proved=proved,
             unproved=unproved,
+            untold=self._channels()[1],
         )
 
 

@@ -116,7 +116,7 @@ class Fleet:
         begun = record
         if record.begun_at is None:
             begun = replace(record, begun_at=self.world.clock.now(), forecast=self.forecasts.get(wave.name, {}))
-        said = WaveBegun(wave.name, len(wave.moves), begun.state.value, begun.forecast)
+        said = WaveBegun(wave.name, len(wave.moves), begun.state.value, begun.forecast, is_first=begun is not record)
         if begun is not record or not self._only_soaks(wave):  # runs of a scheduler would fill the journal with it
             self.commit(SaveWave(begun), self.journal(said, wave=wave.name))
         self.tell(said)

@@ -57,7 +57,9 @@ async def _to_its_end(mover: Mover, work: Coroutine[Any, Any, None]) -> None:
 async def _release(mover: Mover, intent: RouteIntent, why: str) -> None:
     fate, found = await _undo(mover, intent)
     if fate is Fate.SWITCHED:
-        switched = Switched(found.account, found.epoch, _pause_seconds(mover, intent), why)
+        switched = Switched(
+            found.account, found.epoch, _pause_seconds(mover, intent), why, mover.record.direction is Direction.REVERSE
+        )
         mover.tell(switched)  # customers are there, whether the store takes it or not
         await mover.surely(lambda: _finish_switch(mover, switched), within=mover.no_longer_than())
     else:

@@ -17,6 +17,7 @@ from migrator.engine import adopting, durations, publishing, pulse, rollback, wa
 from migrator.engine.committing import surely
 from migrator.engine.context import Shared
 from migrator.engine.fleet import Fleet
+from migrator.engine.outbox import Outbox
 from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.preparing import Editing, prepare
 from migrator.engine.recovering import recover
@@ -84,6 +85,7 @@ class Rollout:
         shared = Shared(schedule, world, run, self._session, desk, stores, self._own_traffic, hands)
         self._fleet = Fleet(shared, flush=self._own_traffic.flush)
         self._pacing = Throttle(self._fleet, self._limits)
+        self._outbox = Outbox(self._fleet, world.channels)
         self._main: asyncio.Task[Outcome] | None = None
         self._stopped = self._is_ending = False
         self._may_be_lost: frozenset[str] = frozenset()
@@ -235,6 +237,7 @@ class Rollout:
         try:
             self._own_traffic.begin()
             self._pacing.begin()
+            self._outbox.begin()
             await self._bind()
             if self.world.executor is not None:
                 self.world.executor.bind_run(self._session.token)
@@ -261,6 +264,7 @@ class Rollout:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
             try:
+                await self._outbox.end()
                 await self._end_counting()
             finally:
                 with suppress(MigrateError):  # a lost lock, or a busy store: the lock's own end is what counts

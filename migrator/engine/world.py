@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from migrator.errors import CloudError
 from migrator.model.moves import LockRecord
+from migrator.model.notices import Channel
 from migrator.model.proved import ProvedPair
 from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.values import value
@@ -15,6 +16,7 @@ from migrator.ports.clock import Clock
 from migrator.ports.executor import Executor
 from migrator.ports.guardian import GuardianPort
 from migrator.ports.metric_source import MetricSource
+from migrator.ports.notifier import Notifier
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.reporter import Reporter
 from migrator.ports.router import Router
@@ -47,6 +49,10 @@ class World:
     """What `migrate prove` found out, where the plan names its file."""
     unproved: str = ""
     """Why that file cannot be read."""
+    channels: Sequence[tuple[Channel, Notifier]] = ()
+    """Who is told of the rollout, and who sends it."""
+    untold: Mapping[str, CloudError] = field(default_factory=dict)
+    """Channels that could not be opened, and why."""
     rhythm: Rhythm = USUAL
     """How often this run looks, waits and tries, and how much it takes at once."""
 

@@ -38,6 +38,16 @@ def late(wave: str) -> NoteKey:
     return NoteKey(f"late {wave}")
 
 
+def asked_approval(wave: str) -> NoteKey:
+    """The fingerprint of the wave whose approval was asked for. ``engine.steps.carry``."""
+    return NoteKey(f"asked approval {wave}")
+
+
+def told(channel: str) -> NoteKey:
+    """The number of the journal's last row that the channel was told of. ``engine.outbox``."""
+    return NoteKey(f"told {channel}")
+
+
 # Of a move.
 
 
@@ -148,6 +158,8 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "pace": PACE,
     "plan author": AUTHOR,
     "late {wave}": late,
+    "asked approval {wave}": asked_approval,
+    "told {channel}": told,
     "basis/{move}": basis,
     "inventory/{move}/{source}": inventory,
     "proof/{move}": proof,

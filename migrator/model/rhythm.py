@@ -213,6 +213,12 @@ class Rhythm:
     """times in a row; a container whose lanes did not join up so often is listed as one from then on"""
     delete_fresh_seconds: float = 5.0
     """seconds; that the origin has no such object is asked again before a delete if the answer is older"""
+    notices_seconds: float = 2.0
+    """seconds between two looks at the journal for what the channels of ``notify`` are told"""
+    longest_notices_pause_seconds: float = 300.0
+    """seconds; no longer than this between two tries of a channel that takes nothing; twice as long each time"""
+    last_notices_seconds: float = 5.0
+    """seconds; so long a run that ends tries to tell what is left; the next one tells the rest"""
     sizes: Sizes = Sizes()
 
 

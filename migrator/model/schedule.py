@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from migrator.model.names import Area, MoveId
+from migrator.model.notices import Channel
 from migrator.model.values import value
 
 
@@ -247,6 +248,8 @@ class Schedule:
     """The file of `migrate prove`, where the plan names one."""
     not_built: tuple[str, ...] = ()
     cloud: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[Channel, ...] = ()
+    """Who is told of the rollout."""
 
     @cached_property
     def moves(self) -> tuple[PlannedMove, ...]:

@@ -1,4 +1,4 @@
-"""Rules of gates, of the sources they ask, and of who is told."""
+"""Rules of gates, and of the sources they ask."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from migrator.plan.check_bounds import pointless
 from migrator.plan.check_waves import planned
 from migrator.plan.compile import account_values
 from migrator.plan.report import Report
-from migrator.plan.schema import GatePart, NotifyPart
+from migrator.plan.schema import GatePart
 from migrator.plan.tree import Path
 from migrator.ports.kinds import MetricKind
 
-NOTIFY_KEYS: Final = {"webhook": "url", "command": "argv"}
-"""Kind -> the key that it needs and no other has."""
 MAX_SAID: Final = 20
 """Accounts named for one gate of one wave."""
 SUBSTITUTIONS: Final = ("$region", "$area", "$account")
@@ -28,8 +26,6 @@ def check_gates(report: Report) -> None:
         path, kind, values = ("metrics", name), METRICS[metric.kind], metric.model_dump()
         keys_of_kind(report, path, metric, kind, METRICS.keys, values, name)
         tell(report, path, metric, kind.slips(values))
-    for index, notify in enumerate(report.document.notify):
-        _notify(report, ("notify", index), notify)
     for name, gate in report.document.gates.items():
         _question(report, ("gates", name), gate)
         if not report.is_partial(("gates", name)):
@@ -40,14 +36,6 @@ def check_gates(report: Report) -> None:
             report.warn(("gates", name), f"gate {name} {why}")
     _uses(report)
     _sources(report)
-
-
-def _notify(report: Report, path: Path, part: NotifyPart) -> None:
-    needed = NOTIFY_KEYS[part.kind]
-    if getattr(part, needed) is None:
-        report.fault(path, f"{path[-1]} lacks the key {needed}, which kind {part.kind} needs", at_key=True)
-    for key in part.model_fields_set & set(NOTIFY_KEYS.values()) - {needed}:
-        report.fault((*path, key), f"the key {key} is not one of kind {part.kind}", at_key=True)
 
 
 def _question(report: Report, path: Path, gate: GatePart) -> None:

@@ -14,8 +14,9 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from migrator.kinds import ACCOUNTS, METRICS, ROUTING
+from migrator.kinds import ACCOUNTS, METRICS, NOTICES, ROUTING
 from migrator.model.names import Area, MoveId, Selector
+from migrator.model.notices import OCCASIONS, Channel
 from migrator.model.schedule import (
     Account,
     Budget,
@@ -41,6 +42,7 @@ from migrator.plan.schema import (
     GatePart,
     MetricPart,
     MovesPart,
+    NotifyPart,
     RegionPart,
     VerifyPart,
     WaveCutoverPart,
@@ -87,6 +89,7 @@ def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built:
         proved=document.proved,
         not_built=not_built,
         cloud=document.cloud.model_dump(exclude_none=True),
+        channels=tuple(channel_of(part) for part in document.notify),
     )
 
 
@@ -140,6 +143,17 @@ def _metric(name: str, part: MetricPart) -> Metric:
     values = part.model_dump(exclude={"kind"}, exclude_none=True)
     own = METRICS[part.kind].keys
     return Metric(name, part.kind, {key: one for key, one in values.items() if key in own or key in _IN_EVERY_METRIC})
+
+
+def channel_of(part: NotifyPart) -> Channel:
+    """A channel of ``notify``; named by where it goes and for whom, so that its place in the plan does not matter."""
+    kind = NOTICES[part.kind]
+    values = part.model_dump(include=set(kind.keys), exclude_none=True)
+    channel = Channel(
+        "", part.kind, part.audience, frozenset(part.occasions or OCCASIONS), dict(part.templates), options=values
+    )
+    title = kind.title(channel)
+    return replace(channel, name=title if part.audience == "operators" else f"{title}, for customers")
 
 
 _IN_EVERY_METRIC = frozenset({"env"})

@@ -22,6 +22,7 @@ FORMS: Final[Mapping[Form, Any]] = {
     "url": fields.Url,
     "container": fields.Container,
     "credential": fields.Credential,
+    "secret": fields.Webhook,
     "variables": list[fields.Variable],
     "words": Words,
     "flag": fields.Flag,

@@ -19,7 +19,6 @@ NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
     "defaults.account.provision": ANY,
     "accounts.*.provision": ANY,
     "routing.kind": frozenset(kind.name for kind in ROUTING if not kind.is_built),
-    "notify": ANY,
     "retire": ANY,
     "cloud.resource_manager": ANY,
 }

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
 
-from migrator.kinds import ACCOUNTS, METRICS, ROUTING
+from migrator.kinds import ACCOUNTS, METRICS, NOTICES, ROUTING
+from migrator.model.notices import Occasion
 from migrator.plan.fields import (
     Bound,
     ClockTime,
@@ -36,7 +37,6 @@ from migrator.plan.fields import (
     Text,
     Timezone,
     Url,
-    Webhook,
     Whole,
     read_approval,
     read_areas,
@@ -299,10 +299,17 @@ class WavePart(Part):
 
 
 class NotifyPart(Part):
-    kind: Literal["webhook", "command"]
-    format: Literal["teams", "slack", "json"] = "json"
-    url: Webhook | None = None
-    argv: Words | None = None
+    """A channel that is told of the rollout."""
+
+    kind: str
+    audience: Literal["operators", "customers"] = Field(
+        default="operators", description="whom the texts are for; customers are told of cut-overs and ways back alone"
+    )
+    occasions: list[Occasion] = Field(default_factory=list, description="which; all if none is named")
+    templates: dict[Occasion, Text] = Field(
+        default_factory=dict,
+        description="by occasion, the text in place of ours; $plan $wave $region $area $seconds $text",
+    )
 
 
 class CloudPart(Part):
@@ -366,7 +373,7 @@ class Document(Part):
 
 def document_model() -> type[Document]:
     """``Document`` with the keys of all kinds that are registered now."""
-    return _model(ACCOUNTS.all, ROUTING.all, METRICS.all)
+    return _model(ACCOUNTS.all, ROUTING.all, METRICS.all, NOTICES.all)
 
 
 @lru_cache(maxsize=4)
@@ -379,6 +386,7 @@ def _model(*_: tuple[Kind, ...]) -> type[Document]:
     account = _with(AccountPart, {"kind": account_kind, **shared, **own})
     routing = _with(RoutingPart, {"kind": (_one_of(ROUTING.all), ...), **fields_of(ROUTING.keys)})
     metric = _with(MetricPart, {"kind": (_one_of(METRICS.all), ...), **fields_of(METRICS.keys)})
+    notify = _with(NotifyPart, {"kind": (_one_of(NOTICES.all), ...), **fields_of(NOTICES.keys)})
     all_defaults = _with(DefaultsPart, {"account": (defaults, defaults())})
     return _with(
         Document,
@@ -387,6 +395,7 @@ def _model(*_: tuple[Kind, ...]) -> type[Document]:
             "accounts": (dict[Name, account], ...),  # type: ignore[valid-type]
             "routing": (routing, ...),
             "metrics": (dict[Name, metric], Field(default_factory=dict)),  # type: ignore[valid-type]
+            "notify": (list[notify], Field(default_factory=list)),  # type: ignore[valid-type]
         },
     )
 

@@ -11,10 +11,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, Protocol
 
+from migrator.model.notices import Channel
 from migrator.model.schedule import Account, Metric, Routing
 from migrator.model.values import value
 from migrator.ports.diagnosis import Examinable
 from migrator.ports.metric_source import MetricSource
+from migrator.ports.notifier import Notifier
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.register import Register
 from migrator.ports.router import Router
@@ -26,6 +28,7 @@ Form = Literal[
     "url",
     "container",
     "credential",
+    "secret",
     "variables",
     "words",
     "word",
@@ -39,7 +42,8 @@ Form = Literal[
     "mapping",
 ]
 """How a key's value is written; ``migrator.plan.forms`` reads each. "path": a file, in which nothing is substituted; "word":
-one of ``Key.one_of``; "variables": names of environment variables; "words": a list of texts, such as a command."""
+one of ``Key.one_of``; "secret": ``env:NAME``, or an address on this machine; "variables": names of environment variables;
+"words": a list of texts, such as a command."""
 
 
 @value(frozen=True, slots=True)
@@ -169,6 +173,28 @@ class RoutingKind(Kind):
     @abstractmethod
     def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
         """The register of the document's followers; None: there is none beside it. Nothing is sent."""
+
+
+class NoticeKind(Kind):
+    """A kind of channel that notices go to."""
+
+    @abstractmethod
+    def slips(self, values: Mapping[str, Any]) -> Iterable[Slip]:
+        """What is wrong with its values; missing and foreign keys aside."""
+
+    @abstractmethod
+    def title(self, channel: Channel) -> str:
+        """What people call this one, in the middle of a sentence. Nothing secret."""
+
+    @abstractmethod
+    def open(self, channel: Channel, *, environ: Mapping[str, str]) -> Notifier:
+        """Nothing is sent; close it when done.
+
+        Args:
+            environ: where ``env:NAME`` is looked up, and what a command gets a small part of.
+        Raises:
+            AccessRefused: a variable is missing, or holds no address of this kind.
+        """
 
 
 class MetricKind(Kind):

@@ -315,6 +315,11 @@ def _(one: waits.CutOverKept) -> str:
 
 
 @in_words.register
+def _(one: waits.ApprovalWanted) -> str:
+    return f"wave {one.wave} is ready and waits for an approval: `migrate approve PLAN {one.wave} --reason TEXT`"
+
+
+@in_words.register
 def _(one: waits.LeasesMet) -> str:
     return f"{one.leased:,} objects are leased ({one.named}); one more pass in {one.pause_seconds:.0f} s"
 
@@ -379,6 +384,11 @@ def _(one: rollouts.RequestsUncounted) -> str:
 @in_words.register
 def _(one: rollouts.RunConcluded) -> str:
     return "; ".join(one.reasons)
+
+
+@in_words.register
+def _(one: rollouts.NoticesStuck) -> str:
+    return f"{one.why}; it is asked again, and nothing that it should be told is lost"
 
 
 @in_words.register

@@ -11,6 +11,7 @@ from typing import Final
 
 from migrator.engine.checks import (
     accounts,
+    channels,
     containers,
     doctor,
     document,
@@ -39,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *probes.CHECKS,
     *fences.CHECKS,
     *gates.CHECKS,
+    *channels.CHECKS,
     document.NOT_BUILT,
     recorded.SIZES,
 )

@@ -17,12 +17,12 @@ from migrator.machine.waiting import Wait, waits_to_cut_over, what, words
 from migrator.model import notes
 from migrator.model.happenings.fences import FenceForecast
 from migrator.model.happenings.moves import PassMade, TargetUnread
-from migrator.model.happenings.waits import CutOverKept, LeasesMet
+from migrator.model.happenings.waits import ApprovalWanted, CutOverKept, LeasesMet
 from migrator.model.moves import Direction, MoveState, RouteIntent
 from migrator.model.routes import READ_WRITE, RouteRecord
 from migrator.model.units import show_duration, show_ratio
 from migrator.model.values import replace
-from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
+from migrator.ports.state_store import EXCEPTION_CAP, AddJournal, SetNote
 from migrator.standing.inventory_notes import known_inventory
 from migrator.transfer import passes
 from migrator.transfer.halfway import list_halfway
@@ -225,6 +225,7 @@ async def ready(mover: Mover) -> Event:
             turns.give_back(mover.id)
         if _without_figures(mover.waiting_for) != _without_figures(why):  # a wait that only gets shorter is said once
             mover.tell(CutOverKept(why))
+            _ask_for_approval(mover)
         mover.waiting_for = why
         if not mover.is_patient:
             raise Waiting(f"{mover.id}: {why}")
@@ -350,6 +351,7 @@ async def _leave_warm(mover: Mover) -> None:
     if mover.passes_here == 0:
         await one_pass(mover)
     mover.waiting_for = why
+    _ask_for_approval(mover)
     raise Waiting(f"{mover.id}: {why}")
 
 
@@ -363,6 +365,14 @@ def _held(mover: Mover) -> str | None:
         return HELD
     waits = cut_over_waits(mover)
     return f"waits for {', and for '.join(words(one) for one in waits)}" if waits else None
+
+
+def _ask_for_approval(mover: Mover) -> None:
+    """A wave that is ready and waits for a person is on record, once for each text of the wave: somebody may be told of it."""
+    wave, key = mover.wave, notes.asked_approval(mover.wave.name)
+    is_wanted = any(one.kind == "approval" for one in cut_over_waits(mover))
+    if is_wanted and mover.world.state.note(key) != wave.fingerprint:
+        mover.commit(ApprovalWanted(wave.name), SetNote(key, wave.fingerprint))
 
 
 def cut_over_waits(mover: Mover, *, begun: bool = False) -> tuple[Wait, ...]:

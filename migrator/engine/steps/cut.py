@@ -21,6 +21,7 @@ from migrator.machine.events import Event
 from migrator.machine.waiting import words
 from migrator.model.happenings.fences import BarrierPassed, BarrierSkipped, FenceBegun, Switched
 from migrator.model.happenings.happening import Journaled
+from migrator.model.moves import Direction
 from migrator.model.routes import READ_ONLY
 from migrator.model.units import show_duration
 from migrator.model.values import replace
@@ -201,7 +202,9 @@ async def switch(mover: Mover) -> Event:
     assert intent.switched is not None
     await mover.shared.desk.change(mover.id, intent.fence, intent.switched)
     pause = round(mover.world.clock.monotonic() - mover.fence_begun, 3)
-    switched = Switched(intent.switched.account, intent.switched.epoch, pause)
+    switched = Switched(
+        intent.switched.account, intent.switched.epoch, pause, is_back=mover.record.direction is Direction.REVERSE
+    )
     mover.with_event(
         switched,
         *left_behind(mover),

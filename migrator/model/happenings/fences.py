@@ -108,6 +108,7 @@ class Switched(Journaled, Shown):
     epoch: Annotated[int, "of the route record"]
     fence_seconds: Annotated[float | None, "s, how long the writers waited; null if nobody knows"]
     found: Annotated[str, "why the run looked, if it found the switch made instead of making it"] = ""
+    is_back: Annotated[bool, "is it the account that customers came from?"] = False
 
 
 @value(frozen=True, slots=True)

@@ -88,6 +88,16 @@ class EventsLost(Shown):
 
 
 @value(frozen=True, slots=True)
+class NoticesStuck(Shown):
+    """A channel of `notify` does not take its notices; it is asked again, and gets them all."""
+
+    kind = "notices-stuck"
+    shown_as = "warning"
+    channel: Annotated[str, "its name"]
+    why: Annotated[str, "what is wrong, as a sentence"]
+
+
+@value(frozen=True, slots=True)
 class WaveBegun(Journaled, Shown):
     """A wave begins, or goes on in this run."""
 
@@ -98,6 +108,7 @@ class WaveBegun(Journaled, Shown):
     moves: Annotated[int, "how many it has"]
     state: Annotated[str, "the state it was in"]
     forecast: Annotated[Mapping[str, Any], "what was forecast when it began first"]
+    is_first: Annotated[bool, "does it begin here? Else it goes on"] = False
 
 
 @value(frozen=True, slots=True)

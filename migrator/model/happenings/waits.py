@@ -45,6 +45,14 @@ class CutOverKept(Shown):
 
 
 @value(frozen=True, slots=True)
+class ApprovalWanted(Journaled):
+    """The wave's first move is ready, and its cut-over waits for an approval. Said once for each text of the wave."""
+
+    kind = "approval-wanted"
+    wave: Annotated[str, "its name"]
+
+
+@value(frozen=True, slots=True)
 class LeasesMet(Shown):
     """Objects are leased, so that nothing can replace them; one more pass is made soon."""
 

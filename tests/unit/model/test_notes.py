@@ -23,6 +23,7 @@ PARTS = {
     "prefix": "p/",
     "gate": "errors",
     "wave": "first",
+    "channel": "json webhook env:OPS",
 }
 
 

@@ -196,7 +196,6 @@ NOT_BUILT = [
         "provision",
         "accounts.eu-web.provision",
     ),
-    ("notify", ("routing:", "notify: []\nrouting:"), "notify", "notify"),
     ("retire", ("routing:", "retire: {}\nrouting:"), "retire", "retire"),
     (
         "a private resource manager",
@@ -245,6 +244,7 @@ BUILT = [
         "azure monitor",
         ("counters: {kind: local}\n", "counters: {kind: local}\n  a: {kind: azure-monitor, credential: cli}\n"),
     ),
+    ("notify", ("routing:", "notify: [{kind: webhook, url: 'env:X'}]\nrouting:")),
     ("max_moves", ("name: third\n", "name: third\n    max_moves: 2\n    on_failure: halt\n")),
     (
         "a sovereign cloud",
