@@ -18,6 +18,10 @@ class Examination:
     service_time: datetime | None = None
 
 
+HIERARCHICAL = "HierarchicalNamespace"
+"""The code of a listing that is refused because it shows directories: blobs of such an account cannot be moved."""
+
+
 class Examinable(Protocol):
     async def examine(self, now: datetime) -> Examination:
         """Ask once, reading only. CloudError if the account cannot be reached with its credential."""

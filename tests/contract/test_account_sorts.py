@@ -12,10 +12,11 @@ from migrator.engine.checks import sorts
 from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import look
 from migrator.engine.checks.moments import Asks, When
-from migrator.errors import AccessRefused, Throttled
+from migrator.errors import AccessRefused, CloudError, Throttled
 from migrator.model.findings import Finding
 from migrator.model.objects import CREATE, ContainerInfo
-from migrator.testing.strict import Faults, Nature
+from migrator.model.values import replace
+from migrator.testing.strict import Faults, Grant, Nature
 from tests.contract.object_store_suite import PLAIN
 from tests.strict_service import Strict
 
@@ -90,6 +91,36 @@ async def test_in_a_run_what_passes_by_itself_is_waited_out(strict: Strict) -> N
     strict.service.set_faults(own, Faults(busy=1.0))
     with pytest.raises(Throttled):
         await look(sorts.CHECKS, looked)
+
+
+@pytest.mark.parametrize("role", ["Owner", "Reader"])
+async def test_a_data_role_may_not_ask_and_is_told_by_the_first_directory(secure_strict: Strict, role: str) -> None:
+    own = secure_strict.take()
+    await fill(secure_strict, own)
+    secure_strict.service.set_nature(own, Nature(is_hierarchical=True, grants=(Grant(role),)))  # type: ignore[arg-type]
+    lake = secure_strict.sign_in(own)
+    found = await seen(When.PREFLIGHT, src=lake, dst=lake)
+    assert found["unfit-account"].severity == "error"
+    assert "Data Lake" in found["unfit-account"].text
+    with pytest.raises(CloudError, match="it shows directories") as caught:
+        await lake.page("box")
+    assert "Data Lake" in caught.value.message
+
+
+async def test_an_account_without_directories_is_listed_however_its_blobs_are_called(strict: Strict) -> None:
+    own = strict.take()
+    await fill(strict, own)
+    shape = replace(PLAIN, metadata={"ResourceType": "directory"})
+    await strict.behind(own).put("box", "directory", b"", shape, condition=CREATE)
+    store = strict.open(own)
+    for _ in range(2):
+        assert len((await store.page("box")).entries) == 2
+
+
+async def fill(strict: Strict, own: str) -> None:
+    store = strict.behind(own)
+    await store.create_container(ContainerInfo("box"))
+    await store.put("box", "a/b/c", b"body", PLAIN, condition=CREATE)
 
 
 async def test_directories_are_counted_where_nothing_else_tells_of_them(strict: Strict) -> None:

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
+from migrator.adapters.azure import listing
 from migrator.adapters.azure.object_store import AzureStore
 from migrator.errors import CloudError, NotFound, OutcomeUnknown, SourceChanged, Throttled, Unreachable
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, Shape
@@ -501,11 +502,15 @@ class TestNatures:
             told = (answer.headers["x-ms-account-kind"], answer.headers["x-ms-sku-name"])
             assert (told, answer.headers["x-ms-is-hns-enabled"]) == (("BlockBlobStorage", "Premium_LRS"), "true")
 
-    async def test_a_data_lake_shows_directories_and_knows_no_tags(self, strict: Strict) -> None:
+    async def test_a_data_lake_shows_directories_and_knows_no_tags(
+        self, strict: Strict, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         own = strict.take()
         store = strict.open(own)
         etags = await box(store, "a/b/1", "a/b/2", "a/c", "z")
         strict.service.set_nature(own, is_hierarchical=True)
+        assert (await refused(store.page("box"))).code == "HierarchicalNamespace"
+        monkeypatch.setattr(listing, "has_directory", lambda document: False)
         rows = await names(store, "box")
         assert rows == ["a", "a/b", "a/b/1", "a/b/2", "a/c", "z"]
         for limit in (3, 4, 5):

@@ -194,6 +194,21 @@ async def test_nothing_is_written_where_nobody_may_delete_it(strict: Strict, tmp
         assert [one for one in estate.asked(name) if one.operation == "Put Blob"] == []
 
 
+async def test_a_data_lake_is_refused_although_its_credential_may_not_ask_what_it_is(
+    secure_strict: Strict, tmp_path
+) -> None:
+    estate = Estate(secure_strict, tmp_path)
+    await estate.fill(3)
+    store = estate.behind("src")
+    await store.put("web", "folder/name", b"body", PLAIN, condition=CREATE)
+    estate.nature("src", is_hierarchical=True)
+    outcome = await estate.apply()
+    assert outcome.code == "halted"
+    assert "hierarchical namespace" in outcome.reasons[0]
+    for name in ("src", "dst"):
+        assert [one for one in estate.asked(name) if one.operation == "Put Blob"] == []
+
+
 @pytest.mark.parametrize("side", ["src", "dst"])
 @pytest.mark.parametrize(
     "nature",

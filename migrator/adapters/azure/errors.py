@@ -36,6 +36,7 @@ from migrator.errors import (
     Unsupported,
 )
 from migrator.model.values import value
+from migrator.ports.diagnosis import HIERARCHICAL
 from migrator.ports.object_store import NO_SERVER, TOO_LARGE
 from migrator.ports.troubles import TROUBLES
 
@@ -259,6 +260,16 @@ def unanswered(why: str, target: Target, *, was_sent: bool, too_large: bool = Fa
     )
 
 
+def hierarchical(target: Target) -> CloudError:
+    """Of a listing that shows directories."""
+    return CloudError(
+        f"cannot list {target.place}: it shows directories, so account {target.account} has a hierarchical namespace (Data"
+        " Lake)",
+        hint="its blobs cannot be moved; use tools for Data Lake",
+        code=HIERARCHICAL,
+    )
+
+
 def lacking_tags(target: Target, number: int) -> AccessRefused:
     """Of a listing without tags that shows how many blobs have some."""
     return AccessRefused(
@@ -296,6 +307,7 @@ __all__ = [
     "GetHeader",
     "ServiceAnswer",
     "Target",
+    "hierarchical",
     "lacking_tags",
     "no_credential",
     "not_understood",

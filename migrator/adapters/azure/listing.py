@@ -164,6 +164,19 @@ def tagged(document: bytes) -> int:
     return found[0]
 
 
+def has_directory(document: bytes) -> bool:
+    """Does a page of List Blobs show directories, as a hierarchical namespace does? Raises NotUnderstood."""
+    found: list[bool] = []
+
+    def note(node: Node) -> None:
+        properties = node.child("Properties")
+        found.append(properties is not None and properties.value("ResourceType") == "directory")
+
+    if b"<ResourceType>directory<" in document:  # else it need not be read again; it may be metadata that is called so
+        read_entries(document, "Blob", note)
+    return any(found)
+
+
 def count_features(node: Node, counts: dict[str, int]) -> bool:
     """Add one listed item to ``counts``, by the fields of Features. False for what is no live blob."""
     if node.value("Snapshot"):

@@ -24,6 +24,7 @@ from migrator.ports.object_store import TOO_LARGE, Whole
 
 LISTED = "copy,metadata,tags"
 UNTAGGED = "copy,metadata"
+KIND_OF_ROW = b"<ResourceType>"
 EVERYTHING = "immutabilitypolicy,legalhold,snapshots,versions"
 PAGE_BYTES = 32 * 1024 * 1024
 """Longest page of a listing that is held in memory; of a longer one a smaller page is asked for."""
@@ -50,6 +51,8 @@ class AzureReadings:
         self._forms = FormReader()
         self._may_read_tags: bool | None = None
         """False: that was refused, and the same listing without them was not; None: nobody has asked."""
+        self._lists_kinds_of_rows: bool | None = None
+        """As accounts with directories do, of every row; None: there was none yet."""
 
     # Containers
 
@@ -94,7 +97,12 @@ class AzureReadings:
                 f"cannot list {container} of {self._requests.account} from a name on: {refusal.code}", code=refusal.code
             ) from refusal
         with self._requests.understanding("list", container):
-            return self._forms.read_page(answer.body)
+            found = self._forms.read_page(answer.body)
+        if self._lists_kinds_of_rows is not False and found.entries:
+            self._lists_kinds_of_rows = KIND_OF_ROW in answer.body
+            if self._lists_kinds_of_rows and listing.has_directory(answer.body):
+                raise self._requests.hierarchical(container)
+        return found
 
     async def _page(self, container: str, prefix: str, marker: str, limit: int, start: str) -> Answer:
         """With tags, where the credential may read them. Without, a blob that has none says so by a count, and one that has some

@@ -23,6 +23,7 @@ from migrator.adapters.azure.errors import (
     Effect,
     ServiceAnswer,
     Target,
+    hierarchical,
     lacking_tags,
     no_credential,
     not_understood,
@@ -362,6 +363,9 @@ class Requests:
     def misunderstood(self, method: Method, doing: str, container: str = "", name: str | None = None) -> CloudError:
         """For a success that does not say what it must."""
         return not_understood(self.about(method, doing, container, name, None))
+
+    def hierarchical(self, container: str) -> CloudError:
+        return hierarchical(self.about("GET", "list", container, None, None))
 
     def lacking_tags(self, container: str, number: int) -> CloudError:
         return lacking_tags(self.about("GET", "list", container, None, None), number)

@@ -13,8 +13,11 @@ from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import RUNS, Asks, When
 from migrator.errors import CloudError, Throttled, Unreachable
 from migrator.model.findings import Finding
-from migrator.ports.diagnosis import Describable, Description, TagReader
+from migrator.ports.diagnosis import HIERARCHICAL, Describable, Description, TagReader
 from migrator.transfer.together import together
+
+CONTAINERS_SEEN: Final = 5
+ROWS_SEEN: Final = 500
 
 
 async def sorts(case: Case) -> list[Finding]:
@@ -68,7 +71,18 @@ async def _described(case: Case, account: str) -> Description | CloudError | Non
             raise
         return fault
     except CloudError as fault:
-        return fault
+        return await _seen(case, account) or fault
+
+
+async def _seen(case: Case, account: str) -> Description | None:
+    """What a look at the first rows tells of an account that does not say what it is: the right to ask is in no role for data."""
+    for info in (await case.containers(account) or ())[:CONTAINERS_SEEN]:
+        try:
+            await case.store(account).page(info.name, limit=ROWS_SEEN)
+        except CloudError as fault:
+            if fault.code == HIERARCHICAL:
+                return Description("", fault.message, fault.hint)
+    return None
 
 
 CHECKS: Final = (

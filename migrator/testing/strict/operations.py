@@ -68,7 +68,7 @@ OPERATIONS: dict[str, Operation] = {
     row.name: row
     for row in (
         _row("List Containers", "l", BOX_READ, level="account"),
-        _row("Get Account Information", "rwdlacupt", level="account"),
+        _row("Get Account Information", "rwdlacupt", "getInfo/action", level="account"),
         _row("Get User Delegation Key", "", DELEGATION, level="account"),
         _row("Blob Batch", "rwdlacup", effect="write", level="account"),
         _row("Other of the account", "r", BOX_READ, level="account"),
