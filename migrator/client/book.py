@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from migrator.client.errors import RouteFenced, RouteUnusable
-from migrator.client.follower import RETRY_SECONDS, Follower, Grant, Refresh, Resolved
+from migrator.client.follower import LOOK_SECONDS, RETRY_SECONDS, Follower, Grant, Refresh, Resolved
 from migrator.client.presence import AreaView, Letter, Presence
 from migrator.client.work import Counted, Work
 from migrator.model.hosts import Hosts
@@ -86,7 +86,16 @@ class Book:
         self._failure = _Failure(why, at)
 
     def write_refresh(self, follower: Follower, now: float) -> Refresh:
+        """Whoever waits in a fence leaves the looking to the process that attends to it: thousands may wait."""
+        if self.is_watching(follower, now):
+            return Refresh.NO
         return self._patient(follower.write_refresh(now), now, RETRY_SECONDS)
+
+    def is_watching(self, follower: Follower, now: float) -> bool:
+        """Is the record read-only, and looked at every second anyway?"""
+        if not follower.is_fenced or follower.is_refused or self._register is None:
+            return False
+        return 0 <= now - self._looked_at < LOOK_SECONDS and self._presence.is_attended(follower.key)
 
     def read_refresh(self, follower: Follower, now: float) -> Refresh:
         patience = READER_PATIENCE_SECONDS if follower.epoch else RETRY_SECONDS

@@ -278,6 +278,11 @@ class Follower:
         return held is not None and held.record.mode == READ_ONLY
 
     @property
+    def is_refused(self) -> bool:
+        """Was the newest observation none that can be followed?"""
+        return self._seen.fault is not None
+
+    @property
     def is_watched(self) -> bool:
         """Is a cut-over near or going on?"""
         held = self._seen.held

@@ -110,6 +110,10 @@ class Presence:
         """The areas that somebody asked for lately, or that an entry names."""
         return list({*self._asked, *(key for line in (*self._lines, *self._former) for key in line.keys)})
 
+    def is_attended(self, key: str) -> bool:
+        """Does an entry name it that was acknowledged?"""
+        return any(key in line.keys and line.renewed_at is not None for line in self._lines)
+
     def entered(self, key: str, generation: str, now: float) -> tuple[float, float] | None:
         """Since when, and until when, leases of ``key`` are carried in the register ``generation``; None: they are not."""
         for line in self._lines:

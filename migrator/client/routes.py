@@ -181,7 +181,8 @@ class Routes:
             try:
                 return await self.write(region, area)
             except (RouteFenced, RouteUnpublished) as fenced:
-                await self._sleep(wait.next_delay(fenced))
+                is_watching = self._book.is_watching(self.follower(region, area), self._clock())
+                await self._sleep(wait.next_delay(fenced, is_watching=is_watching))
 
     async def upload(self, region: str, area: str, *, timeout: float | None = None) -> Upload:
         """Begin an upload of any length: blocks may be staged at its ``endpoint`` without a lease."""

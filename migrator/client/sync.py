@@ -132,7 +132,8 @@ class SyncRoutes:
             try:
                 return self.write(region, area)
             except (RouteFenced, RouteUnpublished) as fenced:
-                self._sleep(wait.next_delay(fenced))
+                is_watching = self._book.is_watching(self.follower(region, area), self._clock())
+                self._sleep(wait.next_delay(fenced, is_watching=is_watching))
 
     def upload(self, region: str, area: str, *, timeout: float | None = None) -> SyncUpload:
         """As ``Routes.upload``."""

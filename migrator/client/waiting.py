@@ -21,6 +21,10 @@ def default_label() -> str:
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
+WATCHED_DELAY_SECONDS = 0.25
+"""Between two looks at a record that a registered process reads every second by itself: they cost nothing."""
+
+
 class RetryPauses:
     """One call of ``writable``: the pauses between its attempts, a quarter more or less by chance."""
 
@@ -32,9 +36,11 @@ class RetryPauses:
         self._began = clock()
         self._delay = FIRST_DELAY_SECONDS
 
-    def next_delay(self, fenced: RouteFenced | RouteUnpublished) -> float:
+    def next_delay(self, fenced: RouteFenced | RouteUnpublished, *, is_watching: bool = False) -> float:
         """Seconds to pause. When the time is up, an error of the same kind with the wait's length."""
         pause = self._delay * (0.75 + self._chance() / 2)
+        if is_watching:
+            pause = min(pause, WATCHED_DELAY_SECONDS)
         self._delay = min(self._delay * 1.5, LAST_DELAY_SECONDS)
         if self._timeout is None:
             if isinstance(fenced, RouteUnpublished):  # a misspelt name must not wait for ever

@@ -299,13 +299,14 @@ async def test_an_idle_process_costs_nothing(place: Place, begin: Begin) -> None
 class SlowDocument:
     """One whose reads take a while."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seconds: float = 0.3) -> None:
         self.place = str(path)
         self.reads = 0
+        self.seconds = seconds
 
     async def fetch(self) -> bytes | None:
         self.reads += 1
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(self.seconds)
         return Path(self.place).read_bytes()  # noqa: ASYNC240 - small, and local
 
     async def close(self) -> None: ...
@@ -320,4 +321,24 @@ async def test_a_read_that_was_under_way_when_it_entered_does_not_count_and_anot
     assert (await routes.write(REGION, AREA)).epoch == 7
     assert source.reads == 3
     await reading
+    await routes.close()
+
+
+async def test_writers_that_wait_in_a_fence_leave_the_looking_to_one_and_see_its_end_at_once(place: Place) -> None:
+    """However many they are; each of them asked once a second."""
+    source = SlowDocument(place.path, 0)
+    routes = Routes(source, hosts=Hosts.of(), entries=Slow)
+    with await routes.write(REGION, AREA):
+        pass
+    await place.publish(READ_ONLY, 8)
+    await routes.look_again()
+    waiting = [asyncio.create_task(routes.writable(REGION, AREA, timeout=30)) for _ in range(50)]
+    await asyncio.sleep(0.2)
+    before = source.reads
+    await asyncio.sleep(4)
+    assert 3 <= source.reads - before <= 7
+    await place.publish(READ_WRITE, 9)
+    begun = time.monotonic()
+    assert {(await one).epoch for one in waiting} == {9}
+    assert time.monotonic() - begun < 1.8
     await routes.close()
