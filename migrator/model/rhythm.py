@@ -103,8 +103,10 @@ class Rhythm:
     """copies in a row; a service that has copied before, and refuses so many, cannot do it any more"""
     first_refusals: int = 3
     """copies in a row; a service that has never copied, and refuses so many objects, cannot do it"""
+    first_ask_again_seconds: float = 15.0
+    """seconds; a service that cannot copy is asked again so much later, and each time twice as late"""
     ask_again_seconds: float = 600.0
-    """seconds; a service that cannot copy is asked again so much later"""
+    """seconds; no later than this"""
     claim_seconds: float = 5.0
     """seconds; the route record was read at most so long ago whenever something is written"""
     guardian_margin_seconds: float = 10.0

@@ -53,6 +53,8 @@ class Whole:
     body: bytes
 
 
+NO_SIGNATURE: Final = "NoSignature"
+"""The code of Unsupported for a copy whose source may be shown to nobody: its credential makes no signature for that."""
 NO_SERVER: Final = "NoServer"
 """The code of Unreachable where the address may be wrong: nothing listens there, nobody knows its name, its certificate is
 another's."""
@@ -236,6 +238,7 @@ def minute_of_answer(store: ObjectStore, clock: Clock) -> int:
 __all__ = [
     "MAY_SEND",
     "NO_SERVER",
+    "NO_SIGNATURE",
     "TOO_LARGE",
     "BlobType",
     "ObjectStore",

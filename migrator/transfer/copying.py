@@ -26,7 +26,7 @@ from migrator.model.rhythm import USUAL, Rhythm, Sizes
 from migrator.model.values import replace, value
 from migrator.model.window import Window
 from migrator.ports.clock import Clock
-from migrator.ports.object_store import ObjectStore, Origin, Written
+from migrator.ports.object_store import NO_SIGNATURE, ObjectStore, Origin, Written
 from migrator.transfer.evidence import generation_hash
 from migrator.transfer.pair import AccountPair
 from migrator.transfer.room import Room
@@ -324,6 +324,8 @@ def why_of(refusal: CloudError) -> str:
     Source: "Restrict the source of copy operations" (AllowedCopyScope is answered with 403), "Copy Blob From URL" (a source
     behind a firewall is 403 CannotVerifyCopySource).
     """
+    if refusal.code == NO_SIGNATURE:
+        return refusal.message.partition(": ")[2]
     code = f" ({refusal.code})" if refusal.code else ""
     if isinstance(refusal, AccessRefused) or refusal.code == "CannotVerifyCopySource":
         return f"the service may not copy between these accounts{code}: a firewall, or the scope allowed for copies"

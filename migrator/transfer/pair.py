@@ -43,6 +43,7 @@ class AccountPair:
         self._may_ask = destination.can_copy_from(origin)
         self._left_until: float | None = None
         self._in_a_row = 0
+        self._pause = rhythm.first_ask_again_seconds
         self._sample: tuple[str, Listed] | None = None
         self._why_doubtful = ""
         self._probing = asyncio.Lock()
@@ -66,6 +67,7 @@ class AccountPair:
         if blob is not None and blob.size <= PROBE_BYTES:
             self._sample = (container, blob)
         self._in_a_row, self._left_until, self.why = 0, None, ""
+        self._pause = self._rhythm.first_ask_again_seconds
         if self._is_told and self._tell(""):
             self._is_told = False
 
@@ -89,7 +91,8 @@ class AccountPair:
         )
 
     def _leave(self, why: str) -> None:
-        self._left_until = self._clock.monotonic() + self._rhythm.ask_again_seconds
+        pause, self._pause = self._pause, min(self._pause * 2, self._rhythm.ask_again_seconds)
+        self._left_until = self._clock.monotonic() + pause
         self._in_a_row = 0
         self.why = why or self.why
         if self.why and not self._is_told:

@@ -10,7 +10,9 @@ import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.model.objects import CREATE, ContainerInfo
-from migrator.testing.strict import CopyRefusal
+from migrator.model.rhythm import USUAL
+from migrator.model.values import replace
+from migrator.testing.strict import CopyRefusal, Grant
 from migrator.transfer.copying import Copier
 from tests.contract.object_store_suite import PLAIN, names
 from tests.strict_service import Strict
@@ -65,7 +67,8 @@ async def test_a_refused_copy_sends_a_handful_through_this_machine(strict: Stric
     await asyncio.gather(*(filled.put("box", f"n{n:03}", b"x", PLAIN, condition=CREATE) for n in range(COPIES)))
     blobs = (await filled.page("box")).entries
     strict.service.set_faults(source, copies=(refusal,))
-    copier = Copier(strict.open(source), strict.open(target), SystemClock())
+    soon = replace(USUAL, first_ask_again_seconds=0.1)  # in 15 s all were copied
+    copier = Copier(strict.open(source), strict.open(target), SystemClock(), soon)
     turn = asyncio.Semaphore(16)
 
     async def copy(blob: Any) -> None:
@@ -76,5 +79,25 @@ async def test_a_refused_copy_sends_a_handful_through_this_machine(strict: Stric
     failed = [one for one in done if isinstance(one, BaseException)]
     assert len(failed) <= 1, failed  # an object's own trouble is that object's
     assert copier.is_server_side
-    assert len(strict.service.requests("Put Blob", target)) <= 32
+    assert len(strict.service.requests("Put Blob", target)) <= 60
     assert len(await names(empty, "box")) == COPIES - len(failed)
+
+
+async def test_a_source_that_may_not_lend_a_signature_says_so_and_goes_through_this_machine(
+    secure_strict: Strict,
+) -> None:
+    """A role on the container alone: objects may be read, and no delegation key may be asked for."""
+    source, target = secure_strict.take(), secure_strict.take()
+    filled, empty = secure_strict.behind(source), secure_strict.behind(target)
+    await filled.create_container(ContainerInfo("box"))
+    await empty.create_container(ContainerInfo("box"))
+    for number in range(5):
+        await filled.put("box", f"n{number}", b"x", PLAIN, condition=CREATE)
+    secure_strict.service.set_nature(source, grants=(Grant("Owner", container="box"),))
+    copier = Copier(secure_strict.sign_in(source), secure_strict.sign_in(target), SystemClock())
+    for blob in (await filled.page("box")).entries:
+        await copier.copy("box", blob, condition=CREATE, in_fence=False)
+    assert await names(empty, "box") == [f"n{number}" for number in range(5)]
+    assert not copier.is_server_side
+    assert "signing key" in copier.pair.why
+    assert "firewall" not in copier.pair.why

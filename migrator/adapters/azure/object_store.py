@@ -34,18 +34,17 @@ from migrator.adapters.azure.sas import (
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Timeouts, WireLimits
 from migrator.adapters.azure.xml_reader import Node, escaped, read_xml
-from migrator.errors import CloudError, ConditionFailed, NotFound, Unsupported
+from migrator.errors import AccessRefused, CloudError, ConditionFailed, NotFound, Unsupported
 from migrator.model.moves import StoredPolicy
 from migrator.model.names import block_name
 from migrator.model.objects import BlobType, Condition, ContainerInfo, Shape
 from migrator.model.schedule import Account
 from migrator.ports.diagnosis import Description, Examination
-from migrator.ports.object_store import ObjectStore, Origin, Written
+from migrator.ports.object_store import NO_SIGNATURE, ObjectStore, Origin, Written
 from migrator.ports.write_policy import ContainerPolicies
 
 XML = '<?xml version="1.0" encoding="utf-8"?>'
 BINARY, TEXT = ("Content-Type", "application/octet-stream"), ("Content-Type", "application/xml")
-KEPT_SIGNATURE = "SignatureIsKept"
 SOURCE_PATH_BYTES = 1_500
 """With its signature, a source has 2 KB at most. Source: Azure "Copy Blob From URL" (x-ms-copy-source)."""
 HASHED_BESIDE_BYTES = 512 * 1024
@@ -362,9 +361,15 @@ class AzureStore(AzureReadings):
         if not signatures.are_lent:
             raise Unsupported(
                 f"cannot copy from {self.account} server-side: its shared access signature is shown to no other account",
-                code=KEPT_SIGNATURE,
+                code=NO_SIGNATURE,
             )
-        signature = signatures.at_hand(container) or await signatures.signature(container)
+        try:
+            signature = signatures.at_hand(container) or await signatures.signature(container)
+        except AccessRefused as refusal:
+            # It reads what it may read all the same, and its objects go through this machine.
+            raise Unsupported(
+                f"cannot copy from {self.account} server-side: {refusal.message}", hint=refusal.hint, code=NO_SIGNATURE
+            ) from refusal
         return f"{path}?{signature}"
 
     async def _delegation_key(self, begin: datetime, end: datetime) -> DelegationKey:

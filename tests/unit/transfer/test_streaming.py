@@ -319,6 +319,28 @@ async def test_a_service_that_stopped_copying_is_left_and_asked_again_after_a_wh
     assert copier.pair.why == ""
 
 
+async def test_a_service_that_could_not_copy_for_a_moment_is_asked_again_soon(ends):
+    """And ever more seldom, if it cannot for long."""
+    source, target, clock = ends[0], Sometimes(ends[1].inner, range(2, 1000)), Later()
+    copier = Copier(source, target, clock)
+    await copies(copier, source, 0, 10)
+    assert not copier.is_server_side
+    clock.ahead, pauses, asked = 0.0, [], target.asked
+    for number in range(2000):
+        clock.ahead += 1.0
+        if copier.is_server_side:
+            await copies(copier, source, 100 + number, 1)
+            pauses.append(clock.ahead - sum(pauses))
+            asked, before = target.asked, asked
+            assert asked == before + 2
+    assert [round(one) for one in pauses[:6]] == [15, 30, 60, 120, 240, 480]
+    assert max(pauses) <= USUAL.ask_again_seconds + 1
+    target.refused = ()
+    clock.ahead += USUAL.ask_again_seconds
+    await copies(copier, source, 5000, 1)
+    assert copier.pair.why == ""
+
+
 async def test_many_objects_that_are_refused_at_once_say_nothing_while_a_good_one_is_copied(ends):
     """A signature that was not valid yet, when hundreds of copies were under way: all come back refused."""
     source, target = ends[0], Sometimes(ends[1].inner, range(2, 42))
