@@ -33,9 +33,14 @@ local function place_of(name, objects)
   return low
 end
 
+-- Where a container's names begin among those of all: `box-003` has the fourth part of them.
+local function base_of(container)
+  return (tonumber(container:match("(%d+)$")) or 0) * __OBJECTS__
+end
+
 local function generation(account, container, index)
   local every = now:get("changed")
-  if not every or index % every ~= 0 then return "0" end
+  if not every or (base_of(container) + index) % every ~= 0 then return "0" end
   if account == "source" then return "1" end
   return now:get(container .. "/" .. index) and "1" or "0"
 end
@@ -45,7 +50,8 @@ local function entries_of(account, container, first, count)
   local text, every = read(account, first, count), now:get("changed")
   if not every then return text end
   local parts, at = {}, 1
-  for index = math.ceil(first / every) * every, first + count - 1, every do
+  local base = base_of(container)
+  for index = math.ceil((base + first) / every) * every - base, first + count - 1, every do
     local place = (index - first) * ENTRY_BYTES + ETAG_AT + __GENERATION_AT__ + 1
     parts[#parts + 1] = text:sub(at, place - 1)
     parts[#parts + 1] = generation(account, container, index)

@@ -34,7 +34,8 @@ class Distant(Ideal):
     """A running one."""
 
     def now(self, **what: str) -> None:
-        """``target``: empty or full; ``changed``: every so manieth name of the source has another generation from now on."""
+        """``target``: empty or full; ``changed``: every so manieth name of the source, of all its containers, has another
+        generation from now on."""
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         client.request("GET", "/.now?" + "&".join(f"{name}={value}" for name, value in what.items()))
         answer = client.getresponse()

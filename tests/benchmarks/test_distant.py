@@ -92,6 +92,19 @@ def test_a_name_that_changed_is_as_it_was_at_the_target_until_it_is_copied(serve
     assert listed(server, "target", container="more").count("0x8DD1") == 0
 
 
+def test_names_change_among_all_containers(tmp_path: Path) -> None:
+    boxes = ("box-000", "box-001", "box-002")
+    distant.prepare(tmp_path, OBJECTS, boxes)
+    with distant.running(NGINX, tmp_path, target="full", copy_seconds=0, page_seconds=0) as server:
+        server.now(changed="50")
+        changed = [listed(server, "source", container=one) for one in boxes]
+    assert [text.count("0x8DC1") for text in changed] == [1, 1, 1]
+    new = [
+        etag_of(index).replace("0x8DC0", "0x8DC1") for index in (0, 10, 20)
+    ]  # of 120: the first, the 50th and the 100th
+    assert all(etag in text for etag, text in zip(new, changed, strict=True))
+
+
 def test_its_log_tells_the_copies(tmp_path: Path) -> None:
     distant.prepare(tmp_path, OBJECTS)
     with distant.running(NGINX, tmp_path, copy_seconds=0, page_seconds=0) as server:

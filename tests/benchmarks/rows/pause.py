@@ -48,7 +48,7 @@ class Shape:
 
     @property
     def changed(self) -> int:
-        return -(-self.objects // EVERY) * len(self.containers)
+        return -(-self.total // EVERY)
 
 
 @dataclass(slots=True)
