@@ -35,6 +35,8 @@ class Sizes:
     """blocks of one blob that its service copies at once, at first"""
     most_parallel_blocks: int = 32
     """blocks of one blob that its service copies at once, where that pays"""
+    most_parallel: int = 512
+    """names of one pass that go one by one, at once, where that pays; what is held of them has bounds of its own"""
     blocks_ahead: int = 2
     """blocks of one blob that are written while the next is read"""
     streams: int = 4

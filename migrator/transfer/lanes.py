@@ -24,6 +24,7 @@ from migrator.errors import CloudError, Throttled, Unreachable, Unsupported
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.rhythm import Sizes
 from migrator.model.values import replace, value
+from migrator.model.window import Window
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.evidence import RECORD_BYTES
 from migrator.transfer.listing import Bounds, LaneBroken, SeenSide
@@ -134,6 +135,8 @@ class Looking:
 
     sizes: Sizes
     parallel: int
+    now: Callable[[], float] = lambda: 0.0
+    """Of a clock that does not go back."""
     known: dict[str, bool] = field(default_factory=dict)
     lanes: Room = field(init=False)
     """Names of pages that are held."""
@@ -147,7 +150,7 @@ class Looking:
     def __post_init__(self) -> None:
         self.lanes = Room(self.sizes.names_listed)
         self.settling = Room(self.sizes.names_in_flight)
-        self.turns = Turns(self.parallel)
+        self.turns = Turns(Window.up_to(self.sizes.most_parallel, self.parallel), self.now)
 
     def weight(self, lane: Lane, page_size: int, *, is_known: bool = False) -> int:
         """Names for which ``lane`` needs room. One of which no pass has left evidence may be as long as any."""

@@ -187,7 +187,7 @@ class _Sides:
 
 
 def looking_of(transfer: Transfer) -> Looking:
-    return Looking(transfer.rhythm.sizes, transfer.parallel, transfer.starts)
+    return Looking(transfer.rhythm.sizes, transfer.parallel, transfer.clock.monotonic, transfer.starts)
 
 
 async def _ordered(

@@ -422,7 +422,8 @@ class Walk(Stretch):
                 finally:
                     turns.give()
 
-        await together(*(work() for _ in range(min(t.parallel, len(rest)))))
+        most = max(t.parallel, t.rhythm.sizes.most_parallel)
+        await together(*(work() for _ in range(min(most, len(rest)))))
 
 
 def _is_new(first: EvidenceRange) -> bool:

@@ -25,9 +25,10 @@ SMALL = Sizes(
     sync_copy_limit_bytes=2 * BLOCK_BYTES,
     server_block_bytes=BLOCK_BYTES,
     block_bytes=BLOCK_BYTES,
+    most_parallel=0,
     most_parallel_blocks=0,
 )
-"""As many blocks are under way at once as at first, always."""
+"""What is under way at once is always as much as at first."""
 
 
 def rhythm_of(seed: int) -> Rhythm:
