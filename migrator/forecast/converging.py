@@ -55,10 +55,12 @@ class Convergence:
 
     def fence_seconds(self, drain_seconds: float, *, bytes_per_second: float = STREAM_BYTES_PER_SECOND) -> float:
         """From the end of the drain to the switch: the scan that carries over what came since the last pass and during the
-        drain, and the scan that proves it. ``bytes_per_second``: of what is streamed inside a fence."""
+        drain, and the second look at the ranges in which it did, which may be all of them. ``bytes_per_second``: of what is
+        streamed inside a fence."""
         arrived = (self.arrival_per_second or 0.0) * (drain_seconds + self.scan_seconds)
         carry = arrived / self.carrying_per_second if self.carrying_per_second else 0.0
-        return 2 * self.scan_seconds + carry + self.streaming_seconds(bytes_per_second)
+        again = 1.0 if self.lifted_bytes else min(1.0, arrived)
+        return (1.0 + again) * self.scan_seconds + carry + self.streaming_seconds(bytes_per_second)
 
     def streaming_seconds(self, bytes_per_second: float) -> float:
         """An append or page blob that changed before the last pass is taken to change once more before the fence; then all of

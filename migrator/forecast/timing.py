@@ -16,9 +16,9 @@ from typing import Final
 from migrator.forecast.converging import STREAM_BYTES_PER_SECOND
 from migrator.forecast.inventory import Inventory
 from migrator.forecast.requests import RequestCounts
+from migrator.forecast.scans import has_lanes, pages_of, scan_seconds, second_look
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
-from migrator.model.objects import LIST_PAGE
 from migrator.model.rhythm import USUAL
 from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Routing, Schedule
 from migrator.model.units import show_bytes, show_duration
@@ -27,13 +27,9 @@ from migrator.model.values import replace, value
 PASSES_BEFORE_READY: Final = 2
 """The copy, and at least one pass over later changes."""
 THROUGH_HERE: Final = "bytes through this machine (verify: content)"
-FENCE_SCANS: Final = 2
-"""One that may find differences, one that must find none."""
 UNLIMITED_REQUESTS_PER_SECOND: Final = 4_000.0
 """Where the budget sets no pace: the 64 copies that one process has under way, of a service that takes 16 ms for each. Source:
 the process itself copies 15,000 a second from a server that answers at once (``make bench ROWS=copy`` on two cores)."""
-LIST_LATENCY_SECONDS: Final = 0.2
-"""A full page of a listing comes no faster than this; pages are counted one after the other, which errs on the long side."""
 LONG_DRAIN_SECONDS: Final = 120.0
 TOLD_FROM_SECONDS: Final = 1.0
 """What a fence streams in less than this is not worth a line."""
@@ -46,7 +42,8 @@ class MoveForecast:
     """Requests until ``ready`` on each side, the time that takes under the budget, and the writers' pause.
 
     ``copy_seconds``: copy and catch-up, from the begin to ``ready``. ``scan_seconds``: one comparison of both sides, which
-    costs ``scan`` on each of them. ``fence_requests``: of the last scans, on both sides. ``fence_seconds`` allows for the largest
+    costs ``scan`` on each of them; ``again_seconds``: a second look inside a fence, at ranges in which the first one carried the
+    largest lag over. ``fence_requests``: of both, on both sides. ``fence_seconds`` allows for the largest
     lag with which a fence may begin; how large it will be nobody knows, so its requests are in no count. ``bound_by`` says
     which bound decides: "requests of ACCOUNT", "bytes of ACCOUNT" or the listings.
     """
@@ -60,6 +57,7 @@ class MoveForecast:
     copy_seconds: float
     scan: RequestCounts
     scan_seconds: float
+    again_seconds: float
     fence_requests: RequestCounts
     fence_seconds: float
     fence_timeout_seconds: float
@@ -90,12 +88,11 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     """The forecast of a move that has the whole budget of both accounts.
 
     Returns:
-        ``fence_seconds``: drain (ttl + max_write + clock_margin), the scans of the barrier, and the largest lag with which
-        a fence may begin.
+        ``fence_seconds``: drain (ttl + max_write + clock_margin), the barrier's comparison, and the largest lag with which a
+        fence may begin, carried over and looked at again.
     """
     source, target = schedule.budget(move.source), schedule.budget(move.target)
-    pages = _pages(inventory)
-    scan = RequestCounts(list=pages + 1)  # and one for the containers
+    scan = RequestCounts(list=pages_of(inventory) + 1)  # and one for the containers
     passes = scan.times(PASSES_BEFORE_READY)
     transfers = _transfers(inventory)
     wave = schedule.wave_of(move.id)
@@ -104,21 +101,23 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     source_requests = passes + proofs + RequestCounts(read=transfers)
     target_requests = passes + proofs + RequestCounts(write=transfers + inventory.large_objects)
     proved_bytes = inventory.bytes * share
+    pace = min(_pace(source), _pace(target))
+    in_lanes = has_lanes([schedule.accounts[name] for name in (move.source, move.target)])
+    later_scan = scan_seconds(inventory, pace, in_lanes=in_lanes)
     copy_seconds, bound_by = max(
         (source_requests.total / _pace(source), f"requests of {move.source}"),
         (target_requests.total / _pace(target), f"requests of {move.target}"),
         (_bytes_seconds(inventory.bytes + proved_bytes, source), f"bytes of {move.source}"),
         (_bytes_seconds(inventory.bytes + proved_bytes, target), f"bytes of {move.target}"),
         (2 * proved_bytes / STREAM_BYTES_PER_SECOND, THROUGH_HERE),
-        (PASSES_BEFORE_READY * pages * LIST_LATENCY_SECONDS, "listings, page after page"),
+        (scan_seconds(inventory, pace, in_lanes=False) + later_scan, "listings"),
     )
     cutover = wave.cutover
-    pace = min(_pace(source), _pace(target))
-    scan_seconds = max(scan.total / pace, pages * LIST_LATENCY_SECONDS)
     lag = min(cutover.max_lag_objects, inventory.objects)
     lag_bytes = lag * inventory.bytes / inventory.objects if inventory.objects else 0.0
     lag_seconds = max(lag / pace, _bytes_seconds(lag_bytes, source), _bytes_seconds(lag_bytes, target))
     drain = schedule.routing.drain_of(cutover)
+    again = second_look(inventory, lag)
     return MoveForecast(
         id=move.id,
         source=move.source,
@@ -128,9 +127,10 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
         target_requests=target_requests,
         copy_seconds=copy_seconds,
         scan=scan,
-        scan_seconds=scan_seconds,
-        fence_requests=scan.times(2 * FENCE_SCANS),
-        fence_seconds=drain + FENCE_SCANS * scan_seconds + lag_seconds,
+        scan_seconds=later_scan,
+        again_seconds=again * later_scan,
+        fence_requests=RequestCounts(list=math.ceil(2 * (1.0 + again) * scan.list)),
+        fence_seconds=drain + later_scan + again * later_scan + lag_seconds,
         fence_timeout_seconds=drain + cutover.fence_timeout_seconds,
         max_pause_seconds=cutover.max_pause_seconds,
         bound_by=bound_by,
@@ -197,8 +197,9 @@ def timing_findings(forecasts: Sequence[MoveForecast]) -> tuple[Finding, ...]:
             "error",
             "fence-too-long",
             str(one.id),
-            f"the writers of {one.id} would pause {show_duration(one.fence_seconds)} ({FENCE_SCANS} scans of "
-            f"{show_duration(one.scan_seconds)} each), and {_allowed(one)}, so no cut-over would begin",
+            f"the writers of {one.id} would pause {show_duration(one.fence_seconds)} (a comparison of "
+            f"{show_duration(one.scan_seconds)}, and {show_duration(one.again_seconds)} for a second look at what changed), and "
+            f"{_allowed(one)}, so no cut-over would begin",
             _shorter_fence(one),
         )
         for one in forecasts
@@ -245,9 +246,9 @@ def _shorter_fence(one: MoveForecast) -> str:
     is_pause = one.max_pause_seconds < one.fence_timeout_seconds
     limit, key = (one.max_pause_seconds, "max_pause") if is_pause else (one.fence_timeout_seconds, "fence_timeout")
     over = one.fence_seconds - limit
-    drain = one.fence_seconds - FENCE_SCANS * one.scan_seconds
-    room = limit - drain
-    parts = math.ceil(FENCE_SCANS * one.scan_seconds / room) if room > 0 else 0
+    compared = one.scan_seconds + one.again_seconds
+    room = limit - (one.fence_seconds - compared)
+    parts = math.ceil(compared / room) if room > 0 else 0
     split = f"split area {one.id.area} by prefix into {parts} areas that switch one by one" if parts > 1 else ""
     longer = f"allow {show_duration(math.ceil(over / 60) * 60)} more in cutover.{key}"
     return "; or ".join(text for text in (split, longer, "lower max_lag_objects or raise the budget") if text)
@@ -257,11 +258,6 @@ def _transfers(inventory: Inventory) -> int:
     """Requests of a first copy on each side: one for an ordinary object, one a block for a large one."""
     blocks = max(math.ceil(inventory.large_bytes / COPY_BLOCK_BYTES), inventory.large_objects)
     return inventory.objects - inventory.large_objects + blocks
-
-
-def _pages(inventory: Inventory) -> int:
-    """Listing requests of one pass on one side."""
-    return max(math.ceil(inventory.objects / LIST_PAGE), inventory.prefixes, 1)
 
 
 def _pace(budget: Budget) -> float:

@@ -103,7 +103,7 @@ def test_append_and_page_blobs_that_keep_changing_are_in_the_fence_with_all_thei
     assert found.fence_seconds(96.0) == 2 * 4.0 + 5.0
     assert found.fence_seconds(96.0, bytes_per_second=10.0 * MIB) == 2 * 4.0 + 50.0
     found.take(begun=40.0, seconds=4.0, changes=0)
-    assert found.fence_seconds(96.0) == 2 * 4.0
+    assert found.fence_seconds(96.0) == 4.0, "what did not change is looked at once"
 
 
 async def test_a_fence_that_would_have_to_stream_for_too_long_never_begins(small, monkeypatch):

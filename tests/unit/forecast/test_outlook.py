@@ -48,10 +48,11 @@ def test_the_real_case_holds_its_dates_with_no_account_over_its_limit(three_regi
     outlook = ahead(three_regions)
     assert errors(outlook) == []
     europe = outlook.wave("europe")
-    assert europe.soaked == datetime(2026, 12, 11, 21, 23, 16, tzinfo=UTC)
-    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_404)
+    assert europe.soaked is not None
+    assert europe.soaked.replace(microsecond=0) == datetime(2026, 12, 11, 21, 18, 46, tzinfo=UTC)
+    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_673.4)
     assert europe.assumes == ("wave europe is approved at once",)
-    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_484)
+    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_694.3)
     assert not any(wave.is_lower_bound for wave in outlook.waves)
     assert all(load.used_ratio is not None and load.used_ratio <= 0.84 for load in outlook.loads)
 
@@ -67,11 +68,11 @@ def test_a_date_too_early_is_an_error_that_says_by_how_much_and_whom_to_blame(th
     (finding,) = errors(ahead(promised(three_regions, "europe", datetime(2026, 12, 11, tzinfo=UTC))))
     assert (finding.code, finding.subject) == ("deadline-missed", "europe")
     assert finding.text == (
-        "wave europe would be complete at 2026-12-11 21:23 UTC at the earliest, 21 h 23 min after its complete_by of "
+        "wave europe would be complete at 2026-12-11 21:18 UTC at the earliest, 21 h 18 min after its complete_by of "
         "2026-12-11 00:00 UTC; to blame is wave na-rest, whose soak takes 4 d"
     )
     assert finding.remedy == (
-        "shorten the soak of wave na-rest from 4 d to 3 d 10 h; or let wave na-first begin by 2026-11-30 10:00 UTC (not_before)"
+        "shorten the soak of wave na-rest from 4 d to 3 d 11 h; or let wave na-first begin by 2026-11-30 11:00 UTC (not_before)"
     )
 
 
@@ -86,10 +87,10 @@ def test_the_remedies_keep_the_date_and_an_hour_more_does_not(three_regions: Sch
         waves = [replace(w, not_before=at) if w.name == "na-first" else w for w in plan.waves]
         return replace(plan, waves=tuple(waves))
 
-    assert errors(ahead(soaking(82))) == []
-    assert len(errors(ahead(soaking(83)))) == 1
-    assert errors(ahead(beginning(datetime(2026, 11, 30, 10, tzinfo=UTC)))) == []
-    assert len(errors(ahead(beginning(datetime(2026, 11, 30, 11, tzinfo=UTC))))) == 1
+    assert errors(ahead(soaking(83))) == []
+    assert len(errors(ahead(soaking(84)))) == 1
+    assert errors(ahead(beginning(datetime(2026, 11, 30, 11, tzinfo=UTC)))) == []
+    assert len(errors(ahead(beginning(datetime(2026, 11, 30, 12, tzinfo=UTC))))) == 1
 
 
 def test_where_no_single_soak_is_enough_all_of_them_are_capped(three_regions: Schedule) -> None:
@@ -97,7 +98,7 @@ def test_where_no_single_soak_is_enough_all_of_them_are_capped(three_regions: Sc
     (finding,) = errors(ahead(plan))
     assert "7 d 21 h after" in finding.text
     assert finding.remedy == (
-        "let no wave of na-first, na-rest, europe soak longer than 19 h; or it would have had to begin by 2026-11-23 10:00 UTC"
+        "let no wave of na-first, na-rest, europe soak longer than 19 h; or it would have had to begin by 2026-11-23 11:00 UTC"
     )
     capped = [replace(wave, soak_seconds=min(wave.soak_seconds, 19 * 3600)) for wave in plan.waves]
     assert errors(ahead(replace(plan, waves=tuple(capped)))) == []
@@ -164,7 +165,7 @@ def test_the_cost_is_counted_by_class_of_operation(three_regions: Schedule) -> N
     canaries = CANARIES.times(2 * 12)
     assert outlook.cost.requests.write == pytest.approx((35_700_000 + canaries.write) / 10_000 * 0.065)
     assert outlook.cost.requests.read == pytest.approx((35_700_000 + canaries.read) / 10_000 * 0.005)
-    assert 20 < outlook.cost.requests.list < 40
+    assert 40 < outlook.cost.requests.list < 60
     assert outlook.cost.total == pytest.approx(outlook.cost.requests.total)
     assert ahead(replace(three_regions, prices=None)).cost is None
 
@@ -177,9 +178,12 @@ def test_bytes_cost_by_the_gib() -> None:
 def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_regions: Schedule) -> None:
     outlook = ahead(three_regions)
     source = outlook.requests["na-first"]["na-core"]
-    # a scan is 1,201 requests and takes 240 s, so one in 2,640 s; two passes before the fence, two scans in it
-    scans = 1 + (96 * 3600 + 900) // 2_640
-    assert source.list == (2 + 2 + scans) * 1_201 + CANARIES.list
+    # a scan is 1,201 requests and takes 96 s, so one in 1,056 s; two passes before the fence, and what the fence compares
+    (web,) = [one for id, one in outlook.moves.items() if str(id) == "north-america/web-tracking"]
+    assert web.scan_seconds == pytest.approx(96.0)
+    scans = 1 + (96 * 3600 + 900) // 1_056
+    assert source.list == (2 + scans) * 1_201 + web.fence_requests.list / 2 + CANARIES.list
+    assert web.fence_seconds < 300.0, "nobody need allow it more than the default"
     assert USUAL.ready_pass_seconds == READY_PASS_SECONDS
     waiting = outlook.requests["asia-pacific"]["ap-core"].list
     windows = [replace(w, change_windows=()) for w in three_regions.waves]
@@ -189,14 +193,14 @@ def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_region
 def test_the_record_of_a_wave_is_json_with_every_move(three_regions: Schedule) -> None:
     kept = to_record(ahead(three_regions), "na-rest")
     assert kept["made_at"] == "2026-11-25T00:00:00+00:00"
-    assert kept["soaked"].startswith("2026-12-09T08:06:46")
+    assert kept["soaked"].startswith("2026-12-09T07:58:43")
     assert kept["moves"]["north-america/email-events"] == {
         "objects": 4_000_000,
         "bytes": 600 * 2**30,
         "origin": "declared",
-        "copy_seconds": pytest.approx(8_003.2),
-        "fence_seconds": 416.0,
-        "requests": 8_000_000 + 8 * 801,
+        "copy_seconds": pytest.approx(8_003.204),
+        "fence_seconds": 205.678,
+        "requests": 8_005_950,
     }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from migrator.forecast import Inventory, StartingPoint, WaveTimes, forecast_wave, timeline
 from migrator.forecast.move_times import soak_seconds
+from migrator.forecast.scans import NAME_SECONDS
 from migrator.model.moves import Direction, Figures, MoveRecord, MoveState, WaveRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.schedule import Budget, ChangeWindow, Freeze, Gate, PlannedMove, Schedule
@@ -49,8 +50,10 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-# 60,000 objects at 100 requests a second: 600 s of copying, 12 pages a scan
-COPY, SCAN = 600.26, 2.4
+# 60,000 objects at 100 requests a second: 600 s of copying, and this machine's work on each name of a scan
+COPY, SCAN = 600.26, 60_000 * NAME_SECONDS
+SHORT = 0.2 + 0.2
+"""A scan of next to nothing: the containers, and a page."""
 
 
 def test_a_wave_copies_fences_and_soaks() -> None:
@@ -86,7 +89,7 @@ def test_a_cut_over_waits_for_its_window_and_copying_does_not() -> None:
     (move,) = times(plan(("w", "a", {"change_windows": (NIGHT,)})))["w"].moves
     assert move.ready < later(60)
     assert move.cut == datetime(2026, 12, 1, 21, tzinfo=UTC)
-    assert move.switched == move.cut + timedelta(seconds=DRAIN + 2 * 0.2)
+    assert move.switched == move.cut + timedelta(seconds=DRAIN + SHORT)
 
 
 def test_a_freeze_moves_the_cut_over_to_the_next_window() -> None:
@@ -136,7 +139,7 @@ def test_without_an_inventory_the_dates_are_the_earliest_thinkable_and_say_so() 
     )
     assert found["w"].is_lower_bound
     assert found["x"].is_lower_bound
-    assert found["w"].soaked == later(0.4 + DRAIN + 2 * 0.2 + HOUR)
+    assert found["w"].soaked == later(2 * SHORT + DRAIN + SHORT + HOUR)
 
 
 # Where the rollout stands.
@@ -223,7 +226,7 @@ def test_a_halted_move_goes_on_from_where_it_stopped_and_a_reversed_one_from_the
 
 def test_slack_is_counted_to_the_promised_date() -> None:
     wave = times(plan(("w", "a", {"complete_by": NOW + timedelta(hours=2)})))["w"]
-    assert wave.slack_seconds == pytest.approx(HOUR - DRAIN - 0.8)
+    assert wave.slack_seconds == pytest.approx(HOUR - DRAIN - 3 * SHORT)
     assert times(plan(("w", "a", {})))["w"].slack_seconds is None
 
 

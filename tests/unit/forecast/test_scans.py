@@ -1,0 +1,68 @@
+"""A comparison is bound by requests, by pages that are under way side by side, or by this machine's work on each name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from migrator.forecast import Inventory
+from migrator.forecast.scans import NAME_SECONDS, PAGE_SECONDS, has_lanes, lanes_of, scan_seconds
+from migrator.model.rhythm import USUAL, Sizes
+from migrator.model.schedule import Account
+from migrator.transfer.lanes import Lane, Looking, partition
+
+FAST = 1e9
+
+
+def held(objects: int, prefixes: int = 1, page_seconds: float = 0.0) -> Inventory:
+    return Inventory(objects, 0, prefixes=prefixes, page_seconds=page_seconds)
+
+
+@pytest.mark.parametrize("objects", [1, 10_000, 35_000, 100_000, 400_000, 6_000_000, 100_000_000])
+@pytest.mark.parametrize("each", [2_500, 10_000])
+def test_as_many_lanes_are_under_way_as_the_data_plane_makes(objects: int, each: int) -> None:
+    whole, sizes = Lane("c", "", "utf-8"), USUAL.sizes
+    bounds = [b"%09d" % number for number in range(1, -(-objects // each))]
+    ranges = [(one, each * 24) for one in bounds] + [(None, (objects - each * len(bounds)) * 24)]
+    lanes = partition(whole, ranges, sizes)
+    looking = Looking(sizes, 128)
+    weights = [looking.weight(lane, 5_000, is_known=True) for lane in lanes]
+    most = min(sizes.lanes, sum(sum(weights[: number + 1]) <= sizes.names_listed for number in range(len(weights))))
+    assert lanes_of(held(objects)) == pytest.approx(most, rel=0.3)
+
+
+def test_small_containers_go_beside_each_other() -> None:
+    assert lanes_of(held(2_000, prefixes=200)) == USUAL.sizes.lanes
+    assert scan_seconds(held(2_000, prefixes=200), FAST) == pytest.approx(0.2 + 4 * 0.2)
+    assert lanes_of(held(2_000_000, prefixes=200)) < USUAL.sizes.lanes, "there is no room for so many full pages"
+
+
+def test_the_slowest_bound_decides() -> None:
+    assert scan_seconds(held(6_000_000), 10.0) == pytest.approx(1_201 / 10.0)
+    assert scan_seconds(held(6_000_000), FAST) == pytest.approx(6_000_000 * NAME_SECONDS)
+    distant = held(6_000_000, page_seconds=5.0)
+    assert scan_seconds(distant, FAST) == pytest.approx(5.0 + 75 * 5.0)
+
+
+def test_what_was_measured_counts_before_what_is_assumed() -> None:
+    assert scan_seconds(held(10), FAST) == pytest.approx(2 * PAGE_SECONDS)
+    assert scan_seconds(held(10, page_seconds=0.03), FAST) == pytest.approx(2 * 0.03)
+
+
+def test_a_first_copy_lists_each_container_page_after_page() -> None:
+    one, many = held(100_000), held(100_000, prefixes=20)
+    assert scan_seconds(one, FAST, in_lanes=False) == pytest.approx(0.2 + 20 * 0.2)
+    assert scan_seconds(many, FAST, in_lanes=False) == pytest.approx(100_000 * NAME_SECONDS)
+    assert scan_seconds(one, FAST) == pytest.approx(100_000 * NAME_SECONDS)
+
+
+def test_a_version_of_before_lists_page_after_page() -> None:
+    newer, none = (Account("a", "azure", api_version=one) for one in ("2026-02-06", None))
+    assert has_lanes([newer, none])
+    assert not has_lanes([none, Account("b", "azure", api_version="2025-11-05")])
+
+
+def test_less_room_is_fewer_lanes() -> None:
+    inventory = held(6_000_000)
+    assert lanes_of(inventory, replace(Sizes(), names_listed=80_000)) == 4
