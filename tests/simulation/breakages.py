@@ -44,6 +44,7 @@ from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
 from migrator.transfer import absences, actions, containers, decide, deletes, lanes, listing, sweeping, walk
+from migrator.transfer.copying import Copied, Copier
 from migrator.transfer.decide import Decision, Verb
 from migrator.transfer.listing import LaneBroken, SeenSide
 
@@ -359,6 +360,21 @@ def a_lease_is_a_change_meanwhile():
     return patched(Account, "_unleased", unleased)
 
 
+def an_ended_copy_is_a_whole_one():
+    """Nobody reads how a copy ended that the service made in its own time."""
+
+    async def until_it_is_over(self, origin, container, blob, shape, condition):
+        written = await self._destination.start_copy(origin, container, blob.name, shape, condition=condition)
+        etag, is_pending = written.etag, written.pending
+        while is_pending:
+            await self._clock.sleep(self._rhythm.copy_poll_seconds)
+            now = await self._destination.head(container, blob.name)
+            etag, is_pending = now.etag, now.copy_pending
+        return Copied(etag, blob.size)
+
+    return patched(Copier, "_async", until_it_is_over)
+
+
 def one_refused_name_ends_the_pass():
     """What refuses an object is the account's trouble."""
 
@@ -656,6 +672,7 @@ BREAKAGES = {
         blocks_of_others_are_in_the_way,
         a_lease_is_a_change_meanwhile,
         one_refused_name_ends_the_pass,
+        an_ended_copy_is_a_whole_one,
         a_lane_skips_its_last_name,
         lanes_overlap,
         a_lane_dies_unseen,

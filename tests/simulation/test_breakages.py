@@ -54,6 +54,7 @@ FOUND_BY = {
     "another-type-is-written-over": {"halted-for-a-name"},
     "blocks-of-others-are-in-the-way": {"halted-for-a-name"},
     "a-lease-is-a-change-meanwhile": {"halted-for-a-name"},
+    "an-ended-copy-is-a-whole-one": {"evidence-lies"},
     "one-refused-name-ends-the-pass": {"halted-for-a-name"},
     "a-lane-skips-its-last-name": {"own-called-foreign", *LOST},
     "lanes-overlap": {"own-called-foreign"},
