@@ -61,8 +61,8 @@ class Sizes:
     """names; no lane is shorter, unless its container is: beginning one costs a page"""
     most_lanes: int = 256
     """lanes of one container and prefix: those that end late are short beside the whole"""
-    names_listed: int = 320_000
-    """names of pages that all lanes hold together: 16 lanes of full pages, or 64 short ones"""
+    names_listed: int = 160_000
+    """names of pages that all lanes of a move hold together, some 80 MB: 8 lanes of full pages, or 64 short ones"""
     first_page: int = 500
     """names of the first page of a first copy, where hands wait for it: a short page can cost a service as much as a whole one"""
     most_candidates: int = 200_000
