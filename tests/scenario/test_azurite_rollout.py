@@ -22,7 +22,7 @@ from tests.scenario.world import ID, Silent, Small
 API = "2026-06-06"
 NAMES = [
     "#?% é",
-    "line\nbreak",
+    "no\u00a0break",
     "emoji 🎉",
     "a//b",
     "dots..",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from random import Random
 
 import pytest
 
@@ -13,7 +14,7 @@ from migrator.ports.executor import UNSENT, BatchAnswer, CopyUnit, CutOff, Refus
 from migrator.testing.simulation.loop import SimClock, SimLoop
 from migrator.transfer.hands import BATCH, Hands, fits_batch
 from migrator.transfer.limits import BURST_SECONDS, HEADROOM, Limits
-from migrator.transfer.paced import ATTEMPTS, PacedStore
+from migrator.transfer.paced import ATTEMPTS, PacedStore, unclaimed
 
 CLAIM_SECONDS = 5.0
 
@@ -222,6 +223,30 @@ def test_a_service_that_refuses_for_ever_is_given_up():
     world.copy(3)
     assert [type(one.as_error()) for one in world.settled.values()] == [Throttled] * 3
     assert len(world.executor.batches) == ATTEMPTS * len({batch.units for _, batch in world.executor.batches})
+
+
+class Waits:
+    """Patience without an end, as a move has it outside a fence."""
+
+    is_hurried = False
+
+    async def keep_trying(self, account, fault, attempt):
+        return True
+
+    def answered(self, account):
+        pass
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5])
+def test_of_many_copies_of_which_a_share_is_always_refused_none_is_given_up(share):
+    """Tries are not counted: 0.3 to the eighth is one copy in 15,000."""
+    chance = Random(7)
+    refused = Refusal("throttled", "cannot: busy", is_origin=True)
+    world = World(lambda unit, now: refused if chance.random() < share else "etag")
+    for side in ("origin", "destination"):
+        setattr(world, side, getattr(world, side).claimed(unclaimed, Waits()))
+    world.copy(2_000)
+    assert Counter(world.settled.values()) == {"etag": 2_000}
 
 
 def test_every_other_refusal_is_settled_at_once():
