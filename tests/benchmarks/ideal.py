@@ -3,6 +3,8 @@
 It answers as a storage account does - by kind of PUT, with the headers that the tools look at - from nginx alone, so what is
 measured is the tool. A copy counts only by the log: ``copies_of`` says which names were written, and under which condition.
 
+It is of a version that lists from the first name on only, and says so.
+
 ``/source/data`` lists the made-up objects; ``/target/data`` lists nothing, or the same names as after a finished copy.
 """
 
@@ -88,7 +90,7 @@ def copies_of(folder: Path) -> Copies:
     refused = requests = 0
     for one in nginx.asked(folder):
         requests += 1
-        refused += one.status >= 400 and one.status not in (404, 409)
+        refused += one.status >= 400 and one.status not in (404, 409) and "startFrom=" not in one.query
         if one.method != "PUT" or not one.path.startswith(prefix) or one.comp:
             continue
         name = one.path.removeprefix(prefix)
@@ -138,6 +140,7 @@ _SERVER = r"""
       if ($account = target) { set $folder target-%(target)s; }
       if ($request_method = PUT) { rewrite ^ /.container last; }
       if ($arg_prefix ~ "^(\.|%%2E)migrate") { set $folder target-empty; }
+      if ($arg_startFrom) { rewrite ^ /.older last; }
       if ($arg_comp = list) { rewrite ^ /$folder/$page.xml last; }
       rewrite ^ /.properties last;
     }
@@ -146,6 +149,12 @@ _SERVER = r"""
       add_header x-ms-request-id $request_id always;
       add_header x-ms-error-code ContainerAlreadyExists always;
       return 409 '<?xml version="1.0"?><Error><Code>ContainerAlreadyExists</Code><Message>It exists.</Message></Error>';
+    }
+    location = /.older {
+      internal;
+      add_header x-ms-request-id $request_id always;
+      add_header x-ms-error-code UnsupportedQueryParameter always;
+      return 400 '<?xml version="1.0"?><Error><Code>UnsupportedQueryParameter</Code><Message>Not here.</Message></Error>';
     }
     location = /.properties {
       internal;

@@ -62,6 +62,13 @@ def test_a_put_is_answered_by_its_kind(folder: Path) -> None:
     assert "x-ms-copy-status" not in written[1]
 
 
+def test_a_listing_from_a_name_on_is_refused_as_by_an_older_version(folder: Path) -> None:
+    with ideal.running(NGINX, folder) as server:
+        asked = ask(server, "GET", f"/source/data?restype=container&comp=list&startFrom={name_of(3)}")
+    assert (asked[0], asked[1]["x-ms-error-code"]) == (400, "UnsupportedQueryParameter")
+    assert ideal.copies_of(folder).refused == 0
+
+
 def test_looks_agree_with_the_listing(folder: Path) -> None:
     with ideal.running(NGINX, folder) as server:
         head = ask(server, "HEAD", f"/source/data/{name_of(3)}")

@@ -42,7 +42,7 @@ def test_the_slowest_bound_decides() -> None:
     assert scan_seconds(held(6_000_000), 10.0) == pytest.approx(1_201 / 10.0)
     assert scan_seconds(held(6_000_000), FAST) == pytest.approx(6_000_000 * NAME_SECONDS)
     distant = held(6_000_000, page_seconds=5.0)
-    assert scan_seconds(distant, FAST) == pytest.approx(5.0 + 75 * 5.0)
+    assert scan_seconds(distant, FAST) == pytest.approx(5.0 + 1_200 / lanes_of(distant) * 5.0)
 
 
 def test_what_was_measured_counts_before_what_is_assumed() -> None:
