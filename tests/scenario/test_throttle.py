@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from migrator.errors import Throttled
 from migrator.model import notes
 from migrator.model.moves import Control
 from migrator.model.pace import AccountPace, Pace, from_note, retuned, to_note
+from migrator.model.rhythm import USUAL
 from migrator.model.schedule import Budget
 from migrator.ports.state_store import SetControl, SetNote
 from migrator.transfer.limits import HEADROOM
@@ -55,6 +57,33 @@ async def test_a_run_goes_on_at_the_pace_that_the_service_had_asked_for(small):
     rollout._pacing.begin()
     assert 7.0 <= rollout._limits.account("dst").pace_per_second < 300.0
     assert rollout._limits.account("src").pace_per_second is None
+
+
+async def test_since_when_a_service_asks_for_less_is_written_down(small):
+    await small.fill(40)
+    small.rhythm = replace(USUAL, throttle_wish_seconds=0.02, pace_note_seconds=0.02)
+    rollout = small.rollout()
+    store = rollout.world.stores["src"]
+    plain, refused = store.page, []
+
+    async def page(*words, **more):
+        if len(refused) < 3:
+            refused.append(datetime.now(UTC))
+            raise Throttled("cannot list src: it asks for fewer requests", code="ServerBusy")
+        return await plain(*words, **more)
+
+    store.page = page
+    work = asyncio.ensure_future(rollout.apply())
+    pace = None
+    for _ in range(1_500):
+        pace = from_note(small.state().note(notes.PACE))
+        if work.done() or (pace is not None and pace.accounts["src"].since is not None):
+            break
+        await asyncio.sleep(0.02)
+    assert pace is not None
+    assert pace.accounts["src"].brake == "service"
+    assert abs((pace.accounts["src"].since - refused[0]).total_seconds()) < 30
+    assert (await work).code == "done"
 
 
 def test_a_wish_for_an_account_comes_before_one_for_all():
