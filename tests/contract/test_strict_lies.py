@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 
 from migrator.adapters.azure import proofs
 from migrator.adapters.azure.object_store import AzureStore
@@ -12,6 +14,7 @@ from migrator.adapters.clock import SystemClock
 from migrator.engine.proving.promises import PROMISES, Promise
 from migrator.engine.proving.prove import Examiner
 from migrator.model.proved import PromiseKept, ProvedPair
+from migrator.testing.strict import COPY_REFUSALS, Faults, Nature
 from migrator.testing.strict.lies import LIES
 from tests.strict_service import Strict
 
@@ -23,6 +26,8 @@ ALSO = {
     "blurs-prefixes": {"listings-are-fresh"},
     "lists-late": {"*"},
     "lists-other-etags": {"listings-are-fresh"},
+    "lists-no-tags": {"listings-are-fresh"},
+    "keeps-etags": {"listings-are-fresh"},
     "puts-over-anything": {"one-create-wins", "empty-creates-once"},
     "reads-whole": {"*"},
     "says-no-codes": {"a-missing-container-is-said", "copies-say-what-is-gone"},
@@ -72,6 +77,20 @@ async def test_tokens_ask_what_a_token_can(secure_strict: Strict) -> None:
     pair, _ = await examined(secure_strict.sign_in(secure_strict.take()), secure_strict.sign_in(secure_strict.take()))
     assert pair.broken == ()
     assert {answer.promise for answer in pair.promises if answer.word == "unasked"} == {"policies-are-revoked"}
+
+
+async def test_what_an_account_lacks_is_not_asked_and_not_broken(strict: Strict) -> None:
+    """A signature of the operator's own is shown to nobody; a firewall lets no service in; a kind of account has no tags."""
+    one, other = strict.take(), strict.take(Nature(kind="BlobStorage"), Faults(copies=(COPY_REFUSALS["firewall"],)))
+    end = datetime.now(UTC) + timedelta(hours=1)
+    may, kinds = AccountSasPermissions.from_string("rwdlact"), ResourceTypes.from_string("sco")
+    signature = generate_account_sas(one, strict.azurite.key(one), kinds, may, end)
+    pair, _ = await examined(strict.open(one, secret=signature), strict.open(other), QUICK)
+    assert pair.broken == ()
+    unasked = {(answer.promise, answer.place) for answer in pair.promises if answer.word == "unasked"}
+    assert ("tags-leave-the-etag", other) in unasked
+    assert ("copies-carry-all", f"{other} -> {one}") in unasked
+    assert not any(answer.place == f"{one} -> {other}" for answer in pair.promises)
 
 
 @pytest.mark.parametrize("lie", [lie for lie, promise in LIES.items() if promise in {one.name for one in QUICK}])

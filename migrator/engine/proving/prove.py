@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 
 from migrator.engine.proving.ground import MAY_PASS, Ground
 from migrator.engine.proving.promises import ASKED, PROMISES, Promise
-from migrator.errors import AccessRefused, CloudError, MigrateError, Throttled, UsageError
+from migrator.errors import CloudError, MigrateError, Throttled, UsageError
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import ContainerInfo
 from migrator.model.proved import PromiseKept, ProvedAccount, ProvedPair
@@ -34,8 +34,6 @@ ATTEMPTS: Final = 6
 AGAIN_SECONDS: Final = 1.0
 """Doubles with every attempt."""
 AT_ONCE: Final = 6
-UNASKED: Final = (*MAY_PASS, AccessRefused)
-"""Refusals that say nothing of a promise."""
 _NAME: Final = re.compile(rf"{BOX}-(\d{{14}})-[0-9a-f]{{8}}").fullmatch
 Told = Callable[[PromiseKept], None]
 T = TypeVar("T")
@@ -112,7 +110,8 @@ class Examiner:
         for promise in self._promises:
             ways = [(first, second), (second, first)]
             for store, origin in ways if promise.kind == "pair" else [(one, one) for one in self._stores]:
-                found.append(self._asked(promise, store, origin))
+                if store is origin or store.can_copy_from(origin):  # else it is read through this machine
+                    found.append(self._asked(promise, store, origin))
         return found
 
     async def _asked(self, promise: Promise, store: ObjectStore, origin: ObjectStore) -> PromiseKept:
@@ -124,8 +123,9 @@ class Examiner:
                 word = "broken" if found else "kept"
             except NotImplementedError as unable:
                 found, word = str(unable), "unasked"
-            except CloudError as failed:
-                found, word = str(failed), "unasked" if isinstance(failed, UNASKED) else "broken"
+            except CloudError as refused:
+                # A right that is missing, a firewall, a feature that this kind of account lacks: nothing was seen to be broken.
+                found, word = str(refused), "unasked"
         seconds = self._clock.monotonic() - began
         answer = PromiseKept(promise.name, place, word, promise.is_relied_on, found[:1000], seconds)  # type: ignore[arg-type]
         self._told(answer)

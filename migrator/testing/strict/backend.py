@@ -31,6 +31,8 @@ OF_ONE_CONNECTION = frozenset(
 )
 NEWEST_KNOWN = "2026-06-06"
 SIGNED_MINUTES = 15
+IDLE_SECONDS = 2.0
+"""Azurite closes a connection that was idle for five seconds: a request that takes it at that moment would not be answered."""
 
 
 class Backend:
@@ -44,7 +46,7 @@ class Backend:
     async def __aenter__(self) -> Backend:
         self._session = aiohttp.ClientSession(
             auto_decompress=False,
-            connector=aiohttp.TCPConnector(limit=0, ssl=False),
+            connector=aiohttp.TCPConnector(limit=0, ssl=False, keepalive_timeout=IDLE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=600),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
