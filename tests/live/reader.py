@@ -37,7 +37,7 @@ def main() -> int:
     retry = ExponentialRetry(initial_backoff=0, increment_base=2, retry_total=3)
     clients: dict[str, Any] = {}
     found: dict[str, Any] = {"reads": 0, "stale": 0, "failed": []}
-    with SyncRoutes.from_url(order.routes, credential=order.routes_credential) as routes:
+    with SyncRoutes.from_url(order.routes, credential=order.routes_credential, hosts=order.hosts or None) as routes:
         while not stopping:
             name = f"hot/{chance.randrange(order.number)}-{chance.randrange(order.hot):03d}"
             where = routes.resolve(order.region, order.area)

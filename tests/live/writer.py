@@ -35,7 +35,8 @@ TIERS = ("Hot", "Cool")
 @dataclass(frozen=True)
 class Order:
     """``credentials``: variable of the connection string by endpoint. ``number`` tells this writer's names from the others'.
-    ``rest_seconds``: between two requests. ``ways``: where a customer finds an endpoint that is away for others."""
+    ``rest_seconds``: between two requests. ``ways``: where a customer finds an endpoint that is away for others.
+    ``hosts``: that may be given credentials, beside those of this machine."""
 
     routes: str
     routes_credential: str
@@ -49,6 +50,7 @@ class Order:
     seed: int
     rest_seconds: float = 0.0
     ways: dict[str, str] = field(default_factory=dict)
+    hosts: list[str] = field(default_factory=list)
 
     def text(self) -> str:
         return json.dumps(self.__dict__)
@@ -263,7 +265,7 @@ def main() -> int:
     with path.open("a", encoding="utf-8") as file:
         log = WriteLog(file)
         log.line("begin", number=order.number)
-        with SyncRoutes.from_url(order.routes, credential=order.routes_credential) as routes:
+        with SyncRoutes.from_url(order.routes, credential=order.routes_credential, hosts=order.hosts or None) as routes:
             writer = Writer(order, routes, log, Random(order.seed))
             signal.signal(signal.SIGTERM, lambda *_: setattr(writer, "stopping", True))
             if is_again:
