@@ -155,8 +155,12 @@ class TestWhoMay:
         await box(behind, "n")
         store = secure_strict.sign_in(own)
         assert await content(store, "box", "n") == b"body"
-        for request in (store.containers(), store.container("missing"), store.source_url("box", "n")):
+        for request in (store.containers(), store.container("missing")):
             assert (await refused(request)).code == "AuthorizationPermissionMismatch"
+        unsigned = await refused(store.source_url("box", "n"))
+        assert unsigned.code == "NoSignature"
+        assert unsigned.__cause__ is not None
+        assert "AuthorizationPermissionMismatch" in str(unsigned.__cause__)
 
     @pytest.mark.parametrize(("letters", "passes"), [("rwl", False), ("rwlt", True)])
     async def test_tags_need_their_letter(self, strict: Strict, letters: str, passes: bool) -> None:
