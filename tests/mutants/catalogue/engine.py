@@ -25,8 +25,8 @@ MUTANTS = (
     Mutant(
         "found-switch-hides-the-pause",
         "engine/releasing.py",
-        "switched = Switched(found.account, found.epoch, _pause_seconds(mover, intent), why)",
-        "switched = Switched(found.account, found.epoch, None, why)",
+        "found.account, found.epoch, _pause_seconds(mover, intent), why, mover.record",
+        "found.account, found.epoch, None, why, mover.record",
         "A switch that is found made does not say how long the writers waited.",
         (RECOVERING,),
     ),
