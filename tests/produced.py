@@ -53,6 +53,8 @@ PRODUCED_BY: Mapping[str, str] = {
     "fence-left": "tests/scenario/test_adopting.py::test_a_cut_over_that_the_route_does_not_explain_is_left_alone_until_it_is_adopted",
     "writers-blocked": "tests/unit/engine/test_recovering.py::test_a_route_that_never_answers_leaves_the_fence_on_record_for_the_next_run",
     "adopted": "tests/scenario/test_adopting.py::test_a_second_store_adopts_before_its_first_apply",
+    "kept-warm": "tests/scenario/test_kept_warm.py::test_it_is_said_once_that_the_way_back_is_ready",
+    "way-back": "tests/scenario/test_kept_warm.py::test_it_is_said_once_that_the_way_back_is_ready",
     "verdict": "tests/scenario/test_lost_containers.py::test_the_way_back_asks_before_its_first_step",
     "gate-failed": "tests/scenario/test_lost_containers.py::test_a_failed_gate_takes_nobody_back_by_itself_to_an_account_that_it_would_empty",
     "soak-restarted": "tests/scenario/test_adopting.py::test_what_only_the_old_side_had_and_somebody_deletes_there_is_a_straggler",

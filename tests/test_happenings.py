@@ -30,13 +30,13 @@ from tests.test_architecture import ROOT, sources
 SAYS = ("tell", "say", "event", "note", "journal", "commit", "save", "with_event", "happen")
 EVENTS = """
     adopted durations fence gate-failed left-target outcome pass plan recovery routes sample state-changed throttled waiting
-    warning wave-changed
+    warning wave-changed way-back
 """
 ROWS = """
     abandoned adopted approval approval-wanted barrier canary container-accepted control durations fence-forecast fence-released
     gate-failed kept late left-target-changed left-target-still plan policies-restored policies-revoked recreated retargeted retry
     route-adopted routes-published run-began run-ended soak-loosened soak-restarted state-changed streams streams-no-more switched
-    takeover throttled unlock verdict waiting wave-changed
+    takeover throttled unlock verdict waiting wave-changed way-back
 """
 """Kinds as they were before there was a list, and those since: programs rely on them."""
 MAKES_ROWS = ("migrator.words.journal", "migrator.testing")

@@ -16,7 +16,7 @@ from migrator.machine.states import is_in_soak
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
-from migrator.model.schedule import Cutover, Gate, PlannedWave, Schedule
+from migrator.model.schedule import WAY_BACK_READY, Cutover, Gate, PlannedWave, Schedule
 from migrator.model.units import show_duration
 from migrator.model.values import value
 
@@ -104,9 +104,14 @@ def _of_wave(old: PlannedWave, new: PlannedWave) -> Iterator[Edit]:
     where = f"wave {new.name}"
     for name, key in _WAVE.items():
         yield from _one(where, key, getattr(old, name), getattr(new, name))
-    yield from _one(where, "gates", [gate.name for gate in old.gates], [gate.name for gate in new.gates])
+    yield from _one(where, "gates", _gates(old), _gates(new))
     yield from _one(where, "moves", [str(one.id) for one in old.moves], [str(one.id) for one in new.moves])
     yield from _fields(where, old.cutover, new.cutover)
+
+
+def _gates(wave: PlannedWave) -> list[str]:
+    """Their names, the built-in one too that a plan can name."""
+    return [*(gate.name for gate in wave.gates), *([WAY_BACK_READY] if wave.needs_way_back else [])]
 
 
 def _fields(where: str, old: Any, new: Any) -> Iterator[Edit]:
@@ -126,9 +131,9 @@ def _loosens(old: PlannedWave, new: PlannedWave) -> Iterator[Edit]:
     if new.cutover.straggler_interval_seconds > old.cutover.straggler_interval_seconds:
         yield from _straggler(where, old.cutover, new.cutover)
     gates = {gate.name: gate for gate in new.gates}
-    lost = [gate.name for gate in old.gates if gate.name not in gates]
+    lost = [name for name in _gates(old) if name not in _gates(new)]
     if lost:
-        yield from _one(where, "gates", [gate.name for gate in old.gates], list(gates))
+        yield from _one(where, "gates", _gates(old), _gates(new))
     for gate in old.gates:
         if gate.name in gates and gates[gate.name] != gate and not _is_stricter(gate, gates[gate.name]):
             yield from _fields(f"gate {gate.name}", gate, gates[gate.name])

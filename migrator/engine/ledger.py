@@ -14,7 +14,7 @@ from migrator.engine.showing import expected_objects, progress_of
 from migrator.forecast.converging import Convergence
 from migrator.machine.events import Event
 from migrator.machine.states import is_copying
-from migrator.machine.transitions import follow
+from migrator.machine.transitions import follow, live_side
 from migrator.model.happenings.happening import Journaled, Shown
 from migrator.model.happenings.moves import StateChanged
 from migrator.model.moves import Direction, MoveRecord
@@ -23,8 +23,11 @@ from migrator.ports.state_store import AddJournal, Change, SaveMove
 from migrator.transfer.result import PassResult
 from migrator.words.journal import entry
 
-OF_A_DIRECTION: Final = {"deletes_counted": 0, "deletes_accepted": 0, "passes": 0, "passes_behind": 0}
+OF_A_DIRECTION: Final = {"passes": 0, "passes_behind": 0}
 """Figures that begin anew with another direction."""
+OF_A_SIDE: Final = {"deletes_counted": 0, "deletes_accepted": 0}
+"""Figures that begin anew when the live side changes, or the side that is written to: what keeps the source warm while customers
+are at the target, and the way back after it, are under one cap."""
 
 
 @dataclass(slots=True)
@@ -74,6 +77,10 @@ class Ledger(Context):
         if after.direction is not before.direction:
             self.convergence = Convergence()
             after = replace(after, figures=replace(after.figures, **OF_A_DIRECTION))
+        if live_side(after) != live_side(before) or (
+            after.direction is not before.direction and live_side(before) == "source"
+        ):
+            after = replace(after, figures=replace(after.figures, **OF_A_SIDE))
         after = _timed(before, after)
         changed = StateChanged(
             before.state.value, event.value, after.state.value, after.direction.value, after.epoch, reason
@@ -92,6 +99,14 @@ class Ledger(Context):
         )
         if record.figures != f:
             self.save(record, *changes)
+        else:
+            self.commit(*changes)
+
+    def warm_checkpoint(self, changes: Sequence[Change], tally: PassResult) -> None:
+        """What a pass commits that keeps the source warm: of the move's figures only the cap's count is about it."""
+        if tally.deletes_reserved:
+            counted = self.record.figures.deletes_counted + tally.deletes_reserved
+            self.save(self.figures(deletes_counted=counted), *changes)
         else:
             self.commit(*changes)
 

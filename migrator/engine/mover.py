@@ -6,15 +6,18 @@ Leaves what a step does to ``steps/`` and what follows it to the law and the run
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from migrator.engine.claim import Claimant
 from migrator.engine.patience import MovePatience
 from migrator.machine.events import Event
+from migrator.model.moves import Direction
 from migrator.model.routes import RouteRecord
 from migrator.ports.object_store import ObjectStore
+from migrator.ports.state_store import Change
 from migrator.transfer.paced import PacedStore
+from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 
 Do = Callable[["Mover"], Awaitable[Event]]
@@ -45,34 +48,45 @@ class Mover(Claimant):
     def transfer(self) -> Transfer:
         """The data plane in the move's present direction."""
         if self._transfer is None or self._transfer.direction is not self.record.direction:
-            figures = self.record.figures
-            self._transfer = Transfer(
-                self.id,
-                self.plan.area,
-                self.record.direction,
-                self.store(self.plan.source),
-                self.store(self.plan.target),
-                self.world.state,
-                self.world.clock,
-                self.checkpoint,
-                self.admit,
-                bound_seconds=self.world.write_bounds[self.destination_name],
-                inherited_seconds=lambda: self.shared.session.wait_until - self.world.clock.monotonic(),
-                max_delete_ratio=self.wave.cutover.max_delete_ratio,
-                deletes_counted=figures.deletes_counted,
-                deletes_accepted=figures.deletes_accepted,
-                on_conflict=self.on_conflict,
-                prove_share=self.wave.verify.content_share,
-                keeps_public_access=self.shared.schedule.public_access == "keep",
-                hands=self.shared.hands,
-                admit_until=self.admit_until,
-                note=self.note,
-                waits=self.waits,
-                linger=self.shared.session.linger,
-                rhythm=self.world.rhythm,
-            )
+            self._transfer = self._made(self.record.direction, self.checkpoint)
+            self._transfer.on_conflict = self.on_conflict
         self._transfer.is_adopting = self.record.is_adopted
         return self._transfer
+
+    def warm_transfer(self) -> Transfer:
+        """The data plane that keeps the source warm while customers are at the target: the way back's direction, whatever the
+        record's is."""
+        made = self._made(Direction.REVERSE, self.warm_checkpoint)
+        made.keeps_warm = True
+        return made
+
+    def _made(self, direction: Direction, checkpoint: Callable[[Sequence[Change], PassResult], None]) -> Transfer:
+        figures = self.record.figures
+        destination = self.plan.target if direction is Direction.FORWARD else self.plan.source
+        return Transfer(
+            self.id,
+            self.plan.area,
+            direction,
+            self.store(self.plan.source),
+            self.store(self.plan.target),
+            self.world.state,
+            self.world.clock,
+            checkpoint,
+            self.admit,
+            bound_seconds=self.world.write_bounds[destination],
+            inherited_seconds=lambda: self.shared.session.wait_until - self.world.clock.monotonic(),
+            max_delete_ratio=self.wave.cutover.max_delete_ratio,
+            deletes_counted=figures.deletes_counted,
+            deletes_accepted=figures.deletes_accepted,
+            prove_share=self.wave.verify.content_share,
+            keeps_public_access=self.shared.schedule.public_access == "keep",
+            hands=self.shared.hands,
+            admit_until=self.admit_until,
+            note=self.note,
+            waits=self.waits,
+            linger=self.shared.session.linger,
+            rhythm=self.world.rhythm,
+        )
 
     def forget_transfer(self) -> None:
         """What it knows may not be on record: the next step begins with a new one."""

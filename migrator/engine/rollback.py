@@ -25,12 +25,14 @@ from migrator.engine.world import Outcome
 from migrator.errors import StateError, UsageError
 from migrator.machine.events import Event
 from migrator.machine.states import has_stopped, is_to_be_taken_back
+from migrator.model import notes
 from migrator.model.happenings.moves import Retried, TargetAbandoned
 from migrator.model.moves import Control, Direction, MoveState
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, PlannedWave
 from migrator.model.values import replace, value
 from migrator.ports.state_store import SetControl
+from migrator.standing.way_back import as_of
 
 GATE: Final = "gate"
 """In a recorded way back: the reason of the gate that asked for it."""
@@ -260,7 +262,8 @@ def _leave_behind(mover: Mover, abandon: Abandon | None) -> None:
     if abandon is None:
         mover.save(replace(record, is_abandoning=False, dirty=""))
         return
-    since = f"since {record.switched_at:%Y-%m-%d %H:%M:%S} UTC" if record.switched_at else "since the switch"
+    at = as_of(record, mover.world.state.note(notes.warm(record.id))) or record.switched_at
+    since = f"since {at:%Y-%m-%d %H:%M:%S} UTC" if at else "since the switch"
     dirty = f"what was written at {record.target} {since} was left behind ({abandon.reason})"
     abandoned = TargetAbandoned(record.target, abandon.reason, dirty)
     mover.save(replace(record, is_abandoning=True, dirty=dirty), mover.note(abandoned, actor=abandon.who))

@@ -28,8 +28,10 @@ from migrator.errors import (
 )
 from migrator.machine.events import Event
 from migrator.machine.states import is_at_rest, is_hurried
+from migrator.model import notes
 from migrator.model.happenings.moves import FaultMet
 from migrator.model.moves import Direction, MoveState
+from migrator.standing.way_back import as_of
 
 
 async def drive(
@@ -117,9 +119,11 @@ def _way_without_target(mover: Mover, fault: MigrateError) -> str:
     is_out_of_reach = isinstance(fault, (Unreachable, AccessRefused, NotFound))
     if mover.record.direction is Direction.FORWARD or not is_out_of_reach:
         return ""
+    at = as_of(mover.record, mover.world.state.note(notes.warm(mover.id)))
+    warm = f"; {mover.plan.source} has what was written there before {at:%Y-%m-%d %H:%M:%S} UTC" if at else ""
     return (
         f"; if {mover.plan.target} is lost for good: migrate rollback --abandon-target-writes --reason TEXT"
-        " goes back without it"
+        f" goes back without it{warm}"
     )
 
 

@@ -86,6 +86,11 @@ def looking(move: MoveId) -> NoteKey:
     return NoteKey(f"looking {move}")
 
 
+def warm(move: MoveId) -> NoteKey:
+    """The last pass that kept the source warm, and what is in the way of going back. ``standing.way_back``."""
+    return NoteKey(f"warm {move}")
+
+
 def baseline(move: MoveId, gate: str) -> NoteKey:
     """What the gate's source showed before the cut-over, and how it was asked. ``engine.sampling``."""
     return NoteKey(f"baseline {move} {gate}")
@@ -167,6 +172,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "silent gates {move}": silent_gates,
     "soak waits {move}": soak_waits,
     "looking {move}": looking,
+    "warm {move}": warm,
     "baseline {move} {gate}": baseline,
     "left {move}": left_target,
     "streamed/{move}": streamed,

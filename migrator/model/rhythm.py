@@ -161,6 +161,11 @@ class Rhythm:
     """seconds; what kept a move back is looked at again after so long"""
     ready_pass_seconds: float = 300.0
     """seconds; a move that waits to be let into its fence keeps up with a pass so often"""
+    warm_pass_seconds: float = 300.0
+    """seconds; a pass keeps the source warm so often, or as often as it is looked at for stragglers, if its own time lets it"""
+    warm_ending_seconds: float = 30.0
+    """seconds; whoever ends such a pass waits so long for the answers of what it has sent: what is cut off keeps a way back
+    waiting until it cannot be applied any more"""
     fresh_seconds: float = 30.0
     """seconds; what was found out longer ago is too old to begin a fence with: one more pass first"""
     waiting_pass_seconds: float = 10.0

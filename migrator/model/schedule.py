@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from migrator.model.names import Area, MoveId
 from migrator.model.notices import Channel
@@ -51,6 +51,10 @@ class Budget:
     bytes_per_second: float | None = None
 
 
+WAY_BACK_READY: Final = "way-back-ready"
+"""The built-in gate that a plan can name: the source is kept warm, so that going back takes one drain and one scan."""
+
+
 @value(frozen=True, slots=True)
 class Cutover:
     max_lag_objects: int = 1000
@@ -64,6 +68,8 @@ class Cutover:
     straggler_interval_seconds: float = 300.0
     max_pause_seconds: float = 600.0
     """No fence begins whose whole pause, drain included, is forecast to be longer."""
+    reverse: Literal["on-demand", "continuous"] = "on-demand"
+    """Continuous: while customers are at the target, passes keep the source warm for the way back."""
 
 
 @value(frozen=True, slots=True)
@@ -166,6 +172,8 @@ class PlannedWave:
     not_before: datetime | None = None
     complete_by: datetime | None = None
     max_moves: int | None = None
+    needs_way_back: bool = False
+    """No soak goes on without a way back that is ready: the built-in gate ``way-back-ready`` is among its gates."""
     fingerprint: str = ""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from migrator.kinds import METRICS
+from migrator.model.schedule import WAY_BACK_READY
 from migrator.plan.check_accounts import keys_of_kind, tell
 from migrator.plan.check_bounds import pointless
 from migrator.plan.check_waves import planned
@@ -109,7 +110,8 @@ def _uses(report: Report) -> None:
     for position, wave in enumerate(report.document.waves):
         seen: set[str] = set()
         for index, name in enumerate(wave.gates):
-            report.refer(("waves", position, "gates", index), name, "gates")
+            if name != WAY_BACK_READY:
+                report.refer(("waves", position, "gates", index), name, "gates")
             if name in seen:
                 report.fault(("waves", position, "gates", index), f"wave {wave.name} names gate {name} twice")
             seen.add(name)
@@ -118,6 +120,9 @@ def _uses(report: Report) -> None:
     for index, name in enumerate(retire.gates if retire else ()):
         report.refer(("retire", "gates", index), name, "gates")
         used.add(name)
+    if WAY_BACK_READY in report.document.gates:
+        text = f"gate {WAY_BACK_READY} is built in: name yours otherwise, or name the built-in one in a wave without defining it"
+        report.fault(("gates", WAY_BACK_READY), text)
     if report.is_partial(("waves",)) or report.is_partial(("retire",)):
         return
     for name in report.document.gates:

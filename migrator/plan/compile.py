@@ -18,6 +18,7 @@ from migrator.kinds import ACCOUNTS, METRICS, NOTICES, ROUTING
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.notices import OCCASIONS, Channel
 from migrator.model.schedule import (
+    WAY_BACK_READY,
     Account,
     Budget,
     ChangeWindow,
@@ -203,7 +204,7 @@ def _wave(document: Document, position: int, areas: Mapping[str, Area], gates: M
         after=after_of(document, position),
         soak_seconds=part.soak,
         interval_seconds=part.interval,
-        gates=tuple(gates[name] for name in part.gates),
+        gates=tuple(gates[name] for name in part.gates if name != WAY_BACK_READY),
         on_failure=part.on_failure,
         rollback_scope=part.rollback_scope,
         cutover=cutover_of(document.cutover, part.cutover),
@@ -220,6 +221,7 @@ def _wave(document: Document, position: int, areas: Mapping[str, Area], gates: M
         not_before=part.not_before,
         complete_by=part.complete_by,
         max_moves=part.max_moves,
+        needs_way_back=WAY_BACK_READY in part.gates,
     )
 
 
@@ -282,7 +284,7 @@ def _with_fingerprint(
     """
     names = sorted({name for move in wave.moves for name in (move.source, move.target)})
     body = {
-        "wave": asdict(replace(wave, moves=())),
+        "wave": _of_wave(wave),
         "moves": [asdict(replace(move, area=_NO_AREA)) for move in wave.moves],
         "areas": {move.area.name: areas[move.area.name] for move in wave.moves},
         "accounts": {name: _bound(accounts[name]) for name in names},
@@ -290,6 +292,16 @@ def _with_fingerprint(
         "routing": _bound(routing),
     }
     return replace(wave, fingerprint=digest(body))
+
+
+def _of_wave(wave: PlannedWave) -> dict[str, Any]:
+    """Its values. What says nothing of the way back is what it was before anything did, and so are approvals."""
+    values = asdict(replace(wave, moves=()))
+    if not wave.needs_way_back:
+        del values["needs_way_back"]
+    if wave.cutover.reverse == "on-demand":
+        del values["cutover"]["reverse"]
+    return values
 
 
 def _bound(part: Account | Routing) -> dict[str, Any]:

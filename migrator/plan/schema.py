@@ -197,6 +197,10 @@ class WaveCutoverPart(Part):
     straggler_interval: LongDuration | None = Field(
         default=None, description="how often a soak looks whether the side that was left is still; default 5m"
     )
+    reverse: Literal["on-demand", "continuous"] | None = Field(
+        default=None,
+        description="continuous: passes keep the source warm during the soak, and the way back is short; default on-demand",
+    )
 
 
 class CutoverPart(WaveCutoverPart):
@@ -283,7 +287,10 @@ class WavePart(Part):
     )
     soak: Duration
     interval: LongDuration = 300.0
-    gates: list[Text] = Field(default_factory=list)
+    gates: list[Text] = Field(
+        default_factory=list,
+        description="names under `gates`, or `way-back-ready`, which is built in and wants `cutover.reverse: continuous`",
+    )
     on_failure: Literal["rollback", "halt"] = "rollback"
     rollback_scope: Literal["wave", "move"] = "wave"
     approval: Annotated[ApprovalPart, BeforeValidator(read_approval), WithJsonSchema(_APPROVAL)] = Field(

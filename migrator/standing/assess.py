@@ -31,13 +31,21 @@ from migrator.model.moves import (
 )
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.samples import Sample
-from migrator.model.schedule import PlannedWave, Schedule
+from migrator.model.schedule import WAY_BACK_READY, PlannedWave, Schedule
 from migrator.model.values import replace
 from migrator.ports.state_store import StateStore
 from migrator.standing.inventory_notes import known_inventories
 from migrator.standing.left_target import last_look
 from migrator.standing.outcome import compared
-from migrator.standing.recorded import Recorded, moves_of, pace_now, read_recorded, soak_waits_of, wave_names
+from migrator.standing.recorded import (
+    Recorded,
+    moves_of,
+    pace_now,
+    read_recorded,
+    soak_waits_of,
+    wave_names,
+    way_back_of,
+)
 from migrator.standing.silence import silent_gates
 from migrator.standing.soak_waits import LIVE_CONTAINERS, NO_STRAGGLERS
 from migrator.standing.starting import starting_point
@@ -146,6 +154,11 @@ def _wave(
     now: datetime,
 ) -> WaveStanding:
     standings = tuple(_move(move, planned, recorded, now) for move in moves)
+    if schedule is not None and planned is not None:
+        standings = tuple(
+            replace(one, way_back=way_back_of(one.record, planned, schedule.routing, recorded, now))
+            for one in standings
+        )
     record = recorded.waves.get(name)
     state = states[name]
     if is_to_begin(state):
@@ -195,7 +208,7 @@ def _gates(move: MoveRecord, planned: PlannedWave | None, store: StateStore | No
     if store is None or planned is None or move.state is not MoveState.SOAKING or move.switched_at is None:
         return ()
     last = store.last_samples(move.id)
-    names = [*(gate.name for gate in planned.gates), LIVE_CONTAINERS, NO_STRAGGLERS]
+    names = [*(gate.name for gate in planned.gates), WAY_BACK_READY, LIVE_CONTAINERS, NO_STRAGGLERS]
     return tuple(last[name] for name in names if name in last and last[name].at >= move.switched_at)
 
 

@@ -17,11 +17,13 @@ from migrator.model.moves import (
     WaveRecord,
 )
 from migrator.model.pace import FRESH_SECONDS, Pace, from_note
-from migrator.model.schedule import Schedule
+from migrator.model.schedule import PlannedWave, Routing, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
 from migrator.standing.authors import approvals_that_count
 from migrator.standing.soak_waits import SoakWaits, read
+from migrator.standing.way_back import Readiness, way_back
+from migrator.standing.way_back import read as read_warm
 
 
 @value(frozen=True, slots=True)
@@ -68,6 +70,15 @@ def moves_of(name: str, schedule: Schedule | None, recorded: Recorded) -> tuple[
 
 def soak_waits_of(move: MoveRecord, recorded: Recorded) -> SoakWaits | None:
     return read(move, recorded.store.note(notes.soak_waits(move.id))) if recorded.store else None
+
+
+def way_back_of(
+    move: MoveRecord, planned: PlannedWave, routing: Routing, recorded: Recorded, now: datetime
+) -> Readiness | None:
+    """None where nothing keeps the source warm, or customers are not at the target."""
+    if recorded.store is None or planned.cutover.reverse != "continuous":
+        return None
+    return way_back(move, planned, routing, read_warm(move, recorded.store.note(notes.warm(move.id))), now)
 
 
 def pace_now(store: StateStore, now: datetime) -> Pace | None:

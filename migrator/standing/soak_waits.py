@@ -17,7 +17,7 @@ from migrator.gates.windows import first_at
 from migrator.model import notes
 from migrator.model.moves import MoveRecord
 from migrator.model.samples import Sample, Verdict
-from migrator.model.schedule import Gate, PlannedWave
+from migrator.model.schedule import WAY_BACK_READY, Gate, PlannedWave
 from migrator.model.units import show_duration
 from migrator.model.values import value
 from migrator.ports.state_store import SetNote
@@ -76,15 +76,28 @@ def soak_waits(
             lacks.append(f"gate {gate.name} {said.verdict}: {said.reason}")
     planned = {gate.name for gate in wave.gates}
     for name, said in sorted(last.items()):  # built-in ones
-        if name not in planned and (said.verdict is Verdict.ERRORED or is_lost(said)):
+        is_kept = is_lost(said) or (wave.needs_way_back and _is_cold(said))
+        if name not in planned and (said.verdict is Verdict.ERRORED or is_kept):
             lacks.append(f"gate {name} {said.verdict}: {said.reason}")
-    gates = tuple(_keeping(state, wave.gates, last))
+    cold = [one for one in last.values() if wave.needs_way_back and _is_cold(one)]
+    gates = (
+        *_keeping(state, wave.gates, last),
+        *(
+            Standstill(one.gate, one.verdict.value, one.reason, f"the way back is not ready: {one.reason}")
+            for one in cold
+        ),
+    )
     return SoakWaits(state.remaining_seconds, state.until, tuple(lacks), gates, still_since)
 
 
 def is_lost(said: Sample) -> bool:
     """Does it say that the account that customers use has lost a container?"""
     return said.gate == LIVE_CONTAINERS and said.verdict is Verdict.FAILED
+
+
+def _is_cold(said: Sample) -> bool:
+    """Does it say that the way back is not ready?"""
+    return said.gate == WAY_BACK_READY and said.verdict is not Verdict.PASSED
 
 
 def _keeping(state: SoakState, gates: Sequence[Gate], last: Mapping[str, Sample]) -> Iterator[Standstill]:

@@ -29,6 +29,7 @@ from migrator.standing.left_target import Looked
 from migrator.standing.silence import Silent
 from migrator.standing.soak_waits import SoakWaits
 from migrator.standing.streamed import Streamed
+from migrator.standing.way_back import Readiness
 
 MOST_LISTED: Final = 100
 
@@ -60,6 +61,8 @@ class MoveStanding:
     """A fence is on record, and the route says what became of it: released or switched."""
     disagreement: str = ""
     """Why its route is not as this store knows it, where somebody looked."""
+    way_back: Readiness | None = None
+    """Where passes keep the source warm: is the way back ready, and about how long does it take?"""
     silent: tuple[Silent, ...] = ()
     """Gates that did not answer when last asked: no cut-over begins before they do."""
     streamed: Streamed | None = None

@@ -109,7 +109,8 @@ class Action:
                     await self._foreign(decision.reason)
                 case Verb.STRAGGLER:
                     self.tally.held += 1
-                    self._except("kept", decision.reason)
+                    if not self.walk.transfer.keeps_warm:
+                        self._except("kept", decision.reason)
                 case Verb.CONFLICT:
                     await self._conflict(decision.reason)
                 case Verb.PROVE:
@@ -164,7 +165,10 @@ class Action:
         elif whose(fault) is Whose.NAME or self._is_alone_in_it(fault):
             self.tally.failed += 1
             self.tally.leased += is_lease(fault)
-            self._except("failed", str(fault))
+            if self.walk.transfer.keeps_warm:
+                self.tally.name(self.walk.container, self.case.name, str(fault))
+            else:
+                self._except("failed", str(fault))
             self._nothing_written()
         else:
             raise fault
@@ -341,6 +345,10 @@ class Action:
 
     async def _conflict(self, reason: str) -> None:
         case, t = self.case, self.walk.transfer
+        if t.keeps_warm:
+            self.tally.conflicts += 1
+            self.tally.name(self.walk.container, case.name, reason)
+            return
         if t.on_conflict is None:
             self._put_back()
             self.tally.conflicts += 1

@@ -175,6 +175,13 @@ def is_covered(case: NameCase) -> bool:
     return _has_marks(case.origin, case.record)
 
 
+def is_only_announced(case: NameCase) -> bool:
+    """Is all that is known of the origin's side of a name that a write of ours to it was announced, and is nothing there?"""
+    if case.origin is not None or case.record is None or not case.record.is_pending:
+        return False
+    return (case.record.source if case.direction is Direction.FORWARD else case.record.target) == UNKNOWN
+
+
 def stands(case: NameCase, row: ExceptionRow) -> bool:
     """Are both sides still the generations, tags and tiers that the exception was judged on?"""
     source, target = _sides(case)

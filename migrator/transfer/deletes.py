@@ -118,6 +118,7 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
     try:
         for one in group:
             await t.admit()
+            await t.require_wanted()
             try:
                 is_deleted = await origin.is_as_it_was(one) and await _delete(t, one)
             except (OutcomeUnknown, asyncio.CancelledError) as fault:
@@ -134,7 +135,8 @@ async def _delete_group(t: Transfer, group: Sequence[Candidate], unsure: list[Pl
                 tally.failed += 1
                 tally.leased += is_lease(fault)
                 tally.name(one.container, one.name, str(fault))
-                told.append(_refused(t, one, fault))
+                if not t.keeps_warm:
+                    told.append(_refused(t, one, fault))
             else:
                 tally.deleted += is_deleted
                 if is_deleted:

@@ -82,6 +82,7 @@ async def run(transfer: Transfer, *, in_fence: bool = False, after: Acted | None
     await side_by_side(sides.names, look, most=transfer.rhythm.sizes.lanes)
     if after is not None:
         result.destination_objects = max(result.destination_objects, after.destination_objects)
+    await transfer.require_wanted()
     await delete_candidates(transfer, candidates, result)
     waiting = result.waiting
     await sweeping.sweep(transfer, result)

@@ -55,6 +55,8 @@ class PassResult:
     refused_alone: int = 0
     """Of these, the ones for which a credential was refused that writes others."""
     stragglers_new: int = 0
+    unsure: int = 0
+    """Of a watch: names at which a write of ours was announced, so that what lies there may be its own. A pass settles them."""
     held: int = 0
     seconds: float = 0.0
     named: list[str] = field(default_factory=list)

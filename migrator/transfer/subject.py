@@ -34,6 +34,16 @@ PARALLEL = 128
 """Actions under way at once in one range of names."""
 
 
+class GivenUp(Exception):
+    """A pass that was told to come to its end: what it had sent is answered and on record, and no more was begun."""
+
+
+def _set() -> asyncio.Event:
+    made = asyncio.Event()
+    made.set()
+    return made
+
+
 @dataclass(slots=True)
 class Transfer:
     """The data plane of one move in one direction.
@@ -87,6 +97,17 @@ class Transfer:
     """Names of ``outstanding`` at which this pass found something that may be theirs, and has not settled what it is."""
     unwritten: dict[tuple[str, str], Outstanding] = field(default_factory=dict)
     """Of ``outstanding``, what the state store did not take: it is kept here until it does."""
+    keeps_warm: bool = False
+    """The destination is the side that customers left and may go back to: what is surely theirs is carried over, and what others
+    did there is left as it is, without a row: the watch lists it, and a way back settles it."""
+    is_kept_warm: bool = False
+    """Of a watch: the side that must be still is written by passes of ours, some of which may have been broken off."""
+    is_ending: bool = False
+    """Nothing more is begun: see ``GivenUp``."""
+    acts: int = 0
+    """Lists of actions that are being carried out side by side."""
+    at_rest: asyncio.Event = field(default_factory=_set)
+    """Nothing is under way to the destination."""
     linger: Callable[[float], None] = lambda seconds: None
     """A write may be applied for so long, and nobody could write that down: no cut-over of any move may begin before."""
     starts: dict[str, bool] = field(default_factory=dict)
@@ -116,6 +137,24 @@ class Transfer:
         self.exceptions = {(r.container, r.name): r for r in self.state.exceptions(self.move, limit=100_000)}
         self.outstanding = {(w.container, w.name): w for w in self.state.outstanding(self.move)}
         self.waits.see(self.outstanding.values(), self.clock.monotonic())
+
+    async def require_wanted(self) -> None:
+        """GivenUp once nothing more is to be begun, and what was sent is answered."""
+        if self.is_ending:
+            await self.at_rest.wait()
+            raise GivenUp
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """Around whatever writes to the destination, beside others: ``at_rest`` is for all of them."""
+        self.acts += 1
+        self.at_rest.clear()
+        try:
+            yield
+        finally:
+            self.acts -= 1
+            if not self.acts:
+                self.at_rest.set()
 
     def expired(self) -> list[Outstanding]:
         """Unanswered writes that cannot be applied any more."""

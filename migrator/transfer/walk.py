@@ -290,6 +290,7 @@ class Walk(Stretch):
                 if case.origin is None:
                     self.absences.wait(case, Decision(Verb.ABSENT))
             return
+        await t.require_wanted()
         await asyncio.sleep(0)  # some thousand names take a while: let the ranges before this one hand out more
         self.absences.saw(t, cases)
         decided = [(case, self._decide(case)) for case in cases]
@@ -318,7 +319,7 @@ class Walk(Stretch):
             for change in t.inherit(self.container, case.name)
         ]
         before = evidence.pack()
-        writes = [case for case, d in todo if d.verb in ANNOUNCED]
+        writes = [case for case, d in todo if d.verb in ANNOUNCED and not (t.keeps_warm and d.verb is Verb.CONFLICT)]
         for case in writes:
             evidence.put(case.name, pending(case))
         if writes:
@@ -401,6 +402,19 @@ class Walk(Stretch):
         is_out: asyncio.Future[None] | None,
     ) -> None:
         """Carry out decisions side by side: small copies in batches where there are hands for them, the rest one by one."""
+        if self.transfer.is_ending:
+            return
+        with self.transfer.acting():
+            await self._carry_out(todo, evidence, changes, tally, is_out)
+
+    async def _carry_out(
+        self,
+        todo: list[tuple[NameCase, Decision]],
+        evidence: Evidence,
+        changes: list[Change],
+        tally: PassResult,
+        is_out: asyncio.Future[None] | None,
+    ) -> None:
         batched: list[tuple[NameCase, Decision]] = []
         rest: list[tuple[NameCase, Decision]] = []
         for one in todo:
@@ -417,6 +431,8 @@ class Walk(Stretch):
             for case, decision in queue:
                 await turns.take(rank)
                 try:
+                    if t.is_ending:
+                        return
                     await t.admit()
                     await Action(self, case, evidence, changes, tally).carry_out(decision)
                 finally:

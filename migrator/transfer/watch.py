@@ -1,7 +1,9 @@
 """The watch after a switch: whatever changes on the side that must be still is a straggler, once.
 
 Writes exception rows only; while a route is being adopted, of kind foreign: nobody can say when they were written. In a
-watch the origin of the direction is the old side, the one that must be still. The rows of a range are few commits.
+watch the origin of the direction is the old side, the one that must be still. The rows of a range are few commits. What a pass
+that keeps the old side warm has written there is known by its evidence; where such a write is announced and not on record yet,
+nothing is said before another pass has settled the name.
 
 Known weakness: of a straggler beyond the cap of rows only a mark of its name is kept, so that its next change is not told from
 the one that was listed.
@@ -15,7 +17,7 @@ from typing import Final
 
 from migrator.model.moves import Direction, ExceptionRow
 from migrator.ports.state_store import PutException
-from migrator.transfer.decide import NameCase, is_covered, marks_text
+from migrator.transfer.decide import NameCase, is_covered, is_only_announced, marks_text
 from migrator.transfer.result import PassResult
 from migrator.transfer.stretch import Stretch
 
@@ -27,6 +29,9 @@ def strays(walk: Stretch, cases: Sequence[NameCase]) -> list[NameCase]:
     """Where the still side (the origin here) is not what the evidence and the exceptions say, and no earlier look said so."""
     t = walk.transfer
     found = [case for case in cases if _is_news(case, forward=t.direction is Direction.FORWARD)]
+    if t.is_kept_warm:
+        walk.result.unsure += sum(case.may_be_ours and not is_only_announced(case) for case in found)
+        found = [case for case in found if not case.may_be_ours]
     if not found:
         return []
     unlisted = [case.name for case in found if case.exception is None]

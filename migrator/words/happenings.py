@@ -258,6 +258,19 @@ def _(one: soaks.AdoptedCompared) -> str:
 
 
 @in_words.register
+def _(one: soaks.SourceKeptWarm) -> str:
+    return (
+        f"kept the source warm: scanned {one.scanned:,}, copied back {one.copied:,}, marked {one.marked:,},"
+        f" deleted {one.deleted:,}, left {one.left:,}"
+    )
+
+
+@in_words.register
+def _(one: soaks.WayBackJudged) -> str:
+    return f"way back: {one.state}"
+
+
+@in_words.register
 def _(one: soaks.GateJudged) -> str:
     return f"gate {one.gate} {one.verdict}: {one.reason}"
 

@@ -63,7 +63,7 @@ regions:
     targets: {{images: split}}
 routing: {{kind: blob, account: core, container: routing, name: routes.json, ttl: 1s}}
 budget: {{requests_per_minute: {budget}, bytes_per_second: 50MiB}}
-cutover: {{max_write: 2s, clock_margin: 200ms, fence_timeout: 60s, straggler_interval: 2s, max_delete: 100%}}
+cutover: {{max_write: 2s, clock_margin: 200ms, fence_timeout: 60s, straggler_interval: 2s, max_delete: 100%, reverse: {reverse}}}
 waves:
   - name: only
     moves: [{{region: europe, areas: "*"}}]
@@ -133,6 +133,8 @@ class Round:
         """``behind``: the orchestrator reaches each account by a gateway of its own, so that it can be away."""
         self.folder = folder
         self.chance = Random(seed)
+        self.reverse = "continuous" if seed % 2 else "on-demand"
+        """Half of the rounds keep the source warm for the way back."""
         self.writers, self.readers = 4, 2
         self.accounts = {"core": azurite.take(), "split": azurite.take()}
         here = azurite.ports["Blob"]
@@ -160,7 +162,8 @@ class Round:
     def _write_plan(self, objects: int, *, short: bool) -> None:
         # So that the first copy takes some ten seconds; as fast as it goes where there is no time for that.
         budget, soak = (60_000, "5s") if short else (objects * 12, "10s")
-        (self.folder / "p.yaml").write_text(PLAN.format(**self.endpoints, budget=budget, soak=soak))
+        plan = PLAN.format(**self.endpoints, budget=budget, soak=soak, reverse=self.reverse)
+        (self.folder / "p.yaml").write_text(plan)
 
     def service(self, name: str) -> BlobServiceClient:
         return BlobServiceClient.from_connection_string(self.texts[name], api_version=API)

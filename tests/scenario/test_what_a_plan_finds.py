@@ -406,6 +406,31 @@ async def test_one_account_under_two_addresses_is_seen_without_writing_to_the_so
 # Gates.
 
 
+@pytest.mark.parametrize("reverse", ["on-demand", "continuous"])
+async def test_a_gate_for_the_way_back_wants_something_that_makes_it_ready(small, reverse):
+    wave = small.schedule.waves[0]
+    small.change_wave(needs_way_back=True, cutover=replace(wave.cutover, reverse=reverse))
+    found = [
+        one
+        for one in (await preview(small.schedule, small.rollout().world)).findings
+        if one.code == "way-back-not-kept"
+    ]
+    assert [(one.severity, one.subject) for one in found] == (
+        [("error", "wave first")] if reverse == "on-demand" else []
+    )
+
+
+async def test_sources_that_may_only_be_read_cannot_be_kept_warm(small):
+    wave = small.schedule.waves[0]
+    small.change_wave(cutover=replace(wave.cutover, reverse="continuous", canary="target-only"))
+    (found,) = [
+        one
+        for one in (await preview(small.schedule, small.rollout().world)).findings
+        if one.code == "way-back-not-kept"
+    ]
+    assert (found.severity, found.subject) == ("error", "wave first")
+
+
 async def test_a_gate_without_the_place_of_its_account_is_an_error_without_asking(small):
     accounts = {name: Account(name, "azure", endpoint=f"https://{name}.example") for name in ("src", "dst")}
     small.schedule = replace(

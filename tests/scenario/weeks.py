@@ -76,6 +76,8 @@ class Weeks:
     metrics: dict[str, Any] = field(default_factory=dict)
     app: App = field(default_factory=App)
     accounts: Mapping[str, Account] | None = None
+    rhythm: Rhythm = SLOW
+    budget: Budget = field(default_factory=Budget)
 
     def __post_init__(self) -> None:
         self.loop = SimLoop()
@@ -94,7 +96,7 @@ class Weeks:
         accounts = {name: Account(name, "local", path=str(self.folder / f"{name}.db")) for name in sorted(names)}
         routing = Routing("file", path=str(self.folder / "routes.json"), ttl_seconds=30, max_write_seconds=60)
         areas = {move.area.name: move.area for move in moves}
-        return Schedule("weeks", "f", accounts, areas, self.waves, routing, Budget(), {}, {}, freeze=self.freeze)
+        return Schedule("weeks", "f", accounts, areas, self.waves, routing, self.budget, {}, {}, freeze=self.freeze)
 
     def wave(self, name: str, *moves: str, after: tuple[str, ...] = (), **given: Any) -> PlannedWave:
         """A wave of moves written ``region/area``; it soaks 96 h on 5 min samples of one gate unless told otherwise."""
@@ -163,7 +165,7 @@ class Weeks:
             stores, FileRouter(schedule.routing.path or ""), self.state, self.metrics, clock, self.teller, bounds
         )
         world.is_dead = lambda lock: True
-        world.rhythm = SLOW
+        world.rhythm = self.rhythm
         return Rollout(schedule, world=world, run=Run(f"run-{self._runs}", "tester", host, self._runs, f"boot-{host}"))
 
     def apply(self, *, wait: bool = True, until: datetime | None = None, **of_run: Any) -> Outcome | None:

@@ -26,7 +26,7 @@ from migrator.engine import (
 )
 from migrator.engine import mover as mover_module
 from migrator.engine.routes import RouteDesk
-from migrator.engine.steps import carry, cut, preflight
+from migrator.engine.steps import carry, cut, preflight, soak
 from migrator.errors import CloudError, ConditionFailed, MigrateError, NotFound, OutcomeUnknown, StateError, Throttled
 from migrator.machine import liveness, transitions
 from migrator.machine.events import Event
@@ -43,7 +43,7 @@ from migrator.testing.simulation.clients import Customer
 from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
-from migrator.transfer import absences, actions, containers, decide, deletes, lanes, listing, sweeping, walk
+from migrator.transfer import absences, actions, containers, decide, deletes, lanes, listing, passes, sweeping, walk
 from migrator.transfer.copying import Copied, Copier
 from migrator.transfer.decide import Decision, Verb
 from migrator.transfer.listing import LaneBroken, SeenSide
@@ -570,6 +570,19 @@ def releases_need_a_whole_document():
     return all_of(patched(routes, "whole_or_damaged", whole), patched(guardian, "whole_or_damaged", whole))
 
 
+def own_writes_are_strangers():
+    """A look at a source that is kept warm goes on beside the passes, and takes what they have not put on record yet for a
+    stranger's."""
+
+    async def compared(self):
+        return await passes.watch(self.mover.transfer())
+
+    return all_of(
+        patched(soak.SoakBook, "warm", lambda self: self.warming.one_pass()),
+        patched(soak.SoakBook, "_compared", compared),
+    )
+
+
 def what_a_store_calls_back_is_back():
     """A way back takes its own store's word for moves that are pending or reversed."""
     right = rollback._elsewhere
@@ -697,5 +710,6 @@ BREAKAGES = {
         a_signal_leaves_a_release_behind,
         releases_need_a_whole_document,
         what_a_store_calls_back_is_back,
+        own_writes_are_strangers,
     )
 }

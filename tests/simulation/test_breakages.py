@@ -77,6 +77,7 @@ FOUND_BY = {
     "a-signal-leaves-a-release-behind": {"after-its-end"},
     "releases-need-a-whole-document": {"fence-budget", "left-read-only"},
     "what-a-store-calls-back-is-back": {"not-back"},
+    "own-writes-are-strangers": {"own-called-straggler"},
     "absences-before-the-end": {"own-called-foreign", *LOST},
     "a-sweep-is-not-announced": {"own-called-foreign"},
 }

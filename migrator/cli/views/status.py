@@ -21,6 +21,7 @@ from migrator.model.moves import LockRecord, MoveState
 from migrator.standing.soak_waits import SoakWaits
 from migrator.standing.streamed import Streamed
 from migrator.standing.values import MOST_LISTED, MoveStanding, Standing, WaveStanding
+from migrator.standing.way_back import Readiness
 
 MOST_ROWS = 20
 """Moves of one wave that a terminal shows; the rest are counted."""
@@ -97,6 +98,7 @@ def _move(move: MoveStanding) -> dict[str, Any]:
                 for row in move.listed
             ],
         },
+        "way_back": _way_back_document(move.way_back),
         "left_target": {"at": stamp(move.looked.at), "changed": move.looked.found} if move.looked else None,
         "gates": [
             {
@@ -127,6 +129,19 @@ def _streamed_document(found: Streamed | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {"from": found.origin, "to": found.destination, "since": stamp(found.at), "why": found.why}
+
+
+def _way_back_document(found: Readiness | None) -> dict[str, Any] | None:
+    """``seconds``, ``objects_behind``: about, null before the first pass; what was written before ``as_of`` is at the source."""
+    if found is None:
+        return None
+    return {
+        "ready": found.is_ready,
+        "objects_behind": found.behind,
+        "seconds": found.seconds,
+        "as_of": stamp(found.as_of) if found.as_of else None,
+        "why": found.why or None,
+    }
 
 
 def _wait_document(wait: Wait) -> dict[str, Any]:
@@ -248,6 +263,9 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, i
     for move in moves:
         for line in _soak_lines(move):
             page.line(f"  {move.record.id}: {line}", style="dim")
+        if (back := move.way_back) is not None:
+            style = "dim" if back.is_ready else "yellow"
+            page.line(f"  {move.record.id}: way back: {back.in_words()}", style=style)
         if move.record.reason:
             page.line(f"  {move.record.id}: {_why(move)}", style="red" if _is_halted(move) else None)
         if move.disagreement:

@@ -23,7 +23,7 @@ from migrator.errors import MigrateError, NotFound
 from migrator.gates.reach import asked_accounts, gate_findings
 from migrator.gates.windows import window
 from migrator.model.findings import Finding, Severity
-from migrator.model.schedule import Gate, PlannedMove, PlannedWave
+from migrator.model.schedule import WAY_BACK_READY, Gate, PlannedMove, PlannedWave
 from migrator.model.values import replace
 from migrator.standing.silence import Silent, silent_gates
 from migrator.transfer.together import together
@@ -109,6 +109,19 @@ async def gates(case: Case) -> list[Finding]:
     return gate_answers([one for one in asked if one.account not in known], in_run=is_run)
 
 
+def way_back(case: Case) -> Iterator[Finding]:
+    """A wave that wants a way back which is ready, and says nothing that makes it so, or forbids it."""
+    for wave in case.schedule.waves:
+        if wave.needs_way_back and wave.cutover.reverse != "continuous":
+            text = f"wave {wave.name} wants gate {WAY_BACK_READY}, and nothing keeps its sources warm: its soak would never end"
+            remedy = f"write `cutover: {{reverse: continuous}}` for the plan or the wave, or do without gate {WAY_BACK_READY}"
+            yield Finding("error", "way-back-not-kept", f"wave {wave.name}", text, remedy)
+        if wave.cutover.reverse == "continuous" and wave.cutover.canary == "target-only":
+            text = f"wave {wave.name} keeps its sources warm (reverse: continuous), and may only read them (canary: target-only)"
+            remedy = "say canary: both where the sources may be written, or reverse: on-demand"
+            yield Finding("error", "way-back-not-kept", f"wave {wave.name}", text, remedy)
+
+
 def silent(case: Case) -> Iterator[Finding]:
     """Gates that did not answer the last run, one finding for each cause: where nobody asks them now, nobody else says it."""
     if Asks.GATES in case.allowed:
@@ -150,6 +163,18 @@ CANNOT_BE_ASKED: Final = Says(
     "a gate can never answer as it is written: its query or its rights must be mended first",
 )
 CHECKS: Final = (
+    Check(
+        (
+            Says(
+                "way-back-not-kept",
+                ("error",),
+                "wave",
+                "a wave's gates want a way back that is ready, or its plan says so, and nothing can keep its sources warm",
+            ),
+        ),
+        frozenset({When.VALIDATE, When.PLAN}),
+        way_back,
+    ),
     Check(
         (CANNOT_BE_ASKED,),
         frozenset({When.VALIDATE, When.PLAN}),

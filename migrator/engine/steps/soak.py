@@ -2,8 +2,8 @@
 
 Decides when a round and a look are due. Leaves the clock to ``gates.soak`` and each sample to ``engine.sampling``. Rules:
 whether something is due is read from what was recorded, so that restarts take nothing twice and add nothing; a look may take
-hours and holds up no round; moves that soak at the same time take their rounds at the same time, so that one question to a
-source serves all of them. A second run reads the same samples.
+hours and holds up no round; a pass that keeps the source warm never runs beside a look; moves that soak at the same time take
+their rounds at the same time, so that one question to a source serves all of them. A second run reads the same samples.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from migrator.engine.ahead import Ahead
 from migrator.engine.context import Halt, Waiting
+from migrator.engine.keeping_warm import Warming
 from migrator.engine.live_containers import lost_containers, way_out
 from migrator.engine.mover import Mover
 from migrator.engine.patience import passes_by_itself
@@ -27,6 +28,7 @@ from migrator.model import notes
 from migrator.model.happenings.happening import Journaled
 from migrator.model.happenings.soaks import AdoptedCompared, GateJudged, SoakRestarted
 from migrator.model.samples import Sample, Verdict
+from migrator.model.schedule import WAY_BACK_READY
 from migrator.model.units import show_duration
 from migrator.model.values import replace
 from migrator.ports.state_store import AddSample, Change, SetNote
@@ -40,6 +42,7 @@ from migrator.standing.soak_waits import (
     soak_waits,
 )
 from migrator.transfer import containers, passes
+from migrator.transfer.result import PassResult
 from migrator.transfer.together import together
 
 ALIVE: Final = "alive"
@@ -62,7 +65,9 @@ async def soaking(mover: Mover) -> Event:
     book = SoakBook(mover)
     if not mover.is_patient:
         return await _what_is_due(book)
-    work = [asyncio.create_task(_rounds(book)), asyncio.create_task(_looks(book))]
+    work = [asyncio.create_task(one) for one in (_rounds(book), _looks(book))]
+    if book.warming.is_wanted:
+        work.append(asyncio.create_task(_warms(book)))
     try:
         done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         return next(iter(done)).result()
@@ -76,12 +81,14 @@ def tells(ahead: Ahead) -> str:
     wave = ahead.wave
     left = wave.soak_seconds - (ahead.record.figures.soak_seconds if ahead.is_here else 0.0)
     compare = f"compare with {ahead.source} once; " if ahead.record.is_adopted else ""
-    gates = ", ".join([*(gate.name for gate in wave.gates), LIVE_CONTAINERS])
+    built_in = [WAY_BACK_READY, LIVE_CONTAINERS] if wave.needs_way_back else [LIVE_CONTAINERS]
+    gates = ", ".join([*(gate.name for gate in wave.gates), *built_in])
     looks = f"look for writes at {ahead.source} every {show_duration(wave.cutover.straggler_interval_seconds)} ({NO_STRAGGLERS})"
     back = f"takes the {wave.rollback_scope} back" if wave.on_failure == "rollback" else "halts the move"
     failed = f"; a gate that fails {back}" if wave.gates else ""
+    warm = f"keep {ahead.source} warm for the way back; " if wave.cutover.reverse == "continuous" else ""
     return (
-        f"{compare}soak: {show_duration(max(0.0, left))} of healthy time left; ask {gates} every"
+        f"{compare}{warm}soak: {show_duration(max(0.0, left))} of healthy time left; ask {gates} every"
         f" {show_duration(wave.interval_seconds)}, {looks}{failed}"
     )
 
@@ -96,6 +103,8 @@ async def _compare_adopted(mover: Mover) -> None:
 
 async def _what_is_due(book: SoakBook) -> Event:
     """Take what is due and no more. Waiting if that is not the end."""
+    if book.warming.seconds_to_pass() <= 0:
+        await book.warm()
     if book.seconds_to_round() <= 0:
         await book.round()
     if book.seconds_to_look() <= 0 or book.wants_last_look:
@@ -129,6 +138,14 @@ async def _looks(book: SoakBook) -> Event:
                 return event
 
 
+async def _warms(book: SoakBook) -> Event:
+    clock, shortest = book.mover.world.clock, book.mover.world.rhythm.shortest_sleep_seconds
+    while True:
+        await clock.sleep(max(shortest, book.warming.seconds_to_pass()))
+        if book.warming.seconds_to_pass() <= 0:
+            await book.warm()
+
+
 class SoakBook:
     """The samples of one move's soak: what was recorded, what is due, what it comes to."""
 
@@ -141,8 +158,14 @@ class SoakBook:
         self._last = {gate: one for gate, one in last.items() if one.at >= since and self._is_ours(one)}
         """Of this soak only: an earlier one's say nothing of what is due."""
         self._looking = asyncio.Lock()
+        """Of whoever compares the two sides: a look must not take for a stranger's what a pass is about to put on record."""
+        self.warming = Warming(mover)
         self._clock = SoakClock(
-            gates=[ALIVE, *(gate.name for gate in mover.wave.gates)],
+            gates=[
+                ALIVE,
+                *(gate.name for gate in mover.wave.gates),
+                *([WAY_BACK_READY] if mover.wave.needs_way_back else []),
+            ],
             since=since,
             interval_seconds=mover.wave.interval_seconds,
             required_seconds=mover.wave.soak_seconds,
@@ -222,6 +245,8 @@ class SoakBook:
             *(sample(mover, gate, now, since=self.since) for gate in mover.wave.gates),
         )
         assert held is not None
+        if mover.wave.needs_way_back:
+            asked.append(self._sample(WAY_BACK_READY, begin, now, *self.warming.verdict()))
         if held.verdict is Verdict.ERRORED:  # nobody knows what customers find there: the soak stands still
             alive = replace(alive, verdict=Verdict.ERRORED, reason=held.reason)
         self._record([alive, *(one for one in asked if one is not None), held])
@@ -243,6 +268,11 @@ class SoakBook:
         why = f"{containers.in_words(lost, mover.plan.target)}; {way_out(mover, lost)}"
         return self._sample(LIVE_CONTAINERS, begin, now, Verdict.FAILED, float(len(lost)), why)
 
+    async def warm(self) -> None:
+        """One pass that keeps the source warm, and no look beside it."""
+        async with self._looking:
+            await self.warming.one_pass()
+
     async def look(self) -> None:
         """Scan the old side for writes that should not be there; one scan at a time."""
         mover, clock = self.mover, self.mover.world.clock
@@ -251,7 +281,7 @@ class SoakBook:
             if self._begun_look() is None:
                 mover.commit(SetNote(notes.looking(self.mover.id), begin.isoformat()))
             try:
-                result = await passes.watch(mover.transfer())
+                result = await self._compared()
             except CloudError as fault:
                 if not passes_by_itself(fault):
                     raise
@@ -259,11 +289,43 @@ class SoakBook:
                 self._note_errored(begin, fault)
                 return
             found = result.stragglers_new + len(unsaid)
+            if result.unsure and not found:
+                self._note_unsettled(begin, result.unsure)
+                self._require_settling(result.unsure)
+                return
             verdict = Verdict.FAILED if found else Verdict.PASSED
             why = ", ".join([*result.named, *unsaid][:3]) if found else "the old side is still"
             # A look of this soak began after the switch, whatever a clock said that was set right while it went on.
             sample = self._sample(NO_STRAGGLERS, max(begin, self.since), clock.now(), verdict, float(found), why)
             self._record([sample], SetNote(notes.looking(self.mover.id), None))
+
+    async def _compared(self) -> PassResult:
+        """The old side against the evidence. Where a write of ours was announced there and is not on record, a pass settles it
+        first."""
+        transfer = self.mover.transfer()
+        transfer.is_kept_warm = self.warming.has_begun
+        result = await passes.watch(transfer)
+        if not result.unsure:
+            return result
+        await self.warming.one_pass()
+        again = await passes.watch(transfer)
+        again.stragglers_new += result.stragglers_new
+        again.named = [*result.named, *again.named]
+        return again
+
+    def _note_unsettled(self, begin: datetime, unsure: int) -> None:
+        """Nobody can tell yet whose these are: no verdict, and another look soon."""
+        why = f"writes of ours to {unsure:,} objects of {self.mover.plan.source} are not on record yet"
+        self._record([self._sample(NO_STRAGGLERS, begin, self.mover.world.clock.now(), Verdict.ERRORED, 0.0, why)])
+
+    def _require_settling(self, unsure: int) -> None:
+        """Halt where nothing but a person can let a pass settle them: time alone would never end that soak."""
+        mover, blocks = self.mover, self.warming.blocks
+        if blocks and not mover.world.state.outstanding(mover.id):
+            raise Halt(
+                f"cannot tell whose {unsure:,} objects of {mover.plan.source} are, ours or a stranger's: {blocks};"
+                " mend that, then migrate retry"
+            )
 
     def _note_errored(self, begin: datetime, fault: CloudError) -> None:
         """A look that could not be made: a sample under a limit of its own, and another try soon."""
@@ -372,4 +434,5 @@ def limits_of(mover: Mover) -> Mapping[str, GateLimits]:
         **limits,
         NO_STRAGGLERS: GateLimits(failure_limit=1, on_failure="halt"),
         LIVE_CONTAINERS: GateLimits(failure_limit=mover.world.rhythm.lost_rounds, on_failure="halt"),
+        WAY_BACK_READY: GateLimits(failure_limit=mover.world.rhythm.lost_rounds, on_failure="halt"),
     }

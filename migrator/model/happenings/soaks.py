@@ -20,6 +20,29 @@ class AdoptedCompared(Journaled, Shown):
 
 
 @value(frozen=True, slots=True)
+class SourceKeptWarm(Shown):
+    """A pass carried back what customers changed at the target, so that the source is warm for a way back."""
+
+    kind = "kept-warm"
+    shown_as = "pass"
+    scanned: Annotated[int, "objects compared"]
+    copied: Annotated[int, "objects copied back"]
+    marked: Annotated[int, "objects whose tags or tier were set"]
+    deleted: Annotated[int, "objects deleted at the source"]
+    left: Annotated[int, "objects that it could not carry back, or that changed meanwhile"]
+    seconds: Annotated[float, "s, how long it took"]
+
+
+@value(frozen=True, slots=True)
+class WayBackJudged(Journaled, Shown):
+    """The way back is ready and was not, or is not ready any more."""
+
+    kind = "way-back"
+    ready: Annotated[bool, "is it ready?"]
+    state: Annotated[str, "how far behind the source is, or why it is not ready, as a clause"]
+
+
+@value(frozen=True, slots=True)
 class GateJudged(Journaled, Shown):
     """A gate has another verdict than at its sample before."""
 

@@ -76,6 +76,8 @@ class Case:
         self.seen_records: set[tuple[bytes, bytes]] = set()
         self.carried: set[bytes] = set()
         """Generations of either side that committed evidence says were on both."""
+        self.swept: set[tuple[str, str, str]] = set()
+        """What the tool deleted, and nobody has touched since: account, container and name."""
         self.proved: set[tuple[bytes, bytes]] = set()
         """Pairs of generations that evidence says were read on both sides."""
 

@@ -128,6 +128,7 @@ class Oracle:
             case.bodies.setdefault((account.name, container, name), set()).add(after.body)
         if after is not None:
             self._generations[generation_hash(name, after.listed.etag)] = (comparable(after), account.name)
+        (case.swept.add if sender.is_tool and after is None else case.swept.discard)((account.name, container, name))
         if sender.is_tool:
             self._judge_tool(case, account, sender, container, name, before, after, kind, sent_at)
         elif isinstance(sender.act, Act):
@@ -189,7 +190,10 @@ class Oracle:
         if kind == "delete":
             self._losses.judge_delete(case, account.name, container, name, sent_at, what)
         is_forward = self._directions.get((sender.name, str(case.plan.id))) is Direction.FORWARD
-        if kind == "delete" and account.name == case.plan.source and is_forward:
+        is_warm = (
+            self._schedule.wave_of(case.plan.id).cutover.reverse == "continuous" and self._live(case) != account.name
+        )
+        if kind == "delete" and account.name == case.plan.source and is_forward and not is_warm:
             self.break_("source-deleted", f"{what}, going forward")
         is_replaced = before is not None and (after is None or after.content is not before.content)
         if is_replaced and before is not None and before.stray and not self._is_kept(account, container, before):
@@ -470,6 +474,20 @@ class Oracle:
             else:
                 text = f"{move}: {row.container}/{row.name!r} was written by {there.author.name}"
                 self.break_("own-called-foreign", f"{text} at {there.made_at:.3f} and is called foreign")
+        here = self._accounts[case.plan.source].peek(row.container, row.name)
+        is_late = (
+            case.plan.source,
+            row.container,
+            row.name,
+        ) in case.late  # or somebody marked what the tool had written
+        is_here = here is not None and row.source_etag == here.listed.etag and not is_late
+        if row.kind == "straggler" and is_here and here and here.author.is_tool and not is_unknown:
+            text = f"{move}: {row.container}/{row.name!r} was written by {here.author.name}"
+            self.break_("own-called-straggler", f"{text} at {here.made_at:.3f} and is called a straggler's")
+        is_swept = (case.plan.source, row.container, row.name) in case.swept and row.source_etag is None and not is_late
+        if row.kind == "straggler" and is_swept and row.target_etag is None and not is_unknown:
+            text = f"{move}: {row.container}/{row.name!r} was deleted by the tool"
+            self.break_("own-called-straggler", f"{text}, and a straggler is said to have deleted it")
         for account in (case.plan.source, case.plan.target):
             late = case.late.get((account, row.container, row.name))
             if late is not None:

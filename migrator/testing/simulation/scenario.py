@@ -75,6 +75,7 @@ from migrator.testing.simulation.tuning import (
     without_collector,
     without_register,
 )
+from migrator.testing.simulation.warmth import kept_warm
 from migrator.testing.simulation.weather import Weather
 from migrator.testing.simulation.wholes import Wholes
 from migrator.words.happenings import sentence
@@ -113,7 +114,7 @@ class Scenario:
         is_apart = sorts_apart(seed) or theme == themes.ORDERS
         terrain = make_terrain(random, is_apart=is_apart, is_wide=theme == themes.WAYS_BACK)
         self.terrain: Terrain = themes.made(self, terrain)
-        self.schedule = self.terrain.schedule
+        self.schedule = kept_warm(seed, self.terrain.schedule)
         self.busy_seconds = themes.busy_seconds(self, random.choice([200.0, 600.0, 1200.0]))
         """Until then customers write, machines die and operators change their minds; then calm."""
         self.credential_seconds = random.choice(CREDENTIAL_SECONDS)

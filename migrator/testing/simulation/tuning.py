@@ -18,6 +18,7 @@ from migrator.transfer import listing as listing_module
 
 LOOK_SECONDS = 5.0
 BOOK_SECONDS = 60.0
+WARM_SECONDS = 5.0
 BLOCK_BYTES = 64
 """Objects of a few hundred bytes are large here, so that they are copied in blocks."""
 FEW_DELETES = 2
@@ -52,6 +53,7 @@ def rhythm_of(seed: int) -> Rhythm:
         throttle_wish_seconds=BOOK_SECONDS,
         pace_note_seconds=BOOK_SECONDS,
         counter_seconds=BOOK_SECONDS,
+        warm_pass_seconds=WARM_SECONDS,
         sizes=sizes,
     )
 

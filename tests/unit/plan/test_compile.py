@@ -245,6 +245,7 @@ BUILT = [
         ("counters: {kind: local}\n", "counters: {kind: local}\n  a: {kind: azure-monitor, credential: cli}\n"),
     ),
     ("notify", ("routing:", "notify: [{kind: webhook, url: 'env:X'}]\nrouting:")),
+    ("a source kept warm", ("routing:", "cutover: {reverse: continuous}\nrouting:")),
     ("max_moves", ("name: third\n", "name: third\n    max_moves: 2\n    on_failure: halt\n")),
     (
         "a sovereign cloud",
@@ -317,3 +318,20 @@ def test_whether_a_source_may_be_written_for_a_canary(document: str, wave: str, 
     if wave:
         changes.append(("    soak: 96h", f"    soak: 96h\n    cutover: {{canary: {wave}}}"))
     assert _small(*changes).waves[0].cutover.canary == said
+
+
+def test_a_built_in_gate_is_named_without_being_defined() -> None:
+    text = changed(("soak: 1h\n    gates: [calm]", "soak: 1h\n    gates: [way-back-ready, calm]"))
+    before, after = (loads(one, "plan.yaml").schedule for one in (SMALL, text))
+    wanting = [wave for wave in after.waves if wave.needs_way_back]
+    assert [[gate.name for gate in wave.gates] for wave in wanting] == [["calm"]]
+    assert [was.fingerprint == wave.fingerprint for was, wave in zip(before.waves, after.waves, strict=True)].count(
+        False
+    ) == 1
+
+
+def test_a_wave_says_of_its_own_whether_its_sources_are_kept_warm() -> None:
+    text = changed(("name: third\n", "name: third\n    cutover: {reverse: continuous}\n"))
+    found = {wave.name: wave.cutover.reverse for wave in loads(text, "plan.yaml").schedule.waves}
+    assert found.pop("third") == "continuous"
+    assert set(found.values()) == {"on-demand"}

@@ -461,6 +461,13 @@ WAVES = [
 
 GATES = [
     (
+        "a gate by the name of a built-in one",
+        "waves:",
+        "  way-back-ready: {source: counters, metric: error_ratio, max: 0.1, on_no_data: fail}\nwaves:",
+        "{source: counters, metric: error_ratio",
+        "gate way-back-ready is built in",
+    ),
+    (
         "a key for azure monitor",
         "counters: {kind: local}",
         "counters: {kind: local}\n  a: {kind: azure-monitor, credential: env:KEY}",
