@@ -90,6 +90,7 @@ PROMISES: Final[tuple[Promise, ...]] = (
         {
             "signatures-end": "a shared access signature is refused once it has ended, by the service's clock",
             "metadata-changes-the-etag": "Set Blob Metadata changes the ETag",
+            "listings-start-where-asked": "startFrom lists from the name that it says, that one too",
             "damaged-blocks-are-refused": "Put Block compares what came with its Content-MD5",
         },
     ),
@@ -97,7 +98,6 @@ PROMISES: Final[tuple[Promise, ...]] = (
         "own",
         {
             "policies-are-revoked": "a stored access policy that was taken away is refused within 30 seconds",
-            "listings-start-where-asked": "startFrom lists from the name that it says, that one too",
             "control-characters-are-refused": "a name with a control character is refused",
             "dots-at-the-end-are-dropped": "a dot at the end of a path's segment is dropped",
         },
