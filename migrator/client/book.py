@@ -20,6 +20,7 @@ from migrator.client.follower import LOOK_SECONDS, RETRY_SECONDS, Follower, Gran
 from migrator.client.presence import AreaView, Letter, Presence
 from migrator.client.work import Counted, Work
 from migrator.model.hosts import Hosts
+from migrator.model.register import new_id
 from migrator.model.routes import RouteDocument
 
 READER_PATIENCE_SECONDS = 1.0
@@ -40,7 +41,15 @@ class Book:
     """Followers by ``region/area``. One thread or task at a time calls ``take`` and ``fail``, and one ``letter``, ``written`` and
     ``unwritten``; everything else any."""
 
-    def __init__(self, place: str, hosts: Hosts, *, label: str = "", wake: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        place: str,
+        hosts: Hosts,
+        *,
+        label: str = "",
+        wake: Callable[[], None] = lambda: None,
+        ids: Callable[[], str] = new_id,
+    ) -> None:
         """``wake``: called when there may be something to tell, by the thread that ended a write."""
         self.place = place
         self.hosts = hosts
@@ -51,7 +60,7 @@ class Book:
         self._work = Work(self._on_clear)
         self._wake = wake
         self._is_awaited = False
-        self._presence = Presence(label)
+        self._presence = Presence(label, ids=ids)
         self._register: tuple[str, float] | None = None
         self._unwritten: _Failure | None = None
         self._process = os.getpid()

@@ -8,7 +8,9 @@ import contextlib
 from dataclasses import replace
 from unittest import mock
 
+from migrator.client import presence, work
 from migrator.engine import (
+    attendance,
     enforcing,
     guardian,
     patience,
@@ -16,6 +18,7 @@ from migrator.engine import (
     recovering,
     releasing,
     rollback,
+    rollcall,
     rollout,
     routes,
     session,
@@ -36,7 +39,9 @@ from migrator.model.moves import Direction, MoveState
 from migrator.model.objects import CREATE, NOTHING
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.schedule import Routing
+from migrator.ports.register import RollUnknown
 from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES, Whose
+from migrator.testing.register import MemoryRegister
 from migrator.testing.simulation import store as sim_store
 from migrator.testing.simulation.blobs import Account
 from migrator.testing.simulation.clients import Customer
@@ -658,6 +663,64 @@ def no_second_look():
     return patched(cut, "one_pass", one_pass)
 
 
+def an_answer_before_the_write_ended():
+    """A follower promises that nothing is under way while its writes are."""
+    return patched(work.Work, "clear_at", lambda self, key, now: None)
+
+
+def an_answer_of_an_older_epoch():
+    """A follower that ever promised anything has answered."""
+    right = attendance.Attendance.awaited
+
+    def awaited(self, key, epoch, *, now, write_seconds):
+        return right(self, key, min(epoch, 1), now=now, write_seconds=write_seconds)
+
+    return patched(attendance.Attendance, "awaited", awaited)
+
+
+def a_lost_register_is_an_empty_one():
+    """Nobody looks whether the head of a register is there."""
+    right = MemoryRegister.roll
+
+    async def roll(self, generation):
+        try:
+            return await right(self, generation)
+        except RollUnknown:
+            return ()
+
+    return patched(MemoryRegister, "roll", roll)
+
+
+def a_follower_enters_after_the_roll():
+    """A roll counts whenever it was asked for, before the fence too: who has entered since is not on it."""
+    right = rollcall.RollCall.roll
+
+    def roll(self, move, epoch=0, *, asked_after=0.0):
+        return right(self, move, epoch)
+
+    async def until_answered(self, move, epoch, *, after):
+        while True:
+            found = self.roll(move, epoch)
+            if not found.why_not and not found.missing:
+                return found
+            await self.look()
+            await self.clock.sleep(self.rhythm.roll_look_seconds)
+
+    return all_of(
+        patched(rollcall.RollCall, "roll", roll), patched(rollcall.RollCall, "until_answered", until_answered)
+    )
+
+
+def a_lease_without_registration():
+    """A follower writes whether it has entered the register or not."""
+    return patched(presence.Presence, "entered", lambda self, key, generation, now: (float("-inf"), float("inf")))
+
+
+def a_register_counts_at_once():
+    """A roll ends a drain as soon as the document names its register, whatever clients went by a moment before."""
+    return patched(RouteDesk, "all_entered_at", property(lambda self: self._register_since))
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -711,5 +774,11 @@ BREAKAGES = {
         releases_need_a_whole_document,
         what_a_store_calls_back_is_back,
         own_writes_are_strangers,
+        an_answer_before_the_write_ended,
+        an_answer_of_an_older_epoch,
+        a_lost_register_is_an_empty_one,
+        a_follower_enters_after_the_roll,
+        a_lease_without_registration,
+        a_register_counts_at_once,
     )
 }

@@ -20,6 +20,12 @@ THEME = {
     "releases-need-a-whole-document": themes.DAMAGE,
     "soak-of-an-earlier-stay": themes.SOAKED,
     "switch-with-a-create-outstanding": themes.UNANSWERED,
+    "an-answer-before-the-write-ended": themes.ROLLS,
+    "an-answer-of-an-older-epoch": themes.ROLLS,
+    "a-lost-register-is-an-empty-one": themes.ROLLS,
+    "a-follower-enters-after-the-roll": themes.ROLLS,
+    "a-lease-without-registration": themes.ROLLS,
+    "a-register-counts-at-once": themes.ROLLS,
 }
 """What needs a trouble that is rare in an ordinary story is looked for in stories of their own."""
 LOST = {"lost-write", "lost-tags", "lost-tier", "resurrected-delete"}
@@ -80,6 +86,12 @@ FOUND_BY = {
     "own-writes-are-strangers": {"own-called-straggler"},
     "absences-before-the-end": {"own-called-foreign", *LOST},
     "a-sweep-is-not-announced": {"own-called-foreign"},
+    "an-answer-before-the-write-ended": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
+    "an-answer-of-an-older-epoch": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
+    "a-lost-register-is-an-empty-one": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
+    "a-follower-enters-after-the-roll": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
+    "a-lease-without-registration": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
+    "a-register-counts-at-once": {"lease-alive-at-switch", "two-accounts-accept", *LOST},
 }
 
 

@@ -49,6 +49,10 @@ class Writers:
         """``writer`` used ``grant`` now; the last effect under it can come at ``last_effect`` (virtual seconds)."""
         self._leases[(writer, grant.key)] = (grant, last_effect)
 
+    def ended(self, writer: str, grant: Grant, at: float) -> None:
+        """What ``writer`` did under ``grant`` is over, as it knows. It may hold the lease still: for that it has to be asked."""
+        self._leases[(writer, grant.key)] = (grant, at)
+
     def leases_for(self, account: str, key: str) -> list[tuple[str, float]]:
         return [
             (writer, until)

@@ -15,12 +15,14 @@ from typing import Any
 
 from migrator.client.errors import LeaseError, RouteFenced
 from migrator.client.follower import Follower, Grant, Refresh
+from migrator.client.work import Counted
 from migrator.errors import AccessRefused, CloudError, MigrateError, OutcomeUnknown
 from migrator.model.hosts import Hosts
 from migrator.model.names import MoveId
 from migrator.model.objects import BlobType, ContentHeaders, Shape
 from migrator.model.values import value
 from migrator.testing.simulation.acts import Act, Writers
+from migrator.testing.simulation.attending import Attendee
 from migrator.testing.simulation.blobs import Account, Sender
 from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import Node, SimClock
@@ -109,13 +111,17 @@ class Writer(Customer):
         self._writers = writers
         self._habits = habits
         self._numbers = numbers
+        self.attendee: Attendee | None = None
+        """Where the document may be of version 2: enters the register and answers fences for it."""
+        self._counted: Counted | None = None
+        """What of its present lease is under way."""
 
     async def work(self, territories: tuple[Territory, ...]) -> None:
         while self.node.loop.time() < self._habits.stop_at:
             await self.clock.sleep(self.random.expovariate(1.0 / self._habits.think_seconds))
             territory = self.random.choice(territories)
             try:
-                grant = await self._lease(self.follower(territory.move))
+                grant = await self._leased(territory.move)
             except LeaseError:
                 await self.clock.sleep(1.0)
                 continue
@@ -124,6 +130,14 @@ class Writer(Customer):
                 left = grant.expires - self.clock.monotonic()
                 await self.clock.sleep(left * self.random.uniform(0.5, 1.0))
             await self._write(territory, grant)
+            if self._counted is not None:
+                self._counted.over()
+
+    async def _leased(self, move: MoveId) -> Grant:
+        if self.attendee is None:
+            return await self._lease(self.follower(move))
+        grant, self._counted = await self.attendee.lease(move)
+        return grant
 
     async def _lease(self, follower: Follower) -> Grant:
         if follower.write_refresh(self.clock.monotonic()) is not Refresh.NO:
@@ -157,8 +171,12 @@ class Writer(Customer):
             territory, grant.account, container, name, checked_at=now, must_end=now + grant.max_write_seconds
         )
         self._writers.holds(self.name, grant, now + grant.max_write_seconds)
+        under_way = self._counted.also(checked_at + grant.max_write_seconds) if self._counted is not None else None
         # The service counts its timeout from the arrival, so a machine that paused sends something that ends too late.
         await self._send(act, left)
+        if under_way is not None and (act.acknowledged_at is not None or act.failed):
+            under_way.over()
+            self._writers.ended(self.name, grant, self.node.loop.time())
 
     def _act(
         self, territory: Territory, account: str, container: str, name: str, *, checked_at: float, must_end: float

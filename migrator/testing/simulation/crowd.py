@@ -6,17 +6,25 @@ world (``scenario``). Rule: chance is drawn from the world's own, in the same or
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from random import Random
 from typing import TypeVar
 
 from migrator.model.values import replace
 from migrator.testing.simulation import themes
+from migrator.testing.simulation.attending import Attendee
 from migrator.testing.simulation.blobs import Sender
-from migrator.testing.simulation.clients import DELETING, VERBS, Bound, Habits, Reader, Rogue, Territory, Writer
+from migrator.testing.simulation.clients import DELETING, HOSTS, VERBS, Bound, Habits, Reader, Rogue, Territory, Writer
 from migrator.testing.simulation.loop import Node, SimClock
 from migrator.testing.simulation.stage import Stage
 from migrator.testing.simulation.weather import Weather
 
 W = TypeVar("W", bound=Writer)
+OLD_CLIENT_CHANCE = 0.1
+"""How often a customer knows version 1 alone, where the document is of version 2."""
+EAGER_SECONDS, READS_SECONDS = 0.2, 0.5
+SLOW_TO_ENTER = ((0.0, 0.0), (0.7, 8.0))
+"""How often a newcomer's entry is slow, and how slow: what it has read of the document is older by then."""
 PREPARING = (0.0, 0.1, 0.3)
 """How often a writer takes its lease well before it is ready to write."""
 
@@ -26,6 +34,10 @@ class Crowd:
 
     def __init__(self, world: Stage) -> None:
         self._world = world
+        self._entering = Random(f"{world.seed}/entering")
+        self._joined = 0
+        self.attending: list[Attendee] = []
+        """Customers who enter the register."""
         self._ambush_chance = world.random.choice((0.0, 0.0, 0.0, 0.0, 0.1))
 
     def start(self) -> None:
@@ -49,7 +61,37 @@ class Crowd:
             habits = themes.habits(world, habits)
             place = self._place(f"writer-{number}")
             writer = self._writer(Writer, place, habits, far)
+            self._enter(writer, far)
             place[0].start(writer.work(world.terrain.territories))
+
+    def _enter(self, writer: Writer, weather: Weather) -> None:
+        """Where the plan wants a register, most customers know of it; a few know version 1 alone."""
+        world = self._world
+        if world.schedule.routing.protocol < 2 or self._entering.random() < OLD_CLIENT_CHANCE:
+            return
+        # Weathers of its own, that somebody may turn into a partition.
+        router = world.board.as_seen_by(writer.node, Sender(writer.name, False), replace(weather))
+        pen = world.registers.as_seen_by(writer.node, replace(world.registers.weather))
+        seed = f"{writer.name} {world.seed}"
+        writer.attendee = Attendee(writer.name, writer.node, writer.clock, router, pen, HOSTS, seed)
+        self.attending.append(writer.attendee)
+
+    def join(self, chance: Random, key: str = "", is_time: Callable[[], bool] = lambda: True) -> None:
+        """One more customer, who enters the register. ``is_time``: until it says so, he only reads the route now and then; then
+        he writes at once, under ``key`` alone if one is given."""
+        world = self._world
+        self._joined += 1
+        place = self._place(f"joiner-{self._joined}")
+        world.note("joined", place[0].name)
+        preparing = chance.choice((0.0, 1.0))
+        habits = Habits(EAGER_SECONDS, 0.0, 0.0, world.busy_seconds, preparing_chance=preparing)
+        writer = self._writer(Writer, place, habits)
+        self._enter(writer, replace(world.board.weather))
+        if writer.attendee is not None:
+            to_register = writer.attendee.ways[1]
+            to_register.slow_chance, to_register.slow_seconds = chance.choice(SLOW_TO_ENTER)
+        territories = tuple(one for one in world.terrain.territories if key in ("", str(one.move)))
+        place[0].start(_come(writer, territories, is_time))
 
     def _far_weather(self) -> Weather:
         """Customers' own way to the route document: in some stories a slow one."""
@@ -121,3 +163,10 @@ class Crowd:
         router = world.board.as_seen_by(node, Sender(node.name, False), weather)
         seed = seed or f"{node.name} {world.seed}"
         return kind(node.name, node, clock, router, world.wires, world.writers, habits, world.numbers, seed)
+
+
+async def _come(writer: Writer, territories: tuple[Territory, ...], is_time: Callable[[], bool]) -> None:
+    while writer.attendee is not None and not is_time():
+        await writer.attendee.look()
+        await writer.clock.sleep(READS_SECONDS)
+    await writer.work(territories)

@@ -22,6 +22,7 @@ from migrator.testing.simulation.crowd import Crowd
 from migrator.testing.simulation.oddities import Oddities
 from migrator.testing.simulation.outages import Outages
 from migrator.testing.simulation.processes import Process
+from migrator.testing.simulation.rolls import RollTroubles
 from migrator.testing.simulation.stage import Stage
 from migrator.testing.simulation.troubles import Troubles
 from migrator.testing.simulation.wholes import Wholes
@@ -37,6 +38,7 @@ class Story(Stage, Protocol):
     crowd: Crowd
     oddities: Oddities
     outages: Outages
+    rolls: RollTroubles
     troubles: Troubles
     wholes: Wholes
 
@@ -86,8 +88,10 @@ class Operator:
             self._world.oddities.work(), name="oddities", context=self._world.loop.world
         )
         wholes = self._world.loop.create_task(self._world.wholes.work(), name="wholes", context=self._world.loop.world)
+        rolls = self._world.loop.create_task(self._world.rolls.work(), name="rolls", context=self._world.loop.world)
         await asyncio.sleep(self._world.busy_seconds)
         trouble.cancel()
+        rolls.cancel()
         oddities.cancel()
         wholes.cancel()
         self._world.oddities.end()

@@ -41,11 +41,18 @@ class RouteBoard:
         """Called with a process of the tool, and what it has read."""
         self.sending: Callable[[Node, RouteDocument | Damaged], None] = lambda node, document: None
         """Called with a process that begins a swap, and what it sends."""
+        self._text: tuple[str | None, bytes] = (None, b"")
         self._version = 0
         self._stood: list[tuple[float, RouteSnapshot, bytes | None]] = [
             (float("-inf"), RouteSnapshot(None, None), None)
         ]
         """Since when each version stood, the newest last; its text, if it is damaged."""
+
+    def text_of(self, snapshot: RouteSnapshot) -> bytes | None:
+        """The newest is written once, however many read it."""
+        if snapshot.document is not None and self._text[0] != snapshot.etag:
+            self._text = snapshot.etag, snapshot.document.encode()
+        return self._text[1] if snapshot.document is not None else None
 
     @property
     def etag(self) -> str | None:
@@ -105,13 +112,13 @@ class SimRouter:
 
     def __init__(self, board: RouteBoard, node: Node, sender: Sender, weather: Weather) -> None:
         self._board = board
-        self._weather = weather
+        self.weather = weather
         self._node = node
         self._sender = sender
 
     async def read(self) -> RouteSnapshot:
         self._node.step()
-        board, weather = self._board, self._weather
+        board, weather = self._board, self.weather
         loop, now = board.loop, board.loop.virtual_now
         if self._is_unanswered(now):
             await Nap(loop, now + weather.unanswered_after_seconds)
@@ -124,9 +131,14 @@ class SimRouter:
             board.seen(self._sender.name, snapshot.document)
         return snapshot
 
+    async def read_text(self) -> bytes | None:
+        """As it is written; None: there is no document."""
+        snapshot = await self.read()
+        return self._board.text_of(snapshot)
+
     async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
         self._node.step()
-        board, weather = self._board, self._weather
+        board, weather = self._board, self.weather
         board.sending(self._node, document)
         loop, now, answer = board.loop, board.loop.virtual_now, Answer()
         if not self._is_unanswered(now):
@@ -160,13 +172,13 @@ class SimRouter:
             node.tick()
 
     def _is_unanswered(self, now: float) -> bool:
-        weather = self._weather
+        weather = self.weather
         if not weather.bad_from <= now < weather.bad_until:
             return False
         return self._board.random.random() < weather.unanswered_chance
 
     def _delay(self) -> float:
-        draw, weather = self._board.random.random(), self._weather
+        draw, weather = self._board.random.random(), self.weather
         if draw < weather.slow_chance:
             return self._board.random.uniform(0.0, weather.slow_seconds)
         return weather.fast_seconds * (0.5 + draw)

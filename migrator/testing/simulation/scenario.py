@@ -63,6 +63,8 @@ from migrator.testing.simulation.person import Operator
 from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.processes import Process
 from migrator.testing.simulation.reach import Steps, counting, read_off
+from migrator.testing.simulation.register import RegisterBoard
+from migrator.testing.simulation.rolls import RollTroubles, attended, weather_of
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.starts import LISTS_FROM
 from migrator.testing.simulation.state import NodeState
@@ -114,7 +116,7 @@ class Scenario:
         is_apart = sorts_apart(seed) or theme == themes.ORDERS
         terrain = make_terrain(random, is_apart=is_apart, is_wide=theme == themes.WAYS_BACK)
         self.terrain: Terrain = themes.made(self, terrain)
-        self.schedule = kept_warm(seed, self.terrain.schedule)
+        self.schedule = attended(self, kept_warm(seed, self.terrain.schedule))
         self.busy_seconds = themes.busy_seconds(self, random.choice([200.0, 600.0, 1200.0]))
         """Until then customers write, machines die and operators change their minds; then calm."""
         self.credential_seconds = random.choice(CREDENTIAL_SECONDS)
@@ -135,6 +137,7 @@ class Scenario:
         self.board = RouteBoard(self.loop, self._route_weather(), f"routes {seed}")
         self.board.swapped = self._swapped
         self.board.seen = self.oracle.routes_seen
+        self.registers = RegisterBoard(self.loop, weather_of(self, self.credential_seconds * 0.95), f"register {seed}")
         self.state = MemoryStateStore("simulated", lineage=f"lineage-{seed}")
         self.metrics = self._metrics()
         self.copies: list[MemoryStateStore] = []
@@ -156,6 +159,7 @@ class Scenario:
         self.oddities = Oddities(self)
         self.wholes = Wholes(self)
         self.outages = Outages(self)
+        self.rolls = RollTroubles(self, self.crowd)
 
     # The world.
 
@@ -252,6 +256,7 @@ class Scenario:
     def _swapped(self, sender: Sender, before: RouteDocument | None, after: RouteDocument, sent_at: float) -> None:
         routes = {key: f"{r.account} {r.mode} {r.epoch} {r.run}" for key, r in sorted(after.routes.items())}
         self.note("swapped", sender.name, routes)
+        self.rolls.swapped(after)
         self.oracle.swapped(sender, before, after, sent_at)
 
     def _committed(self, node: Node, changes: Any) -> None:
@@ -263,6 +268,7 @@ class Scenario:
                 self.troubles.judge_halt(change.move, [one.entry.run for one in changes if isinstance(one, AddJournal)])
                 self.troubles.damage.saved(change.move)
                 self.troubles.saved(change.move)
+                self.rolls.saved(change.move)
                 themes.saved(self, self.metrics, change.move)
                 self.steps.saved(change.move)
                 self.interrupts.saved(node, change.move)
@@ -330,6 +336,7 @@ class Scenario:
             is_dead=self._is_proven_dead(node),
             guardian=guardian,
             executor=hands if self._starts % 3 else None,  # every third engine copies one by one
+            register=self.registers.as_seen_by(node),
             rhythm=self.rhythm,
         )
         run = Run(f"run-{self._starts}", "operator", node.machine, self._starts, self._boot_of(node.machine))

@@ -18,10 +18,19 @@ from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import Node, SimClock, SimLoop
 from migrator.testing.simulation.oracle import Oracle
 from migrator.testing.simulation.processes import Process
+from migrator.testing.simulation.register import RegisterBoard
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.store import Wire
 from migrator.testing.simulation.terrain import Terrain
 from migrator.testing.simulation.weather import Weather
+
+
+class Seeded(Protocol):
+    """A story that is still being made."""
+
+    seed: int
+    theme: str
+    busy_seconds: float
 
 
 class Stage(Protocol):
@@ -43,6 +52,8 @@ class Stage(Protocol):
     accounts: dict[str, Account]
     wires: dict[str, Wire]
     board: RouteBoard
+    registers: RegisterBoard
+    """Where followers enter themselves, if the plan wants that."""
     state: MemoryStateStore
     copies: list[MemoryStateStore]
     """Stores that were copied, or put back."""

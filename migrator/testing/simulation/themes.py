@@ -38,6 +38,7 @@ WAYS_BACK: Final = "ways back side by side"
 UNANSWERED: Final = "unanswered writes"
 ACCIDENTS: Final = "lost containers"
 LANES: Final = "lanes that break"
+ROLLS: Final = "roll-calls"
 OVERLOADED: Final = "overloaded targets of ways back"
 THEMES: Final = (
     HANDS,
@@ -52,8 +53,9 @@ THEMES: Final = (
     ACCIDENTS,
     LANES,
     OVERLOADED,
+    ROLLS,
 )
-LONG: Final = frozenset({SOAKED, WAYS_BACK, UNANSWERED, OVERLOADED})
+LONG: Final = frozenset({SOAKED, WAYS_BACK, UNANSWERED, OVERLOADED, ROLLS})
 """Themes whose trouble comes late in a story."""
 PATIENT: Final = frozenset({SOAKED, WAYS_BACK})
 """Themes that leave much to a person in the end. Elsewhere he goes after a refused plan, and starts nothing again that is back,
@@ -65,6 +67,7 @@ APART_SECONDS: Final = (60.0, 1_500.0)
 """How far one machine's clock is from the true time."""
 DIES_CHANCE: Final = 0.5
 """How often the run at work dies just before that, so that its lock is in the way."""
+SELDOM_SLOW_CHANCE = 0.02
 LATE_CHANCE, LATE_SECONDS = 0.5, 120.0
 """How often an answer of the route document reaches a customer late, and how late."""
 EAGER_SECONDS = 0.2
@@ -138,6 +141,8 @@ def starts(world: Stage, drawn: Starts) -> Starts:
 
 def way_to_routes(world: Stage, drawn: Weather) -> Weather:
     """Customers' own way to the route document."""
+    if world.theme == ROLLS:  # a fence is seen soon, so that drains are short
+        return replace(drawn, slow_chance=min(drawn.slow_chance, SELDOM_SLOW_CHANCE))
     if world.theme != LATE_ANSWERS:
         return drawn
     return replace(drawn, slow_chance=LATE_CHANCE, slow_seconds=LATE_SECONDS)
