@@ -64,6 +64,8 @@ class Story:
 
     @property
     def name(self) -> str:
+        if ask_followers in self.first:
+            return f"{self.row} by roll-call"
         return f"{self.row} in recovery" if self.first and self.row.endswith(" released") else self.row
 
     @property
@@ -145,6 +147,12 @@ def restore_state(folder: Folder) -> None:
     (folder.path / "state/migrator.db").unlink()
     if (folder.path / "backup.db").exists():
         shutil.copy(folder.path / "backup.db", folder.path / "state/migrator.db")
+
+
+def ask_followers(folder: Folder) -> None:
+    """The plan is of protocol 2: drains end by roll-call."""
+    plan = folder.path / "p.yaml"
+    plan.write_text(plan.read_text().replace("ttl: 50ms}", "ttl: 50ms, protocol: 2}"))
 
 
 def nothing(folder: Folder) -> None:
@@ -271,7 +279,12 @@ def _out_of_halts() -> Iterator[Story]:
     yield Story("reverse halted retried", RETRY, "soaked", first=first, on=(decided,), goal=REVERSED)
 
 
+def _by_roll_call() -> Iterator[Story]:
+    for row in ("ready admitted", "fencing fenced", "draining drained", "verifying proved"):
+        yield Story(f"forward {row}", first=(ask_followers,))
+
+
 _OTHERS = (*_straight(), *_fell_behind(), *_released(), *_rolled_back(), *_retried(), *_adopted())
-FORWARD = tuple(story for story in _OTHERS if story.row.startswith("forward"))
+FORWARD = (*(story for story in _OTHERS if story.row.startswith("forward")), *_by_roll_call())
 REVERSE = tuple(story for story in _OTHERS if story.row.startswith("reverse"))
 HALTS = (*_halted(), *_out_of_halts())
