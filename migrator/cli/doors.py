@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
     from migrator.ports.notifier import Notifier
+    from migrator.ports.register import Register
     from migrator.ports.reporter import Reporter
     from migrator.ports.router import Router
     from migrator.ports.state_store import StateStore
@@ -50,6 +51,7 @@ class Doors:
         self._accounts: dict[str, AccountStore] = {}
         self._metrics: dict[str, MetricSource] = {}
         self._router: Router | None = None
+        self._register: Register | None = None
         self._may_be_made: frozenset[str] = frozenset()
 
     def __enter__(self) -> Doors:
@@ -67,7 +69,7 @@ class Doors:
 
     async def close(self) -> None:
         """Close what is open. For work that somebody may stop: it ends with this, while signals are still obeyed."""
-        self._accounts, self._metrics, self._router = {}, {}, None
+        self._accounts, self._metrics, self._router, self._register = {}, {}, None, None
         await self._opened.aclose()
 
     @property
@@ -109,6 +111,16 @@ class Doors:
             self._router = wiring.open_router(routing, self.accounts(wiring.needs_account(routing)))
             self._opened.push_async_callback(self._router.close)
         return self._router
+
+    def register(self) -> Register | None:
+        """The register of the followers of the routes; None: the plan wants none, or its routing has none. CloudError or
+        FindingsError if it cannot be opened."""
+        routing = self.schedule.routing
+        if self._register is None and routing.protocol > 1:
+            self._register = wiring.open_register(routing, self.accounts(wiring.needs_account(routing)))
+            if self._register is not None:
+                self._opened.push_async_callback(self._register.close)
+        return self._register
 
     def metrics(self, name: str) -> MetricSource:
         """A source of figures of the plan. Nothing is sent yet. CloudError if it cannot be opened."""
@@ -159,7 +171,7 @@ class Doors:
                 reporter.event(NoticesStuck(name, fault.message))
             world = World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead, guardian)
             world.proved, world.unproved = read_proofs(schedule.proved)
-            yield replace(world, executor=executor, channels=channels)
+            yield replace(world, executor=executor, channels=channels, register=self.register())
 
     def world_to_read(self, state: StateStore, reporter: Reporter | None = None, *, ask: bool = False) -> World:
         """The accounts and the state, within the plan's budget, and with ``ask`` the sources of the gates: for commands that look

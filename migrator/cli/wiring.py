@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
     from migrator.ports.object_store import ObjectStore, Operation
+    from migrator.ports.register import Register
     from migrator.ports.router import Router
     from migrator.ports.state_store import StateStore
 
@@ -97,6 +98,11 @@ def open_account(account: Account, cloud: Mapping[str, str], *, create: bool = F
 def open_router(routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
     """The router of the plan; ``stores`` must hold what ``needs_account`` names."""
     return ROUTING[routing.kind].open(routing, stores)
+
+
+def open_register(routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
+    """The register beside the plan's route document; None: its kind has none."""
+    return ROUTING[routing.kind].open_register(routing, stores)
 
 
 def needs_account(routing: Routing) -> frozenset[str]:

@@ -5,10 +5,12 @@ Leaves writing it down to the ledger, whose the route is to the claim, and what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrator.engine.own_traffic import OwnTraffic
+from migrator.engine.rollcall import RollCall
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
@@ -37,6 +39,7 @@ class Shared:
     stores: Mapping[str, ObjectStore]
     """Paced."""
     own_traffic: OwnTraffic
+    rolls: RollCall
     hands: Hands | None = None
     """Copy small blobs in batches; None: one by one."""
 
@@ -103,6 +106,14 @@ class CutOverTurns:
 
 
 @dataclass(slots=True)
+class Near:
+    """A fence that is near; monotonic. ``until``: it waits so long; ``told_at``: followers were told of it."""
+
+    until: float
+    told_at: float = -math.inf
+
+
+@dataclass(slots=True)
 class Context:
     """A move under way. ``record`` is always what the state store holds."""
 
@@ -131,6 +142,8 @@ class Context:
     """When it was last looked for what stands in the way, on the monotonic clock; ``kept_back`` is what did."""
     kept_back: str = ""
     have_gates_answered: bool = False
+    near: Near | None = None
+    """Set while it is ready, and its fence is near."""
     fence_begun: float = 0.0
     """When the fence was sent, on the monotonic clock of this process."""
 

@@ -9,7 +9,7 @@ promised is waited for, as far as they believe it (PROTOCOL.md caps both).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from migrator.engine.fleet import Fleet
 from migrator.engine.routes import RouteDesk
@@ -26,6 +26,7 @@ _NAMES = {
     "max_write_seconds": "cutover.max_write",
     "clock_margin_seconds": "cutover.clock_margin",
 }
+_PROTOCOL: Final = "protocol"
 
 
 def require_grown(routing: Routing, published: Mapping[str, Any] | None) -> None:
@@ -38,6 +39,12 @@ def require_grown(routing: Routing, published: Mapping[str, Any] | None) -> None
                 " may rely on that until it is over",
                 hint=f"durations only grow during a rollout: put {key} back to {known:g}s or more",
             )
+    if routing.protocol < (known := (published or {}).get(_PROTOCOL, 1)):
+        raise PlanError(
+            f"cannot apply this edit: routing.protocol is {routing.protocol}, but this rollout has published {known}, and clients"
+            " have entered its register",
+            hint=f"put routing.protocol back to {known} until the rollout is over",
+        )
 
 
 async def publish(fleet: Fleet) -> None:
@@ -54,7 +61,7 @@ async def publish(fleet: Fleet) -> None:
         published = DurationsPublished(before.ttl_seconds, before.max_write_seconds, waiting)
         _remember(fleet, fleet.journal(published), old_drain_seconds=waiting)
         fleet.tell(published)
-    elif known is None or any(known.get(field, 0.0) < getattr(routing, field) for field in _NAMES):
+    elif known is None or any(known.get(field, 0.0) < getattr(routing, field) for field in (*_NAMES, _PROTOCOL)):
         _remember(fleet, old_drain_seconds=waiting)
     if waiting:  # also where an earlier run ended before the wait did: nobody knows for how long it had waited
         fleet.shared.fence_from = fleet.world.clock.monotonic() + waiting
@@ -100,5 +107,5 @@ def waited(note: Mapping[str, Any] | None) -> SetNote | None:
 
 
 def _remember(fleet: Fleet, *changes: Change, old_drain_seconds: float) -> None:
-    note = {field: getattr(fleet.schedule.routing, field) for field in _NAMES}
+    note = {field: getattr(fleet.schedule.routing, field) for field in (*_NAMES, _PROTOCOL)}
     fleet.commit(SetNote(notes.DURATIONS, {**note, "old_drain_seconds": old_drain_seconds}), *changes)

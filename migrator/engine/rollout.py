@@ -22,6 +22,7 @@ from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.preparing import Editing, prepare
 from migrator.engine.recovering import recover
 from migrator.engine.rollback import Abandon
+from migrator.engine.rollcall import RollCall
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.throttle import Throttle
@@ -82,7 +83,9 @@ class Rollout:
         for name in stores:
             self._limits.set(name, schedule.budget(name))
         hands = Hands(world.executor, world.clock) if world.executor is not None else None
-        shared = Shared(schedule, world, run, self._session, desk, stores, self._own_traffic, hands)
+        register = world.register if schedule.routing.protocol > 1 else None
+        self._rolls = RollCall(register, desk, world.clock, self._session, world.rhythm)
+        shared = Shared(schedule, world, run, self._session, desk, stores, self._own_traffic, self._rolls, hands)
         self._fleet = Fleet(shared, flush=self._own_traffic.flush)
         self._pacing = Throttle(self._fleet, self._limits)
         self._outbox = Outbox(self._fleet, world.channels)
@@ -247,6 +250,8 @@ class Rollout:
             prepare(self._fleet, self._text, self._said.editing if self._said else None)
             await recover(self._fleet)
             await durations.publish(self._fleet)
+            if self._rolls.register is not None:
+                keepers.append(asyncio.create_task(self._rolls.keep()))
             outcome = await work()
             ended = f"exit {self._said.exit_of(outcome.code)} ({outcome.code})" if self._said else ""
             return outcome

@@ -8,12 +8,15 @@ Rules:
   open, one that somebody else wrote breaks that fence, whatever it says: there may have been another before it, and leases
   under that;
 - an epoch that this desk writes is above every epoch that it ever saw in that record, and above those that a version which nobody
-  saw may have had.
+  saw may have had;
+- a register is what every follower has entered only once every version of the document has named it for a whole drain. One that
+  somebody else wrote begins that anew: there may have been another before it, under which nobody had to enter.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC
 from typing import TypeVar
@@ -81,6 +84,9 @@ class RouteDesk:
         """Records whose fence somebody else may have opened meanwhile; until this desk writes a later epoch."""
         self._epochs: dict[str, int] = {}
         """The highest epoch of each record that was ever seen."""
+        self._register: str | None = None
+        """The generation that the newest version seen names, and, in version 2, since when (monotonic) all seen have."""
+        self._register_since = math.inf
 
     def named_runs(self) -> Collection[str] | None:
         """The runs that records name, or named while this one looked; None where that is not known of all of them."""
@@ -90,6 +96,33 @@ class RouteDesk:
     def drain_seconds(self) -> float:
         """How long after a fence no lease can still be writing: by the plan, and by every document that was seen."""
         return self._seen.drain_seconds
+
+    @property
+    def ttl_seconds(self) -> float:
+        """How long a record may be used: by the plan, and by every document that was seen."""
+        return self._seen.ttl_seconds
+
+    @property
+    def register(self) -> str | None:
+        """The generation of the register that followers enter, by the newest version that was seen; None: they need not."""
+        return self._register if self._register_since < math.inf else None
+
+    @property
+    def all_entered_at(self) -> float:
+        """From when on (monotonic) nobody writes under this document who has not entered its register: by then the leases of
+        whatever came before have ended. Infinite without one."""
+        return self._register_since + self.drain_seconds
+
+    async def publish_register(self, generation: str, *, instead_of: str | None) -> bool:
+        """Let the document be of version 2 and name this register, which is open. False: it names another one than expected by
+        now, or a fence is open, or there is no document. RouteChanged: others were faster; OutcomeUnknown: no answer."""
+        async with self._turn:
+            seen = await self._read()
+            if seen.document is None or self._open or _register_of(seen.document) != instead_of:
+                return False
+            new = replace(self._with_durations(seen.document), version=2, register=generation)
+            self._wrote(new, await self._router.swap(new, expected_etag=seen.etag))
+            return True
 
     def longer_than_planned(self) -> Routing | None:
         """The longest durations that the document was ever seen to promise, if one of them is longer than the plan's: whoever
@@ -118,7 +151,8 @@ class RouteDesk:
                 if document is None or document == self._with_durations(document):
                     return None
                 try:
-                    self._known.add(await self._router.swap(self._with_durations(document), expected_etag=seen.etag))
+                    new = self._with_durations(document)
+                    self._wrote(new, await self._router.swap(new, expected_etag=seen.etag))
                 except (RouteChanged, OutcomeUnknown):
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -181,7 +215,7 @@ class RouteDesk:
                     raise RouteChanged(f"cannot publish the route of {found[0]}: there is one already")
                 new = replace(self._with_durations(document), routes={**document.routes, **first})
                 try:
-                    self._known.add(await self._router.swap(new, expected_etag=etag))
+                    self._wrote(new, await self._router.swap(new, expected_etag=etag))
                 except RouteChanged:
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -246,7 +280,8 @@ class RouteDesk:
                 try:
                     if isinstance(document, RouteDocument):
                         document = self._with_durations(document)
-                    self._known.add(await self._router.swap(document.with_record(key, new), expected_etag=etag))
+                    document = document.with_record(key, new)
+                    self._wrote(document, await self._router.swap(document, expected_etag=etag))
                 except RouteChanged:
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -268,10 +303,23 @@ class RouteDesk:
         self._note(seen.document, seen.etag)
         return seen
 
+    def _wrote(self, document: RouteDocument | Damaged, etag: str) -> None:
+        self._known.add(etag)
+        self._note_register(document, is_others=False)
+
+    def _note_register(self, document: RouteDocument | Damaged | None, *, is_others: bool) -> None:
+        register = _register_of(document)
+        if register is None:
+            self._register, self._register_since = None, math.inf
+        elif is_others or register != self._register:
+            self._register, self._register_since = register, self._clock.monotonic()
+
     def _note(self, document: RouteDocument | Damaged | None, etag: str | None) -> None:
-        if etag not in self._known:
+        is_others = etag not in self._known
+        if is_others:
             self._known.add(etag)
             self._broken |= self._open
+        self._note_register(document, is_others=is_others)
         if document is None:
             return
         self._runs |= {record.run for record in document.routes.values()}
@@ -300,8 +348,12 @@ class RouteDesk:
         return self._written(record, mode=READ_ONLY, epoch=epoch)
 
     def stamped(self, record: RouteRecord) -> RouteRecord:
-        """As it is, in the name of this run."""
-        return replace(record, run=self._run, updated=self._now())
+        """As it is, in the name of this run; what an earlier one announced is over."""
+        return replace(record, run=self._run, updated=self._now(), look_seconds=None)
+
+    def announced(self, record: RouteRecord, look_seconds: float) -> RouteRecord:
+        """As it is, and followers that have entered look for a fence so often from now on."""
+        return replace(self.stamped(record), look_seconds=look_seconds)
 
     def released(self, move: MoveId, record: RouteRecord, *, above: int = 0) -> RouteRecord:
         """Writable at the same account. ``above``: an epoch that the store knows."""
@@ -311,7 +363,8 @@ class RouteDesk:
     def _written(self, record: RouteRecord, *, mode: Mode, epoch: int) -> RouteRecord:
         """Under a new epoch, and at the address that is known of its account."""
         endpoint = self.address_of(record.account) or record.endpoint
-        return replace(record, endpoint=endpoint, mode=mode, epoch=epoch, run=self._run, updated=self._now())
+        new = replace(record, endpoint=endpoint, mode=mode, epoch=epoch, run=self._run, updated=self._now())
+        return replace(new, look_seconds=None)
 
     def adopted(self, move: MoveId, record: RouteRecord, *, epoch: int) -> RouteRecord:
         """This store's own from now on, writable, under an epoch that no follower and no store has seen."""
@@ -319,9 +372,8 @@ class RouteDesk:
 
     def switched(self, move: MoveId, fence: RouteRecord, account: str, endpoint: str) -> RouteRecord:
         epoch = self.next_epoch(move, fence)
-        return replace(
-            fence, account=account, endpoint=endpoint, mode=READ_WRITE, epoch=epoch, run=self._run, updated=self._now()
-        )
+        new = replace(fence, account=account, endpoint=endpoint, mode=READ_WRITE, epoch=epoch, run=self._run)
+        return replace(new, updated=self._now(), look_seconds=None)
 
     def next_epoch(self, move: MoveId, record: RouteRecord, *, above: int = 0) -> int:
         """An epoch that no follower can have seen, as far as anybody knows. The last one there is can be all that is left for a
@@ -332,6 +384,11 @@ class RouteDesk:
 
     def _now(self) -> str:
         return self._clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _register_of(document: RouteDocument | Damaged | None) -> str | None:
+    """The one that whoever follows this version must have entered; None: nobody must, or it cannot be read."""
+    return document.register if isinstance(document, RouteDocument) and document.version == 2 else None
 
 
 def _show(record: RouteRecord | None) -> str:

@@ -18,6 +18,7 @@ from migrator.ports.guardian import GuardianPort
 from migrator.ports.metric_source import MetricSource
 from migrator.ports.notifier import Notifier
 from migrator.ports.object_store import ObjectStore
+from migrator.ports.register import Register
 from migrator.ports.reporter import Reporter
 from migrator.ports.router import Router
 from migrator.ports.state_store import StateStore
@@ -41,6 +42,8 @@ class World:
     """Frees the writers if this process dies in a fence; None where nothing can (tests)."""
     executor: Executor | None = None
     """Sends small copies in batches; without one they go one by one."""
+    register: Register | None = None
+    """Where followers of the routes enter themselves; None: the plan wants none, or its routing has none."""
     unopened: Mapping[str, CloudError] = field(default_factory=dict)
     """Accounts that could not even be opened, and why: a preview tells it, a run has none."""
     unasked: Mapping[str, CloudError] = field(default_factory=dict)

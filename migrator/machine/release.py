@@ -29,7 +29,7 @@ def decide_release(current: RouteRecord | None, before: RouteRecord, fence: Rout
     """
     if current is None or not (current.same_authority(fence) or current.same_authority(before)):
         return None
-    return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=fence.epoch + 1)
+    return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=fence.epoch + 1, look_seconds=None)
 
 
 class Fate(StrEnum):

@@ -176,6 +176,20 @@ class Rhythm:
     """seconds; so long holds good what the calendar says: finding the next window is work"""
     drain_look_seconds: float = 1.0
     """seconds; a drain looks at the route document so often: what breaks the fence gives the writers back at once"""
+    roll_look_seconds: float = 0.3
+    """seconds; a drain reads the register of followers so often while somebody has not answered"""
+    roll_watch_seconds: float = 20.0
+    """seconds; outside fences the register is read so often: who is dead then is known to be dead in a fence"""
+    roll_sweep: int = 50
+    """entries that say nothing any more, taken away after one of those looks"""
+    near_look_seconds: float = 1.0
+    """seconds; followers look so often when a fence is near"""
+    near_reads_per_second: float = 300.0
+    """reads; no more than so many by all followers together. Source: Azure "Scalability targets", 500 a second of one blob"""
+    near_margin_seconds: float = 3.0
+    """seconds; followers, who look twice in a ttl, are told of a fence by so much more than half of it before"""
+    near_again_seconds: float = 300.0
+    """seconds; they are told again after so long: they believe it for ten minutes"""
     most_barrier_passes: int = 20
     """passes of a fence that each found changes, before it is given up"""
     first_barrier_pause_seconds: float = 0.2

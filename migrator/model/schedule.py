@@ -193,6 +193,8 @@ class Routing:
     ttl_seconds: float = 30.0
     max_write_seconds: float = 60.0
     clock_margin_seconds: float = 5.0
+    protocol: int = 1
+    """Of the route document. 2: followers enter a register, and a drain ends when all of them have answered."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -209,7 +211,14 @@ class Routing:
         """Of a fence as ``cutover`` wants it."""
         return self.enforced_drain_seconds if cutover.fence == "access-policy" else self.drain_seconds
 
+    def expected_drain_of(self, cutover: Cutover) -> float:
+        """The same where every follower answers, as is to be expected under protocol 2; ``drain_of`` is the bound."""
+        bound = self.drain_of(cutover)
+        return min(bound, ROLL_CALL_SECONDS) if self.protocol > 1 and cutover.fence == "route" else bound
 
+
+ROLL_CALL_SECONDS = 3.0
+"""What a drain takes where followers that were told of it answer: they look once a second, and most writes end in less."""
 POLICY_PROPAGATION_SECONDS = 30.0
 """How long a front end may go by an access policy that was changed. Source: Azure "Define a stored access policy"."""
 

@@ -309,6 +309,8 @@ def _bound(part: Account | Routing) -> dict[str, Any]:
     values = asdict(part)
     if not part.options:
         del values["options"]
+    if values.get("protocol") == 1:
+        del values["protocol"]
     return values
 
 

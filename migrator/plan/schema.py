@@ -151,6 +151,11 @@ class RoutingPart(Part):
 
     kind: str
     ttl: ShortDuration = Field(default=30.0, description="how long clients may go on without a refresh")
+    protocol: Literal[1, 2] = Field(
+        default=1,
+        description="of the route document; 2: followers enter a register, and writers wait only until all of them have"
+        " answered. Clients that know only 1 cannot write then",
+    )
     hosts: Words | None = Field(
         default=None, description="hosts of accounts beside Azure's own, such as *.blob.example.org"
     )

@@ -171,6 +171,21 @@ def _(one: fences.FenceBegun) -> str:
 
 
 @in_words.register
+def _(one: fences.Drained) -> str:
+    if one.by_roll_call:
+        said = f"{one.answered} of {one.followers} followers answered" if one.followers else "no follower may write"
+        return f"drained by roll-call after {one.seconds:.1f} s: {said}"
+    if one.why_not:
+        return f"full drain of {one.seconds:.1f} s: {one.why_not}"
+    silent = one.followers - one.answered
+    if not silent:
+        return f"full drain of {one.seconds:.1f} s: the policies took as long"
+    more = f" and {silent - len(one.awaited):,} more" if silent > len(one.awaited) else ""
+    who = "follower" if silent == 1 else "followers"
+    return f"full drain of {one.seconds:.1f} s: {who} {', '.join(one.awaited)}{more} did not answer"
+
+
+@in_words.register
 def _(one: fences.PoliciesRevoked) -> str:
     return f"{len(one.policies)} access policies, revoked"
 

@@ -18,6 +18,7 @@ from migrator.model.routes import RouteDocument
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.values import value
 from migrator.ports.diagnosis import Examination
+from migrator.ports.register import Attendant
 from migrator.standing.silence import Silent
 from migrator.standing.soak_waits import SoakWaits
 
@@ -71,6 +72,9 @@ class Facts:
     """What of an edited plan a run refuses."""
     document: RouteDocument | None = None
     routes_error: MigrateError | None = None
+    roll: Sequence[Attendant] | None = None
+    """Who is in the register that the document names; None where it names none, or it cannot be read (``roll_error``)."""
+    roll_error: MigrateError | None = None
     accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
     sqlite: tuple[int, ...] | None = None
     """The version, where the store is SQLite."""

@@ -11,6 +11,7 @@ from migrator.engine.before import keeps_back
 from migrator.engine.context import Halt, Waiting
 from migrator.engine.durations import to_wait, too_long, waited
 from migrator.engine.mover import Mover
+from migrator.engine.nearing import seconds_to_fence
 from migrator.engine.patience import NAMES
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait, waits_to_cut_over, what, words
@@ -20,6 +21,7 @@ from migrator.model.happenings.moves import PassMade, TargetUnread
 from migrator.model.happenings.waits import ApprovalWanted, CutOverKept, LeasesMet
 from migrator.model.moves import Direction, MoveState, RouteIntent
 from migrator.model.routes import READ_WRITE, RouteRecord
+from migrator.model.schedule import ROLL_CALL_SECONDS
 from migrator.model.units import show_duration, show_ratio
 from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, AddJournal, SetNote
@@ -198,6 +200,7 @@ async def ready(mover: Mover) -> Event:
     turns = mover.fences if mover.record.direction is Direction.FORWARD else None  # the way back waits for nobody
     again = rhythm.waiting_pass_seconds
     last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
+    mover.near = None
     while True:
         await enforcing.restore(mover)
         _require_short(mover)
@@ -219,6 +222,9 @@ async def ready(mover: Mover) -> Event:
             why = "other moves of its wave cut over first (max_moves)"
         if why is None and mover.record.direction is Direction.FORWARD:
             why = await keeps_back(mover)
+        if why is None and (near := await seconds_to_fence(mover)) > 0:
+            await clock.sleep(min(near, rhythm.wishes_seconds))
+            continue
         if why is None:
             break
         if turns is not None:
@@ -307,6 +313,8 @@ def _forecast(mover: Mover) -> AddJournal:
     """How long the writers will wait, said before they do; the journal has the outcome beside it."""
     drain = _drain_seconds(mover)
     is_enforced = mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning
+    if not is_enforced and mover.shared.rolls.roll(mover.id).is_expected:
+        drain = min(drain, ROLL_CALL_SECONDS)
     seconds, streaming = round(drain + _fence_seconds(mover, drain), 3), _streaming_seconds(mover)
     forecast = FenceForecast(seconds, drain, is_enforced, mover.convergence.lifted_bytes, streaming)
     mover.tell(forecast)

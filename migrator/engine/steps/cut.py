@@ -15,11 +15,12 @@ from migrator.engine import enforcing
 from migrator.engine.ahead import Ahead
 from migrator.engine.mover import Do, Mover
 from migrator.engine.releasing import after_switch, left_behind
+from migrator.engine.rollcall import Roll
 from migrator.engine.steps.carry import cut_over_waits, one_pass, some
 from migrator.errors import CloudError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
-from migrator.model.happenings.fences import BarrierPassed, BarrierSkipped, FenceBegun, Switched
+from migrator.model.happenings.fences import BarrierPassed, BarrierSkipped, Drained, FenceBegun, Switched
 from migrator.model.happenings.happening import Journaled
 from migrator.model.moves import Direction
 from migrator.model.routes import READ_ONLY
@@ -72,16 +73,53 @@ def guarded(step: Do) -> Do:
 
 @guarded
 async def drain(mover: Mover) -> Event:
-    """Wait, on a monotonic clock, until no lease given before the fence can still be writing; an enforced fence closes here."""
-    clock = mover.world.clock
-    drained_at = clock.monotonic() + mover.shared.desk.drain_seconds
-    drained_at = max(drained_at, await enforcing.revoke(mover))
-    while (left := drained_at - clock.monotonic()) > 0:
-        await clock.sleep(min(left, mover.world.rhythm.drain_look_seconds))
-        with suppress(Unreachable, Throttled):  # the claim asks again, patiently, before anything is written
-            await mover.shared.desk.record(mover.id, is_patient=False)
-        mover.shared.desk.require_closed(mover.id)
+    """Wait, on a monotonic clock, until no lease given before the fence can still be writing: for as long as one may, or until
+    all followers have said so. An enforced fence closes here, and takes its own time."""
+    clock, calls = mover.world.clock, mover.shared.rolls
+    begun = clock.monotonic()
+    intent = mover.record.intent
+    assert intent is not None
+    closed_at = await enforcing.revoke(mover)
+    drained_at = max(begun + mover.shared.desk.drain_seconds, closed_at)
+    calling = None
+    if calls.register is not None:
+        calling = asyncio.create_task(calls.until_answered(mover.id, intent.fence.epoch, after=begun))
+    try:
+        while (left := drained_at - clock.monotonic()) > 0:
+            if calling is not None and calling.done() and clock.monotonic() >= closed_at:
+                break
+            await _nap(clock, min(left, mover.world.rhythm.drain_look_seconds), calling)
+            with suppress(Unreachable, Throttled):  # the claim asks again, patiently, before anything is written
+                await mover.shared.desk.record(mover.id, is_patient=False)
+            mover.shared.desk.require_closed(mover.id)
+        if calling is not None:
+            roll = calling.result() if calling.done() else calls.roll(mover.id, intent.fence.epoch, asked_after=begun)
+            mover.with_event(_drained(roll, clock.monotonic() - begun, is_called=calling.done()))
+    finally:
+        if calling is not None:
+            calling.cancel()
+            await asyncio.gather(calling, return_exceptions=True)
     return Event.DRAINED
+
+
+async def _nap(clock: Clock, seconds: float, calling: asyncio.Task[Any] | None) -> None:
+    """Sleep; no longer than until ``calling`` ends."""
+    if calling is None or calling.done():
+        await clock.sleep(seconds)
+        return
+    nap = asyncio.create_task(clock.sleep(seconds))
+    try:
+        await asyncio.wait({nap, calling}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        nap.cancel()
+        await asyncio.gather(nap, return_exceptions=True)
+
+
+def _drained(roll: Roll, seconds: float, *, is_called: bool) -> Drained:
+    answered = roll.followers - roll.missing
+    return Drained(
+        round(seconds, 3), is_called, roll.followers, answered, roll.awaited, "" if is_called else roll.why_not
+    )
 
 
 def tells_drain(ahead: Ahead) -> str:
@@ -89,6 +127,8 @@ def tells_drain(ahead: Ahead) -> str:
     is_enforced = is_enforced and not ahead.record.is_abandoning
     seconds = routing.enforced_drain_seconds if is_enforced else routing.drain_seconds
     revoke = f"access policies of {ahead.live} refuse writes; " if is_enforced else ""
+    if routing.protocol > 1 and not is_enforced:
+        return f"until every follower has answered, or {show_duration(seconds)} {why_drain(is_enforced=False)}"
     return f"{revoke}{show_duration(seconds)} {why_drain(is_enforced=is_enforced)}"
 
 

@@ -31,6 +31,20 @@ class FenceBegun(Shown):
 
 
 @value(frozen=True, slots=True)
+class Drained(Journaled, Shown):
+    """No write can be under way any more: all followers have said so, or it took as long as one may take."""
+
+    kind = "drained"
+    shown_as = "fence"
+    seconds: Annotated[float, "s, since the fence was there"]
+    by_roll_call: Annotated[bool, "did it end because all followers had answered?"]
+    followers: Annotated[int, "how many have entered the register, and may write"]
+    answered: Annotated[int, "how many of them have nothing under way"]
+    awaited: Annotated[tuple[str, ...], "who has not answered, as followers call themselves; the first few"] = ()
+    why_not: Annotated[str, "why no roll could end it, as a clause"] = ""
+
+
+@value(frozen=True, slots=True)
 class PoliciesRevoked(Journaled):
     """Access policies are about to be changed, so that they let nobody write."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from migrator.engine.context import Shared
 from migrator.engine.mover import Mover
 from migrator.engine.own_traffic import OwnTraffic
+from migrator.engine.rollcall import RollCall
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
@@ -17,6 +19,7 @@ from migrator.model.moves import LockRecord, MoveRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.routes import READ_ONLY, READ_WRITE, RouteDocument, RouteRecord
 from migrator.model.schedule import Account, Budget, Cutover, PlannedMove, PlannedWave, Routing, Schedule, Verify
+from migrator.ports.register import Register
 from migrator.ports.router import RouteSnapshot
 from migrator.ports.state_store import SaveMove
 from migrator.testing.memory_state import MemoryStateStore
@@ -29,10 +32,11 @@ ADDRESS = {"src": "https://src", "dst": "https://dst"}
 
 
 class Jumping:
-    """Time passes only in sleeps."""
+    """Time passes only in sleeps, and for all who sleep at once."""
 
     def __init__(self) -> None:
         self.at = 0.0
+        self._due: list[float] = []
 
     def now(self) -> datetime:
         return datetime(2026, 3, 1, 12, tzinfo=UTC) + timedelta(seconds=self.at)
@@ -41,7 +45,16 @@ class Jumping:
         return self.at
 
     async def sleep(self, seconds: float) -> None:
-        self.at += seconds
+        due = self.at + seconds
+        self._due.append(due)
+        try:
+            while self.at < due:
+                for _ in range(5):  # whoever is awake goes first
+                    await asyncio.sleep(0)
+                if due == min(self._due):
+                    self.at = max(self.at, due)
+        finally:
+            self._due.remove(due)
 
     def random(self) -> float:
         return 0.5
@@ -111,12 +124,15 @@ def _lock(clock: Jumping) -> LockRecord:
     return LockRecord("n", 0, "run-2", "me", "here", 1, "boot", clock.now(), clock.now(), 0.0)
 
 
-def mover_of(record: MoveRecord, route: RouteRecord | None) -> tuple[Mover, Board, Jumping]:
-    """A mover with this record and this route, the lock taken."""
+def mover_of(
+    record: MoveRecord, route: RouteRecord | None, *, register: Register | None = None, generation: str | None = None
+) -> tuple[Mover, Board, Jumping]:
+    """A mover with this record and this route, the lock taken. ``generation``: the document is of version 2 and names it."""
     clock = Jumping()
     board = Board(clock)
     routing = Routing("file")
-    board.document = RouteDocument(30, 60, {str(ID): route} if route else {})
+    version = 2 if generation else 1
+    board.document = RouteDocument(30, 60, {str(ID): route} if route else {}, version=version, register=generation)
     move = PlannedMove(ID, Area("web", (Selector("web"),)), "src", "dst")
     wave = PlannedWave("first", (move,), (), 1.0, 1.0, (), "halt", "wave", Cutover(), Verify())
     accounts = {name: Account(name, "local", path=name) for name in ADDRESS}
@@ -129,4 +145,9 @@ def mover_of(record: MoveRecord, route: RouteRecord | None) -> tuple[Mover, Boar
     session.token = state.acquire(_lock(clock)).token  # no heart: time stands still between sleeps
     state.commit([SaveMove(record)], token=session.token)
     own = OwnTraffic(state, clock, run.id, lambda *changes: None)
-    return Mover(Shared(schedule, world, run, session, desk, world.stores, own), wave, move, record), board, clock
+    rolls = RollCall(register, desk, clock, session, world.rhythm)
+    return (
+        Mover(Shared(schedule, world, run, session, desk, world.stores, own, rolls), wave, move, record),
+        board,
+        clock,
+    )

@@ -14,6 +14,7 @@ from migrator.engine.steps import carry
 from migrator.errors import PlanError
 from migrator.model import notes
 from migrator.model.moves import MoveRecord, MoveState
+from migrator.model.schedule import Routing
 from tests.unit.engine.board import ID, before, mover_of
 
 READY = MoveRecord(ID, "first", "src", "dst", state=MoveState.READY, epoch=6, ever_routed=True)
@@ -100,3 +101,11 @@ async def test_durations_of_the_document_never_shrink_below_what_was_seen():
     await desk.change(ID, found, desk.fenced(ID, found))
     assert (board.document.ttl_seconds, board.document.max_write_seconds) == (30, 60)
     assert desk.drain_seconds == 95
+
+
+def test_a_register_that_clients_have_entered_is_not_taken_from_them():
+    published = {"ttl_seconds": 30, "max_write_seconds": 60, "clock_margin_seconds": 5, "protocol": 2}
+    with pytest.raises(PlanError, match=r"routing\.protocol is 1, but this rollout has published 2"):
+        durations.require_grown(Routing("file"), published)
+    durations.require_grown(Routing("file", protocol=2), published)
+    durations.require_grown(Routing("file", protocol=2), {**published, "protocol": 1})

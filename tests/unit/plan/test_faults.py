@@ -736,6 +736,18 @@ def test_hosts_that_are_not_azures_are_acknowledged_in_routing() -> None:
         assert faults_of(far.replace(ROUTING, ROUTING.replace("}", f", hosts: ['{host}']}}")))
 
 
+def test_the_protocol_of_the_routes_is_1_unless_the_plan_says_2() -> None:
+    text = changed()
+    usual = loads(text, "plan.yaml").schedule
+    said = {number: text.replace(ROUTING, ROUTING.replace("}", f", protocol: {number}}}")) for number in (1, 2, 3)}
+    assert usual.routing.protocol == 1
+    assert loads(said[2], "plan.yaml").schedule.routing.protocol == 2
+    assert faults_of(said[3])
+    same, other = loads(said[1], "plan.yaml").schedule, loads(said[2], "plan.yaml").schedule
+    assert [wave.fingerprint for wave in same.waves] == [wave.fingerprint for wave in usual.waves]  # approvals hold
+    assert [wave.fingerprint for wave in other.waves] != [wave.fingerprint for wave in usual.waves]
+
+
 # what is written | instead of | the warning points at | and says
 WARNED = [
     ("prefix: 'email/*'", "`*`: a prefix is taken as it stands"),

@@ -123,10 +123,23 @@ async def _read(doors: Doors, store: StateStore | None) -> Facts:
         facts = replace(facts, document=(await doors.router().read()).document)
     except MigrateError as fault:
         facts = replace(facts, routes_error=fault)
+    facts = await _with_roll(doors, facts)
     names = sorted(wiring.all_accounts(schedule))
     answers = await asyncio.gather(*(_ask(doors, name) for name in names))
     facts = replace(facts, accounts=dict(zip(names, answers, strict=True)))
     return replace(facts, moves_after=tuple(store.moves())) if store is not None else facts
+
+
+async def _with_roll(doors: Doors, facts: Facts) -> Facts:
+    """And who is in the register, where the document names one and the plan knows of it."""
+    generation = facts.document.register if facts.document is not None else None
+    try:
+        register = doors.register() if generation is not None else None
+        if generation is None or register is None:
+            return facts
+        return replace(facts, roll=await register.roll(generation))
+    except MigrateError as fault:
+        return replace(facts, roll_error=fault)
 
 
 async def _ask(doors: Doors, name: str) -> AccountFacts:

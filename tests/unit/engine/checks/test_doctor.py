@@ -13,8 +13,10 @@ from migrator.engine.doctor import diagnose
 from migrator.engine.lingering import Lingering
 from migrator.errors import AccessRefused, NotFound, Unreachable
 from migrator.model.moves import LockRecord, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
+from migrator.model.register import RollEntry
 from migrator.model.routes import RouteDocument
 from migrator.ports.diagnosis import Examination
+from migrator.ports.register import Attendant, RollUnknown
 from migrator.standing.soak_waits import SoakWaits, Standstill
 from tests.unit.engine.board import ID, LINEAGE, before, fence, mover_of, switched
 
@@ -295,3 +297,29 @@ def test_a_soak_that_stands_still_is_named_with_what_to_mend():
         assert codes(stuck, "warning") == told
     (finding,) = [one for one in diagnose(stuck).findings if one.code == "soak-stands"]
     assert finding.remedy == "mend gate errors: nobody answers"
+
+
+# The register.
+
+
+def attendant(label: str, age_seconds: float | None) -> Attendant:
+    return Attendant("0" * 32, "1", RollEntry(label, 60.0, {str(ID): 0}), age_seconds)
+
+
+def test_followers_that_fell_silent_are_named():
+    found = diagnose(
+        facts(record(), switched(), roll=(attendant("images/pod-7", 240.0), attendant("images/pod-8", 5.0)))
+    )
+    (silent,) = [one for one in found.findings if one.code == "followers-silent"]
+    assert silent.severity == "warning"
+    assert "1 of 2 followers" in silent.text
+    assert "images/pod-7, 4 min ago" in silent.text
+
+
+def test_a_register_that_is_lost_is_told():
+    found = diagnose(facts(record(), switched(), roll_error=RollUnknown("cannot read the register: its head is gone")))
+    assert [one.code for one in found.findings] == ["register-unreadable"]
+
+
+def test_followers_that_renew_are_nothing_to_tell():
+    assert diagnose(facts(record(), switched(), roll=(attendant("images/pod-8", 5.0),))).findings == ()
