@@ -33,10 +33,10 @@ EVENTS = """
     warning wave-changed way-back
 """
 ROWS = """
-    abandoned adopted approval approval-wanted barrier canary container-accepted control durations fence-forecast fence-released
-    gate-failed kept late left-target-changed left-target-still plan policies-restored policies-revoked recreated retargeted retry
-    route-adopted routes-published run-began run-ended soak-loosened soak-restarted state-changed streams streams-no-more switched
-    takeover throttled unlock verdict waiting wave-changed way-back
+    abandoned adopted approval approval-wanted barrier canary container-accepted control drained durations fence-forecast
+    fence-released gate-failed kept late left-target-changed left-target-still plan policies-restored policies-revoked
+    recreated retargeted retry route-adopted routes-published run-began run-ended soak-loosened soak-restarted state-changed
+    streams streams-no-more switched takeover throttled unlock verdict waiting wave-changed way-back
 """
 """Kinds as they were before there was a list, and those since: programs rely on them."""
 MAKES_ROWS = ("migrator.words.journal", "migrator.testing")

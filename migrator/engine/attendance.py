@@ -23,7 +23,7 @@ MOST_NAMED = 5
 
 
 @dataclass(slots=True)
-class _Known:
+class _Heard:
     """``shown_at``: when the first answer came that shows it as it is; ``asked_at``: when the last question was asked that found
     it so; ``missed_at``: when the first answer came that lacks it."""
 
@@ -69,7 +69,7 @@ class Attendance:
     """Of one generation of a register, and one run. Times are of the run's monotonic clock."""
 
     def __init__(self) -> None:
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _Heard] = {}
         self.asked_at = -math.inf
         """When the newest roll was asked for."""
 
@@ -79,7 +79,7 @@ class Attendance:
         for found in roll:
             known = self._known.get(found.id)
             if known is None:
-                known = self._known[found.id] = _Known(found, answered_at, asked_at)
+                known = self._known[found.id] = _Heard(found, answered_at, asked_at)
             elif known.newest.token != found.token or known.missed_at < math.inf:
                 known.shown_at, known.missed_at = answered_at, math.inf
             known.asked_at = asked_at

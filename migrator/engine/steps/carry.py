@@ -21,7 +21,6 @@ from migrator.model.happenings.moves import PassMade, TargetUnread
 from migrator.model.happenings.waits import ApprovalWanted, CutOverKept, LeasesMet
 from migrator.model.moves import Direction, MoveState, RouteIntent
 from migrator.model.routes import READ_WRITE, RouteRecord
-from migrator.model.schedule import ROLL_CALL_SECONDS
 from migrator.model.units import show_duration, show_ratio
 from migrator.model.values import replace
 from migrator.ports.state_store import EXCEPTION_CAP, AddJournal, SetNote
@@ -314,7 +313,7 @@ def _forecast(mover: Mover) -> AddJournal:
     drain = _drain_seconds(mover)
     is_enforced = mover.wave.cutover.fence == "access-policy" and not mover.record.is_abandoning
     if not is_enforced and mover.shared.rolls.roll(mover.id).is_expected:
-        drain = min(drain, ROLL_CALL_SECONDS)
+        drain = min(drain, mover.routing.expected_drain_of(mover.wave.cutover))
     seconds, streaming = round(drain + _fence_seconds(mover, drain), 3), _streaming_seconds(mover)
     forecast = FenceForecast(seconds, drain, is_enforced, mover.convergence.lifted_bytes, streaming)
     mover.tell(forecast)
