@@ -61,7 +61,7 @@ regions:
   europe:
     source: core
     targets: {{images: split}}
-routing: {{kind: blob, account: core, container: routing, name: routes.json, ttl: 1s}}
+routing: {{kind: blob, account: core, container: routing, name: routes.json, ttl: 1s, protocol: {protocol}}}
 budget: {{requests_per_minute: {budget}, bytes_per_second: 50MiB}}
 cutover: {{max_write: 2s, clock_margin: 200ms, fence_timeout: 60s, straggler_interval: 2s, max_delete: 100%, reverse: {reverse}}}
 waves:
@@ -128,10 +128,19 @@ class Round:
     """Two accounts of ``azurite``, a plan, and the processes around it."""
 
     def __init__(
-        self, azurite: Azurite, folder: Path, *, seed: int, objects: int, short: bool = False, behind: bool = False
+        self,
+        azurite: Azurite,
+        folder: Path,
+        *,
+        seed: int,
+        objects: int,
+        short: bool = False,
+        behind: bool = False,
+        protocol: int = 1,
     ):
-        """``behind``: the orchestrator reaches each account by a gateway of its own, so that it can be away."""
-        self.folder = folder
+        """``behind``: the orchestrator reaches each account by a gateway of its own, so that it can be away. ``protocol``: of the
+        route; customers of 2 are in the register."""
+        self.folder, self.protocol = folder, protocol
         self.chance = Random(seed)
         self.reverse = "continuous" if seed % 2 else "on-demand"
         """Half of the rounds keep the source warm for the way back."""
@@ -162,8 +171,8 @@ class Round:
     def _write_plan(self, objects: int, *, short: bool) -> None:
         # So that the first copy takes some ten seconds; as fast as it goes where there is no time for that.
         budget, soak = (60_000, "5s") if short else (objects * 12, "10s")
-        plan = PLAN.format(**self.endpoints, budget=budget, soak=soak, reverse=self.reverse)
-        (self.folder / "p.yaml").write_text(plan)
+        words = {"budget": budget, "soak": soak, "reverse": self.reverse, "protocol": self.protocol}
+        (self.folder / "p.yaml").write_text(PLAN.format(**self.endpoints, **words))
 
     def service(self, name: str) -> BlobServiceClient:
         return BlobServiceClient.from_connection_string(self.texts[name], api_version=API)

@@ -41,7 +41,7 @@ def test_no_acknowledged_write_is_lost_through_apply_and_rollback(azurite: Azuri
         has_gateways = any(trouble.kind in OF_ACCOUNTS for leg in troubles for trouble in leg)
         objects = 300 if is_short else 1500
         folder = tmp_path / str(number)
-        one = Round(azurite, folder, seed=seed, objects=objects, short=is_short, behind=has_gateways)
+        one = Round(azurite, folder, seed=seed, objects=objects, short=is_short, behind=has_gateways, protocol=2)
         legs = play(one, troubles, short=is_short)
         total += sum(leg.acknowledged for leg in legs)
         for leg in legs:
