@@ -42,11 +42,6 @@ _SUFFIX = "-register"
 _MOST_OF_A_CONTAINER = 63
 
 
-def new_generation() -> str:
-    """The name of a register that nobody has entered yet."""
-    return secrets.token_hex(16)
-
-
 def new_id() -> str:
     """The name of an entry that nobody wrote yet."""
     return secrets.token_hex(16)

@@ -10,7 +10,7 @@ import pytest
 
 from migrator.client.entries import AsyncEntries
 from migrator.client.errors import Unwritten
-from migrator.model.register import LEFT, RollEntry, new_generation, new_id
+from migrator.model.register import LEFT, RollEntry, new_id
 from migrator.ports.register import Register, RollUnknown
 
 ENTRY = RollEntry("images/pod-7", 60, {"europe/images": 7})
@@ -44,7 +44,7 @@ class RegisterSuite(ABC):
 
     async def test_a_register_that_nobody_made_has_no_roll_and_takes_no_entry(self) -> None:
         with pytest.raises(RollUnknown):
-            await self.register().roll(new_generation())
+            await self.register().roll("nobodys")
 
     async def test_nobody_is_in_a_new_register(self) -> None:
         await self.register().open("first")

@@ -20,10 +20,41 @@ from migrator.model.register import ENTRY_METADATA, HEAD, new_id, register_conta
 from migrator.model.schedule import Account
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.register import Register, RollUnknown
+from migrator.testing.register import MemoryRegister
 from tests.azurite.server import Azurite
 from tests.contract.register_suite import ENTRY, RegisterSuite, refused
 
 CONTAINER, NAME = "routing", "na/routes.json"
+
+
+class TestMemoryRegister(RegisterSuite):
+    @pytest.fixture(autouse=True)
+    def place(self) -> None:
+        self.memory = MemoryRegister()
+
+    def register(self) -> Register:
+        return self.memory
+
+    def entries(self) -> AsyncEntries:
+        return _Remembered(self.memory)
+
+    async def empty(self, generation: str) -> None:
+        self.memory.lose(generation)
+
+
+class _Remembered:
+    place = "memory"
+
+    def __init__(self, memory: MemoryRegister) -> None:
+        self._memory = memory
+
+    async def put(self, generation: str, id: str, text: str, *, is_new: bool) -> None:
+        self._memory.put(generation, id, text)
+
+    async def take_back(self, generation: str, id: str) -> None:
+        self._memory.take_back(generation, id)
+
+    async def close(self) -> None: ...
 
 
 class TestFileRegister(RegisterSuite):
