@@ -82,7 +82,7 @@ async def drain(mover: Mover) -> Event:
     closed_at = await enforcing.revoke(mover)
     drained_at = max(begun + mover.shared.desk.drain_seconds, closed_at)
     calling = None
-    if calls.register is not None:
+    if calls.register is not None and mover.wave.cutover.fence == "route":  # policies bind writers whom no roll names
         calling = asyncio.create_task(calls.until_answered(mover.id, intent.fence.epoch, after=begun))
     try:
         while (left := drained_at - clock.monotonic()) > 0:
