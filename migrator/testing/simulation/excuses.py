@@ -7,7 +7,8 @@ until it has learnt of them, and for the epochs that were said meanwhile, until 
 a process heard of it is excused, too, where that one died before it wrote the move down once more; whoever ended in order, or
 wrote the move down since, could have told it. One that was put back is excused for access policies that were revoked since, and
 whose former rights nobody has on record any more, until they are open again. A container that came back is excused for the very
-generations that newer copies had taken the place of, and a target that was given up for those of which the tool knew by half what
+generations that newer copies had taken the place of, one that comes in an enforced fence for writers that its policies let write,
+and a target that was given up for those of which the tool knew by half what
 it had begun there.
 """
 
@@ -55,6 +56,8 @@ class Excuses:
         self._stores: dict[str, int] = {}
         """Which state store an engine has, where it is not the main one."""
         self._deciding: set[str] = set()
+        self._came: dict[Place, float] = {}
+        """By account and container: when it came last."""
         self._touched: dict[tuple[str, Place], float] = {}
         """By move: when the tool last did something to a name."""
         self._unknown: dict[int, set[tuple[str, Place]]] = {MAIN_STORE: set()}
@@ -112,7 +115,7 @@ class Excuses:
 
     def was_touched(self, case: Case, engine: str, place: Place, sent_at: float = inf) -> None:
         """An engine did something to a name: the other stores do not know; nor does its own, if that was put back to what it was
-        before the request was sent, and the request of the dead engine is applied after that."""
+        before the request was sent, and the request of an engine that is gone is applied after that."""
         key, store = (str(case.plan.id), place), self.store_of(engine)
         self._touched[key] = self._loop.time()
         for other, unknown in self._unknown.items():
@@ -122,7 +125,7 @@ class Excuses:
     def came_from(self, store: int, origin: int, since: float) -> None:
         """``store`` is what ``origin`` was at ``since``: it knows nothing of what happened later."""
         if store == origin:
-            self._gone, self._back_to = set(self._died), since
+            self._gone, self._back_to = self._died | self._ended_at.keys(), since
         later = {key for key, at in self._touched.items() if at >= since}
         self._unknown[store] = self._unknown.get(store, set()) | self._unknown[origin] | later
         for (of, move), heard in list(self._heard.items()):
@@ -204,6 +207,17 @@ class Excuses:
 
     def _is_told(self, one: Heard, engine: str) -> bool:
         return one.engine == engine or one.written_down_at < inf or one.engine not in self._died
+
+    # Containers that no fence has closed.
+
+    def container_came(self, account: str, container: str) -> None:
+        """Somebody made it anew, or put it back."""
+        self._came[account, container] = self._loop.time()
+
+    def came_in_fence(self, case: Case, where: Place) -> bool:
+        """Did this container of this account come in the present fence? Its policies are whoever's who made it, and an enforced
+        fence has not closed them."""
+        return case.fenced_at is not None and self._came.get(where, -inf) >= case.fenced_at
 
     # What the tool wrote, and cannot know any more.
 

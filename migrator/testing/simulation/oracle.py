@@ -254,13 +254,16 @@ class Oracle:
             after.stray = not is_live
         if is_live and (record is None or record.mode == READ_WRITE):
             case.late.pop((account.name, container, name), None)
-        elif not ((keeps_lease or self._is_bound(case, act)) and is_live) and not is_same(before, after):
+        elif not ((keeps_lease or self._is_bound(case, act, (account.name, container))) and is_live) and not is_same(
+            before, after
+        ):
             # Under a lease for an account that the route does not name: a hand edit took the route away from under it.
             case.late[(account.name, container, name)] = Late(now, str(act))
 
-    def _is_bound(self, case: Case, act: Act) -> bool:
+    def _is_bound(self, case: Case, act: Act, where: tuple[str, str]) -> bool:
         """An enforced fence promises to such a writer what it promises to one with a lease: whatever is accepted comes along."""
-        return act.is_bound and self._schedule.wave_of(case.plan.id).cutover.fence == "access-policy"
+        is_enforced = self._schedule.wave_of(case.plan.id).cutover.fence == "access-policy"
+        return act.is_bound and is_enforced and not self.excuses.came_in_fence(case, where)
 
     def set_policies(
         self,

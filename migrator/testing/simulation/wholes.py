@@ -80,6 +80,7 @@ class Wholes:
             await asyncio.sleep(self._random.uniform(0.0, 20.0))
             if one in self._away and name not in account.containers:
                 account.make_container(held.info)
+                self._world.oracle.excuses.container_came(account.name, name)
         await asyncio.sleep(self._random.choice(AWAY_SECONDS))
         self._put_back(one)
 
@@ -89,6 +90,7 @@ class Wholes:
             anew = one.account.containers.get(one.name)
             one.account.containers[one.name] = one.held
             self._world.note("container restored", one.account.name, one.name)
+            self._world.oracle.excuses.container_came(one.account.name, one.name)
             self._world.oracle.found(one.account.name, one.name, anew.blobs if anew is not None else ())
 
     async def _leave(self, move: PlannedMove) -> None:
@@ -109,6 +111,7 @@ class Wholes:
         await asyncio.sleep(self._random.choice(AWAY_SECONDS))
         if name not in account.containers:
             account.make_container(held.info)
+            self._world.oracle.excuses.container_came(account.name, name)
 
     def _live(self, move: PlannedMove) -> Account | None:
         document = self._world.board.document
