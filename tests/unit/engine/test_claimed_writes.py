@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from migrator.engine import enforcing
+from migrator.engine.rollcall import Roll
+from migrator.engine.steps import cut
 from migrator.errors import InternalError, LockedError, RouteDisagreement
 from migrator.machine.policies import can_write, without_writing
 from migrator.model.moves import Control, Direction, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
@@ -309,3 +311,30 @@ async def test_the_drain_of_an_enforced_fence_ends_a_write_and_the_propagation_a
     inner.while_setting = lambda: set_at.append(mover.world.clock.monotonic())
     until = await enforcing.revoke(mover)
     assert until == set_at[0] + USUAL.policy_propagation_seconds + mover.routing.max_write_seconds
+
+
+class AllAnswered:
+    """A roll-call in which every follower has answered at once."""
+
+    register = object()
+
+    async def until_answered(self, move, epoch, *, after):
+        return Roll(followers=2)
+
+    def roll(self, move, epoch, *, asked_after):
+        return Roll(followers=2)
+
+
+@pytest.mark.parametrize(("policy", "is_early"), [("route", True), ("access-policy", False)])
+async def test_no_roll_ends_the_drain_of_an_enforced_fence(policy, is_early):
+    """Policies bind writers whom no roll names: they may be writing still when every follower has answered."""
+    record, fence = draining()
+    mover, _, _, _ = enforced(
+        record, fence, without_writing(WRITERS)
+    )  # nothing is revoked: no policy lets anybody write
+    mover.wave = replace(mover.wave, cutover=replace(mover.wave.cutover, fence=policy))
+    mover.shared.rolls = AllAnswered()
+    begun = mover.world.clock.monotonic()
+    await cut.drain.__wrapped__(mover)
+    lasted = mover.world.clock.monotonic() - begun
+    assert (lasted < mover.shared.desk.drain_seconds) is is_early, lasted
