@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from migrator.errors import NotFound, SourceChanged
+from migrator.errors import CloudError, NotFound, SourceChanged
+from migrator.ports.troubles import Whose, whose
 from migrator.transfer.copying import same_content
 from migrator.transfer.decide import NameCase, is_covered, marks_text, record_of
 from migrator.transfer.evidence import Evidence, marks_hash
@@ -37,7 +38,8 @@ async def adopt_equal(transfer: Transfer, container: str, cases: Sequence[NameCa
 
 
 async def is_equal(transfer: Transfer, container: str, case: NameCase) -> bool:
-    """Do both sides hold the same object, tags and tier included? Both are read; False too where one changes meanwhile."""
+    """Do both sides hold the same object, tags and tier included? Both are read; False too where one changes meanwhile, or cannot
+    be read by anybody."""
     origin, destination = case.origin, case.destination
     if origin is None or destination is None or origin.copy_pending or destination.copy_pending:
         return False
@@ -49,3 +51,7 @@ async def is_equal(transfer: Transfer, container: str, case: NameCase) -> bool:
         return await same_content(transfer.origin, transfer.destination, container, origin, destination)
     except (SourceChanged, NotFound):
         return False
+    except CloudError as fault:
+        if whose(fault) is Whose.ACCOUNT:
+            raise
+        return False  # nobody can read it, so nobody can say that it is ours
