@@ -28,7 +28,7 @@ from migrator.ports.state_store import Change, ReplaceRanges, SaveMove, StateSto
 from migrator.testing.simulation.blobs import Account, Blob
 from migrator.testing.simulation.cases import Case, Place
 from migrator.testing.simulation.loop import SimLoop
-from migrator.transfer.evidence import UNKNOWN, Evidence, generation_hash, name_hash
+from migrator.transfer.evidence import UNKNOWN, Evidence, generation_hash, marks_hash, name_hash
 
 ANY_ACCOUNT = ""
 GRACE_SECONDS = 45.0
@@ -146,9 +146,12 @@ class Excuses:
             if source is None or target is None:
                 continue
             pair = tuple(generation_hash(name, one.listed.etag) for one in (source, target))
+            marks = {marks_hash(one.listed.tags, one.listed.explicit_tier) for one in (source, target)}
             for one in change.ranges:
                 record = Evidence.unpack(one.records).get(name)
-                if record is not None and not record.is_pending and (record.source, record.target) == pair:
+                if record is None or record.is_pending or {record.marks} != marks:
+                    continue  # tags that it set without the store's knowledge are in no generation
+                if (record.source, record.target) == pair:
                     unknown.discard(key)
 
     def is_unknown(self, case: Case, engine: str, place: Place) -> bool:
