@@ -17,7 +17,7 @@ from migrator.adapters.local import LocalStore
 from migrator.engine.rollback import Abandon
 from migrator.engine.rollout import Outcome
 from migrator.errors import CloudError, NotFound, Unreachable
-from migrator.model.moves import Control, MoveState
+from migrator.model.moves import Control, MoveState, Outstanding
 from migrator.model.names import MoveId
 from migrator.model.objects import CREATE, Condition
 from migrator.model.samples import Verdict
@@ -26,6 +26,7 @@ from migrator.ports.state_store import Change, SetControl
 from migrator.standing.assess import assess
 from migrator.standing.soak_waits import NO_STRAGGLERS
 from migrator.standing.values import MoveStanding
+from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.loop import NODE, WORLD_BEGINS, NodeDead
 from migrator.transfer import actions, subject, walk
 from migrator.transfer.result import PassResult
@@ -485,11 +486,18 @@ def test_a_way_back_in_the_middle_of_a_pass_finds_its_writes_answered(
     assert bool(cut_off) is (grace == 0.0)
 
 
-def test_what_no_pass_can_settle_needs_a_person(weeks: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("has_unanswered", [False, True], ids=["", "an old write of it was never answered"])
+def test_what_no_pass_can_settle_needs_a_person(
+    weeks: Weeks, monkeypatch: pytest.MonkeyPatch, has_unanswered: bool
+) -> None:
     """A dead run wrote there, customers wrote on, and now the object is leased: nobody can tell, and time does not help."""
     one(weeks)
     at(weeks, 1, put("n1", b"changed"))
     die_in_a_pass(weeks, monkeypatch)
+    known = MemoryStateStore.outstanding
+    if has_unanswered:  # it cannot be applied any more, and stays on record until its name is settled
+        old = Outstanding("source", "web", "n1", "create", None, WORLD_BEGINS, 0.0)
+        monkeypatch.setattr(MemoryStateStore, "outstanding", lambda self, move: [*known(self, move), old])
     at(weeks, weeks.loop.time() / HOURS, put("n1", b"and again"))
     right = actions.Action._copy
 
@@ -502,6 +510,7 @@ def test_what_no_pass_can_settle_needs_a_person(weeks: Weeks, monkeypatch: pytes
     weeks.apply(until=WORLD_BEGINS + 4 * HOUR)
     assert weeks.record(WEB).state is MoveState.HALTED
     assert "it is leased" in weeks.record(WEB).reason
+    monkeypatch.setattr(MemoryStateStore, "outstanding", known)
     monkeypatch.setattr(actions.Action, "_copy", right)
     weeks.run(weeks.rollout().retry(reason="the lease is broken", who="anna"))
     weeks.apply(until=WORLD_BEGINS + 6 * HOUR)

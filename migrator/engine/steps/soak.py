@@ -320,8 +320,9 @@ class SoakBook:
 
     def _require_settling(self, unsure: int) -> None:
         """Halt where nothing but a person can let a pass settle them: time alone would never end that soak."""
-        mover, blocks = self.mover, self.warming.blocks
-        if blocks and not mover.world.state.outstanding(mover.id):
+        mover, blocks, now = self.mover, self.warming.blocks, self.mover.world.clock.monotonic()
+        # One that is expired stays on record until a pass has settled its name, and that is what cannot be done.
+        if blocks and not any(mover.waits.left(one, now) > 0 for one in mover.world.state.outstanding(mover.id)):
             raise Halt(
                 f"cannot tell whose {unsure:,} objects of {mover.plan.source} are, ours or a stranger's: {blocks};"
                 " mend that, then migrate retry"
