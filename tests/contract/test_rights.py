@@ -17,7 +17,7 @@ from migrator.engine.checks import canary, sorts
 from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import look
 from migrator.engine.checks.moments import Asks, When
-from migrator.errors import AccessRefused
+from migrator.errors import AccessRefused, Unsupported
 from migrator.model.objects import CREATE, ContainerInfo
 from migrator.model.values import replace
 from migrator.testing.strict import COPY_REFUSALS, Faults, Grant, Nature
@@ -118,13 +118,14 @@ async def test_each_refusal_names_role_scope_and_account(secure_strict: Strict, 
     secure_strict.service.set_nature(own, Nature(grants=()) if what == "sign" else may("Delegator"))
     store = secure_strict.sign_in(own)
     request, role, scope = DOINGS[what]
-    with pytest.raises(AccessRefused) as caught:
+    with pytest.raises(
+        (AccessRefused, Unsupported)
+    ) as caught:  # without a signature a copy goes through this machine instead
         await request(store)
-    assert role in caught.value.hint
-    assert f"{scope} {'' if scope == 'account' else 'of account '}{own}" in caught.value.hint.replace(
-        "on account", "account"
-    )
-    assert "docs/rights.md" in caught.value.hint
+    said = str(caught.value)
+    assert role in said
+    assert f"{scope} {'' if scope == 'account' else 'of account '}{own}" in said.replace("on account", "account")
+    assert "docs/rights.md" in said
 
 
 def test_every_request_has_a_row() -> None:
@@ -173,10 +174,10 @@ async def test_an_account_that_knows_no_tags_is_listed_without_them(strict: Stri
     store = strict.open(own)
     right = store._listing
 
-    async def listing(container: str, prefix: str, marker: str, include: str, limit: int = 5000) -> Any:
+    async def listing(container: str, prefix: str, marker: str, include: str, *rest: Any) -> Any:
         if "tags" in include:
             raise AccessRefused("cannot list: no tags here", code="BlobTagsNotSupportedForAccountType")
-        return await right(container, prefix, marker, include, limit)
+        return await right(container, prefix, marker, include, *rest)
 
     monkeypatch.setattr(store, "_listing", listing)
     assert len(await names(store, "box")) == 3

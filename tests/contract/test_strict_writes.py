@@ -79,7 +79,8 @@ async def test_a_refused_copy_sends_a_handful_through_this_machine(strict: Stric
     failed = [one for one in done if isinstance(one, BaseException)]
     assert len(failed) <= 1, failed  # an object's own trouble is that object's
     assert copier.is_server_side
-    assert len(strict.service.requests("Put Blob", target)) <= 60
+    through_us = len(strict.service.requests("Put Blob", target))
+    assert through_us < COPIES / 2, "until the pair was asked again; what is under way meanwhile depends on the machine"
     assert len(await names(empty, "box")) == COPIES - len(failed)
 
 

@@ -43,6 +43,7 @@ EVENTS: Final = (
     "waiting",
     "warning",
     "wave-changed",
+    "way-back",
 )
 """All that engines report."""
 COMMANDS: Final = (
@@ -136,6 +137,7 @@ _NO_SUCH: Final = {
         "InvalidTags",
         "TagsTooLarge",
         "CopySourceTooLong",
+        "UnsafeName",
         "UnsafeValue",
         "414",
         "431",
@@ -151,6 +153,7 @@ ARGUED: Final[Mapping[str, str]] = {
     "row forward pending adopted-target": _EMPTY_STORE,
     "row forward soaked lost-sight": "a hand on the route of a move that has soaked: one in 600 stories",
     "row forward draining halted": _RARE,
+    "row forward verifying halted": _RARE,
     "row forward switching halted": _RARE,
     "row reverse fencing halted": _RARE,
     "row reverse draining halted": _RARE,
