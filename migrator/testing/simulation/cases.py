@@ -46,6 +46,13 @@ class Late:
     """It went or came with its container. A look at that which began later has seen it, and then it is no excuse any more."""
 
 
+NameStretch = tuple[str, str | None]
+"""Names from the first on, up to the second; None: to the end."""
+Seen = tuple[float, bytes, bytes | None]
+"""When, and which names, by their order keys."""
+MOST_SEEN = 200
+
+
 class Case:
     """What the oracle remembers of one move."""
 
@@ -72,7 +79,8 @@ class Case:
         self.hand_at = -1e9
         self.soak = WatchedSoak()
         self.bodies: dict[tuple[str, str, str], set[Any]] = {}
-        self.scans: dict[tuple[str, str], float] = {}
+        self._scans: dict[tuple[str, str], list[Seen]] = {}
+        """By account and container: which names were seen when."""
         self.seen_records: set[tuple[bytes, bytes]] = set()
         self.carried: set[bytes] = set()
         """Generations of either side that committed evidence says were on both."""
@@ -80,6 +88,17 @@ class Case:
         """What the tool deleted, and nobody has touched since: account, container and name."""
         self.proved: set[tuple[bytes, bytes]] = set()
         """Pairs of generations that evidence says were read on both sides."""
+
+    def saw(self, where: tuple[str, str], seen: Seen) -> None:
+        """A page of this account's container showed these names."""
+        kept = self._scans.setdefault(where, [])
+        kept.append(seen)
+        del kept[:-MOST_SEEN]
+
+    def seen_at(self, account: Account, container: str, name: str) -> float:
+        """When the newest listing began that went over this name; below zero: none did."""
+        key, seen = account.key(name), self._scans.get((account.name, container), ())
+        return max((at for at, first, end in seen if first <= key and (end is None or key < end)), default=-1.0)
 
     @property
     def rested_at(self) -> float:

@@ -32,7 +32,7 @@ from migrator.ports.state_store import (
 )
 from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Sender
-from migrator.testing.simulation.cases import Case, Late, Scene, Violation, show
+from migrator.testing.simulation.cases import Case, Late, NameStretch, Scene, Violation, show
 from migrator.testing.simulation.comparing import comparable, is_same
 from migrator.testing.simulation.ending import judge_end
 from migrator.testing.simulation.epochs import Epochs
@@ -86,6 +86,8 @@ class Oracle:
         self._drain_seconds = schedule.routing.drain_seconds
         self._promised = self._planned = (schedule.routing.ttl_seconds, schedule.routing.max_write_seconds)
         """ttl and max_write: what the document says now, and the longest that the plan ever said."""
+        self._begun: dict[tuple[str, str, str], float] = {}
+        """When an engine's newest listing of a container began."""
         self.fences = 0
         self.longest_fence = 0.0
 
@@ -140,13 +142,17 @@ class Oracle:
         if case is not None:
             self.excuses.was_touched(case, sender, (container, name))
 
-    def listed(self, account: str, node: Node, container: str, is_first: bool, sent_at: float) -> None:
-        """A page was answered."""
-        if not is_first:
-            return
+    def listed(
+        self, account: str, node: Node, container: str, is_first: bool, sent_at: float, names: NameStretch = ("", None)
+    ) -> None:
+        """A page of these names was answered: they were seen as they were when its listing began."""
+        if is_first:
+            self._begun[node.name, account, container] = sent_at
+        begun, key = self._begun.get((node.name, account, container), sent_at), self._accounts[account].key
+        seen = (begun, key(names[0]), None if names[1] is None else key(names[1]))
         for case in self._cases.values():
             if account in (case.plan.source, case.plan.target):
-                case.scans[(account, container)] = sent_at
+                case.saw((account, container), seen)
 
     def _owner(self, account: str, container: str, name: str) -> Case | None:
         place = (account, container, name)

@@ -33,6 +33,7 @@ from migrator.testing.simulation import themes
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, NameOrder, Sender
 from migrator.testing.simulation.calendars import Calendar
+from migrator.testing.simulation.cases import NameStretch
 from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.clients import (
     initial,
@@ -197,7 +198,9 @@ class Scenario:
             wire.set_policies = self._set_policies
             wire.read_policies = lambda node: self.troubles.stand_still(node)
         wire.staged = partial(self._staged, name)
-        wire.listed = lambda node, container, first, sent_at: self._listed(name, node, container, first, sent_at)
+        wire.listed = lambda node, container, first, sent_at, names: self._listed(
+            name, node, container, first, sent_at, names
+        )
         return wire
 
     def _metrics(self) -> MetricWorld:
@@ -234,11 +237,13 @@ class Scenario:
         self.oracle.staged(account, sender, container, name)
         self.troubles.staged(account, container, name)
 
-    def _listed(self, account: str, node: Node, container: str, is_first: bool, sent_at: float) -> None:
+    def _listed(
+        self, account: str, node: Node, container: str, is_first: bool, sent_at: float, names: NameStretch
+    ) -> None:
         if is_first:
             self.note("listed", node.name, account, container)
             self.crowd.ambush(account)
-        self.oracle.listed(account, node, container, is_first, sent_at)
+        self.oracle.listed(account, node, container, is_first, sent_at, names)
 
     def _set_policies(
         self,

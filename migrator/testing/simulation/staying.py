@@ -87,7 +87,7 @@ class StayJudge:
             row = case.exceptions.get((container, name))
             if row is not None and row.source_etag == (here.listed.etag if here else None):
                 continue  # listed before as it is again
-            scanned = case.scans.get((account, container), -1.0)
+            scanned = case.seen_at(self._scene.accounts[account], container, name)
             long_ago = self._scene.loop.time() - 3 * wave.cutover.straggler_interval_seconds - 60
             if late.at < scanned - 1e-6 or late.at < long_ago:
                 self._scene.break_("unlisted-loss", f"{case.plan.id} is soaked, but {late.text} is in no list")

@@ -30,6 +30,7 @@ from migrator.model.values import replace
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Origin, Whole, Written
 from migrator.ports.write_policy import ContainerPolicies
 from migrator.testing.simulation.blobs import Account, Blob, Sender
+from migrator.testing.simulation.cases import NameStretch
 from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import WORLD_BEGINS, Nap, Node, SimLoop
 from migrator.testing.simulation.policies import Policies
@@ -92,8 +93,8 @@ class Wire:
         """The tool's machines do not reach it now; customers do."""
         self.is_overloaded: Callable[[], bool] = lambda: False
         """It refuses the tool's next request for being one too many."""
-        self.listed: Callable[[Node, str, bool, float], None] = lambda *facts: None
-        """Called with (node, container, is the first page, sent at) when a page was answered."""
+        self.listed: Callable[[Node, str, bool, float, NameStretch], None] = lambda *facts: None
+        """Called with (node, container, is the first page, sent at, names) when a page was answered."""
         self.staged: Callable[[str, str, str], None] = lambda *facts: None
         """Called with (sender, container, name) when the tool had staged a block."""
         self.read_policies: Callable[[Node], bool] = lambda node: False
@@ -269,7 +270,8 @@ class SimStore:
                 return ListingPage((), marker if marker is not None else prefix)
             most = min(limit, weather.page_entries)
             found = self.wire.starts.page(self._contents, container, prefix, marker, most, start)
-            self.wire.listed(self.node, container, marker is None, sent_at)
+            begins = marker if marker is not None else max(prefix, start or "", key=self._contents.key)
+            self.wire.listed(self.node, container, marker is None, sent_at, (begins, found.marker))
             return found
 
         return await self.send(effect, is_write=False)

@@ -115,7 +115,7 @@ class SwitchJudge:
             return
         late_here, late_there = (case.late.get((side.name, container, name)) for side in (old, new))
         if late_here is not None and late_here.is_whole:
-            if late_here.at < case.scans.get((old.name, container), 0.0):
+            if late_here.at < case.seen_at(old, container, name):
                 late_here = None
             else:
                 self._excuses.used["a container that came or went after the last look"] += 1
@@ -135,7 +135,7 @@ class SwitchJudge:
                 # whoever took it away over there did so behind the tool's back.
                 here.stray = generation_hash(name, here.listed.etag) not in case.carried
             return
-        if late_there is not None and late_there.at >= case.scans.get((new.name, container), 0.0):
+        if late_there is not None and late_there.at >= case.seen_at(new, container, name):
             return  # as good as written just after the switch: nobody could have seen it
         text = f"{container}/{name!r} was {describe(here)} and is {describe(there)} (row {row})"
         self._scene.break_(invariant, f"{what}: {text}")
