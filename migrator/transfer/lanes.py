@@ -7,6 +7,7 @@ Leaves the walk to ``walk``, pages to ``listing``. Rules:
 - a lane begins at a name that the service is asked to list from, and only after both services have shown that they can;
 - nothing is concluded from lanes before each has ended, and each begins with the very name at which the one before it ended, on
   both sides (``sealed``): then the lanes are the one listing, whatever the service makes of the name it was asked to begin with;
+- a lane whose neighbour is not looked at shows the name of its own bound, on both sides, or counts for nothing;
 - whatever does not join up is listed as a whole, alone: the other containers go on in lanes.
 
 Memory: ``Sizes.names_listed`` names of pages in all, so that many lanes are many small ones, or few large ones.
@@ -107,8 +108,13 @@ def _meet(above: bytes | None, upto: bytes | None, stretch: Names) -> bool:
 
 
 def sealed(seen: Sequence[LaneSeen]) -> None:
-    """Raise LaneBroken unless the lanes, in order, are one listing of each side. Lanes that are no neighbours say nothing of each
-    other."""
+    """Raise LaneBroken unless the lanes, in order, are one listing of each side. One without a neighbour before it is believed
+    only where both sides show the name of its bound: nobody else would see that a service began too late."""
+    ended = [None, *(one.lane.upto for one in seen[:-1])]
+    for one, before in zip(seen, ended, strict=True):
+        above = one.lane.above
+        if above is not None and above != before and {one.origin.begins, one.destination.begins} != {above}:
+            raise LaneBroken(one.lane.container)
     for one, following in pairwise(seen):
         for mine, theirs in ((one.origin, following.origin), (one.destination, following.destination)):
             if mine.container_missing != theirs.container_missing:

@@ -69,6 +69,8 @@ class Case:
         self.switched_from = ""
         self.fenced_at: float | None = None
         self.fence_excused = False
+        self.compared_from = 0.0
+        """When its newest barrier began: of what lies elsewhere than where that acted, nothing is looked at twice."""
         self.changed_unseen_at = -1e9
         """When its route record was changed last by somebody of whom the state store cannot know: a hand, another store's engine,
         or what this store's engines did after the moment that it was put back to."""

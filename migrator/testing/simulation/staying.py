@@ -35,6 +35,8 @@ class StayJudge:
         before, case.record = case.record, record
         if before is None or before.state is not record.state:
             case.rests_from(scene.loop.time())
+            if record.state is MoveState.VERIFYING:
+                case.compared_from = scene.loop.time()
         soak = record.figures.soak_seconds
         if soak and before is not None and (before.state, record.state) == (MoveState.SWITCHING, MoveState.SOAKING):
             scene.break_("soak-figure", f"{record.id} begins to soak with {soak:.0f} s of an earlier soak")

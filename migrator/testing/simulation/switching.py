@@ -135,7 +135,7 @@ class SwitchJudge:
                 # whoever took it away over there did so behind the tool's back.
                 here.stray = generation_hash(name, here.listed.etag) not in case.carried
             return
-        if late_there is not None and late_there.at >= case.seen_at(new, container, name):
+        if late_there is not None and late_there.at >= min(case.compared_from, case.seen_at(new, container, name)):
             return  # as good as written just after the switch: nobody could have seen it
         text = f"{container}/{name!r} was {describe(here)} and is {describe(there)} (row {row})"
         self._scene.break_(invariant, f"{what}: {text}")

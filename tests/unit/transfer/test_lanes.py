@@ -126,6 +126,17 @@ class TestSeams:
         with pytest.raises(LaneBroken):
             sealed([seen(None, b"m", (b"a", b"m"), (b"a", b"m")), seen(b"m", None, *sides)])
 
+    @pytest.mark.parametrize("begins", [b"p", None])
+    @pytest.mark.parametrize("at_origin", [True, False])
+    def test_a_lane_without_a_neighbour_shows_the_name_of_its_own_bound(self, begins, at_origin):
+        """A second look is of stretches: nobody else would see that the service began too late."""
+        whole = (b"m", None)
+        sides = ((begins, None), whole) if at_origin else (whole, (begins, None))
+        for before in ([], [seen(None, b"c", (b"a", b"c"), (b"a", b"c"))]):
+            sealed([*before, seen(b"m", None, whole, whole)])
+            with pytest.raises(LaneBroken):
+                sealed([*before, seen(b"m", None, *sides)])
+
     def test_a_container_that_only_some_lanes_saw_is_not_concluded_from(self):
         gone = LaneSeen(Lane("web", "", "utf-8", b"m", None), SeenSide(container_missing=True), SeenSide())
         with pytest.raises(LaneBroken):
