@@ -224,11 +224,14 @@ class Excuses:
 
     # What the tool wrote, and cannot know any more.
 
-    def came_back(self, case: Case, account: str, place: Place, etag: str, lost_at: float) -> None:
+    def came_back(
+        self, case: Case, account: str, place: Place, etag: str, lost_at: float, *, was_nowhere: bool
+    ) -> None:
         """A container is there again that was lost at ``lost_at``, with this generation, at an account that the route has left
         meanwhile. Where the tool has made its copy anew in between, it knows that one: no evidence can name both, and the older
-        is a stranger's by the contract. What the tool has not touched in between it must know still."""
-        if self._touched.get((str(case.plan.id), place), -1.0) > lost_at:
+        is a stranger's by the contract. A name that was on neither side in between (``was_nowhere``) it has forgotten. What it
+        has not touched in between, and customers have still, it must know."""
+        if was_nowhere or self._touched.get((str(case.plan.id), place), -1.0) > lost_at:
             self._foreign[account, place, etag] = "came back in place of a newer copy"
 
     def settling(self, accounts: Mapping[str, Account], state: StateStore, changes: Sequence[Change]) -> None:

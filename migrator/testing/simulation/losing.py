@@ -66,7 +66,11 @@ class LossJudge:
                     self._scene.loop.time(), f"{account}/{container}/{name!r}, which came back with its container"
                 )
                 case.late.setdefault((account, container, name), late)
-                self._excuses.came_back(case, account, (container, name), blob.listed.etag, lost_at)
+                live = self._scene.accounts[self._live(case)]
+                was_nowhere = live.peek(container, name) is None
+                self._excuses.came_back(
+                    case, account, (container, name), blob.listed.etag, lost_at, was_nowhere=was_nowhere
+                )
         self._in_a_fence(account, container, {*replaced, *blobs}, "came back with its container, or went with another")
 
     def _in_a_fence(self, account: str, container: str, names: Iterable[str], how: str) -> None:
