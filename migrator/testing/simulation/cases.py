@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from migrator.model.moves import ExceptionRow, MoveRecord
@@ -69,7 +70,7 @@ class Case:
         self.switched_from = ""
         self.fenced_at: float | None = None
         self.fence_excused = False
-        self.compared_from = 0.0
+        self.compared_from = inf
         """When its newest barrier began: of what lies elsewhere than where that acted, nothing is looked at twice."""
         self.changed_unseen_at = -1e9
         """When its route record was changed last by somebody of whom the state store cannot know: a hand, another store's engine,
