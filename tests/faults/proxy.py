@@ -39,6 +39,8 @@ class Asked:
     query: str
     agent: str
     times: int
+    is_copy: bool = False
+    """Does it name a source that the service is to read?"""
 
     @property
     def kind(self) -> str:
@@ -176,7 +178,8 @@ class Proxy:
         asked = Asked(method, path, query, headers.get("user-agent", ""), 0)
         key = (asked.kind, path)
         self._times[key] += 1
-        return Asked(method, path, query, asked.agent, self._times[key] - 1), headers
+        is_copy = "x-ms-copy-source" in headers
+        return Asked(method, path, query, asked.agent, self._times[key] - 1, is_copy), headers
 
 
 async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:

@@ -68,21 +68,20 @@ def test_a_catch_up_without_changes_costs_the_two_listings(azurite: Azurite, tmp
 def test_copies_that_the_service_may_not_make_go_through_this_machine(
     azurite: Azurite, tmp_path: Path, code: str
 ) -> None:
-    """A firewall, or the scope that the target allows copies from: one refusal, and all is there. Azurite refuses none itself."""
+    """A firewall, or the scope that the target allows copies from: all is there all the same. Azurite refuses none itself."""
     refused = proxy.Fault("may not copy", applied=False, status=403, code=code)
     with proxy.running(azurite.ports["Blob"]) as faulty:
         move = Move(tmp_path, azurite, faulty, hold=True)
         fill(move, 40)
 
         def judge(asked: proxy.Asked) -> proxy.Fault | None:
-            is_copy = f"/{move.target}/web/blob-" in asked.path and asked.kind == "PUT" and asked.times == 0
-            return refused if is_copy and not any(one.fault for one in faulty.log) else None
+            return refused if f"/{move.target}/" in asked.path and asked.is_copy else None
 
         faulty.judge = judge
         done = move.apply("--no-wait")
         asked = kinds(faulty, move)
     assert done.code == 3, done
-    assert sum(bool(one.fault) for one in faulty.log) == 1
+    assert sum(bool(one.fault) for one in faulty.log) >= 1
     assert asked["source GET"] >= 34  # the empty ones need no read
     side = Side(move.target, azurite.endpoint(move.target), azurite.key(move.target))
     assert len(filling.contents(side, "web")) == 40
