@@ -10,18 +10,23 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import migrator
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.settings import Settings
 from migrator.cli.wiring import is_there, open_state_of, state_url
-from migrator.exporter.collector import RolloutCollector, serve, write
 from migrator.model.schedule import Schedule
 from migrator.standing.assess import assess
 from migrator.standing.values import Standing
 
+if TYPE_CHECKING:
+    from migrator.exporter.collector import RolloutCollector
+
 
 def collector_of(settings: Settings, schedule: Schedule) -> RolloutCollector:
+    from migrator.exporter.collector import RolloutCollector
+
     url = state_url(settings, schedule)
 
     def look() -> Standing:
@@ -40,6 +45,8 @@ def served(settings: Settings, schedule: Schedule, address: str | None) -> Itera
     if address is None:
         yield
         return
+    from migrator.exporter.collector import serve
+
     end = serve(address, collector_of(settings, schedule))
     try:
         yield
@@ -49,4 +56,6 @@ def served(settings: Settings, schedule: Schedule, address: str | None) -> Itera
 
 def write_file(settings: Settings, schedule: Schedule, path: Path) -> None:
     """The series of now, for the textfile collector of node_exporter. UsageError if the file cannot be written."""
+    from migrator.exporter.collector import write
+
     write(path, collector_of(settings, schedule))

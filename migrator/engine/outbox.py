@@ -43,12 +43,12 @@ class Outbox:
         """With the lock fresh in hand. A channel that is new is told what happens from now on, and nothing of before."""
         if not self._channels:
             return
-        newest = self._newest()
         for channel, _ in self._channels:
             known = self._fleet.world.state.note(notes.told(channel.name))
             if known is None:
-                self._fleet.commit(SetNote(notes.told(channel.name), newest))
-            self._told[channel.name] = newest if known is None else int(known)
+                known = self._newest()
+                self._fleet.commit(SetNote(notes.told(channel.name), known))
+            self._told[channel.name] = int(known)
         self._keepers = [asyncio.create_task(self._keep(channel, notifier)) for channel, notifier in self._channels]
 
     async def end(self) -> None:

@@ -163,10 +163,29 @@ async def test_a_command_gets_the_notice_and_a_small_environment(
 
 
 async def test_a_command_that_fails_or_is_not_there_is_an_error(script: Callable[[str], list[str]]) -> None:
-    with pytest.raises(CloudError, match=r"^cannot notify pager: the command exited with 3"):
+    with pytest.raises(CloudError, match=r"^cannot notify pager: it exited with 3"):
         await sent(CommandNotifier("pager", script("sys.exit(3)"), environ={}))
-    with pytest.raises(CloudError, match=r"^cannot notify pager: no-such-program cannot be started: no such file"):
+    with pytest.raises(CloudError, match=r"^cannot run the command no-such-program: no such file"):
         await sent(CommandNotifier("pager", ["no-such-program"], environ={}))
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        Channel("pager", "command", options={"argv": ["true"], "env": ["STORAGE"]}),
+        Channel(
+            "pager", "email", options={"server": "smtp://m", "sender": "a@b", "to": ["a@b"], "login": "env:STORAGE"}
+        ),
+    ],
+    ids=["command", "email"],
+)
+def test_a_secret_of_a_storage_account_goes_to_no_channel(channel: Channel) -> None:
+    key = "A" * 86 + "=="
+    with pytest.raises(
+        AccessRefused, match=r"^cannot notify pager: the environment variable STORAGE holds a key"
+    ) as refused:
+        opened(channel, STORAGE=f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={key}")
+    assert key not in str(refused.value)
 
 
 # -- a mail server --

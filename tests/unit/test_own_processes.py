@@ -18,7 +18,7 @@ STARTERS = {"Popen", "run", "call", "check_call", "check_output", "create_subpro
 STARTERS |= {"system", "popen", "execv", "execve", "execvp", "execl", "spawnv", "posix_spawn"}
 FROM = {"subprocess", "os", "asyncio"}
 ARGUED = {
-    "migrator/adapters/metrics/command.py": "a gate's own program: what it needs is the operator's to say",
+    "migrator/adapters/operators_commands.py": "a program of the operator's own: what it needs is the operator's to say",
     "migrator/testing/simulation/__main__.py": "itself again, with the flags that it was started with",
 }
 MAY_NAME_PYTHON = {"migrator/adapters/own_processes.py", *ARGUED, "migrator/testing/demo.py"}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from migrator.adapters.operators_commands import refuse_storage, small_environment
 from migrator.errors import AccessRefused
 from migrator.model.schedule import Account, Metric
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from migrator.model.samples import Question, Reading
     from migrator.ports.metric_source import MetricSource
 
-ALWAYS_GIVEN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-"""Of the environment, to a command."""
 PROMETHEUS_AUDIENCE: Final = "https://prometheus.monitor.azure.com"
 """Of tokens for an Azure Monitor workspace, which answers as a Prometheus does. Source: Azure "Query Prometheus metrics"."""
 
@@ -28,7 +27,11 @@ PROMETHEUS_AUDIENCE: Final = "https://prometheus.monitor.azure.com"
 def open_command(metric: Metric, environ: Mapping[str, str]) -> MetricSource:
     from migrator.adapters.metrics.command import CommandSource
 
-    return CommandSource(metric.options["argv"], environ=_small(metric, environ), **_given(metric, "timeout"))
+    return CommandSource(
+        metric.options["argv"],
+        environ=small_environment(environ, metric.options.get("env") or (), doing=_asking(metric)),
+        **_given(metric, "timeout"),
+    )
 
 
 def open_local(accounts: Mapping[str, Account]) -> MetricSource:
@@ -71,6 +74,10 @@ def open_azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: M
     return _Owning(source, credential)
 
 
+def _asking(metric: Metric) -> str:
+    return f"ask metric source {metric.name}"
+
+
 def _given(metric: Metric, *keys: str) -> dict[str, Any]:
     return {key: metric.options[key] for key in keys if metric.options.get(key) is not None}
 
@@ -82,27 +89,8 @@ def _variable(metric: Metric, name: str, environ: Mapping[str, str]) -> str:
             f"cannot ask metric source {metric.name}: the environment variable {name} is not set to a token",
             hint="set it to the bearer token that this server wants",
         )
-    _refuse_storage(metric, name, value)
+    refuse_storage(name, value, doing=_asking(metric))
     return value
-
-
-def _small(metric: Metric, environ: Mapping[str, str]) -> dict[str, str]:
-    """What a command gets: enough to run, and the variables that the plan names for it."""
-    named = [str(name) for name in metric.options.get("env") or ()]
-    for name in named:
-        _refuse_storage(metric, name, environ.get(name, ""))
-    return {name: environ[name] for name in (*ALWAYS_GIVEN, *named) if name in environ}
-
-
-def _refuse_storage(metric: Metric, name: str, value: str) -> None:
-    from migrator.adapters.azure.credentials import opens_storage
-
-    if value and opens_storage(value):
-        raise AccessRefused(
-            f"cannot ask metric source {metric.name}: the environment variable {name} holds a key, a signature or a connection"
-            " string of a storage account",
-            hint="such a value is sent to storage alone; give this source a variable of its own",
-        )
 
 
 class _Owning:

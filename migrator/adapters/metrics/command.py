@@ -8,32 +8,22 @@ and prints one JSON object a line, ``{"at": "2026-12-01T00:00:00Z", "value": 0.2
 or as Unix seconds (it may be missing: the figure is of the whole window; a single one may be dated by the window's end),
 ``value`` a number or null, ``volume`` (may be missing) the customers' requests behind it. It exits 0.
 
-Decides what is a valid answer, and that the executable ends. Leaves judgement to the gates. Rules: no shell; a small
-environment, since this one holds the keys of the accounts; time and output are bounded, and what runs over is killed with all
-that it started; one wrong line makes the whole answer wrong; what it says on standard error is not passed on, for it may hold
-secrets.
+Decides what is a valid answer. Leaves judgement to the gates, and running the executable to ``operators_commands``. Rule: one
+wrong line makes the whole answer wrong.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import signal
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from migrator.errors import CloudError, Unreachable
+from migrator.adapters.operators_commands import run
+from migrator.errors import CloudError
 from migrator.model.samples import Point, Question, Reading
 from migrator.model.values import replace
-
-MOST_BYTES: Final = 1024 * 1024
-"""Of output; a week of minutes is some 700 KB."""
-
-END_SECONDS: Final = 5.0
-"""How long a killed process is waited for."""
 
 INSTANT: Final = timedelta(microseconds=1)
 
@@ -75,53 +65,16 @@ class CommandSource:
         """Nothing stays open: each question has a process of its own."""
 
     async def _run(self, asked: bytes) -> bytes:
-        process = await self._start()
-        try:
-            async with asyncio.timeout(self._timeout):
-                output, _ = await asyncio.gather(self._read(process), _write(process, asked))
-                code = await process.wait()
-        except TimeoutError:
-            raise Unreachable(
-                f"cannot ask the command {self._name}: it did not end within {self._timeout:g} s",
-                hint="make it quicker, or give this source a longer timeout in the plan",
-            ) from None
-        finally:
-            await _end(process)
-        if code != 0:
-            how = f"exited with {code}" if code > 0 else f"was killed by signal {-code}"
-            raise CloudError(
-                f"cannot ask the command {self._name}: it {how}",
-                hint="run it by hand with a question on its standard input to see what it says",
-            )
-        return output
-
-    async def _start(self) -> asyncio.subprocess.Process:
-        try:
-            return await asyncio.create_subprocess_exec(
-                *self._argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                start_new_session=True,
-                env=self._environ,
-            )
-        except (OSError, ValueError) as failure:
-            why = failure.strerror.lower() if isinstance(failure, OSError) and failure.strerror else "not a command"
-            raise CloudError(
-                f"cannot run the command {self._name}: {why}", hint="correct its argv in the plan"
-            ) from failure
-
-    async def _read(self, process: asyncio.subprocess.Process) -> bytes:
-        assert process.stdout is not None
-        output = bytearray()
-        while chunk := await process.stdout.read(64 * 1024):
-            output += chunk
-            if len(output) > MOST_BYTES:
-                raise CloudError(
-                    f"cannot ask the command {self._name}: it printed more than {MOST_BYTES:,} bytes",
-                    hint="print one line a minute of the window asked for",
-                )
-        return bytes(output)
+        return await run(
+            self._argv,
+            asked,
+            environ=self._environ,
+            seconds=self._timeout,
+            doing=f"ask the command {self._name}",
+            slow="make it quicker, or give this source a longer timeout in the plan",
+            failed="run it by hand with a question on its standard input to see what it says",
+            long="print one line a minute of the window asked for",
+        )
 
     def _point(self, number: int, line: bytes, begin: datetime) -> Point | None:
         try:
@@ -184,29 +137,3 @@ def _moment(found: Any) -> datetime:
     if moment.tzinfo is None:
         raise ValueError
     return moment.astimezone(UTC)
-
-
-async def _write(process: asyncio.subprocess.Process, asked: bytes) -> None:
-    """It need not read the question, and may have ended without it."""
-    assert process.stdin is not None
-    with suppress(BrokenPipeError, ConnectionResetError):
-        if not process.stdin.is_closing():  # uvloop takes no write after the end of the pipe was seen
-            process.stdin.write(asked)
-            await process.stdin.drain()
-    process.stdin.close()
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill it and what it started, unless it has ended by itself; the session it began is its group. Its pipes are read to
-    their end, so that nothing of it stays open here."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.close()
-    if process.returncode is None or not process.stdout.at_eof():
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    with suppress(TimeoutError):  # what left the session may still hold a pipe
-        async with asyncio.timeout(END_SECONDS):
-            while await process.stdout.read(64 * 1024):
-                pass
-            await process.wait()

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from migrator.adapters.operators_commands import refuse_storage, small_environment
 from migrator.errors import AccessRefused
 from migrator.model.notices import Channel
 
 if TYPE_CHECKING:
     from migrator.ports.notifier import Notifier
-
-ALWAYS_GIVEN = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
-"""Of the environment, to a command."""
 
 
 def open_webhook(channel: Channel, environ: Mapping[str, str]) -> Notifier:
@@ -28,8 +26,7 @@ def open_webhook(channel: Channel, environ: Mapping[str, str]) -> Notifier:
 def open_command(channel: Channel, environ: Mapping[str, str]) -> Notifier:
     from migrator.adapters.notices.command import CommandNotifier
 
-    named = [str(name) for name in channel.options.get("env") or ()]
-    given = {name: environ[name] for name in (*ALWAYS_GIVEN, *named) if name in environ}
+    given = small_environment(environ, channel.options.get("env") or (), doing=f"notify {channel.name}")
     return CommandNotifier(channel.name, channel.options["argv"], environ=given)
 
 
@@ -38,6 +35,7 @@ def open_mail(channel: Channel, environ: Mapping[str, str]) -> Notifier:
 
     login = str(channel.options.get("login") or "")
     password = _variable(channel, login, environ) if login else ""
+    refuse_storage(login.removeprefix("env:"), password, doing=f"notify {channel.name}")
     return MailNotifier(
         channel.name,
         str(channel.options["server"]),
