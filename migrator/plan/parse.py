@@ -194,7 +194,7 @@ def parse(text: str, name: str, *, most_bytes: int = MAX_TEXT_BYTES) -> tuple[Tr
     except (YAMLError, ValueError, RecursionError) as fault:
         raise PlanError(f"cannot read plan {name}: it is not YAML") from fault
     if composer.root is None or (isinstance(composer.root, Scalar) and composer.root.value is None):
-        raise PlanError(f"cannot read plan {name}: it is empty", hint="plans/quickstart.yaml is one to begin with")
+        raise PlanError(f"cannot read plan {name}: it is empty", hint="`migrate init --local` writes one to begin with")
     if not isinstance(composer.root, Table):
         raise _refusal(
             name,

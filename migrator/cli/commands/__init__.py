@@ -17,6 +17,7 @@ from migrator.cli.commands import (
     doctor,
     history,
     hold,
+    init,
     pause,
     plan,
     prove,
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     """Add every command to ``app``, in the order an operator meets them."""
     panels: dict[str, dict[str, Callable[..., int]]] = {
         PREPARE: {
+            "init": init.init,
             "validate": validate.validate,
             "sample": sample.sample,
             "schema": schema.schema,
