@@ -25,7 +25,7 @@ from migrator.gates.units import UNITS
 from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question, Reading, Verdict
 from migrator.model.schedule import Account, Gate
-from tests.contract.azure_monitor_server import AzureMonitor, Minute, every_minute
+from migrator.testing.estate.monitor import AzureMonitor, Minute, every_minute
 from tests.contract.prometheus_server import serving
 
 MOVE = MoveId("north-america", "web-tracking")

@@ -19,7 +19,7 @@ from migrator.kinds import METRICS
 from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question
 from migrator.model.schedule import Account, Metric
-from tests.contract.azure_monitor_server import AzureMonitor, every_minute
+from migrator.testing.estate.monitor import AzureMonitor, every_minute
 from tests.contract.prometheus_server import serving
 
 BEGIN = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)

@@ -25,7 +25,7 @@ from migrator.model.moves import MoveState
 from migrator.model.objects import CREATE, ContainerInfo
 from migrator.model.samples import Verdict
 from migrator.model.schedule import Account, Cutover, Gate, Schedule
-from tests.contract.azure_monitor_server import AzureMonitor, Minute
+from migrator.testing.estate.monitor import AzureMonitor, Minute
 from tests.contract.prometheus_server import serving
 from tests.scenario.weeks import HOURS, MINUTES, SLOW, Weeks, slow_heart
 from tests.scenario.world import shape

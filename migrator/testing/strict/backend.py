@@ -40,7 +40,7 @@ class Backend:
 
     def __init__(self, url: str, keys: Mapping[str, str]) -> None:
         self.url = url.rstrip("/")
-        self.keys = keys
+        self.keys = dict(keys)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Backend:

@@ -11,10 +11,11 @@ import base64
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from migrator.adapters.azure.signing import KeySigner
 from migrator.testing.strict.call import Call, Refused
@@ -56,29 +57,41 @@ class Tokens:
         self.revoked_before = 0.0
         """Tokens issued before that Unix time are accepted no more."""
 
-    def token(self, who: str, *, now: float, seconds: float, audience: str = "https://storage.azure.com") -> str:
+    def token(
+        self,
+        who: str,
+        *,
+        now: float,
+        seconds: float,
+        audience: str = "https://storage.azure.com",
+        tenant: str = TENANT,
+    ) -> str:
         claims = {
             "aud": audience,
-            "iss": f"https://sts.windows.net/{TENANT}/",
+            "iss": f"https://sts.windows.net/{tenant}/",
             **{"iat": now, "nbf": now - 300, "exp": now + seconds},
-            **{"oid": who, "tid": TENANT, "ver": "1.0"},
+            **{"oid": who, "tid": tenant, "ver": "1.0"},
         }
         head = ".".join(_coded(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "HS256"}, claims))
         return f"{head}.{_coded(self._digest(head))}"
 
     def owner_of(self, token: str, now: float) -> str:
-        """The object id in a token. Raises Refused."""
+        """The object id in a token for storage. Raises Refused."""
+        return str(self.claims_of(token, now, AUDIENCES)["oid"])
+
+    def claims_of(self, token: str, now: float, audiences: Collection[str]) -> Mapping[str, Any]:
+        """What a token for one of ``audiences`` says. Raises Refused."""
         head, _, signature = token.rpartition(".")
         if not hmac.compare_digest(_coded(self._digest(head)), signature):
             raise _bad_token("a token that this service did not mint")
         claims = json.loads(base64.urlsafe_b64decode(head.partition(".")[2] + "=="))
-        if claims["aud"] not in AUDIENCES:
+        if claims["aud"] not in audiences:
             raise _bad_token("Audience validation failed.")
         if not claims["nbf"] <= now < claims["exp"]:
             raise _bad_token("Lifetime validation failed. The token is expired.")
         if claims["iat"] < self.revoked_before:
             raise _bad_token("The token was revoked.", 'error="invalid_token", claims="eyJhY2Nlc3NfdG9rZW4iOnt9fQ=="')
-        return str(claims["oid"])
+        return dict(claims)
 
     def delegation_key(self, who: str, start: str, expiry: str, version: str) -> str:
         return base64.b64encode(self._digest("|".join(("key", who, start, expiry, version)))).decode()

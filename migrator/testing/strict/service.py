@@ -77,6 +77,15 @@ class StrictService:
 
     # What it is set to
 
+    def open_account(self, account: str, key: str, nature: Nature | None = None) -> None:
+        """Serve one more account from now on; Azurite must know it by ``key``."""
+        self.backend.keys[account] = key
+        self._accounts[account] = _Account()
+        self.set_nature(account, nature)
+
+    def serves(self, account: str) -> bool:
+        return account in self._accounts
+
     def set_nature(self, account: str, nature: Nature | None = None, **changes: Any) -> None:
         """Make ``account`` another one; ``changes`` are fields of ``Nature``."""
         self._accounts[account].nature = replace(nature or self._accounts[account].nature, **changes)

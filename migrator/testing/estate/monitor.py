@@ -1,5 +1,5 @@
-"""A local server that speaks the wire protocol of Azure Monitor's metrics batch API, with its habits: ten series unless
-``top`` is given, no points where there was no traffic, one subscription and fifty resources a request."""
+"""Azure Monitor's metrics batch API, with its habits: ten series unless ``top`` is given, no points where there was no traffic,
+one subscription and fifty resources a request."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+
+from migrator.testing.estate.wire import Answer, Request
 
 AVERAGES = {"SuccessE2ELatency": "MilliSeconds", "SuccessServerLatency": "MilliSeconds", "Availability": "Percent"}
 UNITS = {**AVERAGES, "Transactions": "Count", "Ingress": "Bytes", "Egress": "Bytes"}
@@ -34,18 +36,28 @@ class AzureMonitor:
     instead: web.Response | None = None
 
     async def batch(self, request: web.Request) -> web.StreamResponse:
-        ids = (await request.json())["resourceids"]
-        query = dict(request.query)
-        self.asked.append({"path": request.path, "ids": ids, "token": request.headers.get("Authorization"), **query})
+        """As a handler of a server of its own."""
+        headers = {name.lower(): value for name, value in request.headers.items()}
         if self.instead is not None:
+            self._note(Request(request.method, request.raw_path, headers, await request.read()))
             return self.instead
+        answer = await self.answer(Request(request.method, request.raw_path, headers, await request.read()))
+        return web.json_response(answer.document, status=answer.status)
+
+    async def answer(self, request: Request) -> Answer:
+        ids, query = self._note(request)
         if len(ids) > 50 or any(not one.startswith(request.path.partition("/metrics:")[0] + "/") for one in ids):
-            return web.json_response({"error": {"code": "BadRequest", "message": "resources"}}, status=400)
+            return Answer(400, {"error": {"code": "BadRequest", "message": "resources"}})
         names = query["metricnames"].split(",")
         if query["aggregation"] == "Average" and not set(names) <= set(AVERAGES):
-            return web.json_response({"error": {"code": "BadRequest", "message": "aggregation"}}, status=400)
+            return Answer(400, {"error": {"code": "BadRequest", "message": "aggregation"}})
         values = [self._result(one, names, query) for one in reversed(ids) if one not in self.left_out]
-        return web.json_response({"values": values})
+        return Answer(200, {"values": values})
+
+    def _note(self, request: Request) -> tuple[list[str], dict[str, str]]:
+        ids, query = list(request.document["resourceids"]), request.query
+        self.asked.append({"path": request.path, "ids": ids, "token": request.headers.get("authorization"), **query})
+        return ids, query
 
     def _result(self, id: str, names: list[str], query: Mapping[str, str]) -> dict[str, Any]:
         begin, end = (datetime.fromisoformat(query[key]) for key in ("starttime", "endtime"))
