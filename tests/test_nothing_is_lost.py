@@ -35,6 +35,7 @@ DOORS = {
     "migrator.client.routes.Routes": "applications",
     "migrator.client.sync.SyncRoutes": "applications",
     "migrator.testing.sample.containers_of": "tests of the sample data",
+    "migrator.testing.estate.configuration.Configuration": "tests of any client",
     "migrator.testing.simulation.loop.SimLoop": "asyncio",
     "migrator.testing.strict.running.Running": "tests of any client",
     "migrator.testing.strict.service.StrictService": "tests of any client",
