@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import bisect
 import cProfile
 import gc
 import pstats
@@ -60,9 +61,16 @@ class InstantStore:
         return [ContainerInfo(CONTAINER)]
 
     async def page(
-        self, container: str, *, prefix: str = "", marker: str | None = None, limit: int = 5000
+        self,
+        container: str,
+        *,
+        prefix: str = "",
+        marker: str | None = None,
+        limit: int = 5000,
+        start: str | None = None,
     ) -> ListingPage:
-        begin = int(marker or 0)
+        first = 0 if start is None else bisect.bisect_left(self.blobs, start, key=lambda blob: blob.name)
+        begin = first if marker is None else int(marker)
         end = begin + limit
         return ListingPage(tuple(self.blobs[begin:end]), str(end) if end < len(self.blobs) else None)
 
