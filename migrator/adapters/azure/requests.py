@@ -14,7 +14,8 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal, Protocol
+from functools import partial
+from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
 from migrator.adapters.azure.credentials import Credential
@@ -68,6 +69,8 @@ SMALL_ANSWER_BYTES = 1024 * 1024
 WRITE_SECONDS = 55
 """After that the service gives a write up: a little before this machine stops to wait for its answer, so that most outcomes are
 known. Source: Azure "Setting timeouts for Blob service operations"."""
+_PLAIN_WRITE: Final[Query] = [("timeout", str(WRITE_SECONDS))]
+"""The query of a write without a body or parts of its own: most of all requests, the copies."""
 SLOWEST_BYTES = 64 * 1024
 """A second: a body that comes no faster than that is still waited for."""
 MOST_WRITE_SECONDS = 175
@@ -221,59 +224,43 @@ class Requests:
         A request that is refused for its signature is signed once more where there is another: by the service's clock, where this
         machine's turned out to be wrong, or with a new token or delegation key, where they were revoked."""
         given = [] if headers is None else headers
-        about = self.about(method, doing, container, name, effect)
+        effect = effect or _effect_of(method)
         path = self.path_of(container, name)
         if method == "PUT" or method == "POST":
             given.append(("Content-Length", str(len(body))))
-        if about.effect == "write":
-            query = [*query, ("timeout", str(_seconds_for(query, body)))]
+        if effect == "write":
+            query = [*query, ("timeout", str(_seconds_for(query, body)))] if query or body else _PLAIN_WRITE
+        about = partial(self.about, method, doing, container, name, effect)  # called where it is needed: seldom
         is_unheard = self.dates.newest is None
         may_again = signer is None and (is_unheard or self._tokens is not None)
         while True:
-            by = signer or await self._signer_for(about)
+            by = signer or (self._signer if self._tokens is None else await self._signer_for(self._tokens, about()))
             if is_newer and self._newer_signer is not None and by is self._signer:
                 by = self._newer_signer
             used = by.secret
-            constant = self._newer if is_newer else None
             sent, asked = list(given) if may_again else given, next(self._ids)
             sent.append((CLIENT_REQUEST_ID, asked))
-            answer = await self._exchange(by, method, path, query, sent, body, most_bytes, about, constant)
+            address = by.sign(method, path, query, sent)
+            constant = self._newer if is_newer else None
+            try:
+                answer = await self._client.exchange(
+                    method, address, sent, body, most_bytes=most_bytes, constant=constant
+                )
+            except WireFailure as failure:
+                # Not chained: its causes may hold what was sent.
+                raise silence(failure, about()) from _unanswered(sent)
+            self.dates.saw(answer.headers.get(b"date"))
             if 200 <= answer.status < 300:
                 return answer
-            if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard):
+            if not may_again or not await self._is_renewed(answer, by, used, about(), is_unheard):
                 has_tags = any(header == "x-ms-tags" for header, _ in given)
-                raise self._refused(answer, replace(about, has_tags=has_tags), asked)
+                raise self._refused(answer, replace(about(), has_tags=has_tags), asked)
             may_again = False
 
-    async def _exchange(
-        self,
-        signer: Signer,
-        method: Method,
-        path: str,
-        query: Query,
-        headers: HeaderPairs,
-        body: bytes,
-        most_bytes: int,
-        about: Target,
-        constant: str | None,
-    ) -> Answer:
-        target = signer.sign(method, path, query, headers)
-        try:
-            answer = await self._client.exchange(
-                method, target, headers, body, most_bytes=most_bytes, constant=constant
-            )
-        except WireFailure as failure:
-            # Not chained: its causes may hold what was sent.
-            raise silence(failure, about) from _unanswered(headers)
-        self.dates.saw(answer.headers.get(b"date"))
-        return answer
-
-    async def _signer_for(self, about: Target) -> Signer:
-        if self._tokens is None:
-            return self._signer
+    async def _signer_for(self, tokens: Tokens, about: Target) -> Signer:
         if self._writes is not None and about.effect == "write" and about.name:
             return await self._writes.signer(about.container)
-        await self._refresh(self._tokens, about)
+        await self._refresh(tokens, about)
         return self._signer
 
     async def _is_renewed(
@@ -297,7 +284,7 @@ class Requests:
         about = self.about("GET", doing, container, name, None)
         is_unheard, may_again = self.dates.newest is None, self._tokens is not None
         while True:
-            by = await self._signer_for(about)
+            by = self._signer if self._tokens is None else await self._signer_for(self._tokens, about)
             used = by.secret
             sent, asked = list(headers) if may_again else headers, next(self._ids)
             sent.append((CLIENT_REQUEST_ID, asked))
@@ -336,8 +323,7 @@ class Requests:
         return self._tokens.left_seconds + MOST_WRITE_SECONDS
 
     def about(self, method: Method, doing: str, container: str, name: str | None, effect: Effect | None) -> Target:
-        effect = effect or ("read" if method in ("GET", "HEAD") else "write")
-        return Target(self.account, self.endpoint, doing, effect, container, name or "")
+        return Target(self.account, self.endpoint, doing, effect or _effect_of(method), container, name or "")
 
     def _refused(self, answer: Answer, about: Target, asked: str) -> MigrateError:
         code = answer.text(b"x-ms-error-code") or _first(_CODE, answer.body)
@@ -398,6 +384,10 @@ def _request_ids() -> Iterator[str]:
 def _unanswered(headers: HeaderPairs) -> ServiceAnswer:
     asked = next((text for name, text in headers if name == CLIENT_REQUEST_ID), "")
     return ServiceAnswer(f"no answer (client request {asked})")
+
+
+def _effect_of(method: Method) -> Effect:
+    return "read" if method in ("GET", "HEAD") else "write"
 
 
 def _seconds_for(query: Query, body: bytes) -> int:
