@@ -38,7 +38,7 @@ PATIENCE_SECONDS: Final = 5.0
 
 async def read_routes(doors: Doors) -> RouteDocument | None:
     """The route document. MigrateError if it cannot be read."""
-    return (await doors.router().read()).document
+    return await doors.routes()
 
 
 def unlike(
@@ -49,7 +49,10 @@ def unlike(
     records = [known.get(move.id) or MoveRecord(move.id, "", move.source, move.target) for move in moves]
     resolved = [record for record in records if record.intent is None]
     return disagreement.unlike(
-        resolved, document, lineage=store.lineage, endpoint_of=lambda name: _address(doors, name)
+        resolved,
+        document.routes if document is not None else {},
+        lineage=store.lineage,
+        endpoint_of=lambda name: _address(doors, name),
     )
 
 

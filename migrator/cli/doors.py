@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from migrator.adapters.workers import WorkerProcesses
     from migrator.engine.world import World
     from migrator.model.notices import Channel
+    from migrator.model.routes import RouteDocument
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
     from migrator.ports.notifier import Notifier
@@ -111,6 +112,12 @@ class Doors:
             self._router = wiring.open_router(routing, self.accounts(wiring.needs_account(routing)))
             self._opened.push_async_callback(self._router.close)
         return self._router
+
+    async def routes(self) -> RouteDocument | None:
+        """What all route documents of the plan say, as one; None: there is none. MigrateError if one cannot be read."""
+        from migrator.ports.router import read_all
+
+        return await read_all(self.router(), {move.id.region for move in self.schedule.moves})
 
     def register(self) -> Register | None:
         """The register of the followers of the routes; None: the plan wants none, or its routing has none. CloudError or

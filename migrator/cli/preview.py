@@ -162,10 +162,13 @@ async def _routes(doors: Doors) -> RoutesRead:
     document: RouteDocument | None = None
     is_read = False
     try:
+        from migrator.ports.router import one_of_each
+
         router = doors.router()
-        document = (await router.read()).document
+        document = await doors.routes()
         is_read = True
-        await router.prove_writable()
+        for region in one_of_each(router, (move.id.region for move in doors.schedule.moves)).values():
+            await router.prove_writable(region)
     except FindingsError:
         return RoutesRead(document)  # a kind that is not built has its own finding
     except MigrateError as fault:
@@ -192,7 +195,7 @@ def routes_as_left(doors: Doors, store: StateStore, moves: Sequence[PlannedMove]
 
     async def read() -> tuple[RouteDocument | None, dict[str, str]]:
         stores = doors.accounts(live)
-        return (await doors.router().read()).document, {name: one.endpoint for name, one in stores.items()}
+        return await doors.routes(), {name: one.endpoint for name, one in stores.items()}
 
     try:
         document, addresses = doors.run(read())

@@ -38,7 +38,7 @@ def strangers_now(doors: Doors, store: StateStore | None) -> tuple[str, ...]:
     """The same by a look at the routes; none where they cannot be read."""
 
     async def read() -> RouteDocument | None:
-        return (await doors.router().read()).document
+        return await doors.routes()
 
     try:
         return strangers(doors.schedule, doors.run(read()), store)

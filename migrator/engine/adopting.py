@@ -40,7 +40,7 @@ async def adopt(fleet: Fleet, scope: Sequence[PlannedMove], *, reason: str, who:
     adopted = []
     for move in scope:
         mover = fleet.mover(move)
-        if (why := disagreement(mover, await mover.shared.desk.record(move.id))) is not None:
+        if (why := disagreement(mover, await mover.desk.record(move.id))) is not None:
             if not is_allowed(mover.record, Event.ADOPTED_SOURCE):
                 # It was put back to a moment before it first looked at the route, where no run has halted it for this.
                 mover.happen(Event.HALTED, reason=why)
@@ -63,10 +63,10 @@ def disagreement(mover: Mover, found: RouteRecord | None) -> str | None:
 async def disagreements(fleet: Fleet, moves: Sequence[PlannedMove]) -> dict[MoveId, str]:
     """The same of all ``moves`` by one look, those alone that may not go on."""
     shared = fleet.shared
-    document = await shared.desk.document() if moves else None
+    routes = await shared.desks.routes() if moves else {}
     return unlike(
         [fleet.mover(move).record for move in moves],
-        document,
+        routes,
         lineage=shared.world.state.lineage,
         endpoint_of=lambda name: shared.stores[name].endpoint if name in shared.stores else None,
     )
@@ -97,7 +97,7 @@ async def _adopt(mover: Mover, *, reason: str, who: str) -> None:
 
 async def _swap(mover: Mover) -> tuple[RouteRecord, RouteRecord]:
     """The record as it was found, and as it is now."""
-    desk, rhythm = mover.shared.desk, mover.world.rhythm
+    desk, rhythm = mover.desk, mover.world.rhythm
     for attempt in range(rhythm.adopt_attempts):
         found = await desk.record(mover.id)
         if found is None:

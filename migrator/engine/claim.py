@@ -75,10 +75,10 @@ class Claimant(Ledger):
         """Read the route record; RouteDisagreement unless it is ours and names the account we do not write to. RouteChanged if
         somebody else wrote the document since our fence: a release is due then, whatever the record says now."""
         asked = self.world.clock.monotonic()
-        found = await self.shared.desk.record(self.id)
+        found = await self.desk.record(self.id)
         record, run = self.record, self.shared.run.id
         if record.intent is not None:
-            self.shared.desk.require_closed(self.id)
+            self.desk.require_closed(self.id)
         elif found is not None and is_own_old_fence(record, found, run=run, endpoint=self.live_endpoint):
             return await self._free_again(found, asked)
         lineage, live, endpoint = self.world.state.lineage, self.live_name, self.live_endpoint
@@ -93,8 +93,8 @@ class Claimant(Ledger):
 
     async def _free_again(self, found: RouteRecord, asked: float) -> RouteRecord:
         """Somebody put a fence of this run back that had been released: nobody else would ever open it."""
-        released = self.shared.desk.released(self.id, found, above=self.record.epoch)
-        await self.shared.desk.change(self.id, found, released)
+        released = self.desk.released(self.id, found, above=self.record.epoch)
+        await self.desk.change(self.id, found, released)
         stays.learn(self, released.epoch, OldFenceReleased(found.account, released.epoch, found.epoch))
         self._claim_at = asked
         return released

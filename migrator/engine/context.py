@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from migrator.engine.desks import RouteDesks
 from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.rollcall import RollCall
 from migrator.engine.routes import RouteDesk
@@ -35,7 +36,7 @@ class Shared:
     world: World
     run: Run
     session: Session
-    desk: RouteDesk
+    desks: RouteDesks
     stores: Mapping[str, ObjectStore]
     """Paced."""
     own_traffic: OwnTraffic
@@ -150,6 +151,11 @@ class Context:
     @property
     def world(self) -> World:
         return self.shared.world
+
+    @property
+    def desk(self) -> RouteDesk:
+        """Of the document that its route is in."""
+        return self.shared.desks.of(self.plan.id)
 
     @property
     def id(self) -> MoveId:

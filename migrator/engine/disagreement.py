@@ -6,12 +6,12 @@ is done, has asked here first: what a state store says of a move may be older th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from migrator.machine.agreement import Agreement, in_words, judge_route, live_account
 from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
-from migrator.model.routes import RouteDocument, RouteRecord
+from migrator.model.routes import RouteRecord
 
 ADOPT_HINT = (
     "find out who wrote it (migrate doctor, migrate history); if the route document is right, tell this store so:"
@@ -42,14 +42,13 @@ def why_not(record: MoveRecord, found: RouteRecord | None, *, lineage: str, endp
 
 def unlike(
     records: Iterable[MoveRecord],
-    document: RouteDocument | None,
+    routes: Mapping[str, RouteRecord],
     *,
     lineage: str,
     endpoint_of: Callable[[str], str | None],
 ) -> dict[MoveId, str]:
     """``why_not`` of all ``records`` by one look, those alone that may not go on. ``endpoint_of``: an account's address, if it is
     known."""
-    routes = document.routes if document is not None else {}
     found: dict[MoveId, str] = {}
     for record in records:
         route, endpoint = routes.get(str(record.id)), endpoint_of(live_account(record))

@@ -49,14 +49,14 @@ def require_grown(routing: Routing, published: Mapping[str, Any] | None) -> None
 
 async def publish(fleet: Fleet) -> None:
     """Bring the document up to the plan, before anything is fenced; write down what was published."""
-    state, desk, routing = fleet.world.state, fleet.shared.desk, fleet.schedule.routing
+    state, desks, routing = fleet.world.state, fleet.shared.desks.all, fleet.schedule.routing
     known = state.note(notes.DURATIONS)
     waiting = (known or {}).get("old_drain_seconds", 0.0)
-    old = await desk.unpublished()
-    if old is not None:
-        _remember(fleet, old_drain_seconds=max(waiting, old.drain_seconds))
-    before = await desk.publish_durations()
-    if before is not None:
+    if old := [one for desk in desks if (one := await desk.unpublished()) is not None]:
+        _remember(fleet, old_drain_seconds=max(waiting, *(one.drain_seconds for one in old)))
+    shorter = [one for desk in desks if (one := await desk.publish_durations()) is not None]
+    if shorter:
+        before = max(shorter, key=lambda one: one.drain_seconds)
         waiting = max(waiting, before.drain_seconds)
         published = DurationsPublished(before.ttl_seconds, before.max_write_seconds, waiting)
         _remember(fleet, fleet.journal(published), old_drain_seconds=waiting)
@@ -65,7 +65,7 @@ async def publish(fleet: Fleet) -> None:
         _remember(fleet, old_drain_seconds=waiting)
     if waiting:  # also where an earlier run ended before the wait did: nobody knows for how long it had waited
         fleet.shared.fence_from = fleet.world.clock.monotonic() + waiting
-    if (why := too_long(desk, routing)) is not None:
+    for why in {why for desk in desks if (why := too_long(desk, routing)) is not None}:
         fleet.tell(DurationsTooLong(why))
 
 

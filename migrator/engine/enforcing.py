@@ -195,7 +195,7 @@ def _to_put_back(mover: Mover, account: str) -> ObjectStore:
     async def claim() -> float:
         mover.shared.session.check()
         asked = mover.world.clock.monotonic()
-        found = (await mover.shared.desk.to_release()).get(str(mover.id))
+        found = (await mover.desk.to_release()).get(str(mover.id))
         ours = (account, READ_WRITE, mover.world.state.lineage)
         if found is None or (found.account, found.mode, found.lineage) != ours:
             raise RouteChanged(

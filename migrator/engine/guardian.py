@@ -163,7 +163,7 @@ class _Post:
         if not is_fence_of(fence, before):
             raise ValueError(f"the records of {key} are no fence and its predecessor")
         async with asyncio.timeout(ATTEMPT_SECONDS):
-            await self._router.read()
+            await self._router.read(_region(key))
         await self._done(key)
         self._watches[key] = asyncio.create_task(self._guard(key, before, fence, due))
 
@@ -247,7 +247,7 @@ class _Post:
 
     async def _put_back_once(self, key: str, fence: RouteRecord, revoked: Sequence[RevokedPolicy]) -> list[str] | None:
         """Sentences for people; None if there is nothing of this fence to put back any more."""
-        seen, _ = await whole_or_damaged(self._router)
+        seen, _ = await whole_or_damaged(self._router, _region(key))
         route = seen.routes.get(key) if seen is not None else None
         if route is None or route.mode != READ_WRITE or route.epoch > fence.epoch + 1:
             return None
@@ -267,18 +267,24 @@ class _Post:
 
     async def _try(self, key: str, before: RouteRecord, fence: RouteRecord) -> RouteRecord | None:
         """One read and one swap; None if there is nothing to release."""
-        found, etag = await whole_or_damaged(self._router)
+        found, etag = await whole_or_damaged(self._router, _region(key))
         if found is None:
             return None
         released = decide_release(found.routes.get(key), before, fence)
         if released is not None:
             now = self._clock.now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-            await self._router.swap(found.with_record(key, replace(released, updated=now)), expected_etag=etag)
+            written = found.with_record(key, replace(released, updated=now))
+            await self._router.swap(_region(key), written, expected_etag=etag)
         return released
 
 
 def _revoked(said: Mapping[str, Any]) -> RevokedPolicy:
     return RevokedPolicy(said["account"], said["container"], StoredPolicy(**said["policy"]))
+
+
+def _region(key: str) -> str:
+    """Whose document the record ``key`` is in."""
+    return key.partition("/")[0]
 
 
 def _ping(order: bytes) -> Any:

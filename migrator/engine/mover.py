@@ -96,7 +96,7 @@ class Mover(Claimant):
         """Tell the guardian of a fence before it is sent. CloudError: nobody would free the writers, so do not fence.
         ``extra_seconds``: how much longer it may take to close than the route alone."""
         if self.world.guardian is not None:
-            seconds = self.shared.desk.drain_seconds + self.wave.cutover.fence_timeout_seconds
+            seconds = self.desk.drain_seconds + self.wave.cutover.fence_timeout_seconds
             seconds += self.world.rhythm.guardian_margin_seconds
             await self.world.guardian.watch(str(self.id), before, fence, seconds + extra_seconds)
 

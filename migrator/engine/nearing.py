@@ -41,7 +41,7 @@ async def seconds_to_fence(mover: Mover) -> float:
 
 async def _tell(mover: Mover, followers: int) -> None:
     """Another number of seconds than the last time: followers obey the same one for ten minutes only."""
-    desk, rhythm = mover.shared.desk, mover.world.rhythm
+    desk, rhythm = mover.desk, mover.world.rhythm
     found = await mover.check_claim()
     seconds = max(rhythm.near_look_seconds, followers / rhythm.near_reads_per_second)
     if found.look_seconds is not None and abs(found.look_seconds - seconds) < 0.001:

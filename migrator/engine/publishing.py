@@ -1,9 +1,9 @@
 """The first record of every move, at its source, before any wave begins: so that applications can follow the route long before.
 
 A client refuses a record that is missing, so an application that is deployed before its area has one would be down, and one that
-is deployed after would not be fenced. Rules: all that are missing are made in one swap; a move whose state ever had one never
-gets another; a record that is there and not ours is left to the preflight of its own move, where a person decides. A second
-run finds its own records and writes them down.
+is deployed after would not be fenced. Rules: all that are missing in a document are made in one swap; a move whose state ever had
+one never gets another; a record that is there and not ours is left to the preflight of its own move, where a person decides. A
+second run finds its own records and writes them down.
 """
 
 from __future__ import annotations
@@ -37,13 +37,12 @@ async def publish(fleet: Fleet) -> tuple[str, ...]:
     for attempt in range(most):
         if not waiting:
             return ()
-        document = await fleet.shared.desk.document()
-        routes = document.routes if document is not None else {}
+        routes = await fleet.shared.desks.routes()
         made |= {key for key in waiting if key not in routes}
         first = {key: _first(waiting[key]) for key in sorted(waiting) if key not in routes}
         try:
             if first:
-                await fleet.shared.desk.publish(first)
+                await fleet.shared.desks.publish({waiting[key].id: record for key, record in first.items()})
         except (RouteChanged, OutcomeUnknown, Unreachable):
             if attempt == most - 1:
                 raise
@@ -53,7 +52,7 @@ async def publish(fleet: Fleet) -> tuple[str, ...]:
 
 
 def _first(mover: Mover) -> RouteRecord:
-    return mover.shared.desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
+    return mover.desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
 
 
 def _written_down(

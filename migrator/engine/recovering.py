@@ -48,9 +48,10 @@ async def _free_writers(fleet: Fleet) -> None:
     """Release every fence of this store's lineage that no cut-over on record explains: a store put back from a backup does not
     know the fences of its own future, and nobody else would ever release them. The account stays the same, a late switch out
     of such a fence is refused, and whether route and state agree is the claim's question."""
-    desk, lineage = fleet.shared.desk, fleet.world.state.lineage
-    routes = await desk.to_release(is_patient=True)
+    lineage = fleet.world.state.lineage
+    routes = await fleet.shared.desks.to_release(is_patient=True)
     for move in fleet.schedule.moves:
+        desk = fleet.shared.desks.of(move.id)
         found, intent = routes.get(str(move.id)), fleet.mover(move).record.intent
         record = fleet.mover(move).record
         is_ours = found is not None and found.mode == READ_ONLY and found.lineage == lineage

@@ -70,7 +70,7 @@ async def _release(mover: Mover, intent: RouteIntent, why: str) -> None:
         # A full disk is not waited for: policies are still revoked, and the guardian puts them back when this run has ended.
         await mover.surely(lambda: _released(mover, released, figures), within=mover.no_longer_than(), full_within=0.0)
         if not mover.fence_begun:
-            mover.shared.desk.doubt(mover.id)
+            mover.desk.doubt(mover.id)
     mover.forget_claim()
     if mover.record.revoked:
         await enforcing.restore(mover)
@@ -91,7 +91,7 @@ def _released(mover: Mover, released: FenceReleased, figures: Figures) -> None:
 async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
     """Ask and swap until the record is a fence no more. As long as writers may be blocked, trying on is right, whatever the
     error: the guardian does the same beside us, and whoever is second finds the work done."""
-    clock, desk, rhythm = mover.world.clock, mover.shared.desk, mover.world.rhythm
+    clock, desk, rhythm = mover.world.clock, mover.desk, mover.world.rhythm
     give_up, attempt = clock.monotonic() + rhythm.release_seconds, 0
     while True:
         try:

@@ -250,7 +250,7 @@ async def _elsewhere(mover: Mover) -> str | None:
     store was put back from a backup, it is another rollout's, or a hand moved the route."""
     if mover.record.intent is not None:
         return None  # said of every move, below
-    disagreement = adopting.disagreement(mover, await mover.shared.desk.record(mover.id))
+    disagreement = adopting.disagreement(mover, await mover.desk.record(mover.id))
     return None if disagreement is None else f"cannot roll back {mover.id}: {disagreement}"
 
 
@@ -290,8 +290,7 @@ async def retry(
     accepted = await live_containers.accept(fleet, scope, accept_containers, reason=reason, who=who)
     adopted = await adopting.adopt(fleet, scope, reason=reason, who=who) if adopt_route else []
     reasons, refused = list(adopting.told(fleet, adopted)), []
-    document = await fleet.shared.desk.document()
-    routes = document.routes if document is not None else {}
+    routes = await fleet.shared.desks.routes()
     for move in scope:
         mover, found = fleet.mover(move), routes.get(str(move.id))
         stopped = has_stopped(mover.record.state)

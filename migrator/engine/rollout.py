@@ -16,6 +16,7 @@ from typing import Any
 from migrator.engine import adopting, durations, publishing, pulse, rollback, waves
 from migrator.engine.committing import surely
 from migrator.engine.context import Shared
+from migrator.engine.desks import RouteDesks
 from migrator.engine.fleet import Fleet
 from migrator.engine.outbox import Outbox
 from migrator.engine.own_traffic import OwnTraffic
@@ -65,17 +66,23 @@ class Rollout:
         self._session = Session(world.state, world.clock, run, world.write_bounds, world.rhythm)
         self._own_traffic = OwnTraffic(world.state, world.clock, run.id, self._commit, world.rhythm)
         lineage, succeed = world.state.lineage, self._session.succeed
-        desk = RouteDesk(
-            world.router,
-            world.clock,
-            schedule.routing,
-            lineage=lineage,
-            run=run.id,
-            succeed=succeed,
-            addresses={name: store.endpoint for name, store in world.stores.items()},
-            rhythm=world.rhythm,
-        )
-        self._session.named = desk.named_runs
+        addresses = {name: store.endpoint for name, store in world.stores.items()}
+
+        def desk_of(region: str) -> RouteDesk:
+            return RouteDesk(
+                world.router,
+                world.clock,
+                schedule.routing,
+                lineage=lineage,
+                run=run.id,
+                region=region,
+                succeed=succeed,
+                addresses=addresses,
+                rhythm=world.rhythm,
+            )
+
+        desks = RouteDesks(world.router, (move.id.region for move in schedule.moves), desk_of)
+        self._session.named = desks.named_runs
         stores = {
             name: PacedStore(store, self._limits.account(name), self._own_traffic, world.clock)
             for name, store in world.stores.items()
@@ -83,9 +90,10 @@ class Rollout:
         for name in stores:
             self._limits.set(name, schedule.budget(name))
         hands = Hands(world.executor, world.clock) if world.executor is not None else None
-        register = world.register if schedule.routing.protocol > 1 else None
-        self._rolls = RollCall(register, desk, world.clock, self._session, world.rhythm)
-        shared = Shared(schedule, world, run, self._session, desk, stores, self._own_traffic, self._rolls, hands)
+        # A register is of one document: where each region has its own, drains last as long as in version 1.
+        register = world.register if schedule.routing.protocol > 1 and len(desks.all) == 1 else None
+        self._rolls = RollCall(register, desks.all[0], world.clock, self._session, world.rhythm)
+        shared = Shared(schedule, world, run, self._session, desks, stores, self._own_traffic, self._rolls, hands)
         self._fleet = Fleet(shared, flush=self._own_traffic.flush)
         self._pacing = Throttle(self._fleet, self._limits)
         self._outbox = Outbox(self._fleet, world.channels)

@@ -45,7 +45,7 @@ UNSEEN_EPOCHS = 1
 
 
 class RouteDesk:
-    """All moves of a run share one."""
+    """All moves of a run whose records are in one document share it (``desks``)."""
 
     def __init__(
         self,
@@ -55,12 +55,14 @@ class RouteDesk:
         *,
         lineage: str,
         run: str,
+        region: str = "",
         succeed: Callable[[str], None] = lambda run: None,
         addresses: Mapping[str, str] | None = None,
         rhythm: Rhythm = USUAL,
     ) -> None:
         """
         Args:
+            region: one of those whose records are in the document.
             succeed: told of each other run whose record is about to be replaced.
             addresses: of each account that the plan knows. What clients are sent to is taken from here, never from a record.
         """
@@ -68,6 +70,7 @@ class RouteDesk:
         self._addresses = addresses or {}
         self._succeed = succeed
         self._router = router
+        self._region = region
         self._clock = clock
         self._routing = routing
         self._lineage = lineage
@@ -121,7 +124,7 @@ class RouteDesk:
             if seen.document is None or self._open or _register_of(seen.document) != instead_of:
                 return False
             new = replace(self._with_durations(seen.document), version=2, register=generation)
-            self._wrote(new, await self._router.swap(new, expected_etag=seen.etag))
+            self._wrote(new, await self._router.swap(self._region, new, expected_etag=seen.etag))
             return True
 
     def longer_than_planned(self) -> Routing | None:
@@ -152,7 +155,7 @@ class RouteDesk:
                     return None
                 try:
                     new = self._with_durations(document)
-                    self._wrote(new, await self._router.swap(new, expected_etag=seen.etag))
+                    self._wrote(new, await self._router.swap(self._region, new, expected_etag=seen.etag))
                 except (RouteChanged, OutcomeUnknown):
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -174,7 +177,7 @@ class RouteDesk:
 
     async def record(self, move: MoveId, *, is_patient: bool = True) -> RouteRecord | None:
         """The record now; None if there is none. ``is_patient`` False: no second try, the caller has its own."""
-        document = (await self._read() if is_patient else self._noted(await self._router.read())).document
+        document = (await self._read() if is_patient else self._noted(await self._router.read(self._region))).document
         return document.routes.get(str(move)) if document else None
 
     async def to_release(self, *, is_patient: bool = False) -> Mapping[str, RouteRecord]:
@@ -184,13 +187,13 @@ class RouteDesk:
         return document.routes if document is not None else {}
 
     async def _look(self) -> tuple[RouteDocument | Damaged | None, str | None]:
-        document, etag = await whole_or_damaged(self._router)
+        document, etag = await whole_or_damaged(self._router, self._region)
         self._note(document, etag)
         return document, etag
 
     async def _read(self) -> RouteSnapshot:
         async def once() -> RouteSnapshot:
-            return self._noted(await self._router.read())
+            return self._noted(await self._router.read(self._region))
 
         return await self._patiently(once)
 
@@ -215,7 +218,7 @@ class RouteDesk:
                     raise RouteChanged(f"cannot publish the route of {found[0]}: there is one already")
                 new = replace(self._with_durations(document), routes={**document.routes, **first})
                 try:
-                    self._wrote(new, await self._router.swap(new, expected_etag=etag))
+                    self._wrote(new, await self._router.swap(self._region, new, expected_etag=etag))
                 except RouteChanged:
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -281,7 +284,7 @@ class RouteDesk:
                     if isinstance(document, RouteDocument):
                         document = self._with_durations(document)
                     document = document.with_record(key, new)
-                    self._wrote(document, await self._router.swap(document, expected_etag=etag))
+                    self._wrote(document, await self._router.swap(self._region, document, expected_etag=etag))
                 except RouteChanged:
                     await self._clock.sleep(0.05 * self._clock.random())
                     continue
@@ -296,7 +299,7 @@ class RouteDesk:
         )
 
     async def _whole(self) -> tuple[RouteDocument | Damaged | None, str | None]:
-        seen = self._noted(await self._router.read())
+        seen = self._noted(await self._router.read(self._region))
         return seen.document, seen.etag
 
     def _noted(self, seen: RouteSnapshot) -> RouteSnapshot:

@@ -105,16 +105,18 @@ class RouteDocument:
     def lineages(self) -> frozenset[str]:
         return frozenset(record.lineage for record in self.routes.values())
 
-    def encode(self) -> bytes:
+    def encode(self, *, most_bytes: int | None = None) -> bytes:
         """Canonical JSON (sorted keys, two-space indent, final newline), UTF-8; without the indent where that is too large.
 
+        Args:
+            most_bytes: that its place holds; None: as many as any document may have.
         Raises:
             ValueError: nobody could read it; the text says why, in one clause without a full stop.
         """
         _require_version(self.version, self.register)
         for key, record in self.routes.items():
             _require_writable(key, record)
-        _require_room(self)
+        _require_room(self, most_bytes or MAX_DOCUMENT_BYTES)
         body = {
             "version": self.version,
             **({} if self.register is None else {"register": self.register}),
@@ -122,7 +124,7 @@ class RouteDocument:
             "max_write_seconds": _number(self.max_write_seconds),
             "routes": {key: _fields(record) for key, record in sorted(self.routes.items())},
         }
-        return _written(body)
+        return _written(body, most_bytes or MAX_DOCUMENT_BYTES)
 
     @classmethod
     def decode(cls, raw: bytes) -> RouteDocument:
@@ -146,7 +148,7 @@ class RouteDocument:
             register=register,
         )
         if len(raw) > MAX_DOCUMENT_BYTES // 8:  # a smaller one has room enough, however tersely it is written
-            _require_room(document)
+            _require_room(document, MAX_DOCUMENT_BYTES)
         return document
 
 
@@ -180,9 +182,9 @@ class Damaged:
         fields = {**(known if isinstance(known, dict) else {}), **_fields(record)}
         return Damaged({**self._body, "routes": {**self._body["routes"], key: fields}})
 
-    def encode(self) -> bytes:
+    def encode(self, *, most_bytes: int | None = None) -> bytes:
         """As it was but for what was changed. Raises ValueError where that is too large."""
-        return _written(self._body, is_ascii=True)
+        return _written(self._body, most_bytes or MAX_DOCUMENT_BYTES, is_ascii=True)
 
 
 class _Twice(ValueError):
@@ -237,27 +239,27 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _written(body: Mapping[str, Any], *, is_ascii: bool = False) -> bytes:
+def _written(body: Mapping[str, Any], most_bytes: int, *, is_ascii: bool = False) -> bytes:
     try:
         text = json.dumps(body, indent=2, ensure_ascii=is_ascii) + "\n"
-        if len(text) > MAX_DOCUMENT_BYTES or len(text.encode()) > MAX_DOCUMENT_BYTES:
+        if len(text) > most_bytes or len(text.encode()) > most_bytes:
             text = json.dumps(body, separators=(",", ":"), ensure_ascii=is_ascii) + "\n"
     except RecursionError as fault:
         raise ValueError("the route document is nested too deeply") from fault
     raw = text.encode()
-    if len(raw) > MAX_DOCUMENT_BYTES:
-        raise ValueError(f"the route document would have {len(raw)} bytes, more than {MAX_DOCUMENT_BYTES}")
+    if len(raw) > most_bytes:
+        raise ValueError(f"the route document would have {len(raw)} bytes, more than {most_bytes}")
     return raw
 
 
-def _require_room(document: RouteDocument) -> None:
+def _require_room(document: RouteDocument, most_bytes: int) -> None:
     """By what fences and releases leave alone."""
     size = sum(_weight(key, record) for key, record in document.routes.items())
     size += 0 if document.register is None else _LOOK_BYTES * len(document.routes)
-    if size > MAX_DOCUMENT_BYTES:
+    if size > most_bytes:
         raise ValueError(
             f"the route document has {len(document.routes):,} records: written in full they could have {size:,} bytes, more than"
-            f" {MAX_DOCUMENT_BYTES:,}"
+            f" {most_bytes:,}"
         )
 
 

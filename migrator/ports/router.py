@@ -1,12 +1,17 @@
-"""The route document behind a compare-and-swap."""
+"""The route documents behind a compare-and-swap: one for each region, or one that several regions share.
+
+Decides what every place of routes promises, and how all its documents are read as one. Leaves to the adapters which regions share
+a document, and to the engine what is written.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from migrator.errors import CloudError
 from migrator.model.routes import Damaged, RouteDocument
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 
 @value(frozen=True, slots=True)
@@ -28,10 +33,11 @@ class RoutesDamaged(CloudError):
         self.etag = etag
 
 
-def encoded(document: RouteDocument | Damaged, place: str) -> bytes:
-    """The bytes of a swap. CloudError if nobody could read them again: then nothing is sent."""
+def encoded(document: RouteDocument | Damaged, place: str, *, most_bytes: int | None = None) -> bytes:
+    """The bytes of a swap. CloudError if nobody could read them again, or the place holds no more than ``most_bytes``: then
+    nothing is sent."""
     try:
-        return document.encode()
+        return document.encode(most_bytes=most_bytes)
     except ValueError as fault:
         raise CloudError(
             f"cannot write the routes in {place}: {fault}",
@@ -40,7 +46,8 @@ def encoded(document: RouteDocument | Damaged, place: str) -> bytes:
 
 
 class Router(Protocol):
-    """Promises: a swap is atomic; reads show the newest swap; nothing is retried inside.
+    """Promises: a swap is atomic; reads show the newest swap; nothing is retried inside. Regions that share a document read and
+    swap the same one.
 
     Raises:
         RouteChanged: the swap was refused, nothing was written.
@@ -49,13 +56,20 @@ class Router(Protocol):
         CloudError: everything else; nothing was written.
     """
 
-    async def read(self) -> RouteSnapshot: ...
-
-    async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
-        """Write ``document`` if the stored one still has ``expected_etag`` (None: if there is none); the new etag."""
+    def document_of(self, region: str) -> str:
+        """What people call the document that holds the records of ``region``; regions of one name share it."""
         ...
 
-    async def prove_writable(self) -> None:
+    async def read(self, region: str) -> RouteSnapshot:
+        """The document of ``region`` now."""
+        ...
+
+    async def swap(self, region: str, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
+        """Write ``document`` if the stored one of ``region`` still has ``expected_etag`` (None: if there is none); the new
+        etag."""
+        ...
+
+    async def prove_writable(self, region: str) -> None:
         """May the document be written, as far as that shows without writing? CloudError says why not. Nothing is written and
         nothing is made."""
         ...
@@ -63,10 +77,38 @@ class Router(Protocol):
     async def close(self) -> None: ...
 
 
-async def whole_or_damaged(router: Router) -> tuple[RouteDocument | Damaged | None, str | None]:
+def one_of_each(router: Router, regions: Iterable[str]) -> dict[str, str]:
+    """A region of each document that holds records of ``regions``, by the document's name; ascending by region."""
+    found: dict[str, str] = {}
+    for region in sorted(set(regions)):
+        found.setdefault(router.document_of(region), region)
+    return found
+
+
+async def read_all(router: Router, regions: Iterable[str]) -> RouteDocument | None:
+    """Every document that holds records of ``regions``, as one; None if there is none at all. Of several, the durations are the
+    longest, and the version is the lowest. Raises as ``Router.read``."""
+    seen = [(await router.read(region)).document for region in one_of_each(router, regions).values()]
+    return as_one([document for document in seen if document is not None])
+
+
+def as_one(found: Sequence[RouteDocument]) -> RouteDocument | None:
+    """See ``read_all``."""
+    if len(found) < 2:
+        return found[0] if found else None
+    routes = {key: record for document in found for key, record in document.routes.items()}
+    return replace(
+        min(found, key=lambda document: document.version),
+        routes=routes,
+        ttl_seconds=max(document.ttl_seconds for document in found),
+        max_write_seconds=max(document.max_write_seconds for document in found),
+    )
+
+
+async def whole_or_damaged(router: Router, region: str) -> tuple[RouteDocument | Damaged | None, str | None]:
     """What a release works on, and its version token: also a document whose other records somebody broke."""
     try:
-        seen = await router.read()
+        seen = await router.read(region)
     except RoutesDamaged as fault:
         if fault.damaged is None:
             raise

@@ -29,7 +29,7 @@ BLOB = "routing: {kind: blob, account: core, container: routing, name: routes.js
 
 
 async def put_fence(router: Router) -> None:
-    await router.swap(RouteDocument(1, 1, {"na/web": FENCE}), expected_etag=None)
+    await router.swap("europe", RouteDocument(1, 1, {"na/web": FENCE}), expected_etag=None)
 
 
 def plan_on(kind: str) -> str:
@@ -70,7 +70,7 @@ async def _fence(kind: str) -> None:
 
 
 async def _record(kind: str) -> RouteRecord:
-    document = (await (await router_on(kind)).read()).document
+    document = (await (await router_on(kind)).read("europe")).document
     assert document is not None
     return document.routes["na/web"]
 

@@ -50,7 +50,7 @@ class TestFileRouter(SharedRouterSuite):
         """Under any umask: the routes are for everybody, and hold no secret."""
         before = os.umask(0o077)
         try:
-            await self.open().swap(EMPTY, expected_etag=None)
+            await self.open().swap("europe", EMPTY, expected_etag=None)
         finally:
             os.umask(before)
         assert stat.S_IMODE(self.path.stat().st_mode) == 0o644
@@ -58,16 +58,16 @@ class TestFileRouter(SharedRouterSuite):
     async def test_an_edit_there_and_back_is_noticed_although_bytes_and_times_are_the_same_again(self) -> None:
         """``cp -p`` of a copy made before: same file, same bytes, same time of writing."""
         router = self.open()
-        etag = await router.swap(EMPTY, expected_etag=None)
+        etag = await router.swap("europe", EMPTY, expected_etag=None)
         was, times = self.path.read_bytes(), self.path.stat()
         await asyncio.sleep(0.02)
         self.path.write_bytes(b"{}")
         self.path.write_bytes(was)
         os.utime(self.path, ns=(times.st_atime_ns, times.st_mtime_ns))
         assert self.path.stat().st_mtime_ns == times.st_mtime_ns
-        assert (await router.read()).etag != etag
+        assert (await router.read("europe")).etag != etag
         with pytest.raises(RouteChanged):
-            await router.swap(EMPTY, expected_etag=etag)
+            await router.swap("europe", EMPTY, expected_etag=etag)
 
     @pytest.mark.parametrize("umask", [0o000, 0o002, 0o077])
     async def test_its_lock_and_the_folder_it_makes_are_of_its_own_user_alone(self, umask: int) -> None:
@@ -75,7 +75,7 @@ class TestFileRouter(SharedRouterSuite):
         before = os.umask(umask)
         try:
             self.path = self.path.parent / "deeper" / "routes.json"
-            await self.open().swap(EMPTY, expected_etag=None)
+            await self.open().swap("europe", EMPTY, expected_etag=None)
         finally:
             os.umask(before)
         assert stat.S_IMODE(self.path.with_name(".routes.json.lock").stat().st_mode) == 0o600
@@ -87,12 +87,12 @@ class TestFileRouter(SharedRouterSuite):
         lock = self.path.with_name(".routes.json.lock")
         lock.touch()
         lock.chmod(0o644)
-        await self.open().swap(EMPTY, expected_etag=None)
+        await self.open().swap("europe", EMPTY, expected_etag=None)
         assert stat.S_IMODE(lock.stat().st_mode) == 0o600
 
     async def test_a_failed_write_leaves_the_old_document_and_no_rubbish(self, monkeypatch: pytest.MonkeyPatch) -> None:
         router = self.open()
-        etag = await router.swap(EMPTY, expected_etag=None)
+        etag = await router.swap("europe", EMPTY, expected_etag=None)
 
         def full(descriptor: int) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -100,14 +100,14 @@ class TestFileRouter(SharedRouterSuite):
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
             with pytest.raises(CloudError, match=r"cannot write the routes in .*: no space left on device") as caught:
-                await router.swap(EMPTY.with_record("a/b", RECORD), expected_etag=etag)
+                await router.swap("europe", EMPTY.with_record("a/b", RECORD), expected_etag=etag)
         assert not isinstance(caught.value, OutcomeUnknown)
-        assert (await router.read()).etag == etag
+        assert (await router.read("europe")).etag == etag
         assert sorted(entry.name for entry in self.path.parent.iterdir()) == [".routes.json.lock", "routes.json"]
 
     async def test_a_rename_that_may_not_survive_a_power_cut_is_unknown(self, monkeypatch: pytest.MonkeyPatch) -> None:
         router = self.open()
-        await router.swap(EMPTY, expected_etag=None)
+        await router.swap("europe", EMPTY, expected_etag=None)
         real = os.fsync
 
         def failing(descriptor: int) -> None:
@@ -117,21 +117,23 @@ class TestFileRouter(SharedRouterSuite):
 
         monkeypatch.setattr(os, "fsync", failing)
         with pytest.raises(OutcomeUnknown):
-            await router.swap(EMPTY.with_record("a/b", RECORD), expected_etag=(await router.read()).etag)
+            await router.swap(
+                "europe", EMPTY.with_record("a/b", RECORD), expected_etag=(await router.read("europe")).etag
+            )
 
     async def test_a_lock_that_is_never_given_back_is_a_plain_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(file_module, "LOCK_ATTEMPTS", 2)
         router = self.open()
-        etag = await router.swap(EMPTY, expected_etag=None)
+        etag = await router.swap("europe", EMPTY, expected_etag=None)
         with self._locked(), pytest.raises(CloudError, match="cannot lock the routes"):
-            await router.swap(EMPTY, expected_etag=etag)
-        await router.swap(EMPTY, expected_etag=etag)
+            await router.swap("europe", EMPTY, expected_etag=etag)
+        await router.swap("europe", EMPTY, expected_etag=etag)
 
     async def test_a_swap_waits_for_the_lock_without_stopping_the_loop(self) -> None:
         router = self.open()
-        etag = await router.swap(EMPTY, expected_etag=None)
+        etag = await router.swap("europe", EMPTY, expected_etag=None)
         with self._locked():
-            swap = asyncio.create_task(router.swap(EMPTY.with_record("a/b", RECORD), expected_etag=etag))
+            swap = asyncio.create_task(router.swap("europe", EMPTY.with_record("a/b", RECORD), expected_etag=etag))
             await asyncio.sleep(0.05)
             assert not swap.done()
         await swap
@@ -139,17 +141,17 @@ class TestFileRouter(SharedRouterSuite):
     async def test_a_lock_file_that_was_removed_and_made_again_is_not_mistaken(self) -> None:
         """We wait on the old lock, somebody removes it: the lock we then get protects nothing and is taken anew."""
         router = self.open()
-        etag = await router.swap(EMPTY, expected_etag=None)
+        etag = await router.swap("europe", EMPTY, expected_etag=None)
         lock = self.path.with_name(".routes.json.lock")
         with self._locked():
             lock.unlink()
-            await router.swap(EMPTY.with_record("a/b", RECORD), expected_etag=etag)
+            await router.swap("europe", EMPTY.with_record("a/b", RECORD), expected_etag=etag)
         assert lock.exists()
 
     async def test_a_directory_in_place_of_the_file_is_a_plain_error(self) -> None:
         self.path.mkdir(parents=True)
         with pytest.raises(CloudError, match="is a directory"):
-            await self.open().read()
+            await self.open().read("europe")
 
     async def test_a_refusal_of_the_system_is_about_rights(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*args: Any, **kwargs: Any) -> tuple[int, str]:
@@ -157,7 +159,7 @@ class TestFileRouter(SharedRouterSuite):
 
         monkeypatch.setattr(tempfile, "mkstemp", refuse)
         with pytest.raises(AccessRefused, match="permission denied"):
-            await self.open().swap(EMPTY, expected_etag=None)
+            await self.open().swap("europe", EMPTY, expected_etag=None)
 
     def _locked(self) -> _Held:
         return _Held(self.path.with_name(".routes.json.lock"))
@@ -241,27 +243,27 @@ class TestStoreRouter(RouterSuite):
     async def test_an_unanswered_swap_is_unknown_and_not_repeated(self) -> None:
         """The document may be ours now; only a read can tell, and the router leaves that to the engine."""
         router = self.open()
-        etag = await router.swap(EMPTY, expected_etag=None)
+        etag = await router.swap("europe", EMPTY, expected_etag=None)
         self.shelf.answers = iter([OutcomeUnknown("no answer")])
         with pytest.raises(OutcomeUnknown):
-            await router.swap(EMPTY.with_record("a/b", RECORD), expected_etag=etag)
-        assert set((await router.read()).document.routes) == {"a/b"}  # type: ignore[union-attr]
+            await router.swap("europe", EMPTY.with_record("a/b", RECORD), expected_etag=etag)
+        assert set((await router.read("europe")).document.routes) == {"a/b"}  # type: ignore[union-attr]
 
     async def test_a_read_is_one_request_however_often_others_swap(self) -> None:
         router = self.open()
-        etag = await router.swap(EMPTY, expected_etag=None)
+        etag = await router.swap("europe", EMPTY, expected_etag=None)
         before = self.shelf.reads
-        assert await router.read() == RouteSnapshot(EMPTY, etag)
+        assert await router.read("europe") == RouteSnapshot(EMPTY, etag)
         assert self.shelf.reads == before + 1
 
     async def test_a_document_that_is_gone_refuses_the_swap(self) -> None:
         router = self.open()
-        etag = await router.swap(EMPTY, expected_etag=None)
+        etag = await router.swap("europe", EMPTY, expected_etag=None)
         self.shelf.blobs.clear()
         with pytest.raises(RouteChanged):
-            await router.swap(EMPTY, expected_etag=etag)
+            await router.swap("europe", EMPTY, expected_etag=etag)
 
     async def test_caches_are_told_to_keep_away(self) -> None:
-        await self.open().swap(EMPTY, expected_etag=None)
+        await self.open().swap("europe", EMPTY, expected_etag=None)
         assert self.shelf.shape is not None
         assert self.shelf.shape.headers.cache_control == "no-store"

@@ -88,7 +88,7 @@ class TestStoreRouterOnAzureAccount(SharedRouterSuite):
         return AZURE_OPENING.format(endpoint=self.endpoint, key=self.key)
 
     async def test_a_signature_that_may_only_read_cannot_write_the_routes(self, azurite: Azurite) -> None:
-        await self.open().swap(EMPTY_DOCUMENT, expected_etag=None)
+        await self.open().swap("europe", EMPTY_DOCUMENT, expected_etag=None)
         own = self.endpoint.rstrip("/").rpartition("/")[2]
         ends = datetime.now(UTC) + timedelta(hours=1)
         may = AccountSasPermissions(read=True, list=True)
@@ -98,8 +98,8 @@ class TestStoreRouterOnAzureAccount(SharedRouterSuite):
         store = open_store(account, environ={"K": sas})
         try:
             router = StoreRouter(store, "routing", "routes.json")
-            assert (await router.read()).document is not None
+            assert (await router.read("europe")).document is not None
             with pytest.raises(AccessRefused):
-                await router.prove_writable()
+                await router.prove_writable("europe")
         finally:
             await store.close()

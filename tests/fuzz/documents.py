@@ -128,7 +128,7 @@ def letters() -> Target:
 
 
 class _NoRouter:
-    async def read(self) -> RouteSnapshot:
+    async def read(self, region: str) -> RouteSnapshot:
         return RouteSnapshot(None, None)
 
     async def swap(self, *_: object, **__: object) -> str:

@@ -28,16 +28,16 @@ def small(tmp_path):
 async def edit(small: Small, **changes) -> None:
     """What a hand does to the record."""
     router = FileRouter(str(small.folder / "routes.json"))
-    seen = await router.read()
+    seen = await router.read("europe")
     record = replace(seen.document.routes[str(ID)], **changes)
-    await router.swap(seen.document.with_record(str(ID), record), expected_etag=seen.etag)
+    await router.swap("europe", seen.document.with_record(str(ID), record), expected_etag=seen.etag)
 
 
 async def forget(small: Small) -> None:
     """The record is gone."""
     router = FileRouter(str(small.folder / "routes.json"))
-    seen = await router.read()
-    await router.swap(replace(seen.document, routes={}), expected_etag=seen.etag)
+    seen = await router.read("europe")
+    await router.swap("europe", replace(seen.document, routes={}), expected_etag=seen.etag)
 
 
 async def to(small: Small, account: str) -> None:

@@ -35,9 +35,9 @@ def routing(small: Small, **changes) -> None:
 
 async def document(small: Small, ttl: float, max_write: float) -> None:
     router = FileRouter(str(small.folder / "routes.json"))
-    seen = await router.read()
+    seen = await router.read("europe")
     routes = seen.document.routes if seen.document else {}
-    await router.swap(RouteDocument(ttl, max_write, routes), expected_etag=seen.etag)
+    await router.swap("europe", RouteDocument(ttl, max_write, routes), expected_etag=seen.etag)
 
 
 class StandsFrom(SystemClock):
@@ -72,7 +72,7 @@ async def test_a_first_apply_publishes_longer_durations_and_waits_the_old_ones_b
     rollout.world.clock = clock
     outcome = await rollout.apply()
     assert outcome.code == "done"
-    seen = (await FileRouter(str(small.folder / "routes.json")).read()).document
+    seen = (await FileRouter(str(small.folder / "routes.json")).read("europe")).document
     assert (seen.ttl_seconds, seen.max_write_seconds) == (0.4, 0.25)
     texts = [text for kind, _, text in rollout.world.reporter.events if kind in ("durations", "waiting")]
     assert "no fence begins for 0.51 s" in texts[0]

@@ -170,7 +170,7 @@ def half_copied_back(rollout, small: Small, *names: str, unanswered: str = "") -
 
 def lose_the_answer_of_the_switch(rollout) -> None:
     """The route is changed, and the process dies before it can write that down."""
-    desk = rollout._fleet.shared.desk
+    desk = rollout._fleet.shared.desks.all[0]
     right = desk.change
 
     async def change(move, expected, new, **more):

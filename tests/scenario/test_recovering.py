@@ -19,7 +19,7 @@ def small(tmp_path):
 
 async def put_route(small, **changes):
     router = FileRouter(str(small.folder / "routes.json"))
-    seen = await router.read()
+    seen = await router.read("europe")
     document = seen.document or RouteDocument(0.05, 0.05)
     lineage = small.state().lineage
     known = document.routes.get(str(ID)) or RouteRecord("src", "x", READ_WRITE, 1, lineage, "", "r")
@@ -27,7 +27,7 @@ async def put_route(small, **changes):
         store = small.store(str(changes.get("account", known.account)))
         changes["endpoint"] = store.endpoint
         await store.close()
-    await router.swap(document.with_record(str(ID), replace(known, **changes)), expected_etag=seen.etag)
+    await router.swap("europe", document.with_record(str(ID), replace(known, **changes)), expected_etag=seen.etag)
 
 
 async def test_a_fence_of_this_stores_own_future_is_released_though_the_store_knows_nothing_of_it(small):

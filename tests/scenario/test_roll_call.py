@@ -58,7 +58,7 @@ async def write_on(small: Small, written: dict[str, bytes]) -> None:
 async def published(small: Small) -> None:
     router = FileRouter(str(small.folder / "routes.json"))
     for _ in range(200):
-        if (await router.read()).document is not None:
+        if (await router.read("europe")).document is not None:
             return
         await asyncio.sleep(0.05)
     pytest.fail("no route was published")

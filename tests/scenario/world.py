@@ -110,7 +110,7 @@ class Small:
         return Rollout(self.schedule, world=world, run=Run(clock.nonce(), "tester", "here", os.getpid(), "boot"))
 
     async def route(self):
-        return (await FileRouter(str(self.folder / "routes.json")).read()).document.routes[str(ID)]
+        return (await FileRouter(str(self.folder / "routes.json")).read("europe")).document.routes[str(ID)]
 
     async def fill(self, count: int = 30) -> None:
         store = self.store("src")

@@ -178,9 +178,9 @@ def switch_without_compare_and_swap():
 
     async def change(self, move, expected, new):
         async with self._turn:
-            seen = await self._router.read()
+            seen = await self._router.read(self._region)
             document = seen.document or rollout_document(self)
-            await self._router.swap(document.with_record(str(move), new), expected_etag=seen.etag)
+            await self._router.swap(self._region, document.with_record(str(move), new), expected_etag=seen.etag)
 
     right = RouteBoard.put
 
@@ -208,7 +208,7 @@ def read_instead_of_release():
     async def release(mover, why):
         intent = mover.record.intent
         if intent is not None and intent.switched is not None:
-            found = await mover.shared.desk.record(mover.id)
+            found = await mover.desk.record(mover.id)
             if found is not None and found.same_authority(intent.fence):
                 mover.happen(Event.RELEASED, intent=None, epoch=found.epoch)
                 mover._claim_at = mover.world.clock.monotonic() + LATE_SECONDS
@@ -231,7 +231,7 @@ def writing_without_a_claim():
         return float("inf")
 
     async def claim(mover, *, create=False):
-        desk = mover.shared.desk
+        desk = mover.desk
         found = await desk.record(mover.id)
         if found is None:
             found = desk.first(mover.plan.source, mover.store(mover.plan.source).endpoint)
@@ -300,7 +300,7 @@ def lease_age_from_receipt():
 
     async def refresh(self, follower):
         try:
-            seen = await self._router.read()
+            seen = await self._router.read(self._region)
         except Exception:
             return
         follower.observe(seen.document, self.clock.monotonic())
@@ -568,8 +568,8 @@ def a_signal_leaves_a_release_behind():
 def releases_need_a_whole_document():
     """What strangers broke in other records is in the way of a release."""
 
-    async def whole(router):
-        seen = await router.read()
+    async def whole(router, region):
+        seen = await router.read(region)
         return seen.document, seen.etag
 
     return all_of(patched(routes, "whole_or_damaged", whole), patched(guardian, "whole_or_damaged", whole))

@@ -15,19 +15,19 @@ async def naive_engine(schedule, doors, run, command):
     """No fence, no lease, no evidence: it compares sizes and times."""
     for move in schedule.moves:
         key = str(move.id)
-        seen = await doors.router.read()
+        seen = await doors.router.read(move.id.region)
         document = seen.document or RouteDocument(schedule.routing.ttl_seconds, schedule.routing.max_write_seconds)
         if key in document.routes and document.routes[key].account == move.target:
             continue
         if key not in document.routes:
             record = RouteRecord(move.source, schedule.accounts[move.source].endpoint, "read-write", 1, "l", "", run.id)
-            await doors.router.swap(document.with_record(key, record), expected_etag=seen.etag)
+            await doors.router.swap(move.id.region, document.with_record(key, record), expected_etag=seen.etag)
         for _ in range(3):
             await _sync(doors, move)
-        seen = await doors.router.read()
+        seen = await doors.router.read(move.id.region)
         old = seen.document.routes[key]
         new = replace(old, account=move.target, endpoint=schedule.accounts[move.target].endpoint, epoch=old.epoch + 1)
-        await doors.router.swap(seen.document.with_record(key, new), expected_etag=seen.etag)
+        await doors.router.swap(move.id.region, seen.document.with_record(key, new), expected_etag=seen.etag)
         lock = doors.state.lock()
         if lock is not None:
             doors.state.commit([SaveMove(MoveRecord(move.id, "wave-0", move.source, move.target))], token=lock.token)

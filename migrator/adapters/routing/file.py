@@ -47,7 +47,10 @@ class FileRouter:
         """Where the document is, for people."""
         return str(self._path)
 
-    async def read(self) -> RouteSnapshot:
+    def document_of(self, region: str) -> str:
+        return self.place
+
+    async def read(self, region: str) -> RouteSnapshot:
         raw, etag = self._load()
         if raw is None:
             return RouteSnapshot(None, None)
@@ -57,7 +60,7 @@ class FileRouter:
             text = f"cannot read the routes in {self.place}: {fault}"
             raise RoutesDamaged(text, damaged=Damaged.of(raw), etag=etag) from fault
 
-    async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
+    async def swap(self, region: str, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
         body = encoded(document, self.place)
         try:
             make_private(self._path.parent)
@@ -70,7 +73,7 @@ class FileRouter:
                 raise RouteChanged(f"cannot change the routes in {self.place}: somebody else changed them first")
             return self._replace(body)
 
-    async def prove_writable(self) -> None:
+    async def prove_writable(self, region: str) -> None:
         """By the rights of the folder that is there, and of the file and its lock where they are."""
         folder = self._path.parent
         while not folder.exists() and folder != folder.parent:

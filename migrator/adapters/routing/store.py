@@ -39,7 +39,10 @@ class StoreRouter:
         """Where the document is, for people: ``account/container/name``."""
         return f"{self._store.account}/{self._container}/{self._name}"
 
-    async def read(self) -> RouteSnapshot:
+    def document_of(self, region: str) -> str:
+        return self.place
+
+    async def read(self, region: str) -> RouteSnapshot:
         """One request: the answer tells the generation that its bytes are of."""
         try:
             found = await self._store.whole(self._container, self._name, most_bytes=MAX_DOCUMENT_BYTES)
@@ -56,7 +59,7 @@ class StoreRouter:
         except ValueError as fault:
             raise self._unreadable(str(fault), Damaged.of(found.body), found.etag) from fault
 
-    async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
+    async def swap(self, region: str, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
         body = encoded(document, self.place)
         condition = CREATE if expected_etag is None else Condition(if_match=expected_etag)
         try:
@@ -70,7 +73,7 @@ class StoreRouter:
                 raise RouteChanged(f"cannot change the routes in {self.place}: the document is gone") from missing
             raise
 
-    async def prove_writable(self) -> None:
+    async def prove_writable(self, region: str) -> None:
         """A write whose condition no generation fulfils: it needs the same right as a swap, and is always refused."""
         try:
             await self._put(b"", Condition(if_match=NO_GENERATION))

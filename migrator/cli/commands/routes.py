@@ -35,10 +35,12 @@ def routes(
     from migrator.cli.views import routes as view
     from migrator.cli.views.documents import write_document
     from migrator.errors import UsageError
-    from migrator.ports.router import RouteSnapshot
+    from migrator.ports.router import RouteSnapshot, one_of_each
 
-    async def read(doors: Doors) -> RouteSnapshot:
-        return await doors.router().read()
+    async def read(doors: Doors) -> dict[str, RouteSnapshot]:
+        router = doors.router()
+        regions = one_of_each(router, (move.id.region for move in doors.schedule.moves))
+        return {name: await router.read(region) for name, region in regions.items()}
 
     if publish:
         if as_json:
@@ -46,11 +48,11 @@ def routes(
         return _publish(context, plan, yes=yes)
     schedule = load_plan(plan)
     with Doors(schedule) as doors:
-        snapshot = doors.run(read(doors))
+        seen = doors.run(read(doors))
     if as_json:
-        write_document(view.document(schedule.name, snapshot))
+        write_document(view.document(schedule.name, seen))
     else:
-        view.show(schedule, snapshot, settings_of(context))
+        view.show(schedule, seen, settings_of(context))
     return ExitCode.DONE
 
 

@@ -137,7 +137,7 @@ def _passes_behind(mover: Mover, result: PassResult) -> int:
     f, cutover = mover.record.figures, mover.wave.cutover
     if mover.record.state is MoveState.COPYING:
         return f.passes_behind
-    fits = _fence_seconds(mover, mover.shared.desk.drain_seconds) < cutover.fence_timeout_seconds
+    fits = _fence_seconds(mover, mover.desk.drain_seconds) < cutover.fence_timeout_seconds
     return 0 if fits and _lag(result) <= cutover.max_lag_objects else f.passes_behind + 1
 
 
@@ -157,7 +157,7 @@ async def catch_up(mover: Mover) -> Event:
     while True:
         _require_short(mover)
         result = await one_pass(mover)
-        lag, fence_seconds = _lag(result), _fence_seconds(mover, mover.shared.desk.drain_seconds)
+        lag, fence_seconds = _lag(result), _fence_seconds(mover, mover.desk.drain_seconds)
         pause = _pause_seconds(mover)
         fits = fence_seconds < cutover.fence_timeout_seconds and pause <= cutover.max_pause_seconds
         if lag <= cutover.max_lag_objects and fits:
@@ -242,7 +242,7 @@ async def ready(mover: Mover) -> Event:
     _require_short(mover)
     if not mover.record.is_abandoning and _pause_seconds(mover) > mover.wave.cutover.max_pause_seconds:
         return Event.FELL_BEHIND
-    intent = RouteIntent(found, mover.shared.desk.fenced(mover.id, found))
+    intent = RouteIntent(found, mover.desk.fenced(mover.id, found))
     note = waited(mover.world.state.note(notes.DURATIONS))
     mover.with_event(*([note] if note else []), _forecast(mover), intent=intent)
     return Event.ADMITTED
@@ -285,7 +285,7 @@ def _not_there_yet(mover: Mover) -> str:
 
 def _require_short(mover: Mover) -> None:
     """Halt while the route document promises clients more than the plan does: a fence would have to wait for all of it."""
-    desk = mover.shared.desk
+    desk = mover.desk
     if (why := too_long(desk, mover.routing)) is not None:
         if (note := to_wait(desk, mover.world.state.note(notes.DURATIONS))) is not None:
             mover.commit(note)
@@ -295,7 +295,7 @@ def _require_short(mover: Mover) -> None:
 async def _raised(mover: Mover, found: RouteRecord) -> RouteRecord:
     """The record under an epoch that no follower has seen a later one of: whoever did (a hand raised it and put it back) would
     refuse the fence, and go on."""
-    desk = mover.shared.desk
+    desk = mover.desk
     if found.mode != READ_WRITE or desk.next_epoch(mover.id, found) == found.epoch + 1:
         return found
     raised = desk.released(mover.id, found)
@@ -321,7 +321,7 @@ def _forecast(mover: Mover) -> AddJournal:
 
 
 def _drain_seconds(mover: Mover) -> float:
-    drain, is_enforced = mover.shared.desk.drain_seconds, mover.wave.cutover.fence == "access-policy"
+    drain, is_enforced = mover.desk.drain_seconds, mover.wave.cutover.fence == "access-policy"
     if is_enforced and not mover.record.is_abandoning:
         return max(drain, mover.routing.enforced_drain_seconds)
     return drain
@@ -390,7 +390,7 @@ def cut_over_waits(mover: Mover, *, begun: bool = False) -> tuple[Wait, ...]:
     clock = mover.world.clock
     if not begun and clock.monotonic() - mover.calendar_at < mover.world.rhythm.calendar_seconds:
         return mover.calendar
-    drain = mover.shared.desk.drain_seconds
+    drain = mover.desk.drain_seconds
     needed = 0.0 if begun else drain + _fence_seconds(mover, drain)
     shared = mover.shared
     waits = waits_to_cut_over(

@@ -39,7 +39,7 @@ async def fence(mover: Mover) -> Event:
     mover.fence_begun = mover.world.clock.monotonic()
     mover.tell(FenceBegun(intent.fence.epoch))
     await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))
-    await mover.shared.desk.change(mover.id, intent.before, intent.fence)
+    await mover.desk.change(mover.id, intent.before, intent.fence)
     mover.with_event(epoch=intent.fence.epoch)
     return Event.FENCED
 
@@ -80,7 +80,7 @@ async def drain(mover: Mover) -> Event:
     intent = mover.record.intent
     assert intent is not None
     closed_at = await enforcing.revoke(mover)
-    drained_at = max(begun + mover.shared.desk.drain_seconds, closed_at)
+    drained_at = max(begun + mover.desk.drain_seconds, closed_at)
     calling = None
     if calls.register is not None and mover.wave.cutover.fence == "route":  # policies bind writers whom no roll names
         calling = asyncio.create_task(calls.until_answered(mover.id, intent.fence.epoch, after=begun))
@@ -90,8 +90,8 @@ async def drain(mover: Mover) -> Event:
                 break
             await _nap(clock, min(left, mover.world.rhythm.drain_look_seconds), calling)
             with suppress(Unreachable, Throttled):  # the claim asks again, patiently, before anything is written
-                await mover.shared.desk.record(mover.id, is_patient=False)
-            mover.shared.desk.require_closed(mover.id)
+                await mover.desk.record(mover.id, is_patient=False)
+            mover.desk.require_closed(mover.id)
         if calling is not None:
             roll = calling.result() if calling.done() else calls.roll(mover.id, intent.fence.epoch, asked_after=begun)
             mover.with_event(_drained(roll, clock.monotonic() - begun, is_called=calling.done()))
@@ -220,7 +220,7 @@ async def _proved(mover: Mover, barrier: Journaled) -> Event:
     if route.mode != READ_ONLY or not route.same_authority(intent.fence):
         raise RouteChanged(f"cannot switch {mover.id}: its fence is gone from the route")
     account = mover.destination_name
-    switched = mover.shared.desk.switched(mover.id, route, account, mover.store(account).endpoint)
+    switched = mover.desk.switched(mover.id, route, account, mover.store(account).endpoint)
     mover.with_event(
         barrier,
         intent=replace(intent, fence=route, switched=switched),
@@ -240,7 +240,7 @@ async def switch(mover: Mover) -> Event:
     intent = mover.record.intent
     assert intent is not None
     assert intent.switched is not None
-    await mover.shared.desk.change(mover.id, intent.fence, intent.switched)
+    await mover.desk.change(mover.id, intent.fence, intent.switched)
     pause = round(mover.world.clock.monotonic() - mover.fence_begun, 3)
     switched = Switched(
         intent.switched.account, intent.switched.epoch, pause, is_back=mover.record.direction is Direction.REVERSE

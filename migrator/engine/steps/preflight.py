@@ -45,7 +45,7 @@ async def claim(mover: Mover, *, create: bool = False) -> None:
 
     Raises Halt where route and state disagree; nothing is compensated then.
     """
-    desk, most = mover.shared.desk, mover.world.rhythm.claim_attempts
+    desk, most = mover.desk, mover.world.rhythm.claim_attempts
     for attempt in range(most):
         record, found = mover.record, await desk.record(mover.id)
         lineage, endpoint = mover.world.state.lineage, mover.live_endpoint

@@ -1,7 +1,8 @@
 """The simulated route document: one value behind a compare-and-swap, and the many ways a swap's answer gets lost.
 
 Rules: a swap is judged at the instant it is applied; a late one is applied only if nobody was faster, as at a real service. While
-a hand has damaged the document, its text is what is read and written, by the real decoding and encoding.
+a hand has damaged the document, its text is what is read and written, by the real decoding and encoding. In some stories each
+region has a document of its own, with versions of its own: the board holds them as one, and its doors show the tool a region's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
-from migrator.model.routes import Damaged, RouteDocument
+from migrator.model.routes import Damaged, RouteDocument, RouteRecord
 from migrator.model.values import replace
 from migrator.ports.router import RoutesDamaged, RouteSnapshot, encoded
 from migrator.testing.simulation.blobs import Sender
@@ -43,6 +44,12 @@ class RouteBoard:
         """Called with a process that begins a swap, and what it sends."""
         self._text: tuple[str | None, bytes] = (None, b"")
         self._version = 0
+        self.is_split = False
+        """Has each region a document of its own?"""
+        self._of_regions: dict[str, int] = {}
+        """The version of each that is there."""
+        self._stood_in: list[tuple[float, dict[str, int]]] = [(float("-inf"), {})]
+        """The same for each version of the whole."""
         self._stood: list[tuple[float, RouteSnapshot, bytes | None]] = [
             (float("-inf"), RouteSnapshot(None, None), None)
         ]
@@ -82,10 +89,43 @@ class RouteBoard:
         before = self.document
         self.document = whole = self._whole_of(document) if isinstance(document, Damaged) else document
         self._version += 1
+        self._of_regions = dict.fromkeys(self._of_regions, self._version)
+        self._stood_in.append((self.loop.time(), self._of_regions))
         raw = _text(whole, self._harm) if self._harm is not None else None
         self._stood.append((self.loop.time(), RouteSnapshot(whole, self.etag), raw))
         self.swapped(sender, before, whole, sent_at)
         return f"v{self._version}"
+
+    def of_region(self, region: str, moment: float) -> RouteSnapshot:
+        """The document of ``region`` as it stood at ``moment``."""
+        whole = self.as_of(moment).document
+        versions = next(one for since, one in reversed(self._stood_in) if since <= moment)
+        if whole is None or region not in versions:
+            return RouteSnapshot(None, None)
+        return RouteSnapshot(replace(whole, routes=_records(whole, region)), f"{region} v{versions[region]}")
+
+    def put_region(
+        self, region: str, document: RouteDocument | Damaged, expected_etag: str | None, sender: Sender, sent_at: float
+    ) -> str:
+        """The atomic step of a swap of the document of ``region``; nothing of the others changes, durations aside: customers
+        read all as one, with the longest."""
+        assert isinstance(document, RouteDocument), "no hand damages a story of several documents"
+        found = f"{region} v{self._of_regions[region]}" if region in self._of_regions else None
+        if expected_etag != found:
+            raise RouteChanged(f"cannot change the routes: somebody else wrote first ({found})")
+        others, whole = self._of_regions, self.document or RouteDocument(0, 0)
+        ttl, max_write = whole.ttl_seconds, whole.max_write_seconds
+        routes = {key: record for key, record in whole.routes.items() if key not in _records(whole, region)}
+        merged = replace(document, routes={**routes, **document.routes})
+        merged = replace(
+            merged,
+            ttl_seconds=max(ttl, document.ttl_seconds),
+            max_write_seconds=max(max_write, document.max_write_seconds),
+        )
+        self.put(merged, self.etag, sender, sent_at)
+        self._of_regions = {**others, region: self._version}
+        self._stood_in[-1] = (self._stood_in[-1][0], self._of_regions)
+        return f"{region} v{self._version}"
 
     def _whole_of(self, damaged: Damaged) -> RouteDocument:
         """What was written back of a damaged document: its whole records, and everything else as it was."""
@@ -116,7 +156,11 @@ class SimRouter:
         self._node = node
         self._sender = sender
 
-    async def read(self) -> RouteSnapshot:
+    def document_of(self, region: str) -> str:
+        return f"{PLACE} of {region}" if self._board.is_split else PLACE
+
+    async def read(self, region: str = "") -> RouteSnapshot:
+        """``region`` "": all there is, as one."""
         self._node.step()
         board, weather = self._board, self.weather
         loop, now = board.loop, board.loop.virtual_now
@@ -126,7 +170,7 @@ class SimRouter:
         delay = self._delay()
         seen_at = now + delay * board.random.random()  # what comes back may be old by then
         await Nap(loop, now + delay)
-        snapshot = board.as_of(seen_at)
+        snapshot = board.of_region(region, seen_at) if board.is_split and region else board.as_of(seen_at)
         if snapshot.document is not None and self._sender.is_tool:
             board.seen(self._sender.name, snapshot.document)
         return snapshot
@@ -136,38 +180,46 @@ class SimRouter:
         snapshot = await self.read()
         return self._board.text_of(snapshot)
 
-    async def swap(self, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
+    async def swap(self, region: str, document: RouteDocument | Damaged, *, expected_etag: str | None) -> str:
         self._node.step()
         board, weather = self._board, self.weather
         board.sending(self._node, document)
         loop, now, answer = board.loop, board.loop.virtual_now, Answer()
         if not self._is_unanswered(now):
             when = now + self._delay()
-            loop.happen(when, self._apply, answer, document, expected_etag, now)
+            loop.happen(when, self._apply, answer, region, document, expected_etag, now)
             await Nap(loop, when)
             return answer.opened()  # type: ignore[no-any-return]
         fate = board.random.choice(("lost", "late", "never"))
         if fate != "never":
             when = now + (self._delay() if fate == "lost" else board.random.uniform(0.0, weather.late_seconds))
-            loop.happen(when, self._apply, answer, document, expected_etag, now)
+            loop.happen(when, self._apply, answer, region, document, expected_etag, now)
         await Nap(loop, now + weather.unanswered_after_seconds)
         raise OutcomeUnknown("cannot tell whether the routes were changed: no answer")
 
-    async def prove_writable(self) -> None:
+    async def prove_writable(self, region: str) -> None:
         """Everybody may write here."""
 
     async def close(self) -> None:
         """Nothing is held open."""
 
     def _apply(
-        self, answer: Answer, document: RouteDocument | Damaged, expected_etag: str | None, sent_at: float
+        self,
+        answer: Answer,
+        region: str,
+        document: RouteDocument | Damaged,
+        expected_etag: str | None,
+        sent_at: float,
     ) -> None:
         board, node = self._board, self._node
         if not node.alive and (
             board.random.random() < 0.5 or board.loop.time() > node.sockets_closed_at + ORPHAN_SECONDS
         ):
             return
-        answer.write(board.put, document, expected_etag, self._sender, sent_at)
+        if board.is_split:
+            answer.write(board.put_region, region, document, expected_etag, self._sender, sent_at)
+        else:
+            answer.write(board.put, document, expected_etag, self._sender, sent_at)
         if node.alive:
             node.tick()
 
@@ -182,6 +234,10 @@ class SimRouter:
         if draw < weather.slow_chance:
             return self._board.random.uniform(0.0, weather.slow_seconds)
         return weather.fast_seconds * (0.5 + draw)
+
+
+def _records(document: RouteDocument, region: str) -> dict[str, RouteRecord]:
+    return {key: record for key, record in document.routes.items() if key.startswith(f"{region}/")}
 
 
 def _text(document: RouteDocument, harm: Harm) -> bytes:

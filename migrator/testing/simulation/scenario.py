@@ -86,6 +86,8 @@ from migrator.words.happenings import sentence
 CREDENTIAL_SECONDS = (60.0, 300.0)
 """How long an unanswered write may still be applied: the engine is told the truth about it."""
 ROUTE_STORM_CHANCE = 0.15
+SPLIT_CHANCE = 0.5
+"""Of stories with two regions, for a route document of each."""
 
 
 class Silent:
@@ -156,11 +158,18 @@ class Scenario:
         self.interrupts = Interrupts(self)
         self.board.sending = self.interrupts.sending
         self.troubles = Troubles(self, self.interrupts, self.steps)
+        self.board.is_split = self._has_document_per_region()
         self.crowd = Crowd(self)
         self.oddities = Oddities(self)
         self.wholes = Wholes(self)
         self.outages = Outages(self)
         self.rolls = RollTroubles(self, self.crowd)
+
+    def _has_document_per_region(self) -> bool:
+        """No register then: it is of one document."""
+        is_one = self.troubles.damage.happens or self.schedule.routing.protocol > 1
+        regions = {move.id.region for move in self.schedule.moves}
+        return len(regions) > 1 and not is_one and Random(f"{self.seed}/documents").random() < SPLIT_CHANCE
 
     # The world.
 

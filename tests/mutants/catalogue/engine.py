@@ -97,8 +97,8 @@ MUTANTS = (
     Mutant(
         "fence-before-the-guardian",
         "engine/steps/cut.py",
-        "    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))\n    await mover.shared.desk.change(mover.id, intent.before, intent.fence)\n",
-        "    await mover.shared.desk.change(mover.id, intent.before, intent.fence)\n    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))\n",
+        "    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))\n    await mover.desk.change(mover.id, intent.before, intent.fence)\n",
+        "    await mover.desk.change(mover.id, intent.before, intent.fence)\n    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))\n",
         "The fence is sent before anybody watches over it.",
         ("tests/unit/engine/test_cut_over.py",),
     ),

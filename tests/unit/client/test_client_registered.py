@@ -47,7 +47,7 @@ class Place:
     ) -> None:
         record = RouteRecord("old", "https://old.blob.core.windows.net", mode, epoch, "lineage", "", "", look)
         document = RouteDocument(4, 5, {KEY: record}, version, generation)
-        self.etag = await self.router.swap(document, expected_etag=self.etag)
+        self.etag = await self.router.swap("europe", document, expected_etag=self.etag)
 
     async def roll(self) -> tuple[Attendant, ...]:
         return await self.register.roll(GENERATION)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from migrator.engine.context import Shared
+from migrator.engine.desks import RouteDesks
 from migrator.engine.mover import Mover
 from migrator.engine.own_traffic import OwnTraffic
 from migrator.engine.rollcall import RollCall
@@ -76,11 +77,14 @@ class Board:
         if self.clock.monotonic() < self.silent_until:
             raise Unreachable("cannot reach the routes: no answer")
 
-    async def read(self) -> RouteSnapshot:
+    def document_of(self, region: str) -> str:
+        return "the board"
+
+    async def read(self, region: str = "") -> RouteSnapshot:
         self._answer()
         return RouteSnapshot(self.document, str(self.version) if self.document else None)
 
-    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
+    async def swap(self, region: str, document: RouteDocument, *, expected_etag: str | None) -> str:
         self._answer()
         if expected_etag != (str(self.version) if self.document else None):
             raise RouteChanged("cannot swap: changed")
@@ -142,12 +146,13 @@ def mover_of(
     world = World({name: Bare(name) for name in ADDRESS}, board, state, {}, clock, Told(), dict.fromkeys(ADDRESS, 0.0))
     session = Session(state, clock, run, {})
     desk = RouteDesk(board, clock, routing, lineage=LINEAGE, run=run.id)
+    desks = RouteDesks(board, [ID.region], lambda region: desk)
     session.token = state.acquire(_lock(clock)).token  # no heart: time stands still between sleeps
     state.commit([SaveMove(record)], token=session.token)
     own = OwnTraffic(state, clock, run.id, lambda *changes: None)
     rolls = RollCall(register, desk, clock, session, world.rhythm)
     return (
-        Mover(Shared(schedule, world, run, session, desk, world.stores, own, rolls), wave, move, record),
+        Mover(Shared(schedule, world, run, session, desks, world.stores, own, rolls), wave, move, record),
         board,
         clock,
     )

@@ -93,13 +93,13 @@ def slow():
     """A mover whose destination takes a block in 40 s, its board, and that destination."""
     record = MoveRecord(ID, "first", MoveState.CATCHING_UP, Direction.FORWARD, epoch=6, ever_routed=True)
     mover, board, clock = mover_of(record, before())
-    board.document = RouteDocument(30, 60, {str(ID): mover.shared.desk.stamped(before())})
+    board.document = RouteDocument(30, 60, {str(ID): mover.desk.stamped(before())})
     looks = [-1e9]
     right = board.read
 
-    async def read():
+    async def read(region):
         looks.append(clock.monotonic())
-        return await right()
+        return await right(region)
 
     board.read = read
     ends = {name: Account(name, clock, looks) for name in ("src", "dst")}
@@ -337,4 +337,4 @@ async def test_no_roll_ends_the_drain_of_an_enforced_fence(policy, is_early):
     begun = mover.world.clock.monotonic()
     await cut.drain.__wrapped__(mover)
     lasted = mover.world.clock.monotonic() - begun
-    assert (lasted < mover.shared.desk.drain_seconds) is is_early, lasted
+    assert (lasted < mover.desk.drain_seconds) is is_early, lasted

@@ -38,7 +38,7 @@ def damage(path, how):
 
 async def fenced(tmp_path) -> FileRouter:
     router = FileRouter(tmp_path / "routes.json")
-    await router.swap(RouteDocument(30, 60, {str(ID): fence()}), expected_etag=None)
+    await router.swap("europe", RouteDocument(30, 60, {str(ID): fence()}), expected_etag=None)
     return router
 
 
@@ -60,10 +60,10 @@ async def test_the_engine_releases(tmp_path, how):
     )
     mover, _, _ = mover_of(record, None)
     router = await fenced(tmp_path)
-    mover.shared.desk._router = router
+    mover.desk._router = router
     body = damage(tmp_path / "routes.json", how)
     with pytest.raises(RoutesDamaged):
-        await router.read()
+        await router.read("europe")
 
     await release(mover, "a test")
 
@@ -102,11 +102,11 @@ async def test_the_guardian_releases(tmp_path, how):
 async def test_a_document_that_nobody_could_read_is_not_written(tmp_path):
     router = await fenced(tmp_path)
     was = (tmp_path / "routes.json").read_bytes()
-    etag = (await router.read()).etag
+    etag = (await router.read("europe")).etag
     large = RouteDocument(30, 60, {f"x{number}/y": before() for number in range(30_000)})
     half = RouteDocument(30, 60, {"x\ud800/y": before()})
     for document, why in ((large, "more than"), (half, "unpaired surrogate")):
         with pytest.raises(CloudError, match=f"cannot write the routes in .*{why}"):
-            await router.swap(document, expected_etag=etag)
+            await router.swap("europe", document, expected_etag=etag)
     assert (tmp_path / "routes.json").read_bytes() == was
     assert len(was) < MAX_DOCUMENT_BYTES

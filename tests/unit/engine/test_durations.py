@@ -41,7 +41,7 @@ async def test_no_fence_begins_while_the_document_promises_more_than_the_plan(tt
 
 async def test_a_promise_that_came_and_went_in_this_run_still_stops_it():
     mover, board, _ = promising(86_399, 60)
-    await mover.shared.desk.document()
+    await mover.desk.document()
     board.document = replace(board.document, ttl_seconds=30)
     with pytest.raises(Halt):
         await carry.ready(mover)
@@ -49,7 +49,7 @@ async def test_a_promise_that_came_and_went_in_this_run_still_stops_it():
 
 async def test_once_it_is_put_right_a_later_run_waits_what_clients_may_believe():
     mover, board, _ = promising(86_399, 86_399)
-    await mover.shared.desk.document()
+    await mover.desk.document()
     with pytest.raises(Halt):
         await carry.ready(mover)
     note = mover.world.state.note(notes.DURATIONS)
@@ -72,8 +72,8 @@ async def test_an_edit_that_shrinks_what_a_dead_run_published_is_refused_althoug
     mover, board, _ = promising(20, 40)
     right = board.swap
 
-    async def dies(document, *, expected_etag):
-        await right(document, expected_etag=expected_etag)
+    async def dies(region, document, *, expected_etag):
+        await right(region, document, expected_etag=expected_etag)
         raise KeyboardInterrupt
 
     board.swap = dies
@@ -94,7 +94,7 @@ async def test_a_wait_that_an_earlier_run_did_not_end_is_not_forgotten_by_anothe
 
 async def test_durations_of_the_document_never_shrink_below_what_was_seen():
     mover, board, _ = promising(30, 60)
-    desk = mover.shared.desk
+    desk = mover.desk
     await desk.document()
     board.document = replace(board.document, ttl_seconds=10, max_write_seconds=10)
     found = await desk.record(ID)

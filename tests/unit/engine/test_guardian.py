@@ -37,7 +37,7 @@ class Board:
         self.swaps = 0
         self.hang: asyncio.Event | None = None
 
-    async def read(self) -> RouteSnapshot:
+    async def read(self, region: str) -> RouteSnapshot:
         if self.hang is not None:
             await self.hang.wait()
         await asyncio.sleep(0)
@@ -45,7 +45,7 @@ class Board:
             raise self.faults.pop(0)
         return RouteSnapshot(self.document, str(self.version))
 
-    async def swap(self, document: RouteDocument, *, expected_etag: str | None) -> str:
+    async def swap(self, region: str, document: RouteDocument, *, expected_etag: str | None) -> str:
         await asyncio.sleep(0)
         if expected_etag != str(self.version):
             raise RouteChanged("cannot change the routes: somebody else was first")
@@ -223,11 +223,11 @@ class TestServe:
         self, board: Board, desk: Desk
     ) -> None:
         await desk.watch()
-        seen = await board.read()
+        seen = await board.read("europe")
         await desk.hang_up()
         assert board.record() == replace(BEFORE, epoch=8, updated="2026-03-01T13:00:00Z")
         with pytest.raises(RouteChanged):
-            await board.swap(RouteDocument(30, 60, {KEY: FENCE}), expected_etag=seen.etag)
+            await board.swap("europe", RouteDocument(30, 60, {KEY: FENCE}), expected_etag=seen.etag)
 
     async def test_the_deadline_releases_while_the_engine_lives(self, board: Board, desk: Desk) -> None:
         await desk.watch(deadline=60)

@@ -46,8 +46,8 @@ from tests.unit.engine.test_guardian_processes import CHILD
 async def main():
     guardian, router = Guardian([sys.executable, "-c", CHILD, sys.argv[1]]), FileRouter(sys.argv[1])
     await guardian.watch(KEY, BEFORE, FENCE, 600)
-    seen = await router.read()
-    await router.swap(seen.document.with_record(KEY, FENCE), expected_etag=seen.etag)
+    seen = await router.read("europe")
+    await router.swap("europe", seen.document.with_record(KEY, FENCE), expected_etag=seen.etag)
     print(guardian.pid, flush=True)
     {end}
 
@@ -58,18 +58,18 @@ asyncio.run(main())
 @pytest.fixture
 async def routes(tmp_path: Path) -> FileRouter:
     router = FileRouter(tmp_path / "routes.json")
-    await router.swap(RouteDocument(30, 60, {KEY: BEFORE}), expected_etag=None)
+    await router.swap("europe", RouteDocument(30, 60, {KEY: BEFORE}), expected_etag=None)
     return router
 
 
 async def _put(router: FileRouter, record: RouteRecord, key: str = KEY) -> None:
-    seen = await router.read()
+    seen = await router.read("europe")
     assert seen.document is not None
-    await router.swap(seen.document.with_record(key, record), expected_etag=seen.etag)
+    await router.swap("europe", seen.document.with_record(key, record), expected_etag=seen.etag)
 
 
 async def _record(router: FileRouter, key: str = KEY) -> RouteRecord:
-    document = (await router.read()).document
+    document = (await router.read("europe")).document
     assert document is not None
     return document.routes[key]
 

@@ -79,8 +79,8 @@ async def test_a_swap_that_was_not_answered_is_looked_at_and_not_repeated():
     fleet, board = fleet_of(PENDING)
     right, swaps = board.swap, []
 
-    async def swap(document, *, expected_etag):
-        swaps.append(await right(document, expected_etag=expected_etag))
+    async def swap(region, document, *, expected_etag):
+        swaps.append(await right(region, document, expected_etag=expected_etag))
         raise OutcomeUnknown("no answer")
 
     board.swap = swap

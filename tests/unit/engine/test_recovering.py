@@ -183,7 +183,7 @@ async def test_a_route_that_never_answers_leaves_the_fence_on_record_for_the_nex
 async def test_reading_the_record_waits_for_a_document_that_is_silent_for_a_moment():
     mover, board, clock = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
     board.silent_until = 20.0
-    assert await mover.shared.desk.record(ID) == fence()
+    assert await mover.desk.record(ID) == fence()
     assert clock.at < 25.0
 
 

@@ -25,19 +25,19 @@ class Slow:
         self._inner = inner
         self.asked, self.answer = asyncio.Event(), asyncio.Event()
 
-    async def read(self):
-        return await self._inner.read()
+    async def read(self, region):
+        return await self._inner.read(region)
 
-    async def swap(self, document, *, expected_etag):
+    async def swap(self, region, document, *, expected_etag):
         self.asked.set()
         await self.answer.wait()
-        return await self._inner.swap(document, expected_etag=expected_etag)
+        return await self._inner.swap(region, document, expected_etag=expected_etag)
 
 
 def fenced():
     record = MoveRecord(ID, "first", "src", "dst", state=MoveState.DRAINING, intent=INTENT, epoch=7, ever_routed=True)
     mover, board, _ = mover_of(record, INTENT.fence)
-    slow = mover.shared.desk._router = Slow(board)
+    slow = mover.desk._router = Slow(board)
     return mover, board, slow
 
 

@@ -37,7 +37,7 @@ class Fenced:
 
     async def begin(self, *, waits: bool = True) -> Fenced:
         await self.register.open("g")
-        await self.mover.shared.desk.document()
+        await self.mover.desk.document()
         self.clock.at += DRAIN if waits else 0.0
         return self
 
@@ -105,7 +105,7 @@ async def test_a_register_of_another_generation_counts_only_after_a_whole_drain(
     fenced = await Fenced().begin()
     await fenced.register.open("h")
     fenced.board.document = replace(fenced.board.document, register="h")
-    await fenced.mover.shared.desk.document()
+    await fenced.mover.desk.document()
     seconds, _ = await fenced.drain()
     assert seconds >= DRAIN
 
@@ -138,7 +138,7 @@ async def test_a_register_that_does_not_answer_is_asked_again():
 
 async def test_a_document_that_somebody_else_wrote_is_no_longer_all_that_clients_go_by():
     fenced = await Fenced().begin()
-    desk = fenced.mover.shared.desk
+    desk = fenced.mover.desk
     fenced.board.document = replace(fenced.board.document, ttl_seconds=30)
     fenced.board.version += 1
     await desk.document()
@@ -150,7 +150,7 @@ async def test_a_document_that_somebody_else_wrote_is_no_longer_all_that_clients
 
 async def test_a_first_register_is_open_before_the_document_names_it():
     fenced = Fenced(version=1)
-    await fenced.mover.shared.desk.document()
+    await fenced.mover.desk.document()
     await fenced.mover.shared.rolls.prepare()
     document = fenced.board.document
     assert document.version == 2
@@ -175,7 +175,7 @@ async def test_a_lost_register_is_replaced_by_another_one_outside_fences():
 async def test_no_register_is_replaced_in_a_fence():
     fenced = await Fenced().begin()
     fenced.board.document = RouteDocument(30, 60, {KEY: INTENT.before}, version=2, register="g")
-    desk, rolls = fenced.mover.shared.desk, fenced.mover.shared.rolls
+    desk, rolls = fenced.mover.desk, fenced.mover.shared.rolls
     await desk.change(ID, INTENT.before, INTENT.fence)
     await rolls.prepare()
     fenced.register.lose("g")
@@ -246,7 +246,7 @@ async def test_many_followers_look_less_often(near):
 
 async def test_it_waits_for_the_leases_of_before_the_register(near):
     near.board.version += 1  # somebody else wrote it: that begins anew
-    await near.mover.shared.desk.document()
+    await near.mover.desk.document()
     assert DRAIN - 1.0 < await wait(near) < DRAIN + 3.0
 
 
@@ -254,7 +254,7 @@ async def test_a_fence_says_nothing_of_being_near(near):
     near.says("a", 0)
     await near.mover.shared.rolls.look()
     await wait(near)
-    desk, found = near.mover.shared.desk, near.board.document.routes[KEY]
+    desk, found = near.mover.desk, near.board.document.routes[KEY]
     assert desk.fenced(ID, found).look_seconds is None
     assert desk.released(ID, found).look_seconds is None
     assert desk.stamped(found).look_seconds is None

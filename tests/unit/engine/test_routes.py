@@ -32,10 +32,10 @@ async def fenced() -> tuple[RouteDesk, Board]:
 
 async def edit(board: Board, move: MoveId, **changed: object) -> None:
     """Somebody else's swap."""
-    seen = await board.read()
+    seen = await board.read("europe")
     assert seen.document is not None
     record = replace(seen.document.routes[str(move)], **changed)
-    await board.swap(seen.document.with_record(str(move), record), expected_etag=seen.etag)
+    await board.swap("europe", seen.document.with_record(str(move), record), expected_etag=seen.etag)
 
 
 async def switch(desk: RouteDesk) -> int:
@@ -87,8 +87,8 @@ async def test_a_swap_of_our_own_that_was_not_answered_is_not_taken_for_our_own_
     desk, board = await fenced()
     right = board.swap
 
-    async def silent(document, *, expected_etag):
-        await right(document, expected_etag=expected_etag)
+    async def silent(region, document, *, expected_etag):
+        await right(region, document, expected_etag=expected_etag)
         raise OutcomeUnknown("no answer")
 
     other = await desk.record(OTHER)
@@ -146,7 +146,7 @@ def draining(*, epoch: int = 7) -> MoveRecord:
 
 async def test_a_drain_sees_within_seconds_that_its_fence_was_opened_and_closed_again():
     mover, board, clock = mover_of(draining(), before())
-    await mover.shared.desk.change(ID, before(), fence())
+    await mover.desk.change(ID, before(), fence())
     right, edits = clock.sleep, []
 
     async def sleep(seconds: float) -> None:
@@ -164,10 +164,10 @@ async def test_a_drain_sees_within_seconds_that_its_fence_was_opened_and_closed_
 
 async def test_a_drain_outlasts_a_document_that_does_not_answer_for_a_while():
     mover, board, clock = mover_of(draining(), before())
-    await mover.shared.desk.change(ID, before(), fence())
+    await mover.desk.change(ID, before(), fence())
     board.silent_until = 20.0
     await cut.drain(mover)
-    assert clock.at >= mover.shared.desk.drain_seconds
+    assert clock.at >= mover.desk.drain_seconds
 
 
 async def test_an_old_fence_of_this_run_that_was_put_back_by_hand_is_opened_again():
@@ -221,9 +221,9 @@ async def test_the_run_whose_record_is_replaced_is_succeeded_before_the_swap(is_
     desk = RouteDesk(board, clock, Routing("file"), lineage=LINEAGE, run="run-1", succeed=succeeded.append)
     right, seen = board.swap, []
 
-    async def swap(document, *, expected_etag):
+    async def swap(region, document, *, expected_etag):
         seen.append(list(succeeded))
-        await right(document, expected_etag=expected_etag)
+        await right(region, document, expected_etag=expected_etag)
         if not is_answered:
             raise OutcomeUnknown("no answer")
         return str(board.version)

@@ -120,7 +120,7 @@ async def _read(doors: Doors, store: StateStore | None) -> Facts:
             lingering=lingering(store, Moment.of(boot_id(), SystemClock().monotonic())),
         )
     try:
-        facts = replace(facts, document=(await doors.router().read()).document)
+        facts = replace(facts, document=await doors.routes())
     except MigrateError as fault:
         facts = replace(facts, routes_error=fault)
     facts = await _with_roll(doors, facts)

@@ -78,7 +78,7 @@ def consent_to_adopt(doors: Doors, moves: Sequence[PlannedMove], settings: Setti
 
 def _read(doors: Doors) -> RouteDocument | None:
     async def read() -> RouteDocument | None:
-        return (await doors.router().read()).document
+        return await doors.routes()
 
     return doors.run(read())
 
