@@ -24,6 +24,10 @@ END_SECONDS: Final = 5.0
 """How long a killed process is waited for."""
 
 
+class NotStarted(CloudError):
+    """The command was not started: nothing of it can have happened."""
+
+
 def small_environment(environ: Mapping[str, str], named: Iterable[str], *, doing: str) -> dict[str, str]:
     """Enough to run, and the variables that the plan names. AccessRefused if one of these holds a secret of a storage account."""
     names = [str(name) for name in named]
@@ -65,7 +69,8 @@ async def run(
         slow, failed, long: what to do next where it takes too long, exits otherwise than with 0, or prints too much.
     Raises:
         Unreachable: it takes too long.
-        CloudError: it cannot be started, prints too much, or fails.
+        NotStarted: it cannot be started.
+        CloudError: it prints too much, or fails.
     """
     process = await _start(argv, environ)
     try:
@@ -94,7 +99,7 @@ async def _start(argv: Sequence[str], environ: Mapping[str, str]) -> asyncio.sub
         )
     except (OSError, ValueError) as failure:
         why = failure.strerror.lower() if isinstance(failure, OSError) and failure.strerror else "not a command"
-        raise CloudError(
+        raise NotStarted(
             f"cannot run the command {os.path.basename(argv[0])}: {why}", hint="correct its argv in the plan"
         ) from failure
 

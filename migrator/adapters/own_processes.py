@@ -53,9 +53,16 @@ def command(module: str, *, environ: Mapping[str, str] = os.environ) -> tuple[st
     return (sys.executable, alone, *text, "-m", module)
 
 
-def environment(accounts: Iterable[Account] = (), *, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables for such a process. ``accounts``: those it opens; the variables that their credentials name come along."""
-    secrets = {one.credential.removeprefix("env:") for one in accounts if one.credential.startswith("env:")}
+def environment(
+    accounts: Iterable[Account] = (), *, also: Iterable[str] = (), environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The variables for such a process.
+
+    Args:
+        accounts: those it opens; the variables that their credentials name come along.
+        also: further variables that it needs.
+    """
+    secrets = set(also) | {one.credential.removeprefix("env:") for one in accounts if one.credential.startswith("env:")}
     kept = {name: text for name, text in environ.items() if name in secrets or _is_wanted(name)}
     if _needs_environment(environ):
         kept |= {name: environ[name] for name in _IMPORTING if name in environ}

@@ -109,7 +109,9 @@ class Doors:
         """The router of the plan. CloudError or FindingsError if it cannot be opened."""
         if self._router is None:
             routing = self.schedule.routing
-            self._router = wiring.open_router(routing, self.accounts(wiring.needs_account(routing)))
+            self._router = wiring.open_router(
+                routing, self.accounts(wiring.needs_account(routing)), self.schedule.cloud
+            )
             self._opened.push_async_callback(self._router.close)
         return self._router
 

@@ -28,7 +28,7 @@ async def opened(letter: bytes) -> AsyncIterator[tuple[Router, Holders]]:
             store = open_account(account, post.cloud)
             stack.push_async_callback(store.close)
             stores[store.account] = store
-        router = open_router(post.routing, stores)
+        router = open_router(post.routing, stores, post.cloud)
         stack.push_async_callback(router.close)
 
         def holder(account: str) -> PolicyHolder | None:

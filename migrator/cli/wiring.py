@@ -95,9 +95,9 @@ def open_account(account: Account, cloud: Mapping[str, str], *, create: bool = F
     return ACCOUNTS[account.kind].open(account, environ=os.environ, cloud=cloud, may_make=lambda: create)
 
 
-def open_router(routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
+def open_router(routing: Routing, stores: Mapping[str, ObjectStore], cloud: Mapping[str, str]) -> Router:
     """The router of the plan; ``stores`` must hold what ``needs_account`` names."""
-    return ROUTING[routing.kind].open(routing, stores)
+    return ROUTING[routing.kind].open(routing, stores, environ=os.environ, cloud=cloud)
 
 
 def open_register(routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
@@ -182,7 +182,10 @@ def open_guardian(schedule: Schedule) -> Guardian:
     from migrator.engine.guarding import Guardian
 
     post = guardian_post(schedule)
-    return Guardian(command("migrator.cli.guard"), opening=written(post), environ=environment(post.accounts))
+    variables = ROUTING[post.routing.kind].variables(post.routing)
+    return Guardian(
+        command("migrator.cli.guard"), opening=written(post), environ=environment(post.accounts, also=variables)
+    )
 
 
 def guardian_post(schedule: Schedule) -> Post:

@@ -20,8 +20,9 @@ from migrator.kinds.notice_email import NoticeEmail
 from migrator.kinds.notice_webhook import NoticeWebhook
 from migrator.kinds.registry import Registry
 from migrator.kinds.routing_blob import RoutesInBlob
+from migrator.kinds.routing_command import RoutesOfCommand
 from migrator.kinds.routing_file import RoutesInFile
-from migrator.kinds.routing_planned import RoutesInAppConfiguration, RoutesOfCommand
+from migrator.kinds.routing_planned import RoutesInAppConfiguration
 from migrator.ports.kinds import AccountKind, MetricKind, NoticeKind, RoutingKind
 
 ACCOUNTS: Final[Registry[AccountKind]] = Registry("account", AzureAccount(), LocalAccount())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from migrator.errors import FindingsError
 from migrator.model.schedule import Routing
-from migrator.ports.kinds import Key, RoutingKind
+from migrator.ports.kinds import Key, RoutingKind, Slip
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.register import Register
 from migrator.ports.router import Router
@@ -21,31 +22,26 @@ class RoutesInAppConfiguration(RoutingKind):
         "name": Key("text"),
     }
 
+    def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:
+        yield from ()
+
     def accounts(self, routing: Routing) -> frozenset[str]:
+        return frozenset()
+
+    def variables(self, routing: Routing) -> frozenset[str]:
         return frozenset()
 
     def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
         return f"app-configuration:{routing.endpoint}"
 
-    def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
-        raise _not_built(self.name)
-
-    def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:
-        return None
-
-
-class RoutesOfCommand(RoutingKind):
-    name = "command"
-    is_built = False
-    keys: Mapping[str, Key] = {"argv": Key("words", is_needed=True)}
-
-    def accounts(self, routing: Routing) -> frozenset[str]:
-        return frozenset()
-
-    def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
-        return f"command:{' '.join(routing.argv)}"
-
-    def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
+    def open(
+        self,
+        routing: Routing,
+        stores: Mapping[str, ObjectStore],
+        *,
+        environ: Mapping[str, str],
+        cloud: Mapping[str, str],
+    ) -> Router:
         raise _not_built(self.name)
 
     def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Register | None:

@@ -141,6 +141,7 @@ def _routing(report: Report) -> None:
     document, part = report.document, report.document.routing
     values = part.model_dump()
     keys_of_kind(report, ("routing",), part, ROUTING[part.kind], ROUTING.keys, values, "routing")
+    tell(report, ("routing",), part, ROUTING[part.kind].slips(values))
     account, container, blob = values["account"], values["container"], values["name"]
     if account is not None:
         report.refer(("routing", "account"), account, "accounts")

@@ -151,8 +151,16 @@ class RoutingKind(Kind):
         """False: a plan may name it, and ``apply`` refuses."""
 
     @abstractmethod
+    def slips(self, values: Mapping[str, Any]) -> Iterable[Slip]:
+        """What is wrong with its values; missing and foreign keys aside."""
+
+    @abstractmethod
     def accounts(self, routing: Routing) -> frozenset[str]:
         """The accounts of the plan that it is kept in."""
+
+    @abstractmethod
+    def variables(self, routing: Routing) -> frozenset[str]:
+        """The variables of the environment that it needs to be opened."""
 
     @abstractmethod
     def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
@@ -163,11 +171,23 @@ class RoutingKind(Kind):
         """
 
     @abstractmethod
-    def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
-        """Nothing is sent. ``stores`` has what ``accounts`` named; they stay the caller's.
+    def open(
+        self,
+        routing: Routing,
+        stores: Mapping[str, ObjectStore],
+        *,
+        environ: Mapping[str, str],
+        cloud: Mapping[str, str],
+    ) -> Router:
+        """Nothing is sent.
 
+        Args:
+            stores: what ``accounts`` named; they stay the caller's.
+            environ: where ``env:NAME`` is looked up, and what a command gets a small part of.
+            cloud: the plan's ``cloud``.
         Raises:
             FindingsError: it is not built.
+            CloudError: with what the plan and the environment say it cannot be opened.
         """
 
     @abstractmethod

@@ -100,13 +100,26 @@ class Blackboard(RoutingKind):
     is_built = True
     keys: Mapping[str, Key] = {"room": Key("name", "blackboard: where it hangs", is_needed=True)}
 
+    def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:
+        yield from ()
+
     def accounts(self, routing: Routing) -> frozenset[str]:
+        return frozenset()
+
+    def variables(self, routing: Routing) -> frozenset[str]:
         return frozenset()
 
     def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
         return f"blackboard:{routing.options['room']}"
 
-    def open(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> Router:
+    def open(
+        self,
+        routing: Routing,
+        stores: Mapping[str, ObjectStore],
+        *,
+        environ: Mapping[str, str],
+        cloud: Mapping[str, str],
+    ) -> Router:
         return FileRouter(f"{routing.options['room']}.json")
 
     def open_register(self, routing: Routing, stores: Mapping[str, ObjectStore]) -> None:

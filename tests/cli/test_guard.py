@@ -12,7 +12,7 @@ import pytest
 
 from migrator.adapters.local import LocalStore
 from migrator.adapters.own_processes import command
-from migrator.adapters.routing import FileRouter, StoreRouter
+from migrator.adapters.routing import CommandRouter, FileRouter, StoreRouter
 from migrator.cli.guard_post import written
 from migrator.cli.wiring import guardian_post
 from migrator.model.letters import LENGTH_BYTES, framed, length_of
@@ -22,10 +22,14 @@ from migrator.plan import loads
 from migrator.ports.router import Router
 from tests.children import Start
 from tests.cli.conftest import PLAN
+from tests.contract.test_routers_of_commands import script_of_the_page
 
 BEFORE = RouteRecord("core", "local:core", "read-write", 1, "lin", "2026-01-01T00:00:00Z", "run")
 FENCE = replace(BEFORE, mode="read-only", epoch=2)
-BLOB = "routing: {kind: blob, account: core, container: routing, name: routes.json,"
+IN = {
+    "blob": "routing: {kind: blob, account: core, container: routing, name: routes.json,",
+    "command": "routing: {kind: command, argv: [./routes.sh, state],",
+}
 
 
 async def put_fence(router: Router) -> None:
@@ -33,18 +37,21 @@ async def put_fence(router: Router) -> None:
 
 
 def plan_on(kind: str) -> str:
-    return PLAN if kind == "file" else PLAN.replace("routing: {kind: file, path: state/routes.json,", BLOB)
+    return PLAN if kind == "file" else PLAN.replace("routing: {kind: file, path: state/routes.json,", IN[kind])
 
 
 async def router_on(kind: str) -> Router:
     if kind == "file":
         return FileRouter("state/routes.json")
+    if kind == "command":
+        Path("state").mkdir(exist_ok=True)
+        return CommandRouter([f"./{script_of_the_page(Path())}", "state"], {"PATH": "/usr/bin:/bin"})
     store = LocalStore("core", Path("state/core.db"))
     await store.create_container(ContainerInfo("routing"))
     return StoreRouter(store, "routing", "routes.json")
 
 
-@pytest.mark.parametrize("kind", ["file", "blob"])
+@pytest.mark.parametrize("kind", ["file", "blob", "command"])
 def test_a_guardian_started_from_the_plan_frees_the_writers_when_its_pipe_ends(
     here: Path, start: Start, kind: str
 ) -> None:

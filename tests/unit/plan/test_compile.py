@@ -176,12 +176,6 @@ def test_fingerprints_are_the_same_in_every_process() -> None:
 
 NOT_BUILT = [
     (
-        "a command as router",
-        ("{kind: file, path: state/routes.json}", "{kind: command, argv: [x]}"),
-        "kind: command",
-        "routing.kind: command",
-    ),
-    (
         "app configuration",
         ("{kind: file, path: state/routes.json}", "{kind: app-configuration, endpoint: 'https://x'}"),
         "kind: app",
@@ -243,6 +237,10 @@ BUILT = [
     (
         "azure monitor",
         ("counters: {kind: local}\n", "counters: {kind: local}\n  a: {kind: azure-monitor, credential: cli}\n"),
+    ),
+    (
+        "routes behind a command",
+        ("{kind: file, path: state/routes.json}", "{kind: command, argv: [./routes, $region], env: [TOKEN]}"),
     ),
     ("notify", ("routing:", "notify: [{kind: webhook, url: 'env:X'}]\nrouting:")),
     ("a source kept warm", ("routing:", "cutover: {reverse: continuous}\nrouting:")),
