@@ -28,7 +28,7 @@ BEFORE = RouteRecord("core", "local:core", "read-write", 1, "lin", "2026-01-01T0
 FENCE = replace(BEFORE, mode="read-only", epoch=2)
 IN = {
     "blob": "routing: {kind: blob, account: core, container: routing, name: routes.json,",
-    "command": "routing: {kind: command, argv: [./routes.sh, state],",
+    "command": "routing: {kind: command, argv: [./routes.sh, .],",
 }
 
 
@@ -44,8 +44,7 @@ async def router_on(kind: str) -> Router:
     if kind == "file":
         return FileRouter("state/routes.json")
     if kind == "command":
-        Path("state").mkdir(exist_ok=True)
-        return CommandRouter([f"./{script_of_the_page(Path())}", "state"], {"PATH": "/usr/bin:/bin"})
+        return CommandRouter([f"./{script_of_the_page(Path())}", "."], {"PATH": "/usr/bin:/bin"})
     store = LocalStore("core", Path("state/core.db"))
     await store.create_container(ContainerInfo("routing"))
     return StoreRouter(store, "routing", "routes.json")
