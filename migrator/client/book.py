@@ -181,14 +181,14 @@ class Book:
         register = self._register
         with self._turn:
             wanted = list(self._presence.wanted)
-            if not wanted or register is None:
+            if register is None or not (wanted or self._presence.has_left):
                 return "rest", 0.0
             followers = [self._followers[key] for key in wanted]
             bounds = [self._work.clear_at(one.key, now) for one in followers if one.is_fenced]
             writes = min([self._presence.renew_at, *(bound for bound in bounds if bound is not None)])
         if self._unwritten is not None:
             writes = self._unwritten.at + WRITING_PATIENCE_SECONDS
-        looks = self._looked_at + min(one.look_seconds for one in followers) * share
+        looks = self._looked_at + min((one.look_seconds for one in followers), default=math.inf) * share
         if now >= looks:
             return "look", 0.0
         return "wait", min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, min(looks, writes) - now))
@@ -205,7 +205,7 @@ class Book:
     def _view(self, key: str, now: float) -> AreaView:
         follower = self._followers[key]
         is_clear = self._work.clear_at(key, now) is None
-        return AreaView(follower.epoch, follower.is_fenced, follower.is_watched, is_clear)
+        return AreaView(follower.epoch, follower.is_fenced, is_clear)
 
     def _entered(self, key: str, register: str, now: float) -> tuple[float, float] | None:
         if os.getpid() != self._process:

@@ -283,12 +283,6 @@ class Follower:
         return self._seen.fault is not None
 
     @property
-    def is_watched(self) -> bool:
-        """Is a cut-over near or going on?"""
-        held = self._seen.held
-        return held is not None and (held.is_watched or held.record.mode == READ_ONLY)
-
-    @property
     def look_seconds(self) -> float:
         """How soon after the newest observation a registered follower looks again, whether somebody asks it or not."""
         held = self._seen.held

@@ -6,7 +6,9 @@ is under way. Rules:
 - an entry carries leases from its first acknowledgement on, each for ``lifetime`` from the *sending* of the newest acknowledged
   renewal; an acknowledgement that comes when that is over revives nothing: who was silent so long may be taken for dead;
 - the keys of an entry never change, and its id is used by one entry only: another key, or another life, is another entry;
-- a promise is made only while nothing of the area is under way, and is never taken back.
+- a promise is made only while nothing of the area is under way, and is never taken back;
+- who leaves says so in its entry, and removes it long after that at the earliest: its reader could not tell it from an entry that
+  somebody else removed, and would wait for it as for a dead one.
 
 Times are seconds of the follower's clock. No I/O, no clock.
 """
@@ -29,11 +31,13 @@ MOST_KEYS = 24
 """Of one entry."""
 IDLE_SECONDS = 120.0
 """Who was asked for no lease so long leaves the register."""
+LEFT_SECONDS = 120.0
+"""An entry that says so stays so long: an engine that is at work reads it several times meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One writing of an entry. ``text`` None: it is taken back."""
+    """One writing of an entry. ``text`` None: it is removed, since it has said long ago that it left."""
 
     id: str
     generation: str
@@ -67,12 +71,10 @@ class _Line:
 
 @dataclass(frozen=True, slots=True)
 class AreaView:
-    """Of one area: the epoch that was seen, whether it is read-only there, whether a cut-over is near or going on, and whether
-    nothing of ours is under way."""
+    """Of one area: the epoch that was seen, whether it is read-only there, and whether nothing of ours is under way."""
 
     epoch: int
     is_fenced: bool
-    is_watched: bool
     is_clear: bool
 
     def promise(self, before: int) -> int:
@@ -87,7 +89,7 @@ class Presence:
 
     >>> presence = Presence("images", ids=lambda: "f" * 32)
     >>> presence.want("europe/images", now=100.0)
-    >>> letter = presence.letter("3f9c", 30, 100.0, lambda key: AreaView(7, False, False, True))
+    >>> letter = presence.letter("3f9c", 30, 100.0, lambda key: AreaView(7, False, True))
     >>> presence.acknowledged(letter, sent_at=100.0, now=100.1)
     >>> presence.entered("europe/images", "3f9c", now=100.2)
     (100.1, 160.0)
@@ -99,6 +101,8 @@ class Presence:
         self._lines: list[_Line] = []
         self._former: list[_Line] = []
         """Of lines that are over: their reader still waits for what they may have under way."""
+        self._left: list[_Line] = []
+        """Of lines that said so; ``write_at``: when they are removed."""
         self._asked: dict[str, float] = {}
 
     def want(self, key: str, now: float) -> None:
@@ -130,15 +134,17 @@ class Presence:
             if not any(key in self._asked for key in line.keys) and all(one.is_clear for one in seen.values()):
                 self._lines.remove(line)
                 self._former.append(line)
-                return self._farewell(line, seen)
+                return self._farewell(line)
             promises = {key: one.promise(line.said.get(key, 0)) for key, one in seen.items()}
             if now >= line.write_at or _is_answer(line, seen, promises):
                 text = RollEntry(self._label, line.lifetime, promises).encode()
                 return Letter(line.id, line.generation, text, promises, line.renewed_at is None)
         for line in self._former:
-            seen = {key: view(key) for key in line.keys}
-            if all(one.is_clear for one in seen.values()):
-                return self._farewell(line, seen)
+            if _is_clear(line, view):
+                return self._farewell(line)
+        for line in self._left:
+            if now >= line.write_at:
+                return Letter(line.id, line.generation, None, {}, is_new=False)
         return None
 
     def acknowledged(self, letter: Letter, sent_at: float, now: float) -> None:
@@ -148,27 +154,36 @@ class Presence:
                 line.said, line.renewed_at = letter.promises, sent_at
                 line.since = min(line.since, now)
                 line.write_at = sent_at + line.lifetime / RENEWALS
-        self._former = [line for line in self._former if line.id != letter.id]
+        self._left = [line for line in self._left if line.id != letter.id]
+        for line in [line for line in self._former if line.id == letter.id]:
+            line.write_at = now + LEFT_SECONDS
+            self._former.remove(line)
+            self._left.append(line)
 
     def gone(self, letter: Letter) -> None:
         """Somebody took the entry away. One that was only not acknowledged is written again."""
-        self._lines = [line for line in self._lines if line.id != letter.id]
-        self._former = [line for line in self._former if line.id != letter.id]
+        for lines in (self._lines, self._former, self._left):
+            lines[:] = [line for line in lines if line.id != letter.id]
 
     def farewells(self, view: View) -> list[Letter]:
         """The last letters; no lease is carried any more. An entry with something under way is left to age."""
-        lines, self._lines, self._former, self._asked = [*self._lines, *self._former], [], [], {}
-        seen = [(line, {key: view(key) for key in line.keys}) for line in lines]
-        return [self._farewell(line, all_) for line, all_ in seen if all(one.is_clear for one in all_.values())]
+        lines = [*self._lines, *self._former]
+        self.forget()
+        return [self._farewell(line) for line in lines if _is_clear(line, view)]
+
+    @property
+    def has_left(self) -> bool:
+        """Are there entries that are still to be removed?"""
+        return bool(self._left)
 
     @property
     def renew_at(self) -> float:
-        """When the next entry is renewed."""
-        return min((line.write_at for line in self._lines), default=math.inf)
+        """When the next entry is renewed, or removed."""
+        return min((line.write_at for line in (*self._lines, *self._left)), default=math.inf)
 
     def forget(self) -> None:
         """Of a process that was forked from the one that is entered."""
-        self._lines, self._former, self._asked = [], [], {}
+        self._lines, self._former, self._left, self._asked = [], [], [], {}
 
     def _let_go(self, generation: str, now: float) -> None:
         """What carries no lease any more. Whoever stays quiet long enough leaves."""
@@ -177,6 +192,7 @@ class Presence:
             line for line in self._former if line.generation == generation and now < line.end + FORMER_SECONDS
         ]
         self._lines = [line for line in self._lines if line.generation == generation and not line.is_over(now)]
+        self._left = [line for line in self._left if line.generation == generation]
         self._asked = {key: at for key, at in self._asked.items() if now - at < IDLE_SECONDS}
 
     def _enter(self, generation: str, ttl_seconds: float, view: View) -> None:
@@ -189,13 +205,16 @@ class Presence:
         if keys:
             self._lines.append(_Line(self._ids(), generation, tuple(keys), lifetime))
 
-    def _farewell(self, line: _Line, seen: Mapping[str, AreaView]) -> Letter:
-        """Taken back; but while a cut-over is near or going on its reader must know that it was us who left."""
-        text = None
+    def _farewell(self, line: _Line) -> Letter:
+        """The last writing of an entry."""
         promises = dict.fromkeys(line.keys, LEFT)
-        if any(one.is_watched for one in seen.values()):
-            text = RollEntry(self._label, line.lifetime, promises).encode()
+        text = RollEntry(self._label, line.lifetime, promises).encode()
         return Letter(line.id, line.generation, text, promises, line.renewed_at is None)
+
+
+def _is_clear(line: _Line, view: View) -> bool:
+    """Is nothing of it under way?"""
+    return all(view(key).is_clear for key in line.keys)
 
 
 def _is_answer(line: _Line, seen: Mapping[str, AreaView], promises: Mapping[str, int]) -> bool:

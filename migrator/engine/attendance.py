@@ -57,7 +57,7 @@ class _Heard:
     @property
     def has_left(self) -> bool:
         entry = self.newest.entry
-        return entry is not None and all(epoch == LEFT for epoch in entry.clear.values())
+        return entry is not None and entry.has_left
 
     @property
     def name(self) -> str:

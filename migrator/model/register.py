@@ -110,6 +110,11 @@ class RollEntry:
         RollEntry.decode(text)
         return text
 
+    @property
+    def has_left(self) -> bool:
+        """Does it say that its follower will never write again?"""
+        return all(epoch == LEFT for epoch in self.clear.values())
+
     @classmethod
     def decode(cls, raw: str | bytes) -> RollEntry:
         """Read an entry.

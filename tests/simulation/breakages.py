@@ -668,6 +668,11 @@ def an_answer_before_the_write_ended():
     return patched(work.Work, "clear_at", lambda self, key, now: None)
 
 
+def a_follower_leaves_before_its_writes_ended():
+    """Whoever ends says that it has left, with writes of its own under way or not."""
+    return patched(presence, "_is_clear", lambda line, view: True)
+
+
 def an_answer_of_an_older_epoch():
     """A follower that ever promised anything has answered."""
     right = attendance.Attendance.awaited
@@ -775,6 +780,7 @@ BREAKAGES = {
         what_a_store_calls_back_is_back,
         own_writes_are_strangers,
         an_answer_before_the_write_ended,
+        a_follower_leaves_before_its_writes_ended,
         an_answer_of_an_older_epoch,
         a_lost_register_is_an_empty_one,
         a_follower_enters_after_the_roll,

@@ -26,12 +26,13 @@ def found_in(facts: Facts) -> Iterator[Finding]:
     if facts.roll_error is not None:
         text = f"the register of followers cannot be read: {facts.roll_error.message}; cut-overs take their whole drain"
         yield Finding("warning", "register-unreadable", "routes", text, facts.roll_error.hint)
-    silent = [one for one in facts.roll or () if _is_silent(one)]
+    living = [one for one in facts.roll or () if one.entry is None or not one.entry.has_left]
+    silent = [one for one in living if _is_silent(one)]
     if silent:
         drain = show_duration(facts.schedule.routing.drain_seconds)
         named = ", ".join(_named(one) for one in silent[:MOST_NAMED]) + (", ..." if len(silent) > MOST_NAMED else "")
         text = (
-            f"{len(silent):,} of {len(facts.roll or ()):,} followers have stopped to renew their entries ({named}): until they"
+            f"{len(silent):,} of {len(living):,} followers have stopped to renew their entries ({named}): until they"
             f" are taken for dead a cut-over takes its whole drain of {drain}"
         )
         yield Finding("warning", "followers-silent", "routes", text)

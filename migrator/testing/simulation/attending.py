@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from migrator.client.book import Book
-from migrator.client.errors import Unwritten
+from migrator.client.errors import RouteFenced, Unwritten
 from migrator.client.follower import Grant, Refresh
 from migrator.client.presence import Letter
 from migrator.client.work import Counted
@@ -40,6 +40,7 @@ class Attendee:
         self._looking = asyncio.Lock()
         self._writing = asyncio.Lock()
         self._attending: asyncio.Task[None] | None = None
+        self.has_left = False
 
     def _new_id(self) -> str:
         return f"{self.random.getrandbits(128):032x}"
@@ -47,6 +48,8 @@ class Attendee:
     async def lease(self, move: MoveId) -> tuple[Grant, Counted]:
         """A lease, counted as under way until it is said to be over. LeaseError: there is none now."""
         book, follower = self._book, self._book.follower(move.region, move.area)
+        if self.has_left:
+            raise RouteFenced(f"cannot write {move}: this process ends", reason="unregistered")
         await self._freshen(move)
         if book.want(follower, self.clock.monotonic()):
             if book.must_enter(follower, self.clock.monotonic()):
@@ -70,6 +73,15 @@ class Attendee:
                 self._book.fail(str(fault), sent_at)
                 return
             self._book.take(seen, sent_at)
+
+    async def leave(self) -> None:
+        """As a process that is asked to end: what it has under way goes on, and it gets no further lease."""
+        self.has_left = True
+        if self._attending is not None:
+            self._attending.cancel()
+        async with self._writing:
+            for letter in self._book.farewells(self.clock.monotonic()):
+                await self._send(letter)
 
     def _attend(self) -> None:
         if self._attending is None or self._attending.done():

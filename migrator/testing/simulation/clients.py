@@ -117,7 +117,7 @@ class Writer(Customer):
         """What of its present lease is under way."""
 
     async def work(self, territories: tuple[Territory, ...]) -> None:
-        while self.node.loop.time() < self._habits.stop_at:
+        while self.node.loop.time() < self._habits.stop_at and not self._has_left:
             await self.clock.sleep(self.random.expovariate(1.0 / self._habits.think_seconds))
             territory = self.random.choice(territories)
             try:
@@ -132,6 +132,10 @@ class Writer(Customer):
             await self._write(territory, grant)
             if self._counted is not None:
                 self._counted.over()
+
+    @property
+    def _has_left(self) -> bool:
+        return self.attendee is not None and self.attendee.has_left
 
     async def _leased(self, move: MoveId) -> Grant:
         if self.attendee is None:

@@ -1,7 +1,8 @@
 """Roll-calls in the world: which stories have a register, and what goes wrong with it and with those who enter it.
 
 Decides whether a plan is of protocol 2 and what happens then: a register that is emptied, followers that stop, die, lose the way
-to the document or to the register or enter in the middle of a fence, a document that a hand makes one of version 1 again. Leaves
+to the document or to the register or enter in the middle of a fence, or end one after the other as an application is deployed
+anew, a document that a hand makes one of version 1 again. Leaves
 followers to ``attending``, entries to ``register``. Rule: chance is drawn from streams of its own, and a story without a register
 is what it was.
 """
@@ -31,9 +32,16 @@ TROUBLE_SECONDS: Final = (100.0, 300.0, 900.0)
 JOINS_CHANCE: Final = 0.5
 """How often somebody enters the register while a fence is being drained, or just before."""
 JOIN_SECONDS: Final = 1.0
+DEPLOYS_CHANCE: Final = 0.5
+"""In so many stories with a register its followers end and others take their places, one by one."""
+GOES_CHANCE: Final = 0.5
+"""How often a follower ends while a fence is being drained."""
+DEPLOY_SECONDS: Final = (60.0, 200.0, 600.0)
 PARTED_SECONDS: Final = (20.0, 80.0, 300.0)
 STOPPED_SECONDS: Final = (5.0, 40.0, 200.0)
 MOST_JOINERS: Final = 12
+MOST_DEPLOYED: Final = 12
+"""Each of them and who takes its place are looked after for the rest of the story."""
 HAND: Final = Sender("hand", False)
 
 
@@ -60,6 +68,8 @@ class RollTroubles:
         self._crowd = crowd
         self._chance = Random(f"{world.seed}/troubles of a register")
         self._joins = Random(f"{world.seed}/joiners")
+        self._deploys = Random(f"{world.seed}/deploys")
+        self._gone = 0
         self._joined = 0
         self._told: set[tuple[str, int]] = set()
         """Fences that were announced, by key and epoch."""
@@ -68,8 +78,28 @@ class RollTroubles:
 
     async def work(self) -> None:
         """What happens to the register and to followers, until it is calm."""
-        if self._world.schedule.routing.protocol < 2:
+        if self._world.schedule.routing.protocol >= 2:
+            await asyncio.gather(self._trouble(), self._deploy())
+
+    async def _deploy(self) -> None:
+        """Followers end as they should, and others take their places."""
+        chance = self._deploys
+        if chance.random() >= DEPLOYS_CHANCE:
             return
+        pause = chance.choice(DEPLOY_SECONDS)
+        for _ in range(MOST_DEPLOYED):
+            await asyncio.sleep(chance.expovariate(1.0 / pause))
+            self._leave()
+
+    def _leave(self) -> None:
+        staying = [one for one in self._crowd.attending if one.node.alive and not one.has_left]
+        if staying:
+            leaves = self._deploys.choice(staying)
+            self._world.note("follower left", leaves.node.name)
+            leaves.node.start(leaves.leave())
+            self._crowd.join(self._deploys)
+
+    async def _trouble(self) -> None:
         chance = self._chance
         acts = (self._stop, self._die, self._part, self._part, self._empty, self._lower)
         pause = chance.choice(TROUBLE_SECONDS)
@@ -82,8 +112,13 @@ class RollTroubles:
         key, world = str(record.id), self._world
         if record.state is MoveState.FENCING:
             self._coming.discard(key)
-        if record.state is MoveState.DRAINING and world.schedule.routing.protocol > 1 and self._comes():
-            world.loop.happen(world.loop.time() + self._joins.uniform(0.0, JOIN_SECONDS), self._crowd.join, self._joins)
+        if record.state is not MoveState.DRAINING or world.schedule.routing.protocol < 2:
+            return
+        now = world.loop.time()
+        if self._comes():
+            world.loop.happen(now + self._joins.uniform(0.0, JOIN_SECONDS), self._crowd.join, self._joins)
+        if self._goes():
+            world.loop.happen(now + self._deploys.uniform(0.0, JOIN_SECONDS), self._leave)
 
     def swapped(self, document: RouteDocument) -> None:
         """Somebody who comes before a fence reads the document, and enters the register just when the fence is there."""
@@ -102,6 +137,14 @@ class RollTroubles:
         comes = self._joins.random() < JOINS_CHANCE
         self._joined += comes
         return comes
+
+    def _goes(self) -> bool:
+        """Does a follower end in this fence?"""
+        if self._gone >= MOST_DEPLOYED or self._world.loop.time() >= self._world.busy_seconds:
+            return False
+        goes = self._deploys.random() < GOES_CHANCE
+        self._gone += goes
+        return goes
 
     def _stop(self) -> None:
         """A follower stands still: SIGSTOP, or its machine."""

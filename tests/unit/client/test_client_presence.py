@@ -10,7 +10,7 @@ import pytest
 from migrator.client.errors import OutcomeUnknown, RouteFenced
 from migrator.client.follower import Follower, Grant, Refresh
 from migrator.client.lease import WriteLease
-from migrator.client.presence import IDLE_SECONDS, MOST_KEYS, AreaView, Letter, Presence
+from migrator.client.presence import IDLE_SECONDS, LEFT_SECONDS, MOST_KEYS, AreaView, Letter, Presence
 from migrator.client.work import Work
 from migrator.client.writes import Attempt
 from migrator.model.register import LEFT, RollEntry
@@ -18,10 +18,10 @@ from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, Ro
 
 KEY, OTHER = "europe/images", "europe/events"
 GENERATION = "3f9c"
-CLEAR = AreaView(7, is_fenced=False, is_watched=False, is_clear=True)
-BUSY = AreaView(7, is_fenced=False, is_watched=False, is_clear=False)
-FENCED = AreaView(8, is_fenced=True, is_watched=True, is_clear=True)
-FENCED_BUSY = AreaView(8, is_fenced=True, is_watched=True, is_clear=False)
+CLEAR = AreaView(7, is_fenced=False, is_clear=True)
+BUSY = AreaView(7, is_fenced=False, is_clear=False)
+FENCED = AreaView(8, is_fenced=True, is_clear=True)
+FENCED_BUSY = AreaView(8, is_fenced=True, is_clear=False)
 
 
 def presence() -> Presence:
@@ -104,7 +104,7 @@ class TestWhatCarriesALease:
         assert found.letter(GENERATION, 30, 164, lambda key: FENCED) is None
         assert found.entered(KEY, GENERATION, 164) == (160.1, 222)
 
-    def test_one_that_is_over_is_taken_back_where_no_cut_over_is_near(self) -> None:
+    def test_of_one_that_is_over_nothing_is_said_once_it_is_gone(self) -> None:
         found = entered()
         new = found.letter(GENERATION, 30, 160, lambda key: CLEAR)
         assert new is not None
@@ -112,9 +112,10 @@ class TestWhatCarriesALease:
         found.acknowledged(new, 160, 160)
         letter = found.letter(GENERATION, 30, 161, lambda key: CLEAR)
         assert letter is not None
-        assert letter.text is None
+        assert said(letter) == {KEY: LEFT}
         found.gone(letter)
         assert found.letter(GENERATION, 30, 162, lambda key: CLEAR) is None
+        assert not found.has_left
 
     def test_an_entry_that_was_never_acknowledged_is_tried_again_under_its_id(self) -> None:
         """Each other id would be one more that never answers."""
@@ -165,7 +166,7 @@ class TestWhatCarriesALease:
     def test_an_area_whose_record_nobody_read_is_not_entered(self) -> None:
         found = presence()
         found.want(KEY, 100)
-        assert found.letter(GENERATION, 30, 100, lambda key: AreaView(0, False, False, True)) is None
+        assert found.letter(GENERATION, 30, 100, lambda key: AreaView(0, False, True)) is None
 
     def test_names_that_are_too_long_together_are_entered_apart(self) -> None:
         found = presence()
@@ -227,23 +228,19 @@ class TestWhatIsPromised:
 
     def test_a_new_epoch_that_is_no_fence_waits_for_the_next_renewal(self) -> None:
         found = entered()
-        later = AreaView(9, is_fenced=False, is_watched=False, is_clear=True)
+        later = AreaView(9, is_fenced=False, is_clear=True)
         assert found.letter(GENERATION, 30, 101, lambda key: later) is None
         assert said(found.letter(GENERATION, 30, 120, lambda key: later)) == {KEY: 9}
 
 
 class TestLeaving:
-    def test_whoever_closes_is_taken_back(self) -> None:
+    @pytest.mark.parametrize("view", [CLEAR, FENCED])
+    def test_whoever_closes_says_that_it_left(self, view: AreaView) -> None:
+        """Its reader could not tell it from one whose entry somebody removed, in a fence and long before the next one."""
         found = entered()
-        (letter,) = found.farewells(lambda key: CLEAR)
-        assert letter.text is None
-        assert found.entered(KEY, GENERATION, 101) is None
-
-    def test_near_a_cut_over_it_says_that_it_left(self) -> None:
-        """Its reader could not tell it from one whose entry somebody removed."""
-        found = entered()
-        (letter,) = found.farewells(lambda key: FENCED)
+        (letter,) = found.farewells(lambda key: view)
         assert said(letter) == {KEY: LEFT}
+        assert found.entered(KEY, GENERATION, 101) is None
 
     def test_with_a_write_under_way_it_says_nothing_and_ages(self) -> None:
         found = entered()
@@ -263,7 +260,7 @@ class TestLeaving:
         assert busy is None or busy.text is not None
         letter = found.letter(GENERATION, 30, now + 1, lambda key: CLEAR)
         assert letter is not None
-        assert letter.text is None
+        assert said(letter) == {KEY: LEFT}
         assert found.entered(KEY, GENERATION, now + 1) is None
         assert found.wanted == [KEY], "until it is acknowledged"
         found.acknowledged(letter, now + 1, now + 1)
@@ -272,6 +269,27 @@ class TestLeaving:
         again = found.letter(GENERATION, 30, now + 2, lambda key: CLEAR)
         assert again is not None
         assert again.id != letter.id
+
+    def test_an_entry_that_says_so_is_removed_when_everybody_has_read_it(self) -> None:
+        """Else those of a process that writes every few minutes would fill the register, where no engine is at work for weeks."""
+        found = entered()
+        found.letter(GENERATION, 30, 100 + IDLE_SECONDS, lambda key: CLEAR)
+        said_at = 101 + IDLE_SECONDS
+        last = found.letter(GENERATION, 30, said_at, lambda key: CLEAR)
+        assert last is not None
+        assert said(last) == {KEY: LEFT}
+        found.acknowledged(last, said_at, said_at)
+        assert found.wanted == []
+        assert found.has_left
+        assert found.renew_at == said_at + LEFT_SECONDS
+        assert found.letter(GENERATION, 30, said_at + LEFT_SECONDS - 0.1, lambda key: CLEAR) is None
+        for _ in range(2):
+            removal = found.letter(GENERATION, 30, said_at + LEFT_SECONDS, lambda key: CLEAR)
+            assert removal is not None, "until it is acknowledged"
+            assert (removal.id, removal.text) == (last.id, None)
+        found.acknowledged(removal, said_at + LEFT_SECONDS, said_at + LEFT_SECONDS)
+        assert not found.has_left
+        assert found.letter(GENERATION, 30, said_at + LEFT_SECONDS + 1, lambda key: CLEAR) is None
 
 
 class TestWork:
@@ -485,13 +503,13 @@ class TestFollower:
         follower = Follower(KEY)
         assert follower.look_seconds == 1
         follower.observe(document(READ_WRITE, 7), 100)
-        assert (follower.look_seconds, follower.is_watched) == (15, False)
+        assert follower.look_seconds == 15
         follower.observe(document(READ_WRITE, 7, look=2), 110)
-        assert (follower.look_seconds, follower.is_watched) == (2, True)
+        assert follower.look_seconds == 2
         follower.observe(document(READ_WRITE, 7, look=2), 709)
-        assert (follower.look_seconds, follower.is_watched) == (2, True)
+        assert follower.look_seconds == 2
         follower.observe(document(READ_WRITE, 7, look=2), 710)
-        assert (follower.look_seconds, follower.is_watched) == (15, False)
+        assert follower.look_seconds == 15
         follower.observe(document(READ_WRITE, 7, look=3), 711)
         assert follower.look_seconds == 3
         follower.observe(document(READ_WRITE, 7, look=100), 712)
@@ -499,4 +517,4 @@ class TestFollower:
         follower.observe(document(READ_WRITE, 7, look=0.001), 713)
         assert follower.look_seconds == 0.5
         follower.observe(document(READ_ONLY, 8), 714)
-        assert (follower.look_seconds, follower.is_watched, follower.is_fenced) == (1, True, True)
+        assert (follower.look_seconds, follower.is_fenced) == (1, True)

@@ -63,7 +63,7 @@ class Process:
 
     def view(self, key: str) -> AreaView:
         is_clear = self.work.clear_at(key, self.now) is None
-        return AreaView(self.follower.epoch, self.follower.is_fenced, self.follower.is_watched, is_clear)
+        return AreaView(self.follower.epoch, self.follower.is_fenced, is_clear)
 
     def play(self, step: dict[str, Any]) -> None:
         at = next((step[name] for name in step if name.endswith("_at") and name != "answered_at"), 0.0)
@@ -89,6 +89,10 @@ class Process:
             assert self.attempt is not None
             self.attempt.answered(201, {})
             self.attempt.over()
+        elif "leave_at" in step:
+            letters = self.presence.farewells(self.view)
+            assert [letter.promises[self.key] for letter in letters] == [step["clear"]][: len(letters)], step
+            assert (step["clear"] is None) == (not letters), step
         elif "promise_at" in step:
             assert self.view(self.key).promise(self.said) == step["clear"], step
         else:

@@ -13,7 +13,7 @@ from migrator.engine.doctor import diagnose
 from migrator.engine.lingering import Lingering
 from migrator.errors import AccessRefused, NotFound, Unreachable
 from migrator.model.moves import LockRecord, MoveRecord, MoveState, RevokedPolicy, RouteIntent, StoredPolicy
-from migrator.model.register import RollEntry
+from migrator.model.register import LEFT, RollEntry
 from migrator.model.routes import RouteDocument
 from migrator.ports.diagnosis import Examination
 from migrator.ports.register import Attendant, RollUnknown
@@ -314,6 +314,14 @@ def test_followers_that_fell_silent_are_named():
     assert silent.severity == "warning"
     assert "1 of 2 followers" in silent.text
     assert "images/pod-7, 4 min ago" in silent.text
+
+
+def test_followers_that_have_said_that_they_left_are_nothing_to_tell():
+    """Their entries stay until a run takes them away."""
+    gone = Attendant("1" * 32, "1", RollEntry("images/pod-6", 60.0, {str(ID): LEFT}), 90_000.0)
+    assert diagnose(facts(record(), switched(), roll=(gone,))).findings == ()
+    found = diagnose(facts(record(), switched(), roll=(gone, attendant("images/pod-7", 240.0))))
+    assert [one.text for one in found.findings if "1 of 1 followers" in one.text]
 
 
 def test_a_register_that_is_lost_is_told():
