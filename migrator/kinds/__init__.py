@@ -21,8 +21,8 @@ from migrator.kinds.notice_webhook import NoticeWebhook
 from migrator.kinds.registry import Registry
 from migrator.kinds.routing_blob import RoutesInBlob
 from migrator.kinds.routing_command import RoutesOfCommand
+from migrator.kinds.routing_configuration import RoutesInAppConfiguration
 from migrator.kinds.routing_file import RoutesInFile
-from migrator.kinds.routing_planned import RoutesInAppConfiguration
 from migrator.ports.kinds import AccountKind, MetricKind, NoticeKind, RoutingKind
 
 ACCOUNTS: Final[Registry[AccountKind]] = Registry("account", AzureAccount(), LocalAccount())
