@@ -147,7 +147,7 @@ class Throttled(CloudError):
 
 
 class NotFound(CloudError):
-    """``what`` is "blob", "container" or "account"."""
+    """``what`` is "blob", "container" or "account", or "group" where an account is to be looked for."""
 
     def __init__(self, message: str, *, what: str, hint: str = "", code: str = "") -> None:
         super().__init__(message, hint=hint, code=code)

@@ -17,6 +17,8 @@ PRODUCED_BY: Mapping[str, str] = {
     "approval-wanted": "tests/cli/test_notify.py::test_a_wave_that_waits_for_a_person_is_told_once",
     "notices-stuck": "tests/cli/test_notify.py::test_a_channel_that_cannot_be_opened_is_a_warning_and_stops_nothing",
     "state-changed": "tests/unit/engine/test_releasing.py::test_what_a_stopped_release_found_out_is_still_said",
+    "account-creating": "tests/scenario/test_provisioning.py::test_settings_may_be_left",
+    "account-created": "tests/scenario/test_provisioning.py::test_settings_may_be_left",
     "pass": "tests/scenario/test_left_behind.py::test_a_move_that_never_switched_left_nothing",
     "target-unread": "tests/scenario/test_lost_containers.py::test_the_way_back_without_the_target_needs_no_word_for_its_containers",
     "kept": "tests/unit/transfer/test_outstanding.py::test_a_late_create_that_could_not_be_kept_is_ours_still",

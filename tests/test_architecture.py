@@ -84,6 +84,7 @@ FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
         "migrator.adapters.azure.credentials",
         "migrator.adapters.azure.sdk_errors",
         "migrator.adapters.azure.sdk_transport",
+        "migrator.adapters.estate",
         "migrator.adapters.routing",
         "migrator.adapters.metrics.azure_monitor",
         "migrator.client",

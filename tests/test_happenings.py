@@ -29,10 +29,12 @@ from tests.test_architecture import ROOT, sources
 
 SAYS = ("tell", "say", "event", "note", "journal", "commit", "save", "with_event", "happen")
 EVENTS = """
+    account-created account-creating
     adopted durations fence gate-failed left-target outcome pass plan recovery routes sample state-changed throttled waiting
     warning wave-changed way-back
 """
 ROWS = """
+    account-created account-creating
     abandoned adopted approval approval-wanted barrier canary container-accepted control drained durations fence-forecast
     fence-released gate-failed kept late left-target-changed left-target-still plan policies-restored policies-revoked
     recreated retargeted retry route-adopted routes-published run-began run-ended soak-loosened soak-restarted state-changed

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from migrator.engine.world import World
     from migrator.model.notices import Channel
     from migrator.model.routes import RouteDocument
+    from migrator.ports.estate import Estate
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
     from migrator.ports.notifier import Notifier
@@ -53,6 +54,7 @@ class Doors:
         self._metrics: dict[str, MetricSource] = {}
         self._router: Router | None = None
         self._register: Register | None = None
+        self._estate: Estate | None = None
         self._may_be_made: frozenset[str] = frozenset()
 
     def __enter__(self) -> Doors:
@@ -70,7 +72,7 @@ class Doors:
 
     async def close(self) -> None:
         """Close what is open. For work that somebody may stop: it ends with this, while signals are still obeyed."""
-        self._accounts, self._metrics, self._router, self._register = {}, {}, None, None
+        self._accounts, self._metrics, self._router, self._register, self._estate = {}, {}, None, None, None
         await self._opened.aclose()
 
     @property
@@ -139,6 +141,14 @@ class Doors:
             self._metrics[name] = source
         return self._metrics[name]
 
+    def estate(self) -> Estate | None:
+        """The resource manager; None: no account of the plan is created. CloudError if it cannot be opened."""
+        if self._estate is None:
+            self._estate = wiring.open_estate(self.schedule)
+            if self._estate is not None:
+                self._opened.push_async_callback(self._estate.close)
+        return self._estate
+
     def _channels(self) -> tuple[tuple[tuple[Channel, Notifier], ...], dict[str, CloudError]]:
         """The channels of the plan, opened, and those that cannot be. Nothing is sent yet."""
         opened, refused = [], {}
@@ -180,7 +190,8 @@ class Doors:
                 reporter.event(NoticesStuck(name, fault.message))
             world = World(stores, router, state, metrics, clock, reporter, bounds, is_proven_dead, guardian)
             world.proved, world.unproved = read_proofs(schedule.proved)
-            yield replace(world, executor=executor, channels=channels, register=self.register())
+            world = replace(world, executor=executor, channels=channels)
+            yield replace(world, register=self.register(), estate=self.estate())
 
     def world_to_read(self, state: StateStore, reporter: Reporter | None = None, *, ask: bool = False) -> World:
         """The accounts and the state, within the plan's budget, and with ``ask`` the sources of the gates: for commands that look
@@ -218,6 +229,7 @@ class Doors:
             proved=proved,
             unproved=unproved,
             untold=self._channels()[1],
+            estate=self.estate(),
         )
 
 

@@ -24,13 +24,14 @@ from migrator.machine.states import is_before_copy
 from migrator.model.addresses import shown
 from migrator.model.happenings.happening import Shown
 from migrator.model.moves import MoveRecord
-from migrator.model.schedule import Account, Metric, Routing, Schedule
+from migrator.model.schedule import Account, Metric, Routing, Schedule, is_created
 
 if TYPE_CHECKING:
     from migrator.adapters.workers import WorkerProcesses
     from migrator.cli.settings import Settings
     from migrator.engine.guarding import Guardian
     from migrator.ports.clock import Clock
+    from migrator.ports.estate import Estate
     from migrator.ports.executor import Executor
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
@@ -93,6 +94,15 @@ def open_account(account: Account, cloud: Mapping[str, str], *, create: bool = F
     """One account of the plan. Nothing is sent yet. ``create``: the first request makes an embedded account that is missing;
     never for a source, whose missing file would look like an account without data."""
     return ACCOUNTS[account.kind].open(account, environ=os.environ, cloud=cloud, may_make=lambda: create)
+
+
+def open_estate(schedule: Schedule) -> Estate | None:
+    """The resource manager; None: no account of the plan is created. Nothing is sent yet. CloudError if it cannot be opened."""
+    if not any(is_created(account) for account in schedule.accounts.values()):
+        return None
+    from migrator.adapters.estate import open_estate as opened
+
+    return opened(schedule.cloud)
 
 
 def open_router(routing: Routing, stores: Mapping[str, ObjectStore], cloud: Mapping[str, str]) -> Router:

@@ -6,7 +6,7 @@ amounts are called. Leaves the words to the steps, and which step comes when to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from migrator.forecast import Inventory
@@ -44,6 +44,8 @@ class Ahead:
     controls: Sequence[Control] = ()
     is_here: bool = False
     is_named: bool = True
+    is_absent: bool = False
+    """Its target is not there, and will be created."""
 
     @property
     def is_forward(self) -> bool:
@@ -120,9 +122,14 @@ def _most(budget: Budget) -> str:
 
 
 def ahead_of(
-    schedule: Schedule, state: StateStore | None, inventories: Mapping[MoveId, Inventory], now: datetime
+    schedule: Schedule,
+    state: StateStore | None,
+    inventories: Mapping[MoveId, Inventory],
+    now: datetime,
+    *,
+    absent: Collection[str] = (),
 ) -> dict[MoveId, Ahead]:
-    """Every move of the plan as it stands now; nothing has begun without a store."""
+    """Every move of the plan as it stands now; nothing has begun without a store. ``absent``: targets that are created."""
     known = {record.id: record for record in state.moves()} if state is not None else {}
     records = {one.id: known.get(one.id) or MoveRecord(one.id, "", one.source, one.target) for one in schedule.moves}
     waves: dict[str, WaveState] = {
@@ -145,6 +152,7 @@ def ahead_of(
             approvals,
             controls,
             is_here=True,
+            is_absent=move.target in absent,
         )
         for wave in schedule.waves
         for move in wave.moves

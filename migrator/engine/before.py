@@ -19,7 +19,7 @@ from migrator.engine.mover import Mover
 from migrator.model.findings import Finding
 from migrator.model.happenings.moves import CanaryReturned, CanaryStayed, CheckWarned
 
-_ALWAYS: Final = frozenset({Asks.STATE, Asks.ACCOUNTS, Asks.WRITES})
+_ALWAYS: Final = frozenset({Asks.STATE, Asks.ESTATE, Asks.ACCOUNTS, Asks.WRITES})
 
 
 async def first_copy(mover: Mover) -> None:

@@ -24,7 +24,7 @@ from migrator.forecast import Inventory, Outlook, look_ahead
 from migrator.machine.liveness import beat_just_now
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
-from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.schedule import Schedule, is_created
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
 from migrator.standing.inventory_notes import known_inventories
@@ -78,6 +78,7 @@ async def preview(
     may_ask |= {Asks.ROUTES} if desk.routes is not None else set()
     may_ask |= {Asks.GATES} if with_gates else set()
     may_ask |= {Asks.WRITES} if with_probe else set()
+    may_ask |= {Asks.ESTATE} if world.estate is not None else set()
     case = Case(
         schedule=schedule,
         when=When.PLAN,
@@ -103,7 +104,7 @@ async def preview(
         outlook=case.outlook,
         containers=_containers(case),
         features={place: kinds for one in answers.features.values() for place, kinds in kinds_not_kept(one).items()},
-        steps=_steps(case.moves, schedule, world, inventories),
+        steps=_steps(case, world, inventories),
     )
 
 
@@ -135,11 +136,10 @@ def _containers(case: Case) -> dict[str, tuple[str, ...]]:
     return {account: tuple(sorted(names)) for account, names in found.items()}
 
 
-def _steps(
-    moves: Sequence[PlannedMove], schedule: Schedule, world: World, inventories: Mapping[MoveId, Inventory]
-) -> tuple[Steps, ...]:
-    now = world.clock.now()
-    known = ahead_of(schedule, world.state, inventories, now)
+def _steps(case: Case, world: World, inventories: Mapping[MoveId, Inventory]) -> tuple[Steps, ...]:
+    now, schedule = world.clock.now(), case.schedule
+    absent = frozenset(name for name in case.answers.absent if is_created(schedule.accounts[name]))
+    known = ahead_of(schedule, world.state, inventories, now, absent=absent)
     lock = world.state.lock()
     is_at_work = lock is not None and beat_just_now(lock, now)
-    return tuple(steps_of(known[move.id], is_at_work=is_at_work) for move in moves)
+    return tuple(steps_of(known[move.id], is_at_work=is_at_work) for move in case.moves)

@@ -59,7 +59,9 @@ def tell(ahead: Ahead, *, is_at_work: bool = False) -> tuple[Told, ...]:
     while not is_at_rest(ahead.record.state) and (step := STEPS.get(ahead.record.state)) is not None:
         kept = "" if len(told) > resolved else _kept(ahead)
         told.append(Told(ahead.record.state, ahead.record.direction, kept + step.tells(ahead)))
-        ahead = replace(ahead, record=_after(ahead, step.leads_to), is_here=False)
+        event = step.next(ahead)
+        is_absent = ahead.is_absent and event is not Event.PROVISIONED
+        ahead = replace(ahead, record=_after(ahead, event), is_here=False, is_absent=is_absent)
     return tuple(told)
 
 

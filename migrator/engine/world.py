@@ -13,6 +13,7 @@ from migrator.model.proved import ProvedPair
 from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.values import value
 from migrator.ports.clock import Clock
+from migrator.ports.estate import Estate
 from migrator.ports.executor import Executor
 from migrator.ports.guardian import GuardianPort
 from migrator.ports.metric_source import MetricSource
@@ -44,6 +45,8 @@ class World:
     """Sends small copies in batches; without one they go one by one."""
     register: Register | None = None
     """Where followers of the routes enter themselves; None: the plan wants none, or its routing has none."""
+    estate: Estate | None = None
+    """Accounts as resources; None: the plan has none that a run may create."""
     unopened: Mapping[str, CloudError] = field(default_factory=dict)
     """Accounts that could not even be opened, and why: a preview tells it, a run has none."""
     unasked: Mapping[str, CloudError] = field(default_factory=dict)

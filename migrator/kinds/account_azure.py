@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from migrator.model.addresses import blob_endpoint_of, place_of, surplus_path
-from migrator.model.schedule import Account
+from migrator.model.estate import faults_of
+from migrator.model.schedule import Account, is_created
 from migrator.ports.kinds import AccountKind, AccountStore, Key, Slip
 
 _OF_PROVISION: Final = ("subscription", "resource_group", "location")
@@ -25,7 +26,12 @@ class AzureAccount(AccountKind):
         "subscription": Key("text", in_defaults=True),
         "resource_group": Key("text", in_defaults=True),
         "location": Key("text", in_defaults=True),
-        "provision": Key("mapping", "create the account if it is not there", in_defaults=True),
+        "provision": Key(
+            "mapping",
+            "create the account if it is not there: sku, kind, tags, shared_key, public_access, network (default, addresses,"
+            " subnets), settings (copy or leave those of the source's blob service)",
+            in_defaults=True,
+        ),
         "endpoint": Key("url", "azure: the blob endpoint", is_needed=True),
     }
 
@@ -39,6 +45,8 @@ class AzureAccount(AccountKind):
         if values["provision"] is not None and lacking:
             text = f"to create account {name}, `provision` needs {' and '.join(lacking)} beside it"
             yield Slip("provision", text, at_key=True)
+        for fault in faults_of(values["provision"]) if values["provision"] is not None else ():
+            yield Slip("provision", fault, at_key=True)
 
     def spot(self, values: Mapping[str, Any]) -> tuple[str, str] | None:
         return ("endpoint", place_of(values["endpoint"])) if values["endpoint"] is not None else None
@@ -47,7 +55,7 @@ class AzureAccount(AccountKind):
         return (account.endpoint or "").rstrip("/")
 
     def will_be_made(self, account: Account) -> bool:
-        return account.provision is not None
+        return is_created(account)
 
     def entra_credential(self, account: Account) -> str | None:
         return None if account.credential.startswith("env:") else account.credential

@@ -43,6 +43,11 @@ class Account:
 _OF_ACCOUNT = frozenset(Account.__annotations__)
 
 
+def is_created(account: Account) -> bool:
+    """Does a run create it at the resource manager, if it is a target and not there?"""
+    return account.provision is not None
+
+
 @value(frozen=True, slots=True)
 class Budget:
     """What migration itself may use of one account; None is unlimited."""

@@ -16,11 +16,8 @@ from migrator.plan.tree import Fault, Mark, Path, Scalar, Tree
 ANY: Final[frozenset[str]] = frozenset()
 
 NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
-    "defaults.account.provision": ANY,
-    "accounts.*.provision": ANY,
     "routing.kind": frozenset(kind.name for kind in ROUTING if not kind.is_built),
     "retire": ANY,
-    "cloud.resource_manager": ANY,
 }
 """Key (``*``: any name or list item) -> the values that are not built; ANY: the key itself is not."""
 

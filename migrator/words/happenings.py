@@ -81,6 +81,18 @@ def _(one: moves.TargetUnread) -> str:
 
 
 @in_words.register
+def _(one: moves.AccountCreating) -> str:
+    where = f"{one.location}, resource group {one.resource_group}, subscription {one.subscription}"
+    return f"creating account {one.account}: {one.sku} in {where}"
+
+
+@in_words.register
+def _(one: moves.AccountCreated) -> str:
+    settings = f"with {', '.join(one.copied)} of the source" if one.copied else "with no settings of the source"
+    return f"account {one.account} is created, {settings}" + (f": {one.left}" if one.left else "")
+
+
+@in_words.register
 def _(one: moves.ObjectKept) -> str:
     what = f"{one.container}/{one.name} of {one.account} (generation {one.generation})"
     return f"{what} is kept as {one.kept_at}/{one.container}/{one.kept_as}"

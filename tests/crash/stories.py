@@ -24,10 +24,10 @@ RETRY = ("retry", "p.yaml", "--reason", "mended", "--wave", "first")
 SOAKED, REVERSED, STOPPED = "forward soaked", "reverse reversed", "forward reversed"
 
 OUT_OF_REACH = {
-    "forward preflight found-no-account": "provisioning is not built yet",
-    "forward provisioning provisioned": "provisioning is not built yet",
-    "forward provisioning halted": "provisioning is not built yet",
-    "forward provisioning rolled-back": "provisioning is not built yet",
+    "forward preflight found-no-account": "embedded accounts have no resource manager: tests/scenario/test_provisioning.py",
+    "forward provisioning provisioned": "embedded accounts have no resource manager: tests/scenario/test_provisioning.py",
+    "forward provisioning halted": "embedded accounts have no resource manager: tests/scenario/test_provisioning.py",
+    "forward provisioning rolled-back": "embedded accounts have no resource manager: tests/scenario/test_provisioning.py",
     "forward pending rolled-back": "a rollback leaves a move that never began as it is",
 }
 

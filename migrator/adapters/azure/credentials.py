@@ -109,10 +109,10 @@ def open_token_source(reference: str, *, what: str, cloud: Mapping[str, str], te
     from azure.identity import aio
 
     kind, _, client_id = reference.partition(":")
-    authority = {"authority": cloud["authority"]} if "authority" in cloud else {}
+    own = _of_cloud(cloud)
     if kind == "default":
         others = {"additionally_allowed_tenants": [tenant]} if tenant else {}
-        source = aio.DefaultAzureCredential(**authority, **others)
+        source = aio.DefaultAzureCredential(**own, **others)
         return _InTenant(source, tenant) if tenant else source
     if kind == "cli":
         return aio.AzureCliCredential(tenant_id=tenant or "")
@@ -122,6 +122,12 @@ def open_token_source(reference: str, *, what: str, cloud: Mapping[str, str], te
         f"cannot open {what}: there is no credential {kind!r}",
         hint="use default, cli, managed-identity or env:NAME",
     )
+
+
+def _of_cloud(cloud: Mapping[str, str]) -> dict[str, Any]:
+    """Who gives tokens, and whose certificates are believed there, as azure-identity takes it."""
+    given = {"authority": cloud.get("authority"), "connection_verify": cloud.get("ca_file")}
+    return {name: one for name, one in given.items() if one}
 
 
 async def bearer_token(source: Any, audience: str, *, what: str) -> str:

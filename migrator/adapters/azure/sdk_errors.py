@@ -56,10 +56,15 @@ def code_of(failure: HttpResponseError) -> str:
     return header or str(getattr(code, "value", code) or "")
 
 
-def _silence(failure: BaseException, target: Target) -> CloudError:
+def why_unanswered(failure: BaseException) -> tuple[str, bool]:
+    """Why no answer came, as a clause, and whether the request may have arrived."""
     chain = list(_chain(failure))
-    why = _why(chain)
-    return unanswered(why, target, was_sent=not _was_never_sent(chain))
+    return _why(chain), not _was_never_sent(chain)
+
+
+def _silence(failure: BaseException, target: Target) -> CloudError:
+    why, was_sent = why_unanswered(failure)
+    return unanswered(why, target, was_sent=was_sent)
 
 
 def _chain(failure: BaseException) -> Iterator[BaseException]:
@@ -114,4 +119,4 @@ def answer_of(failure: BaseException) -> ServiceAnswer:
     return ServiceAnswer(redacted(f"{type(failure).__name__}{f' {status}' if status else ''}: {first_line}"))
 
 
-__all__ = ["answer_of", "code_of", "is_no_answer", "is_refusal", "translate"]
+__all__ = ["answer_of", "code_of", "is_no_answer", "is_refusal", "translate", "why_unanswered"]

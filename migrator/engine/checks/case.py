@@ -23,10 +23,11 @@ from migrator.errors import CloudError, FaultLine, InternalError, MigrateError, 
 from migrator.forecast import Inventory, Outlook
 from migrator.forecast.inventory import summed
 from migrator.kinds import ACCOUNTS
+from migrator.model.estate import AccountShape
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.objects import ContainerInfo, Features
-from migrator.model.schedule import Account, Gate, PlannedMove, Schedule
+from migrator.model.schedule import Account, Gate, PlannedMove, Schedule, is_created
 from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
@@ -71,7 +72,8 @@ class Asked:
 @dataclass(slots=True)
 class Answers:
     """What was asked so far. ``containers``: by account that could be read; ``faults``: of those that could not; ``absent``:
-    targets that ``apply`` makes; ``inventories``: of moves whose source was counted or sampled; ``features``: by move, place
+    targets that ``apply`` makes; ``shapes``: accounts as the resource manager has them, and ``unasked`` where it
+    did not say; ``inventories``: of moves whose source was counted or sampled; ``features``: by move, place
     after place (``account/container`` and prefix) what it cannot keep; ``proved``: the canaries that came back;
     ``asked``: the gates."""
 
@@ -80,6 +82,8 @@ class Answers:
     absent: set[str] = field(default_factory=set)
     inventories: dict[MoveId, Inventory] = field(default_factory=dict)
     features: dict[MoveId, dict[str, Features]] = field(default_factory=dict)
+    shapes: dict[str, AccountShape | None] = field(default_factory=dict)
+    unasked: dict[str, CloudError] = field(default_factory=dict)
     proved: list[Proved] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
 
@@ -143,8 +147,8 @@ class Case:
 
     @property
     def ports(self) -> World:
-        """The doors to the gates' sources, to accounts, to writing: whichever the check said it needs."""
-        if not self.may_ask & {Asks.GATES, Asks.ACCOUNTS}:
+        """The doors to the gates' sources, to accounts, to the resource manager: whichever the check said it needs."""
+        if not self.may_ask & {Asks.GATES, Asks.ACCOUNTS, Asks.ESTATE}:
             raise InternalError("a check asks an account that did not say so")
         return self._world(*self.may_ask)
 
@@ -156,12 +160,15 @@ class Case:
         world, answers = self._world(Asks.ACCOUNTS), self.answers
         if account not in answers.containers and account not in answers.faults:
             try:
+                if await self._is_to_be_created(account):
+                    answers.containers[account] = ()
+                    answers.absent.add(account)
+                    return ()
                 if account in world.unopened:
                     raise world.unopened[account]
                 answers.containers[account] = await world.stores[account].containers()
             except CloudError as fault:
-                is_source = any(move.source == account for move in self.moves)
-                if not is_source and _will_be_made(self.schedule.accounts[account], fault):
+                if account not in self.sources and _will_be_made(self.schedule.accounts[account], fault):
                     answers.containers[account] = ()
                     answers.absent.add(account)
                 elif self.when in RUNS:
@@ -169,6 +176,40 @@ class Case:
                 else:
                     answers.faults[account] = fault
         return answers.containers.get(account)
+
+    async def shape(self, account: str) -> AccountShape | None:
+        """The account as the resource manager has it; None: it is not there, or that cannot be asked, which is kept as its fault.
+        Only of accounts that a run may create."""
+        answers, estate = self.answers, self._world().estate
+        if account not in answers.shapes and account not in answers.unasked and estate is not None:
+            try:
+                answers.shapes[account] = await estate.shape(self.schedule.accounts[account])
+            except CloudError as fault:
+                if self.when in RUNS:
+                    raise
+                answers.unasked[account] = fault
+        return answers.shapes.get(account)
+
+    async def _is_to_be_created(self, account: str) -> bool:
+        """Is it a target that the resource manager does not know yet, or is still creating?"""
+        if self.when in RUNS or not is_created(self.schedule.accounts[account]) or account in self.sources:
+            return False
+        shape = await self.shape(account)
+        return account in self.answers.shapes and (shape is None or not shape.is_ready)
+
+    @contextmanager
+    def asking(self, account: str) -> Iterator[None]:
+        """Around questions to the resource manager: a CloudError in here is kept as why ``account`` was not asked about."""
+        try:
+            yield
+        except CloudError as fault:
+            if self.when in RUNS:
+                raise
+            self.answers.unasked.setdefault(account, fault)
+
+    @property
+    def sources(self) -> set[str]:
+        return {move.source for move in self.moves}
 
     async def at_source(self, move: PlannedMove) -> list[ContainerInfo] | None:
         """The containers of the move that its source has; None if it cannot be read."""

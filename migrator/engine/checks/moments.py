@@ -24,6 +24,7 @@ class Asks(StrEnum):
 
     STATE = "state store"
     ROUTES = "routes"
+    ESTATE = "resource manager"
     ACCOUNTS = "accounts"
     LISTINGS = "listings"
     GATES = "gates"

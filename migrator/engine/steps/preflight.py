@@ -7,6 +7,7 @@ from migrator.engine.ahead import Ahead
 from migrator.engine.context import Halt
 from migrator.engine.disagreement import hint_for
 from migrator.engine.mover import Mover
+from migrator.engine.steps import provision
 from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
 from migrator.machine.agreement import Agreement, in_words, judge_route
 from migrator.machine.events import Event
@@ -26,7 +27,10 @@ def tells_begin(ahead: Ahead) -> str:
 
 async def preflight(mover: Mover) -> Event:
     """Look for whatever stands in the way, both ways proved with a canary, and own the record: one that was published before is
-    claimed first, because from then on nothing is written without a claim."""
+    claimed first, because from then on nothing is written without a claim. A target that a run creates, and that is not there,
+    comes before everything else."""
+    if await provision.is_missing(mover):
+        return Event.FOUND_NO_ACCOUNT
     if mover.record.ever_routed:
         await claim(mover)
     await before.first_copy(mover)
@@ -34,7 +38,13 @@ async def preflight(mover: Mover) -> Event:
     return Event.CHECKED
 
 
+def instead(ahead: Ahead) -> Event | None:
+    return Event.FOUND_NO_ACCOUNT if ahead.is_absent else None
+
+
 def tells(ahead: Ahead) -> str:
+    if ahead.is_absent:
+        return f"look for account {ahead.target}, which is not there yet"
     gates = [gate.name for gate in ahead.wave.gates]
     asked = f"ask gate{'s' if len(gates) > 1 else ''} {', '.join(gates)}; " if gates else ""
     return f"{asked}{ahead.canary}, and claim the route"

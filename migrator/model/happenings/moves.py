@@ -47,6 +47,29 @@ class TargetUnread(Shown):
 
 
 @value(frozen=True, slots=True)
+class AccountCreating(Journaled, Shown):
+    """A target account is about to be created."""
+
+    kind = "account-creating"
+    account: Annotated[str, "its name in the plan"]
+    location: Annotated[str, "the region"]
+    sku: Annotated[str, "the sku"]
+    subscription: Annotated[str, "the subscription's id"]
+    resource_group: Annotated[str, "the resource group"]
+
+
+@value(frozen=True, slots=True)
+class AccountCreated(Journaled, Shown):
+    """A target account that was created answers."""
+
+    kind = "account-created"
+    account: Annotated[str, "its name in the plan"]
+    id: Annotated[str, "of the resource"]
+    copied: Annotated[list[str], "settings of the source's blob service that it was given"]
+    left: Annotated[str, "why none were copied, if so"] = ""
+
+
+@value(frozen=True, slots=True)
 class ObjectKept(Journaled):
     """An object that is about to lose was saved first."""
 

@@ -181,22 +181,7 @@ NOT_BUILT = [
         "kind: app",
         "routing.kind: app-configuration",
     ),
-    (
-        "provision",
-        (
-            "    credential: env:EU_WEB",
-            "    provision: {sku: x}\n    subscription: s\n    resource_group: r\n    location: l",
-        ),
-        "provision",
-        "accounts.eu-web.provision",
-    ),
     ("retire", ("routing:", "retire: {}\nrouting:"), "retire", "retire"),
-    (
-        "a private resource manager",
-        ("routing:", "cloud: {resource_manager: 'https://x'}\nrouting:"),
-        "resource_manager",
-        "cloud.resource_manager",
-    ),
 ]
 
 
@@ -244,12 +229,21 @@ BUILT = [
     ),
     ("notify", ("routing:", "notify: [{kind: webhook, url: 'env:X'}]\nrouting:")),
     ("a source kept warm", ("routing:", "cutover: {reverse: continuous}\nrouting:")),
+    (
+        "provision",
+        (
+            "    credential: env:EU_WEB",
+            "    provision: {sku: Standard_LRS, shared_key: false, network: {default: deny, addresses: [203.0.113.7]}}\n"
+            "    subscription: s\n    resource_group: r\n    location: l",
+        ),
+    ),
     ("max_moves", ("name: third\n", "name: third\n    max_moves: 2\n    on_failure: halt\n")),
     (
         "a sovereign cloud",
         (
             "routing:",
-            "cloud: {authority: 'https://login.x', metrics: 'https://m', audience: 'https://s', ca_file: ca.pem}\nrouting:",
+            "cloud: {authority: 'https://login.x', metrics: 'https://m', audience: 'https://s', ca_file: ca.pem,"
+            " resource_manager: 'https://r'}\nrouting:",
         ),
     ),
 ]

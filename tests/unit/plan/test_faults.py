@@ -174,9 +174,32 @@ ACCOUNTS = [
     (
         "provision alone",
         EU_WEB,
-        EU_WEB + "    provision: {sku: x}\n",
+        EU_WEB + "    provision: {sku: Standard_LRS}\n",
         "provision",
         "needs subscription and resource_group and location",
+    ),
+    *(
+        (
+            f"provision: {words}",
+            EU_WEB,
+            f"{EU_WEB}    subscription: s\n    resource_group: r\n    location: l\n    provision: {wanted}\n",
+            "provision: {",
+            words,
+        )
+        for wanted, words in (
+            ("{}", "`sku` must say one, such as Standard_ZRS"),
+            ("{sku: zrs}", "`sku` must say one"),
+            ("{sku: Standard_ZRS, kind: FileStorage}", "`kind` must be StorageV2 or BlockBlobStorage"),
+            ("{sku: Standard_ZRS, region: x}", "there is no key `region`"),
+            ("{sku: Standard_ZRS, tags: [a]}", "`tags` must be names with texts"),
+            ("{sku: Standard_ZRS, tags: {migrate-lineage: a}}", "none named migrate-lineage"),
+            ("{sku: Standard_ZRS, public_access: maybe}", "`public_access` must be true or false"),
+            ("{sku: Standard_ZRS, settings: some}", "`settings` must be copy or leave"),
+            ("{sku: Standard_ZRS, network: deny}", "`network` must be a mapping"),
+            ("{sku: Standard_ZRS, network: {default: some}}", "`network.default` must be allow or deny"),
+            ("{sku: Standard_ZRS, network: {ports: 1}}", "there is no key `network.ports`"),
+            ("{sku: Standard_ZRS, network: {addresses: all}}", "`network.addresses` must be a list"),
+        )
     ),
     (
         "one endpoint twice",
