@@ -55,6 +55,8 @@ class Book:
         self.hosts = hosts
         self._followers: dict[str, Follower] = {}
         self._last: tuple[RouteDocument | None, float] | None = None
+        self._text: bytes | None = None
+        """What ``_last`` was read from."""
         self._failure: _Failure | None = None
         self._turn = threading.RLock()
         self._work = Work(self._on_clear)
@@ -74,21 +76,32 @@ class Book:
             if self._last is not None:
                 found.observe(*self._last)
             found = self._followers.setdefault(key, found)
+            self._is_awaited = self._is_awaited or found.is_fenced
         return found
 
     def take(self, raw: bytes | None, sent_at: float) -> None:
         """The answer of a fetch; None: there is no document."""
         try:
-            document = None if raw is None else RouteDocument.decode(raw)
+            document = self._read(raw)
         except ValueError as fault:
             self.fail(str(fault), sent_at)
             return
-        self._last, self._failure = (document, sent_at), None
+        self._last, self._text, self._failure = (document, sent_at), raw, None
         if document is not None:
             self._register = None if document.register is None else (document.register, document.ttl_seconds)
+        is_awaited = False
         for follower in list(self._followers.values()):
             follower.observe(document, sent_at)
-        self._is_awaited = any(follower.is_fenced for follower in list(self._followers.values()))
+            is_awaited = is_awaited or follower.is_fenced
+        self._is_awaited = is_awaited
+
+    def _read(self, raw: bytes | None) -> RouteDocument | None:
+        """A document that nobody changed is read once, however often it is fetched. ValueError: it is none."""
+        if raw is None:
+            return None
+        if raw == self._text and self._last is not None:
+            return self._last[0]
+        return RouteDocument.decode(raw)
 
     def fail(self, why: str, at: float) -> None:
         """A fetch that brought no document."""
@@ -153,6 +166,8 @@ class Book:
         if register is None or self._is_quiet(now):
             return None
         with self._turn:
+            if not self._is_awaited and self._presence.is_quiet(register[0], now):
+                return None
             return self._presence.letter(*register, now, lambda key: self._view(key, now))
 
     def written(self, letter: Letter, sent_at: float, now: float) -> None:
@@ -184,11 +199,12 @@ class Book:
             if register is None or not (wanted or self._presence.has_left):
                 return "rest", 0.0
             followers = [self._followers[key] for key in wanted]
-            bounds = [self._work.clear_at(one.key, now) for one in followers if one.is_fenced]
+            fenced = [one for one in followers if one.is_fenced] if self._is_awaited else []
+            bounds = [self._work.clear_at(one.key, now) for one in fenced]
             writes = min([self._presence.renew_at, *(bound for bound in bounds if bound is not None)])
         if self._unwritten is not None:
             writes = self._unwritten.at + WRITING_PATIENCE_SECONDS
-        looks = self._looked_at + min((one.look_seconds for one in followers), default=math.inf) * share
+        looks = self._looked_at + min([one.look_seconds for one in followers], default=math.inf) * share
         if now >= looks:
             return "look", 0.0
         return "wait", min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, min(looks, writes) - now))

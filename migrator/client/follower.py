@@ -309,17 +309,20 @@ class Follower:
         record = document.routes.get(self.key)
         if record is None:
             return "the route document has no record of it"
+        held = self._seen.held
+        if held is not None and record is held.record:
+            return None  # it was looked at when it came
         if record.epoch > MAX_EPOCH:
             return f"its epoch is beyond {MAX_EPOCH}"
         if self._hosts is not None and (why := self._hosts.objection(record.account, record.endpoint)):
             return why
-        held = self._seen.held
         if held is None or record.epoch > held.record.epoch:
             return None
         if record.epoch < held.record.epoch:
             return f"its epoch went back from {held.record.epoch} to {record.epoch}"
+        normal = _normal(record)
         for name in ("account", "endpoint", "mode"):
-            if getattr(_normal(record), name) != getattr(held.record, name):
+            if getattr(normal, name) != getattr(held.record, name):
                 return f"its {name} changed within epoch {record.epoch}"
         return None
 

@@ -112,7 +112,10 @@ class Presence:
     @property
     def wanted(self) -> Sequence[str]:
         """The areas that somebody asked for lately, or that an entry names."""
-        return list({*self._asked, *(key for line in (*self._lines, *self._former) for key in line.keys)})
+        wanted = set(self._asked)
+        for line in (*self._lines, *self._former):
+            wanted.update(line.keys)
+        return list(wanted)
 
     def is_attended(self, key: str) -> bool:
         """Does an entry name it that was acknowledged?"""
@@ -124,6 +127,19 @@ class Presence:
             if key in line.keys and line.generation == generation and now < line.end:
                 return line.since, line.end
         return None
+
+    def is_quiet(self, generation: str, now: float) -> bool:
+        """Is there surely nothing to write, as long as no area is read-only? Quick: it is asked before each request."""
+        if self._former or any(now >= line.write_at for line in self._left):
+            return False
+        named: set[str] = set()
+        for line in self._lines:
+            if line.generation != generation or now >= line.write_at:  # which comes before its end
+                return False
+            if not any(now - self._asked.get(key, -math.inf) < IDLE_SECONDS for key in line.keys):
+                return False
+            named.update(line.keys)
+        return self._asked.keys() <= named
 
     def letter(self, generation: str, ttl_seconds: float, now: float, view: View) -> Letter | None:
         """What is to be written now. The caller sends it and says how that went, one letter at a time."""
@@ -179,7 +195,7 @@ class Presence:
     @property
     def renew_at(self) -> float:
         """When the next entry is renewed, or removed."""
-        return min((line.write_at for line in (*self._lines, *self._left)), default=math.inf)
+        return min([line.write_at for line in (*self._lines, *self._left)], default=math.inf)
 
     def forget(self) -> None:
         """Of a process that was forked from the one that is entered."""

@@ -37,7 +37,7 @@ from migrator.model.names import RESERVED_PREFIX, Area
 from migrator.model.routes import READ_WRITE
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
-from migrator.ports.write_policy import PolicyHolder
+from migrator.ports.write_policy import PolicyHolder, holds_policies
 from migrator.transfer.paced import PacedStore
 
 PROBES = f"{RESERVED_PREFIX}fence-"
@@ -221,7 +221,7 @@ def _places(changed: Sequence[RevokedPolicy]) -> tuple[str, ...]:
 
 def holder_of(store: ObjectStore) -> PolicyHolder | None:
     """``store`` as a holder of policies that can be proven; None if its account is none."""
-    return store if isinstance(store, PolicyHolder) and store.can_prove_policies else None
+    return store if holds_policies(store) and store.can_prove_policies else None
 
 
 async def _containers(store: ObjectStore, area: Area) -> list[str]:

@@ -125,7 +125,7 @@ class RollEntry:
         if len(raw) > MAX_ENTRY_BYTES:
             raise ValueError(f"the entry is longer than {MAX_ENTRY_BYTES} bytes")
         try:
-            body = json.loads(raw, object_pairs_hook=_once)
+            body = _READER.decode(raw) if isinstance(raw, str) else json.loads(raw, object_pairs_hook=_once)
         except (ValueError, RecursionError) as fault:
             raise ValueError("the entry is not JSON, or has a name twice") from fault
         if not isinstance(body, dict) or body.get("version") != 2:
@@ -149,6 +149,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         raise ValueError("a name stands twice")
     return found
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def sealed(text: str) -> bytes:

@@ -196,8 +196,7 @@ def _parsed(raw: bytes, *, is_strict: bool = True) -> dict[str, Any]:
     if len(raw) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"the route document has {len(raw)} bytes, more than {MAX_DOCUMENT_BYTES}")
     try:
-        text = raw.decode("utf-8-sig") if is_strict else raw
-        body = json.loads(text, object_pairs_hook=_once if is_strict else None)
+        body = _READER.decode(raw.decode("utf-8-sig")) if is_strict else json.loads(raw)
     except UnicodeDecodeError as fault:
         raise ValueError("the route document is not UTF-8") from fault
     except _Twice:
@@ -237,6 +236,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name, number in counted.items() if number > 1)
         raise _Twice(f"the route document has the name {_shown(twice)} twice in one object")
     return found
+
+
+_READER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _written(body: Mapping[str, Any], most_bytes: int, *, is_ascii: bool = False) -> bytes:

@@ -4,7 +4,7 @@ such policies and a credential that can prove a refusal."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard
 
 from migrator.model.moves import StoredPolicy
 from migrator.model.values import value
@@ -18,7 +18,6 @@ class ContainerPolicies:
     public_access: str | None = None
 
 
-@runtime_checkable
 class PolicyHolder(Protocol):
     """Raises the CloudError family, like the object store."""
 
@@ -39,3 +38,8 @@ class PolicyHolder(Protocol):
     async def accepts(self, container: str, policy: StoredPolicy, name: str) -> bool:
         """Does the service take a write of blob ``name``, which is not there, under this policy? Removes it again."""
         ...
+
+
+def holds_policies(store: object) -> TypeGuard[PolicyHolder]:
+    """Is it a ``PolicyHolder``? One name tells: to ask for every method takes as long as a request to a service in memory."""
+    return hasattr(store, "can_prove_policies")

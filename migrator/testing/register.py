@@ -18,7 +18,7 @@ class MemoryRegister:
 
     def __init__(self) -> None:
         self._heads: set[str] = set()
-        self._entries: dict[str, dict[str, tuple[int, str]]] = {}
+        self._entries: dict[str, dict[str, Attendant]] = {}
         self._writings = 0
 
     async def open(self, generation: str) -> None:
@@ -31,11 +31,11 @@ class MemoryRegister:
         found = self._entries[generation]
         if len(found) > MAX_ENTRIES:
             raise RollUnknown(f"cannot read the register: it has more than {MAX_ENTRIES:,} entries")
-        return tuple(Attendant(id, str(writing), _read(text)) for id, (writing, text) in sorted(found.items()))
+        return tuple([found[id] for id in sorted(found)])
 
     async def remove(self, generation: str, attendant: Attendant) -> None:
         found = self._entries.get(generation, {})
-        if attendant.id in found and str(found[attendant.id][0]) == attendant.token:
+        if attendant.id in found and found[attendant.id].token == attendant.token:
             del found[attendant.id]
 
     async def close(self) -> None:
@@ -44,7 +44,7 @@ class MemoryRegister:
     def put(self, generation: str, id: str, text: str) -> None:
         """A follower writes its entry. LookupError where nobody made the register."""
         self._writings += 1
-        self._entries[generation][id] = self._writings, text
+        self._entries[generation][id] = Attendant(id, str(self._writings), _read(text))
 
     def ids(self, generation: str) -> Set[str]:
         """Of all entries. LookupError where nobody made the register."""

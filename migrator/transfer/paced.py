@@ -33,7 +33,7 @@ from migrator.ports.object_store import (
     Written,
     minute_of_answer,
 )
-from migrator.ports.write_policy import ContainerPolicies, PolicyHolder
+from migrator.ports.write_policy import ContainerPolicies, PolicyHolder, holds_policies
 from migrator.transfer.limits import AccountLimits, grant_together
 
 T = TypeVar("T")
@@ -349,13 +349,14 @@ class PacedStore:
 
     @property
     def can_prove_policies(self) -> bool:
-        return isinstance(self.inner, PolicyHolder) and self.inner.can_prove_policies
+        return holds_policies(self.inner) and self.inner.can_prove_policies
 
     @property
     def _holder(self) -> PolicyHolder:
-        if not isinstance(self.inner, PolicyHolder):
+        inner: object = self.inner
+        if not holds_policies(inner):
             raise InternalError(f"{self.account} has no stored access policies")
-        return self.inner
+        return inner
 
     async def policies(self, container: str) -> ContainerPolicies:
         return await self._send("read", lambda: self._holder.policies(container))

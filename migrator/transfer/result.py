@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from migrator.model.values import value
 from migrator.transfer.order import Order
@@ -92,8 +93,8 @@ class PassResult:
 
     def add(self, part: PassResult) -> None:
         """Count ``part`` in."""
-        for name in _COUNTS:
-            if more := getattr(part, name):
+        for name, more in zip(_COUNTS, _counts_of(part), strict=True):
+            if more:
                 setattr(self, name, getattr(self, name) + more)
         if part.named:
             self.named.extend(part.named[: MAX_NAMED - len(self.named)])
@@ -101,3 +102,4 @@ class PassResult:
 
 _DONE = ("copied", "copied_bytes", "lifted_bytes", "marked", "adopted", "proved", "stragglers_new")
 _COUNTS = tuple(name for name in PassResult.__dataclass_fields__ if name not in ("named", "acted"))
+_counts_of = attrgetter(*_COUNTS)

@@ -22,7 +22,7 @@ from migrator.model.moves import StoredPolicy
 from migrator.model.objects import CREATE, BlobType, ContentHeaders, Shape
 from migrator.model.schedule import Account
 from migrator.model.values import replace
-from migrator.ports.write_policy import PolicyHolder
+from migrator.ports.write_policy import holds_policies
 
 if TYPE_CHECKING:
     from migrator.adapters.azure.object_store import AzureStore
@@ -69,7 +69,7 @@ class AzureProofs:
         }
         if self._credential.sas is None:
             proofs["signatures-end"] = self._signature
-        if isinstance(self._store, PolicyHolder) and self._store.can_prove_policies:
+        if holds_policies(self._store) and self._store.can_prove_policies:
             proofs["policies-are-revoked"] = self._policy
         return proofs
 

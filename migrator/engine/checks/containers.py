@@ -18,7 +18,7 @@ from migrator.model.findings import Finding
 from migrator.model.objects import ContainerInfo
 from migrator.model.schedule import PlannedMove
 from migrator.ports.object_store import ObjectStore
-from migrator.ports.write_policy import PolicyHolder
+from migrator.ports.write_policy import PolicyHolder, holds_policies
 from migrator.transfer.container_shape import difference
 
 NAMED = 3
@@ -109,7 +109,7 @@ async def _ids(holder: PolicyHolder, name: str) -> set[str]:
 
 def _holder(store: ObjectStore) -> PolicyHolder | None:
     inner = getattr(store, "inner", store)
-    return inner if isinstance(inner, PolicyHolder) else None
+    return inner if holds_policies(inner) else None
 
 
 def _some(names: Sequence[str]) -> str:

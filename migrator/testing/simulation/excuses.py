@@ -64,6 +64,8 @@ class Excuses:
         """By store: names that the tool touched without its knowledge."""
         self._heard: dict[tuple[int, str], list[Heard]] = {}
         """By store and move."""
+        self._highest: dict[tuple[int, str, str], int] = {}
+        """By store, move and engine: the highest epoch of ``_heard``."""
         self._died: set[str] = set()
         """Engines that died at work."""
         self._gone: set[str] = set()
@@ -133,6 +135,10 @@ class Excuses:
                 ended = self._ended_at
                 known = [one for one in heard if min(one.written_down_at, ended.get(one.engine, inf)) <= since]
                 self._heard[store, move] = [replace(one) for one in known]
+                self._highest = {key: epoch for key, epoch in self._highest.items() if key[:2] != (store, move)}
+                for one in known:
+                    key = (store, move, one.engine)
+                    self._highest[key] = max(one.epoch, self._highest.get(key, -1))
 
     def learnt(
         self, engine: str, change: ReplaceRanges, peek: Callable[[str, str], Blob | None], plan: PlannedMove
@@ -185,9 +191,10 @@ class Excuses:
     def heard(self, process: str, move: str, epoch: int) -> None:
         """A process of the tool wrote an epoch of the move's record, or read it."""
         engine = _engine_of(process)
-        heard = self._heard.setdefault((self.store_of(engine), move), [])
-        if not any(one.epoch >= epoch and engine == one.engine for one in reversed(heard)):
-            heard.append(Heard(epoch, engine))
+        store = self.store_of(engine)
+        if epoch > self._highest.get((store, move, engine), -1):
+            self._highest[store, move, engine] = epoch
+            self._heard.setdefault((store, move), []).append(Heard(epoch, engine))
 
     def wrote_down(self, engine: str, move: str) -> None:
         """It committed the move, with whatever it had heard."""

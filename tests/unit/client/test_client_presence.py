@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import random
 import threading
 
 import pytest
 
+from migrator.client.book import Book
 from migrator.client.errors import OutcomeUnknown, RouteFenced
 from migrator.client.follower import Follower, Grant, Refresh
 from migrator.client.lease import WriteLease
 from migrator.client.presence import IDLE_SECONDS, LEFT_SECONDS, MOST_KEYS, AreaView, Letter, Presence
 from migrator.client.work import Work
 from migrator.client.writes import Attempt
+from migrator.model.hosts import Hosts
 from migrator.model.register import LEFT, RollEntry
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
+from migrator.model.values import replace
 
 KEY, OTHER = "europe/images", "europe/events"
 GENERATION = "3f9c"
@@ -518,3 +522,70 @@ class TestFollower:
         assert follower.look_seconds == 0.5
         follower.observe(document(READ_ONLY, 8), 714)
         assert (follower.look_seconds, follower.is_fenced) == (1, True)
+
+
+class TestTheQuickAnswer:
+    @pytest.mark.parametrize("seed", range(40))
+    def test_where_it_is_quiet_there_is_no_letter(self, seed: int) -> None:
+        """As long as no area is read-only. Whoever is not quiet is asked in full, so the quick answer may only err that way."""
+        chance, found, now, quiet = random.Random(seed), presence(), 100.0, 0
+        generation, letters = GENERATION, list[Letter]()
+        for _ in range(80):
+            now += chance.choice((0.0, 0.5, 5.0, 21.0, 61.0, IDLE_SECONDS))
+            match chance.randrange(5):
+                case 0 | 1:
+                    found.want(chance.choice((KEY, OTHER)), now)
+                case 2 if letters:
+                    found.acknowledged(letters[-1], now - 0.1, now)
+                case 3 if chance.random() < 0.1:
+                    generation = chance.choice((GENERATION, "77aa"))
+                case 4 if letters and chance.random() < 0.2:
+                    found.gone(letters[-1])
+            is_quiet, view = found.is_quiet(generation, now), chance.choice((CLEAR, BUSY))
+            letter = found.letter(generation, 30, now, lambda key, view=view: view)  # type: ignore[misc]
+            assert not (is_quiet and letter)
+            quiet += is_quiet
+            letters += [letter] if letter else []
+        assert letters
+
+    def test_it_is_quiet_between_two_renewals(self) -> None:
+        found = entered(KEY, OTHER)
+        assert found.is_quiet(GENERATION, 119.9)
+        assert not found.is_quiet(GENERATION, 120)
+        assert not found.is_quiet("77aa", 110), "another register"
+        found.want("europe/others", 110)
+        assert not found.is_quiet(GENERATION, 110), "an area that no entry names"
+
+
+class TestADocumentThatNobodyChanged:
+    def test_it_is_read_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        read, decode = list[bytes](), RouteDocument.decode
+
+        def counted(raw: bytes) -> RouteDocument:
+            read.append(raw)
+            return decode(raw)
+
+        monkeypatch.setattr(RouteDocument, "decode", counted)
+        record = RouteRecord("eu-web", "https://euweb.blob.core.windows.net", READ_WRITE, 7, "3f", "", "")
+        one, two = (
+            RouteDocument(30, 60, {KEY: replace(record, epoch=epoch)}, version=2, register=GENERATION).encode()
+            for epoch in (7, 8)
+        )
+        book = Book("x", Hosts.of())
+        follower = book.follower("europe", "images")
+        for at, raw in enumerate((one, one, two, b"{", two, one)):
+            book.take(raw, 100.0 + at)
+        assert read == [one, two, b"{", one]
+        assert follower.is_refused, "its epoch went back"
+
+    def test_each_answer_counts_all_the_same(self) -> None:
+        record = RouteRecord("eu-web", "https://euweb.blob.core.windows.net", READ_WRITE, 7, "3f", "", "")
+        raw = RouteDocument(30, 60, {KEY: record}).encode()
+        book = Book("x", Hosts.of())
+        follower = book.follower("europe", "images")
+        for at in (100.0, 110.0):
+            book.take(raw, at)
+            assert follower.lease(at).expires == at + 30
+        book.take(b"{", 120.0)
+        book.take(raw, 125.0)
+        assert book.write_refresh(follower, 125.0) is Refresh.NO
