@@ -40,6 +40,7 @@ PRODUCED_BY: Mapping[str, str] = {
     "left-target-unknown": "tests/scenario/test_left_behind.py::test_a_target_that_cannot_be_read_is_said_and_the_way_back_is_done_all_the_same",
     "fence-forecast": "tests/scenario/test_adopting.py::test_a_fence_that_a_hand_put_under_a_later_epoch_is_opened_by_its_own_run",
     "drained": "tests/scenario/test_roll_call.py::test_a_follower_that_holds_a_lease_is_waited_for",
+    "followers-awaited": "tests/scenario/test_roll_call.py::test_a_follower_that_holds_a_lease_is_waited_for",
     "fence-begun": "tests/unit/engine/test_cut_over.py::test_the_guardian_watches_before_the_fence_is_sent",
     "policies-revoked": "tests/unit/engine/test_claimed_writes.py::test_the_drain_of_an_enforced_fence_ends_a_write_and_the_propagation_after_the_last_refusal",
     "policies-refuse": "tests/unit/engine/test_claimed_writes.py::test_the_drain_of_an_enforced_fence_ends_a_write_and_the_propagation_after_the_last_refusal",

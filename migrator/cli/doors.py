@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from migrator.ports.kinds import AccountStore
     from migrator.ports.metric_source import MetricSource
     from migrator.ports.notifier import Notifier
-    from migrator.ports.register import Register
+    from migrator.ports.register import Attendant, Register
     from migrator.ports.reporter import Reporter
     from migrator.ports.router import Router
     from migrator.ports.state_store import StateStore
@@ -132,6 +132,13 @@ class Doors:
             if self._register is not None:
                 self._opened.push_async_callback(self._register.close)
         return self._register
+
+    async def roll(self, document: RouteDocument | None) -> Sequence[Attendant] | None:
+        """Who is in the register that ``document`` names; None: it names none, or the plan wants none. MigrateError if it cannot
+        be read."""
+        if document is None or document.register is None or (register := self.register()) is None:
+            return None
+        return await register.roll(document.register)
 
     def metrics(self, name: str) -> MetricSource:
         """A source of figures of the plan. Nothing is sent yet. CloudError if it cannot be opened."""

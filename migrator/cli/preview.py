@@ -175,7 +175,10 @@ async def _routes(doors: Doors) -> RoutesRead:
         if isinstance(fault, NotFound) and fault.what == "account" and _is_made(doors.schedule):
             return RoutesRead(document)  # apply makes it
         return RoutesRead(document, unwritable=fault) if is_read else RoutesRead(unreadable=fault)
-    return RoutesRead(document)
+    try:
+        return RoutesRead(document, roll=await doors.roll(document))
+    except MigrateError as fault:
+        return RoutesRead(document, roll_error=fault)
 
 
 def _is_made(schedule: Schedule) -> bool:

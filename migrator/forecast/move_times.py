@@ -120,9 +120,10 @@ class Yard:
     ) -> MoveTimes:
         forecast = self.forecasts.get(id)
         fence = span(forecast.fence_seconds if forecast else self.schedule.routing.drain_seconds)
+        longest = span(forecast.longest_seconds) if forecast else fence
         cut: datetime | None = ready
         if not is_fenced:
-            cut = next_open(self.wave.change_windows, self.schedule.freeze, earliest, needed=fence)
+            cut = next_open(self.wave.change_windows, self.schedule.freeze, earliest, needed=longest)
         if cut is None:
             return MoveTimes(id, begins, ready, None, None, None)
         switched = later(cut, fence.total_seconds())

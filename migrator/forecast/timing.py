@@ -67,6 +67,10 @@ class MoveForecast:
     max_pause_seconds: float = math.inf
     streaming_seconds: float = 0.0
     """Beyond ``fence_seconds``, if as many append and page blobs as the largest lag allows are in it."""
+    drain_seconds: float = 0.0
+    """The part of ``fence_seconds`` in which writes of before end: by roll-call, where the plan wants one."""
+    bound_seconds: float = 0.0
+    """What that may take at most, where somebody does not answer; a fence begins only if that fits too."""
 
     @property
     def requests(self) -> float:
@@ -81,15 +85,20 @@ class MoveForecast:
     @property
     def fence_fits(self) -> bool:
         """Is the pause, beyond the drain that nothing shortens, within ``fence_timeout``, and the whole within ``max_pause``?"""
-        return self.fence_seconds <= min(self.fence_timeout_seconds, self.max_pause_seconds)
+        return self.longest_seconds <= min(self.fence_timeout_seconds, self.max_pause_seconds)
+
+    @property
+    def longest_seconds(self) -> float:
+        """The pause where a follower does not answer."""
+        return self.fence_seconds - self.drain_seconds + self.bound_seconds
 
 
 def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -> MoveForecast:
     """The forecast of a move that has the whole budget of both accounts.
 
     Returns:
-        ``fence_seconds``: drain (ttl + max_write + clock_margin), the barrier's comparison, and the largest lag with which a
-        fence may begin, carried over and looked at again.
+        ``fence_seconds``: drain (ttl + max_write + clock_margin; some seconds by roll-call), the barrier's comparison, and the
+        largest lag with which a fence may begin, carried over and looked at again.
     """
     source, target = schedule.budget(move.source), schedule.budget(move.target)
     scan = RequestCounts(list=pages_of(inventory) + 1)  # and one for the containers
@@ -116,7 +125,7 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     lag = min(cutover.max_lag_objects, inventory.objects)
     lag_bytes = lag * inventory.bytes / inventory.objects if inventory.objects else 0.0
     lag_seconds = max(lag / pace, _bytes_seconds(lag_bytes, source), _bytes_seconds(lag_bytes, target))
-    drain = schedule.routing.drain_of(cutover)
+    bound, drain = schedule.routing.drain_of(cutover), schedule.routing.expected_drain_of(cutover)
     again = second_look(inventory, lag)
     return MoveForecast(
         id=move.id,
@@ -131,7 +140,9 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
         again_seconds=again * later_scan,
         fence_requests=RequestCounts(list=math.ceil(2 * (1.0 + again) * scan.list)),
         fence_seconds=drain + later_scan + again * later_scan + lag_seconds,
-        fence_timeout_seconds=drain + cutover.fence_timeout_seconds,
+        fence_timeout_seconds=bound + cutover.fence_timeout_seconds,
+        drain_seconds=drain,
+        bound_seconds=bound,
         max_pause_seconds=cutover.max_pause_seconds,
         bound_by=bound_by,
         proved_bytes=proved_bytes,
@@ -197,7 +208,7 @@ def timing_findings(forecasts: Sequence[MoveForecast]) -> tuple[Finding, ...]:
             "error",
             "fence-too-long",
             str(one.id),
-            f"the writers of {one.id} would pause {show_duration(one.fence_seconds)} (a comparison of "
+            f"the writers of {one.id} would pause {show_duration(one.longest_seconds)} (a comparison of "
             f"{show_duration(one.scan_seconds)}, and {show_duration(one.again_seconds)} for a second look at what changed), and "
             f"{_allowed(one)}, so no cut-over would begin",
             _shorter_fence(one),
@@ -208,11 +219,12 @@ def timing_findings(forecasts: Sequence[MoveForecast]) -> tuple[Finding, ...]:
 
 
 def drain_findings(routing: Routing) -> Iterator[Finding]:
-    """A warning where the drain alone, which every cut-over waits for, is long."""
+    """A warning where the drain alone, which every cut-over waits for unless all followers answer, is long."""
     drain = routing.drain_seconds
     if drain > LONG_DRAIN_SECONDS:
+        which = "every cut-over" if routing.protocol < 2 else "a cut-over in which a follower does not answer"
         text = (
-            f"every cut-over pauses its writers for {show_duration(drain)} before it compares anything: routing.ttl"
+            f"{which} pauses its writers for {show_duration(drain)} before it compares anything: routing.ttl"
             f" {show_duration(routing.ttl_seconds)}, max_write {show_duration(routing.max_write_seconds)} and clock_margin"
         )
         yield Finding("warning", "long-drain", "routing", text)
@@ -227,7 +239,7 @@ def _allowed(one: MoveForecast) -> str:
 def _streaming_finding(one: MoveForecast) -> Finding:
     """Not an error: blobs of these kinds that nobody writes any more take no time in the fence."""
     limit = min(one.fence_timeout_seconds, one.max_pause_seconds)
-    found, room = one.inventory, limit - one.fence_seconds
+    found, room = one.inventory, limit - one.longest_seconds
     text = (
         f"{found.streamed_objects:,} append and page blobs ({show_bytes(found.streamed_bytes)}) of {one.id}: those that still"
         f" change when its writers stop go through this machine inside the fence, which may pause them for up to"
@@ -245,9 +257,9 @@ def _streaming_finding(one: MoveForecast) -> Finding:
 def _shorter_fence(one: MoveForecast) -> str:
     is_pause = one.max_pause_seconds < one.fence_timeout_seconds
     limit, key = (one.max_pause_seconds, "max_pause") if is_pause else (one.fence_timeout_seconds, "fence_timeout")
-    over = one.fence_seconds - limit
+    over = one.longest_seconds - limit
     compared = one.scan_seconds + one.again_seconds
-    room = limit - (one.fence_seconds - compared)
+    room = limit - (one.longest_seconds - compared)
     parts = math.ceil(compared / room) if room > 0 else 0
     split = f"split area {one.id.area} by prefix into {parts} areas that switch one by one" if parts > 1 else ""
     longer = f"allow {show_duration(math.ceil(over / 60) * 60)} more in cutover.{key}"

@@ -42,6 +42,16 @@ def is_in_fence(state: S) -> bool:
     return state in FENCE_STATES
 
 
+def looks_at_followers(state: S) -> bool:
+    """Is its fence near, or do its writers wait until all followers have answered it?"""
+    return state is S.READY or is_draining(state)
+
+
+def is_draining(state: S) -> bool:
+    """Does its route say read-only, or may it say so, while writes of before may still be under way?"""
+    return state in (S.FENCING, S.DRAINING)
+
+
 def is_hurried(state: S) -> bool:
     """Do writers wait for the next step? Not in ``switching``: a switch that was made stays made, whoever writes it down late."""
     return state in (S.FENCING, S.DRAINING, S.VERIFYING)

@@ -178,6 +178,8 @@ class Rhythm:
     """seconds; a drain looks at the route document so often: what breaks the fence gives the writers back at once"""
     roll_look_seconds: float = 0.3
     """seconds; a drain reads the register of followers so often while somebody has not answered"""
+    roll_told_seconds: float = 5.0
+    """seconds; a drain says after so long, and whenever that changes, whose answers it waits for"""
     roll_watch_seconds: float = 20.0
     """seconds; outside fences the register is read so often: who is dead then is known to be dead in a fence"""
     roll_sweep: int = 50

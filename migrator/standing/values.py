@@ -35,6 +35,16 @@ MOST_LISTED: Final = 100
 
 
 @value(frozen=True, slots=True)
+class Followers:
+    """Of one move, by a look at the register; as people call them. ``awaited``: who has not answered its fence; None where none
+    is being drained."""
+
+    entered: int
+    silent: tuple[str, ...] = ()
+    awaited: tuple[str, ...] | None = None
+
+
+@value(frozen=True, slots=True)
 class MoveStanding:
     """``fence_seconds``: age of the open fence, else how long the last one kept writers waiting, None before the first.
     ``is_fenced``: writers wait, or may wait."""
@@ -65,6 +75,8 @@ class MoveStanding:
     """Where passes keep the source warm: is the way back ready, and about how long does it take?"""
     silent: tuple[Silent, ...] = ()
     """Gates that did not answer when last asked: no cut-over begins before they do."""
+    followers: Followers | None = None
+    """Whose fence is near or being drained: who may write, where somebody looked into the register."""
     streamed: Streamed | None = None
     """The service does not copy between its accounts: all of it goes through this machine."""
 

@@ -117,7 +117,7 @@ def way_back(record: MoveRecord, wave: PlannedWave, routing: Routing, warm: Warm
         return Readiness(False, why=why)
     age = max(0.0, (now - warm.begun).total_seconds())
     behind = warm.left + math.ceil(warm.rate * age)
-    seconds = routing.drain_of(wave.cutover) + SCANS * warm.seconds
+    seconds = routing.expected_drain_of(wave.cutover) + SCANS * warm.seconds
     if warm.blocks:
         return Readiness(False, behind, seconds, warm.begun, warm.blocks, needs_person=True)
     if (now - warm.ended).total_seconds() > PATIENCE_PASSES * warm.again_seconds:

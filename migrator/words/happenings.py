@@ -198,6 +198,15 @@ def _(one: fences.Drained) -> str:
 
 
 @in_words.register
+def _(one: fences.FollowersAwaited) -> str:
+    more = f" and {one.missing - len(one.awaited):,} more" if one.missing > len(one.awaited) else ""
+    said = (
+        f"waits for {one.missing:,} of {one.followers:,} followers to answer the fence: {', '.join(one.awaited)}{more}"
+    )
+    return f"{said}; without them it drains for another {one.left_seconds:.0f} s"
+
+
+@in_words.register
 def _(one: fences.PoliciesRevoked) -> str:
     return f"{len(one.policies)} access policies, revoked"
 

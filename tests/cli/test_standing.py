@@ -350,6 +350,7 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
             "soak_left_seconds": 3000,
             "soak_waits_for": None,
             "listed": {"counts": {}, "objects": []},
+            "followers": None,
             "way_back": None,
             "left_target": None,
             "gates": [],

@@ -19,7 +19,9 @@ BOUND = 3.0
 
 @pytest.fixture
 async def small(tmp_path):
-    small = Small(tmp_path, rhythm=replace(USUAL, near_margin_seconds=0.3, roll_watch_seconds=0.2))
+    small = Small(
+        tmp_path, rhythm=replace(USUAL, near_margin_seconds=0.3, roll_watch_seconds=0.2, roll_told_seconds=0.5)
+    )
     routing = replace(
         small.schedule.routing, ttl_seconds=0.5, max_write_seconds=2.0, clock_margin_seconds=0.5, protocol=2
     )
@@ -105,3 +107,6 @@ async def test_a_follower_that_holds_a_lease_is_waited_for(small):
         assert (await applying).code == "done"
     (entry,) = [one for one in rollout.world.state.journal() if one.kind == "drained"]
     assert entry.evidence["seconds"] > BOUND / 2
+    said = [text for kind, _, text in rollout.world.reporter.events if kind == "fence"]
+    (waits,) = [text for text in said if "waits for" in text]
+    assert "waits for 1 of 1 followers to answer the fence: images/pod-7; without them it drains for another" in waits

@@ -24,11 +24,13 @@ from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
 from migrator.model.names import Area, Selector
 from migrator.model.objects import CREATE, ContainerInfo, Features
+from migrator.model.register import LEFT, RollEntry
 from migrator.model.rhythm import Rhythm
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.model.samples import Reading
 from migrator.model.schedule import Account, Declared, PlannedMove
 from migrator.model.values import replace as changed
+from migrator.ports.register import Attendant
 from migrator.standing.soak_waits import read
 from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Small, shape
@@ -137,6 +139,36 @@ async def test_what_the_routes_say_is_said_instead_of_calling_a_live_target_full
     assert "--adopt-route" in said["route-disagrees"].remedy
     full = await found(small, desk=Desk(routes=RoutesRead(unreadable=Unreachable("cannot read the routes"))))
     assert {"target-not-empty", "routes-unreadable"} <= full.keys(), "nothing is concluded from what cannot be read"
+
+
+def follower(clear: dict[str, int], age_seconds: float = 5.0) -> Attendant:
+    return Attendant("0" * 32, "1", RollEntry("pod-7", 60.0, clear), age_seconds)
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (RoutesRead(), "in about 3 s, and after 1 min 35 s at the latest: the next apply makes the register"),
+        (RoutesRead(roll=()), "at the latest: nobody has entered the register"),
+        (RoutesRead(roll=(follower({str(ID): 1}), follower({str(ID): LEFT}, 900.0))), "1 followers have entered"),
+        (
+            RoutesRead(roll=(follower({str(ID): 1}, 240.0),)),
+            "takes its whole drain of 1 min 35 s: 1 of 1 followers are silent (pod-7, 4 min ago)",
+        ),
+        (
+            RoutesRead(roll_error=Unreachable("no answer")),
+            "its whole drain of 1 min 35 s: the register of followers cannot",
+        ),
+        (RoutesRead(unreadable=Unreachable("cannot read the routes")), None),
+    ],
+)
+async def test_which_drain_to_expect_is_said_and_why(small, seen, said):
+    whole = replace(small.schedule.routing, ttl_seconds=30, max_write_seconds=60, clock_margin_seconds=5)
+    small.schedule = replace(small.schedule, routing=whole)
+    assert "drain-expected" not in await found(small, desk=Desk(routes=seen)), "of version 1 the steps say enough"
+    small.schedule = replace(small.schedule, routing=replace(whole, protocol=2))
+    finding = (await found(small, desk=Desk(routes=seen))).get("drain-expected")
+    assert (said in finding.text and finding.severity == "info") if said else finding is None
 
 
 @pytest.mark.parametrize("selector", [Selector("gone"), Selector("gone-*")], ids=lambda one: one.container)

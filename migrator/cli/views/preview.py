@@ -83,6 +83,8 @@ def _move(wave: str, move: PlannedMove, look: Look, told: Steps | None) -> dict[
         "bound_by": forecast.bound_by if forecast else None,
         "fence_seconds": forecast.fence_seconds if forecast else None,
         "fence_limit_seconds": forecast.fence_timeout_seconds if forecast else None,
+        "drain_seconds": forecast.drain_seconds if forecast else None,
+        "drain_limit_seconds": forecast.bound_seconds if forecast else None,
         "steps": steps.document(told.told) if told else None,
     }
 

@@ -18,9 +18,10 @@ from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.states import has_arrived, is_going_back, is_in_fence, is_quiet_wave
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
+from migrator.standing.followers import first_few
 from migrator.standing.soak_waits import SoakWaits
 from migrator.standing.streamed import Streamed
-from migrator.standing.values import MOST_LISTED, MoveStanding, Standing, WaveStanding
+from migrator.standing.values import MOST_LISTED, Followers, MoveStanding, Standing, WaveStanding
 from migrator.standing.way_back import Readiness
 
 MOST_ROWS = 20
@@ -98,6 +99,7 @@ def _move(move: MoveStanding) -> dict[str, Any]:
                 for row in move.listed
             ],
         },
+        "followers": _followers_document(move.followers),
         "way_back": _way_back_document(move.way_back),
         "left_target": {"at": stamp(move.looked.at), "changed": move.looked.found} if move.looked else None,
         "gates": [
@@ -111,6 +113,14 @@ def _move(move: MoveStanding) -> dict[str, Any]:
             for one in move.gates
         ],
     }
+
+
+def _followers_document(found: Followers | None) -> dict[str, Any] | None:
+    """``awaited`` is null where no fence is being drained."""
+    if found is None:
+        return None
+    awaited = None if found.awaited is None else list(found.awaited)
+    return {"entered": found.entered, "silent": list(found.silent), "awaited": awaited}
 
 
 def _soak_document(waits: SoakWaits | None, remedy: str) -> dict[str, Any] | None:
@@ -275,6 +285,8 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, i
             page.line(f"  {move.record.id}: {said}", style="dim")
         if move.is_fenced:
             page.line(f"  {move.record.id}: {_fence(move, is_at_work=is_at_work)}", style="yellow")
+        if move.followers is not None and (said := _followers(move.followers)):
+            page.line(f"  {move.record.id}: {said}", style="yellow")
         if move.streamed:
             page.line(f"  {move.record.id}: {move.streamed}", style="yellow")
         if move.record.dirty:
@@ -329,6 +341,17 @@ def _fence(move: MoveStanding, *, is_at_work: bool) -> str:
     last = move.record.figures.fence_seconds
     before = f" (the last fence took {duration(last)})" if last is not None else ""
     return f"writers are paused{age}{before}; they go on by themselves at the switch or a release"
+
+
+def _followers(found: Followers) -> str:
+    """Whom a drain waits for, or would."""
+    if found.awaited:
+        said = f"{len(found.awaited):,} of {found.entered:,} followers have not answered the fence: {first_few(found.awaited)}"
+        return f"{said}; without them the drain takes its whole time"
+    if found.silent and found.awaited is None:
+        said = f"{len(found.silent):,} of {found.entered:,} followers are silent: {first_few(found.silent)}"
+        return f"{said}; until they are taken for dead a fence takes its whole drain"
+    return ""
 
 
 def _why(move: MoveStanding) -> str:

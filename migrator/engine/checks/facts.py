@@ -87,11 +87,13 @@ class Facts:
 @value(frozen=True, slots=True)
 class RoutesRead:
     """The route document as a preview read it: ``document`` is None where there is none. ``unreadable``, ``unwritable``: why it
-    cannot be read, or not be written."""
+    cannot be read, or not be written. ``roll``, ``roll_error``: as ``Facts`` has them."""
 
     document: RouteDocument | None = None
     unreadable: MigrateError | None = None
     unwritable: MigrateError | None = None
+    roll: Sequence[Attendant] | None = None
+    roll_error: MigrateError | None = None
 
 
 def known_record(schedule: Schedule, move: PlannedMove, records: Mapping[MoveId, MoveRecord]) -> MoveRecord:

@@ -1,4 +1,5 @@
-"""What the doctor finds of the register: whether it is there, and who of the followers in it has fallen silent.
+"""What the register of followers shows: the doctor finds whether it is there and who has fallen silent, a preview says which
+drain to expect of cut-overs, and why.
 
 Pure: judges what was read (``facts``). By the register's own clock, which nothing else is decided by: a run at work counts by its
 own, and these names are for people.
@@ -9,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from migrator.engine.checks.case import of_facts
+from migrator.engine.checks.case import Case, of_facts
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.facts import Facts
 from migrator.engine.checks.moments import Asks, When
 from migrator.model.findings import Finding
-from migrator.model.register import MAX_LIFETIME_SECONDS
+from migrator.model.schedule import ROLL_CALL_SECONDS
 from migrator.model.units import show_duration
-from migrator.ports.register import Attendant
-
-MOST_NAMED: Final = 5
+from migrator.standing.followers import first_few, is_silent, living, named
 
 
 def found_in(facts: Facts) -> Iterator[Finding]:
@@ -26,28 +25,39 @@ def found_in(facts: Facts) -> Iterator[Finding]:
     if facts.roll_error is not None:
         text = f"the register of followers cannot be read: {facts.roll_error.message}; cut-overs take their whole drain"
         yield Finding("warning", "register-unreadable", "routes", text, facts.roll_error.hint)
-    living = [one for one in facts.roll or () if one.entry is None or not one.entry.has_left]
-    silent = [one for one in living if _is_silent(one)]
+    there = living(facts.roll or ())
+    silent = [named(one) for one in there if is_silent(one)]
     if silent:
         drain = show_duration(facts.schedule.routing.drain_seconds)
-        named = ", ".join(_named(one) for one in silent[:MOST_NAMED]) + (", ..." if len(silent) > MOST_NAMED else "")
         text = (
-            f"{len(silent):,} of {len(living):,} followers have stopped to renew their entries ({named}): until they"
+            f"{len(silent):,} of {len(there):,} followers have stopped to renew their entries ({first_few(silent)}): until they"
             f" are taken for dead a cut-over takes its whole drain of {drain}"
         )
         yield Finding("warning", "followers-silent", "routes", text)
 
 
-def _is_silent(one: Attendant) -> bool:
-    lifetime = one.entry.lifetime_seconds if one.entry is not None else MAX_LIFETIME_SECONDS
-    return one.entry is None or (one.age_seconds is not None and one.age_seconds > lifetime)
-
-
-def _named(one: Attendant) -> str:
-    if one.entry is None:
-        return f"{one.id[:8]}, which cannot be read"
-    ago = f", {show_duration(round(one.age_seconds))} ago" if one.age_seconds is not None else ""
-    return f"{one.entry.label or one.id[:8]}{ago}"
+def expected(case: Case) -> Iterator[Finding]:
+    """By roll-call, or the whole drain: how long writers wait in the next cut-overs until nothing is under way."""
+    routing, seen = case.schedule.routing, case.routes
+    by_route = any(case.schedule.wave_of(move.id).cutover.fence == "route" for move in case.moves)
+    if routing.protocol < 2 or not by_route or seen.unreadable is not None:
+        return
+    short, whole = show_duration(ROLL_CALL_SECONDS), show_duration(routing.drain_seconds)
+    here = living(seen.roll or ())
+    silent = [named(one) for one in here if is_silent(one)]
+    if seen.roll_error is not None:
+        why = f"the register of followers cannot be read ({seen.roll_error.message})"
+    elif silent:
+        why = f"{len(silent):,} of {len(here):,} followers are silent ({first_few(silent)})"
+    else:
+        if seen.roll is None:
+            known = "the next apply makes the register, and clients that know version 1 alone get no lease from then on"
+        else:
+            known = f"{len(here):,} followers have entered the register" if here else "nobody has entered the register"
+        text = f"drains are expected to end by roll-call, in about {short}, and after {whole} at the latest: {known}"
+        yield Finding("info", "drain-expected", "routes", text)
+        return
+    yield Finding("info", "drain-expected", "routes", f"a cut-over begun now takes its whole drain of {whole}: {why}")
 
 
 CHECKS: Final = (
@@ -69,6 +79,19 @@ CHECKS: Final = (
         ),
         frozenset({When.DOCTOR}),
         of_facts(found_in),
+        frozenset({Asks.ROUTES}),
+    ),
+    Check(
+        (
+            Says(
+                "drain-expected",
+                ("info",),
+                "routes",
+                "how long cut-overs wait until no write is under way: by roll-call, or the whole drain, and why",
+            ),
+        ),
+        frozenset({When.PLAN}),
+        expected,
         frozenset({Asks.ROUTES}),
     ),
 )

@@ -20,7 +20,14 @@ from migrator.engine.steps.carry import cut_over_waits, one_pass, some
 from migrator.errors import CloudError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.machine.events import Event
 from migrator.machine.waiting import words
-from migrator.model.happenings.fences import BarrierPassed, BarrierSkipped, Drained, FenceBegun, Switched
+from migrator.model.happenings.fences import (
+    BarrierPassed,
+    BarrierSkipped,
+    Drained,
+    FenceBegun,
+    FollowersAwaited,
+    Switched,
+)
 from migrator.model.happenings.happening import Journaled
 from migrator.model.moves import Direction
 from migrator.model.routes import READ_ONLY
@@ -81,7 +88,7 @@ async def drain(mover: Mover) -> Event:
     assert intent is not None
     closed_at = await enforcing.revoke(mover)
     drained_at = max(begun + mover.desk.drain_seconds, closed_at)
-    calling = None
+    calling, told = None, tuple[str, ...]()
     if calls.register is not None and mover.wave.cutover.fence == "route":  # policies bind writers whom no roll names
         calling = asyncio.create_task(calls.until_answered(mover.id, intent.fence.epoch, after=begun))
     try:
@@ -92,6 +99,12 @@ async def drain(mover: Mover) -> Event:
             with suppress(Unreachable, Throttled):  # the claim asks again, patiently, before anything is written
                 await mover.desk.record(mover.id, is_patient=False)
             mover.desk.require_closed(mover.id)
+            if (
+                calling is not None
+                and not calling.done()
+                and clock.monotonic() >= begun + mover.world.rhythm.roll_told_seconds
+            ):
+                told = _tell_awaited(mover, calls.roll(mover.id, intent.fence.epoch), told, drained_at)
         if calling is not None:
             roll = calling.result() if calling.done() else calls.roll(mover.id, intent.fence.epoch, asked_after=begun)
             mover.with_event(_drained(roll, clock.monotonic() - begun, is_called=calling.done()))
@@ -113,6 +126,14 @@ async def _nap(clock: Clock, seconds: float, calling: asyncio.Task[Any] | None) 
     finally:
         nap.cancel()
         await asyncio.gather(nap, return_exceptions=True)
+
+
+def _tell_awaited(mover: Mover, roll: Roll, told: tuple[str, ...], drained_at: float) -> tuple[str, ...]:
+    """Say whose answers the drain waits for, if that is not what was ``told``."""
+    if roll.missing and roll.awaited != told:
+        left = round(max(0.0, drained_at - mover.world.clock.monotonic()), 3)
+        mover.tell(FollowersAwaited(roll.followers, roll.missing, roll.awaited, left))
+    return roll.awaited
 
 
 def _drained(roll: Roll, seconds: float, *, is_called: bool) -> Drained:

@@ -45,6 +45,18 @@ class Drained(Journaled, Shown):
 
 
 @value(frozen=True, slots=True)
+class FollowersAwaited(Shown):
+    """A drain goes on because followers have not answered its fence."""
+
+    kind = "followers-awaited"
+    shown_as = "fence"
+    followers: Annotated[int, "how many have entered the register, and may write"]
+    missing: Annotated[int, "how many of them have not answered"]
+    awaited: Annotated[tuple[str, ...], "who, as followers call themselves; the first few"]
+    left_seconds: Annotated[float, "s, until the drain ends without them"]
+
+
+@value(frozen=True, slots=True)
 class PoliciesRevoked(Journaled):
     """Access policies are about to be changed, so that they let nobody write."""
 

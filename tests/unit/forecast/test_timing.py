@@ -12,7 +12,7 @@ from migrator.forecast.scans import NAME_SECONDS
 from migrator.forecast.timing import COPY_BLOCK_BYTES, drain_findings
 from migrator.model.names import MoveId
 from migrator.model.rhythm import USUAL
-from migrator.model.schedule import Budget, Cutover, Routing, Schedule, Verify
+from migrator.model.schedule import ROLL_CALL_SECONDS, Budget, Cutover, Routing, Schedule, Verify
 from tests.unit.forecast.worlds import schedule
 
 WEB = MoveId("eu", "web")
@@ -71,6 +71,21 @@ def test_the_pause_is_drain_scans_and_lag() -> None:
     assert one.fence_seconds == pytest.approx(drain + scans + lag)
     assert one.fence_timeout_seconds == 95 + 300
     assert one.fence_fits
+
+
+def test_followers_that_answer_shorten_the_pause_and_a_fence_must_fit_without_them() -> None:
+    plan = _plan(Budget(60_000), Budget(60_000), cutover=Cutover(max_pause_seconds=90))
+    waited = forecast_move(plan, plan.move(WEB), Inventory(1_000, 0))
+    called = replace(plan, routing=replace(plan.routing, protocol=2))
+    one = forecast_move(called, called.move(WEB), Inventory(1_000, 0))
+    assert (one.drain_seconds, one.bound_seconds) == (ROLL_CALL_SECONDS, 95)
+    assert waited.fence_seconds - one.fence_seconds == pytest.approx(95 - ROLL_CALL_SECONDS)
+    assert one.longest_seconds == pytest.approx(waited.fence_seconds)
+    assert one.fence_seconds < 90 < one.longest_seconds
+    assert not one.fence_fits
+    assert timing_findings([one])[0].code == "fence-too-long"
+    enforced = replace(called, waves=(replace(called.waves[0], cutover=Cutover(fence="access-policy")),))
+    assert forecast_move(enforced, called.move(WEB), Inventory(1_000, 0)).drain_seconds == 95
 
 
 def test_a_lag_can_be_no_larger_than_the_area_and_its_bytes_count() -> None:

@@ -132,12 +132,8 @@ async def _read(doors: Doors, store: StateStore | None) -> Facts:
 
 async def _with_roll(doors: Doors, facts: Facts) -> Facts:
     """And who is in the register, where the document names one and the plan knows of it."""
-    generation = facts.document.register if facts.document is not None else None
     try:
-        register = doors.register() if generation is not None else None
-        if generation is None or register is None:
-            return facts
-        return replace(facts, roll=await register.roll(generation))
+        return replace(facts, roll=await doors.roll(facts.document))
     except MigrateError as fault:
         return replace(facts, roll_error=fault)
 

@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
@@ -37,7 +37,9 @@ from migrator.cli.whereabouts import whereabouts
 from migrator.engine.pulse import Pulse, is_beating
 from migrator.errors import MigrateError
 from migrator.model.routes import RouteDocument
+from migrator.ports.register import Attendant
 from migrator.standing.assess import assess, with_routes
+from migrator.standing.followers import wants_roll, with_roll
 from migrator.standing.next_step import Advice, next_step
 from migrator.standing.values import Standing, within
 from migrator.standing.whereabouts import Whereabouts
@@ -69,6 +71,8 @@ def look(doors: Doors, rollout: KnownRollout, pulse: Pulse | None = None) -> tup
     )
     if store is not None and not standing.is_at_work and rollout.schedule is not None:
         standing = _as_routed(doors, standing, store.lineage)
+    if rollout.schedule is not None and rollout.schedule.routing.protocol > 1 and wants_roll(standing):
+        standing = _with_followers(doors, standing)
     return standing, next_action(next_step(standing), rollout.call)
 
 
@@ -87,6 +91,21 @@ def _as_routed(doors: Doors, standing: Standing, lineage: str) -> Standing:
         return with_routes(standing, doors.run(read()), lineage=lineage)
     except (MigrateError, TimeoutError):
         return standing  # nobody knows, so they may wait
+
+
+def _with_followers(doors: Doors, standing: Standing) -> Standing:
+    """A fence is near or being drained: who of the followers is silent, or has not answered? Nobody knows: nothing is
+    said."""
+
+    async def read() -> Sequence[Attendant] | None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await doors.roll(await doors.routes())
+
+    try:
+        roll = doors.run(read())
+    except (MigrateError, TimeoutError):
+        return standing
+    return standing if roll is None else with_roll(standing, roll)
 
 
 def watch_status(
