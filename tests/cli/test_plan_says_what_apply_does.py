@@ -114,7 +114,7 @@ def test_a_route_file_that_may_not_be_written_is_an_error(begun: Migrate, here: 
 def test_a_route_file_whose_folder_refuses_is_its_own_finding(
     migrate: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def refuse(self: FileRouter) -> None:
+    async def refuse(self: FileRouter, region: str = "") -> None:
         raise AccessRefused("cannot write the routes: the folder may not be written")
 
     monkeypatch.setattr(FileRouter, "prove_writable", refuse)
