@@ -108,7 +108,7 @@ class Doors:
         self._may_be_made |= frozenset(names)
 
     def router(self) -> Router:
-        """The router of the plan. CloudError or FindingsError if it cannot be opened."""
+        """The router of the plan. CloudError if it cannot be opened."""
         if self._router is None:
             routing = self.schedule.routing
             self._router = wiring.open_router(
@@ -124,8 +124,8 @@ class Doors:
         return await read_all(self.router(), {move.id.region for move in self.schedule.moves})
 
     def register(self) -> Register | None:
-        """The register of the followers of the routes; None: the plan wants none, or its routing has none. CloudError or
-        FindingsError if it cannot be opened."""
+        """The register of the followers of the routes; None: the plan wants none, or its routing has none. CloudError if
+        it cannot be opened."""
         routing = self.schedule.routing
         if self._register is None and routing.protocol > 1:
             self._register = wiring.open_register(routing, self.accounts(wiring.needs_account(routing)))

@@ -25,7 +25,7 @@ from migrator.engine.checks.case import InventoryMode
 from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.recorded import STOPS
 from migrator.engine.preview import Desk, Preview, findings_of_document, findings_of_record, preview
-from migrator.errors import FaultLine, FindingsError, LockedError, MigrateError, NotFound, StateError, UsageError
+from migrator.errors import FaultLine, LockedError, MigrateError, NotFound, StateError, UsageError
 from migrator.forecast import Outlook, StartingPoint, look_ahead
 from migrator.kinds import ACCOUNTS
 from migrator.machine.agreement import is_as_left, live_account
@@ -169,8 +169,6 @@ async def _routes(doors: Doors) -> RoutesRead:
         is_read = True
         for region in one_of_each(router, (move.id.region for move in doors.schedule.moves)).values():
             await router.prove_writable(region)
-    except FindingsError:
-        return RoutesRead(document)  # a kind that is not built has its own finding
     except MigrateError as fault:
         if isinstance(fault, NotFound) and fault.what == "account" and _is_made(doors.schedule):
             return RoutesRead(document)  # apply makes it

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -22,7 +22,7 @@ from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched, Unw
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
 from migrator.client.presence import Letter
-from migrator.client.sources import AsyncSource, async_source, trusted_hosts
+from migrator.client.sources import CONFIGURATION, AsyncSource, async_source, trusted_hosts
 from migrator.client.waiting import FETCH_SECONDS, RetryPauses, default_label
 from migrator.errors import UsageError
 from migrator.model.hosts import Hosts
@@ -82,11 +82,11 @@ class Routes:
         """Follow the document at ``url``.
 
         Args:
-            url: a path, ``file:///path``, or ``https://account.blob.core.windows.net/container/name``, with or without a
-                SAS; for a private test service also ``http://127.0.0.1:10000/account/container/name``.
+            url: a path, ``file:///path``, ``appconfig+https://store.azconfig.io?name=routes`` (``name`` as in the plan), or
+                ``https://account.blob.core.windows.net/container/name``, with or without a SAS; for a private test service also ``http://127.0.0.1:10000/account/container/name``.
             credential: for a blob without SAS: a connection string, an account key, a SAS, ``env:NAME`` of a variable
-                that holds one of them, or a credential object of azure-identity (the async kind). None: without SAS,
-                ``DefaultAzureCredential``.
+                that holds one of them, or a credential object of azure-identity (the async kind); of an App Configuration
+                store: its connection string, ``env:NAME``, or such an object. None: without SAS, ``DefaultAzureCredential``.
             hosts: what records of the document may name: ``name.blob.core.windows.net``, ``*.blob.example.org`` (a star is one
                 label), ``127.0.0.1:8443``, ``local:`` for embedded accounts. None: Azure's public and sovereign blob services; if
                 the document lies on this machine, also embedded accounts and ``http`` on loopback.
@@ -98,6 +98,14 @@ class Routes:
         Raises:
             UsageError: the address, the credential, or a host cannot be used.
         """
+        if url.startswith(CONFIGURATION):
+            return cls._in_configuration(
+                url,
+                credential=credential,
+                hosts=trusted_hosts(url, hosts, accounts),
+                timeout_seconds=timeout_seconds,
+                label=default_label() if label is None else label,
+            )
         source = async_source(url, credential=credential, timeout_seconds=timeout_seconds)
 
         def entries() -> AsyncEntries:
@@ -110,6 +118,54 @@ class Routes:
             entries=entries,
             label=default_label() if label is None else label,
         )
+
+    @classmethod
+    def from_command(
+        cls,
+        argv: Sequence[str],
+        *,
+        env: Iterable[str] = (),
+        hosts: Iterable[str] | None = None,
+        accounts: Mapping[str, str] | None = None,
+        timeout_seconds: float = FETCH_SECONDS,
+    ) -> Routes:
+        """Follow what the plan's command prints (``docs/routing.md``).
+
+        Args:
+            argv: as in the plan; with ``$region`` in it, each region has a document of its own.
+            env: variables that it gets beside PATH, HOME, LANG and TZ.
+            hosts, accounts, timeout_seconds: as ``from_url``.
+        Raises:
+            UsageError: a host cannot be used.
+        """
+        from migrator.client.commands import REGION, AsyncCommandSource, CommandSource
+
+        trusted = trusted_hosts("https://command", hosts, accounts)
+
+        def of_region(region: str) -> Routes:
+            source = CommandSource(argv, region, env=env, timeout_seconds=timeout_seconds)
+            return cls(AsyncCommandSource(source), hosts=trusted, timeout_seconds=timeout_seconds)
+
+        if not any(REGION in word for word in argv):
+            return of_region("")
+        from migrator.client.regions import RegionalRoutes
+
+        return RegionalRoutes(f"command {' '.join(argv)}", trusted, of_region)
+
+    @classmethod
+    def _in_configuration(
+        cls, url: str, *, credential: Any, hosts: Hosts, timeout_seconds: float, label: str
+    ) -> Routes:
+        from migrator.client.configuration import AsyncConfigurationSource, StoreAddress
+        from migrator.client.regions import RegionalRoutes
+
+        address = StoreAddress.parse(url, credential)
+
+        def of_region(region: str) -> Routes:
+            source = AsyncConfigurationSource(url, region, credential=credential, timeout_seconds=timeout_seconds)
+            return cls(source, hosts=hosts, timeout_seconds=timeout_seconds, label=label)
+
+        return RegionalRoutes(address.place("..."), hosts, of_region)
 
     @property
     def hosts(self) -> Hosts:

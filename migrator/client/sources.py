@@ -1,4 +1,5 @@
-"""Where a client reads the route document: a file, or a blob. Small readers of their own; the engine is not needed.
+"""Where a client reads the route document: a file, a blob, a key of App Configuration or what a command prints. Small readers of
+their own; the engine is not needed.
 
 Decides how an address is understood and how a failed read is worded, never with its secret. Leaves caching (there is
 none), decoding and patience to the callers. Rule: one ``fetch`` is one read of the primary endpoint, past every cache.
@@ -16,6 +17,9 @@ from migrator.client.errors import Unfetched
 from migrator.errors import UsageError
 from migrator.model.hosts import LOOPBACK, Address, Hosts
 from migrator.model.routes import MAX_DOCUMENT_BYTES
+
+CONFIGURATION: Final = "appconfig+"
+"""What the address of an App Configuration store begins with; there each region has a document of its own."""
 
 
 class AsyncSource(Protocol):
@@ -71,6 +75,7 @@ def file_path(url: str) -> str | None:
 
 def trusted_hosts(url: str, hosts: Iterable[str] | None, accounts: Mapping[str, str] | None) -> Hosts:
     """What the records of the document at ``url`` may name. Raises UsageError."""
+    url = url.removeprefix(CONFIGURATION)
     try:
         if accounts is not None:
             if hosts is not None:

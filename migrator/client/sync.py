@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -19,7 +19,7 @@ from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched, Unw
 from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
 from migrator.client.presence import Letter
-from migrator.client.sources import SyncSource, sync_source, trusted_hosts
+from migrator.client.sources import CONFIGURATION, SyncSource, sync_source, trusted_hosts
 from migrator.client.waiting import FETCH_SECONDS, RetryPauses, default_label
 from migrator.errors import UsageError
 from migrator.model.hosts import Hosts
@@ -75,6 +75,14 @@ class SyncRoutes:
         label: str | None = None,
     ) -> SyncRoutes:
         """As ``Routes.from_url``; credential objects are the sync kind."""
+        if url.startswith(CONFIGURATION):
+            return cls._in_configuration(
+                url,
+                credential=credential,
+                hosts=trusted_hosts(url, hosts, accounts),
+                timeout_seconds=timeout_seconds,
+                label=default_label() if label is None else label,
+            )
         source = sync_source(url, credential=credential, timeout_seconds=timeout_seconds)
 
         def entries() -> SyncEntries:
@@ -86,6 +94,46 @@ class SyncRoutes:
             entries=entries,
             label=default_label() if label is None else label,
         )
+
+    @classmethod
+    def from_command(
+        cls,
+        argv: Sequence[str],
+        *,
+        env: Iterable[str] = (),
+        hosts: Iterable[str] | None = None,
+        accounts: Mapping[str, str] | None = None,
+        timeout_seconds: float = FETCH_SECONDS,
+    ) -> SyncRoutes:
+        """As ``Routes.from_command``."""
+        from migrator.client.commands import REGION, CommandSource
+
+        trusted = trusted_hosts("https://command", hosts, accounts)
+
+        def of_region(region: str) -> SyncRoutes:
+            source = CommandSource(argv, region, env=env, timeout_seconds=timeout_seconds)
+            return cls(source, hosts=trusted)
+
+        if not any(REGION in word for word in argv):
+            return of_region("")
+        from migrator.client.regions import SyncRegionalRoutes
+
+        return SyncRegionalRoutes(f"command {' '.join(argv)}", trusted, of_region)
+
+    @classmethod
+    def _in_configuration(
+        cls, url: str, *, credential: Any, hosts: Hosts, timeout_seconds: float, label: str
+    ) -> SyncRoutes:
+        from migrator.client.configuration import StoreAddress, SyncConfigurationSource
+        from migrator.client.regions import SyncRegionalRoutes
+
+        address = StoreAddress.parse(url, credential)
+
+        def of_region(region: str) -> SyncRoutes:
+            source = SyncConfigurationSource(url, region, credential=credential, timeout_seconds=timeout_seconds)
+            return cls(source, hosts=hosts, label=label)
+
+        return SyncRegionalRoutes(address.place("..."), hosts, of_region)
 
     @property
     def hosts(self) -> Hosts:

@@ -14,7 +14,8 @@ from migrator.ports.router import Router
 
 class RoutesInBlob(RoutingKind):
     name = "blob"
-    is_built = True
+    has_register = True
+    stale_seconds = 0.0
     keys: Mapping[str, Key] = {
         "account": Key("text", is_needed=True),
         "container": Key("container", is_needed=True),

@@ -14,7 +14,8 @@ from migrator.ports.router import Router
 
 class RoutesOfCommand(RoutingKind):
     name = "command"
-    is_built = True
+    has_register = False
+    stale_seconds = 0.0
     keys: Mapping[str, Key] = {
         "argv": Key(
             "words",
@@ -26,8 +27,6 @@ class RoutesOfCommand(RoutingKind):
     }
 
     def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:
-        if values["argv"] is not None and not values["argv"]:
-            yield Slip("argv", "this names no command")
         if values["protocol"] > 1:
             yield Slip(
                 "protocol",

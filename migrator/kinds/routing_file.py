@@ -14,7 +14,8 @@ from migrator.ports.router import Router
 
 class RoutesInFile(RoutingKind):
     name = "file"
-    is_built = True
+    has_register = True
+    stale_seconds = 0.0
     keys: Mapping[str, Key] = {"path": Key("path", is_needed=True)}
 
     def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:

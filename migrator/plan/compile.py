@@ -192,7 +192,7 @@ def routing_of(document: Document) -> Routing:
         hosts=tuple(part.hosts or ()),
         ttl_seconds=part.ttl,
         max_write_seconds=document.cutover.max_write,
-        clock_margin_seconds=document.cutover.clock_margin,
+        clock_margin_seconds=document.cutover.clock_margin + ROUTING[part.kind].stale_seconds,
     )
 
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from migrator.kinds import ROUTING
 from migrator.model.values import value
 from migrator.plan.tree import Fault, Mark, Path, Scalar, Tree
 
 ANY: Final[frozenset[str]] = frozenset()
 
 NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
-    "routing.kind": frozenset(kind.name for kind in ROUTING if not kind.is_built),
     "retire": ANY,
 }
 """Key (``*``: any name or list item) -> the values that are not built; ANY: the key itself is not."""

@@ -147,8 +147,13 @@ class RoutingKind(Kind):
 
     @property
     @abstractmethod
-    def is_built(self) -> bool:
-        """False: a plan may name it, and ``apply`` refuses."""
+    def has_register(self) -> bool:
+        """Can followers enter a register beside it, if its place is one where they can write?"""
+
+    @property
+    @abstractmethod
+    def stale_seconds(self) -> float:
+        """For how long after a swap somebody may still read the version before it: every drain waits so much longer."""
 
     @abstractmethod
     def slips(self, values: Mapping[str, Any]) -> Iterable[Slip]:
@@ -186,7 +191,6 @@ class RoutingKind(Kind):
             environ: where ``env:NAME`` is looked up, and what a command gets a small part of.
             cloud: the plan's ``cloud``.
         Raises:
-            FindingsError: it is not built.
             CloudError: with what the plan and the environment say it cannot be opened.
         """
 

@@ -97,7 +97,8 @@ class Glass:
 
 class Blackboard(RoutingKind):
     name = "blackboard"
-    is_built = True
+    has_register = True
+    stale_seconds = 0.0
     keys: Mapping[str, Key] = {"room": Key("name", "blackboard: where it hangs", is_needed=True)}
 
     def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,11 +17,13 @@ from migrator.adapters.own_processes import command
 from migrator.adapters.routing import CommandRouter, FileRouter, StoreRouter
 from migrator.cli.guard_post import written
 from migrator.cli.wiring import guardian_post
+from migrator.kinds import ROUTING
 from migrator.model.letters import LENGTH_BYTES, framed, length_of
 from migrator.model.objects import ContainerInfo
 from migrator.model.routes import RouteDocument, RouteRecord
 from migrator.plan import loads
 from migrator.ports.router import Router
+from migrator.testing.estate import Estate, running
 from tests.children import Start
 from tests.cli.conftest import PLAN
 from tests.contract.test_routers_of_commands import script_of_the_page
@@ -33,7 +37,7 @@ IN = {
 
 
 async def put_fence(router: Router) -> None:
-    await router.swap("europe", RouteDocument(1, 1, {"na/web": FENCE}), expected_etag=None)
+    await router.swap("na", RouteDocument(1, 1, {"na/web": FENCE}), expected_etag=None)
 
 
 def plan_on(kind: str) -> str:
@@ -43,6 +47,9 @@ def plan_on(kind: str) -> str:
 async def router_on(kind: str) -> Router:
     if kind == "file":
         return FileRouter("state/routes.json")
+    if kind == "configuration":
+        routing = loads(plan_on(kind), "p.yaml").schedule.routing
+        return ROUTING[routing.kind].open(routing, {}, environ=os.environ, cloud={})
     if kind == "command":
         return CommandRouter([f"./{script_of_the_page(Path())}", "."], {"PATH": "/usr/bin:/bin"})
     store = LocalStore("core", Path("state/core.db"))
@@ -50,9 +57,22 @@ async def router_on(kind: str) -> Router:
     return StoreRouter(store, "routing", "routes.json")
 
 
-@pytest.mark.parametrize("kind", ["file", "blob", "command"])
+@pytest.fixture
+def in_configuration(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with running(Estate()) as estate:
+        endpoint = f"{estate.public}/appconfig/routes"
+        monkeypatch.setenv("ROUTES", estate.store("routes").connection_string(endpoint))
+        monkeypatch.setitem(
+            IN,
+            "configuration",
+            f"routing: {{kind: app-configuration, endpoint: '{endpoint}', credential: 'env:ROUTES',",
+        )
+        yield
+
+
+@pytest.mark.parametrize("kind", ["file", "blob", "command", "configuration"])
 def test_a_guardian_started_from_the_plan_frees_the_writers_when_its_pipe_ends(
-    here: Path, start: Start, kind: str
+    here: Path, start: Start, kind: str, in_configuration: None
 ) -> None:
     schedule = loads(plan_on(kind), "p.yaml").schedule
     asyncio.run(_fence(kind))
@@ -76,7 +96,7 @@ async def _fence(kind: str) -> None:
 
 
 async def _record(kind: str) -> RouteRecord:
-    document = (await (await router_on(kind)).read("europe")).document
+    document = (await (await router_on(kind)).read("na")).document
     assert document is not None
     return document.routes["na/web"]
 

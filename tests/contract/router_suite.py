@@ -46,6 +46,9 @@ async def add_records(router: Router, who: str, count: int = SWAPS) -> None:
 class RouterSuite(ABC):
     """Subclasses begin each test with an empty place."""
 
+    swaps = SWAPS
+    """Of each worker; what the place holds of."""
+
     @abstractmethod
     def open(self) -> Router:
         """Another router on the same place."""
@@ -135,13 +138,15 @@ class RouterSuite(ABC):
             await self.open().read("europe")
 
     async def test_concurrent_tasks_lose_nothing(self) -> None:
-        await asyncio.gather(*(add_records(self.open(), str(who)) for who in range(WORKERS)))
+        await asyncio.gather(*(add_records(self.open(), str(who), self.swaps) for who in range(WORKERS)))
         await self._expect_all()
 
     async def _expect_all(self) -> None:
         document = (await self.open().read("europe")).document
         assert document is not None
-        assert set(document.routes) == {f"region/{who}-{number}" for who in range(WORKERS) for number in range(SWAPS)}
+        assert set(document.routes) == {
+            f"region/{who}-{number}" for who in range(WORKERS) for number in range(self.swaps)
+        }
 
 
 class SharedRouterSuite(RouterSuite):

@@ -99,10 +99,13 @@ class Small:
     def state(self):
         return open_store(f"sqlite:///{self.folder}/state/m.db", "s")
 
+    def router(self):
+        return FileRouter(str(self.folder / "routes.json"))
+
     def rollout(self, state=None) -> Rollout:
         clock = SystemClock()
         stores = {name: self.store(name, "engine") for name in self.schedule.accounts}
-        router = FileRouter(str(self.folder / "routes.json"))
+        router = self.router()
         reporter, bounds = Silent(), dict.fromkeys(stores, 0.0)
         world = World(stores, router, state or self.state(), {"m": self.figure}, clock, reporter, bounds)
         world.is_dead = lambda lock: True

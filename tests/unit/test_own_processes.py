@@ -109,3 +109,8 @@ def test_an_environment_holds_what_is_needed_and_no_more() -> None:
     }  # fmt: skip
     kept = environment([Account("core", "azure", credential="env:CORE")], environ=environ)
     assert set(kept) - {"PYTHONPATH"} == {"PATH", "HOME", "LC_ALL", "https_proxy", "AZURE_CLIENT_ID", "CORE"}
+
+
+def test_variables_that_routes_need_come_along() -> None:
+    """A guardian that cannot open the routes frees nobody."""
+    assert environment(also={"ROUTES"}, environ={"ROUTES": "a", "OTHER": "b"}).keys() == {"ROUTES"}

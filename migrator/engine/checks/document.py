@@ -13,7 +13,9 @@ from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import When
 from migrator.forecast.deadlines import MISSED
+from migrator.kinds import ROUTING
 from migrator.model.findings import Finding
+from migrator.model.units import show_duration
 from migrator.model.values import replace
 
 
@@ -38,6 +40,21 @@ def forecast(case: Case) -> Iterator[Finding]:
         yield replace(finding, severity="warning") if is_day else finding
 
 
+def full_drains(case: Case) -> Iterator[Finding]:
+    """Routes whose followers cannot enter a register."""
+    routing = case.schedule.routing
+    kind = ROUTING[routing.kind]
+    if kind.has_register:
+        return
+    stale = kind.stale_seconds
+    more = f", {show_duration(stale)} of it since the store may show an older version so long" if stale else ""
+    text = (
+        f"routes of kind {kind.name} have no register of followers: every cut-over waits its whole drain of"
+        f" {show_duration(routing.drain_seconds)}{more}"
+    )
+    yield Finding("info", "full-drain", "routing", text)
+
+
 _DOCUMENT: Final = frozenset({When.VALIDATE, When.PLAN})
 WARNED: Final = Check(
     (Says("plan-document", ("warning",), "place", "the reader of the plan document warns, at a line and column"),),
@@ -56,6 +73,19 @@ NOT_BUILT: Final = Check(
     ),
     _DOCUMENT,
     not_built,
+)
+FULL_DRAIN: Final = Check(
+    (
+        Says(
+            "full-drain",
+            ("info",),
+            "routing",
+            "followers of these routes cannot say when they have seen a fence, so every drain is waited for in full",
+            "shorten routing.ttl, or keep the routes in a blob",
+        ),
+    ),
+    _DOCUMENT,
+    full_drains,
 )
 FORECAST: Final = Check(
     (

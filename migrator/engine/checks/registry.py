@@ -34,6 +34,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     *routes.CHECKS,
     *followers.CHECKS,
     document.FORECAST,
+    document.FULL_DRAIN,
     *ways.CHECKS,
     *sorts.CHECKS,
     *proofs.CHECKS,

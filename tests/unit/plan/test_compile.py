@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from migrator.engine.checks.case import Case
+from migrator.engine.checks.check import judged
+from migrator.engine.checks.moments import When
+from migrator.engine.checks.registry import CHECKS
 from migrator.model.names import MoveId
 from migrator.model.schedule import Budget, ChangeWindow, Cutover, Declared, Freeze, Prices, Schedule, Verify
 from migrator.plan import load, loads
-from tests.unit.plan.samples import SMALL, changed, place, warnings_of
+from tests.unit.plan.samples import SMALL, changed, faults_of, place, warnings_of
 
 DOCUMENTS = Path(__file__).parent / "documents"
 PLANS = Path(__file__).parents[3] / "plans"
@@ -175,12 +179,6 @@ def test_fingerprints_are_the_same_in_every_process() -> None:
 
 
 NOT_BUILT = [
-    (
-        "app configuration",
-        ("{kind: file, path: state/routes.json}", "{kind: app-configuration, endpoint: 'https://x'}"),
-        "kind: app",
-        "routing.kind: app-configuration",
-    ),
     ("retire", ("routing:", "retire: {}\nrouting:"), "retire", "retire"),
 ]
 
@@ -327,3 +325,35 @@ def test_a_wave_says_of_its_own_whether_its_sources_are_kept_warm() -> None:
     found = {wave.name: wave.cutover.reverse for wave in loads(text, "plan.yaml").schedule.waves}
     assert found.pop("third") == "continuous"
     assert set(found.values()) == {"on-demand"}
+
+
+FOLLOWED = [
+    ("{kind: app-configuration, endpoint: 'https://routes.azconfig.io'}", 15.0, ["full-drain"]),
+    ("{kind: command, argv: [./routes, $region]}", 5.0, ["full-drain"]),
+    ("{kind: file, path: state/routes.json}", 5.0, []),
+]
+
+
+@pytest.mark.parametrize(("routing", "margin", "codes"), FOLLOWED)
+def test_routes_without_a_register_are_told_and_wait_for_what_their_place_may_show_late(
+    routing: str, margin: float, codes: list[str]
+) -> None:
+    schedule = loads(changed(("{kind: file, path: state/routes.json}", routing)), "plan.yaml").schedule
+    assert schedule.routing.clock_margin_seconds == margin
+    found = judged(CHECKS, Case(schedule=schedule, when=When.VALIDATE))
+    assert [one.code for one in found if one.subject == "routing"] == codes
+
+
+@pytest.mark.parametrize(
+    ("routing", "told"),
+    [
+        ("{kind: app-configuration, endpoint: 'https://routes.azconfig.io', protocol: 2}", "has no register"),
+        ("{kind: command, argv: [x], protocol: 2}", "have no register"),
+        ("{kind: command, argv: []}", "routing"),
+        ("{kind: app-configuration, endpoint: 'http://routes.azconfig.io'}", "https"),
+        ("{kind: app-configuration}", "lacks the key endpoint"),
+    ],
+)
+def test_routing_that_cannot_work_is_a_fault(routing: str, told: str) -> None:
+    faults = faults_of(changed(("{kind: file, path: state/routes.json}", routing)))
+    assert any(told in fault for fault in faults), faults
