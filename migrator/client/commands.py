@@ -20,7 +20,7 @@ REGION: Final = "$region"
 GIVEN: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
 
-class CommandSource:
+class PrintedSource:
     """The document of one region, for threads and for asyncio."""
 
     def __init__(self, argv: Sequence[str], region: str, *, env: Iterable[str], timeout_seconds: float) -> None:
@@ -90,10 +90,10 @@ class CommandSource:
         return Unfetched(f"{self.place} cannot be run ({(fault.strerror or 'unknown cause').lower()})")
 
 
-class AsyncCommandSource:
-    """``CommandSource`` as an ``AsyncSource``."""
+class AsyncPrintedSource:
+    """``PrintedSource`` as an ``AsyncSource``."""
 
-    def __init__(self, source: CommandSource) -> None:
+    def __init__(self, source: PrintedSource) -> None:
         self._source = source
         self.place = source.place
 

@@ -138,13 +138,13 @@ class Routes:
         Raises:
             UsageError: a host cannot be used.
         """
-        from migrator.client.commands import REGION, AsyncCommandSource, CommandSource
+        from migrator.client.commands import REGION, AsyncPrintedSource, PrintedSource
 
         trusted = trusted_hosts("https://command", hosts, accounts)
 
         def of_region(region: str) -> Routes:
-            source = CommandSource(argv, region, env=env, timeout_seconds=timeout_seconds)
-            return cls(AsyncCommandSource(source), hosts=trusted, timeout_seconds=timeout_seconds)
+            source = PrintedSource(argv, region, env=env, timeout_seconds=timeout_seconds)
+            return cls(AsyncPrintedSource(source), hosts=trusted, timeout_seconds=timeout_seconds)
 
         if not any(REGION in word for word in argv):
             return of_region("")

@@ -106,12 +106,12 @@ class SyncRoutes:
         timeout_seconds: float = FETCH_SECONDS,
     ) -> SyncRoutes:
         """As ``Routes.from_command``."""
-        from migrator.client.commands import REGION, CommandSource
+        from migrator.client.commands import REGION, PrintedSource
 
         trusted = trusted_hosts("https://command", hosts, accounts)
 
         def of_region(region: str) -> SyncRoutes:
-            source = CommandSource(argv, region, env=env, timeout_seconds=timeout_seconds)
+            source = PrintedSource(argv, region, env=env, timeout_seconds=timeout_seconds)
             return cls(source, hosts=trusted)
 
         if not any(REGION in word for word in argv):

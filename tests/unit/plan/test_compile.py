@@ -327,14 +327,14 @@ def test_a_wave_says_of_its_own_whether_its_sources_are_kept_warm() -> None:
     assert set(found.values()) == {"on-demand"}
 
 
-FOLLOWED = [
-    ("{kind: app-configuration, endpoint: 'https://routes.azconfig.io'}", 15.0, ["full-drain"]),
-    ("{kind: command, argv: [./routes, $region]}", 5.0, ["full-drain"]),
-    ("{kind: file, path: state/routes.json}", 5.0, []),
-]
-
-
-@pytest.mark.parametrize(("routing", "margin", "codes"), FOLLOWED)
+@pytest.mark.parametrize(
+    ("routing", "margin", "codes"),
+    [
+        ("{kind: app-configuration, endpoint: 'https://routes.azconfig.io'}", 15.0, ["full-drain"]),
+        ("{kind: command, argv: [./routes, $region]}", 5.0, ["full-drain"]),
+        ("{kind: file, path: state/routes.json}", 5.0, []),
+    ],
+)
 def test_routes_without_a_register_are_told_and_wait_for_what_their_place_may_show_late(
     routing: str, margin: float, codes: list[str]
 ) -> None:
