@@ -1,6 +1,7 @@
 """Reading the route document from a blob: the only place of the client that needs the Azure SDK for itself.
 
-Decides how an address and a credential become a client. Rule: one request, no retry, no secondary endpoint, no cache.
+Decides how an address and a credential become a client, and which answers ask for another try. Rule: one request, no retry here,
+no secondary endpoint, no cache.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from migrator.client.errors import Unfetched
 from migrator.errors import UsageError
 from migrator.model.routes import MAX_DOCUMENT_BYTES
 
+BUSY = (429, 500, 503)
+"""Answers of a service that does not mean this request: 503 ServerBusy, 500 OperationTimedOut, 429 of a gateway before it."""
 _READ: dict[str, Any] = {
     "length": MAX_DOCUMENT_BYTES + 1,
     "offset": 0,
@@ -133,7 +136,8 @@ def _answer(fault: AzureError, place: str) -> bytes:
     if isinstance(fault, ClientAuthenticationError):
         raise Unfetched(f"{place} refuses our credential") from fault
     if isinstance(fault, HttpResponseError) and fault.status_code:
-        raise Unfetched(f"{place} answers with status {fault.status_code}") from fault
+        status = fault.status_code
+        raise Unfetched(f"{place} answers with status {status}", is_busy=status in BUSY) from fault
     raise Unfetched(f"{place} cannot be reached") from fault
 
 

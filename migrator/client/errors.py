@@ -62,7 +62,12 @@ class OutcomeUnknown(common.OutcomeUnknown, LeaseError):
 
 
 class Unfetched(Exception):
-    """A fetch brought no answer about the document; the text is one clause for people. Never leaves this package."""
+    """A fetch brought no answer about the document; the text is one clause for people. ``is_busy``: its service is there, and
+    refused this one request. Never leaves this package."""
+
+    def __init__(self, why: str, *, is_busy: bool = False) -> None:
+        super().__init__(why)
+        self.is_busy = is_busy
 
 
 class Unwritten(Exception):

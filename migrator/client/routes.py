@@ -23,7 +23,7 @@ from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
 from migrator.client.presence import Letter
 from migrator.client.sources import CONFIGURATION, AsyncSource, async_source, trusted_hosts
-from migrator.client.waiting import FETCH_SECONDS, RetryPauses, default_label
+from migrator.client.waiting import FETCH_SECONDS, RetryPauses, busy_pause, default_label
 from migrator.errors import UsageError
 from migrator.model.hosts import Hosts
 
@@ -293,10 +293,9 @@ class Routes:
         self._flight = None
 
     async def _fetch(self) -> None:
-        sent_at = self._clock()
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                raw = await self._source.fetch()
+                sent_at, raw = await self._read()
         except Unfetched as fault:
             self._book.fail(str(fault), self._clock())
         except TimeoutError:
@@ -305,6 +304,20 @@ class Routes:
             self._book.fail(f"{self.place} cannot be read ({type(fault).__name__})", self._clock())
         else:
             self._book.take(raw, sent_at)
+
+    async def _read(self) -> tuple[float, bytes | None]:
+        """When the request was sent that was answered, and the document. Unfetched."""
+        attempt = 0
+        while True:
+            sent_at = self._clock()
+            try:
+                return sent_at, await self._source.fetch()
+            except Unfetched as fault:
+                pause = busy_pause(fault, attempt, self._chance)
+                if pause is None:
+                    raise
+            attempt += 1
+            await self._sleep(pause)
 
     # The register.
 

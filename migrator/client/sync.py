@@ -20,7 +20,7 @@ from migrator.client.follower import Follower, Refresh, Resolved, UploadToken
 from migrator.client.lease import Clock, WriteLease, monotonic
 from migrator.client.presence import Letter
 from migrator.client.sources import CONFIGURATION, SyncSource, sync_source, trusted_hosts
-from migrator.client.waiting import FETCH_SECONDS, RetryPauses, default_label
+from migrator.client.waiting import FETCH_SECONDS, RetryPauses, busy_pause, default_label
 from migrator.errors import UsageError
 from migrator.model.hosts import Hosts
 
@@ -229,15 +229,28 @@ class SyncRoutes:
             self._fetching.release()
 
     def _fetch(self) -> None:
-        sent_at = self._clock()
         try:
-            raw = self._source.fetch()
+            sent_at, raw = self._read()
         except Unfetched as fault:
             self._book.fail(str(fault), self._clock())
         except Exception as fault:  # whatever a transport raises, readers go on and leases in hand run their time
             self._book.fail(f"{self.place} cannot be read ({type(fault).__name__})", self._clock())
         else:
             self._book.take(raw, sent_at)
+
+    def _read(self) -> tuple[float, bytes | None]:
+        """When the request was sent that was answered, and the document. Unfetched."""
+        attempt = 0
+        while True:
+            sent_at = self._clock()
+            try:
+                return sent_at, self._source.fetch()
+            except Unfetched as fault:
+                pause = busy_pause(fault, attempt, self._chance)
+                if pause is None:
+                    raise
+            attempt += 1
+            self._sleep(pause)
 
     # The register.
 

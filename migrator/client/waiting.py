@@ -6,12 +6,14 @@ import os
 import socket
 from collections.abc import Callable
 
-from migrator.client.errors import RouteFenced, RouteUnpublished
+from migrator.client.errors import RouteFenced, RouteUnpublished, Unfetched
 from migrator.client.lease import Clock
 
 FETCH_SECONDS = 5.0
 """Default timeout of one read of the route document."""
 FIRST_DELAY_SECONDS = 0.25
+BUSY_PAUSES_SECONDS = (0.1, 0.3)
+"""Before the second and the third read of a document whose service refused the one before: most refusals are of one request."""
 LAST_DELAY_SECONDS = 1.0
 """The longest nominal pause between two reads of a fenced route; thousands of writers may be waiting."""
 
@@ -23,6 +25,13 @@ def default_label() -> str:
 
 WATCHED_DELAY_SECONDS = 0.25
 """Between two looks at a record that a registered process reads every second by itself: they cost nothing."""
+
+
+def busy_pause(fault: Unfetched, attempt: int, chance: Callable[[], float]) -> float | None:
+    """Seconds until the document is read again at once; None: this fetch has failed."""
+    if not fault.is_busy or attempt >= len(BUSY_PAUSES_SECONDS):
+        return None
+    return BUSY_PAUSES_SECONDS[attempt] * (0.75 + chance() / 2)
 
 
 class RetryPauses:

@@ -147,6 +147,8 @@ class Context:
     """Set while it is ready, and its fence is near."""
     fence_begun: float = 0.0
     """When the fence was sent, on the monotonic clock of this process."""
+    fence_until: float = 0.0
+    """So long (monotonic) its switch is tried; its guardian waits a little longer."""
 
     @property
     def world(self) -> World:

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import signal
 import sys
@@ -37,7 +38,7 @@ from math import inf, isfinite
 from typing import Any, Final
 
 from migrator.engine.putting_back import put_back
-from migrator.errors import MigrateError
+from migrator.errors import MigrateError, Throttled, Unreachable
 from migrator.machine.liveness import SILENT_SECONDS
 from migrator.machine.release import decide_release, is_fence_of
 from migrator.model.letters import LENGTH_BYTES, framed, length_of
@@ -163,9 +164,23 @@ class _Post:
         if not is_fence_of(fence, before):
             raise ValueError(f"the records of {key} are no fence and its predecessor")
         async with asyncio.timeout(ATTEMPT_SECONDS):
-            await self._router.read(_region(key))
+            await self._reach(_region(key))
         await self._done(key)
         self._watches[key] = asyncio.create_task(self._guard(key, before, fence, due))
+
+    async def _reach(self, region: str) -> None:
+        """Read the routes; again while their service refuses, for as long as one attempt may take. No fence stands yet."""
+        give_up = self._clock.monotonic() + ATTEMPT_SECONDS
+        for attempt in itertools.count():
+            pause = _BACKOFF_SECONDS[min(attempt, len(_BACKOFF_SECONDS) - 1)] * (0.5 + self._clock.random())
+            try:
+                await self._router.read(region)
+            except (Throttled, Unreachable):
+                if self._clock.monotonic() + pause >= give_up:
+                    raise
+            else:
+                return
+            await self._clock.sleep(pause)
 
     def _keep(self, key: str, revoked: Sequence[RevokedPolicy]) -> None:
         if key not in self._watches:

@@ -95,10 +95,11 @@ class Mover(Claimant):
     async def watch_fence(self, before: RouteRecord, fence: RouteRecord, extra_seconds: float) -> None:
         """Tell the guardian of a fence before it is sent. CloudError: nobody would free the writers, so do not fence.
         ``extra_seconds``: how much longer it may take to close than the route alone."""
+        seconds = self.desk.drain_seconds + self.wave.cutover.fence_timeout_seconds + extra_seconds
+        margin = self.world.rhythm.guardian_margin_seconds
+        self.fence_until = self.world.clock.monotonic() + seconds + margin / 2
         if self.world.guardian is not None:
-            seconds = self.desk.drain_seconds + self.wave.cutover.fence_timeout_seconds
-            seconds += self.world.rhythm.guardian_margin_seconds
-            await self.world.guardian.watch(str(self.id), before, fence, seconds + extra_seconds)
+            await self.world.guardian.watch(str(self.id), before, fence, seconds + margin)
 
     async def unwatch(self) -> None:
         if self.world.guardian is not None:

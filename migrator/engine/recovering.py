@@ -60,9 +60,9 @@ async def _free_writers(fleet: Fleet) -> None:
         if not found.is_at(desk.address_of(found.account)):
             continue  # released, it would send writers to an address that nobody here knows
         with suppress(RouteChanged):  # somebody released it first
-            await desk.change(
-                move.id, found, desk.released(move.id, found, above=highest_epoch(record)), is_release=True
-            )
+            released = desk.released(move.id, found, above=highest_epoch(record))
+            until = fleet.world.clock.monotonic() + fleet.world.rhythm.read_seconds
+            await desk.change(move.id, found, released, is_release=True, until=until)
             fleet.say(UnknownFenceReleased(found.account, found.epoch), move=move.id)
 
 

@@ -78,6 +78,7 @@ class Rollout:
                 region=region,
                 succeed=succeed,
                 addresses=addresses,
+                may_send=self._session.check,
                 rhythm=world.rhythm,
             )
 

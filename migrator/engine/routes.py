@@ -4,6 +4,9 @@ Rules:
 
 - a swap refused because another record changed is tried again; one refused because *this* record changed goes up as
   RouteChanged. An unanswered swap goes up as OutcomeUnknown: the fence's answer to it is a release, never a guess;
+- a document that is throttled or away is asked again for a while, for nothing was written then: outside a fence for
+  ``read_seconds``, inside one for as long as its own time allows. Whoever waits so keeps no other swap waiting, and a release has a
+  patience of its own (``releasing``);
 - every version of the document is known by its ETag: this desk wrote it, or somebody else did. While a fence of this desk is
   open, one that somebody else wrote breaks that fence, whatever it says: there may have been another before it, and leases
   under that;
@@ -58,6 +61,7 @@ class RouteDesk:
         region: str = "",
         succeed: Callable[[str], None] = lambda run: None,
         addresses: Mapping[str, str] | None = None,
+        may_send: Callable[[], None] = lambda: None,
         rhythm: Rhythm = USUAL,
     ) -> None:
         """
@@ -65,8 +69,10 @@ class RouteDesk:
             region: one of those whose records are in the document.
             succeed: told of each other run whose record is about to be replaced.
             addresses: of each account that the plan knows. What clients are sent to is taken from here, never from a record.
+            may_send: raises LockedError or StateError where this run may not send a swap again.
         """
         self._rhythm = rhythm
+        self._may_send = may_send
         self._addresses = addresses or {}
         self._succeed = succeed
         self._router = router
@@ -119,8 +125,11 @@ class RouteDesk:
     async def publish_register(self, generation: str, *, instead_of: str | None) -> bool:
         """Let the document be of version 2 and name this register, which is open. False: it names another one than expected by
         now, or a fence is open, or there is no document. RouteChanged: others were faster; OutcomeUnknown: no answer."""
+        return await self._surely(lambda: self._publish_register(generation, instead_of))
+
+    async def _publish_register(self, generation: str, instead_of: str | None) -> bool:
         async with self._turn:
-            seen = await self._read()
+            seen = self._noted(await self._router.read(self._region))
             if seen.document is None or self._open or _register_of(seen.document) != instead_of:
                 return False
             new = replace(self._with_durations(seen.document), version=2, register=generation)
@@ -147,9 +156,12 @@ class RouteDesk:
 
     async def publish_durations(self) -> Routing | None:
         """Let the document say at least what the plan says; what it said before, or None if nothing was to be changed."""
+        return await self._surely(self._publish_durations)
+
+    async def _publish_durations(self) -> Routing | None:
         async with self._turn:
             for _ in range(self._rhythm.swap_attempts):
-                seen = await self._read()
+                seen = self._noted(await self._router.read(self._region))
                 document = seen.document
                 if document is None or document == self._with_durations(document):
                     return None
@@ -197,18 +209,37 @@ class RouteDesk:
 
         return await self._patiently(once)
 
-    async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
-        give_up = self._clock.monotonic() + self._rhythm.read_seconds
+    async def _patiently(
+        self,
+        once: Callable[[], Awaitable[T]],
+        *,
+        until: float | None = None,
+        before_again: Callable[[], None] = lambda: None,
+    ) -> T:
+        """Again while the document is throttled or away. Soon at first: writers may be waiting, and most refusals are of one
+        request; a service's wish to wait longer is for those who send thousands."""
+        rhythm, attempt = self._rhythm, 0
+        give_up = self._clock.monotonic() + rhythm.read_seconds if until is None else until
+        pauses = rhythm.release_backoff_seconds
         while True:
             try:
                 return await once()
             except (Unreachable, Throttled):
                 if self._clock.monotonic() >= give_up:
                     raise
-            await self._clock.sleep(self._rhythm.read_again_seconds * (0.5 + self._clock.random()))
+            pause = min(pauses[min(attempt, len(pauses) - 1)], rhythm.read_again_seconds)
+            attempt += 1
+            await self._clock.sleep(pause * (0.5 + self._clock.random()))
+            before_again()
+
+    async def _surely(self, swap: Callable[[], Awaitable[T]], *, until: float | None = None) -> T:
+        return await self._patiently(swap, until=until, before_again=self._may_send)
 
     async def publish(self, first: Mapping[str, RouteRecord]) -> None:
         """Make all these records in one swap; a document where there is none. RouteChanged if one of them is there already."""
+        await self._surely(lambda: self._publish(first))
+
+    async def _publish(self, first: Mapping[str, RouteRecord]) -> None:
         async with self._turn:
             for _ in range(self._rhythm.swap_attempts):
                 document, etag = await self._whole()
@@ -251,22 +282,40 @@ class RouteDesk:
             )
 
     async def change(
-        self, move: MoveId, expected: RouteRecord | None, new: RouteRecord, *, is_release: bool = False
+        self,
+        move: MoveId,
+        expected: RouteRecord | None,
+        new: RouteRecord,
+        *,
+        is_release: bool = False,
+        until: float | None = None,
     ) -> None:
         """Put ``new`` in place of exactly ``expected`` (None: there must be no record).
 
         Args:
             is_release: also in a document whose other records cannot be decoded (``to_release``).
+            until: so long (monotonic) a document is asked again that is throttled or away; None: for ``read_seconds``, and of a
+                release not at all.
         Raises:
             RouteChanged: the record is another one, or this would be a switch out of a broken fence; nothing was written.
             OutcomeUnknown: the swap was not answered.
         """
-        key = str(move)
         if not new.is_at(self.address_of(new.account)):
             raise InternalError(f"a route of {move} was about to name {new.endpoint}, which is not {new.account}")
         is_switch = expected is not None and new.account != expected.account
         if expected is not None and expected.run != self._run:
             self._succeed(expected.run)
+        if is_release and until is None:
+            await self._change(move, expected, new, is_release=True, is_switch=is_switch)
+        else:
+            await self._surely(
+                lambda: self._change(move, expected, new, is_release=is_release, is_switch=is_switch), until=until
+            )
+
+    async def _change(
+        self, move: MoveId, expected: RouteRecord | None, new: RouteRecord, *, is_release: bool, is_switch: bool
+    ) -> None:
+        key = str(move)
         async with self._turn:
             for _ in range(self._rhythm.swap_attempts):
                 document, etag = await (self._look() if is_release else self._whole())

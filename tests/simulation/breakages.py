@@ -190,6 +190,15 @@ def switch_without_compare_and_swap():
     return all_of(patched(RouteDesk, "change", change), patched(RouteBoard, "put", put))
 
 
+def one_refusal_ends_a_fence():
+    """A route document whose account refuses one request is not asked again before a swap: a fence is given up for it."""
+
+    async def once(desk, swap, *, until=None):
+        return await swap()
+
+    return patched(RouteDesk, "_surely", once)
+
+
 def rollout_document(desk):
     return RouteDocument(desk._routing.ttl_seconds, desk._routing.max_write_seconds)
 
@@ -767,6 +776,7 @@ BREAKAGES = {
         followers_of_any_host,
         a_blip_halts,
         a_busy_target_is_given_up,
+        one_refusal_ends_a_fence,
         a_busy_store_halts,
         a_refused_end_keeps_the_lock,
         a_halt_leaves_the_live_alone,

@@ -73,6 +73,7 @@ FOUND_BY = {
     "new-containers-are-old-ones": {"lost-container"},
     "a-blip-halts": {"halted-for-a-blip"},
     "a-busy-target-is-given-up": {"back-gave-up"},
+    "one-refusal-ends-a-fence": {"fence-for-a-refusal"},
     "a-busy-store-halts": {"halted-for-a-blip"},
     "a-refused-end-keeps-the-lock": {"lock-kept"},
     "a-halt-leaves-the-live-alone": {"unwatched"},

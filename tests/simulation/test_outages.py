@@ -47,3 +47,28 @@ def test_a_halt_for_what_passes_by_itself_is_told(fences, reason, is_told):
     assert [one.invariant for one in world.oracle.violations] == ["halted-for-a-blip"] * is_told
     is_excused = not is_told and NOT_THERE in reason
     assert world.oracle.excuses.used[ONE_OF_SEVERAL] == is_excused
+
+
+@pytest.mark.parametrize("refused", [(), (90.0, 99.0), (10.0, 20.0, 30.0, 99.0)])
+@pytest.mark.parametrize("by", ["engine-1", "guardian-1"])
+def test_a_fence_that_is_given_up_for_a_refusal_is_told(refused, by):
+    world = given_up("cannot change the routes: it is busy", by, refused)
+    assert [one.invariant for one in world.oracle.violations] == ["fence-for-a-refusal"]
+
+
+@pytest.mark.parametrize("by", ["engine-1", "guardian-1"])
+def test_one_that_is_given_up_after_many_is_not(by):
+    assert not given_up("cannot read the routes: it is busy", by, (97.0, 98.0, 99.0)).oracle.violations
+    assert not given_up(NO_ANSWER, by, ()).oracle.violations
+
+
+def given_up(why: str, by: str, refused: tuple[float, ...]) -> Scenario:
+    world = Scenario(1, real_engine)
+    world.loop.virtual_now = 100.0
+    world.board.refused[by] = list(refused)
+    plan = world.schedule.moves[0]
+    entry = JournalEntry(WORLD_BEGINS, "engine", "fence-released", why, move=plan.id)
+    record = MoveRecord(plan.id, "w", plan.source, plan.target, MoveState.CATCHING_UP)
+    world.outages.judge_record(world.node("engine-1"), record, [AddJournal(entry)])
+    world.loop.discard()
+    return world

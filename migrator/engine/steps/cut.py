@@ -29,7 +29,7 @@ from migrator.model.happenings.fences import (
     Switched,
 )
 from migrator.model.happenings.happening import Journaled
-from migrator.model.moves import Direction
+from migrator.model.moves import Direction, RouteIntent
 from migrator.model.routes import READ_ONLY
 from migrator.model.units import show_duration
 from migrator.model.values import replace
@@ -46,9 +46,15 @@ async def fence(mover: Mover) -> Event:
     mover.fence_begun = mover.world.clock.monotonic()
     mover.tell(FenceBegun(intent.fence.epoch))
     await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))
-    await mover.desk.change(mover.id, intent.before, intent.fence)
+    await _close(mover, intent)
     mover.with_event(epoch=intent.fence.epoch)
     return Event.FENCED
+
+
+async def _close(mover: Mover, intent: RouteIntent) -> None:
+    """A document that refuses is asked again, but not for long: the guardian counts from before."""
+    until = mover.world.clock.monotonic() + mover.world.rhythm.guardian_margin_seconds / 2
+    await mover.desk.change(mover.id, intent.before, intent.fence, until=until)
 
 
 def tells_fence(ahead: Ahead) -> str:
@@ -261,7 +267,8 @@ async def switch(mover: Mover) -> Event:
     intent = mover.record.intent
     assert intent is not None
     assert intent.switched is not None
-    await mover.desk.change(mover.id, intent.fence, intent.switched)
+    # A release needs the same document: while the guardian is patient, asking again costs writers nothing.
+    await mover.desk.change(mover.id, intent.fence, intent.switched, until=mover.fence_until)
     pause = round(mover.world.clock.monotonic() - mover.fence_begun, 3)
     switched = Switched(
         intent.switched.account, intent.switched.epoch, pause, is_back=mover.record.direction is Direction.REVERSE

@@ -1,5 +1,5 @@
-"""What passes by itself: an account that is away for a minute or overloaded for half an hour, a state store that is busy for
-some seconds, a clock that is set.
+"""What passes by itself: an account, or the route document's, that is away for a minute or overloaded for half an hour, a state
+store that is busy for some seconds, a clock that is set.
 
 Decides which of them a story has and when, and judges what may not come of them: a halt, a lock that nobody gives back, a live
 move that nobody watches. Leaves everything else to the oracle. Rule: chance is drawn from streams of its own, so that the stories
@@ -28,6 +28,12 @@ OVERLOAD_CHANCE = 0.15
 """Of stories: one account refuses a share of the tool's requests, or all of them, for a long while."""
 OVERLOAD_SECONDS = (120.0, 600.0, 1800.0)
 REFUSED_SHARES = (0.3, 0.6, 1.0)
+ROUTES_CHANCE = 0.2
+"""Of stories: the account of the route document refuses a share of all requests for a long while, and never all of them."""
+ROUTES_SHARES = (0.02, 0.1, 0.3, 0.6)
+ROUTES_BUSY = " the routes: it is busy"
+"""In the reason why a fence was given up: only where its account had refused so often, and not once only."""
+LEAST_REFUSALS, REFUSALS_SECONDS = 3, 30.0
 BUSY_SECONDS = (0.5, 5.0, 20.0)
 SET_CLOCKS = 2
 """So often a clock is set, in a story that has such clocks."""
@@ -69,6 +75,7 @@ class Outages:
                 wire.is_away = self._is_away(name)
             world.reached["world an account away"] += 1
         self._overload(Random(f"{world.seed}/overloaded"))
+        self._overload_routes(Random(f"{world.seed}/overloaded routes"))
         self._busy = self._stretches(busy, 1 / 60.0, BUSY_SECONDS) if busy.random() < BUSY_CHANCE else []
         world.reached["world a busy store"] += len(self._busy)
         full = Random(f"{world.seed}/full store")
@@ -103,6 +110,27 @@ class Outages:
         world.wires[name].is_overloaded = is_overloaded
         world.reached["world an overloaded account"] += 1
 
+    def _overload_routes(self, chance: Random) -> None:
+        world = self._world
+        if chance.random() >= ROUTES_CHANCE:
+            return
+        stretches, share = self._stretches(chance, 1 / 100.0, OVERLOAD_SECONDS), chance.choice(ROUTES_SHARES)
+
+        def is_overloaded() -> bool:
+            return _within(stretches, world.loop.virtual_now) and chance.random() < share
+
+        world.board.is_overloaded = is_overloaded
+        world.reached["world overloaded routes"] += 1
+
+    def _judge_release(self, node: Node, text: str) -> None:
+        """A fence that was given up, or never came about, because the route document's account asks for less."""
+        if ROUTES_BUSY not in text:
+            return
+        since, refused = self._world.loop.time() - REFUSALS_SECONDS, self._world.board.refused
+        names = (node.name, node.name.replace("engine", "guardian"))
+        if sum(at >= since for name in names for at in refused.get(name, ())) < LEAST_REFUSALS:
+            self._world.oracle.break_("fence-for-a-refusal", f"{node.name}: {text}")
+
     def refuse(self) -> None:
         """Before each write of an engine to the state store."""
         if self._busy and _within(self._busy, self._world.loop.virtual_now):
@@ -129,11 +157,14 @@ class Outages:
     def judge_record(self, node: Node, record: MoveRecord, changes: Sequence[Change]) -> None:
         """A state that is written down with ``changes``."""
         cancelled = self._cancelled.setdefault(str(record.id), [])
-        cancelled += [
-            NOT_THERE in one.entry.text
+        released = [
+            one.entry.text
             for one in changes
             if isinstance(one, AddJournal) and (one.entry.kind, one.entry.move) == ("fence-released", record.id)
         ]
+        cancelled += [NOT_THERE in text for text in released]
+        for text in released:
+            self._judge_release(node, text)
         if record.state is MoveState.HALTED and record.direction is Direction.FORWARD:
             is_last_of_fences = "fences in a row" in record.reason
             is_blip = any(words in record.reason for words in BLIPS) and not is_last_of_fences

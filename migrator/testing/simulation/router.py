@@ -2,7 +2,8 @@
 
 Rules: a swap is judged at the instant it is applied; a late one is applied only if nobody was faster, as at a real service. While
 a hand has damaged the document, its text is what is read and written, by the real decoding and encoding. In some stories each
-region has a document of its own, with versions of its own: the board holds them as one, and its doors show the tool a region's.
+region has a document of its own, with versions of its own: the board holds them as one, and its doors show the tool a region's. Its
+account may ask for less, of everybody.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from migrator.errors import OutcomeUnknown, RouteChanged, Unreachable
+from migrator.errors import OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.model.routes import Damaged, RouteDocument, RouteRecord
 from migrator.model.values import replace
 from migrator.ports.router import RoutesDamaged, RouteSnapshot, encoded
@@ -42,6 +43,10 @@ class RouteBoard:
         """Called with a process of the tool, and what it has read."""
         self.sending: Callable[[Node, RouteDocument | Damaged], None] = lambda node, document: None
         """Called with a process that begins a swap, and what it sends."""
+        self.is_overloaded: Callable[[], bool] = lambda: False
+        """Its account refuses the next request, whoever sends it, for being one too many."""
+        self.refused: dict[str, list[float]] = {}
+        """When, by the node that was refused."""
         self._text: tuple[str | None, bytes] = (None, b"")
         self._version = 0
         self.is_split = False
@@ -168,6 +173,7 @@ class SimRouter:
             await Nap(loop, now + weather.unanswered_after_seconds)
             raise Unreachable("cannot read the routes: no answer")
         delay = self._delay()
+        await self._may_be_refused("read", delay)
         seen_at = now + delay * board.random.random()  # what comes back may be old by then
         await Nap(loop, now + delay)
         snapshot = board.of_region(region, seen_at) if board.is_split and region else board.as_of(seen_at)
@@ -184,6 +190,7 @@ class SimRouter:
         self._node.step()
         board, weather = self._board, self.weather
         board.sending(self._node, document)
+        await self._may_be_refused("change", weather.fast_seconds)
         loop, now, answer = board.loop, board.loop.virtual_now, Answer()
         if not self._is_unanswered(now):
             when = now + self._delay()
@@ -196,6 +203,14 @@ class SimRouter:
             loop.happen(when, self._apply, answer, region, document, expected_etag, now)
         await Nap(loop, now + weather.unanswered_after_seconds)
         raise OutcomeUnknown("cannot tell whether the routes were changed: no answer")
+
+    async def _may_be_refused(self, doing: str, delay: float) -> None:
+        """Nothing is done then."""
+        board = self._board
+        if board.is_overloaded():
+            board.refused.setdefault(self._node.name, []).append(board.loop.virtual_now)
+            await Nap(board.loop, board.loop.virtual_now + delay)
+            raise Throttled(f"cannot {doing} the routes: it is busy", code="ServerBusy")
 
     async def prove_writable(self, region: str) -> None:
         """Everybody may write here."""

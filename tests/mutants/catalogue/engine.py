@@ -97,9 +97,27 @@ MUTANTS = (
     Mutant(
         "fence-before-the-guardian",
         "engine/steps/cut.py",
-        "    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))\n    await mover.desk.change(mover.id, intent.before, intent.fence)\n",
-        "    await mover.desk.change(mover.id, intent.before, intent.fence)\n    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))\n",
+        "    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))\n"
+        "    await _close(mover, intent)\n",
+        "    await _close(mover, intent)\n"
+        "    await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))\n",
         "The fence is sent before anybody watches over it.",
+        ("tests/unit/engine/test_cut_over.py",),
+    ),
+    Mutant(
+        "a-refused-route-is-not-asked-again",
+        "engine/routes.py",
+        "                if self._clock.monotonic() >= give_up:\n",
+        "                if self._clock.monotonic() >= 0.0:\n",
+        "A fence is given up because its document's account refused one request.",
+        ("tests/unit/engine/test_cut_over.py",),
+    ),
+    Mutant(
+        "a-lost-lock-asks-the-route-again",
+        "engine/routes.py",
+        "            before_again()\n",
+        "",
+        "A run that lost its lock while the route document was throttled sends its swap all the same.",
         ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
 from migrator.client import (
     OutcomeUnknown,
@@ -19,6 +20,7 @@ from migrator.client import (
     RouteUnusable,
     SyncRoutes,
 )
+from migrator.client.blob import _answer
 from migrator.client.errors import Unfetched
 from migrator.errors import OutcomeUnknown as CommonOutcomeUnknown
 from migrator.errors import UsageError
@@ -121,6 +123,7 @@ RW7, RO8, NEW9, OLD9 = (
     document("old", READ_WRITE, 9),
 )
 LOST = Unfetched("the place cannot be reached")
+BUSY = Unfetched("the place answers with status 503", is_busy=True)
 
 
 async def test_a_lease_counts_from_the_sending(start: Start) -> None:
@@ -164,6 +167,36 @@ async def test_the_lease_goes_on_while_the_document_cannot_be_read_and_then_ends
     with pytest.raises(RouteFenced, match="the place cannot be reached") as caught:
         await shell.write()
     assert caught.value.reason == "expired"
+
+
+async def test_one_refused_read_costs_no_lease_and_the_lease_counts_from_the_answered_one(start: Start) -> None:
+    shell = start((0, BUSY), (100.05, RW7))
+    lease = await shell.write()
+    assert shell.world.fetches == pytest.approx([100.0, 100.1])
+    assert lease.expires == pytest.approx(130.1)
+
+
+async def test_a_service_that_stays_busy_is_asked_three_times_and_named(start: Start) -> None:
+    shell = start((0, BUSY))
+    with pytest.raises(RouteFenced, match="status 503"):
+        await shell.write()
+    assert shell.world.fetches == pytest.approx([100.0, 100.1, 100.4])
+
+
+async def test_what_cannot_be_reached_is_not_asked_again_at_once(start: Start) -> None:
+    shell = start((0, LOST))
+    with pytest.raises(RouteFenced):
+        await shell.write()
+    assert shell.world.fetches == [100.0]
+
+
+@pytest.mark.parametrize(("status", "is_busy"), [(503, True), (429, True), (500, True), (403, False), (400, False)])
+def test_which_answers_are_of_one_request_only(status: int, is_busy: bool) -> None:
+    fault = HttpResponseError("no")
+    fault.status_code = status
+    with pytest.raises(Unfetched) as caught:
+        _answer(fault, "https://x/routing/routes.json")
+    assert caught.value.is_busy is is_busy
 
 
 async def test_a_lease_in_hand_ends_by_itself(start: Start) -> None:

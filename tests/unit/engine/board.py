@@ -14,7 +14,7 @@ from migrator.engine.rollcall import RollCall
 from migrator.engine.routes import RouteDesk
 from migrator.engine.session import Session
 from migrator.engine.world import Run, World
-from migrator.errors import RouteChanged, Unreachable
+from migrator.errors import RouteChanged, Throttled, Unreachable
 from migrator.model.happenings.happening import event_of
 from migrator.model.moves import LockRecord, MoveRecord
 from migrator.model.names import Area, MoveId, Selector
@@ -71,9 +71,16 @@ class Board:
         self.document: RouteDocument | None = None
         self.clock = clock
         self.silent_until = -1.0
+        self.refusals = 0
+        """So many requests more are refused as one too many."""
+        self.refused = 0
         self.version = 0
 
     def _answer(self) -> None:
+        if self.refusals > 0:
+            self.refusals -= 1
+            self.refused += 1
+            raise Throttled("cannot ask for the routes: their account asks for fewer requests", code="ServerBusy")
         if self.clock.monotonic() < self.silent_until:
             raise Unreachable("cannot reach the routes: no answer")
 
@@ -145,7 +152,7 @@ def mover_of(
     run = Run("run-2", "me", "here", 1, "boot")
     world = World({name: Bare(name) for name in ADDRESS}, board, state, {}, clock, Told(), dict.fromkeys(ADDRESS, 0.0))
     session = Session(state, clock, run, {})
-    desk = RouteDesk(board, clock, routing, lineage=LINEAGE, run=run.id)
+    desk = RouteDesk(board, clock, routing, lineage=LINEAGE, run=run.id, may_send=lambda: session.check())
     desks = RouteDesks(board, [ID.region], lambda region: desk)
     session.token = state.acquire(_lock(clock)).token  # no heart: time stands still between sleeps
     state.commit([SaveMove(record)], token=session.token)

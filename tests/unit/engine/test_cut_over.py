@@ -10,7 +10,7 @@ from migrator.engine.context import Waiting
 from migrator.engine.mover import Mover
 from migrator.engine.releasing import release
 from migrator.engine.steps import carry, cut
-from migrator.errors import OutcomeUnknown, RouteChanged
+from migrator.errors import LockedError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait
 from migrator.model.happenings.fences import BarrierPassed
@@ -18,7 +18,7 @@ from migrator.model.moves import MoveRecord, MoveState, Outstanding, RouteIntent
 from migrator.model.routes import READ_ONLY, READ_WRITE
 from migrator.ports.state_store import PutOutstanding
 from migrator.transfer.result import Acted, PassResult
-from tests.unit.engine.board import ID, before, fence, mover_of
+from tests.unit.engine.board import ID, before, fence, mover_of, switched
 
 
 def at(state: MoveState, *, intent: RouteIntent | None = None, epoch: int = 7) -> MoveRecord:
@@ -48,6 +48,68 @@ async def test_the_guardian_watches_before_the_fence_is_sent(monkeypatch):
     assert await cut.fence(mover) is Event.FENCED
     assert modes == [READ_WRITE]
     assert board.document.routes[str(ID)].mode == READ_ONLY
+
+
+FENCING = (at(MoveState.FENCING, intent=INTENT, epoch=6), INTENT.before)
+PROVED = RouteIntent(INTENT.before, INTENT.fence, claimed(switched()))
+SWITCHING = (at(MoveState.SWITCHING, intent=PROVED), INTENT.fence)
+
+
+@pytest.mark.parametrize(
+    ("step", "move"), [(cut.fence, FENCING), (cut.switch, SWITCHING)], ids=["the fence", "the switch"]
+)
+@pytest.mark.parametrize("refusals", [1, 2, 5])
+async def test_a_refused_route_document_is_asked_again_inside_the_cut_over(step, move, refusals):
+    """Nothing was written then; a release needs the same document."""
+    mover, board, clock = mover_of(*move)
+    mover.fence_until = 60.0
+    board.refusals = refusals
+    assert await step(mover) in (Event.FENCED, Event.SWITCHED)
+    assert board.refused == refusals
+    assert clock.at < 5.0
+
+
+@pytest.mark.parametrize(("move", "step"), [(FENCING, cut.fence), (SWITCHING, cut.switch)])
+async def test_one_that_is_away_for_a_moment_too(move, step):
+    mover, board, _ = mover_of(*move)
+    mover.fence_until = 60.0
+    board.silent_until = 3.0
+    assert await step(mover) in (Event.FENCED, Event.SWITCHED)
+
+
+async def test_a_fence_that_does_not_come_about_soon_is_given_up():
+    """Its guardian counts from before it."""
+    mover, board, clock = mover_of(*FENCING)
+    board.refusals = 1000
+    with pytest.raises(Throttled):
+        await cut.fence(mover)
+    assert clock.at < mover.world.rhythm.guardian_margin_seconds
+    assert board.document.routes[str(ID)] == INTENT.before
+
+
+async def test_a_switch_is_given_up_while_its_guardian_is_still_patient():
+    mover, board, clock = mover_of(*FENCING)
+    await cut.fence(mover)
+    assert 0 < mover.fence_until - clock.at < mover.shared.desk.drain_seconds + 300.0 + 10.0
+    mover.record = SWITCHING[0]
+    board.silent_until = 1e9
+    with pytest.raises(Unreachable):
+        await cut.switch(mover)
+    assert abs(clock.at - mover.fence_until) < 2.0
+
+
+async def test_a_run_that_lost_its_lock_asks_no_second_time(monkeypatch):
+    mover, board, _ = mover_of(*SWITCHING)
+    mover.fence_until = 60.0
+    board.refusals = 1
+
+    def lost():
+        raise LockedError("cannot go on: another run took the lock over")
+
+    monkeypatch.setattr(mover.shared.session, "check", lost)
+    with pytest.raises(LockedError):
+        await cut.switch(mover)
+    assert board.document.routes[str(ID)] == INTENT.fence
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from migrator.engine.routes import RouteDesk
-from migrator.errors import RouteChanged, RouteDisagreement
+from migrator.errors import RouteChanged, RouteDisagreement, Throttled, Unreachable
 from migrator.machine.agreement import highest_epoch
 from migrator.machine.release import is_fence_of
 from migrator.model.moves import MoveRecord, MoveState, RouteIntent
@@ -60,6 +61,48 @@ async def test_a_run_whose_record_is_replaced_is_told_of_and_this_run_itself_is_
     assert told == ["run-1"]
     await desk.change(ID, mine, desk.fenced(ID, mine))
     assert told == ["run-1"]
+
+
+@pytest.mark.parametrize("refusals", [1, 3])
+async def test_whatever_writes_the_document_waits_out_a_refusal_for_a_while(refusals):
+    """Nothing was written: only what was not answered goes up at once."""
+    desk, board = a_desk(ttl=1.0, max_write=1.0)
+    board.refusals = refusals
+    assert await desk.publish_durations() is not None
+    board.refusals = refusals
+    await desk.change(ID, before(), desk.stamped(before()))
+    board.refusals = refusals
+    await desk.publish({"europe/other": desk.first("src", "https://src")})
+    board.refusals = refusals
+    assert await desk.publish_register("a" * 32, instead_of=None)
+    assert board.refused == 4 * refusals
+
+
+async def test_a_document_that_is_away_for_long_is_not_waited_for_by_the_desk():
+    desk, board = a_desk()
+    board.silent_until = 1e9
+    with pytest.raises(Unreachable):
+        await desk.change(ID, before(), desk.stamped(before()))
+    assert 55.0 < board.clock.at < 65.0
+
+
+async def test_a_release_has_a_patience_of_its_own():
+    desk, board = a_desk()
+    board.refusals = 1
+    with pytest.raises(Throttled):
+        await desk.change(ID, before(), desk.stamped(before()), is_release=True)
+
+
+async def test_who_waits_for_the_document_keeps_nobody_from_releasing():
+    desk, board = a_desk()
+    board.silent_until = 30.0
+    waiting = asyncio.create_task(desk.change(ID, before(), fence()))
+    await board.clock.sleep(5.0)
+    board.silent_until = -1.0
+    async with asyncio.timeout(1.0):
+        await desk.change(ID, before(), desk.stamped(before()), is_release=True)
+    with pytest.raises(RouteChanged):
+        await waiting
 
 
 async def test_an_adopted_record_is_above_what_the_store_knew_and_what_the_route_says():

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from migrator.engine.guardian import ATTEMPT_SECONDS, RELEASE_SECONDS, SILENCE_SECONDS, serve
-from migrator.errors import CloudError, OutcomeUnknown, RouteChanged, Unreachable
+from migrator.errors import AccessRefused, CloudError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
 from migrator.model.moves import RevokedPolicy, StoredPolicy
 from migrator.model.routes import Mode, RouteDocument, RouteRecord
 from migrator.ports.router import RouteSnapshot
@@ -362,11 +362,28 @@ class TestServe:
         assert board.record() == FENCE
 
     async def test_a_guardian_that_cannot_read_the_routes_confirms_nothing(self, board: Board, desk: Desk) -> None:
-        board.faults = [Unreachable("cannot reach the routes")]
-        answer = await desk.watch()
-        assert answer == {"ok": False, "id": 1, "error": "cannot reach the routes"}
+        board.faults = [Unreachable("cannot reach the routes")] * 1000
+        watching = asyncio.create_task(desk.watch())
+        await desk.clock.pass_(ATTEMPT_SECONDS - 6)
+        assert not watching.done()
+        await desk.clock.pass_(10)
+        assert await watching == {"ok": False, "id": 1, "error": "cannot reach the routes"}
+        board.faults = []
         await desk.hang_up()
         assert board.record() == BEFORE
+
+    @pytest.mark.parametrize("fault", [Throttled("cannot read: it is busy"), Unreachable("cannot reach the routes")])
+    async def test_one_refused_read_does_not_make_it_refuse_a_fence(
+        self, board: Board, desk: Desk, fault: Exception
+    ) -> None:
+        board.faults = [fault, fault]
+        watching = asyncio.create_task(desk.watch())
+        await desk.clock.pass_(2)
+        assert await watching == OK
+
+    async def test_a_right_that_is_missing_is_told_at_once(self, board: Board, desk: Desk) -> None:
+        board.faults = [AccessRefused("cannot read: no right")]
+        assert (await desk.watch())["error"] == "cannot read: no right"
 
     async def test_a_second_watch_of_a_key_takes_the_place_of_the_first(self, board: Board, desk: Desk) -> None:
         await desk.watch(deadline=10)
