@@ -12,11 +12,13 @@ from migrator.model.happenings.happening import Shown, event_of
 from migrator.model.happenings.listed import HAPPENINGS
 from migrator.testing.simulation import run
 from migrator.testing.simulation.reach import ARGUED, EVENTS, everything, never
+from migrator.testing.simulation.themes import THEMES
 from migrator.transfer.decide import Verb
 
 SEEDS = 400
 MOST_SEEDS = 1_600
-"""What is rare is looked for so far: which story has it shifts with every change of the engine."""
+"""What is rare is looked for so far, beyond ``SEEDS`` in stories of the themes by turns: which story has it shifts with every change
+of the engine."""
 
 
 def made_in(package):
@@ -57,10 +59,11 @@ def test_no_spot_is_blind_without_a_reason():
     for seed in range(MOST_SEEDS):
         if seed >= SEEDS and set(never(reached)) <= set(ARGUED):
             break
-        report = run(seed)
+        theme = THEMES[seed % len(THEMES)] if seed >= SEEDS else ""
+        report = run(seed, theme=theme)
         for name, count in report.reached.items():
             reached[name] = reached.get(name, 0) + count
-        switches += report.figures["switches"]
-        judged += report.figures["judged by all laws"]
+        switches += 0 if theme else report.figures["switches"]
+        judged += 0 if theme else report.figures["judged by all laws"]
     assert set(never(reached)) <= set(ARGUED)
     assert judged > 0.9 * switches
