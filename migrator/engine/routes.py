@@ -5,8 +5,8 @@ Rules:
 - a swap refused because another record changed is tried again; one refused because *this* record changed goes up as
   RouteChanged. An unanswered swap goes up as OutcomeUnknown: the fence's answer to it is a release, never a guess;
 - a document that is throttled or away is asked again for a while, for nothing was written then: outside a fence for
-  ``read_seconds``, inside one for as long as its own time allows. Whoever waits so keeps no other swap waiting, and a release has a
-  patience of its own (``releasing``);
+  ``read_seconds``, inside one for as long as its own time allows. Whoever waits so keeps no other swap waiting, and a release
+  has a patience of its own (``releasing``);
 - every version of the document is known by its ETag: this desk wrote it, or somebody else did. While a fence of this desk is
   open, one that somebody else wrote breaks that fence, whatever it says: there may have been another before it, and leases
   under that;

@@ -17,8 +17,8 @@ from migrator.transfer.decide import Verb
 
 SEEDS = 400
 MOST_SEEDS = 1_600
-"""What is rare is looked for so far, beyond ``SEEDS`` in stories of the themes by turns: which story has it shifts with every change
-of the engine."""
+"""What is rare is looked for so far, beyond ``SEEDS`` in stories of the themes by turns: which story has it shifts with every
+change of the engine."""
 
 
 def made_in(package):

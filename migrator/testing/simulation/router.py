@@ -2,8 +2,8 @@
 
 Rules: a swap is judged at the instant it is applied; a late one is applied only if nobody was faster, as at a real service. While
 a hand has damaged the document, its text is what is read and written, by the real decoding and encoding. In some stories each
-region has a document of its own, with versions of its own: the board holds them as one, and its doors show the tool a region's. Its
-account may ask for less, of everybody.
+region has a document of its own, with versions of its own: the board holds them as one, and its doors show the tool a region's.
+The account of the document may ask for less, of everybody.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ async def test_a_fence_that_does_not_come_about_soon_is_given_up():
 async def test_a_switch_is_given_up_while_its_guardian_is_still_patient():
     mover, board, clock = mover_of(*FENCING)
     await cut.fence(mover)
-    assert 0 < mover.fence_until - clock.at < mover.shared.desk.drain_seconds + 300.0 + 10.0
+    assert 0 < mover.fence_until - clock.at < mover.desk.drain_seconds + 300.0 + 10.0
     mover.record = SWITCHING[0]
     board.silent_until = 1e9
     with pytest.raises(Unreachable):
