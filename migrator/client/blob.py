@@ -16,11 +16,10 @@ from azure.storage.blob import BlobClient
 from azure.storage.blob.aio import BlobClient as AsyncBlobClient
 
 from migrator.client.errors import Unfetched
+from migrator.client.waiting import BUSY
 from migrator.errors import UsageError
 from migrator.model.routes import MAX_DOCUMENT_BYTES
 
-BUSY = (429, 500, 503)
-"""Answers of a service that does not mean this request: 503 ServerBusy, 500 OperationTimedOut, 429 of a gateway before it."""
 _READ: dict[str, Any] = {
     "length": MAX_DOCUMENT_BYTES + 1,
     "offset": 0,

@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 
 from migrator.client.errors import Unfetched
 from migrator.client.sources import CONFIGURATION
+from migrator.client.waiting import BUSY
 from migrator.errors import UsageError
 
 NAME: Final = "routes"
@@ -137,7 +138,8 @@ def _unfetched(fault: AzureError, place: str) -> Unfetched:
     status = fault.status_code if isinstance(fault, HttpResponseError) else None
     if isinstance(fault, ClientAuthenticationError) or status in (401, 403):
         return Unfetched(f"{place} refuses our credential")
-    return Unfetched(f"{place} answers with status {status}" if status else f"{place} cannot be reached")
+    why = f"{place} answers with status {status}" if status else f"{place} cannot be reached"
+    return Unfetched(why, is_busy=status in BUSY)
 
 
 def _secret(credential: Any, host: str) -> Any:

@@ -12,6 +12,8 @@ from migrator.client.lease import Clock
 FETCH_SECONDS = 5.0
 """Default timeout of one read of the route document."""
 FIRST_DELAY_SECONDS = 0.25
+BUSY = (429, 500, 503)
+"""Answers of a service that does not mean this request: 503 ServerBusy, 500 OperationTimedOut, 429 of a gateway before it."""
 BUSY_PAUSES_SECONDS = (0.1, 0.3)
 """Before the second and the third read of a document whose service refused the one before: most refusals are of one request."""
 LAST_DELAY_SECONDS = 1.0
