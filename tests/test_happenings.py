@@ -30,14 +30,16 @@ from tests.test_architecture import ROOT, sources
 SAYS = ("tell", "say", "event", "note", "journal", "commit", "save", "with_event", "happen")
 EVENTS = """
     account-created account-creating
-    adopted durations fence gate-failed left-target outcome pass plan recovery routes sample state-changed throttled waiting
+    adopted durations fence gate-failed left-target outcome pass plan recovery retire-begun retire-ended retire-watch-restarted
+    routes sample state-changed throttled waiting
     warning wave-changed way-back
 """
 ROWS = """
     account-created account-creating
     abandoned adopted approval approval-wanted barrier canary container-accepted control drained durations fence-forecast
     fence-released gate-failed kept late left-target-changed left-target-still plan policies-restored policies-revoked
-    recreated retargeted retry route-adopted routes-published run-began run-ended soak-loosened soak-restarted state-changed
+    recreated retargeted retire-begun retire-ended retire-watch-restarted retry route-adopted routes-published run-began run-ended
+    soak-loosened soak-restarted source-deleted state-changed
     streams streams-no-more switched takeover throttled unlock verdict waiting wave-changed way-back
 """
 """Kinds as they were before there was a list, and those since: programs rely on them."""

@@ -16,6 +16,24 @@ def require_terminal(*, yes: bool, what: str) -> None:
         )
 
 
+def require_typed(sentence: str, refusal: str, warning: str) -> None:
+    """What cannot be undone is typed, and no option stands for it.
+
+    Args:
+        refusal: what is said where nobody can be asked.
+        warning: what is said before the question.
+
+    Raises:
+        UsageError: there is no terminal.
+        FindingsError: something else was typed.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(refusal, hint="run this on a terminal")
+    print(f"{warning}\nType `{sentence}` to go on: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip() != sentence:
+        raise FindingsError("nothing was done: the sentence was not typed")
+
+
 def require_consent(question: str, *, yes: bool) -> None:
     """Ask ``question`` unless ``--yes`` was said. FindingsError if the answer is not yes."""
     if yes:

@@ -24,7 +24,8 @@ from migrator.engine.steps import preflight
 from migrator.engine.world import Outcome
 from migrator.errors import StateError, UsageError
 from migrator.machine.events import Event
-from migrator.machine.states import has_stopped, is_to_be_taken_back
+from migrator.machine.retiring import no_way_back
+from migrator.machine.states import has_lost_source, has_stopped, is_to_be_taken_back
 from migrator.model import notes
 from migrator.model.happenings.moves import Retried, TargetAbandoned
 from migrator.model.moves import Control, Direction, MoveState
@@ -212,6 +213,8 @@ async def _one_back(
     fleet: Fleet, move: PlannedMove, on_conflict: str | None, why: str, abandon: Abandon | None
 ) -> Outcome:
     mover = fleet.mover(move)
+    if has_lost_source(mover.record.state):
+        return Outcome("halted", (no_way_back(mover.record),))
     if not is_to_be_taken_back(mover.record.state):
         # As far as this store knows: its customers may be at the target all the same, and "done" would be no truth.
         away = await _elsewhere(mover)

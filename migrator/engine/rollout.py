@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from migrator.engine import adopting, durations, publishing, pulse, rollback, waves
+from migrator.engine import adopting, durations, publishing, pulse, retiring, rollback, waves
 from migrator.engine.committing import surely
 from migrator.engine.context import Shared
 from migrator.engine.desks import RouteDesks
@@ -34,6 +34,7 @@ from migrator.model.happenings.rollouts import LockTaken, RequestsUncounted, Run
 from migrator.model.happenings.waits import LockWatched
 from migrator.model.happenings.wishes import RollbackAsked
 from migrator.model.moves import Control, LockRecord
+from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import AddJournal, Change, SetControl, SetNote
@@ -226,6 +227,16 @@ class Rollout:
                 accept_containers=accept_containers,
                 adopt_route=adopt_route,
             )
+
+        return await self._guarded(work)
+
+    async def retire(self, wave: str, *, most: Mapping[MoveId, int], reads_unproved: bool, who: str) -> Outcome:
+        """Delete what the moves of ``wave`` have left at their sources, ``most`` objects of each at most: see
+        ``engine.retiring``. Raises LockedError if another run is at work."""
+
+        async def work() -> Outcome:
+            planned = self.schedule.wave(wave)
+            return await retiring.retire(self._fleet, planned, most=most, reads_unproved=reads_unproved, who=who)
 
         return await self._guarded(work)
 

@@ -116,8 +116,9 @@ def has_arrived(state: S) -> bool:
 
 
 def can_be_paused(state: S) -> bool:
-    """Does an operator's pause hold back what it sends? A move in its fence is finished first, one at rest sends nothing."""
-    return not is_in_fence(state) and not is_at_rest(state)
+    """Does an operator's pause hold back what it sends? A move in its fence is finished first, one at rest sends nothing, but
+    where its source is emptied somebody is at it."""
+    return state is S.RETIRING or not (is_in_fence(state) or is_at_rest(state))
 
 
 def holds_claim(state: S) -> bool:
@@ -127,8 +128,8 @@ def holds_claim(state: S) -> bool:
 
 
 def is_to_be_taken_back(state: S) -> bool:
-    """Has a rollback anything to do: it has begun, and is not back?"""
-    return state not in (S.PENDING, S.REVERSED)
+    """Has a rollback anything to do: it has begun, is not back, and its source has its data?"""
+    return state not in (S.PENDING, S.REVERSED) and not has_lost_source(state)
 
 
 # Questions about a record: the direction, or where a halted move stopped.

@@ -5,7 +5,7 @@ the function that reads it. An event that has no row raises and changes nothing.
 test is made from the table.
 
 Theory. A move is (direction, state, resume_from when halted). The next step of the engine is a function of it, so a
-resume is the ordinary loop run again. Three facts give the table its form:
+resume is the ordinary loop run again. Four facts give the table its form:
 
 1. Before the switch the origin is live, and every failure is undone by one *release*; that is why the four states of
    the fence (fencing, draining, verifying, switching) all fall back to catching-up and never to each other.
@@ -15,6 +15,9 @@ resume is the ordinary loop run again. Three facts give the table its form:
    soaking: nothing halts a move at rest but a route that was elsewhere, and nobody watched the source since. A halt that kept
    its fence on record, because the route could not be explained, may learn later what became of it: released, and it stays
    halted; switched, and nothing is left that a person would have to decide.
+
+4. Where data of the source goes, nothing leads back: a rollback and an adoption have no row there, and no halt could be left.
+   What fails leaves the move where it is, at rest, and a person asks again.
 
 Which account is live is not stored; ``live_side`` reads it off (direction, state).
 """
@@ -46,8 +49,8 @@ class Row:
 
 FENCE_STATES: Final = (S.FENCING, S.DRAINING, S.VERIFYING, S.SWITCHING)
 """The route says, or may say, read-only; an intent is on record."""
-AT_REST: Final = frozenset({S.SOAKED, S.REVERSED, S.HALTED, S.RETIRED})
-"""Nothing to do until somebody asks."""
+AT_REST: Final = frozenset({S.SOAKED, S.REVERSED, S.HALTED, S.RETIRING, S.RETIRED})
+"""Nothing to do until somebody asks: no apply deletes data of a source, so one that is being retired waits for a person too."""
 _BEFORE_FENCE: Final = (S.PENDING, S.PREFLIGHT, S.PROVISIONING, S.COPYING, S.CATCHING_UP, S.READY)
 
 
@@ -77,6 +80,9 @@ def _rows() -> tuple[Row, ...]:
 
     row(D.FORWARD, S.SOAKING, E.SOAKED, S.SOAKED)
     row(D.FORWARD, S.SOAKED, E.LOST_SIGHT, S.SOAKING, "a soak is of one stay at the target, and this is another")
+
+    row(D.FORWARD, S.SOAKED, E.LET_GO, S.RETIRING, "the point of no return")
+    row(D.FORWARD, S.RETIRING, E.RETIRED, S.RETIRED)
 
     for state in (S.PREFLIGHT, S.PROVISIONING, S.COPYING, S.CATCHING_UP, S.READY, *FENCE_STATES, S.SOAKING, S.SOAKED):
         row(D.FORWARD, state, E.HALTED, S.HALTED)

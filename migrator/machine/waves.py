@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from migrator.machine.states import is_complete
+from migrator.machine.states import has_soaked, is_complete
 from migrator.model.moves import MoveRecord, MoveState, WaveState
 
 _NOT_WORKING = frozenset(
-    {MoveState.PENDING, MoveState.REVERSED, MoveState.SOAKING, MoveState.SOAKED, MoveState.RETIRED}
+    {
+        *(MoveState.PENDING, MoveState.REVERSED, MoveState.SOAKING, MoveState.SOAKED),
+        *(MoveState.RETIRING, MoveState.RETIRED),
+    }
 )
 
 
@@ -27,7 +30,7 @@ def wave_state(moves: Sequence[MoveRecord], *, is_waiting: bool) -> WaveState:
         return WaveState.WAITING if is_waiting else WaveState.PENDING
     if all(state is MoveState.RETIRED for state in states):
         return WaveState.RETIRED
-    if all(state in (MoveState.SOAKED, MoveState.RETIRED) for state in states):
+    if all(has_soaked(state) for state in states):
         return WaveState.SOAKED
     if any(state is MoveState.REVERSED for state in states) and all(state in _NOT_WORKING for state in states):
         return WaveState.REVERSED

@@ -101,6 +101,11 @@ def left_target(move: MoveId) -> NoteKey:
     return NoteKey(f"left {move}")
 
 
+def retired(move: MoveId) -> NoteKey:
+    """What was deleted at its source, and what was kept there. ``engine.retiring``; its form is ``standing.retiring``."""
+    return NoteKey(f"retired {move}")
+
+
 # Of a move's data plane.
 
 
@@ -175,6 +180,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "warm {move}": warm,
     "baseline {move} {gate}": baseline,
     "left {move}": left_target,
+    "retired {move}": retired,
     "streamed/{move}": streamed,
     "order/{move}/{container}/{prefix}": order,
     "containers/{move}/{account}": containers,

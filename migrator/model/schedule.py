@@ -157,6 +157,17 @@ class PlannedMove:
 
 
 @value(frozen=True, slots=True)
+class Retire:
+    """When what a wave has left at its sources may be deleted, which is asked for by itself. ``gates`` show that nobody reads
+    there any more."""
+
+    watch_seconds: float = 14 * 86_400.0
+    gates: tuple[Gate, ...] = ()
+    is_planned: bool = False
+    """Does the plan speak of it? Else nothing reminds of it."""
+
+
+@value(frozen=True, slots=True)
 class PlannedWave:
     name: str
     moves: tuple[PlannedMove, ...]
@@ -272,6 +283,7 @@ class Schedule:
     cloud: Mapping[str, str] = field(default_factory=dict)
     channels: tuple[Channel, ...] = ()
     """Who is told of the rollout."""
+    retire: Retire = Retire()
 
     @cached_property
     def moves(self) -> tuple[PlannedMove, ...]:

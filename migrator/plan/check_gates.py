@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from migrator.kinds import METRICS
@@ -118,8 +118,13 @@ def _uses(report: Report) -> None:
         used |= set(wave.gates)
     retire = report.document.retire
     for index, name in enumerate(retire.gates if retire else ()):
-        report.refer(("retire", "gates", index), name, "gates")
+        place = ("retire", "gates", index)
+        report.refer(place, name, "gates")
         used.add(name)
+        gate = report.document.gates.get(name)
+        if gate is not None and gate.metric is not None and gate.account != "source":
+            text = f"gate {name} looks at the target; one that shows that the source's reads have ended says account: source"
+            report.fault(place, text)
     if WAY_BACK_READY in report.document.gates:
         text = f"gate {WAY_BACK_READY} is built in: name yours otherwise, or name the built-in one in a wave without defining it"
         report.fault(("gates", WAY_BACK_READY), text)
@@ -136,9 +141,16 @@ def _sources(report: Report) -> None:
     if report.is_partial(("defaults",)):
         return
     values = {name: account_values(name, document) for name in document.accounts}
-    for position, sides in _sides(report).items():
+    sides_of = _sides(report)
+    asked_where: list[tuple[Path, Sequence[str], dict[str, set[str]]]] = [
+        (("waves", position, "gates"), document.waves[position].gates, sides) for position, sides in sides_of.items()
+    ]
+    if document.retire is not None:
+        sources = {one for sides in sides_of.values() for one in sides["source"]}
+        asked_where.append((("retire", "gates"), document.retire.gates, {"source": sources, "target": set()}))
+    for place, names, sides in asked_where:
         known: dict[tuple[str, str, bool], tuple[tuple[str, str], ...]] = {}
-        for index, name in enumerate(document.waves[position].gates):
+        for index, name in enumerate(names):
             gate = document.gates.get(name)
             source = document.metrics.get(gate.source) if gate else None
             if gate is None or source is None:
@@ -149,7 +161,7 @@ def _sources(report: Report) -> None:
                 known[asked] = _never(kind, {one: values[one] for one in sorted(both)})
             for account, why in known[asked]:
                 text = f"gate {name} asks {kind.figures} of account {account}, {why}"
-                report.fault(("waves", position, "gates", index), text)
+                report.fault((*place, index), text)
 
 
 def _sides(report: Report) -> dict[int, dict[str, set[str]]]:

@@ -30,6 +30,7 @@ from migrator.model.schedule import (
     PlannedMove,
     PlannedWave,
     Prices,
+    Retire,
     Routing,
     Schedule,
     Verify,
@@ -45,6 +46,7 @@ from migrator.plan.schema import (
     MovesPart,
     NotifyPart,
     RegionPart,
+    RetirePart,
     VerifyPart,
     WaveCutoverPart,
     WavePart,
@@ -91,7 +93,14 @@ def compile_schedule(document: Document, plain: Mapping[str, Any], *, not_built:
         not_built=not_built,
         cloud=document.cloud.model_dump(exclude_none=True),
         channels=tuple(channel_of(part) for part in document.notify),
+        retire=_retire(document.retire, gates),
     )
+
+
+def _retire(part: RetirePart | None, gates: Mapping[str, Gate]) -> Retire:
+    if part is None:
+        return Retire()
+    return Retire(part.watch, tuple(gates[name] for name in part.gates), is_planned=True)
 
 
 def digest(value: Any) -> str:

@@ -14,9 +14,7 @@ from migrator.plan.tree import Fault, Mark, Path, Scalar, Tree
 
 ANY: Final[frozenset[str]] = frozenset()
 
-NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {
-    "retire": ANY,
-}
+NOT_BUILT: Final[Mapping[str, frozenset[str]]] = {}
 """Key (``*``: any name or list item) -> the values that are not built; ANY: the key itself is not."""
 
 

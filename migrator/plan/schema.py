@@ -353,8 +353,12 @@ class PricesPart(Part):
 
 
 class RetirePart(Part):
-    watch: LongDuration = 14 * 86_400.0
-    gates: list[Text] = Field(default_factory=list)
+    """When `migrate retire` may delete what a wave has left at its sources."""
+
+    watch: LongDuration = Field(
+        default=14 * 86_400.0, description="since the wave has soaked, without a change at the source"
+    )
+    gates: list[Text] = Field(default_factory=list, description="they show that nobody reads at the source any more")
 
 
 class Document(Part):

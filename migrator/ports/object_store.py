@@ -202,8 +202,9 @@ class ObjectStore(Protocol):
 
     async def set_tier(self, container: str, name: str, tier: str) -> None: ...
 
-    async def delete(self, container: str, name: str, *, if_match: str) -> None:
-        """NotFound if it is gone already; ConditionFailed on another generation. Snapshots of it go with it."""
+    async def delete(self, container: str, name: str, *, if_match: str, with_snapshots: bool = True) -> None:
+        """NotFound if it is gone already; ConditionFailed on another generation. Snapshots of it go with it, or where they are
+        to stay, a CloudError(code="SnapshotsPresent") says that there are some, and nothing is deleted."""
         ...
 
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:

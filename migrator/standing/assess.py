@@ -17,6 +17,7 @@ from migrator.machine.agreement import in_words, judge_route
 from migrator.machine.liveness import is_alive
 from migrator.machine.release import Fate, explain
 from migrator.machine.states import (
+    has_soaked,
     is_to_begin,
     writers_may_wait,
 )
@@ -46,6 +47,7 @@ from migrator.standing.recorded import (
     wave_names,
     way_back_of,
 )
+from migrator.standing.retiring import MayRetire, may_retire, retired_of
 from migrator.standing.silence import silent_gates
 from migrator.standing.soak_waits import LIVE_CONTAINERS, NO_STRAGGLERS
 from migrator.standing.starting import starting_point
@@ -170,7 +172,20 @@ def _wave(
         is_waiting = any(one.kind not in ("retry", "soak", "gate") for one in waits)
         state = wave_state(moves, is_waiting=is_waiting)
     outcome = compared(recorded.store, record, moves, now) if recorded.store and record else None
-    return WaveStanding(name, state, waits, standings, record.reason if record else "", outcome)
+    reason = record.reason if record else ""
+    return WaveStanding(name, state, waits, standings, reason, outcome, _may_retire(schedule, planned, moves, recorded))
+
+
+def _may_retire(
+    schedule: Schedule | None, planned: PlannedWave | None, moves: Sequence[MoveRecord], recorded: Recorded
+) -> MayRetire | None:
+    """None where nothing is left to retire, or nobody planned it."""
+    if schedule is None or planned is None or recorded.store is None or not schedule.retire.is_planned:
+        return None
+    states = {move.state for move in moves}
+    if not all(map(has_soaked, states)) or states == {MoveState.RETIRED}:
+        return None
+    return may_retire(schedule, planned, recorded.store, moves)
 
 
 def _move(move: MoveRecord, planned: PlannedWave | None, recorded: Recorded, now: datetime) -> MoveStanding:
@@ -199,6 +214,7 @@ def _move(move: MoveRecord, planned: PlannedWave | None, recorded: Recorded, now
         soak,
         soak.gates[0].remedy if soak is not None and stands else "",
         silent=silent,
+        retired=retired_of(recorded.store, move) if recorded.store else None,
         streamed=streamed_of(recorded.store, move) if recorded.store else None,
     )
 

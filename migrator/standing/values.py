@@ -26,6 +26,7 @@ from migrator.model.pace import Pace
 from migrator.model.samples import Sample
 from migrator.model.values import replace, value
 from migrator.standing.left_target import Looked
+from migrator.standing.retiring import MayRetire, Retired
 from migrator.standing.silence import Silent
 from migrator.standing.soak_waits import SoakWaits
 from migrator.standing.streamed import Streamed
@@ -77,6 +78,8 @@ class MoveStanding:
     """Gates that did not answer when last asked: no cut-over begins before they do."""
     followers: Followers | None = None
     """Whose fence is near or being drained: who may write, where somebody looked into the register."""
+    retired: Retired | None = None
+    """What was deleted at its source so far."""
     streamed: Streamed | None = None
     """The service does not copy between its accounts: all of it goes through this machine."""
 
@@ -90,6 +93,8 @@ class WaveStanding:
     reason: str = ""
     outcome: Comparison | None = None
     """Forecast against actual so far; None before it begins."""
+    may_retire: MayRetire | None = None
+    """Where the plan speaks of it and all of the wave has soaked: from when on the data at its sources may be deleted."""
 
 
 @value(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from hashlib import blake2b
 
+from migrator.model.moves import EvidenceRange
 from migrator.model.values import value
 
 RECORD_BYTES = 24
@@ -180,6 +181,22 @@ class Evidence:
         if other._records:
             self._records.update(other._records)
             self._packed = None
+
+
+class Known:
+    """The evidence of ascending names: that of one range at a time."""
+
+    def __init__(self, ranges: Iterator[EvidenceRange]) -> None:
+        self._rest = ranges
+        self._at: EvidenceRange | None = next(ranges, None)
+        self._evidence = Evidence.unpack(self._at.records) if self._at else Evidence()
+
+    def at(self, key: bytes) -> Evidence:
+        """Of the range in which ``key`` lies; no smaller one is asked for afterwards."""
+        while self._at is not None and self._at.upper is not None and key > self._at.upper:
+            self._at = next(self._rest, None)
+            self._evidence = Evidence.unpack(self._at.records) if self._at else Evidence()
+        return self._evidence
 
 
 def _read(packed: bytes) -> Record:

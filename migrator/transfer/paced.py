@@ -427,8 +427,10 @@ class PacedStore:
     async def set_tier(self, container: str, name: str, tier: str) -> None:
         await self._send("write", lambda: self.inner.set_tier(container, name, tier))
 
-    async def delete(self, container: str, name: str, *, if_match: str) -> None:
-        await self._send("delete", lambda: self.inner.delete(container, name, if_match=if_match))
+    async def delete(self, container: str, name: str, *, if_match: str, with_snapshots: bool = True) -> None:
+        await self._send(
+            "delete", lambda: self.inner.delete(container, name, if_match=if_match, with_snapshots=with_snapshots)
+        )
 
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
         return await self._send("list", lambda: self.inner.survey(container, prefix=prefix, marker=marker))

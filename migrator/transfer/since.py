@@ -6,16 +6,16 @@ acting to ``actions``. Reading only: both listings, once; memory is two pages a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
 
-from migrator.model.moves import Direction, EvidenceRange, ExceptionRow
+from migrator.model.moves import Direction, ExceptionRow
 from migrator.model.schedule import PlannedMove
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
 from migrator.transfer.decide import NameCase, Verb, decide
-from migrator.transfer.evidence import Evidence
+from migrator.transfer.evidence import Evidence, Known
 from migrator.transfer.listing import Pair, SeenSide, join, open_stream
 from migrator.transfer.order import ORDERS, OrderBroken
 
@@ -92,7 +92,7 @@ async def _container(ends: _Ends, container: str, prefix: str, into: Since) -> N
     for order in ORDERS:
         left = open_stream(ends.target, container, prefix, order, SeenSide())
         right = open_stream(ends.source, container, prefix, order, SeenSide())
-        known = _Known(ends.state.ranges(ends.move.id, container, prefix))
+        known = Known(ends.state.ranges(ends.move.id, container, prefix))
         try:
             async for batch in join(left, right):
                 for pair in batch:
@@ -117,18 +117,3 @@ def _case(ends: _Ends, container: str, pair: Pair, evidence: Evidence) -> NameCa
         record is not None and record.is_pending,
         ends.exceptions.get((container, pair.name)),
     )
-
-
-class _Known:
-    """The evidence of ascending names."""
-
-    def __init__(self, ranges: Iterator[EvidenceRange]) -> None:
-        self._rest = ranges
-        self._at: EvidenceRange | None = next(ranges, None)
-        self._evidence = Evidence.unpack(self._at.records) if self._at else Evidence()
-
-    def at(self, key: bytes) -> Evidence:
-        while self._at is not None and self._at.upper is not None and key > self._at.upper:
-            self._at = next(self._rest, None)
-            self._evidence = Evidence.unpack(self._at.records) if self._at else Evidence()
-        return self._evidence

@@ -6,17 +6,31 @@ without a full stop, without a secret, and without the move in front, which ``se
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import singledispatch
 from typing import Final
 
-from migrator.model.happenings import fences, moves, rollouts, soaks, waits, wishes
+from migrator.model.happenings import fences, moves, retiring, rollouts, soaks, waits, wishes
 from migrator.model.happenings.happening import Happening
+from migrator.model.kept import Kept
 from migrator.model.names import MoveId
 from migrator.model.units import show_bytes, show_duration, show_ratio
 
 FENCE: Final = "fence, writers wait from now on"
 FENCE_LEFT: Final = "an earlier run ended in its fence; resolving that first"
 PAUSED: Final = "paused by an operator: migrate unpause"
+STAYS: Final[Mapping[str, str]] = {
+    Kept.CHANGED: "changed there after the switch",
+    Kept.UNKNOWN: "never known to be at the target",
+    Kept.MISSING: "not at the target",
+    Kept.DIFFERENT: "not the one at the target by now",
+    Kept.LISTED: "listed as an exception",
+    Kept.UNSETTLED: "with a copy or a write under way",
+    Kept.LEASED: "leased",
+    Kept.PROTECTED: "protected by a retention policy or a legal hold",
+    Kept.SNAPSHOTS: "with snapshots, which a move does not carry",
+    Kept.REFUSED: "refused by the service",
+}
 MOST_EDITS: Final = 20
 NAMED: Final = 20
 
@@ -338,6 +352,47 @@ def _(one: soaks.SoakLoosened) -> str:
 def _(one: soaks.SoakKept) -> str:
     kept = show_duration(one.healthy_seconds)
     return f"its soak was loosened and keeps {kept} of healthy time: {'; '.join(one.edits)} ({one.reason})"
+
+
+# Sources whose data goes.
+
+
+@in_words.register
+def _(one: retiring.WatchRestarted) -> str:
+    are = "objects were" if one.found > 1 else "object was"
+    until = f" until {one.until[:19].replace('T', ' ')} UTC" if one.until else ""
+    return (
+        f"{one.found:,} {are} changed at {one.source} after the switch, by a writer without a lease ({', '.join(one.named)});"
+        f" nothing is deleted, and {one.source} is watched again{until}"
+    )
+
+
+@in_words.register
+def _(one: retiring.RetireBegun) -> str:
+    shown = f"reads have ended by {'; '.join(one.gates)}" if one.gates else "nothing shows that reads have ended"
+    return f"at most {one.objects:,} objects of {one.source} are deleted from now on, and there is no way back; {shown}"
+
+
+@in_words.register
+def _(one: retiring.SourceDeleted) -> str:
+    return f"{one.objects:,} objects of {one.source}/{one.container} deleted ({show_bytes(one.bytes)})"
+
+
+@in_words.register
+def _(one: retiring.RetireEnded) -> str:
+    return f"{one.objects:,} objects of {one.source} deleted ({show_bytes(one.bytes)})" + kept_there(
+        one.kept, one.named
+    )
+
+
+def kept_there(kept: Mapping[str, int], named: Sequence[str]) -> str:
+    """What stays at a source and why, as a clause to add; empty if nothing does."""
+    if not kept:
+        return ""
+    number = sum(kept.values())
+    counts = ", ".join(f"{one:,} {STAYS.get(why, why)}" for why, one in kept.items())
+    more = f" and {number - len(named):,} more" if number > len(named) else ""
+    return f"; {number:,} kept there: {counts} ({', '.join(named)}{more})"
 
 
 # Waits.

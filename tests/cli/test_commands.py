@@ -15,6 +15,7 @@ from migrator.cli.identity import boot_id, user
 from migrator.engine import pulse
 from migrator.machine import liveness
 from migrator.model.moves import LockRecord, PlanRecord
+from migrator.plan import not_built
 from migrator.ports.state_store import SavePlan
 from tests.cli.conftest import PLAN, Migrate
 
@@ -77,8 +78,11 @@ def test_validate_says_what_the_plan_amounts_to(migrate: Migrate) -> None:
     assert done.out.splitlines()[-1] == "tiny is valid: 2 waves, 2 moves, 3 accounts."
 
 
-def test_what_the_reader_of_a_document_warns_of_stands_before_the_verdict(migrate: Migrate, here: Path) -> None:
-    text = PLAN + "freeze: [{from: 2027-01-01T00:00:00Z, to: 2028-01-01T00:00:00Z}]\nretire: {}\n"
+def test_what_the_reader_of_a_document_warns_of_stands_before_the_verdict(
+    migrate: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(not_built, "NOT_BUILT", {"containers": not_built.ANY})
+    text = PLAN + "freeze: [{from: 2027-01-01T00:00:00Z, to: 2028-01-01T00:00:00Z}]\ncontainers: {}\n"
     (here / "p.yaml").write_text(text)
     done = migrate("validate", "p.yaml")
     assert (done.code, done.err) == (0, "")
@@ -245,11 +249,14 @@ def test_an_impossible_plan_is_refused_before_its_accounts_exist(migrate: Migrat
     assert not (here / "state").exists()
 
 
-def test_what_this_version_cannot_do_is_refused_with_its_name(filled: Migrate, here: Path) -> None:
-    (here / "p.yaml").write_text(PLAN + "retire: {watch: 14d}\n")
+def test_what_this_version_cannot_do_is_refused_with_its_name(
+    filled: Migrate, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(not_built, "NOT_BUILT", {"containers": not_built.ANY})
+    (here / "p.yaml").write_text(PLAN + "containers: {public_access: keep}\n")
     done = filled("apply", "p.yaml", "--yes")
     assert done.code == 1
-    assert "retire (p.yaml" in done.err
+    assert "containers (p.yaml" in done.err
     assert not (here / "state/migrator.db").exists()
 
 

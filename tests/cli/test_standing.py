@@ -352,6 +352,7 @@ def test_the_json_document_has_exactly_the_promised_keys() -> None:
             "listed": {"counts": {}, "objects": []},
             "followers": None,
             "way_back": None,
+            "retired": None,
             "left_target": None,
             "gates": [],
         }

@@ -153,8 +153,12 @@ class Folder:
 
     # Processes.
 
-    def start(self, *words: str, order: Order | None = None) -> subprocess.Popen[str]:
-        """A process group of its own."""
+    def start(self, *words: str, order: Order | None = None, typed: str = "") -> subprocess.Popen[str]:
+        """A process group of its own. ``typed``: on a terminal, for whoever asks."""
+        stdin = subprocess.DEVNULL
+        if typed:
+            ours, stdin = os.openpty()
+            os.write(ours, f"{typed}\n".encode())
         program = ["-m", "migrator.cli.app"] if order is None else ["-m", "tests.crash.killed", order.text()]
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         environ.pop("MIGRATE_STATE", None)
@@ -162,26 +166,26 @@ class Folder:
             [sys.executable, *program, *words],
             cwd=self.path,
             env=environ,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
 
-    def migrate(self, *words: str, expect: int | None = None) -> str:
+    def migrate(self, *words: str, expect: int | None = None, typed: str = "") -> str:
         """Run to the end; what it said."""
-        process = self.start(*words)
+        process = self.start(*words, typed=typed)
         text = _ended(process)
         self.said.append(f"$ migrate {' '.join(words)} -> {process.returncode}\n{text}")
         assert "Traceback" not in text, text
         assert expect is None or process.returncode == expect, self.story()
         return text
 
-    def migrate_until_killed(self, order: Order, *words: str) -> None:
+    def migrate_until_killed(self, order: Order, *words: str, typed: str = "") -> None:
         """Run until it kills itself as ordered; the test fails if it does not."""
         (self.path / MARK).unlink(missing_ok=True)
-        process = self.start(*words, order=order)
+        process = self.start(*words, order=order, typed=typed)
         text = _ended(process)
         self.said.append(f"$ migrate {' '.join(words)} ! {order.text()} -> {process.returncode}\n{text}")
         mark = self.path / MARK

@@ -35,6 +35,7 @@ from migrator.machine import liveness, transitions
 from migrator.machine.events import Event
 from migrator.machine.states import is_getting_ready, is_to_be_taken_back
 from migrator.model.hosts import Hosts
+from migrator.model.kept import Kept
 from migrator.model.moves import Direction, MoveState
 from migrator.model.objects import CREATE, NOTHING
 from migrator.model.routes import RouteDocument, RouteRecord
@@ -48,7 +49,19 @@ from migrator.testing.simulation.clients import Customer
 from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.state import NodeState
-from migrator.transfer import absences, actions, containers, decide, deletes, lanes, listing, passes, sweeping, walk
+from migrator.transfer import (
+    absences,
+    actions,
+    containers,
+    decide,
+    deletes,
+    lanes,
+    listing,
+    passes,
+    retiring,
+    sweeping,
+    walk,
+)
 from migrator.transfer.copying import Copied, Copier
 from migrator.transfer.decide import Decision, Verb
 from migrator.transfer.listing import LaneBroken, SeenSide
@@ -735,6 +748,26 @@ def a_register_counts_at_once():
     return patched(RouteDesk, "all_entered_at", property(lambda self: self._register_since))
 
 
+def _not_kept_for(*reasons):
+    right = retiring.why_kept
+
+    def wrong(case):
+        why = right(case)
+        return None if why in reasons else why
+
+    return patched(retiring, "why_kept", wrong)
+
+
+def sources_emptied_whatever_the_target_has():
+    """Another generation at the target is as good as the one of the evidence: customers wrote over it, so what."""
+    return _not_kept_for(Kept.DIFFERENT)
+
+
+def sources_emptied_whatever_changed():
+    """What was written at the source after the switch goes with the rest: it was told of, after all."""
+    return _not_kept_for(Kept.CHANGED, Kept.UNKNOWN)
+
+
 BREAKAGES = {
     function.__name__.replace("_", "-"): function
     for function in (
@@ -796,5 +829,7 @@ BREAKAGES = {
         a_follower_enters_after_the_roll,
         a_lease_without_registration,
         a_register_counts_at_once,
+        sources_emptied_whatever_the_target_has,
+        sources_emptied_whatever_changed,
     )
 }

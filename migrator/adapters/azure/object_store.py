@@ -296,8 +296,10 @@ class AzureStore(AzureReadings):
         query = [("comp", "tier")]
         await self._requests.send("PUT", "set the tier of", container, name, query=query, headers=headers)
 
-    async def delete(self, container: str, name: str, *, if_match: str) -> None:
-        headers = [("x-ms-delete-snapshots", "include"), shapes.matching(if_match)]
+    async def delete(self, container: str, name: str, *, if_match: str, with_snapshots: bool = True) -> None:
+        headers = [shapes.matching(if_match)]
+        if with_snapshots:  # without the header the service refuses where there is one
+            headers.append(("x-ms-delete-snapshots", "include"))
         try:
             await self._requests.send("DELETE", "delete", container, name, headers=headers)
         except ConditionFailed as refusal:

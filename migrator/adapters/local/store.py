@@ -325,7 +325,8 @@ class LocalStore:
         place = Place(self.account, container, name)
         await self._write("write", lambda c: rows.set_tier(c, place, tier))
 
-    async def delete(self, container: str, name: str, *, if_match: str) -> None:
+    async def delete(self, container: str, name: str, *, if_match: str, with_snapshots: bool = True) -> None:
+        """There are no snapshots here."""
         place = Place(self.account, container, name)
 
         def work(connection: sqlite3.Connection) -> None:

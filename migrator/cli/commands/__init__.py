@@ -22,6 +22,7 @@ from migrator.cli.commands import (
     plan,
     prove,
     release,
+    retire,
     retry,
     rollback,
     routes,
@@ -51,7 +52,13 @@ def register(app: typer.Typer) -> None:
             "schema": schema.schema,
             "prove": prove.prove,
         },
-        ACT: {"plan": plan.plan, "apply": apply.apply, "rollback": rollback.rollback, "retry": retry.retry},
+        ACT: {
+            "plan": plan.plan,
+            "apply": apply.apply,
+            "rollback": rollback.rollback,
+            "retry": retry.retry,
+            "retire": retire.retire,
+        },
         LOOK: {
             "status": status.status,
             "doctor": doctor.doctor,

@@ -6,6 +6,7 @@ The JSON's keys are a contract (other programs read them): ``document`` writes t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from migrator.cli.settings import Settings
@@ -19,10 +20,12 @@ from migrator.machine.states import has_arrived, is_going_back, is_in_fence, is_
 from migrator.machine.waiting import Wait, words
 from migrator.model.moves import LockRecord, MoveState
 from migrator.standing.followers import first_few
+from migrator.standing.retiring import MayRetire, Retired
 from migrator.standing.soak_waits import SoakWaits
 from migrator.standing.streamed import Streamed
 from migrator.standing.values import MOST_LISTED, Followers, MoveStanding, Standing, WaveStanding
 from migrator.standing.way_back import Readiness
+from migrator.words.happenings import kept_there
 
 MOST_ROWS = 20
 """Moves of one wave that a terminal shows; the rest are counted."""
@@ -45,6 +48,7 @@ def document(standing: Standing, *, next_action: str | None = None) -> dict[str,
                 "waiting_for": [_wait_document(wait) for wait in wave.waits],
                 "moves": [_move(move) for move in wave.moves],
                 "outcome": to_evidence(wave.outcome) if wave.outcome else None,
+                "may_retire": _may_retire_document(wave.may_retire),
             }
             for wave in standing.waves
         ],
@@ -101,6 +105,7 @@ def _move(move: MoveStanding) -> dict[str, Any]:
         },
         "followers": _followers_document(move.followers),
         "way_back": _way_back_document(move.way_back),
+        "retired": _retired_document(move.retired),
         "left_target": {"at": stamp(move.looked.at), "changed": move.looked.found} if move.looked else None,
         "gates": [
             {
@@ -121,6 +126,19 @@ def _followers_document(found: Followers | None) -> dict[str, Any] | None:
         return None
     awaited = None if found.awaited is None else list(found.awaited)
     return {"entered": found.entered, "silent": list(found.silent), "awaited": awaited}
+
+
+def _may_retire_document(found: MayRetire | None) -> dict[str, Any] | None:
+    """``since``: from when on; null where nothing but a person is waited for, or something else keeps it (``why``)."""
+    if found is None:
+        return None
+    return {"since": stamp(found.since) if found.since else None, "why": found.why or None}
+
+
+def _retired_document(found: Retired | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {"objects": found.objects, "bytes": found.bytes, "kept": dict(found.kept)}
 
 
 def _soak_document(waits: SoakWaits | None, remedy: str) -> dict[str, Any] | None:
@@ -191,6 +209,7 @@ def write(
             page.line()
         if not in_full:
             _show_at_rest(page, wave)
+            _show_retiring(page, wave, standing.now)
             continue
         page.line(f"Wave {wave.name}: {wave.state}", style=_STYLES.get(str(wave.state)))
         if wave.reason:
@@ -200,6 +219,7 @@ def write(
         _show_moves(page, wave, rates, is_at_work=standing.is_at_work)
         if wave.outcome is not None and (said := told(wave.outcome)):
             page.line(f"  {said}", style="dim")
+        _show_retiring(page, wave, standing.now)
     if standing.outlook is not None and standing.outlook.waves:
         page.line()
         timeline.show(page, standing.outlook)
@@ -231,6 +251,22 @@ def _show_at_rest(page: Page, wave: WaveStanding) -> None:
     page.line(f"Wave {wave.name}: {wave.state}{number}{waits}", style=_STYLES.get(str(wave.state), "dim"))
     if wave.outcome is not None and (said := told(wave.outcome)):
         page.line(f"  {said}", style="dim")
+
+
+def _show_retiring(page: Page, wave: WaveStanding, now: datetime) -> None:
+    """From when on the data at its sources may go, and what was kept there."""
+    if (found := wave.may_retire) is not None:
+        call = f"`migrate retire PLAN --wave {wave.name}`"
+        if found.why:
+            page.line(f"  data at its sources stays: {found.why}", style="dim")
+        elif found.since is not None and found.since > now:
+            page.line(f"  data at its sources may be deleted from {instant(found.since)} on: {call}", style="dim")
+        else:
+            page.line(f"  data at its sources may be deleted: {call}", style="dim")
+    for one in wave.moves:
+        if one.retired is not None:
+            said = f"{many(one.retired.objects, 'object')} of {one.record.source} deleted ({size(one.retired.bytes)})"
+            page.line(f"  {one.record.id}: {said}{kept_there(one.retired.kept, one.retired.named)}", style="dim")
 
 
 def _some(lines: list[str], page: Page) -> list[str]:

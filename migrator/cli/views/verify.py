@@ -52,7 +52,7 @@ def _move(one: Compared) -> dict[str, Any]:
 
 def show(page: Page, compared: Sequence[Compared]) -> None:
     if not compared:
-        page.line("Nothing to compare: no move has begun.")
+        page.line("Nothing to compare: no move has begun, or what has is retired.")
         return
     page.table(
         ("MOVE", "LEVEL", "LIVE", *(name.upper() for name in COUNTS)),

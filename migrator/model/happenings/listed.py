@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from migrator.model.happenings import fences, moves, rollouts, soaks, waits, wishes
+from migrator.model.happenings import fences, moves, retiring, rollouts, soaks, waits, wishes
 from migrator.model.happenings.happening import Happening
 
 HAPPENINGS: Final[tuple[type[Happening], ...]] = tuple(
     one
-    for module in (moves, fences, soaks, waits, rollouts, wishes)
+    for module in (moves, fences, soaks, retiring, waits, rollouts, wishes)
     for one in vars(module).values()
     if isinstance(one, type) and issubclass(one, Happening) and one.__module__ == module.__name__
 )

@@ -27,6 +27,10 @@ async def real_engine(schedule: Schedule, doors: Doors, run: Run, command: str) 
         return await rollout.rollback()
     if command == "rollback-abandon":
         return await rollout.rollback(abandon=Abandon("simulated", "operator"))
+    if command.startswith("retire "):
+        most = {move.id: MANY_DELETES for move in schedule.moves}
+        wave = command.removeprefix("retire ")
+        return await rollout.retire(wave, most=most, reads_unproved=True, who="operator")
     if command.startswith("rollback-"):
         return await rollout.rollback(on_conflict=command.removeprefix("rollback-"))
     if command.startswith("retry-containers "):

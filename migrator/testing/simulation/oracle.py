@@ -34,6 +34,7 @@ from migrator.testing.simulation.acts import Act, Writers
 from migrator.testing.simulation.blobs import Account, Blob, Sender
 from migrator.testing.simulation.cases import Case, Late, NameStretch, Scene, Violation, show
 from migrator.testing.simulation.comparing import comparable, is_same
+from migrator.testing.simulation.emptied import RetireJudge
 from migrator.testing.simulation.ending import judge_end
 from migrator.testing.simulation.epochs import Epochs
 from migrator.testing.simulation.excuses import ANY_ACCOUNT, MAIN_STORE, Excuses
@@ -72,6 +73,7 @@ class Oracle:
         self.excuses = Excuses(loop)
         self._switches = SwitchJudge(self._scene, self.excuses)
         self._stays = StayJudge(self._scene)
+        self._retires = RetireJudge(self._scene)
         self._losses = LossJudge(self._scene, self.excuses, self._owner, self._live, self._route)
         self._routes: Mapping[str, RouteRecord] = {}
         self._cases = {str(move.id): Case(move) for move in schedule.moves}
@@ -122,6 +124,7 @@ class Oracle:
         if name.startswith(RESERVED_PREFIX):
             return
         self._losses.wrote(account.name, container, name)
+        self._retires.wrote(account.name, sender, container, name)
         if case is None:
             if sender.is_tool:
                 self.break_("neighbour-touched", f"{sender.name} did {kind} to {account.name}/{container}/{name!r}")
@@ -193,13 +196,16 @@ class Oracle:
         is_elsewhere = route is not None and route.endpoint != self._accounts[route.account].endpoint
         if is_elsewhere and not (was_on_its_way or self.excuses.is_in_grace(case)):
             self.break_("wrong-address", f"{what}, while customers are sent to {route.endpoint if route else ''}")
-        if kind == "delete":
+        is_let_go = kind == "delete" and self._retires.is_let_go(case, account.name)
+        if is_let_go and before is not None:
+            self._retires.judge(case, container, name, before, sent_at, what)
+        if kind == "delete" and not is_let_go:
             self._losses.judge_delete(case, account.name, container, name, sent_at, what)
         is_forward = self._directions.get((sender.name, str(case.plan.id))) is Direction.FORWARD
         is_warm = (
             self._schedule.wave_of(case.plan.id).cutover.reverse == "continuous" and self._live(case) != account.name
         )
-        if kind == "delete" and account.name == case.plan.source and is_forward and not is_warm:
+        if kind == "delete" and account.name == case.plan.source and is_forward and not (is_warm or is_let_go):
             self.break_("source-deleted", f"{what}, going forward")
         is_replaced = before is not None and (after is None or after.content is not before.content)
         if is_replaced and before is not None and before.stray and not self._is_kept(account, container, before):
@@ -535,6 +541,7 @@ class Oracle:
         for writer, address in self._writers.given_away:
             self.break_("credential-given-away", f"{writer} sent its credential to {address}")
         for record in records if is_settled else ():
+            self._retires.finish(self._cases[str(record.id)], record)
             if (route := self._routes.get(str(record.id))) is not None:
                 judge_end(self._scene, self.excuses, self._cases[str(record.id)], record, route)
 

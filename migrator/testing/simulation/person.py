@@ -22,6 +22,7 @@ from migrator.testing.simulation.crowd import Crowd
 from migrator.testing.simulation.oddities import Oddities
 from migrator.testing.simulation.outages import Outages
 from migrator.testing.simulation.processes import Process
+from migrator.testing.simulation.retiring import Retirement
 from migrator.testing.simulation.rolls import RollTroubles
 from migrator.testing.simulation.stage import Stage
 from migrator.testing.simulation.troubles import Troubles
@@ -78,6 +79,9 @@ class Operator:
             self._world.oddities.help(self._world.state.moves())
             self._world.troubles.help(self._world.state.moves(), self._said)
             command = self._advised(command) if process.node.alive else "apply"
+        else:
+            return
+        await Retirement(self._world).work(self._run_one)
 
     async def _calm_down(self) -> None:
         """Trouble until the busy time is over; then nobody holds, pauses or breaks anything any more."""
@@ -133,8 +137,10 @@ class Operator:
     def _some(self, *states: MoveState) -> bool:
         return any(move.state in states for move in self._world.state.moves())
 
-    async def _run_one(self, command: str) -> Process:
+    async def _run_one(self, command: str, dies_after: int | None = None) -> Process:
         process = self._world.start_engine(command)
+        if dies_after is not None:
+            process.node.steps_left = dies_after
         await process.ended
         if process.node.alive:
             self._look_at(process, command)

@@ -36,6 +36,9 @@ EVENTS: Final = (
     "pass",
     "plan",
     "recovery",
+    "retire-begun",
+    "retire-ended",
+    "retire-watch-restarted",
     "routes",
     "sample",
     "state-changed",
@@ -49,6 +52,7 @@ EVENTS: Final = (
 COMMANDS: Final = (
     "apply",
     "apply-no-wait",
+    "retire",
     "retry",
     "retry-containers",
     "retry-deletes",

@@ -65,6 +65,7 @@ from migrator.testing.simulation.policies import READERS, WRITERS, Policies
 from migrator.testing.simulation.processes import Process
 from migrator.testing.simulation.reach import Steps, counting, read_off
 from migrator.testing.simulation.register import RegisterBoard
+from migrator.testing.simulation.retiring import watch
 from migrator.testing.simulation.rolls import RollTroubles, attended, weather_of
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.starts import LISTS_FROM
@@ -126,7 +127,7 @@ class Scenario:
         self.loop = SimLoop(until=self.busy_seconds + 4000.0)
         self.engine = engine
         self.calendar = Calendar(self)
-        self.schedule = self.calendar.enter(self.schedule)
+        self.schedule = replace(self.calendar.enter(self.schedule), retire=watch(seed))
         self.notes: list[tuple[float, tuple[Any, ...]]] = []
         self.writers = Writers()
         self.accounts = {

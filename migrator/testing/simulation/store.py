@@ -448,7 +448,7 @@ class SimStore:
             lambda sent_at: self._contents.set_tier(self.sender, container, name, tier, sent_at=sent_at), is_write=True
         )
 
-    async def delete(self, container: str, name: str, *, if_match: str) -> None:
+    async def delete(self, container: str, name: str, *, if_match: str, with_snapshots: bool = True) -> None:
         await self.send(
             lambda sent_at: self._contents.delete(self.sender, container, name, if_match=if_match, sent_at=sent_at),
             is_write=True,

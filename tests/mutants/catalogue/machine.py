@@ -7,6 +7,30 @@ TRANSITIONS, RELEASE, WAVES = (f"{UNIT}/test_{name}.py" for name in ("transition
 
 MUTANTS = (
     Mutant(
+        "retired-before-all-of-it-has-soaked",
+        "machine/retiring.py",
+        "        if not has_soaked(record.state):\n",
+        "        if not has_soaked(records[0].state):\n",
+        "A wave is retired because its first move has soaked.",
+        (f"{UNIT}/test_retiring.py",),
+    ),
+    Mutant(
+        "watched-from-the-soak-alone",
+        "machine/retiring.py",
+        "begun = record.since if last_change is None else max(record.since, last_change)",
+        "begun = record.since",
+        "A change at the source that was seen in the watch does not begin it again.",
+        (f"{UNIT}/test_retiring.py",),
+    ),
+    Mutant(
+        "the-retired-go-back",
+        "machine/states.py",
+        "return state not in (S.PENDING, S.REVERSED) and not has_lost_source(state)",
+        "return state not in (S.PENDING, S.REVERSED)",
+        "A rollback is begun for a move whose source was emptied.",
+        (f"{UNIT}/test_states.py",),
+    ),
+    Mutant(
         "release-keeps-its-epoch",
         "machine/release.py",
         "return replace(current, endpoint=fence.endpoint, mode=READ_WRITE, epoch=fence.epoch + 1, look_seconds=None)",
@@ -145,8 +169,8 @@ MUTANTS = (
     Mutant(
         "half-arrived-wave-is-soaked",
         "machine/waves.py",
-        "if all(state in (MoveState.SOAKED, MoveState.RETIRED) for state in states):",
-        "if all(state in (MoveState.SOAKED, MoveState.RETIRED, MoveState.REVERSED) for state in states):",
+        "if all(has_soaked(state) for state in states):",
+        "if all(has_soaked(state) or state is MoveState.REVERSED for state in states):",
         "A wave of which one move went back lets the next wave begin.",
         (WAVES,),
     ),
@@ -161,8 +185,8 @@ MUTANTS = (
     Mutant(
         "a-move-in-its-fence-can-be-paused",
         "machine/states.py",
-        "return not is_in_fence(state) and not is_at_rest(state)",
-        "return not is_at_rest(state)",
+        "return state is S.RETIRING or not (is_in_fence(state) or is_at_rest(state))",
+        "return state is S.RETIRING or not is_at_rest(state)",
         "A pause is said to hold a move back whose writers wait.",
         ("tests/unit/machine/test_states.py", "tests/unit/engine/test_teller.py"),
     ),

@@ -6,7 +6,49 @@ UNIT = "tests/unit/transfer"
 DECIDE, PASSES, PACED, LIMITS = (f"{UNIT}/test_{name}.py" for name in ("decide", "passes", "paced", "limits"))
 VERIFY = f"{UNIT}/test_verify.py"
 
+RETIRING = f"{UNIT}/test_retiring.py"
+
 MUTANTS = (
+    Mutant(
+        "retired-without-asking-again",
+        "transfer/retiring.py",
+        "if (why := why_kept(replace(case, destination=there))) is not None:",
+        "if (why := why_kept(case)) is not None:",
+        "What the target lost or customers wrote over since the listing is deleted at the source too.",
+        (RETIRING,),
+    ),
+    Mutant(
+        "retired-with-its-snapshots",
+        "transfer/retiring.py",
+        "if_match=here.etag, with_snapshots=False)",
+        "if_match=here.etag)",
+        "Snapshots, which no move carries, go with the object.",
+        (RETIRING,),
+    ),
+    Mutant(
+        "retired-whatever-the-target-has",
+        "transfer/retiring.py",
+        "return None if is_same and is_like else Kept.DIFFERENT",
+        "return None",
+        "An object goes although the target has another generation of its name.",
+        (RETIRING,),
+    ),
+    Mutant(
+        "retired-by-its-name",
+        "transfer/retiring.py",
+        "    if not is_covered(case):\n        return Kept.CHANGED\n",
+        "",
+        "What was written at the source after the switch goes with the rest.",
+        (RETIRING,),
+    ),
+    Mutant(
+        "retired-without-a-cap",
+        "transfer/retiring.py",
+        "if len(go) > deleting.left:",
+        "if len(go) > deleting.left + deleting.most:",
+        "More goes than a person was told.",
+        (RETIRING,),
+    ),
     Mutant(
         "create-over-what-is-there",
         "transfer/actions.py",

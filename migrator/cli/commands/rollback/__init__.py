@@ -10,7 +10,7 @@ import typer
 from migrator.cli.commands.options import Area, AsEvents, PlanPath, Region, Wave, Yes
 from migrator.cli.exits import ExitCode
 from migrator.cli.settings import settings_of
-from migrator.machine.states import is_to_be_taken_back
+from migrator.machine.states import has_lost_source, is_to_be_taken_back
 
 if TYPE_CHECKING:
     from migrator.engine.rollout import Rollout
@@ -77,7 +77,8 @@ def rollback(
     from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.views.screen import Page
     from migrator.engine.rollback import Abandon
-    from migrator.errors import UsageError
+    from migrator.errors import JudgementError, UsageError
+    from migrator.machine.retiring import no_way_back
     from migrator.plan import load
     from migrator.standing.left_target import is_left
 
@@ -95,6 +96,8 @@ def rollback(
     with state_of(settings, loaded.schedule, create=False) as store:
         moves = [move for move in store.moves() if move.id in names]
         begun = [str(move.id) for move in moves if is_to_be_taken_back(move.state)]
+        if not begun and (lost := [move for move in moves if has_lost_source(move.state)]):
+            raise JudgementError(no_way_back(lost[0]))
         has_dead_run = store.lock() is not None
         is_fenced = any(move.intent is not None for move in moves)
         if not (begun or has_dead_run or dry_run):

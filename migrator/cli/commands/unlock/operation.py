@@ -16,13 +16,14 @@ from math import isfinite
 from typing import Final
 
 from migrator.adapters.clock import SystemClock
+from migrator.cli.consent import require_typed
 from migrator.cli.identity import boot_id, is_proven_dead, new_run, user
 from migrator.cli.settings import Settings
 from migrator.cli.views.figures import duration
 from migrator.cli.wiring import open_state_of, place_of_state, state_url, stored_plans
 from migrator.engine import pulse
 from migrator.engine.lingering import Lingering, Moment, account_for, left_by, lingering, longer, noted
-from migrator.errors import FindingsError, LockedError, UsageError
+from migrator.errors import LockedError, UsageError
 from migrator.machine import liveness
 from migrator.model.happenings.wishes import LockRemoved, WaitRemoved
 from migrator.model.moves import PROVEN_DEAD_SECONDS, LockRecord
@@ -109,13 +110,8 @@ def _who(lock: LockRecord) -> str:
 
 def _require_sentence(refusal: str, who: str, seconds: float) -> None:
     holds = f"hold for {duration(seconds)}" if isfinite(seconds) else "hold for as long as nobody revokes them"
-    if not sys.stdin.isatty():
-        raise UsageError(f"{refusal} without asking: its credentials {holds}", hint="run this on a terminal")
-    print(
-        f"The credentials of {who} {holds}; if it still runs, it can still write.\nType `{SENTENCE}` to go on: ",
-        end="",
-        file=sys.stderr,
-        flush=True,
+    require_typed(
+        SENTENCE,
+        f"{refusal} without asking: its credentials {holds}",
+        f"The credentials of {who} {holds}; if it still runs, it can still write.",
     )
-    if sys.stdin.readline().strip() != SENTENCE:
-        raise FindingsError("nothing was done: the sentence was not typed")

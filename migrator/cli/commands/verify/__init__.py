@@ -44,7 +44,7 @@ def verify(
         view.show(page, compared)
         if left := [str(move.id) for move in moves if all(one.move.id != move.id for one in compared)]:
             more = f" and {len(left) - 5} more" if len(left) > 5 else ""
-            page.line(f"Not compared, for they have not begun: {', '.join(left[:5])}{more}.")
+            page.line(f"Not compared, for they have not begun or are retired: {', '.join(left[:5])}{more}.")
         if any(not one.comparison.is_equal for one in compared):
             page.line(
                 "next: `migrate status PLAN` says what is under way; before a switch the next passes carry differences over."

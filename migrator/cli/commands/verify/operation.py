@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, Literal
 
 from migrator.cli.doors import Doors
-from migrator.machine.states import is_before_copy
+from migrator.machine.states import has_lost_source, is_before_copy
 from migrator.machine.transitions import live_side
 from migrator.model import notes
 from migrator.model.moves import MoveRecord
@@ -68,14 +68,15 @@ def _stored(state: StateStore, move: MoveId, container: str, prefix: str) -> tup
 async def compare_moves(
     doors: Doors, state: StateStore, moves: Sequence[PlannedMove], *, level: Level | None
 ) -> list[Compared]:
-    """Compare both ends of the moves that have begun, one after the other, in the plan's order."""
+    """Compare both ends of the moves that have begun, one after the other, in the plan's order; not where data of the source was
+    deleted, for that is no difference."""
     known = {record.id: record for record in state.moves()}
     found = []
     schedule = doors.schedule
     world = doors.world_to_read(state)
     for move in moves:
         record = known.get(move.id)
-        if record is None or is_before_copy(record.state):
+        if record is None or is_before_copy(record.state) or has_lost_source(record.state):
             continue
         planned = schedule.wave_of(move.id).verify
         wanted = level or planned.level

@@ -1,0 +1,173 @@
+"""What may go at a source: name by name, asked of the target once more, and refused for what stands in the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown
+from migrator.model.kept import Kept
+from migrator.model.moves import Direction
+from migrator.model.rhythm import Rhythm, Sizes
+from migrator.testing.simulation.store import SimStore
+from migrator.transfer.retiring import Deleting, Leaving, Tally, count, delete
+from tests.unit.transfer.lab import AREA, MOVE, Lab, VirtualPolicy
+
+
+@pytest.fixture
+def event_loop_policy():
+    return VirtualPolicy()
+
+
+@pytest.fixture
+async def lab():
+    """Three objects, equal on both sides by evidence."""
+    made = Lab(rhythm=Rhythm(sizes=Sizes()))
+    for name in ("a", "b", "c"):
+        made.put(made.source, name, b"first")
+    await made.run()
+    return made
+
+
+def leaving(lab):
+    return Leaving(MOVE, AREA, lab.doors["src"], lab.doors["dst"], lab.state)
+
+
+async def emptied(lab, *, most=10, admit=None) -> tuple[Tally, list[tuple[str, int]]]:
+    told = []
+
+    async def anyway() -> None:
+        pass
+
+    how = Deleting(most, admit or anyway, lambda container, tally: told.append((container, tally.objects)))
+    return await delete(leaving(lab), how), told
+
+
+def names(lab):
+    return list(lab.contents(lab.source))
+
+
+async def test_what_is_counted_is_what_goes(lab):
+    found = await count(leaving(lab))
+    assert (found.objects, found.bytes, dict(found.kept)) == (3, 15, {})
+    assert names(lab) == ["a", "b", "c"]
+    done, told = await emptied(lab)
+    assert (done.objects, done.bytes, told) == (3, 15, [("web", 3)])
+    assert names(lab) == []
+    assert list(lab.contents(lab.target)) == ["a", "b", "c"]
+    assert (await emptied(lab))[0] == Tally()
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("LeaseIdMissing", Kept.LEASED),
+        ("BlobImmutableDueToPolicy", Kept.PROTECTED),
+        ("BlobImmutableDueToLegalHold", Kept.PROTECTED),
+        ("SnapshotsPresent", Kept.SNAPSHOTS),
+        ("UnsafeName", Kept.REFUSED),
+    ],
+)
+async def test_what_the_service_refuses_for_one_name_is_kept_and_the_others_go(lab, monkeypatch, code, why):
+    right = SimStore.delete
+
+    async def refuse(self, container, name, **how):
+        if name == "b":
+            raise CloudError(f"cannot delete {name}", code=code)
+        await right(self, container, name, **how)
+
+    monkeypatch.setattr(SimStore, "delete", refuse)
+    done, _ = await emptied(lab)
+    assert (done.objects, dict(done.kept), done.named) == (2, {why: 1}, {why: ["web/b"]})
+    assert names(lab) == ["b"]
+
+
+async def test_no_snapshot_is_ever_taken_along(lab, monkeypatch):
+    asked = []
+    right = SimStore.delete
+
+    async def see(self, container, name, *, if_match, with_snapshots=True):
+        asked.append(with_snapshots)
+        await right(self, container, name, if_match=if_match)
+
+    monkeypatch.setattr(SimStore, "delete", see)
+    await emptied(lab)
+    assert asked == [False] * 3
+
+
+async def test_a_refused_account_ends_it(lab, monkeypatch):
+    async def refuse(self, container, name, **how):
+        raise AccessRefused("no right", code="AuthorizationPermissionMismatch")
+
+    monkeypatch.setattr(SimStore, "delete", refuse)
+    with pytest.raises(AccessRefused):
+        await emptied(lab)
+    assert names(lab) == ["a", "b", "c"]
+
+
+async def test_the_target_is_asked_once_more_right_before_the_delete(lab):
+    """What the listing showed may be gone by now, or another one."""
+    lab.put(lab.source, "d", b"first")
+    await lab.run()
+    acts = {1: lambda: lab.erase(lab.target, "a"), 2: lambda: lab.put(lab.target, "b", b"other")}
+    asked = 0
+
+    async def admit() -> None:
+        nonlocal asked
+        asked += 1
+        acts.get(asked, lambda: None)()
+        if asked == 3:
+            lab.put(lab.source, "c", b"changed at the source")
+
+    done, _ = await emptied(lab, admit=admit)
+    assert done.objects == 1
+    assert dict(done.kept) == {Kept.MISSING: 1, Kept.DIFFERENT: 1, Kept.CHANGED: 1}
+    assert names(lab) == ["a", "b", "c"]
+
+
+async def test_a_delete_that_is_not_answered_is_counted_apart(lab, monkeypatch):
+    right = SimStore.delete
+
+    async def lose(self, container, name, **how):
+        await right(self, container, name, **how)
+        if name == "b":
+            raise OutcomeUnknown("nobody knows")
+
+    monkeypatch.setattr(SimStore, "delete", lose)
+    done, _ = await emptied(lab)
+    assert (done.objects, done.unanswered, done.is_whole) == (2, 1, False)
+    again, _ = await emptied(lab)
+    assert again.is_whole
+    assert names(lab) == []
+
+
+async def test_no_more_go_than_were_said(lab):
+    with pytest.raises(JudgementError, match="more than the 2 objects that were said"):
+        await emptied(lab, most=2)
+    assert names(lab) == ["a", "b", "c"]
+
+
+async def test_what_is_in_no_evidence_or_changed_by_tags_alone_stays(lab):
+    lab.put(lab.source, "stranger", b"x")
+    lab.put(lab.target, "stranger", b"x")  # the same bytes, and nothing says that they are
+    lab.retag(lab.source, "a", by="hand")
+    lab.retag(lab.target, "b", by="customer")
+    done, _ = await emptied(lab)
+    assert dict(done.kept) == {Kept.UNKNOWN: 1, Kept.CHANGED: 1, Kept.DIFFERENT: 1}
+    assert names(lab) == ["a", "b", "stranger"]
+
+
+async def test_what_a_way_back_carried_there_is_evidence_too(lab):
+    lab.put(lab.target, "a", b"newer")
+    await lab.run(Direction.REVERSE)
+    done, _ = await emptied(lab)
+    assert done.objects == 3
+    assert names(lab) == []
+
+
+async def test_other_containers_and_the_reserved_names_are_not_touched(lab):
+    lab.source.make_container(type(lab.source.containers["web"].info)("other"))
+    lab.put(lab.source, "n", b"x", container="other")
+    lab.put(lab.source, ".migrate/saved/x", b"kept")
+    await emptied(lab)
+    assert list(lab.contents(lab.source, with_kept=True)) == [".migrate/saved/x"]
+    assert lab.source.peek("other", "n") is not None
