@@ -101,6 +101,8 @@ class Leg:
     unknown: int = 0
     freed: list[float] = field(default_factory=list)
     """Seconds from a kill in the fence to a writable route, by the guardian alone."""
+    drains: list[tuple[float, bool]] = field(default_factory=list)
+    """Of each of ``fences``: seconds of its drain, and whether a roll-call ended it."""
     cancelled: list[float] = field(default_factory=list)
     """Seconds of the fences that were released, from their intents on."""
     troubles: list[str] = field(default_factory=list)
@@ -109,16 +111,24 @@ class Leg:
     needed: list[str] = field(default_factory=list)
     """For what the run halted: a person would have had to come."""
 
+    @property
+    def beside_drains(self) -> list[float]:
+        """Seconds that writers waited in each fence beside its drain."""
+        return [fence - drain for fence, (drain, _) in zip(self.fences, self.drains, strict=True)]
+
     def told(self) -> str:
         phases = ", ".join(f"{name} {count}" for name, count in self.phases.items())
         pauses = f"{max(self.pauses, default=0):.1f} s at most ({len(self.pauses)} times)"
-        fences = ", ".join(f"{one:.1f} s" for one in self.fences) or "none"
+        drained = zip(self.fences, self.drains, strict=True)
+        fences = ", ".join(
+            f"{one:.1f} s (drain {drain:.1f} s{' by roll-call' * called})" for one, (drain, called) in drained
+        )
         cancelled = ", ".join(f"{one:.1f} s" for one in self.cancelled) or "none"
         freed = "".join(f"; freed by the guardian after {one:.1f} s" for one in self.freed)
         return (
             f"{self.name}: {self.acknowledged} writes acknowledged ({phases}), {len(self.lost)} lost, {self.unknown} unknown,"
             f" {len(self.split)} epochs at two accounts; {self.reads} reads, {len(self.failed_reads)} failed;"
-            f" fences {fences}; cancelled {cancelled}; writers paused {pauses}{freed};"
+            f" fences {fences or 'none'}; cancelled {cancelled}; writers paused {pauses}{freed};"
             f" killed {', '.join(self.kills) or 'never'}; trouble {', '.join(self.troubles) or 'none'};"
             f" {'needed: ' + '; '.join(self.needed) if self.needed else 'nobody was needed'}; {self.seconds:.0f} s"
         )
@@ -270,6 +280,7 @@ class Round:
         written = replay(self.log(index) for index in range(self.writers))
         mine = [one for one in written.acknowledged if one[0] >= begun]
         told = [json.loads(path.read_text()) for path in answers]
+        fences = _fences(entries)
         return Leg(
             name=name,
             acknowledged=len(mine),
@@ -280,11 +291,8 @@ class Round:
             reads=sum(one["reads"] for one in told),
             failed_reads=[line for one in told for line in one["failed"]],
             pauses=[seconds for at, seconds in written.pauses if at >= begun],
-            fences=[
-                entry["evidence"]["fence_seconds"]
-                for entry in entries
-                if "fence_seconds" in entry["evidence"] and entry["kind"] == "switched"
-            ],
+            fences=[fence for fence, _ in fences],
+            drains=[drain for _, drain in fences],
             kills=done_kills,
             seconds=time.time() - begun,
             unknown=written.unknown,
@@ -440,6 +448,18 @@ def _changes(entries: Sequence[dict[str, Any]]) -> list[tuple[float, str]]:
         for entry in entries
         if entry["kind"] == "state-changed"
     ]
+
+
+def _fences(entries: Sequence[dict[str, Any]]) -> list[tuple[float, tuple[float, bool]]]:
+    """Of each that ended in a switch: its seconds, and its drain."""
+    drain, found = (0.0, False), []
+    for entry in entries:
+        evidence = entry["evidence"]
+        if entry["kind"] == "drained" and "by_roll_call" in evidence:
+            drain = evidence["seconds"], evidence["by_roll_call"]
+        elif entry["kind"] == "switched" and "fence_seconds" in evidence:
+            found.append((evidence["fence_seconds"], drain))
+    return found
 
 
 def _cancelled(entries: Sequence[dict[str, Any]]) -> list[float]:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -16,6 +18,19 @@ ROUNDS = int(os.environ.get("ROUNDS", "0"))
 """0: one short round, as continuous integration wants it."""
 FORWARD = ("copying", "catching-up", "ready", "draining", "verifying", "switching", "soaking")
 REVERSE = ("catching-up", "ready", "draining", "verifying", "switching")
+
+
+def pauses_of(legs: Sequence[Leg]) -> str:
+    """What writers waited in fences that ended in a switch."""
+    drains = [drain for leg in legs for drain in leg.drains]
+    beside = [seconds for leg in legs for seconds in leg.beside_drains]
+    if not beside:
+        return "no fence ended in a switch"
+    called = sum(is_called for _, is_called in drains)
+    return (
+        f"{len(beside)} fences: {median(beside):.1f} s beside the drain in the median, {max(beside):.1f} s at most;"
+        f" drains of {median(seconds for seconds, _ in drains):.1f} s, {called} ended by roll-call"
+    )
 
 
 def check(leg: Leg, minimum: int) -> None:
@@ -32,7 +47,7 @@ def check(leg: Leg, minimum: int) -> None:
 @pytest.mark.live
 @pytest.mark.timeout(1800 * max(1, ROUNDS))
 def test_no_acknowledged_write_is_lost_through_apply_and_rollback(azurite: Azurite, tmp_path: Path) -> None:
-    total = 0
+    total, all_legs = 0, list[Leg]()
     for number in range(max(1, ROUNDS)):
         seed = int(os.environ.get("SEED", "7")) + number
         is_short = ROUNDS == 0
@@ -44,9 +59,10 @@ def test_no_acknowledged_write_is_lost_through_apply_and_rollback(azurite: Azuri
         one = Round(azurite, folder, seed=seed, objects=objects, short=is_short, behind=has_gateways, protocol=2)
         legs = play(one, troubles, short=is_short)
         total += sum(leg.acknowledged for leg in legs)
+        all_legs += legs
         for leg in legs:
             check(leg, 10 if is_short else 50)
-    print(f"\n{total} writes acknowledged in {max(1, ROUNDS)} rounds, 0 lost")
+    print(f"\n{total} writes acknowledged in {max(1, ROUNDS)} rounds, 0 lost; {pauses_of(all_legs)}")
     assert total >= 4_000 * ROUNDS
 
 
