@@ -41,6 +41,14 @@ setup: $(VENV) $(AZURITE) ## .venv, and the blob service of the tests
 demo: $(VENV) ## three regions move to new accounts while a writer keeps writing
 	@$(BIN)/python -m migrator.testing.demo
 
+.PHONY: demo-azure
+demo-azure: $(AZURITE) ## six accounts are created in three subscriptions and customers' data moves to them; no cloud needed
+	@$(BIN)/python -m tests.estate.demo
+
+.PHONY: estate
+estate: $(AZURITE) ## the same, killed in each phase of it
+	$(BIN)/python -m pytest -q -s -p no:cacheprovider -m live tests/estate
+
 .PHONY: lint
 lint: $(VENV) ## style, format, strict types
 	$(BIN)/ruff check .

@@ -82,16 +82,20 @@ class Azurite:
 
 
 @contextlib.contextmanager
-def running(accounts: int = ACCOUNTS, *, certificate: tuple[Path, Path] | None = None) -> Iterator[Azurite]:
+def running(
+    accounts: int | Sequence[str] = ACCOUNTS, *, certificate: tuple[Path, Path] | None = None
+) -> Iterator[Azurite]:
     """Start a server and end it at the end, by its pid. Raises RuntimeError if it does not come up.
 
     Args:
+        accounts: how many, or their names.
         certificate: PEM files of a certificate for 127.0.0.1 and of its key: https, and tokens of Microsoft Entra ID.
     """
     commands = node_commands()
     if commands is None:
         raise RuntimeError("no Node.js")
-    keys = {f"acct{index:04d}": base64.b64encode(secrets.token_bytes(32)).decode() for index in range(accounts)}
+    names = [f"acct{index:04d}" for index in range(accounts)] if isinstance(accounts, int) else accounts
+    keys = {name: base64.b64encode(secrets.token_bytes(32)).decode() for name in names}
     command = [*commands[0], "supervised.js", "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
     command += ["--inMemoryPersistence"]
     command += [part for service in SERVICES for part in (f"--{service.lower()}Port", "0")]

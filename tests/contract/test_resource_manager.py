@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,13 @@ import pytest
 
 from migrator.adapters.estate import manager as room
 from migrator.adapters.estate.manager import ResourceManager
+from migrator.adapters.metrics import open_azure_monitor
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.estate import MARK, BlobSettings, LifecycleRule, Network, Provision, Quota
-from migrator.model.schedule import Account
-from migrator.testing.estate import Application, Estate, Subscription, running
+from migrator.model.names import MoveId
+from migrator.model.samples import Question
+from migrator.model.schedule import Account, Metric
+from migrator.testing.estate import Application, Estate, Minute, Subscription, running
 from tests.certificates import make_certificate
 
 ONE, TWO = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
@@ -235,3 +240,29 @@ async def test_each_tenant_gets_tokens_of_its_own(secure: tuple[Estate, dict[str
         await door.close()
     assert "`tenant`" in no.value.hint
     assert {one["tenant"] for one in estate.identities.given} == {"here", "there"}
+
+
+async def test_azure_monitor_is_asked_with_tokens_of_each_accounts_tenant(
+    secure: tuple[Estate, dict[str, str]],
+) -> None:
+    estate, cloud = secure
+    at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
+    for name, subscription in (("naweb", ONE), ("apweb", TWO)):
+        estate.monitor.minutes[estate.add(name, subscription, "data", "eastus2").id] = {at: Minute({"Success": 7.0})}
+    here, there = account("naweb", ONE), account("apweb", TWO, tenant="there")
+    stranger = replace(there, name="stranger", tenant=None)
+    accounts = {one.name: one for one in (here, there, stranger)}
+    source = open_azure_monitor(Metric("azure", "azure-monitor", {}), accounts, {**cloud, "metrics": estate.public})
+    begin, end = at, at + timedelta(minutes=1)
+
+    async def ask(name: str) -> list[float]:
+        question = Question(MoveId("r", "a"), name, "requests_per_minute", None)
+        return [one.value for one in (await source.ask(question, begin=begin, end=end)).points]
+
+    try:
+        assert (await ask("naweb"), await ask("apweb")) == ([7.0], [7.0])
+        with pytest.raises(AccessRefused, match="another tenant") as no:
+            await ask("stranger")
+    finally:
+        await source.close()
+    assert "`tenant`" in no.value.hint

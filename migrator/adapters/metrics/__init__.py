@@ -68,10 +68,12 @@ def open_azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: M
     from migrator.adapters.azure.credentials import open_token_source
     from migrator.adapters.metrics.azure_monitor import AzureMonitorSource
 
-    reference = str(metric.options.get("credential") or "default")
-    credential = open_token_source(reference, what=f"metric source {metric.name}", cloud=cloud)
-    source = AzureMonitorSource(accounts, credential, cloud=cloud, **_given(metric, "timeout"))
-    return _Owning(source, credential)
+    reference, what = str(metric.options.get("credential") or "default"), f"metric source {metric.name}"
+    named = {one.tenant for one in accounts.values() if one.tenant is not None}
+    credential = open_token_source(reference, what=what, cloud=cloud)
+    tenants = {one: open_token_source(reference, what=what, cloud=cloud, tenant=one) for one in sorted(named)}
+    source = AzureMonitorSource(accounts, credential, cloud=cloud, tenants=tenants, **_given(metric, "timeout"))
+    return _Owning(source, credential, *tenants.values())
 
 
 def _asking(metric: Metric) -> str:
@@ -94,11 +96,11 @@ def _variable(metric: Metric, name: str, environ: Mapping[str, str]) -> str:
 
 
 class _Owning:
-    """A source and the credential that was opened for it alone."""
+    """A source and the credentials that were opened for it alone."""
 
-    def __init__(self, source: MetricSource, credential: Any) -> None:
+    def __init__(self, source: MetricSource, *credentials: Any) -> None:
         self._source = source
-        self._credential = credential
+        self._credentials = credentials
 
     async def ask(self, question: Question, *, begin: datetime, end: datetime) -> Reading:
         return await self._source.ask(question, begin=begin, end=end)
@@ -107,4 +109,5 @@ class _Owning:
         try:
             await self._source.close()
         finally:
-            await self._credential.close()
+            for one in self._credentials:
+                await one.close()

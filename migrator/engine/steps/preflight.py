@@ -44,7 +44,7 @@ def instead(ahead: Ahead) -> Event | None:
 
 def tells(ahead: Ahead) -> str:
     if ahead.is_absent:
-        return f"look for account {ahead.target}, which is not there yet"
+        return f"look for {provision.called(ahead)}, which is not there yet"
     gates = [gate.name for gate in ahead.wave.gates]
     asked = f"ask gate{'s' if len(gates) > 1 else ''} {', '.join(gates)}; " if gates else ""
     return f"{asked}{ahead.canary}, and claim the route"

@@ -55,14 +55,18 @@ async def provision(mover: Mover) -> Event:
 def tells(ahead: Ahead) -> str:
     account = ahead.schedule.accounts[ahead.plan.target]
     if account.provision is None:
-        return f"wait until account {ahead.target} is there"
+        return f"wait until {called(ahead)} is there"
     wanted = provision_of(account.provision)
     where = (
         f"{region(str(account.location))}, resource group {account.resource_group}, subscription {account.subscription}"
     )
     what = f"{wanted.kind}, {wanted.sku} in {where}" if ahead.is_named else wanted.kind
     settings = f", with the settings of {ahead.source}'s blob service" if wanted.copies_settings else ""
-    return f"create account {ahead.target} ({what}){settings}"
+    return f"create {called(ahead)} ({what}){settings}"
+
+
+def called(ahead: Ahead) -> str:
+    return f"account {ahead.target}" if ahead.is_named else "the target account"
 
 
 async def needs_public_access(mover: Mover, wanted: Provision) -> bool:

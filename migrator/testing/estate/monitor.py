@@ -3,8 +3,9 @@ one subscription and fifty resources a request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +35,8 @@ class AzureMonitor:
     left_out: set[str] = field(default_factory=set)
     asked: list[dict[str, Any]] = field(default_factory=list)
     instead: web.Response | None = None
+    seen: Callable[[str], Mapping[datetime, Mapping[str, float]]] | None = None
+    """Of an account by its name: what its data plane was asked, by minute and response type. It is told beside ``minutes``."""
 
     async def batch(self, request: web.Request) -> web.StreamResponse:
         """As a handler of a server of its own."""
@@ -59,9 +62,16 @@ class AzureMonitor:
         self.asked.append({"path": request.path, "ids": ids, "token": request.headers.get("authorization"), **query})
         return ids, query
 
+    def _minutes(self, id: str) -> dict[datetime, Minute]:
+        told = dict(self.minutes.get(id, {}))
+        for at, responses in self.seen(id.rpartition("/")[2]).items() if self.seen is not None else ():
+            known = told.get(at, Minute())
+            told[at] = replace(known, responses=Counter(known.responses) + Counter(responses))
+        return told
+
     def _result(self, id: str, names: list[str], query: Mapping[str, str]) -> dict[str, Any]:
         begin, end = (datetime.fromisoformat(query[key]) for key in ("starttime", "endtime"))
-        minutes = {at: one for at, one in sorted(self.minutes.get(id, {}).items()) if begin <= at < end}
+        minutes = {at: one for at, one in sorted(self._minutes(id).items()) if begin <= at < end}
         return {
             "starttime": query["starttime"],
             "endtime": query["endtime"],

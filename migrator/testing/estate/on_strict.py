@@ -6,7 +6,9 @@ has no blobs.
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from migrator.testing.estate.settings import StorageAccount
@@ -47,6 +49,21 @@ class StrictAccounts:
             allows_shared_key=bool(properties.get("allowSharedKeyAccess", True)),
             default_tier=str(properties.get("accessTier", "Hot")),
         )
+
+    def transactions(self, account: str) -> Mapping[datetime, Mapping[str, float]]:
+        found: dict[datetime, Counter[str]] = defaultdict(Counter)
+        for one in list(self._served.service.seen):
+            if one.account == account and one.status:
+                minute = datetime.fromtimestamp(one.at, UTC).replace(second=0, microsecond=0)
+                found[minute][_response_type(one.status)] += 1
+        return found
+
+
+def _response_type(status: int) -> str:
+    """Source: Azure "Monitoring data reference for Azure Blob Storage"."""
+    if status < 400:
+        return "Success"
+    return {503: "ServerBusyError", 500: "ServerOtherError"}.get(status, "ClientOtherError")
 
 
 __all__ = ["StrictAccounts"]

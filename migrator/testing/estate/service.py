@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from migrator.testing.estate.configuration import AUDIENCES as OF_CONFIGURATION
@@ -43,6 +44,9 @@ class DataPlane(Protocol):
 
     def show(self, account: StorageAccount) -> None:
         """It was created, or is another now."""
+
+    def transactions(self, account: str) -> Mapping[datetime, Mapping[str, float]]:
+        """By minute and response type, as Azure Monitor counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class Estate:
             endpoint=self._endpoint,
             key=lambda name: data.key(name) if data else "",
         )
-        self.monitor = AzureMonitor()
+        self.monitor = AzureMonitor(seen=data.transactions if data is not None else None)
         self.stores: dict[str, Configuration] = {}
         self.asked: list[Asked] = []
         self._public = ""

@@ -49,12 +49,14 @@ class BatchQuestion:
 
 @value(frozen=True, slots=True)
 class Resource:
-    """``account``: the plan's name; ``path``: the resource's id below its subscription."""
+    """``account``: the plan's name; ``path``: the resource's id below its subscription; ``tenant``: the subscription's, where the
+    plan names one."""
 
     account: str
     subscription: str
     region: str
     path: str
+    tenant: str | None = None
 
     @property
     def id(self) -> str:
@@ -66,14 +68,21 @@ Answer = Mapping[str, Sequence[Any]]
 
 
 class RegionClients:
-    """One SDK client a region, opened at its first question."""
+    """One SDK client a region and tenant, opened at its first question.
 
-    def __init__(self, credential: Any, cloud: Mapping[str, str], timeout: float) -> None:
+    Args:
+        credential: of accounts whose tenant the plan does not name; ``tenants``: of the others.
+    """
+
+    def __init__(
+        self, credential: Any, cloud: Mapping[str, str], timeout: float, tenants: Mapping[str, Any] | None = None
+    ) -> None:
         self._credential = credential
+        self._tenants = tenants or {}
         self._base = cloud.get("metrics", PUBLIC).rstrip("/")
         self._ca_file = cloud.get("ca_file")
         self._timeout = timeout
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str | None], Any] = {}
 
     async def send(
         self, resources: Sequence[Resource], asked: BatchQuestion, begin: datetime, end: datetime
@@ -84,7 +93,7 @@ class RegionClients:
         raw: list[Any] = []
         try:
             async with asyncio.timeout(self._timeout):
-                results = await self._client(region).query_resources(
+                results = await self._client(region, resources[0].tenant).query_resources(
                     resource_ids=[one.id for one in resources],
                     metric_namespace=NAMESPACE,
                     metric_names=list(asked.names),
@@ -113,14 +122,15 @@ class RegionClients:
         scheme, _, rest = self._base.partition("://")
         return f"{scheme}://{region}.{rest}" if rest.startswith("metrics.") else self._base
 
-    def _client(self, region: str) -> Any:
-        endpoint = self.endpoint(region)
-        if endpoint not in self._clients:
-            self._clients[endpoint] = self._open(endpoint)
-        return self._clients[endpoint]
+    def _client(self, region: str, tenant: str | None) -> Any:
+        key = self.endpoint(region), tenant
+        if key not in self._clients:
+            self._clients[key] = self._open(*key)
+        return self._clients[key]
 
-    def _open(self, endpoint: str) -> Any:
-        credential: Any = self._credential or object()  # the SDK wants one, even where it is not used
+    def _open(self, endpoint: str, tenant: str | None) -> Any:
+        known = self._tenants.get(tenant or "", self._credential)
+        credential: Any = known or object()  # the SDK wants one, even where it is not used
         options: dict[str, Any] = {"transport": OnceTransport(self._trust()), "retry_total": 0}
         if not endpoint.startswith("https://"):
             if not is_loopback(endpoint):
@@ -142,6 +152,10 @@ class RegionClients:
             ) from failure
 
 
+_Key = tuple[str, str, str | None, BatchQuestion, datetime, datetime]
+"""Subscription, region and tenant, and what is asked about which minutes."""
+
+
 @dataclass(slots=True)
 class _Batch:
     waiting: dict[Resource, asyncio.Future[Answer]] = field(default_factory=dict)
@@ -152,7 +166,7 @@ class QuestionBatches:
 
     def __init__(self, connection: RegionClients) -> None:
         self._connection = connection
-        self._open: dict[tuple[str, str, BatchQuestion, datetime, datetime], _Batch] = {}
+        self._open: dict[_Key, _Batch] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -160,7 +174,7 @@ class QuestionBatches:
         """What is known of one account; every metric of ``asked`` is in it. Errors as ``RegionClients.send``."""
         if self._is_closed:
             raise _closed(resource)
-        key = (resource.subscription, resource.region, asked, begin, end)
+        key = (resource.subscription, resource.region, resource.tenant, asked, begin, end)
         if key not in self._open:
             self._open[key] = _Batch()
             task = asyncio.create_task(self._send_soon(key))
@@ -180,7 +194,7 @@ class QuestionBatches:
             _fail_all(batch.waiting)
         await self._connection.close()
 
-    async def _send_soon(self, key: tuple[str, str, BatchQuestion, datetime, datetime]) -> None:
+    async def _send_soon(self, key: _Key) -> None:
         waiting: dict[Resource, asyncio.Future[Answer]] = {}
         try:
             await asyncio.sleep(GATHER_SECONDS)
@@ -195,9 +209,9 @@ class QuestionBatches:
         self,
         resources: Sequence[Resource],
         waiting: Mapping[Resource, asyncio.Future[Answer]],
-        key: tuple[str, str, BatchQuestion, datetime, datetime],
+        key: _Key,
     ) -> None:
-        _, _, asked, begin, end = key
+        *_, asked, begin, end = key
         try:
             answers = await self._connection.send(resources, asked, begin, end)
         except MigrateError as error:
@@ -259,6 +273,12 @@ def _refusal(failure: HttpResponseError, target: Target) -> MigrateError:
         wish = headers.get("Retry-After", "")
         seconds = float(wish) if wish.isdecimal() and len(wish) < 7 else None
         return Throttled(f"{cannot}: Azure Monitor asks for fewer requests", code=code, retry_after_seconds=seconds)
+    if code == "InvalidAuthenticationTokenTenant":
+        return AccessRefused(
+            f"{cannot}: the subscription is of another tenant than our credential",
+            hint=f"give {target.account} its `tenant` in the plan, and a credential that can sign in there",
+            code=code,
+        )
     if status in (401, 403):
         return AccessRefused(
             f"{cannot}: Azure Monitor refused our credential ({because})",

@@ -81,6 +81,7 @@ class AzureMonitorSource:
         cloud: the plan's ``cloud``: ``metrics`` (an endpoint whose host begins with "metrics." gets the region before it;
             any other is used for all regions as it is) and ``ca_file``.
         timeout: seconds for one request.
+        tenants: credentials for accounts whose ``tenant`` the plan names, by that; they stay the caller's too.
     """
 
     def __init__(
@@ -90,9 +91,10 @@ class AzureMonitorSource:
         *,
         cloud: Mapping[str, str] | None = None,
         timeout: float = 30.0,
+        tenants: Mapping[str, Any] | None = None,
     ) -> None:
         self._accounts = dict(accounts)
-        self._batches = QuestionBatches(RegionClients(credential, cloud or {}, timeout))
+        self._batches = QuestionBatches(RegionClients(credential, cloud or {}, timeout, tenants))
 
     async def ask(self, question: Question, *, begin: datetime, end: datetime) -> Reading:
         """Whole minutes that begin in [begin, end), ascending.
@@ -137,7 +139,7 @@ def _resource(account: Account | None, name: str) -> Resource:
             hint=f"give account {name} subscription, resource_group and location",
         )
     path = f"/resourceGroups/{account.resource_group}/providers/Microsoft.Storage/storageAccounts/{own_name}"
-    return Resource(name, str(account.subscription), _region(str(account.location)), path)
+    return Resource(name, str(account.subscription), _region(str(account.location)), path, account.tenant)
 
 
 def _region(location: str) -> str:
