@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+from migrator.model.identities import variables_of
 from migrator.model.schedule import Account
 
 _NAMES: Final = frozenset(
@@ -62,7 +63,7 @@ def environment(
         accounts: those it opens; the variables that their credentials name come along.
         also: further variables that it needs.
     """
-    secrets = set(also) | {one.credential.removeprefix("env:") for one in accounts if one.credential.startswith("env:")}
+    secrets = set(also).union(*(variables_of(one.credential) for one in accounts))
     kept = {name: text for name, text in environ.items() if name in secrets or _is_wanted(name)}
     if _needs_environment(environ):
         kept |= {name: environ[name] for name in _IMPORTING if name in environ}

@@ -23,7 +23,7 @@ class AzureMonitor(MetricKind):
 
     def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:
         if (values["credential"] or "").startswith("env:"):
-            text = "Azure Monitor takes no key or signature: write default, cli or managed-identity"
+            text = "Azure Monitor takes no key or signature: name an identity: default, cli, managed-identity, ..."
             yield Slip("credential", text)
 
     def gate_slips(self, metric: str | None, window_seconds: float) -> Iterator[Slip]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from migrator.errors import AccessRefused
+from migrator.model.identities import variables_of
 from migrator.model.schedule import Routing
 from migrator.ports.kinds import Key, RoutingKind, Slip
 from migrator.ports.object_store import ObjectStore
@@ -39,8 +40,7 @@ class RoutesInAppConfiguration(RoutingKind):
         return frozenset()
 
     def variables(self, routing: Routing) -> frozenset[str]:
-        credential = routing.credential or ""
-        return frozenset({credential.removeprefix("env:")} if credential.startswith("env:") else ())
+        return variables_of(routing.credential or "")
 
     def place(self, routing: Routing, address_of: Callable[[str], str]) -> str:
         return f"app-configuration:{(routing.endpoint or '').rstrip('/')}/{routing.name or NAME}"
@@ -59,7 +59,7 @@ class RoutesInAppConfiguration(RoutingKind):
         endpoint, name = (routing.endpoint or "").rstrip("/"), routing.name or NAME
         reference, ca_file = routing.credential or "default", cloud.get("ca_file")
         if not reference.startswith("env:"):
-            source = open_token_source(reference, what="the routes", cloud=cloud)
+            source = open_token_source(reference, what="the routes", cloud=cloud, environ=environ)
             return open_configuration(endpoint, name, token_source=source, ca_file=ca_file)
         variable = reference.removeprefix("env:")
         connection = environ.get(variable, "").strip()

@@ -18,7 +18,7 @@ from migrator.model.values import value
 
 @value(frozen=True, slots=True)
 class Account:
-    """``credential`` is a reference (``default``, ``cli``, ``managed-identity[:id]``, ``env:NAME``), never a secret. ``kind``:
+    """``credential`` is a reference (``migrator.model.identities``), never a secret. ``kind``:
     one of ``migrator.kinds``; ``options``: the keys of its kind that have no field here."""
 
     name: str

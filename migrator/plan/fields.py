@@ -14,14 +14,12 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from migrator.model.identities import FORMS, REFERENCE
 from migrator.model.units import parse_bound, parse_count, parse_duration, parse_ratio, parse_size
 
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _CONTAINER: Final = re.compile(r"\$(?:root|web|logs)|[a-z0-9](?:-?[a-z0-9]){2,62}")
 _CONTAINER_GLOB: Final = re.compile(r"(?=.*[*?\[])[a-z0-9*?\[\]!-]{1,63}")
-_CREDENTIAL: Final = re.compile(
-    r"default|cli|managed-identity(?::[A-Za-z0-9-]{1,64})?|env:[A-Za-z_][A-Za-z0-9_]{0,127}"
-)
 _CLOCK_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)? ?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _LOOPBACK: Final = frozenset({"localhost", "::1"})
@@ -117,10 +115,10 @@ def read_price(value: Any) -> float:
 
 def read_credential(value: Any) -> str:
     """A reference to a secret. What is refused is never repeated: it may be the secret itself."""
-    if not isinstance(value, str) or not _CREDENTIAL.fullmatch(value):
+    if not isinstance(value, str) or not REFERENCE.fullmatch(value):
         raise ValueError(
-            "a credential is named here, never written: default, cli, managed-identity[:client-id], or env:NAME of a "
-            "variable that holds a connection string, key or SAS"
+            f"a credential is named here, never written: {FORMS}, or env:NAME of a variable that holds a connection string, key"
+            " or SAS"
         )
     return value
 
@@ -299,7 +297,7 @@ Credential = Annotated[
     str,
     *_schema(
         read_credential,
-        {"type": "string", "description": "default, cli, managed-identity[:client-id] or env:NAME; never a secret"},
+        {"type": "string", "description": f"{FORMS} or env:NAME; never a secret"},
     ),
 ]
 Variable = Annotated[str, *_schema(read_variable, {"type": "string", "description": "an environment variable's name"})]

@@ -61,7 +61,10 @@ _KEY_BYTES: Final = 64
 _KEY: Final = re.compile(_NAMES, re.IGNORECASE)
 _OPTION: Final = re.compile(rf"--?(?:{_NAMES})", re.IGNORECASE)
 _USER_OPTION: Final = re.compile(r"-u|--(?:proxy-)?user")
-_REFERRED: Final = re.compile(r"default|cli|managed-identity(?::[\w-]*)?|env:\w*|\$\{?\w+\}?|-.*|", re.DOTALL)
+_REFERRED: Final = re.compile(
+    r"default|cli|(?:managed|workload)-identity(?::[\w-]*)?|client-(?:secret|certificate)(?::\w*)?|env:\w*|\$\{?\w+\}?|-.*|",
+    re.DOTALL,
+)
 _LAYERS: Final = 5
 """So often may a secret have been encoded, one way over the other."""
 _FROM_URLS: Final = str.maketrans("-_", "+/")

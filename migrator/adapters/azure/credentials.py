@@ -19,6 +19,7 @@ from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from migrator.adapters.azure.endpoints import account_name_of, is_address, is_secondary, without_query
+from migrator.adapters.azure.identities import open_token_source
 from migrator.errors import AccessRefused
 from migrator.model.schedule import Account
 from migrator.model.values import value
@@ -92,42 +93,9 @@ def open_credential(account: Account, *, environ: Mapping[str, str], cloud: Mapp
         endpoint,
         audience=cloud.get("audience", DEFAULT_AUDIENCE),
         token_source=open_token_source(
-            account.credential, what=f"account {account.name}", cloud=cloud, tenant=account.tenant
+            account.credential, what=f"account {account.name}", cloud=cloud, tenant=account.tenant, environ=environ
         ),
     )
-
-
-def open_token_source(reference: str, *, what: str, cloud: Mapping[str, str], tenant: str | None = None) -> Any:
-    """The asynchronous token credential of azure-identity that ``reference`` names; sends nothing, the caller closes it.
-
-    Args:
-        reference: ``default``, ``cli`` or ``managed-identity[:client-id]``.
-        what: what it is to open, for the message.
-    Raises:
-        AccessRefused: another reference; a key or signature is no source of tokens.
-    """
-    from azure.identity import aio
-
-    kind, _, client_id = reference.partition(":")
-    own = _of_cloud(cloud)
-    if kind == "default":
-        others = {"additionally_allowed_tenants": [tenant]} if tenant else {}
-        source = aio.DefaultAzureCredential(**own, **others)
-        return _InTenant(source, tenant) if tenant else source
-    if kind == "cli":
-        return aio.AzureCliCredential(tenant_id=tenant or "")
-    if kind == "managed-identity":
-        return aio.ManagedIdentityCredential(client_id=client_id or None)
-    raise AccessRefused(
-        f"cannot open {what}: there is no credential {kind!r}",
-        hint="use default, cli, managed-identity or env:NAME",
-    )
-
-
-def _of_cloud(cloud: Mapping[str, str]) -> dict[str, Any]:
-    """Who gives tokens, and whose certificates are believed there, as azure-identity takes it."""
-    given = {"authority": cloud.get("authority"), "connection_verify": cloud.get("ca_file")}
-    return {name: one for name, one in given.items() if one}
 
 
 async def bearer_token(source: Any, audience: str, *, what: str) -> str:
@@ -141,20 +109,6 @@ async def bearer_token(source: Any, audience: str, *, what: str) -> str:
             f"cannot open {what}: Microsoft Entra ID gave no token",
             hint="sign in (az login), or check the credential in the plan and the identity's rights",
         ) from failure
-
-
-class _InTenant:
-    """Tokens of one tenant from a credential that may know several; ``default`` has no tenant of its own."""
-
-    def __init__(self, source: Any, tenant: str) -> None:
-        self._source = source
-        self._tenant = tenant
-
-    async def get_token(self, *scopes: str, **options: Any) -> Any:
-        return await self._source.get_token(*scopes, **{**options, "tenant_id": self._tenant})
-
-    async def close(self) -> None:
-        await self._source.close()
 
 
 def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) -> Credential:

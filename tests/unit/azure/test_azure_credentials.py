@@ -16,6 +16,7 @@ from migrator.adapters.azure import open_store
 from migrator.adapters.azure.credentials import Credential, open_credential
 from migrator.adapters.azure.endpoints import account_name_of, without_query
 from migrator.errors import AccessRefused, CloudError
+from migrator.model.identities import OF_SECRET
 from migrator.model.schedule import Account
 from migrator.model.values import replace
 
@@ -126,12 +127,15 @@ def test_an_unknown_kind_of_credential_is_refused() -> None:
     assert "there is no credential 'magic'" in refused({}, credential="magic").message
 
 
-@pytest.mark.parametrize("credential", ["default", "cli", "managed-identity", "managed-identity:1234"])
+@pytest.mark.parametrize(
+    "credential", ["default", "cli", "managed-identity", "managed-identity:1234", "client-secret:NA"]
+)
 @pytest.mark.parametrize("tenant", [None, "72f988bf-86f1-41af-91ab-2d7cd011db47"])
 async def test_entra_credentials_open_without_asking_anybody(credential: str, tenant: str | None) -> None:
     account = Account("na-web", "azure", endpoint=ENDPOINT, credential=credential, tenant=tenant)
     cloud = {"authority": "https://login.microsoftonline.us"}
-    found = open_credential(account, environ={}, cloud=cloud)
+    environ = {f"NA_{name}": "x" for name in OF_SECRET}
+    found = open_credential(account, environ=environ, cloud=cloud)
     assert (found.kind, found.account_name, found.endpoint) == ("entra", "naweb", ENDPOINT)
     await found.close()
 
