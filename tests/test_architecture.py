@@ -82,6 +82,7 @@ NOBODY_IMPORTS = {"migrator.cli": ("migrator.cli",), "migrator.testing": ("migra
 FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
     "azure": (
         "migrator.adapters.azure.credentials",
+        "migrator.adapters.azure.identities",
         "migrator.adapters.azure.sdk_errors",
         "migrator.adapters.azure.sdk_transport",
         "migrator.adapters.estate",
