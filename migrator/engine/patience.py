@@ -5,8 +5,9 @@ Decides by *who acts next* whether a fault needs a person, how long to wait befo
 Rules:
 
 - outside a fence there is no count of tries: a wait ends when the service answers, or when somebody stops the run;
-- inside a fence writers wait, so nothing here is patient: the fence is cancelled, and the waiting is done after it. Only a
-  throttled barrier tries on, because its time is bounded anyway (``fence_timeout``);
+- inside a fence writers wait, so nothing here is patient: an account that is away is asked for some seconds (``transfer.paced``),
+  then the fence is cancelled, and the waiting is done after it. Only a throttled barrier tries on, because its time is bounded
+  anyway (``fence_timeout``);
 - a run that may not wait (``--no-wait``) leaves the move as it is (``Stalled``), and says why;
 - on the way back a target that stays away is a person's question, for there is another way (``--abandon-target-writes``): its
   requests are tried for some minutes, then the move halts. One that asks for less is there, and is waited for like any other;

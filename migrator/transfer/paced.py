@@ -44,6 +44,11 @@ FIRST_WAIT_SECONDS = 0.2
 LONGEST_WAIT_SECONDS = 30.0
 LONGEST_PATIENT_WAIT_SECONDS = 120.0
 """Between tries of a request that was tried more than ATTEMPTS times."""
+HURRIED_SECONDS = 25.0
+"""So long an account that is away is asked again while writers wait, however quickly or slowly each try fails: for longer it is
+better to let them go on, and to wait after the fence. One that asks for less is there: ``fence_timeout`` ends that."""
+LONGEST_HURRIED_WAIT_SECONDS = 5.0
+"""Between tries while writers wait."""
 SLOWING: Final = frozenset({"OperationTimedOut", "ServerBusy", "503"})
 """Codes with which a write is not answered for good, by an account (or what stands before it, which knows no codes) that has too
 much to do. Source: Azure "Blob service error codes"."""
@@ -137,7 +142,7 @@ class PacedStore:
         origin: PacedStore | None = None,
         requests: int = 1,
     ) -> T:
-        wait = FIRST_WAIT_SECONDS
+        wait, begun = FIRST_WAIT_SECONDS, self._clock.monotonic()
         for attempt in counting(1):
             sides = (self.limits,) if origin is None else (self.limits, origin.limits)
             await grant_together(sides, requests=requests, bytes=bytes, is_hurried=self.is_hurried)
@@ -154,10 +159,12 @@ class PacedStore:
                 wait = await self.back_off(wait, refusal.retry_after_seconds, attempt)
             except Unreachable as fault:
                 is_too_late = until < inf and self._clock.monotonic() > until  # held up so long that it was not sent
-                # A write that was never sent is tried again by whoever has the time for it; a fence has not.
+                # A write that was never sent is tried again by whoever has the time for it.
                 free = ATTEMPTS if operation in READS or is_too_late else 1
                 if fault.code == NO_SERVER and self.answered_at is None:
                     free = min(free, TRIES_OF_A_STRANGER)
+                if self.is_hurried:
+                    free = attempt + 1 if self._clock.monotonic() < begun + HURRIED_SECONDS else 0
                 if not await self.keeps_trying(fault, attempt, self._patience, free=free):
                     raise
                 if not is_too_late:
@@ -203,6 +210,8 @@ class PacedStore:
     async def back_off(self, wait: float, retry_after: float | None, attempt: int = 1) -> float:
         """Sleep before another try; the wait that comes next."""
         longest = LONGEST_WAIT_SECONDS if attempt <= ATTEMPTS else LONGEST_PATIENT_WAIT_SECONDS
+        if self.is_hurried:
+            longest, wait = LONGEST_WAIT_SECONDS, min(wait, LONGEST_HURRIED_WAIT_SECONDS)
         pause = retry_after if retry_after is not None else wait * (0.5 + self._clock.random())
         await self._clock.sleep(min(pause, longest))
         return min(wait * 2, longest)

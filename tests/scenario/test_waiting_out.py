@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from migrator.adapters.local import LocalStore
+from migrator.adapters.routing import FileRouter
 from migrator.engine import session
 from migrator.errors import NotFound, StateError, StateFull, Throttled, Unreachable
 from migrator.model import notes
@@ -168,6 +169,58 @@ def test_a_fence_is_cancelled_and_the_waiting_is_done_after_it(weeks, trouble):
     trouble(fault)
     assert weeks.apply().code == "done"
     assert states(weeks).count("fencing") == 2
+    assert "halted" not in states(weeks)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6])
+def test_a_fence_over_a_source_that_refuses_a_share_ends_in_its_switch(weeks, trouble, share):
+    random = Random(1)
+
+    def fault(asked: str, operation: str) -> None:
+        if asked == "src-na" and random.random() < share:
+            raise Throttled(f"cannot {operation} {asked}: it asks for fewer requests", code="ServerBusy")
+
+    trouble(fault)
+    assert weeks.apply().code == "done"
+    assert states(weeks).count("fencing") == 1
+
+
+@pytest.mark.parametrize("account", ["src-na", "dst-na-web"])
+def test_a_fence_outlives_a_network_that_is_away_for_some_seconds(weeks, trouble, account):
+    begun = []
+
+    def fault(asked: str, operation: str) -> None:
+        if weeks.record("na/web").state is MoveState.VERIFYING and not begun:
+            begun.append(weeks.loop.time())
+        if asked == account and begun and weeks.loop.time() < begun[0] + 15:
+            raise Unreachable(f"cannot reach account {account}: no route to host")
+
+    trouble(fault)
+    assert weeks.apply().code == "done"
+    assert states(weeks).count("fencing") == 1
+
+
+@pytest.mark.parametrize("begin", [0.0, 30.0, 300.0, 1.5 * HOURS])
+def test_a_minute_without_any_network_needs_nobody(weeks, trouble, begin, monkeypatch):
+    """Accounts and routes alike, whatever the run is at."""
+
+    def is_away() -> bool:
+        return begin <= weeks.loop.time() < begin + MINUTES
+
+    def fault(asked: str, operation: str) -> None:
+        if is_away():
+            raise Unreachable(f"cannot reach account {asked}: no route to host")
+
+    trouble(fault)
+    for name in ("read", "swap"):
+        right = getattr(FileRouter, name)
+
+        async def call(self, *args, right=right, **given):
+            fault("control", "read")
+            return await right(self, *args, **given)
+
+        monkeypatch.setattr(FileRouter, name, call)
+    assert weeks.apply().code == "done"
     assert "halted" not in states(weeks)
 
 

@@ -256,6 +256,14 @@ MUTANTS = (
         200,
     ),
     Mutant(
+        "a-fence-is-given-up-at-the-first-lost-connection",
+        "transfer/paced.py",
+        "                    free = attempt + 1 if self._clock.monotonic() < begun + HURRIED_SECONDS else 0\n",
+        "                    pass\n",
+        "Inside a fence it counts how often an account is asked, and not for how long.",
+        ("tests/unit/transfer/test_paced.py",),
+    ),
+    Mutant(
         "claim-asked-before-the-grant",
         "transfer/paced.py",
         "            await grant_together(sides, requests=requests, bytes=bytes, is_hurried=self.is_hurried)\n            until = await self._may_send_until(operation)\n",

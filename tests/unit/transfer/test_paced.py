@@ -9,7 +9,14 @@ from migrator.errors import CloudError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.objects import CREATE, Listed, ListingPage
 from migrator.ports.object_store import NO_SERVER, Origin, Written
 from migrator.transfer.limits import AccountLimits
-from migrator.transfer.paced import ATTEMPTS, TRIES_OF_A_STRANGER, PacedStore, unclaimed
+from migrator.transfer.paced import (
+    ATTEMPTS,
+    HURRIED_SECONDS,
+    LONGEST_HURRIED_WAIT_SECONDS,
+    TRIES_OF_A_STRANGER,
+    PacedStore,
+    unclaimed,
+)
 from tests.unit.engine.board import Jumping
 
 
@@ -198,6 +205,54 @@ async def test_a_write_that_was_never_sent_is_sent_by_whoever_has_the_time_and_n
     lost = PacedStore(Away(1, OutcomeUnknown("?")), AccountLimits(clock), Uncounted(), clock).claimed(unclaimed, Wait())
     with pytest.raises(OutcomeUnknown):
         await lost.delete("box", "n", if_match="e1")
+
+
+class Fenced(Wait):
+    """Writers wait for it."""
+
+    is_hurried = True
+
+    async def keep_trying(self, account, fault, attempt) -> bool:
+        await super().keep_trying(account, fault, attempt)
+        return isinstance(fault, Throttled)
+
+
+class Slow(Away):
+    """Each answer, or none, takes its time."""
+
+    def __init__(self, left, fault, clock, seconds):
+        super().__init__(left, fault)
+        self._clock, self._seconds = clock, seconds
+
+    async def head(self, container, name):
+        await self._clock.sleep(self._seconds)
+        return await super().head(container, name)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 10.0])
+@pytest.mark.parametrize("operation", ["head", "delete"])
+async def test_in_a_fence_an_account_that_is_away_is_asked_for_a_time_and_not_so_often(operation, seconds):
+    """Whatever a try takes; a write too that was never sent."""
+    clock, ended = Jumping(), []
+    for left in (2, 10_000):
+        begun = clock.at
+        slow = Slow(left, Unreachable("gone"), clock, seconds)
+        store = PacedStore(slow, AccountLimits(clock), Uncounted(), clock).claimed(unclaimed, Fenced())
+        call = store.head("box", "n") if operation == "head" else store.delete("box", "n", if_match="e1")
+        if left == 2:
+            await call
+            continue
+        with pytest.raises(Unreachable):
+            await call
+        ended.append(clock.at - begun)
+    assert HURRIED_SECONDS <= ended[0] < HURRIED_SECONDS + seconds + 1.5 * LONGEST_HURRIED_WAIT_SECONDS
+
+
+async def test_in_a_fence_one_that_asks_for_less_is_asked_soon_and_for_as_long_as_the_fence_lasts():
+    clock = Jumping()
+    store = PacedStore(Away(60, Throttled("busy")), AccountLimits(clock), Uncounted(), clock)
+    await store.claimed(unclaimed, Fenced()).head("box", "n")
+    assert 60.0 < clock.at < 60 * 1.5 * LONGEST_HURRIED_WAIT_SECONDS
 
 
 @pytest.mark.parametrize(("code", "is_slower"), [("OperationTimedOut", True), ("503", True), ("", False)])
