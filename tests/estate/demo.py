@@ -38,6 +38,8 @@ def show(world: World) -> int:
     say("Where is everything now?")
     migrate(world, "status", "plan.yaml")
     accounts(world)
+    migrate(world, "routes", "plan.yaml")
+    print("\nApp Configuration has: " + ", ".join(key for key, _ in sorted(world.estate.store("routes").values)))
     say("A second apply changes nothing.")
     changes = len(world.estate.resources.created)
     migrate(world, "apply", "plan.yaml", "--yes")

@@ -138,7 +138,7 @@ class World:
 PLAIN = Shape(BlobType.BLOCK, ContentHeaders(content_type="text/plain"), {}, {}, None)
 
 
-def plan_of(world: World, *, routing: str, gates: bool) -> str:
+def plan_of(world: World, *, gates: bool) -> str:
     """The plan, as an operator would write it."""
     lines = ["version: 1", "name: azure-estate", "state: sqlite:///state/migrator.db", "defaults:"]
     lines += ["  account: {resource_group: data}", "accounts:"]
@@ -154,13 +154,15 @@ def plan_of(world: World, *, routing: str, gates: bool) -> str:
             f"    {{endpoint: {world.strict.endpoint(name)}, subscription: {subscription}, location: {location}{tenant},"
         )
         lines.append("     provision: {sku: Standard_ZRS, tags: {rollout: azure-estate}, shared_key: false}}")
-    lines += [f"  control: {{endpoint: {world.strict.endpoint('control')}}}", "areas:"]
-    lines += ["  web-tracking: {containers: [web-visits]}"]
+    lines += ["areas:", "  web-tracking: {containers: [web-visits]}"]
     lines += ["  email-events: {containers: [{name: events, prefix: email/}]}", "regions:"]
     for region, short in REGIONS.items():
         targets = ", ".join(f"{area}: {short}{word}" for area, word in AREAS.items())
         lines.append(f"  {region}: {{source: {short}core, targets: {{{targets}}}}}")
-    lines += [f"routing: {{{routing}, ttl: 1s}}"]
+    routes = f"{world.estate.public}/appconfig/routes"
+    lines += [
+        f"routing: {{kind: app-configuration, endpoint: {routes}, credential: default, name: storage-split, ttl: 1s}}"
+    ]
     lines += ["cutover: {max_write: 1s, clock_margin: 200ms, fence_timeout: 60s, straggler_interval: 5s}"]
     at = world.estate.public
     lines += [f"cloud: {{authority: {at}, resource_manager: {at}, metrics: {at}, ca_file: {world.ca_file}}}"]
@@ -177,16 +179,13 @@ def plan_of(world: World, *, routing: str, gates: bool) -> str:
     return "\n".join(lines) + "\n"
 
 
-BLOB_ROUTES = "kind: blob, account: control, container: routing, name: routes.json"
-
-
 @contextmanager
-def running(folder: Path, *, objects: int = 20, routing: str = BLOB_ROUTES, gates: bool = False) -> Iterator[World]:
+def running(folder: Path, *, objects: int = 20, gates: bool = False) -> Iterator[World]:
     """Everything up, the sources filled, the plan written."""
-    names = [*SOURCES, "control", *TARGETS]
+    names = [*SOURCES, *TARGETS]
     certificate = make_certificate(folder)
     with server.running(names) as azurite:
-        there = {name: azurite.keys[name] for name in (*SOURCES, "control")}
+        there = {name: azurite.keys[name] for name in SOURCES}
         spare = {name: azurite.keys[name] for name in TARGETS}
         service = StrictService(azurite.endpoint("").rstrip("/"), there)
         with strict_running(service, certificate=certificate) as strict:
@@ -201,7 +200,8 @@ def running(folder: Path, *, objects: int = 20, routing: str = BLOB_ROUTES, gate
                 environ = {"AZURE_TENANT_ID": HERE, "AZURE_CLIENT_ID": CLIENT_ID, "AZURE_CLIENT_SECRET": CLIENT_SECRET}
                 environ |= {"NO_COLOR": "1", "PATH": os.environ["PATH"]}
                 world = World(folder, azurite, strict, estate, certificate[0], environ)
-                world.plan.write_text(plan_of(world, routing=routing, gates=gates))
+                estate.store("routes")
+                world.plan.write_text(plan_of(world, gates=gates))
                 asyncio.run(world.fill(objects))
                 world.customers()
                 yield world
