@@ -35,7 +35,7 @@ from migrator.model.findings import Finding
 from migrator.model.happenings.happening import Shown
 from migrator.model.moves import MoveRecord, MoveState
 from migrator.model.routes import RouteDocument
-from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.schedule import PlannedMove, Schedule, is_created
 from migrator.model.values import replace, value
 from migrator.plan.saved import fingerprint
 from migrator.standing.assess import assess
@@ -180,9 +180,9 @@ async def _routes(doors: Doors) -> RoutesRead:
 
 
 def _is_made(schedule: Schedule) -> bool:
-    """Does apply make the accounts that the routes are kept in?"""
-    names = wiring.needs_account(schedule.routing)
-    return all(ACCOUNTS[schedule.accounts[name].kind].will_be_made(schedule.accounts[name]) for name in names)
+    """Does apply make the accounts that the routes are kept in? Of others than embedded ones it creates targets alone."""
+    accounts = [schedule.accounts[name] for name in wiring.needs_account(schedule.routing)]
+    return all(ACCOUNTS[one.kind].will_be_made(one) and not is_created(one) for one in accounts)
 
 
 def routes_as_left(doors: Doors, store: StateStore, moves: Sequence[PlannedMove]) -> bool:

@@ -406,7 +406,8 @@ async def test_a_difference_is_a_finding_and_nothing_is_changed(small: Provision
         schedule=small.schedule,
         when=When.PREFLIGHT,
         moves=small.schedule.moves,
-        may_ask=frozenset({Asks.ESTATE}),
+        may_ask=frozenset({Asks.STATE, Asks.ESTATE}),
+        known=world.state,
         world=world,
     )
     worse = [one for one in await look(CHECKS, case) if one.severity == "error"]
@@ -463,6 +464,19 @@ async def test_a_target_in_another_region_and_paired_regions_are_said(small: Pro
         "far is to be created in centralus, and src is in eastus2: copies cross regions, and cost"
     )
     assert "wave first changes centralus and eastus2, which are paired" in said["paired-regions"].text
+
+
+async def test_whoever_goes_on_with_a_move_that_copies_needs_no_right_at_the_resource_manager(
+    small: Provisioned,
+) -> None:
+    await small.apply()
+    small.estate.set_faults(failing=1.0)
+    small.estate.asked.clear()
+
+    said = await small.found()
+
+    assert [one for one in said if one.startswith(("account-", "estate-"))] == []
+    assert small.estate.asked == []
 
 
 async def test_a_plan_that_creates_nothing_asks_nobody(small: Provisioned) -> None:

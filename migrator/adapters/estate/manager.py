@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -67,6 +67,8 @@ class ResourceManager:
         self._sources: dict[tuple[str, str | None], Any] = {}
         self._clients: dict[tuple[str, str, str | None], Any] = {}
         self._turns: dict[str, asyncio.Lock] = {}
+        self._kept: dict[tuple[str, str], asyncio.Task[list[Mapping[str, Any]]]] = {}
+        """Long lists of a subscription, which are the same for all its accounts: asked for once."""
 
     # What is there
 
@@ -123,7 +125,8 @@ class ResourceManager:
 
     async def skus(self, account: Account) -> frozenset[str]:
         client, place = self._client(account), region(account.location or "")
-        listed = await self._asked(account, "ask for the skus of", lambda: _all(client.skus.list()))
+        ask = partial(self._asked, account, "ask for the skus of", lambda: _all(client.skus.list()))
+        listed = await self._once_each("skus", account, ask)
         return frozenset(
             str(one["name"])
             for one in listed
@@ -134,7 +137,8 @@ class ResourceManager:
 
     async def pair_of(self, account: Account) -> str:
         place = region(account.location or "")
-        listed = await self._listed(account, f"/subscriptions/{account.subscription}/locations", LOCATIONS_VERSION)
+        path = f"/subscriptions/{account.subscription}/locations"
+        listed = await self._once_each("locations", account, partial(self._listed, account, path, LOCATIONS_VERSION))
         for one in listed:
             if one.get("name") == place:
                 pairs = (one.get("metadata") or {}).get("pairedRegion") or ()
@@ -173,6 +177,9 @@ class ResourceManager:
             )
 
     async def close(self) -> None:
+        for task in self._kept.values():
+            task.cancel()
+        await asyncio.gather(*self._kept.values(), return_exceptions=True)
         for one in (*self._clients.values(), *self._sources.values()):
             await one.close()
         self._clients.clear()
@@ -206,6 +213,15 @@ class ResourceManager:
 
     def _trust(self, account: Account) -> ssl.SSLContext:
         return trust(account.name, self._cloud.get("ca_file"))
+
+    async def _once_each(
+        self, what: str, account: Account, ask: Callable[[], Coroutine[Any, Any, list[Mapping[str, Any]]]]
+    ) -> list[Mapping[str, Any]]:
+        key = what, str(account.subscription)
+        known = self._kept.get(key)
+        if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
+            known = self._kept[key] = asyncio.create_task(ask())
+        return await asyncio.shield(known)
 
     async def _listed(self, account: Account, path: str, version: str) -> list[Mapping[str, Any]]:
         """Every page of a list that the SDK has no words for."""

@@ -23,6 +23,7 @@ from migrator.errors import CloudError, FaultLine, InternalError, MigrateError, 
 from migrator.forecast import Inventory, Outlook
 from migrator.forecast.inventory import summed
 from migrator.kinds import ACCOUNTS
+from migrator.machine.states import is_before_copy
 from migrator.model.estate import AccountShape
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
@@ -192,7 +193,7 @@ class Case:
 
     async def _is_to_be_created(self, account: str) -> bool:
         """Is it a target that the resource manager does not know yet, or is still creating?"""
-        if self.when in RUNS or not is_created(self.schedule.accounts[account]) or account in self.sources:
+        if self.when in RUNS or account in self.sources or account not in {move.target for move in self.creating}:
             return False
         shape = await self.shape(account)
         return account in self.answers.shapes and (shape is None or not shape.is_ready)
@@ -206,6 +207,14 @@ class Case:
             if self.when in RUNS:
                 raise
             self.answers.unasked.setdefault(account, fault)
+
+    @property
+    def creating(self) -> list[PlannedMove]:
+        """The moves whose target a run may still create. Once a move has begun to copy its target is there, and whoever goes on
+        with it needs no right at the resource manager."""
+        known = {one.id: one for one in self.known.moves()} if self.known is not None else {}
+        waiting = (one for one in self.moves if one.id not in known or is_before_copy(known[one.id].state))
+        return [one for one in waiting if is_created(self.schedule.accounts[one.target])]
 
     @property
     def sources(self) -> set[str]:

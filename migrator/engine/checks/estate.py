@@ -8,7 +8,7 @@ for nobody copies it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final
 
 from migrator.engine.checks.case import Case
@@ -26,8 +26,9 @@ from migrator.model.estate import (
     unlike,
 )
 from migrator.model.findings import Finding
-from migrator.model.schedule import Account, is_created
+from migrator.model.schedule import Account
 from migrator.ports.estate import Estate
+from migrator.transfer.together import together
 
 UNSEEN: Final = "DNS records, alerts, Defender and backup are not looked for"
 _WORSE: Final = ("location", "kind", "endpoint")
@@ -61,20 +62,9 @@ async def differing(case: Case, estate: Estate) -> AsyncIterator[Finding]:
 async def creating(case: Case, estate: Estate) -> AsyncIterator[Finding]:
     """What will be created, and what stands in the way of it."""
     absent = [pair for pair in _targets(case) if await _is_absent(case, pair[0])]
-    for account, wanted in absent:
-        place = f"{region(str(account.location))}, resource group {account.resource_group}"
-        text = (
-            f"{account.name} is not there: apply creates it ({wanted.sku} in {place}); its ways are unproved until then"
-        )
-        yield Finding("info", "account-to-create", account.name, text)
-        with case.asking(account.name):
-            if taken := await estate.is_taken(account):
-                yield Finding("error", "name-taken", account.name, f"{account.name} cannot be created: {taken}")
-            skus = await estate.skus(account)
-            if wanted.sku not in skus:
-                text = f"{account.name} cannot be created: its subscription may have no {wanted.sku} in {place}"
-                known = f"name one of {', '.join(sorted(skus))}" if skus else "name another region"
-                yield Finding("error", "sku-unavailable", account.name, text, known)
+    found = await together(*(_possible(case, estate, *pair) for pair in absent))
+    for finding in (one for some in found for one in some):
+        yield finding
     rooms: dict[tuple[str, str], list[Account]] = defaultdict(list)
     for account, _ in absent:
         rooms[str(account.subscription), region(str(account.location))].append(account)
@@ -89,18 +79,37 @@ async def creating(case: Case, estate: Estate) -> AsyncIterator[Finding]:
                 yield Finding("error", "account-quota", ", ".join(one.name for one in accounts), text)
 
 
+async def _possible(case: Case, estate: Estate, account: Account, wanted: Provision) -> list[Finding]:
+    """An account to create, and whether it can be had."""
+    place = f"{region(str(account.location))}, resource group {account.resource_group}"
+    text = f"{account.name} is not there: apply creates it ({wanted.sku} in {place}); its ways are unproved until then"
+    found = [Finding("info", "account-to-create", account.name, text)]
+    with case.asking(account.name):
+        if taken := await estate.is_taken(account):
+            found.append(Finding("error", "name-taken", account.name, f"{account.name} cannot be created: {taken}"))
+        skus = await estate.skus(account)
+        if wanted.sku not in skus:
+            text = f"{account.name} cannot be created: its subscription may have no {wanted.sku} in {place}"
+            known = f"name one of {', '.join(sorted(skus))}" if skus else "name another region"
+            found.append(Finding("error", "sku-unavailable", account.name, text, known))
+    return found
+
+
 async def unlike_source(case: Case, estate: Estate) -> AsyncIterator[Finding]:
     """What of a source's account the new one does not get."""
-    seen = set()
-    for move in case.moves:
+    seen: set[str] = set()
+    known: dict[str, tuple[Mapping[str, int], BlobSettings]] = {}
+    for move in case.creating:
         source, target = case.schedule.accounts[move.source], case.schedule.accounts[move.target]
         pair = f"{move.source} -> {move.target}"
-        if pair in seen or not is_created(target) or not await _is_absent(case, target):
+        if pair in seen or not await _is_absent(case, target):
             continue
         seen.add(pair)
         wanted = provision_of(target.provision or {})
         try:
-            attached, settings = await estate.attached(source), await estate.settings(source)
+            if source.name not in known:
+                known[source.name] = await estate.attached(source), await estate.settings(source)
+            attached, settings = known[source.name]
         except CloudError as fault:
             text = f"what hangs on {source.name}, and what it does to its blobs, is not copied to {target.name}: {fault.message}"
             yield Finding("warning", "settings-unknown", pair, text, fault.hint)
@@ -117,19 +126,18 @@ async def unlike_source(case: Case, estate: Estate) -> AsyncIterator[Finding]:
 
 async def placed(case: Case, estate: Estate) -> AsyncIterator[Finding]:
     """Targets far from their source, and paired regions that are changed in one wave."""
-    for move in case.moves:
+    creating = case.creating
+    for move in creating:
         source, target = (case.schedule.accounts[name] for name in (move.source, move.target))
         here, there = (region(one.location or "") for one in (source, target))
-        if is_created(target) and here and here != there and await _is_absent(case, target):
+        if here and here != there and await _is_absent(case, target):
             text = f"{target.name} is to be created in {there}, and {source.name} is in {here}: copies cross regions, and cost"
             yield Finding("warning", "location-differs", str(move.id), text)
     for wave in case.schedule.waves:
-        moves = [move for move in wave.moves if move in case.moves]
+        moves = [move for move in wave.moves if move in creating]
         places = {region(case.schedule.accounts[move.target].location or ""): move for move in moves}
         for place, move in sorted(places.items()):
             account = case.schedule.accounts[move.target]
-            if not (place and account.subscription and is_created(account)):
-                continue
             with case.asking(account.name):
                 pair = await estate.pair_of(account)
                 if pair in places and place < pair and places[pair].id.region != move.id.region:
@@ -145,8 +153,8 @@ def unasked(case: Case) -> list[Finding]:
 
 
 def _targets(case: Case) -> list[tuple[Account, Provision]]:
-    """The targets of the moves that a run may create, and how they are wanted."""
-    names = dict.fromkeys(move.target for move in case.moves)
+    """The targets that a run may create, and how they are wanted."""
+    names = dict.fromkeys(move.target for move in case.creating)
     accounts = (case.schedule.accounts[name] for name in names)
     return [(one, provision_of(one.provision)) for one in accounts if one.provision is not None]
 
@@ -157,7 +165,7 @@ async def _is_absent(case: Case, account: Account) -> bool:
 
 
 _PLAN: Final = frozenset({When.PLAN})
-_ASKS: Final = frozenset({Asks.ESTATE})
+_ASKS: Final = frozenset({Asks.STATE, Asks.ESTATE})
 CHECKS: Final = (
     Check(
         (
