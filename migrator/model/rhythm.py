@@ -184,7 +184,7 @@ class Rhythm:
     """seconds; outside fences the register is read so often: who is dead then is known to be dead in a fence"""
     roll_sweep: int = 50
     """entries that say nothing any more, taken away after one of those looks"""
-    near_look_seconds: float = 1.0
+    near_look_seconds: float = 0.5
     """seconds; followers look so often when a fence is near"""
     near_reads_per_second: float = 300.0
     """reads; no more than so many by all followers together. Source: Azure "Scalability targets", 500 a second of one blob"""

@@ -41,7 +41,7 @@ RowMaker = Callable[[Bench], list[Row]]
 
 def rows() -> Mapping[str, RowMaker]:
     """Every row, in the order of the table. ``memory`` is long, so it has to be asked for."""
-    from tests.benchmarks.rows import azurite, copying, distance, memory, pause, streaming, verifying
+    from tests.benchmarks.rows import azurite, copying, distance, lanes, memory, pause, streaming, verifying
 
     return {
         "copy": copying.plain,
@@ -52,7 +52,8 @@ def rows() -> Mapping[str, RowMaker]:
         "streaming": streaming.between_two,
         "distance": distance.there,
         "pause": pause.of_writers,
+        "lanes": lanes.of_a_barrier,
     }
 
 
-USUAL = ("copy", "copy-tls", "azurite", "verify", "streaming", "distance", "pause")
+USUAL = ("copy", "copy-tls", "azurite", "verify", "streaming", "distance", "pause", "lanes")
