@@ -234,7 +234,7 @@ class Routing:
 
 
 ROLL_CALL_SECONDS = 3.0
-"""What a drain takes where followers that were told of it answer: they look twice a second at first, and most writes end in less."""
+"""What a drain takes where followers that were told of it answer: they look twice a second then, and most writes end in less."""
 POLICY_PROPAGATION_SECONDS = 30.0
 """How long a front end may go by an access policy that was changed. Source: Azure "Define a stored access policy"."""
 

@@ -220,7 +220,7 @@ async def test_followers_are_told_and_get_the_time_to_see_it(near):
     await near.mover.shared.rolls.look()
     assert 15.0 < await wait(near) < 20.0
     found = near.board.document.routes[KEY]
-    assert (found.mode, found.epoch, found.look_seconds) == (READ_WRITE, 6, 1.0)
+    assert (found.mode, found.epoch, found.look_seconds) == (READ_WRITE, 6, 0.5)
     assert await wait(near) < 0.1  # once
 
 
