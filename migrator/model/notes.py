@@ -102,7 +102,7 @@ def left_target(move: MoveId) -> NoteKey:
 
 
 def retired(move: MoveId) -> NoteKey:
-    """What was deleted at its source, and what was kept there. ``engine.retiring``; its form is ``standing.retiring``."""
+    """What was deleted at its source, and what was kept there. ``standing.retiring``, made by ``engine.retiring``."""
     return NoteKey(f"retired {move}")
 
 
@@ -142,6 +142,12 @@ def accepted_containers(move: MoveId, account: str) -> NoteKey:
 def container_metadata(move: MoveId) -> NoteKey:
     """The metadata that was equal at both sides, as a digest by container. ``transfer.container_shape``."""
     return NoteKey(f"container-metadata/{move}")
+
+
+def container_access(move: MoveId) -> NoteKey:
+    """Containers that the same people could read without a signature at both sides, and who: "" is nobody.
+    ``transfer.container_shape``."""
+    return NoteKey(f"container-access/{move}")
 
 
 def staged(move: MoveId, direction: str) -> NoteKey:
@@ -188,6 +194,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "replaced-containers/{move}/{account}": replaced_containers,
     "accepted-containers/{move}/{account}": accepted_containers,
     "container-metadata/{move}": container_metadata,
+    "container-access/{move}": container_access,
     "staged/{move}/{direction}": staged,
     "deleting/{move}/{direction}": deleting,
 }

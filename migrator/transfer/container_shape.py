@@ -2,9 +2,9 @@
 
 Decides how a container that is missing is made, what of it changes later, and in what two of them differ. Both are made alike for
 every container; metadata that changes at the origin is carried over as long as the destination has what it was given, which a
-note remembers; everything else is only told (``plan``, ``verify``). Of a container that several areas share nothing is changed:
-it is not ours alone. Stored access policies and default encryption scopes are not
-kept: ``plan`` names them.
+note remembers; everything else is only told (``plan``, ``verify``). Who may read without a signature is a person's decision: a
+change of it since both sides were alike keeps a fence back (``reopened``). Of a container that several areas share nothing is
+changed: it is not ours alone. Stored access policies and default encryption scopes are not kept: ``plan`` names them.
 """
 
 from __future__ import annotations
@@ -40,10 +40,23 @@ def difference(here: ContainerInfo, there: ContainerInfo, *, keeps_public_access
     return " and ".join(apart)
 
 
+def reopened(
+    known: Mapping[str, str], here: Mapping[str, ContainerInfo], there: Mapping[str, ContainerInfo]
+) -> list[str]:
+    """The containers that were alike (``known``, a note), and are not any more: by now other people may read one side."""
+    return [
+        name
+        for name in sorted(known.keys() & here.keys() & there.keys())
+        if here[name].public_access != there[name].public_access
+    ]
+
+
 async def carry(
     t: Transfer, here: Mapping[str, ContainerInfo], there: Mapping[str, ContainerInfo], result: PassResult
 ) -> None:
-    """Give the destination's containers the metadata that changed at the origin since both were equal."""
+    """Give the destination's containers the metadata that changed at the origin since both were equal, and remember who may read
+    both sides."""
+    alike = _alike(t, here, there)
     key = notes.container_metadata(t.move)
     noted: Any = t.state.note(key)
     known = dict(noted or {})
@@ -59,8 +72,23 @@ async def carry(
             other = now
         if now == other:
             known[name] = now
-    if known != before:
-        t.commit([SetNote(key, known)], PassResult())
+    changes = [SetNote(key, known)] if known != before else []
+    if changes or alike:
+        t.commit([*changes, *alike], PassResult())
+
+
+def _alike(t: Transfer, here: Mapping[str, ContainerInfo], there: Mapping[str, ContainerInfo]) -> list[SetNote]:
+    """Nothing, where both sides need not be alike or nothing is new."""
+    if not t.keeps_public_access:
+        return []
+    key = notes.container_access(t.move)
+    noted: Any = t.state.note(key)
+    known = dict(noted or {})
+    before = dict(known)
+    for name in sorted(here.keys() & there.keys()):
+        if t.area.prefixes_in(name) and here[name].public_access == there[name].public_access:
+            known[name] = here[name].public_access or ""
+    return [SetNote(key, known)] if known != before else []
 
 
 async def _set_metadata(t: Transfer, info: ContainerInfo) -> None:

@@ -242,3 +242,33 @@ def wish(small: Small, kind: str, *, on: bool = True) -> None:
     now = small.rollout().world.clock.now()
     state.commit([SetControl(Control(kind, "", {"on": True} if on else {}, "me", now))], token=None)
     state.close()
+
+
+async def test_a_container_that_was_shut_at_the_source_since_keeps_the_fence_back_until_the_target_is_shut_too(small):
+    """Else the switch would open again what its owner had closed."""
+    await small.fill(3)
+    opened = {"src": "blob", "dst": "blob"}
+
+    async def apply():
+        rollout = small.rollout()
+        for account, store in rollout.world.stores.items():
+
+            async def containers(prefix="", account=account, plain=store.containers):
+                return [replace(one, public_access=opened[account]) for one in await plain(prefix)]
+
+            store.containers = containers
+        return await rollout.apply(wait=False)
+
+    wish(small, "hold")
+    for _ in range(2):
+        assert (await apply()).code == "waiting"
+    wish(small, "hold", on=False)
+    opened["src"] = None
+    outcome = await apply()
+    assert outcome.code == "waiting"
+    assert "who may read without a signature has changed since the first copy" in outcome.reasons[0]
+    assert "web (nothing at src, its blobs at dst)" in outcome.reasons[0]
+    assert (await small.route()).account == "src"
+    opened["dst"] = None
+    await apply()
+    assert (await small.route()).account == "dst"

@@ -14,12 +14,13 @@ from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import Asks, When
 from migrator.errors import CloudError
+from migrator.model import notes
 from migrator.model.findings import Finding
 from migrator.model.objects import ContainerInfo
 from migrator.model.schedule import PlannedMove
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.write_policy import PolicyHolder, holds_policies
-from migrator.transfer.container_shape import difference
+from migrator.transfer.container_shape import difference, reopened
 
 NAMED = 3
 
@@ -60,6 +61,24 @@ def shapes(
     if apart:
         text = f"containers differ between {move.source} and {move.target}: {_some(apart)}"
         yield Finding("warning", "containers-differ", str(move.id), text)
+
+
+def reopened_since(
+    move: PlannedMove, known: Mapping[str, str], here: Mapping[str, ContainerInfo], there: Mapping[str, ContainerInfo]
+) -> Iterator[Finding]:
+    """``known``: who could read which containers while both sides were alike."""
+    apart = [
+        f"{name} ({_readers(here[name])} at {move.source}, {_readers(there[name])} at {move.target})"
+        for name in reopened(known, here, there)
+    ]
+    if apart:
+        text = f"who may read without a signature has changed since the first copy: {_some(apart)}"
+        remedy = "let the same people read both sides, or write containers: {public_access: drop} into the plan"
+        yield Finding("warning", "public-access-changed", str(move.id), text, remedy)
+
+
+def _readers(info: ContainerInfo) -> str:
+    return {"blob": "its blobs", "container": "its blobs and its list"}.get(info.public_access or "", "nothing")
 
 
 def protected(move: PlannedMove, here: Sequence[ContainerInfo], there: Sequence[ContainerInfo]) -> Iterator[Finding]:
@@ -126,6 +145,18 @@ async def shapes_of(case: Case) -> list[Finding]:
     return sorted(found, key=lambda one: (one.code, one.subject))
 
 
+async def reopened_of(case: Case) -> list[Finding]:
+    if case.known is None or case.schedule.public_access != "keep":
+        return []
+    found: list[Finding] = []
+    for move in case.moves:
+        here, there = await case.at_source(move), await case.containers(move.target)
+        noted = case.known.note(notes.container_access(move.id))
+        sides = [{info.name: info for info in side or ()} for side in (here, there)]
+        found += reopened_since(move, noted or {}, *sides)
+    return sorted(found, key=lambda one: one.subject)
+
+
 async def protected_of(case: Case) -> list[Finding]:
     found: list[Finding] = []
     for move in case.moves:
@@ -189,6 +220,21 @@ CHECKS: Final = (
         frozenset({When.PLAN}),
         shapes_of,
         frozenset({Asks.ACCOUNTS}),
+    ),
+    Check(
+        (
+            Says(
+                "public-access-changed",
+                ("warning",),
+                "move",
+                "who may read a container without a signature was changed at one side since the first copy: after the switch"
+                " others could read than before",
+                "let the same people read both sides, or write containers: {public_access: drop} into the plan",
+            ),
+        ),
+        frozenset({When.PLAN, When.FENCE}),
+        reopened_of,
+        frozenset({Asks.STATE, Asks.ACCOUNTS}),
     ),
     Check(
         (

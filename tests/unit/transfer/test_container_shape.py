@@ -7,12 +7,13 @@ import asyncio
 import pytest
 
 from migrator.errors import AccessRefused, OutcomeUnknown
+from migrator.model import notes
 from migrator.model.moves import Direction
 from migrator.model.names import Area, Selector
 from migrator.model.objects import ContainerInfo
 from migrator.testing.simulation.blobs import Container
 from migrator.testing.simulation.store import SimStore
-from migrator.transfer.container_shape import difference
+from migrator.transfer.container_shape import difference, reopened
 from migrator.transfer.verify import compare
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import AREA, MOVE, Lab, VirtualPolicy
@@ -148,3 +149,26 @@ def test_a_difference_is_named():
     assert difference(plain, plain) == ""
     assert difference(plain, other) == "metadata and public access"
     assert difference(plain, other, keeps_public_access=False) == "metadata"
+
+
+@BOTH_WAYS
+async def test_who_may_read_both_sides_is_remembered_while_they_are_alike(lab, direction):
+    give(lab.source, "web-a", "blob")
+    give(lab.source, "web-b")
+    give(lab.target, "web-b", "container")
+    await lab.run()
+    await lab.run()
+    alike = {"web": "", "web2": "", "web-a": "blob"}
+    assert lab.state.note(notes.container_access(MOVE)) == alike
+    give(lab.source, "web-a")
+    await lab.run(direction)
+    assert lab.state.note(notes.container_access(MOVE)) == alike
+    here, there = ({name: one.info for name, one in side.containers.items()} for side in (lab.source, lab.target))
+    assert reopened(alike, here, there) == ["web-a"]
+    assert shape(lab.target, "web-a") == ({}, "blob"), "whom to let in is a person's decision"
+
+
+async def test_where_public_access_is_dropped_nothing_is_remembered(lab):
+    give(lab.source, "web-a")
+    await lab.run(keeps_public_access=False)
+    assert lab.state.note(notes.container_access(MOVE)) is None

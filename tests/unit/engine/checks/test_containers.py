@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from migrator.engine.checks.containers import policies, shapes
+from migrator.engine.checks.containers import policies, reopened_since, shapes
 from migrator.errors import AccessRefused, NotFound
 from migrator.model.moves import StoredPolicy
 from migrator.model.objects import ContainerInfo
@@ -76,3 +76,17 @@ def test_a_container_that_loses_its_default_encryption_scope_is_said() -> None:
     assert text.endswith(": a (ours)")
     assert "container-scope" not in said(here, [here[0]])
     assert said(here, [ContainerInfo("a")])["containers-differ"][1].endswith("a (default encryption scope)")
+
+
+def test_only_a_container_that_was_alike_can_have_been_opened_or_shut_since() -> None:
+    """One that never was is there as somebody wants it, and ``plan`` has said so."""
+    here = {name: ContainerInfo(name, public_access="blob") for name in ("opened", "never-alike")}
+    there = {name: ContainerInfo(name) for name in ("opened", "never-alike", "gone")}
+    here["shut"], there["shut"] = ContainerInfo("shut"), ContainerInfo("shut", public_access="container")
+    here["same"] = there["same"] = ContainerInfo("same", public_access="blob")
+    known = {"opened": "", "shut": "container", "same": "", "gone": "blob"}
+    (found,) = reopened_since(MOVE, known, here, there)
+    assert (found.code, found.severity) == ("public-access-changed", "warning")
+    assert found.text.endswith(
+        "opened (its blobs at src, nothing at dst), shut (nothing at src, its blobs and its list at dst)"
+    )
