@@ -31,7 +31,7 @@ _WITH_PLAN: Final = (
         "rollback",
         "routes",
     ),
-    *("sample", "status", "throttle", "unpause", "validate", "verify"),
+    *("sample", "status", "throttle", "traffic", "unpause", "validate", "verify"),
 )
 _COMMAND: Final = re.compile(r"`migrate ([^`]+)`")
 _BARE: Final = re.compile(

@@ -18,7 +18,9 @@ from typing import Any
 
 from migrator.errors import MigrateError
 
-ANSWERING = frozenset({"validate", "plan", "status", "routes", "history", "doctor", "schema", "verify", "report"})
+ANSWERING = frozenset(
+    {"validate", "plan", "status", "routes", "traffic", "history", "doctor", "schema", "verify", "report"}
+)
 """Commands whose answer is what they do. Their exit code says whether it was given."""
 
 

@@ -30,6 +30,7 @@ from migrator.cli.commands import (
     schema,
     status,
     throttle,
+    traffic,
     unlock,
     unpause,
     validate,
@@ -64,6 +65,7 @@ def register(app: typer.Typer) -> None:
             "doctor": doctor.doctor,
             "history": history.history,
             "routes": routes.routes,
+            "traffic": traffic.traffic,
             "verify": verify.verify,
         },
         STEER: {

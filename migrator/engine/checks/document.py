@@ -112,7 +112,7 @@ FORECAST: Final = Check(
             ("info",),
             "account",
             "the plan says nothing of an area's traffic, so the load of its account is too low",
-            "add it under the region's `traffic`",
+            "add it under the region's `traffic`; `migrate traffic PLAN` measures it where an account is one area's",
         ),
         Says(
             "long-drain",

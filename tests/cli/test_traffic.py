@@ -1,0 +1,91 @@
+"""``migrate traffic``: the meters' figures as lines for the plan, and what cannot be split."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from migrator.plan import loads
+from migrator.testing.estate import Estate, Subscription, every_minute, running
+from tests.cli.conftest import PLAN, Migrate
+
+ROUTING, WAVES = PLAN[PLAN.index("routing:") :].split("waves:")
+
+
+@pytest.fixture
+def estate() -> Iterator[Estate]:
+    with running(Estate([Subscription("s1", "tenant")])) as served:
+        yield served
+
+
+def account(name: str, more: str = "location: eastus2") -> str:
+    endpoint = f"https://{name}.blob.core.windows.net"
+    return f"  {name}: {{endpoint: '{endpoint}', subscription: s1, resource_group: rg, {more}}}\n"
+
+
+def plan(estate: Estate, accounts: str) -> str:
+    """One account of one area, one that two share."""
+    return (
+        "version: 1\nname: tiny\naccounts:\n"
+        + accounts
+        + account("euweb")
+        + account("naweb")
+        + account("namail")
+        + "areas:\n  web: {containers: [web]}\n  mail: {containers: [mail]}\n"
+        + "regions:\n  na: {source: nacore, targets: {web: naweb, mail: namail}}\n  eu: {source: eucore, targets: {web: euweb}}\n"
+        + ROUTING
+        + f"cloud: {{metrics: '{estate.public}'}}\n"
+        + "waves:\n  - {name: all, moves: [{region: na, areas: '*'}, {region: eu, areas: [web]}], soak: 1s, gates: []}\n"
+    )
+
+
+def tell(estate: Estate, name: str, per_minute: float, hours: int = 2) -> None:
+    id = f"/subscriptions/s1/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/{name}"
+    begin = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=hours)
+    estate.monitor.minutes[id] = every_minute(begin, 60, responses={"Success": per_minute})
+
+
+def test_one_areas_account_is_measured_and_a_shared_one_is_not_split(
+    estate: Estate, migrate: Migrate, here: Path
+) -> None:
+    (here / "p.yaml").write_text(plan(estate, account("nacore") + account("eucore")))
+    tell(estate, "nacore", 38_000_000)
+    tell(estate, "eucore", 2_140_000)
+    done = migrate("traffic", "p.yaml")
+    assert done.code == 0, done.err
+    assert "  regions:\n    eu:\n      traffic: {web: 2.1M}\n" in done.out
+    assert "Cannot split nacore: 2 areas share it" in done.out
+    assert "38 M" in done.out
+    lines = [line for line in done.out.splitlines() if "traffic: {" in line]
+    assert len(lines) == 1
+    told = json.loads(migrate("traffic", "p.yaml", "--json").out)
+    assert [(one["account"], one["requests_per_minute"], one["splits"]) for one in told["accounts"]] == [
+        ("eucore", 2_140_000.0, True),
+        ("nacore", 38_000_000.0, False),
+    ]
+
+
+def test_what_it_prints_is_a_part_of_a_plan(estate: Estate, migrate: Migrate, here: Path) -> None:
+    text = plan(estate, account("nacore") + account("eucore"))
+    (here / "p.yaml").write_text(text)
+    tell(estate, "eucore", 2_140_000)
+    printed = migrate("traffic", "p.yaml").out
+    line = next(line.strip() for line in printed.splitlines() if "traffic: {" in line)
+    measured = text.replace("eu: {source: eucore,", f"eu: {{source: eucore, {line},")
+    moves = {str(move.id): move.traffic_per_minute for move in loads(measured, "p.yaml").schedule.moves}
+    assert moves["eu/web"] == 2_100_000
+
+
+def test_what_has_no_figure_says_why(estate: Estate, migrate: Migrate, here: Path) -> None:
+    without = account("eucore", more="requests_per_minute: 1M")
+    (here / "p.yaml").write_text(plan(estate, account("nacore") + without))
+    tell(estate, "nacore", 100.0, hours=30)
+    done = migrate("traffic", "p.yaml")
+    assert done.code == 1
+    assert "the plan does not say its location" in done.out
+    assert "it had no request in the last 24 h" in done.out
+    assert migrate("traffic", "p.yaml", "--hours", "48").code == 0

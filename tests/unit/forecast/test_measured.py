@@ -1,0 +1,56 @@
+"""What of an account's figures is one area's, and what its busiest hour was."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from migrator.forecast.measured import Peak, busiest, sharers
+from migrator.model.names import Area, MoveId, Selector
+from migrator.model.routes import RouteRecord
+from migrator.model.samples import Point
+from migrator.model.schedule import PlannedMove
+
+BEGIN = datetime(2026, 12, 1, tzinfo=UTC)
+WEB, MAIL = MoveId("europe", "web"), MoveId("europe", "mail")
+
+
+def move(id: MoveId, source: str = "core") -> PlannedMove:
+    return PlannedMove(id, Area(id.area, (Selector(id.area),)), source, f"eu-{id.area}")
+
+
+def record(account: str) -> RouteRecord:
+    return RouteRecord(account, "https://x", "read-write", 1, "l", "", "")
+
+
+def points(*values: float, every: int = 1) -> list[Point]:
+    return [Point(BEGIN + timedelta(minutes=number * every), value) for number, value in enumerate(values)]
+
+
+def test_areas_that_are_still_at_their_source_share_its_meter() -> None:
+    assert sharers([move(WEB), move(MAIL)], {}) == {"core": (MAIL, WEB)}
+
+
+def test_an_area_that_has_switched_has_a_meter_of_its_own_and_so_has_the_one_that_is_left() -> None:
+    routes = {str(WEB): record("eu-web"), str(MAIL): record("core")}
+    assert sharers([move(WEB), move(MAIL)], routes) == {"core": (MAIL,), "eu-web": (WEB,)}
+
+
+def test_a_route_to_an_account_of_nobodys_says_nothing() -> None:
+    assert sharers([move(WEB)], {str(WEB): record("elsewhere")}) == {"core": (WEB,)}
+
+
+def test_the_busiest_hour_is_found_wherever_it_begins() -> None:
+    peak = busiest(points(*[100.0] * 90, *[700.0] * 60, *[100.0] * 90))
+    assert peak == Peak(700.0, BEGIN + timedelta(minutes=90), 60)
+
+
+def test_minutes_without_a_point_had_no_request() -> None:
+    peak = busiest(points(*[600.0] * 12, every=5))
+    assert peak is not None
+    assert (peak.per_minute, peak.minutes) == (120.0, 12)
+    assert busiest([]) is None
+
+
+def test_two_short_bursts_far_apart_are_not_one_hour() -> None:
+    peak = busiest([Point(BEGIN, 6000.0), Point(BEGIN + timedelta(hours=1), 6000.0)])
+    assert peak == Peak(100.0, BEGIN, 1)
