@@ -24,7 +24,7 @@ from migrator.machine.states import is_before_copy
 from migrator.model.addresses import shown
 from migrator.model.happenings.happening import Shown
 from migrator.model.moves import MoveRecord
-from migrator.model.schedule import Account, Metric, Routing, Schedule, is_created
+from migrator.model.schedule import Account, Metric, Routing, Schedule, is_created, is_placed
 
 if TYPE_CHECKING:
     from migrator.adapters.workers import WorkerProcesses
@@ -97,8 +97,9 @@ def open_account(account: Account, cloud: Mapping[str, str], *, create: bool = F
 
 
 def open_estate(schedule: Schedule) -> Estate | None:
-    """The resource manager; None: no account of the plan is created. Nothing is sent yet. CloudError if it cannot be opened."""
-    if not any(is_created(account) for account in schedule.accounts.values()):
+    """The resource manager; None: the plan says of no account where it is. Nothing is sent yet. CloudError if it cannot be
+    opened."""
+    if not any(is_created(account) or is_placed(account) for account in schedule.accounts.values()):
         return None
     from migrator.adapters.estate import open_estate as opened
 

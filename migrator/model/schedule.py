@@ -48,6 +48,11 @@ def is_created(account: Account) -> bool:
     return account.provision is not None
 
 
+def is_placed(account: Account) -> bool:
+    """Does the plan say enough of it to ask the resource manager about it?"""
+    return bool(account.subscription and account.resource_group)
+
+
 @value(frozen=True, slots=True)
 class Budget:
     """What migration itself may use of one account; None is unlimited."""

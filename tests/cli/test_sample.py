@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from migrator.cli.commands.sample.operation import is_loopback
 from migrator.cli.wiring import open_state_of
+from migrator.model.addresses import is_loopback
 from migrator.model.moves import LockRecord
 from tests.cli.conftest import PLAN, Migrate
 

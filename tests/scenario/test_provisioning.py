@@ -40,7 +40,7 @@ RULE = {
     "type": "Lifecycle",
     "definition": {
         "actions": {"baseBlob": {"delete": {"daysAfterModificationGreaterThan": 9}}},
-        "filters": {"blobTypes": ["blockBlob"]},
+        "filters": {"blobTypes": ["blockBlob"], "prefixMatch": ["archive/"]},  # of names that nobody moves
     },
 }
 
@@ -479,10 +479,13 @@ async def test_whoever_goes_on_with_a_move_that_copies_needs_no_right_at_the_res
     assert small.estate.asked == []
 
 
-async def test_a_plan_that_creates_nothing_asks_nobody(small: Provisioned) -> None:
+async def test_a_plan_that_creates_nothing_and_says_no_place_asks_nobody(small: Provisioned) -> None:
     small.estate.add("dst", TWO, "data", "eastus2")
-    bare = replace(small.schedule.accounts["dst"], provision=None)
-    small.schedule = replace(small.schedule, accounts={**small.schedule.accounts, "dst": bare})
+    bare = {
+        name: replace(one, provision=None, subscription=None, resource_group=None)
+        for name, one in small.schedule.accounts.items()
+    }
+    small.schedule = replace(small.schedule, accounts=bare)
     small.estate.asked.clear()
     await small.apply()
 

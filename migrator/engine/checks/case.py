@@ -23,12 +23,14 @@ from migrator.errors import CloudError, FaultLine, InternalError, MigrateError, 
 from migrator.forecast import Inventory, Outlook
 from migrator.forecast.inventory import summed
 from migrator.kinds import ACCOUNTS
-from migrator.machine.states import is_before_copy
-from migrator.model.estate import AccountShape
+from migrator.machine.states import is_before_copy, is_going_back, is_past_switch
+from migrator.model.addresses import is_loopback
+from migrator.model.estate import AccountShape, BlobSettings
 from migrator.model.findings import Finding
+from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
 from migrator.model.objects import ContainerInfo, Features
-from migrator.model.schedule import Account, Gate, PlannedMove, Schedule, is_created
+from migrator.model.schedule import Account, Gate, PlannedMove, Schedule, is_created, is_placed
 from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
@@ -70,6 +72,14 @@ class Asked:
         return isinstance(self.fault, (Unreachable, Throttled))
 
 
+@value(frozen=True, slots=True)
+class Habits:
+    """What an account is, and what it does to its blobs by itself."""
+
+    shape: AccountShape
+    settings: BlobSettings
+
+
 @dataclass(slots=True)
 class Answers:
     """What was asked so far. ``containers``: by account that could be read; ``faults``: of those that could not; ``absent``:
@@ -85,6 +95,9 @@ class Answers:
     features: dict[MoveId, dict[str, Features]] = field(default_factory=dict)
     shapes: dict[str, AccountShape | None] = field(default_factory=dict)
     unasked: dict[str, CloudError] = field(default_factory=dict)
+    habits: dict[str, Habits | None] = field(default_factory=dict)
+    """Of accounts whose place the plan says; None: it is not there. ``unproved``: why the resource manager did not say."""
+    unproved: dict[str, CloudError] = field(default_factory=dict)
     proved: list[Proved] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
 
@@ -191,6 +204,26 @@ class Case:
                 answers.unasked[account] = fault
         return answers.shapes.get(account)
 
+    def is_azures(self, account: Account) -> bool:
+        """Can the resource manager know it? An account on this machine is known to the one that the plan names alone."""
+        is_here = is_loopback(account.endpoint or "") and "resource_manager" not in self.schedule.cloud
+        return not (ACCOUNTS[account.kind].is_embedded or is_here)
+
+    async def habits(self, account: str) -> Habits | None:
+        """None: it is not there yet, nobody knows where it is, or that cannot be asked: a fault of the resource manager stops
+        nobody, here or in a run."""
+        answers, estate, known = self.answers, self._world().estate, self.schedule.accounts[account]
+        if estate is None or not (self.is_azures(known) and is_placed(known)):
+            return None
+        if account not in answers.habits and account not in answers.unproved:
+            try:
+                shape = await estate.shape(known)
+                is_there = shape is not None and shape.is_ready
+                answers.habits[account] = Habits(shape, await estate.settings(known)) if shape and is_there else None
+            except CloudError as fault:
+                answers.unproved[account] = fault
+        return answers.habits.get(account)
+
     async def _is_to_be_created(self, account: str) -> bool:
         """Is it a target that the resource manager does not know yet, or is still creating?"""
         if self.when in RUNS or account in self.sources or account not in {move.target for move in self.creating}:
@@ -215,6 +248,12 @@ class Case:
         known = {one.id: one for one in self.known.moves()} if self.known is not None else {}
         waiting = (one for one in self.moves if one.id not in known or is_before_copy(known[one.id].state))
         return [one for one in waiting if is_created(self.schedule.accounts[one.target])]
+
+    @property
+    def ahead(self) -> list[PlannedMove]:
+        """The moves whose switch is still to come, halted before it or not."""
+        known = {one.id: one for one in self.known.moves()} if self.known is not None else {}
+        return [one for one in self.moves if one.id not in known or _is_ahead(known[one.id])]
 
     @property
     def sources(self) -> set[str]:
@@ -288,6 +327,10 @@ class Case:
 def of_facts(judge: Callable[[Facts], Iterable[Finding]]) -> Callable[[Case], Iterable[Finding]]:
     """A check of what the doctor read."""
     return lambda case: judge(case.facts)
+
+
+def _is_ahead(record: MoveRecord) -> bool:
+    return not (is_past_switch(record.resume_from or record.state) or is_going_back(record))
 
 
 def _accounts(moves: Sequence[PlannedMove]) -> set[str]:

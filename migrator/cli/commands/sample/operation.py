@@ -7,11 +7,9 @@ fence at any time, and not at a source that customers have left. Leaves the data
 
 from __future__ import annotations
 
-import ipaddress
 import zlib
 from collections.abc import Callable
 from contextlib import closing
-from urllib.parse import urlsplit
 
 from migrator.cli import wiring
 from migrator.cli.doors import Doors
@@ -20,6 +18,7 @@ from migrator.cli.settings import Settings
 from migrator.errors import UsageError
 from migrator.kinds import ACCOUNTS
 from migrator.machine.agreement import live_account
+from migrator.model.addresses import is_loopback
 from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule
 from migrator.model.values import value
@@ -32,15 +31,6 @@ class Filled:
     account: str
     move: MoveId
     tally: Tally
-
-
-def is_loopback(endpoint: str) -> bool:
-    """Is this URL's host this very machine? Names other than ``localhost`` are not looked up: they may change."""
-    try:
-        host = urlsplit(endpoint).hostname or ""
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def require_quiet(schedule: Schedule, settings: Settings) -> None:
