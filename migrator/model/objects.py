@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from migrator.model.values import value
 
@@ -70,12 +72,47 @@ class Listed:
         return None if self.tier_inferred else self.tier
 
 
+class Entries(Sequence[Listed]):
+    """Entries of a page as the service wrote them, one behind the other, which are read when somebody asks for them: whoever
+    knows the text need not. Every reading raises CloudError if they cannot be understood."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def text(self) -> memoryview: ...
+
+    @abstractmethod
+    def read(self, at: int = 0) -> tuple[list[Listed], Sequence[int] | None]:
+        """The entries from byte ``at`` on, where one begins, and where in the text each of them ends; None: that cannot be
+        told."""
+
+    @abstractmethod
+    def first(self) -> tuple[Listed, int]:
+        """The first entry and where it ends. There is one."""
+
+    @abstractmethod
+    def last(self) -> Listed: ...
+
+    def __bool__(self) -> bool:
+        return len(self.text) > 0
+
+    def __len__(self) -> int:
+        return len(self.read()[0])
+
+    def __iter__(self) -> Iterator[Listed]:
+        return iter(self.read()[0])
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.read()[0][index]
+
+
 @value(frozen=True, slots=True)
 class ListingPage:
     """One listing page, in the order the service gave. ``marker`` continues it; None at the end. A page may be empty
-    and still carry a marker."""
+    and still carry a marker. Its entries may be read as they are asked for (``Entries``)."""
 
-    entries: tuple[Listed, ...]
+    entries: Sequence[Listed]
     marker: str | None
 
 

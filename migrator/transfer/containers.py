@@ -24,8 +24,9 @@ from migrator.model.objects import ContainerInfo
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import SetNote, StateStore
 from migrator.transfer.evidence import RECORD_BYTES, Evidence, generation_hash
-from migrator.transfer.listing import SeenSide, open_stream
+from migrator.transfer.listing import SeenSide
 from migrator.transfer.order import ORDERS, OrderBroken
+from migrator.transfer.sorting import open_stream
 
 ALL: Final = "all"
 NAMED: Final = 5

@@ -1,30 +1,33 @@
-"""Listings as streams, and the join of two of them.
+"""Listings as streams.
 
 ``ReadAhead`` reads pages one ahead and checks that names rise strictly in the order asked for; reserved names are left out. A
 marker that the service does not take any more means listing again from the beginning and skipping to the last name. A stream may
 be one of a stretch of names only, ``Bounds``: it says then which name it began with and which one it ended at, so that
-whoever lists the stretches beside each other can tell that nothing lies between them.
-``join`` yields what both sides have for each name, ascending, in memory of two pages a side. A container that is not
-there is an empty stream that says so; a refusal (403) is an error, never an empty listing.
+whoever lists the stretches beside each other can tell that nothing lies between them. A page is read when its names are asked
+for: where what follows is known by its text (``sights``), the stream goes past it unread.
+A container that is not there is an empty stream that says so; a refusal (403) is an error, never an empty listing. Memory: two
+pages a side, and those of a range more. Leaves what both sides show together to ``joining``, and what is sorted here to
+``sorting``.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from hashlib import sha256
+from itertools import repeat
 from typing import Final, Protocol
 
 from migrator.errors import CloudError, NotFound, Unsupported
 from migrator.model.names import RESERVED_PREFIX
-from migrator.model.objects import LIST_PAGE, Listed, ListingPage
+from migrator.model.objects import LIST_PAGE, Entries, Listed, ListingPage
 from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.order import Order, OrderBroken, key_of
+from migrator.transfer.sights import Piece, Text
 
 Key = bytes
 """Of a name, in the order of the join."""
@@ -32,16 +35,6 @@ REFUSED_MARKER = frozenset({"InvalidQueryParameterValue", "OutOfRangeInput", "In
 """Codes that say that a marker is not (or no longer) one of this listing. Source: Azure "Blob service error codes"."""
 RESTARTS = 20
 """Refused markers of one listing before the error goes up."""
-
-
-@value(frozen=True, slots=True)
-class Pair:
-    """One name and what both listings show of it; ``key`` compares in the order of the join."""
-
-    key: bytes
-    name: str
-    origin: Listed | None
-    destination: Listed | None
 
 
 @value(frozen=True, slots=True)
@@ -83,6 +76,10 @@ class MarkerRefused(Exception):
         self.fault = fault
 
 
+Landing = tuple[int, int]
+"""Where a text ends: how many pages after the one in hand, and the byte in that one."""
+
+
 class Batches(Protocol):
     def begin(self) -> None:
         """Ask for what comes first, if that can be done beside other things."""
@@ -92,7 +89,30 @@ class Batches(Protocol):
         """Some entries, ascending; empty at the end."""
         ...
 
+    def cut(self, taken: int) -> Text | None:
+        """The text of all names since the last cut: up to the first ``taken`` ones of the latest batch. None: it is not known."""
+        ...
+
+    async def lands(self, text: Text, *, is_end: bool) -> Landing | None:
+        """Where ``text`` ends if it is what follows the last cut; ``is_end``: and if nothing follows it."""
+        ...
+
+    def go_past(self, landing: Landing, taken: int, last: bytes | None, objects: int, bytes: int) -> int | None:
+        """Go there. What is passed counts as seen: so many ``objects`` and ``bytes``, the ``last`` key among them. How many of
+        the latest batch are behind us now, ``taken`` ones before; None: all of it."""
+        ...
+
     async def close(self) -> None: ...
+
+
+@value(frozen=True, slots=True)
+class _Page:
+    entries: Sequence[Listed]
+    is_last: bool
+
+    @property
+    def text(self) -> Entries | None:
+        return self.entries if isinstance(self.entries, Entries) else None
 
 
 @dataclass(slots=True)
@@ -108,7 +128,22 @@ class ReadAhead:
     first_page: int = LIST_PAGE
     """Names of the first page; a short one is there sooner."""
     bounds: Bounds = EVERYTHING
-    _ahead: asyncio.Task[tuple[list[Listed], str | None]] | None = None
+    _ahead: asyncio.Task[tuple[Sequence[Listed], str | None]] | None = None
+    _marker: str | None = None
+    """Of the page after those that have come."""
+    _is_listed: bool = False
+    """Has the last page come?"""
+    _pages: deque[_Page] = field(default_factory=deque)
+    """Those that have come and are not in hand yet."""
+    _hand: _Page | None = None
+    _is_read: bool = True
+    """Was the page in hand read, and given out? A page is read once."""
+    _at: int = 0
+    """Of the text in hand: up to here it is behind us, or counted in the piece."""
+    _batch: list[tuple[bytes, Listed]] = field(default_factory=list)
+    _ends: Sequence[int] | None = ()
+    """Of the entries of the latest batch, in the text; None: that is not known."""
+    _piece: Piece = field(default_factory=lambda: Piece(is_known=True))
     _done: bool = False
     _last: bytes | None = None
     """Of this listing, given out or skipped: one that begins again must rise from its own beginning, or what lies after the
@@ -122,25 +157,55 @@ class ReadAhead:
         self._key = key_of(self.order)
 
     def begin(self) -> None:
-        if self._ahead is None and not self._done:
+        if self._ahead is None and self._hand is None and not self._pages and not self._done:
             self._ahead = asyncio.create_task(self._fetch(None))
 
     async def next(self) -> list[tuple[bytes, Listed]]:
+        self._take_batch()
         while not self._done:
+            if not await self._in_hand():
+                self._done = True
+            elif self._hand is not None and (batch := self._read(self._hand)):
+                return batch
+        return []
+
+    def _take_batch(self) -> None:
+        """Whoever asks for more has taken all of the latest batch."""
+        text = self._hand.text if self._hand is not None else None
+        if self._batch and self._ends and text is not None:
+            self._piece.add(text.text[self._at : self._ends[-1]])
+            self._at, self._ends = max(self._at, self._ends[-1]), ()
+        self._batch = []
+
+    async def _in_hand(self) -> bool:
+        """Is there a page in hand that was not read yet? False at the end of the listing."""
+        while self._is_read:
+            if not self._pages and not await self._load():
+                return False
+            self._turn(self._pages.popleft())
+        return True
+
+    async def _load(self) -> bool:
+        """Wait for the next page; False: there is none."""
+        while not self._is_listed:
             try:
-                entries, marker = await (self._fetch(None) if self._ahead is None else self._ahead)
+                entries, marker = await (self._fetch(self._marker) if self._ahead is None else self._ahead)
             except MarkerRefused as refusal:
                 self._begin_again(refusal.fault)
                 continue
-            self._ahead = None
-            batch = self._checked(entries)
-            if marker is None:
-                self._done = True
-            elif not self._done:
+            self._ahead, self._marker, self._is_listed = None, marker, marker is None
+            self._pages.append(_Page(entries, marker is None))
+            if marker is not None and not self._reaches_the_end(entries):
                 self._ahead = asyncio.create_task(self._fetch(marker))
-            if batch:
-                return batch
-        return []
+            return True
+        return False
+
+    def _reaches_the_end(self, entries: Sequence[Listed]) -> bool:
+        """Does a page show what lies behind the stretch? Nobody needs the page after it then."""
+        if self.bounds.upto is None or not entries:
+            return False
+        last = entries.last() if isinstance(entries, Entries) else entries[-1]
+        return self._key(last.name) >= self.bounds.upto
 
     def _begin_again(self, fault: CloudError) -> None:
         self._restarts += 1
@@ -150,6 +215,96 @@ class ReadAhead:
             self._skip_to = self._last
         self._last = None
         self._ahead = None
+        self._marker = None
+        self._pages.clear()
+        if not self._is_read:  # what is left of it comes again
+            self._hand, self._is_read = None, True
+        self._piece.is_known = False
+
+    def _turn(self, page: _Page) -> None:
+        """Take the next page in hand. What was left of the one before belongs to the piece."""
+        if self._hand is not None and self._hand.text is not None:
+            self._piece.add(self._hand.text.text[self._at :])
+        if page.text is None:
+            self._piece.is_known = False
+        self._hand, self._is_read, self._at, self._batch, self._ends = page, False, 0, [], ()
+        if page.text and self.seen.begins is None and self._skip_to is None:
+            self._look_where_it_begins(page.text)
+
+    def _look_where_it_begins(self, text: Entries) -> None:
+        """A stretch begins behind the name of its lower bound, which the service shows if it is there."""
+        entry, end = text.first()
+        if entry.name.startswith(RESERVED_PREFIX):
+            self._piece.is_known = False
+            return
+        key = self._key(entry.name)
+        if self.bounds.above is not None and key < self.bounds.above:
+            raise LaneBroken(self.store.account)
+        self.seen.begins = key
+        if key == self.bounds.above:
+            self._last, self._at = key, end
+
+    def _read(self, page: _Page) -> list[tuple[bytes, Listed]]:
+        entries, ends = (page.entries, None) if page.text is None else page.text.read(self._at)
+        self._is_read = True
+        self._batch = self._checked(entries, ends)
+        return self._batch
+
+    # Texts: what is known by them is gone past unread.
+
+    def cut(self, taken: int) -> Text | None:
+        piece, text = self._piece, self._hand.text if self._hand is not None else None
+        if text is None or self._ends is None:
+            self._piece = Piece(is_known=False)  # where it begins is not known either
+            return None
+        end = self._ends[taken - 1] if taken and self._is_read else self._at
+        piece.add(text.text[self._at : end])
+        self._at, self._piece = end, Piece(is_known=True)
+        return piece.text
+
+    async def lands(self, text: Text, *, is_end: bool) -> Landing | None:
+        if self._hand is None and not await self._in_hand():
+            return None
+        restarts, hand = self._restarts, self._hand
+        if hand is None or hand.text is None or self._ends is None or not self._piece.is_known or self._piece.length:
+            return None
+        pages, left, digest = [hand.text.text[self._at :]], text.length, sha256()
+        left -= len(pages[0])
+        while left > 0:
+            if len(pages) > len(self._pages) and (self._done or not await self._load()):
+                return None
+            if self._restarts != restarts or (following := self._pages[len(pages) - 1].text) is None:
+                return None
+            pages.append(following.text)
+            left -= len(following.text)
+        for page in pages[:-1]:
+            digest.update(page)
+        ends = len(pages[-1]) + left
+        digest.update(pages[-1][:ends])
+        if digest.digest() != text.digest:
+            return None
+        turned = len(pages) - 1
+        if is_end and (left or not (self._pages[turned - 1] if turned else hand).is_last):
+            return None
+        return turned, ends if turned else self._at + ends
+
+    def go_past(self, landing: Landing, taken: int, last: bytes | None, objects: int, bytes: int) -> int | None:
+        turned, at = landing
+        if not self._is_read:
+            taken = 0  # of a page before
+        is_read, behind = self._is_read and not turned, len(self._batch)
+        if is_read:
+            behind = bisect_right(self._ends or (), at, taken, behind)
+        self.seen.objects += objects - (behind - taken)
+        self.seen.bytes += bytes - sum(entry.size for _, entry in self._batch[taken:behind])
+        for _ in range(turned):
+            self._hand, self._is_read, self._batch, self._ends = self._pages.popleft(), False, [], ()
+        self._at, self._piece = at, Piece(is_known=True)
+        if last is not None and (self._last is None or last > self._last):
+            self._last = last
+        if last is not None and last == self.bounds.upto and not self._done:
+            self._done, self.seen.ends = True, last
+        return behind if is_read else None
 
     async def close(self) -> None:
         if self._ahead is not None:
@@ -157,7 +312,7 @@ class ReadAhead:
             await asyncio.gather(self._ahead, return_exceptions=True)
             self._ahead = None
 
-    async def _fetch(self, marker: str | None) -> tuple[list[Listed], str | None]:
+    async def _fetch(self, marker: str | None) -> tuple[Sequence[Listed], str | None]:
         limit = self.page_size if marker is not None else min(self.first_page, self.page_size)
         try:
             page = await self._page(marker, limit)
@@ -177,7 +332,7 @@ class ReadAhead:
             if marker is None or refusal.code not in REFUSED_MARKER:
                 raise
             raise MarkerRefused(refusal) from refusal
-        return [entry for entry in page.entries if not entry.name.startswith(RESERVED_PREFIX)], page.marker
+        return page.entries, page.marker
 
     async def _page(self, marker: str | None, limit: int) -> ListingPage:
         if self.bounds.start is None:
@@ -189,11 +344,14 @@ class ReadAhead:
         except Unsupported as refusal:
             raise LaneBroken(self.store.account) from refusal
 
-    def _checked(self, entries: list[Listed]) -> list[tuple[bytes, Listed]]:
-        batch = []
+    def _checked(self, entries: Sequence[Listed], ends: Sequence[int] | None) -> list[tuple[bytes, Listed]]:
+        batch: list[tuple[bytes, Listed]] = []
+        kept: list[int] = []
         last, key_of_name = self._last, self._key
         above, upto, seen = self.bounds.above, self.bounds.upto, self.seen
-        for entry in entries:
+        for entry, end in zip(entries, ends or repeat(0), strict=False):
+            if entry.name.startswith(RESERVED_PREFIX):
+                continue
             key = key_of_name(entry.name)
             if last is not None and key <= last:
                 raise OrderBroken(self.store.account)
@@ -215,149 +373,8 @@ class ReadAhead:
                     continue
                 self._skip_to = None
             batch.append((key, entry))
+            kept.append(end)
             self.seen.bytes += entry.size
         self.seen.objects += len(batch)
-        self._last = last
+        self._last, self._ends = last, None if ends is None else kept
         return batch
-
-
-class SortedStream:
-    """A whole listing sorted here, on disk: for stores whose orders differ or are no order at all."""
-
-    def __init__(self, store: ObjectStore, container: str, prefix: str, seen: SeenSide, *, page_size: int) -> None:
-        self._pages = ReadAhead(store, container, prefix, "utf-8", seen, page_size)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._rows: sqlite3.Cursor | None = None
-        self._file: sqlite3.Connection | None = None
-
-    async def next(self) -> list[tuple[bytes, Listed]]:
-        try:
-            if self._rows is None:
-                self._rows = await self._sort()
-            return [(key, _thaw(frozen)) for key, frozen in self._rows.fetchmany(LIST_PAGE)]
-        except (sqlite3.Error, OSError) as fault:
-            raise self._unsorted(fault) from fault
-
-    def begin(self) -> None:
-        """The whole listing is sorted first: there is no page to ask for."""
-
-    def _unsorted(self, fault: Exception) -> CloudError:
-        return CloudError(
-            f"cannot sort the names of {self._pages.store.account}/{self._pages.container} on this machine's disk: {fault}",
-            hint=f"make room in {tempfile.gettempdir()}, or name another folder in TMPDIR",
-        )
-
-    async def _sort(self) -> sqlite3.Cursor:
-        self._file = self._opened()
-        self._file.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;")
-        self._file.execute("CREATE TABLE names (key BLOB PRIMARY KEY, listed BLOB) WITHOUT ROWID")
-        key_of_name = key_of("sorted")
-        marker: str | None = None
-        restarts = 0
-        while True:
-            try:
-                entries, marker = await self._pages._fetch(marker)
-            except MarkerRefused as refusal:
-                restarts += 1
-                if restarts > RESTARTS:
-                    raise refusal.fault from refusal
-                self._file.execute("DELETE FROM names")
-                self._pages.seen.objects = self._pages.seen.bytes = 0
-                marker = None
-                continue
-            self._pages.seen.objects += len(entries)
-            self._pages.seen.bytes += sum(entry.size for entry in entries)
-            self._file.execute("BEGIN")
-            self._file.executemany(
-                "INSERT OR REPLACE INTO names VALUES (?, ?)",
-                [(key_of_name(entry.name), _freeze(entry)) for entry in entries],
-            )
-            self._file.execute("COMMIT")
-            if marker is None:
-                return self._file.execute("SELECT key, listed FROM names ORDER BY key")
-
-    def _opened(self) -> sqlite3.Connection:
-        self._folder = tempfile.TemporaryDirectory(prefix="migrate-sort-")
-        return sqlite3.connect(Path(self._folder.name) / "names.db", isolation_level=None)
-
-    async def close(self) -> None:
-        await self._pages.close()
-        with suppress(sqlite3.Error, OSError):  # what is left there is the machine's to clear away
-            if self._file is not None:
-                self._file.close()
-            if self._folder is not None:
-                self._folder.cleanup()
-
-
-def _freeze(entry: Listed) -> bytes:
-    import pickle  # only our own bytes, in our own private folder, are ever read back
-
-    return pickle.dumps(_plain(entry))
-
-
-def _plain(entry: Listed) -> dict[str, object]:
-    fields = {name: getattr(entry, name) for name in Listed.__dataclass_fields__}
-    fields["metadata"], fields["tags"] = dict(entry.metadata), dict(entry.tags)
-    return fields
-
-
-def _thaw(frozen: bytes) -> Listed:
-    import pickle
-
-    return Listed(**pickle.loads(frozen))  # noqa: S301 - written by _freeze above
-
-
-def open_stream(
-    store: ObjectStore,
-    container: str,
-    prefix: str,
-    order: Order,
-    seen: SeenSide,
-    *,
-    page_size: int = LIST_PAGE,
-    first_page: int = LIST_PAGE,
-    bounds: Bounds = EVERYTHING,
-) -> Batches:
-    """``bounds`` are keys of ``order``, which is none that is sorted here."""
-    if order == "sorted":
-        return SortedStream(store, container, prefix, seen, page_size=page_size)
-    return ReadAhead(store, container, prefix, order, seen, page_size, first_page, bounds)
-
-
-async def join(origin: Batches, destination: Batches) -> AsyncIterator[list[Pair]]:
-    """Merge two ascending streams, both asked at once; yields batches of pairs, ascending, each name once.
-
-    Raises:
-        OrderBroken: a side did not rise in the order of the join; nothing that was yielded may be taken for complete.
-    """
-    origin.begin()
-    destination.begin()
-    left: list[tuple[bytes, Listed]] = await origin.next()
-    right: list[tuple[bytes, Listed]] = await destination.next()
-    i = j = 0
-    while left or right:
-        batch: list[Pair] = []
-        while i < len(left) and j < len(right):
-            (here, mine), (there, theirs) = left[i], right[j]
-            if here < there:
-                batch.append(Pair(here, mine.name, mine, None))
-                i += 1
-            elif there < here:
-                batch.append(Pair(there, theirs.name, None, theirs))
-                j += 1
-            else:
-                batch.append(Pair(here, mine.name, mine, theirs))
-                i += 1
-                j += 1
-        if not right:
-            batch.extend(Pair(key, blob.name, blob, None) for key, blob in left[i:])
-            i = len(left)
-        if not left:
-            batch.extend(Pair(key, blob.name, None, blob) for key, blob in right[j:])
-            j = len(right)
-        if batch:
-            yield batch
-        if left and i == len(left):
-            left, i = await origin.next(), 0
-        if right and j == len(right):
-            right, j = await destination.next(), 0

@@ -9,16 +9,17 @@ origin for it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from itertools import count as counting
 from math import inf
 from typing import Final, Protocol, TypeVar
 
 from migrator.errors import CloudError, InternalError, OutcomeUnknown, Throttled, Unreachable
 from migrator.model.moves import StoredPolicy
-from migrator.model.objects import Condition, ContainerInfo, Listed, ListingPage, Shape, Survey
+from migrator.model.objects import Condition, ContainerInfo, Entries, Listed, ListingPage, Shape, Survey
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
 from migrator.ports.late_writes import ContainersApart
@@ -258,13 +259,20 @@ class PacedStore:
         page = await self._send(
             "list", lambda: self.inner.page(container, prefix=prefix, marker=marker, limit=limit, **more)
         )
-        if prefix and not all(entry.name.startswith(prefix) for entry in page.entries):
-            # What is listed is copied, compared and deleted: a service that shows more than was asked for is not trusted.
+        if not prefix:
+            return page
+        if isinstance(page.entries, Entries):
+            return ListingPage(_Within(page.entries, partial(self._require_within, prefix, container)), page.marker)
+        self._require_within(prefix, container, page.entries)
+        return page
+
+    def _require_within(self, prefix: str, container: str, entries: Iterable[Listed]) -> None:
+        """What is listed is copied, compared and deleted: a service that shows more than was asked for is not trusted."""
+        if not all(entry.name.startswith(prefix) for entry in entries):
             raise CloudError(
                 f"cannot list {container} of {self.account}: names were listed that do not begin with {prefix!r}",
                 hint="the endpoint does not behave like a storage account",
             )
-        return page
 
     async def head(self, container: str, name: str) -> Listed:
         found = await self._send("read", lambda: self.inner.head(container, name))
@@ -456,6 +464,35 @@ class PacedStore:
 
     async def close(self) -> None:
         await self.inner.close()
+
+
+class _Within(Entries):
+    """``inner``, of which ``require`` sees every entry that is read."""
+
+    __slots__ = ("_inner", "_require")
+
+    def __init__(self, inner: Entries, require: Callable[[Iterable[Listed]], None]) -> None:
+        self._inner = inner
+        self._require = require
+
+    @property
+    def text(self) -> memoryview:
+        return self._inner.text
+
+    def read(self, at: int = 0) -> tuple[list[Listed], Sequence[int] | None]:
+        entries, ends = self._inner.read(at)
+        self._require(entries)
+        return entries, ends
+
+    def first(self) -> tuple[Listed, int]:
+        entry, end = self._inner.first()
+        self._require([entry])
+        return entry, end
+
+    def last(self) -> Listed:
+        entry = self._inner.last()
+        self._require([entry])
+        return entry
 
 
 def _paced(store: ObjectStore) -> PacedStore | None:

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from migrator.transfer.evidence import name_hash
-from migrator.transfer.listing import Pair
+from migrator.transfer.joining import Pair
 
 GROUP: Final = 1024
 """Names of a group on average."""

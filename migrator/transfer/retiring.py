@@ -34,8 +34,10 @@ from migrator.ports.state_store import StateStore
 from migrator.ports.troubles import Whose, is_lease, whose
 from migrator.transfer.decide import NameCase, is_busy, is_covered
 from migrator.transfer.evidence import Evidence, Known, generation_hash
-from migrator.transfer.listing import Pair, SeenSide, join, open_stream
+from migrator.transfer.joining import Pair, join
+from migrator.transfer.listing import SeenSide
 from migrator.transfer.order import ORDERS, Order, OrderBroken
+from migrator.transfer.sorting import open_stream
 from migrator.transfer.together import together
 
 MOST_EXCEPTIONS: Final = 100_000

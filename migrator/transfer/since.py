@@ -16,8 +16,10 @@ from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
 from migrator.transfer.decide import NameCase, Verb, decide
 from migrator.transfer.evidence import Evidence, Known
-from migrator.transfer.listing import Pair, SeenSide, join, open_stream
+from migrator.transfer.joining import Pair, join
+from migrator.transfer.listing import SeenSide
 from migrator.transfer.order import ORDERS, OrderBroken
+from migrator.transfer.sorting import open_stream
 
 MOST_NAMED = 5
 MOST_EXCEPTIONS = 100_000

@@ -25,6 +25,7 @@ from migrator.ports.state_store import Change, DropOutstanding, PutOutstanding, 
 from migrator.transfer.copying import Copier
 from migrator.transfer.hands import Hands
 from migrator.transfer.result import PassResult
+from migrator.transfer.sights import Sights
 from migrator.transfer.waits import Waits
 
 Place = tuple[str, str]
@@ -114,6 +115,8 @@ class Transfer:
     """Accounts that were asked whether they list from a name on, and what came of it."""
     unlike: Counter[Place] = field(default_factory=Counter)
     """(container, prefix) whose lanes did not join up, and how often."""
+    sights: Sights = field(default_factory=Sights)
+    """Ranges in which everything was at rest, by what both listings said of them."""
     rhythm: Rhythm = USUAL
     """How often it tries and how much it takes at once."""
 

@@ -21,10 +21,12 @@ from migrator.ports.object_store import ObjectStore
 from migrator.transfer.container_shape import difference as unlike_containers
 from migrator.transfer.copying import same_content, same_headers, unlike_md5
 from migrator.transfer.evidence import in_sample
+from migrator.transfer.joining import Pair, join
 from migrator.transfer.lanes import Lane, LaneSeen, Looking, partition, sealed, side_by_side
-from migrator.transfer.listing import Batches, LaneBroken, Pair, SeenSide, join, open_stream
+from migrator.transfer.listing import Batches, LaneBroken, SeenSide
 from migrator.transfer.order import ORDERS, Order, OrderBroken
 from migrator.transfer.proofs import Proofs, digest_of, ends_group
+from migrator.transfer.sorting import open_stream
 from migrator.transfer.together import together
 
 Level = Literal["attributes", "content"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from migrator.errors import MigrateError, NotFound
+from migrator.errors import InternalError, MigrateError, NotFound
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.values import replace
 from migrator.ports.state_store import RANGE_PAGE, Change, DropException, ReplaceRanges
@@ -22,10 +22,13 @@ from migrator.transfer.adopt import adopt_equal
 from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
 from migrator.transfer.decide import Decision, NameCase, Verb, decide, pending
 from migrator.transfer.evidence import RECORD_BYTES, Evidence, in_sample
+from migrator.transfer.joining import Join, Pair
 from migrator.transfer.lanes import Lane, LaneSeen, Looking, as_one, partition, sealed, side_by_side
-from migrator.transfer.listing import Batches, Pair, SeenSide, join, open_stream
-from migrator.transfer.order import Order
+from migrator.transfer.listing import Batches, SeenSide
+from migrator.transfer.order import Order, key_of
 from migrator.transfer.result import Names, PassResult
+from migrator.transfer.sights import Text, Where, has_between, sight_of
+from migrator.transfer.sorting import open_stream
 from migrator.transfer.stretch import Stretch
 from migrator.transfer.subject import Place
 from migrator.transfer.together import together
@@ -56,6 +59,8 @@ class Walk(Stretch):
     lanes: Sequence[Lane] = ()
     acted: list[Names] = field(default_factory=list)
     """Ranges in which something was done, or is still to be done."""
+    spoken_of: Sequence[bytes] = ()
+    """Keys of names with an exception or an unanswered write when the walk began, ascending."""
     seen: SeenSide = field(default_factory=SeenSide)
     """Of the origin."""
     may_inherit: bool = True
@@ -80,6 +85,7 @@ class Walk(Stretch):
         t = self.transfer
         await t.admit()
         self.may_inherit = t.inherited_seconds() > 0
+        self.spoken_of = self._spoken_of()
         self.lanes = await self._lanes()
         try:
             seen = await side_by_side(self.lanes, self._along, most=t.rhythm.sizes.lanes)
@@ -190,24 +196,49 @@ class Walk(Stretch):
         above, evidence, is_new = lane.above, Evidence.unpack(at.records), _is_new(at)
         sizes = self.transfer.rhythm.sizes
         most, later = (sizes.first_piece, sizes.piece) if is_new else (sizes.split_at, sizes.split_at)
-        held: list[Pair] = []
-        async for batch in join(left, right):
-            for pair in batch:
-                while at.upper is not None and pair.key > at.upper:
-                    await self._begin(above, at.upper, held, evidence)
-                    above, held, at = at.upper, [], next(stored)
-                    evidence = Evidence.unpack(at.records)
-                if len(held) >= most:
-                    size = min(sizes.piece, most)
-                    above = await self._begin_piece(above, at.upper, held[:size], evidence)
-                    held, most = held[size:], later
-                held.append(pair)
-            if is_new and held and self._has_idle_hands():
-                above, held = await self._begin_piece(above, at.upper, held, evidence), []
-        await self._begin(above, at.upper, held, evidence)
-        while at.upper != lane.upto:
+        both = Join(left, right)
+        while True:
+            is_end, held, is_split = at.upper == lane.upto, list[Pair](), False
+            bound = None if is_end else at.upper
+            is_passed = not is_new and await self._is_as_it_was(both, above, at)
+            async for batch in both.upto(bound):
+                for pair in batch:
+                    if len(held) >= most:
+                        size = min(sizes.piece, most)
+                        above = await self._begin_piece(above, at.upper, held[:size], evidence)
+                        held, most, is_split = held[size:], later, True
+                    held.append(pair)
+                if is_new and held and self._has_idle_hands():
+                    above, held = await self._begin_piece(above, at.upper, held, evidence), []
+            texts = both.cut()
+            if is_passed and held:
+                raise InternalError(f"{self.container}: a range that was passed over has names left")
+            if not is_passed:
+                await self._begin(above, at.upper, held, evidence, None if is_new or is_split else texts)
+            if is_end:
+                return
             above, at = at.upper, next(stored)
-            await self._begin(above, at.upper, [], Evidence.unpack(at.records))
+            evidence = Evidence.unpack(at.records)
+
+    async def _is_as_it_was(self, both: Join, above: bytes | None, at: EvidenceRange) -> bool:
+        """Go past a range that an earlier pass left at rest, if both sides look as they did then; in a watch, the side that must
+        be still. Nothing else may speak of its names now."""
+        t = self.transfer
+        sight = t.sights.of(self._where(above, at.upper), at.records)
+        if sight is None or t.is_adopting or has_between(self.spoken_of, above, at.upper):
+            return False
+        await t.admit()
+        if not self.is_watch:
+            await t.require_wanted()
+        return await both.goes_past(sight, at.upper, at_origin_only=self.is_watch)
+
+    def _where(self, above: bytes | None, upper: bytes | None) -> Where:
+        return (self.container, self.prefix, self.order, above, upper)
+
+    def _spoken_of(self) -> list[bytes]:
+        t, key = self.transfer, key_of(self.order)
+        places = {*t.exceptions, *t.outstanding}
+        return sorted(key(name) for container, name in places if container == self.container)
 
     def _has_idle_hands(self) -> bool:
         return self.transfer.hands is not None and not self.is_watch and not self.under_way
@@ -222,14 +253,21 @@ class Walk(Stretch):
         await self._begin(above, cut, pairs, piece)
         return cut
 
-    async def _begin(self, above: bytes | None, upper: bytes | None, pairs: list[Pair], evidence: Evidence) -> None:
+    async def _begin(
+        self,
+        above: bytes | None,
+        upper: bytes | None,
+        pairs: list[Pair],
+        evidence: Evidence,
+        texts: tuple[Text, Text] | None = None,
+    ) -> None:
         """Settle a range: beside the ones that follow where there are hands to keep busy, else before them. Ranges have no
         name in common, so their order does not matter."""
         if self.transfer.hands is None or self.is_watch:
-            await self._settle(above, upper, pairs, evidence)
+            await self._settle(above, upper, pairs, evidence, texts)
             return
         is_out = asyncio.get_running_loop().create_future()
-        work = asyncio.create_task(self._settle_in_room(above, upper, pairs, evidence, is_out))
+        work = asyncio.create_task(self._settle_in_room(above, upper, pairs, evidence, texts, is_out))
         work.add_done_callback(lambda _: _resolve(is_out))
         self.under_way[work] = None
         await is_out  # hands that have nothing to do come before the next page
@@ -241,11 +279,12 @@ class Walk(Stretch):
         upper: bytes | None,
         pairs: list[Pair],
         evidence: Evidence,
+        texts: tuple[Text, Text] | None,
         is_out: asyncio.Future[None],
     ) -> None:
         size = min(max(1, len(pairs)), self.transfer.rhythm.sizes.names_in_flight)
         async with self.looking.settling.of(size):
-            await self._settle(above, upper, pairs, evidence, is_out)
+            await self._settle(above, upper, pairs, evidence, texts, is_out)
 
     async def _some_settled(self) -> None:
         done, _ = await asyncio.wait(self.under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -272,6 +311,7 @@ class Walk(Stretch):
         upper: bytes | None,
         pairs: list[Pair],
         evidence: Evidence,
+        texts: tuple[Text, Text] | None = None,
         is_out: asyncio.Future[None] | None = None,
     ) -> None:
         """Decide and act for one range, then write it: the checkpoint. ``is_out`` is resolved when it is announced and under
@@ -338,6 +378,8 @@ class Walk(Stretch):
         self._announce_deletes(decided, kept)
         if t.staged:
             changes += sweeping.end(t, self.container, [case.name for case in writes if _is_whole(kept, case)])
+        if texts is not None:
+            t.sights.note(self._where(above, upper), sight_of(self.order, upper, decided, kept, texts))
         if writes or changes or kept.pack() != before:
             changes.append(self._range(above, upper, kept))
             self._checkpoint(changes, tally)

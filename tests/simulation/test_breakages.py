@@ -68,6 +68,7 @@ FOUND_BY = {
     "a-lane-skips-its-last-name": {"own-called-foreign", *LOST},
     "lanes-overlap": {"own-called-foreign"},
     "a-lane-dies-unseen": {"own-called-foreign", "unproved", *LOST},
+    "texts-are-known-by-their-length": LOST,
     "lanes-are-believed": {"own-called-foreign", "unproved", *LOST},
     "a-split-is-forgotten-by-its-lane": {"own-called-foreign"},
     "no-second-look": {"unproved", *LOST},

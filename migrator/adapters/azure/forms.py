@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
+from itertools import accumulate, pairwise
 
 from migrator.adapters.azure.listing import PROPERTIES, blob_of, listed, read_page
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
-from migrator.model.objects import Listed, ListingPage
+from migrator.model.objects import Entries, Listed, ListingPage
 
 MOST_FORMS = 16
 """More would be tried in vain before an entry is given to the XML reader."""
@@ -35,6 +37,10 @@ _OPENING = re.compile(
     rf"(?:<(Prefix|Marker|MaxResults)(?:>{_CODED}</\1>| ?/>))*<Blobs>"
 )
 _CLOSING = re.compile(rf"</Blobs><NextMarker(?:>({_PLAIN})</NextMarker>| ?/>)</EnumerationResults>[ \n]*\Z")
+_BLOBS = b"<Blobs>"
+_BLOBS_END = b"</Blobs>"
+_BLOB = b"<Blob>"
+_BLOB_END = b"</Blob>"
 _TOKEN = re.compile(rf"<(?P<open>{_TAG})>|</(?P<close>{_TAG})>|<(?P<empty>{_TAG}) ?/>|(?P<text>[^<>]+)")
 _METADATA = rf"(?:<Metadata(?:>(?P<metadata>(?:<(?P<key>{_KEY})(?:>{_PLAIN}</(?P=key)>| ?/>))*+)</Metadata>| ?/>))?+"
 _METADATA_PAIR = re.compile(rf"<({_KEY})(?:>({_PLAIN})</\1>| ?/>)")
@@ -78,8 +84,45 @@ class FormReader:
         except NotUnderstood:  # by its parts; it may still be a listing as a whole
             return read_page(document)
 
+    def unread_page(
+        self, document: bytes, understanding: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> ListingPage:
+        """The same page, whose entries are read when they are asked for, ``understanding`` whatever cannot be read then. Raises
+        NotUnderstood if it is no page."""
+        begin, end = document.find(_BLOBS) + len(_BLOBS), document.rfind(_BLOBS_END)
+        is_plain = (
+            begin >= len(_BLOBS) and document.startswith(_BLOB, begin) and document.endswith(_BLOB_END, begin, end)
+        )
+        if not is_plain and begin != end:
+            return self.read_page(document)
+        try:
+            opening, closing = document[:begin].decode("utf-8"), document[end:].decode("utf-8")
+        except UnicodeDecodeError:
+            return read_page(document)
+        marker = _CLOSING.fullmatch(closing)
+        if marker is None or not _OPENING.fullmatch(opening):
+            return read_page(document)
+        return ListingPage(_Unread(self, document, begin, end, understanding), marker[1] or None)
+
+    def read_entries(self, text: str) -> tuple[list[Listed], list[int]]:
+        """Entries alone, and where each of them ends. Raises NotUnderstood, though they may be some as parts of their page."""
+        entries: list[Listed] = []
+        ends: list[int] = []
+        at = self._read_entries(text, 0, entries, ends)
+        if at != len(text):
+            raise NotUnderstood("it goes on otherwise")
+        return entries, ends
+
     def _read(self, text: str, at: int) -> ListingPage:
         entries: list[Listed] = []
+        at = self._read_entries(text, at, entries, [])
+        closing = _CLOSING.match(text, at)
+        if closing is None:
+            raise NotUnderstood("it goes on otherwise")
+        return ListingPage(tuple(entries), closing[1] or None)
+
+    def _read_entries(self, text: str, at: int, entries: list[Listed], ends: list[int]) -> int:
+        """Where they end."""
         form = self._forms[0] if self._forms else None
         while text.startswith("<Blob>", at):
             found = None if form is None else form.pattern.match(text, at)
@@ -93,10 +136,8 @@ class FormReader:
                 entries.append(self._learn(entry))
                 at += len(entry)
                 form = self._forms[0] if self._forms else None
-        closing = _CLOSING.match(text, at)
-        if closing is None:
-            raise NotUnderstood("it goes on otherwise")
-        return ListingPage(tuple(entries), closing[1] or None)
+            ends.append(at)
+        return at
 
     def _another(self, text: str, at: int) -> tuple[_Form | None, re.Match[str] | None]:
         for form in self._forms:
@@ -118,6 +159,70 @@ class FormReader:
             if form.pattern.fullmatch(entry):
                 self._forms.appendleft(form)
         return blob
+
+
+class _Unread(Entries):
+    """Of a page that opens and closes as one."""
+
+    __slots__ = ("_begin", "_document", "_end", "_reader", "_text", "_understanding")
+
+    def __init__(
+        self,
+        reader: FormReader,
+        document: bytes,
+        begin: int,
+        end: int,
+        understanding: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._reader = reader
+        self._document = document
+        self._begin = begin
+        self._end = end
+        self._text = memoryview(document)[begin:end]
+        self._understanding = understanding
+
+    @property
+    def text(self) -> memoryview:
+        return self._text
+
+    def read(self, at: int = 0) -> tuple[list[Listed], Sequence[int] | None]:
+        with self._understanding():
+            try:
+                text = str(self._text[at:], "utf-8")
+                entries, ends = self._reader.read_entries(text)
+            except (UnicodeDecodeError, NotUnderstood):
+                return self._by_page(at), None
+            if text.isascii():
+                return entries, [at + end for end in ends] if at else ends
+            lengths = [len(text[begin:end].encode()) for begin, end in pairwise([0, *ends])]
+            return entries, list(accumulate(lengths, initial=at))[1:]
+
+    def _by_page(self, at: int) -> list[Listed]:
+        """As parts of their page, by the XML reader. Those before ``at`` were understood by themselves."""
+        entries = read_page(self._document).entries
+        before = read_page(_PAGE_BEGINS + self._text[:at].tobytes() + _PAGE_ENDS).entries if at else ()
+        return list(entries[len(before) :])
+
+    def first(self) -> tuple[Listed, int]:
+        end = self._document.find(_BLOB_END, self._begin, self._end) + len(_BLOB_END)
+        return self._one(self._begin, end, 0), end - self._begin
+
+    def last(self) -> Listed:
+        return self._one(max(self._begin, self._document.rfind(_BLOB, self._begin, self._end)), self._end, -1)
+
+    def _one(self, begin: int, end: int, index: int) -> Listed:
+        with self._understanding():
+            try:
+                entries, _ = self._reader.read_entries(str(self._document[begin:end], "utf-8"))
+                if len(entries) == 1:
+                    return entries[0]
+            except (UnicodeDecodeError, NotUnderstood):
+                pass
+            return self._by_page(0)[index]
+
+
+_PAGE_BEGINS = b'<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>'
+_PAGE_ENDS = b"</Blobs><NextMarker /></EnumerationResults>"
 
 
 def _next_entry(text: str, at: int) -> str:

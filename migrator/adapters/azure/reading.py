@@ -97,7 +97,7 @@ class AzureReadings:
                 f"cannot list {container} of {self._requests.account} from a name on: {refusal.code}", code=refusal.code
             ) from refusal
         with self._requests.understanding("list", container):
-            found = self._forms.read_page(answer.body)
+            found = self._forms.unread_page(answer.body, lambda: self._requests.understanding("list", container))
         if self._lists_kinds_of_rows is not False and found.entries:
             self._lists_kinds_of_rows = KIND_OF_ROW in answer.body
             if self._lists_kinds_of_rows and listing.has_directory(answer.body):

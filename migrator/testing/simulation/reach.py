@@ -107,6 +107,7 @@ WORLD: Final = (
     "order broken",
     "lanes apart",
     "lanes joined up",
+    "ranges as they were",
 )
 _BY_ENDS: Final = {(row.direction, row.state, row.turn, row.to): row for row in ROWS}
 _NOT_PROVISIONED: Final = "every account of the world is there from the beginning"
@@ -247,7 +248,7 @@ def read_off(notes: Iterable[tuple[float, tuple[Any, ...]]]) -> Counter[str]:
 def counting(reached: Counter[str]) -> Iterator[None]:
     """Count verbs, refusals and broken orders into ``reached`` meanwhile."""
     right, wait, refused, broken = Walk._decide, Absences.wait, CloudError.__init__, OrderBroken.__init__
-    verbs = dict.fromkeys(Verb, 0)
+    passed, verbs = Walk._is_as_it_was, dict.fromkeys(Verb, 0)
 
     def counted(self: Walk, case: NameCase) -> Decision:
         decision = right(self, case)
@@ -275,7 +276,13 @@ def counting(reached: Counter[str]) -> Iterator[None]:
             raise
         reached["world lanes joined up"] += len(seen) > 1
 
+    async def go_past(self: Walk, *facts: Any) -> bool:
+        is_passed = await passed(self, *facts)
+        reached["world ranges as they were"] += is_passed
+        return is_passed
+
     with (
+        mock.patch.object(Walk, "_is_as_it_was", go_past),
         mock.patch.object(Walk, "_decide", counted),
         mock.patch.object(Absences, "wait", waited),
         mock.patch.object(CloudError, "__init__", refuse),

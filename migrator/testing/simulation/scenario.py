@@ -89,6 +89,7 @@ CREDENTIAL_SECONDS = (60.0, 300.0)
 ROUTE_STORM_CHANCE = 0.15
 SPLIT_CHANCE = 0.5
 """Of stories with two regions, for a route document of each."""
+TELLS_TEXTS_CHANCE = 0.6
 
 
 class Silent:
@@ -203,6 +204,7 @@ class Scenario:
         wire.async_copies = random.random() < 0.7
         wire.fail_copies()
         wire.starts.kind = themes.starts(self, Random(f"{self.seed}/lanes/{name}").choice(LISTS_FROM))
+        wire.weather.tells_texts = Random(f"{self.seed}/texts").random() < TELLS_TEXTS_CHANCE
         if any(wave.cutover.fence == "access-policy" for wave in self.schedule.waves):
             wire.policies = Policies(f"policies {name} {self.seed}")
             wire.set_policies = self._set_policies

@@ -35,6 +35,7 @@ from migrator.testing.simulation.chance import Chance
 from migrator.testing.simulation.loop import WORLD_BEGINS, Nap, Node, SimLoop
 from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.starts import Beginnings
+from migrator.testing.simulation.texts import ToldEntries
 from migrator.testing.simulation.weather import Weather
 
 T = TypeVar("T")
@@ -272,7 +273,7 @@ class SimStore:
             found = self.wire.starts.page(self._contents, container, prefix, marker, most, start)
             begins = marker if marker is not None else max(prefix, start or "", key=self._contents.key)
             self.wire.listed(self.node, container, marker is None, sent_at, (begins, found.marker))
-            return found
+            return ListingPage(ToldEntries(found.entries), found.marker) if weather.tells_texts else found
 
         return await self.send(effect, is_write=False)
 

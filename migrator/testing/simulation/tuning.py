@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from migrator.model.rhythm import Rhythm, Sizes
 from migrator.model.values import replace
-from migrator.transfer import listing as listing_module
+from migrator.transfer import sorting
 
 LOOK_SECONDS = 5.0
 BOOK_SECONDS = 60.0
@@ -88,13 +88,13 @@ def without_register() -> Iterator[None]:
 @contextlib.contextmanager
 def sorted_in_memory() -> Iterator[None]:
     """Listings of a handful of names are sorted by the same database, without a file and a folder of its own for each."""
-    before = listing_module.SortedStream._opened
-    listing_module.SortedStream._opened = _in_memory  # type: ignore[method-assign]
+    before = sorting.SortedStream._opened
+    sorting.SortedStream._opened = _in_memory  # type: ignore[method-assign]
     try:
         yield
     finally:
-        listing_module.SortedStream._opened = before  # type: ignore[method-assign]
+        sorting.SortedStream._opened = before  # type: ignore[method-assign]
 
 
-def _in_memory(self: listing_module.SortedStream) -> sqlite3.Connection:
+def _in_memory(self: sorting.SortedStream) -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None)

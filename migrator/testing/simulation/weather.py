@@ -27,6 +27,8 @@ class Weather:
     marker_refused_chance: float = 0.0
     page_entries: int = 5000
     empty_page_chance: float = 0.0
+    tells_texts: bool = False
+    """Pages come as texts, which need not be read."""
     copy_gap_chance: float = 0.1
     """A server-side copy reads its source some time before it commits."""
     copy_gap_seconds: float = 2.0

@@ -14,7 +14,7 @@ from migrator.model.moves import Direction
 from migrator.model.names import MoveId
 from migrator.model.objects import Listed
 from migrator.ports.state_store import SetNote
-from migrator.transfer import halfway, listing
+from migrator.transfer import halfway, sorting
 from migrator.transfer.saving import MOST_SEGMENTS, MOST_UNITS, WHOLE_NAME, saved_name
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 
@@ -123,7 +123,7 @@ async def test_a_disk_without_room_for_sorting_is_an_error_of_ours(monkeypatch, 
     if isinstance(fault, OSError):
         monkeypatch.setattr(tempfile, "TemporaryDirectory", no_room)
     else:
-        monkeypatch.setattr(listing, "_freeze", no_room)
+        monkeypatch.setattr(sorting, "_freeze", no_room)
     with pytest.raises(CloudError, match=r"cannot sort the names of (src|dst)/web on this machine's disk") as raised:
         await lab.run()
     assert "TMPDIR" in raised.value.hint
