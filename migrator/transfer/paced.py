@@ -445,9 +445,8 @@ class PacedStore:
         await self._send("write", lambda: self.inner.set_tier(container, name, tier))
 
     async def delete(self, container: str, name: str, *, if_match: str, with_snapshots: bool = True) -> None:
-        await self._send(
-            "delete", lambda: self.inner.delete(container, name, if_match=if_match, with_snapshots=with_snapshots)
-        )
+        less = {} if with_snapshots else {"with_snapshots": False}
+        await self._send("delete", lambda: self.inner.delete(container, name, if_match=if_match, **less))
 
     async def survey(self, container: str, *, prefix: str = "", marker: str | None = None) -> Survey:
         return await self._send("list", lambda: self.inner.survey(container, prefix=prefix, marker=marker))
