@@ -3,11 +3,12 @@
 ``attributes`` compares what the two listings show (size, type, headers, metadata, tags, tier) and needs no evidence;
 ``content`` also reads every object on both sides, as stored, each under its listed ETag. An object that changes while it is
 read, or that cannot be read, counts as unproved, not as different. Memory: the pages of the lanes under way (``Sizes``), and of
-contents as many chunks as there are readers.
+contents as many chunks as there are readers, of all lanes together.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -96,8 +97,8 @@ async def compare(
     stored: Stored | None = None,
     sizes: Sizes = USUAL.sizes,
 ) -> ContentComparison:
-    """Both sides of one move, and what belongs to their containers. Containers are listed side by side, and large ones in lanes,
-    unless contents are read: those have readers enough in one container.
+    """Both sides of one move, and what belongs to their containers. Containers are listed side by side, and large ones in lanes;
+    ``READERS`` of contents are shared by all of them. A group of names that a lane's bound cuts is proved in two.
 
     Args:
         keeps_public_access: is it to be the same on both sides?
@@ -106,7 +107,7 @@ async def compare(
     Raises CloudError if a side cannot be listed, AccessRefused if an object may not be read.
     """
     here, there = [{info.name: info for info in await store.containers()} for store in (source, target)]
-    looking = Looking(sizes, READERS)
+    looking, readers = Looking(sizes, READERS), asyncio.Semaphore(READERS)
 
     async def look(container: str) -> ContentComparison:
         total = ContentComparison()
@@ -115,13 +116,13 @@ async def compare(
             if why:
                 total.count("changed", container, "", f"of the container itself: {why}")
         for prefix in area.prefixes_in(container):
-            ends = _TwoSides(source, target, container, proving or Proving(), looking)
-            total.add(await _container(ends, prefix, level, stored if level == "attributes" else None))
+            ends = _TwoSides(source, target, container, proving or Proving(), looking, readers)
+            total.add(await _container(ends, prefix, level, stored))
         return total
 
     names = [name for name in sorted(here.keys() | there.keys()) if area.prefixes_in(name)]
     every = ContentComparison()
-    for one in await side_by_side(names, look, most=sizes.lanes if level == "attributes" else 1):
+    for one in await side_by_side(names, look, most=sizes.lanes):
         every.add(one)
     return every
 
@@ -129,14 +130,14 @@ async def compare(
 async def _container(ends: _TwoSides, prefix: str, level: Level, stored: Stored | None) -> ContentComparison:
     if stored is not None:
         with suppress(OrderBroken, LaneBroken):  # it is listed as a whole
-            if (found := await _in_lanes(ends, prefix, *stored(ends.container, prefix))) is not None:
+            if (found := await _in_lanes(ends, prefix, level, *stored(ends.container, prefix))) is not None:
                 return found
     async with ends.looking.lanes.of(ends.looking.weight(Lane(ends.container, prefix, ORDERS[0]), LIST_PAGE)):
         return await _as_one(ends, prefix, level)
 
 
 async def _in_lanes(
-    ends: _TwoSides, prefix: str, order: Order, ranges: Sequence[RangeSize]
+    ends: _TwoSides, prefix: str, level: Level, order: Order, ranges: Sequence[RangeSize]
 ) -> ContentComparison | None:
     """None: it has none."""
     looking, total = ends.looking, ContentComparison()
@@ -152,8 +153,7 @@ async def _in_lanes(
                 for store, seen in zip((ends.source, ends.target), sides, strict=True)
             )
             try:
-                async for batch in join(left, right):
-                    found.alike += len(batch) - len(_unlike(ends, batch, found))
+                await _compared(ends, level, left, right, found)
             finally:
                 await left.close()
                 await right.close()
@@ -173,11 +173,7 @@ async def _as_one(ends: _TwoSides, prefix: str, level: Level) -> ContentComparis
             open_stream(store, ends.container, prefix, order, SeenSide()) for store in (ends.source, ends.target)
         )
         try:
-            if level == "content":
-                await _contents(ends, left, right, found)
-            else:
-                async for batch in join(left, right):
-                    found.alike += len(batch) - len(_unlike(ends, batch, found))
+            await _compared(ends, level, left, right, found)
             return found
         except OrderBroken:
             continue
@@ -194,6 +190,17 @@ class _TwoSides:
     container: str
     proving: Proving
     looking: Looking
+    readers: asyncio.Semaphore
+    """Pairs whose contents may be read now, whatever container or lane they are of."""
+
+
+async def _compared(ends: _TwoSides, level: Level, left: Batches, right: Batches, found: ContentComparison) -> None:
+    """All that both streams bring."""
+    if level == "content":
+        await _contents(ends, left, right, found)
+        return
+    async for batch in join(left, right):
+        found.alike += len(batch) - len(_unlike(ends, batch, found))
 
 
 def _unlike(ends: _TwoSides, pairs: Sequence[Pair], found: ContentComparison) -> set[str]:
@@ -248,7 +255,8 @@ async def _read(ends: _TwoSides, pairs: Sequence[Pair], found: ContentComparison
 
     async def reader() -> None:
         for pair in queue:
-            await _prove(ends, pair, found)
+            async with ends.readers:
+                await _prove(ends, pair, found)
 
     await together(*(reader() for _ in range(min(READERS, len(pairs)))))
 
