@@ -117,6 +117,15 @@ class BlobSettings:
 
 
 @value(frozen=True, slots=True)
+class Granted:
+    """What our own identity may do in a resource group: ``create`` accounts and set what belongs to them; read and write blobs
+    (``data``), by roles that a new account inherits."""
+
+    create: bool
+    data: bool
+
+
+@value(frozen=True, slots=True)
 class Quota:
     """Accounts of one subscription in one region: how many there are, and may be."""
 

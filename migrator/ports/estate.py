@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from migrator.model.estate import AccountShape, BlobSettings, Provision, Quota
+from migrator.model.estate import AccountShape, BlobSettings, Granted, Provision, Quota
 from migrator.model.schedule import Account
 
 
@@ -35,6 +35,9 @@ class Estate(Protocol):
 
     async def is_taken(self, account: Account) -> str:
         """Why its name cannot be had, as the resource manager words it; empty: it is free."""
+
+    async def granted(self, account: Account) -> Granted:
+        """To the credential that it is asked with, in the account's resource group."""
 
     async def skus(self, account: Account) -> frozenset[str]:
         """Those that its subscription may create in its region."""

@@ -24,7 +24,13 @@ from azure.mgmt.storage.models import (
     StorageAccountUpdateParameters,
 )
 
-from migrator.testing.estate import Application, Estate, Right, Subscription, running
+from migrator.adapters.azure import open_store
+from migrator.errors import AccessRefused, NotFound
+from migrator.model.schedule import Account
+from migrator.testing.estate import Application, Estate, Right, StrictAccounts, Subscription, running
+from migrator.testing.strict import StrictService
+from migrator.testing.strict import running as strict_running
+from tests.azurite.server import Azurite
 from tests.certificates import make_certificate
 
 ONE, TWO = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
@@ -261,3 +267,27 @@ def _setting(key: str, value: str) -> Any:
     from azure.appconfiguration import ConfigurationSetting
 
     return ConfigurationSetting(key=key, value=value)
+
+
+async def test_an_account_that_is_created_has_blobs(azurite: Azurite) -> None:
+    """The strict service serves it from then on, as what it was created as."""
+    name = azurite.take()
+    service = StrictService(azurite.endpoint("").rstrip("/"), {})
+    subscription = Subscription(ONE, HERE, groups={"data": "eastus2"})
+    with strict_running(service) as bare:
+        secret = f"AccountName={name};AccountKey={azurite.keys[name]};BlobEndpoint={bare.endpoint(name)}"
+        account = Account(name, "azure", endpoint=bare.endpoint(name), credential="env:SECRET")
+        store = open_store(account, environ={"SECRET": secret})
+        data = StrictAccounts(bare, {name: azurite.keys[name]})
+        with running(Estate([subscription], data=data)) as estate:
+            with pytest.raises(NotFound):
+                await store.containers()
+            async with manager(estate) as client:
+                made = await create(client, name)
+                there = await store.containers()
+                await client.storage_accounts.update("data", name, {"properties": {"allowSharedKeyAccess": False}})
+                with pytest.raises(AccessRefused, match="allows no keys"):
+                    await store.containers()
+        await store.close()
+    assert (made.properties.primary_endpoints.blob, there) == (f"{bare.endpoint(name)}/", [])
+    assert [dict(one) for one in data.transactions(name).values()] == [{"Success": 1, "ClientOtherError": 1}]

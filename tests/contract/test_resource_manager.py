@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 
+from migrator.adapters.estate import forms
 from migrator.adapters.estate import manager as room
 from migrator.adapters.estate.manager import ResourceManager
 from migrator.adapters.metrics import open_azure_monitor
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, Throttled, Unreachable
-from migrator.model.estate import MARK, BlobSettings, LifecycleRule, Network, Provision, Quota
+from migrator.model.estate import MARK, BlobSettings, Granted, LifecycleRule, Network, Provision, Quota
 from migrator.model.names import MoveId
 from migrator.model.samples import Question
 from migrator.model.schedule import Account, Metric
-from migrator.testing.estate import Application, Estate, Minute, Subscription, running
+from migrator.testing.estate import Application, Estate, Minute, Right, Subscription, running
 from tests.certificates import make_certificate
 
 ONE, TWO = "00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b"
@@ -180,6 +181,28 @@ async def test_limits_are_asked(estate: Estate, door: ResourceManager) -> None:
     )
     assert await door.skus(account()) == {"Standard_LRS"}
     assert await door.pair_of(account()) == "centralus"
+
+
+async def test_what_is_granted_is_read_from_roles(estate: Estate, door: ResourceManager) -> None:
+    assert await door.granted(account()) == Granted(create=True, data=True)
+    estate.rights = [Right("Reader"), Right("Storage Blob Data Owner")]
+    assert await door.granted(account()) == Granted(create=False, data=True)
+
+
+ACCOUNTS = "Microsoft.Storage/storageAccounts"
+
+
+@pytest.mark.parametrize(
+    ("roles", "may"),
+    [
+        ([{"actions": ["*"], "notActions": [f"{ACCOUNTS}/write"]}], False),
+        ([{"actions": ["*"], "notActions": ["Microsoft.Storage/*"]}, {"actions": [f"{ACCOUNTS}/*"]}], True),
+        ([{"actions": [f"{ACCOUNTS}/write"]}], False),
+        ([{"actions": None}], False),
+    ],
+)
+def test_an_action_is_allowed_by_any_role_that_does_not_except_it(roles: list[dict[str, Any]], may: bool) -> None:
+    assert forms.granted(roles).create is may
 
 
 async def test_a_group_that_is_not_there_is_no_missing_account(door: ResourceManager) -> None:

@@ -29,7 +29,7 @@ from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import ContainerInfo
 from migrator.model.rhythm import USUAL
 from migrator.model.schedule import Account, PlannedMove
-from migrator.testing.estate import Estate, Subscription, running
+from migrator.testing.estate import Estate, Right, Subscription, running
 from tests.scenario.world import ID, Small
 
 ONE, TWO = "subscription-1", "subscription-2"
@@ -373,6 +373,7 @@ async def test_a_probe_of_an_account_that_is_not_there_is_left_to_apply(small: P
     ("code", "words"),
     [
         ("name-taken", "dst cannot be created: The storage account named dst is already taken"),
+        ("may-not-create", "our identity may create no accounts in resource group data"),
         ("sku-unavailable", "its subscription may have no Standard_ZRS in eastus2"),
         (
             "account-quota",
@@ -390,10 +391,18 @@ async def test_what_stands_in_the_way_is_found_before(small: Provisioned, code: 
     elif code == "account-quota":
         small.estate.add("another", TWO, "data", "eastus2")
         there.most_accounts = 1
+    elif code == "may-not-create":
+        small.estate.rights = [Right("Reader")]
     else:
         there.groups.clear()
     found = (await small.found())[code]
     assert (found.severity, words in found.text) == ("error", True), found
+
+
+async def test_an_identity_without_a_role_for_blobs_is_said(small: Provisioned) -> None:
+    small.estate.rights = [Right("Contributor")]
+    said = await small.found()
+    assert (said["no-data-role"].severity, "may-not-create" in said) == ("warning", False)
 
 
 async def test_a_difference_is_a_finding_and_nothing_is_changed(small: Provisioned) -> None:

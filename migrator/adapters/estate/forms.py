@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from migrator.model.estate import (
     MARK,
     AccountShape,
     BlobSettings,
+    Granted,
     LifecycleRule,
     Network,
     Provision,
@@ -93,6 +95,27 @@ def settings_of(
     )
 
 
+def granted(permissions: Iterable[Document]) -> Granted:
+    """What roles allow: each allows its actions but for its exceptions, and what any allows is allowed.
+    Source: Azure "Understand Azure role definitions"."""
+    return Granted(
+        create=all(_is_allowed(one, permissions, "actions", "notActions") for one in _CREATE),
+        data=all(_is_allowed(one, permissions, "dataActions", "notDataActions") for one in _DATA),
+    )
+
+
+_PROVIDER: Final = "microsoft.storage/storageaccounts"
+_CREATE: Final = (f"{_PROVIDER}/write", f"{_PROVIDER}/blobservices/write", f"{_PROVIDER}/managementpolicies/write")
+_DATA: Final = tuple(f"{_PROVIDER}/blobservices/containers/blobs/{one}" for one in ("read", "write", "delete"))
+
+
+def _is_allowed(action: str, permissions: Iterable[Document], key: str, exceptions: str) -> bool:
+    def has(patterns: Iterable[Any] | None) -> bool:
+        return any(fnmatchcase(action, str(one).lower()) for one in patterns or ())
+
+    return any(has(one.get(key)) and not has(one.get(exceptions)) for one in permissions)
+
+
 def _days(own: Document, key: str) -> int | None:
     """Where it is on without a number, it keeps for as long as the service's default: one day is the least."""
     policy: Document = own.get(key) or {}
@@ -153,4 +176,4 @@ def lifecycle(settings: BlobSettings) -> dict[str, Any]:
     return {"properties": {"policy": {"rules": [{**one.document, "enabled": False} for one in settings.lifecycle]}}}
 
 
-__all__ = ["Document", "blob_service", "created", "lifecycle", "settings_of", "shape_of"]
+__all__ = ["Document", "blob_service", "created", "granted", "lifecycle", "settings_of", "shape_of"]

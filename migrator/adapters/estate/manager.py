@@ -27,7 +27,7 @@ from migrator.adapters.azure.trust import trust
 from migrator.adapters.estate import forms
 from migrator.adapters.estate.refusals import refusal
 from migrator.errors import AccessRefused, CloudError, NotFound, Throttled, Unreachable
-from migrator.model.estate import AccountShape, BlobSettings, Provision, Quota, region
+from migrator.model.estate import AccountShape, BlobSettings, Granted, Provision, Quota, region
 from migrator.model.schedule import Account
 
 T = TypeVar("T")
@@ -36,6 +36,7 @@ TRIED_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 5.0
 """Between two looks at what is being created, where the resource manager has no wish of its own."""
 LOCATIONS_VERSION: Final = "2022-12-01"
+PERMISSIONS_VERSION: Final = "2022-04-01"
 _ABSENT: Final = frozenset({"ResourceNotFound", "NotFound", "ManagementPolicyNotFound", "BlobServiceNotFound"})
 ATTACHED: Final = (
     ("locks", "providers/Microsoft.Authorization/locks", "2020-05-01"),
@@ -122,6 +123,11 @@ class ResourceManager:
             account, "ask for the name of", lambda: client.storage_accounts.check_name_availability(asked)
         )
         return "" if said.name_available else str(said.message or said.reason or "it is taken").rstrip(".")
+
+    async def granted(self, account: Account) -> Granted:
+        group = f"/subscriptions/{account.subscription}/resourceGroups/{_place(account)[0]}"
+        path = f"{group}/providers/Microsoft.Authorization/permissions"
+        return forms.granted(await self._listed(account, path, PERMISSIONS_VERSION))
 
     async def skus(self, account: Account) -> frozenset[str]:
         client, place = self._client(account), region(account.location or "")

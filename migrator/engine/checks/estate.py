@@ -81,10 +81,20 @@ async def creating(case: Case, estate: Estate) -> AsyncIterator[Finding]:
 
 async def _possible(case: Case, estate: Estate, account: Account, wanted: Provision) -> list[Finding]:
     """An account to create, and whether it can be had."""
-    place = f"{region(str(account.location))}, resource group {account.resource_group}"
+    group = f"resource group {account.resource_group}"
+    place = f"{region(str(account.location))}, {group}"
     text = f"{account.name} is not there: apply creates it ({wanted.sku} in {place}); its ways are unproved until then"
     found = [Finding("info", "account-to-create", account.name, text)]
     with case.asking(account.name):
+        rights = await estate.granted(account)
+        if not rights.create:
+            text = f"{account.name} cannot be created: our identity may create no accounts in {group}"
+            hint = f'grant it "Storage Account Contributor" on {group}'
+            found.append(Finding("error", "may-not-create", account.name, text, hint))
+        if not rights.data:
+            text = f"our identity has no role for blobs in {group}, which {account.name} would inherit"
+            hint = f'grant it "Storage Blob Data Owner" on {group}: creating an account grants none'
+            found.append(Finding("warning", "no-data-role", account.name, text, hint))
         if taken := await estate.is_taken(account):
             found.append(Finding("error", "name-taken", account.name, f"{account.name} cannot be created: {taken}"))
         skus = await estate.skus(account)
@@ -190,6 +200,13 @@ CHECKS: Final = (
                 "account",
                 "the name of an account to create is somebody else's, or cannot be had",
                 "name another account in the plan",
+            ),
+            Says("may-not-create", ("error",), "account", "our identity may not create accounts in the resource group"),
+            Says(
+                "no-data-role",
+                ("warning",),
+                "account",
+                "our identity has no role for blobs in the resource group, so none on the account that is created",
             ),
             Says(
                 "sku-unavailable",

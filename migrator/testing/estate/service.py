@@ -20,7 +20,15 @@ from migrator.testing.estate.configuration import Configuration
 from migrator.testing.estate.identity import Identities
 from migrator.testing.estate.manager import Resources
 from migrator.testing.estate.monitor import AzureMonitor
-from migrator.testing.estate.settings import ANYBODY, Application, Faults, Right, StorageAccount, Subscription
+from migrator.testing.estate.settings import (
+    ANYBODY,
+    PERMISSIONS,
+    Application,
+    Faults,
+    Right,
+    StorageAccount,
+    Subscription,
+)
 from migrator.testing.estate.wire import Answer, Refusal, Request
 from migrator.testing.strict.identities import Tokens
 
@@ -87,7 +95,7 @@ class Estate:
         self.subscriptions = {one.id: one for one in subscriptions}
         self.data = data
         self.now = now
-        self.rights: list[Right] = [Right("Contributor"), Right("Monitoring Reader")]
+        self.rights: list[Right] = [Right("Contributor"), Right("Monitoring Reader"), Right("Storage Blob Data Owner")]
         self.identities = Identities(data.tokens if data else Tokens(secrets.token_bytes(32)), list(applications))
         self.resources = Resources(
             self.subscriptions,
@@ -182,7 +190,12 @@ class Estate:
         if rest == "/metrics:getBatch":
             self._require(who, request, "Monitoring Reader")
             return who, await self.monitor.answer(request)
-        self._require(who, request, "Reader" if request.method == "GET" else "Contributor")
+        if re.search(r"/providers/Microsoft\.Authorization/permissions$", rest, re.IGNORECASE):
+            return who, Answer(
+                200, {"value": [dict(PERMISSIONS[right.role]) for right in self._rights_of(who, request)]}
+            )
+        is_read = request.method == "GET" or rest.lower().endswith("/checknameavailability")
+        self._require(who, request, "Reader" if is_read else "Contributor")
         if not rest:
             return who, Answer(200, _shown(subscription))
         return who, self.resources.answer(request, subscription, rest)
@@ -217,13 +230,19 @@ class Estate:
 
     def _require(self, who: str, request: Request, needed: str) -> None:
         enough = {"Reader": ("Reader", "Contributor"), "Contributor": ("Contributor",)}.get(needed, (needed,))
-        path = request.path.lower()
-        for right in self.rights:
-            is_in_scope = path.startswith(right.scope.lower()) or who == ANYBODY
-            if right.role in enough and right.who in (who, ANYBODY) and is_in_scope:
-                return
+        if any(right.role in enough for right in self._rights_of(who, request)):
+            return
         text = f"The client with object id '{who}' does not have authorization to perform action over scope '{request.path}'."
         raise Refusal(403, "AuthorizationFailed", text)
+
+    def _rights_of(self, who: str, request: Request) -> list[Right]:
+        """Over http anybody is everybody."""
+        path = request.path.lower()
+        return [
+            right
+            for right in self.rights
+            if who == ANYBODY or (right.who in (who, ANYBODY) and path.startswith(right.scope.lower()))
+        ]
 
     def _tell(self, account: StorageAccount) -> None:
         if self.data is not None:

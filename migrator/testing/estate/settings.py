@@ -24,7 +24,15 @@ PAIRS = {
     **{"southeastasia": "eastasia", "eastasia": "southeastasia", "eastus": "westus", "westus": "eastus"},
 }
 """Each region and the one it is paired with. Source: Azure "Cross-region replication"."""
-Role = Literal["Reader", "Contributor", "Monitoring Reader"]
+Role = Literal["Reader", "Contributor", "Monitoring Reader", "Storage Blob Data Owner"]
+BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
+PERMISSIONS: Mapping[Role, Mapping[str, list[str]]] = {
+    "Reader": {"actions": ["*/read"], "dataActions": []},
+    "Contributor": {"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"], "dataActions": []},
+    "Monitoring Reader": {"actions": ["*/read"], "dataActions": []},
+    "Storage Blob Data Owner": {"actions": ["Microsoft.Storage/*/read"], "dataActions": [f"{BLOBS}/*"]},
+}
+"""Source: Azure "Azure built-in roles"."""
 
 
 @dataclass(frozen=True)
@@ -123,4 +131,15 @@ class StorageAccount:
         return str(self.document["location"])
 
 
-__all__ = ["ANYBODY", "PAIRS", "SKUS", "Application", "Faults", "Right", "Role", "StorageAccount", "Subscription"]
+__all__ = [
+    "ANYBODY",
+    "PAIRS",
+    "PERMISSIONS",
+    "SKUS",
+    "Application",
+    "Faults",
+    "Right",
+    "Role",
+    "StorageAccount",
+    "Subscription",
+]
