@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from migrator.engine.world import Outcome
 from migrator.model.moves import MoveState
 from migrator.model.objects import CREATE, Condition, ContainerInfo
 from migrator.model.rhythm import USUAL, Rhythm
-from migrator.model.schedule import Account
+from migrator.model.schedule import Account, Budget
 from migrator.testing.strict import Faults, Grant, Hold, Nature
 from tests.contract.object_store_suite import PLAIN
 from tests.scenario.world import ID, Silent, Small
@@ -67,8 +68,9 @@ class Estate:
         listed = (await store.page("web")).entries
         return {one.name: (await store.whole("web", one.name, most_bytes=1000)).body for one in listed}
 
-    async def rollout(self) -> Rollout:
-        open_one = self.strict.sign_in if self.is_signed_in else self.strict.open
+    async def rollout(self, token_seconds: float = 24 * 3600.0) -> Rollout:
+        sign_in = partial(self.strict.sign_in, seconds=token_seconds)
+        open_one = sign_in if self.is_signed_in else self.strict.open
         stores: dict[str, Any] = {}
         for name, own in self.own.items():
             stores[name] = open_one(own)
@@ -225,3 +227,47 @@ async def test_an_account_that_cannot_take_part_is_refused_before_anything_is_wr
     assert f"blobs of account {side} cannot be moved" in outcome.reasons[0]
     for name in ("src", "dst"):
         assert [one for one in estate.asked(name) if one.operation == "Put Blob"] == []
+
+
+async def what_ends(estate: Estate, ends: Callable[[], None], *, token_seconds: float = 24 * 3600.0) -> Outcome:
+    """A rollout in which ``ends()`` happens again and again while objects are carried over; what was renewed is used for some
+    requests before it ends, too."""
+    rollout = await estate.rollout(token_seconds)
+    work, served = asyncio.ensure_future(rollout.apply()), 0
+    while not work.done():
+        await asyncio.wait({work}, timeout=0.1)
+        record = estate.small.state().move(ID)
+        now = sum(one.status < 300 for name in ("src", "dst") for one in estate.asked(name))
+        if record is not None and record.state is MoveState.COPYING and now >= served + 30:
+            ends()
+            served = now
+    return await work
+
+
+@pytest.mark.parametrize("token_seconds", [2.0, 24 * 3600.0], ids=["seconds", "a day"])
+async def test_tokens_that_end_or_are_revoked_in_the_middle_of_a_copy_cost_nothing(
+    secure_strict: Strict, tmp_path, token_seconds: float
+) -> None:
+    """Also those by which signatures for copies and for writes were made."""
+    estate = Estate(secure_strict, tmp_path, src=may("Owner"), dst=may("Owner"))
+    estate.small.schedule = replace(estate.small.schedule, default_budget=Budget(requests_per_minute=6_000))
+    await estate.fill(150)
+    outcome = await what_ends(estate, secure_strict.service.revoke_tokens, token_seconds=token_seconds)
+    assert outcome.code == "done", outcome
+    assert await estate.contents("dst") == await estate.contents("src")
+    asked = [*estate.asked("src"), *estate.asked("dst")]
+    assert [
+        one for one in asked if one.status == 401
+    ] or token_seconds < 30  # one of seconds is asked for anew each time
+    assert len([one for one in asked if one.operation == "Copy Blob From URL" and one.status == 202]) >= 150
+
+
+async def test_signatures_that_end_in_the_middle_of_a_copy_are_made_anew(secure_strict: Strict, tmp_path) -> None:
+    """A machine that was asleep for some minutes finds all of its signatures, and its tokens, dead."""
+    estate = Estate(secure_strict, tmp_path, src=may("Owner"), dst=may("Owner"))
+    estate.small.schedule = replace(estate.small.schedule, default_budget=Budget(requests_per_minute=6_000))
+    await estate.fill(150)
+    outcome = await what_ends(estate, lambda: secure_strict.service.advance(400.0), token_seconds=3600.0)
+    assert outcome.code == "done", outcome
+    assert await estate.contents("dst") == await estate.contents("src")
+    assert [one for one in estate.asked("dst") if one.rule == "sas-time"]
