@@ -21,6 +21,7 @@ from migrator.cli.commands import (
     pause,
     plan,
     prove,
+    rehearse,
     release,
     retire,
     retry,
@@ -52,6 +53,7 @@ def register(app: typer.Typer) -> None:
             "sample": sample.sample,
             "schema": schema.schema,
             "prove": prove.prove,
+            "rehearse": rehearse.rehearse,
         },
         ACT: {
             "plan": plan.plan,
