@@ -105,18 +105,21 @@ class Join:
 class _Cursor:
     """Where a join is in one of its streams."""
 
-    __slots__ = ("_is_over", "at", "items", "stream")
+    __slots__ = ("_is_over", "_passed", "at", "items", "stream")
 
     def __init__(self, stream: Batches) -> None:
         self.stream = stream
         self.items: list[tuple[bytes, Listed]] = []
         self.at = 0
         self._is_over = False
+        self._passed: bytes | None = None
+        """The last name of what was gone past just now."""
 
     async def has(self, bound: bytes | None) -> bool:
-        """Are there more names up to ``bound``? Nothing is asked for where the last one was the bound."""
+        """Are there more names up to ``bound``? Nothing is asked for, or read, where the last one was the bound."""
         while self.at == len(self.items):
-            if self._is_over or (bound is not None and self.items and self.items[-1][0] >= bound):
+            last = self.items[-1][0] if self.items else self._passed
+            if self._is_over or (bound is not None and last is not None and last >= bound):
                 return False
             self.items, self.at = await self.stream.next(), 0
             self._is_over = not self.items
@@ -131,7 +134,7 @@ class _Cursor:
     def go_past(self, landing: Landing, sight: Sight, size: int) -> None:
         behind = self.stream.go_past(landing, self.at, sight.last, sight.objects, size)
         if behind is None:
-            self.items, self.at = [], 0
+            self.items, self.at, self._passed = [], 0, sight.last
         else:
             self.at = behind
 

@@ -62,6 +62,22 @@ class Story:
         return settled
 
 
+@pytest.mark.parametrize("page_entries", [7, 10, 20, 5000])
+async def test_nothing_is_read_to_see_that_a_range_has_ended(judged, page_entries, monkeypatch):
+    """Also where a range ends with its page: half of all pages were read for that."""
+    story, read, right = Story(page_entries=page_entries), [], ToldEntries.read
+    await story.at_rest(judged)
+
+    def reads(self, at=0):
+        found = right(self, at)
+        read.extend(one.name for one in found[0])
+        return found
+
+    monkeypatch.setattr(ToldEntries, "read", reads)
+    assert (await story.run(in_fence=True)).is_proof
+    assert read == []
+
+
 @pytest.mark.parametrize("page_entries", [1, 3, 10, 59, 5000])
 @pytest.mark.parametrize("starts", ["at", "ignored"])
 async def test_what_is_at_rest_is_not_read_again_and_counts_as_before(judged, page_entries, starts):
