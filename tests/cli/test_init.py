@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from migrator.plan import load
+from migrator.testing.estate import Estate, Subscription, running
 from tests.cli.conftest import Migrate
 
 
@@ -39,7 +43,58 @@ def test_nothing_is_overwritten(migrate: Migrate, here: Path) -> None:
     assert (here / "p.yaml").read_text() == before
 
 
-def test_a_draft_is_of_something(migrate: Migrate) -> None:
-    done = migrate("init")
-    assert done.code == 64
-    assert "--local" in done.err
+def test_a_first_try_asks_no_cloud(migrate: Migrate) -> None:
+    done = migrate("init", "--local", "--subscription", "one")
+    assert (done.code, "--local asks no cloud" in done.err) == (64, True)
+
+
+PLACES = ("eastus2", "westeurope", "eastasia", "westus", "northeurope")
+
+
+@pytest.fixture(scope="module")
+def estate() -> Iterator[Estate]:
+    """40 accounts in five subscriptions, eight in each."""
+    subscriptions = [Subscription(f"sub-{number}", "tenant", groups={"data": "eastus2"}) for number in range(5)]
+    made = Estate(subscriptions)
+    for number in range(40):
+        place = PLACES[number % 5]
+        account = made.add(f"acct{number:02d}", f"sub-{number // 8}", "data", place)
+        names = ["web-1", "web-2", "events", "images", "$logs"][: 1 + number % 5] if number else []
+        for name in names:
+            account.parts[f"blobServices/default/containers/{name}"] = {"properties": {}}
+    with running(made) as served:
+        yield served
+
+
+def test_an_estate_is_drafted_into_a_plan_that_validates(migrate: Migrate, here: Path, estate: Estate) -> None:
+    cloud = ("--cloud", f"resource_manager={estate.public}", "--cloud", f"metrics={estate.public}")
+    done = migrate("init", "--out", "drafted.yaml", *cloud)
+    assert done.code == 0, done.err
+    assert "from 40 accounts" in done.out
+    text, loaded = (here / "drafted.yaml").read_text(), load(here / "drafted.yaml")
+    schedule = loaded.schedule
+    assert set(schedule.areas) == {"web", "events", "images"}
+    assert len(schedule.moves) == len({move.id for move in schedule.moves}) > 40
+    assert all(schedule.accounts[move.target].provision for move in schedule.moves)
+    assert len({account.endpoint for account in schedule.accounts.values()}) == len(schedule.accounts)
+    assert {account.subscription for account in schedule.accounts.values()} == {f"sub-{number}" for number in range(5)}
+    assert text.count("DECIDE") > 10
+    assert "$logs" not in text
+    valid = migrate("validate", "drafted.yaml")
+    assert valid.code == 0, valid.out
+    assert "storage-split is valid" in valid.out
+
+
+def test_a_draft_is_of_the_subscriptions_and_areas_that_were_named(
+    migrate: Migrate, here: Path, estate: Estate
+) -> None:
+    cloud = ("--cloud", f"resource_manager={estate.public}")
+    done = migrate("init", "--subscription", "sub-1", "--subscription", "nobodys", "--area", "web", *cloud)
+    assert done.code == 0, done.err
+    assert "left out: subscription nobodys" in done.err
+    schedule = load(here / "plan.yaml").schedule
+    assert set(schedule.areas) == {"web"}
+    assert {account.subscription for account in schedule.accounts.values()} == {"sub-1"}
+    nothing = migrate("init", "--subscription", "sub-1", "--area", "no-such", "--out", "other.yaml", *cloud)
+    assert (nothing.code, "holds a container of an area" in nothing.err) == (64, True)
+    assert not (here / "other.yaml").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,31 +15,85 @@ Local = Annotated[
     bool,
     typer.Option("--local", metavar="", help="A first try on this machine: embedded accounts, and no cloud is asked."),
 ]
+Subscriptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--subscription",
+        metavar="ID",
+        help="Of which accounts are drafted; may be said again. Without it: all that may be read.",
+        show_default=False,
+    ),
+]
+Areas = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--area",
+        metavar="AREA",
+        help="Only these families of containers, by their names up to the first dash; may be said again.",
+        show_default=False,
+    ),
+]
+Credential = Annotated[
+    str, typer.Option("--credential", metavar="REF", help="Who asks, as a plan spells it: default, cli, ...")
+]
+Cloud = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cloud",
+        metavar="KEY=URL",
+        help="Of a sovereign cloud: resource_manager, metrics, authority; it goes into the plan.",
+        show_default=False,
+    ),
+]
+Name = Annotated[str, typer.Option("--name", metavar="NAME", help="The plan's name.")]
 Out = Annotated[
     Path, typer.Option("--out", metavar="FILE", help="Where to write it; `-` prints it. Nothing is overwritten.")
 ]
 
 
-def init(context: typer.Context, local: Local = False, out: Out = Path("plan.yaml")) -> int:
-    """Draft a plan to begin from; what a person must decide is said in its comments."""
+def init(
+    context: typer.Context,
+    subscription: Subscriptions = None,
+    local: Local = False,
+    area: Areas = None,
+    credential: Credential = "default",
+    cloud: Cloud = None,
+    name: Name = "storage-split",
+    out: Out = Path("plan.yaml"),
+) -> int:
+    """Draft a plan from the storage accounts that there are, or for a first try; what a person must decide is in its comments."""
     from migrator.cli.calls import name_plan
-    from migrator.cli.commands.init.operation import first_try, write_draft
+    from migrator.cli.commands.init.operation import find, first_try, require_free, write_draft
+    from migrator.cli.views.figures import many
     from migrator.cli.views.screen import Page
     from migrator.errors import UsageError
+    from migrator.plan import loads
+    from migrator.plan.draft import draft
 
-    if not local:
-        raise UsageError(
-            "cannot draft a plan: say --local", hint="`migrate init --local` writes a plan for a first try"
-        )
-    text = first_try(out)
+    if local and (subscription or area or cloud):
+        raise UsageError("cannot draft a plan: --local asks no cloud", hint="say --local alone, or leave it out")
+    page, said = Page(settings_of(context)), Page(settings_of(context), sys.stderr)
+    require_free(out)
+    if local:
+        text, what = first_try(out), "one region, two areas, embedded accounts below state/"
+    else:
+        asked = dict(one.partition("=")[::2] for one in cloud or ())
+        found = find(subscription or (), asked, credential)
+        for one, why in found.unread.items():
+            said.line(f"left out: subscription {one}: {why}", style="yellow")
+        if found.unmetered:
+            said.line(f"traffic is not known of every account: {found.unmetered}", style="yellow")
+        text = draft(found.accounts, name=name, cloud=asked, asked=area or ())
+        what = f"from {many(len(found.accounts), 'account')}; each DECIDE in it is a guess that a person must settle"
+        loads(text, str(out))  # a draft that does not validate is a fault of ours, and said here
     if str(out) == "-":
         print(text, end="")
         return ExitCode.DONE
     write_draft(out, text)
     name_plan(str(out))
-    page = Page(settings_of(context))
-    page.line(f"Wrote {out}: one region, two areas, embedded accounts below state/.")
+    page.line(f"Wrote {out}: {what}.")
     page.line("Next:")
-    for call in ("`migrate sample PLAN`", "`migrate plan PLAN`", "`migrate apply PLAN`", "`migrate status PLAN`"):
+    first = "`migrate sample PLAN`" if local else "`migrate validate PLAN`"
+    for call in (first, "`migrate plan PLAN`", "`migrate apply PLAN`", "`migrate status PLAN`"):
         page.line(f"  {call}")
     return ExitCode.DONE
