@@ -21,7 +21,7 @@ from migrator.model.rhythm import Sizes
 from migrator.ports.clock import Clock
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, Refusal
 from migrator.transfer.limits import grant_together
-from migrator.transfer.paced import ATTEMPTS, SLOW_ORIGIN, SLOWING, PacedStore
+from migrator.transfer.paced import ATTEMPTS, HURRIED_SECONDS, SLOW_ORIGIN, SLOWING, PacedStore
 from migrator.transfer.together import together
 from migrator.transfer.turns import Turns
 
@@ -154,8 +154,9 @@ class _CopyCall:
             elif refusal is not None:
                 fruitless += 1
             refused = refusal or refused
-            stands = clock.monotonic() - progress_at > STANDSTILL_SECONDS and refused is None
-            if rest and (stands or not await self._keeps_trying(refused, fruitless)):
+            stood = clock.monotonic() - progress_at
+            stands = stood > STANDSTILL_SECONDS and refused is None
+            if rest and (stands or not await self._keeps_trying(refused, fruitless, stood)):
                 idle = f"cannot copy into {self._destination.account}: for {STANDSTILL_SECONDS:.0f} s nothing was sent"
                 for index in rest:
                     self._settle(index, refused or Refusal("unreachable", idle))
@@ -207,8 +208,14 @@ class _CopyCall:
             self._origin.limits.give_way()
         return rest, refusal
 
-    async def _keeps_trying(self, refusal: Refusal | None, fruitless: int) -> bool:
-        if refusal is None or fruitless < ATTEMPTS:
+    async def _keeps_trying(self, refusal: Refusal | None, fruitless: int, stood_seconds: float) -> bool:
+        if refusal is None:
+            return True
+        if refusal.kind == "unreachable" and self._destination.is_hurried:  # by time, as the store itself
+            if stood_seconds < HURRIED_SECONDS:
+                return True
+            return await self._side(refusal).keeps_trying(refusal.as_error(), fruitless, free=0)
+        if fruitless < ATTEMPTS:
             return True
         return await self._side(refusal).keeps_trying(refusal.as_error(), fruitless)
 

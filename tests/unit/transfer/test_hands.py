@@ -14,7 +14,7 @@ from migrator.ports.executor import UNSENT, BatchAnswer, CopyUnit, CutOff, Refus
 from migrator.testing.simulation.loop import SimClock, SimLoop
 from migrator.transfer.hands import BATCH, Hands, fits_batch
 from migrator.transfer.limits import BURST_SECONDS, HEADROOM, Limits
-from migrator.transfer.paced import ATTEMPTS, PacedStore, unclaimed
+from migrator.transfer.paced import ATTEMPTS, HURRIED_SECONDS, PacedStore, unclaimed
 
 CLAIM_SECONDS = 5.0
 
@@ -247,6 +247,28 @@ def test_of_many_copies_of_which_a_share_is_always_refused_none_is_given_up(shar
         setattr(world, side, getattr(world, side).claimed(unclaimed, Waits()))
     world.copy(2_000)
     assert Counter(world.settled.values()) == {"etag": 2_000}
+
+
+class Fenced(Waits):
+    """Writers wait."""
+
+    is_hurried = True
+
+    async def keep_trying(self, account, fault, attempt):
+        return isinstance(fault, Throttled)
+
+
+@pytest.mark.parametrize("seconds", [15.0, 1_000.0])
+def test_in_a_fence_what_cannot_be_reached_is_tried_for_a_time(seconds):
+    world = World(lambda unit, now: Refusal("unreachable", "cannot: gone") if now < 1000.0 + seconds else "etag")
+    for side in ("origin", "destination"):
+        setattr(world, side, getattr(world, side).claimed(unclaimed, Fenced()))
+    took = world.copy(3)
+    if seconds < HURRIED_SECONDS:
+        assert set(world.settled.values()) == {"etag"}
+    else:
+        assert {one.kind for one in world.settled.values()} == {"unreachable"}
+        assert HURRIED_SECONDS <= took < HURRIED_SECONDS + 10.0
 
 
 def test_every_other_refusal_is_settled_at_once():
