@@ -17,8 +17,8 @@ Times are seconds of one clock that never goes back and that the caller passes i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from migrator.client.errors import RestartUpload, RouteFenced, RouteUnpublished, RouteUnusable
@@ -73,6 +73,8 @@ class Grant:
     epoch: int
     expires: float
     max_write_seconds: float
+    services: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of the account's other services, those that may be given credentials."""
 
     @property
     def token(self) -> UploadToken:
@@ -97,6 +99,7 @@ class Resolved:
     mode: Mode
     epoch: int
     stale: bool
+    services: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +238,18 @@ class Follower:
             epoch=record.epoch,
             expires=expires,
             max_write_seconds=held.max_write_seconds,
+            services=self._services(record),
         )
+
+    def _services(self, record: RouteRecord) -> Mapping[str, str]:
+        """Those that the application trusts. One that it does not is no reason to refuse the others."""
+        if self._hosts is None or not record.services:
+            return record.services
+        return {
+            name: address
+            for name, address in record.services.items()
+            if self._hosts.objection(record.account, address) is None
+        }
 
     def resolve(self, now: float) -> Resolved:
         """Where to read now, from the last usable record however old.
@@ -248,7 +262,8 @@ class Follower:
             raise self._unusable(fault.why if fault else "no route could be read yet")
         record = held.record
         is_fresh = fault is None and held.sent_at <= now < held.sent_at + _read_seconds(held)
-        return Resolved(record.endpoint, record.account, record.mode, record.epoch, stale=not is_fresh)
+        services = self._services(record)
+        return Resolved(record.endpoint, record.account, record.mode, record.epoch, not is_fresh, services)
 
     def write_refresh(self, now: float) -> Refresh:
         """How urgently a writer needs a new observation."""
@@ -324,6 +339,8 @@ class Follower:
         for name in ("account", "endpoint", "mode"):
             if getattr(normal, name) != getattr(held.record, name):
                 return f"its {name} changed within epoch {record.epoch}"
+        if dict(record.services) != dict(held.record.services):
+            return f"its endpoint changed within epoch {record.epoch}"
         return None
 
     def _unusable(self, why: str) -> RouteUnusable:

@@ -7,7 +7,7 @@ is the one that also counts while the machine sleeps, where there is such a cloc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -142,6 +142,11 @@ class WriteLease:
     @property
     def endpoint(self) -> str:
         return self.grant.endpoint
+
+    @property
+    def services(self) -> Mapping[str, str]:
+        """Addresses of the account's other services (``table``, ``queue``), where the route has some that ``hosts`` trusts."""
+        return self.grant.services
 
     @property
     def account(self) -> str:

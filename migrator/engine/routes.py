@@ -425,7 +425,8 @@ class RouteDesk:
     def switched(self, move: MoveId, fence: RouteRecord, account: str, endpoint: str) -> RouteRecord:
         epoch = self.next_epoch(move, fence)
         new = replace(fence, account=account, endpoint=endpoint, mode=READ_WRITE, epoch=epoch, run=self._run)
-        return replace(new, updated=self._now(), look_seconds=None)
+        # What a hand wrote of other services is the old account's; the new one's are not known here.
+        return replace(new, updated=self._now(), look_seconds=None, services={})
 
     def next_epoch(self, move: MoveId, record: RouteRecord, *, above: int = 0) -> int:
         """An epoch that no follower can have seen, as far as anybody knows. The last one there is can be all that is left for a

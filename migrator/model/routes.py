@@ -34,11 +34,15 @@ LAST_FENCED = MAX_EPOCH - 2**20
 """No fence has a later epoch: what is fenced can be released and switched, whatever a hand writes in between."""
 MAX_LOOK_SECONDS = 300.0
 """Of ``look_seconds``; a longer one is not taken for one."""
+BLOB: Final = "blob"
+"""The one service that every endpoint has."""
 MAX_NOTE = 128
 """Characters of ``run`` and of ``updated``."""
 _GENERATION = re.compile(r"[a-z0-9]{1,64}", re.ASCII)
 _FRAME_BYTES = 160
 """What a record takes beside its texts: the words between them, and an epoch of 16 digits. A test holds it."""
+_MAP_BYTES = 20
+"""What an endpoint of several services takes beside its texts."""
 _LOOK_BYTES = 40
 """What ``look_seconds`` takes, in a document that names a register."""
 _NOTE_BYTES = 42
@@ -61,7 +65,8 @@ def _plain(endpoint: str) -> str:
 @value(frozen=True, slots=True)
 class RouteRecord:
     """Where one area of one region lives. ``epoch`` only grows; ``run`` is the run that claimed it; ``updated`` is
-    RFC 3339 UTC, for people. ``look_seconds``: a cut-over is near, registered followers look so often."""
+    RFC 3339 UTC, for people. ``look_seconds``: a cut-over is near, registered followers look so often. ``endpoint`` is the
+    account's blob service; ``services``: the addresses of its other ones by their names (version 2 alone)."""
 
     account: str
     endpoint: str
@@ -71,6 +76,7 @@ class RouteRecord:
     updated: str
     run: str
     look_seconds: float | None = None
+    services: Mapping[str, str] = field(default_factory=dict)
 
     def same_authority(self, other: RouteRecord | None) -> bool:
         """Equal in what clients obey - account, endpoint, mode, epoch - and in lineage; the rest aside. Two
@@ -80,6 +86,7 @@ class RouteRecord:
             and (self.account, self.mode, self.epoch, self.lineage)
             == (other.account, other.mode, other.epoch, other.lineage)
             and same_address(self.endpoint, other.endpoint)
+            and dict(self.services) == dict(other.services)
         )
 
     def is_at(self, endpoint: str | None) -> bool:
@@ -116,6 +123,8 @@ class RouteDocument:
         _require_version(self.version, self.register)
         for key, record in self.routes.items():
             _require_writable(key, record)
+            if record.services and self.version < 2:
+                raise ValueError(f"the route {_shown(key)} has addresses of several services, which version 1 has not")
         _require_room(self, most_bytes or MAX_DOCUMENT_BYTES)
         body = {
             "version": self.version,
@@ -143,7 +152,7 @@ class RouteDocument:
         document = cls(
             ttl_seconds=_duration(body, "ttl_seconds"),
             max_write_seconds=_duration(body, "max_write_seconds"),
-            routes={key: _record(key, value) for key, value in routes.items()},
+            routes={key: _record(key, value, version) for key, value in routes.items()},
             version=version,
             register=register,
         )
@@ -174,7 +183,7 @@ class Damaged:
         found = {}
         for key, fields in self._body["routes"].items():
             with suppress(ValueError):
-                found[key] = _record(key, fields)
+                found[key] = _record(key, fields, 2 if self._body.get("version") == 2 else 1)
         return found
 
     def with_record(self, key: str, record: RouteRecord) -> Damaged:
@@ -266,8 +275,10 @@ def _require_room(document: RouteDocument, most_bytes: int) -> None:
 
 
 def _weight(key: str, record: RouteRecord) -> int:
-    texts, notes = (key, record.account, record.endpoint, record.lineage), (record.updated, record.run)
-    return _FRAME_BYTES + sum(map(_size, texts)) + sum(max(_NOTE_BYTES, _size(note)) for note in notes)
+    texts, notes = [key, record.account, record.endpoint, record.lineage], (record.updated, record.run)
+    texts += [f"{name}......{address}" for name, address in record.services.items()]
+    frame = _FRAME_BYTES + (_MAP_BYTES if record.services else 0)
+    return frame + sum(map(_size, texts)) + sum(max(_NOTE_BYTES, _size(note)) for note in notes)
 
 
 def _size(text: str) -> int:
@@ -278,7 +289,7 @@ def _fields(record: RouteRecord) -> dict[str, Any]:
     look = record.look_seconds
     return {
         "account": record.account,
-        "endpoint": record.endpoint,
+        "endpoint": {BLOB: record.endpoint, **record.services} if record.services else record.endpoint,
         "mode": record.mode,
         "epoch": record.epoch,
         "lineage": record.lineage,
@@ -300,6 +311,10 @@ def _require_writable(key: str, record: RouteRecord) -> None:
     for name in ("account", "endpoint", "lineage"):
         if not getattr(record, name):
             raise ValueError(f"the route {_shown(key)} has no {name}")
+    for name, address in record.services.items():
+        if not name or name == BLOB or not isinstance(address, str) or not address:
+            raise ValueError(f"the route {_shown(key)} has an endpoint that is not a text, or one of each service")
+        _require_text(key, "endpoint", name + address)
 
 
 _TEXTS = ("account", "endpoint", "lineage", "updated", "run")
@@ -319,9 +334,13 @@ def _shown(value: object) -> str:
     return ascii(text)[1:-1] if not text.isprintable() else text[:100]
 
 
-def _record(key: str, value: Any) -> RouteRecord:
+def _record(key: str, value: Any, version: int) -> RouteRecord:
     if not isinstance(value, dict):
         raise ValueError(f"the route {_shown(key)} is not an object")
+    services: Mapping[str, Any] = {}
+    if version > 1 and isinstance(value.get("endpoint"), dict):
+        services = {name: address for name, address in value["endpoint"].items() if name != BLOB}
+        value = {**value, "endpoint": value["endpoint"].get(BLOB)}
     for name in ("account", "endpoint", "mode", "lineage"):
         if not isinstance(value.get(name), str) or not value[name]:
             raise ValueError(f"the route {_shown(key)} has no {name}")
@@ -339,6 +358,7 @@ def _record(key: str, value: Any) -> RouteRecord:
         updated=_note(value, "updated"),
         run=_note(value, "run"),
         look_seconds=_look_seconds(value),
+        services=services,
     )
     _require_writable(key, record)
     return record

@@ -261,3 +261,15 @@ def test_addresses_are_shown_without_their_secrets() -> None:
     address = BlobAddress.parse(f"https://control.blob.core.windows.net/routing/routes.json?{SAS}", "a2V5c2VjcmV0")
     assert "sig" not in repr(address)
     assert "a2V5c2VjcmV0" not in repr(address)
+
+
+def test_of_several_services_those_are_used_that_the_application_trusts() -> None:
+    """By default only blob services; one that is not trusted is no reason to refuse the blob service's."""
+    services = {"table": "https://old.table.core.windows.net", "queue": "https://old.queue.evil.example"}
+    record = RouteRecord("old", "https://old.blob.core.windows.net", "read-write", 1, "l", "", "", services=services)
+    document = RouteDocument(30, 60, {"europe/images": record}, version=2, register="g1")
+    trusts = {None: {}, ("*.blob.core.windows.net", "*.table.core.windows.net"): {"table": services["table"]}}
+    for hosts, expected in trusts.items():
+        follower = Follower("europe/images", Hosts.of(hosts), lambda *_: (0.0, 1000.0))
+        follower.observe(document, 1.0)
+        assert follower.lease(2.0).services == follower.resolve(2.0).services == expected

@@ -314,3 +314,55 @@ def _weights(document: RouteDocument) -> list[int]:
 def test_who_looks_how_often_is_no_authority() -> None:
     record = RouteDocument.decode(with_record()).routes["eu/web"]
     assert record.same_authority(replace(record, look_seconds=1.0))
+
+
+SERVICES = {"blob": "https://x", "table": "https://x.table", "queue": "https://x.queue"}
+
+
+def of_services(endpoint: object, version: int = 2) -> bytes:
+    more = {"register": "g1"} if version == 2 else {}
+    return raw({**BODY, "version": version, **more, "routes": {"eu/web": {**RECORD, "endpoint": endpoint}}})
+
+
+def test_an_endpoint_of_several_services_is_read_and_given_back() -> None:
+    document = RouteDocument.decode(of_services(SERVICES))
+    record = document.routes["eu/web"]
+    assert (record.endpoint, record.services) == ("https://x", {"table": "https://x.table", "queue": "https://x.queue"})
+    written = document.with_record("eu/web", replace(record, mode="read-only", epoch=9))
+    assert json.loads(written.encode())["routes"]["eu/web"]["endpoint"] == SERVICES
+    assert RouteDocument.decode(written.encode()) == written
+
+
+def test_one_service_alone_is_written_as_a_text() -> None:
+    document = RouteDocument.decode(of_services({"blob": "https://x"}))
+    assert json.loads(document.encode())["routes"]["eu/web"]["endpoint"] == "https://x"
+
+
+def test_addresses_of_several_services_are_not_written_in_version_1() -> None:
+    document = replace(RouteDocument.decode(of_services(SERVICES)), version=1)
+    with pytest.raises(ValueError, match="which version 1 has not"):
+        document.encode()
+    with pytest.raises(ValueError, match="has no endpoint"):
+        RouteDocument.decode(of_services(SERVICES, version=1))
+
+
+def test_a_release_in_a_damaged_document_keeps_the_addresses_of_all_services() -> None:
+    body = {**json.loads(of_services(SERVICES)), "ttl_seconds": -1}
+    damaged = Damaged.of(raw(body))
+    assert damaged is not None
+    record = damaged.routes["eu/web"]
+    again = json.loads(damaged.with_record("eu/web", replace(record, epoch=9)).encode())
+    assert again["routes"]["eu/web"]["endpoint"] == SERVICES
+
+
+def test_another_address_of_any_service_is_another_authority() -> None:
+    record = RouteDocument.decode(of_services(SERVICES)).routes["eu/web"]
+    assert record.same_authority(replace(record, run="other"))
+    assert not record.same_authority(replace(record, services={"table": "https://y.table"}))
+
+
+def test_room_is_kept_for_the_addresses_of_all_services() -> None:
+    document = RouteDocument.decode(of_services({**SERVICES, "table": "https://" + "t" * 5000}))
+    assert document.encode()
+    with pytest.raises(ValueError, match="could have"):
+        document.encode(most_bytes=5000)
