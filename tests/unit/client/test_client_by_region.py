@@ -89,9 +89,12 @@ async def test_what_cannot_be_read_is_said_without_the_secret(store: Store) -> N
             await routes.write("europe", "web")
     assert wrong.rpartition("Secret=")[2] not in str(caught.value)
     store.store.secret = wrong.rpartition("Secret=")[2]
-    store.store.throttled = 1
+    store.store.throttled = 3
     with SyncRoutes.from_url(store.url, credential=wrong) as sync, pytest.raises(RouteFenced, match="status 429"):
         sync.write("europe", "web")
+    store.store.throttled = 2
+    with SyncRoutes.from_url(store.url, credential=wrong) as sync:
+        assert sync.write("europe", "web").epoch == 1
 
 
 @pytest.mark.parametrize(
