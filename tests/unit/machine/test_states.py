@@ -19,6 +19,8 @@ OF_MOVES = {
     "is_copying": "copying catching-up",
     "is_getting_ready": "preflight provisioning copying catching-up ready",
     "is_in_fence": "fencing draining verifying switching",
+    "looks_at_followers": "ready fencing draining",
+    "is_draining": "fencing draining",
     "is_hurried": "fencing draining verifying",
     "has_cut_over_ahead": "pending preflight provisioning copying catching-up ready fencing draining verifying switching",
     "is_on_its_way": "preflight provisioning copying catching-up ready fencing draining verifying switching",
