@@ -16,7 +16,7 @@ from typing import Final
 from migrator.forecast.converging import STREAM_BYTES_PER_SECOND
 from migrator.forecast.inventory import Inventory
 from migrator.forecast.requests import RequestCounts
-from migrator.forecast.scans import has_lanes, pages_of, scan_seconds, second_look
+from migrator.forecast.scans import has_lanes, pages_of, scan_seconds, second_look, tells_texts
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.rhythm import USUAL
@@ -41,7 +41,7 @@ COPY_BLOCK_BYTES: Final = USUAL.sizes.server_block_bytes
 class MoveForecast:
     """Requests until ``ready`` on each side, the time that takes under the budget, and the writers' pause.
 
-    ``copy_seconds``: copy and catch-up, from the begin to ``ready``. ``scan_seconds``: one comparison of both sides, which
+    ``copy_seconds``: copy and catch-up, from the begin to ``ready``. ``scan_seconds``: a later comparison of both sides, which
     costs ``scan`` on each of them; ``again_seconds``: a second look inside a fence, at ranges in which the first one carried the
     largest lag over. ``fence_requests``: of both, on both sides. ``fence_seconds`` allows for the largest
     lag with which a fence may begin; how large it will be nobody knows, so its requests are in no count. ``bound_by`` says
@@ -111,7 +111,8 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     target_requests = passes + proofs + RequestCounts(write=transfers + inventory.large_objects)
     proved_bytes = inventory.bytes * share
     pace = min(_pace(source), _pace(target))
-    in_lanes = has_lanes([schedule.accounts[name] for name in (move.source, move.target)])
+    accounts = [schedule.accounts[name] for name in (move.source, move.target)]
+    in_lanes = has_lanes(accounts)
     later_scan = scan_seconds(inventory, pace, in_lanes=in_lanes)
     copy_seconds, bound_by = max(
         (source_requests.total / _pace(source), f"requests of {move.source}"),
@@ -127,6 +128,7 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
     lag_seconds = max(lag / pace, _bytes_seconds(lag_bytes, source), _bytes_seconds(lag_bytes, target))
     bound, drain = schedule.routing.drain_of(cutover), schedule.routing.expected_drain_of(cutover)
     again = second_look(inventory, lag)
+    known_scan = scan_seconds(inventory, pace, in_lanes=in_lanes, known=1.0 - again if tells_texts(accounts) else 0.0)
     return MoveForecast(
         id=move.id,
         source=move.source,
@@ -136,10 +138,10 @@ def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -
         target_requests=target_requests,
         copy_seconds=copy_seconds,
         scan=scan,
-        scan_seconds=later_scan,
+        scan_seconds=known_scan,
         again_seconds=again * later_scan,
         fence_requests=RequestCounts(list=math.ceil(2 * (1.0 + again) * scan.list)),
-        fence_seconds=drain + later_scan + again * later_scan + lag_seconds,
+        fence_seconds=drain + known_scan + again * later_scan + lag_seconds,
         fence_timeout_seconds=bound + cutover.fence_timeout_seconds,
         drain_seconds=drain,
         bound_seconds=bound,

@@ -78,8 +78,8 @@ def test_the_timeline_fits_eighty_columns_and_needs_no_colour(
     lines = drawn(ahead(three_regions), monkeypatch, 80)
     assert lines == [
         "  WAVE          25 Nov                   23 Dec  DONE (UTC)",
-        "  na-first            ▓░░░░                       5 Dec 01:59",
-        "  na-rest                  ▓░░░                   9 Dec 07:58",
+        "  na-first            ▓░░░░                       5 Dec 01:58",
+        "  na-rest                  ▓░░░                   9 Dec 07:57",
         "  europe                       ▓·░         │     11 Dec 21:18  8 d 2 h to spare",
         "  asia-pacific                    ▓··░░       │  16 Dec 15:18  6 d 8 h to spare",
         "                ▓ copy  · waits for its window  ░ soak  │ complete_by",

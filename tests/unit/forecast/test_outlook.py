@@ -49,10 +49,10 @@ def test_the_real_case_holds_its_dates_with_no_account_over_its_limit(three_regi
     assert errors(outlook) == []
     europe = outlook.wave("europe")
     assert europe.soaked is not None
-    assert europe.soaked.replace(microsecond=0) == datetime(2026, 12, 11, 21, 18, 46, tzinfo=UTC)
-    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_673.4)
+    assert europe.soaked.replace(microsecond=0) == datetime(2026, 12, 11, 21, 18, 20, tzinfo=UTC)
+    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_699.2)
     assert europe.assumes == ("wave europe is approved at once",)
-    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_694.3)
+    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_710.4)
     assert not any(wave.is_lower_bound for wave in outlook.waves)
     assert all(load.used_ratio is not None and load.used_ratio <= 0.84 for load in outlook.loads)
 
@@ -165,7 +165,7 @@ def test_the_cost_is_counted_by_class_of_operation(three_regions: Schedule) -> N
     canaries = CANARIES.times(2 * 12)
     assert outlook.cost.requests.write == pytest.approx((35_700_000 + canaries.write) / 10_000 * 0.065)
     assert outlook.cost.requests.read == pytest.approx((35_700_000 + canaries.read) / 10_000 * 0.005)
-    assert 40 < outlook.cost.requests.list < 60
+    assert 60 < outlook.cost.requests.list < 75
     assert outlook.cost.total == pytest.approx(outlook.cost.requests.total)
     assert ahead(replace(three_regions, prices=None)).cost is None
 
@@ -178,10 +178,11 @@ def test_bytes_cost_by_the_gib() -> None:
 def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_regions: Schedule) -> None:
     outlook = ahead(three_regions)
     source = outlook.requests["na-first"]["na-core"]
-    # a scan is 1,201 requests and takes 96 s, so one in 1,056 s; two passes before the fence, and what the fence compares
+    # a scan is 1,201 requests and rests ten times as long as it takes; two passes before the fence, and what the fence compares
     (web,) = [one for id, one in outlook.moves.items() if str(id) == "north-america/web-tracking"]
-    assert web.scan_seconds == pytest.approx(96.0)
-    scans = 1 + (96 * 3600 + 900) // 1_056
+    # a thousand changes lie in more than half of its 1,200 ranges, and the others look as before
+    assert web.scan_seconds == pytest.approx(59.5, abs=0.1)
+    scans = 1 + (96 * 3600 + 900) // (11 * web.scan_seconds)
     assert source.list == (2 + scans) * 1_201 + web.fence_requests.list / 2 + CANARIES.list
     assert web.fence_seconds < 300.0, "nobody need allow it more than the default"
     assert USUAL.ready_pass_seconds == READY_PASS_SECONDS
@@ -193,13 +194,13 @@ def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_region
 def test_the_record_of_a_wave_is_json_with_every_move(three_regions: Schedule) -> None:
     kept = to_record(ahead(three_regions), "na-rest")
     assert kept["made_at"] == "2026-11-25T00:00:00+00:00"
-    assert kept["soaked"].startswith("2026-12-09T07:58:43")
+    assert kept["soaked"].startswith("2026-12-09T07:57:59")
     assert kept["moves"]["north-america/email-events"] == {
         "objects": 4_000_000,
         "bytes": 600 * 2**30,
         "origin": "declared",
         "copy_seconds": pytest.approx(8_003.204),
-        "fence_seconds": 205.678,
+        "fence_seconds": 189.646,
         "requests": 8_005_950,
     }
 

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 
 from migrator.forecast import Inventory
-from migrator.forecast.scans import NAME_SECONDS, PAGE_SECONDS, has_lanes, lanes_of, scan_seconds
+from migrator.forecast.scans import (
+    NAME_SECONDS,
+    PAGE_SECONDS,
+    SAME_SECONDS,
+    has_lanes,
+    lanes_of,
+    scan_seconds,
+    tells_texts,
+)
 from migrator.model.rhythm import USUAL, Sizes
 from migrator.model.schedule import Account
 from migrator.transfer.lanes import Lane, Looking, partition
@@ -43,6 +51,15 @@ def test_the_slowest_bound_decides() -> None:
     assert scan_seconds(held(6_000_000), FAST) == pytest.approx(6_000_000 * NAME_SECONDS)
     distant = held(6_000_000, page_seconds=5.0)
     assert scan_seconds(distant, FAST) == pytest.approx(5.0 + 1_200 / lanes_of(distant) * 5.0)
+
+
+def test_what_looks_as_before_costs_an_eighth() -> None:
+    assert scan_seconds(held(6_000_000, page_seconds=0.01), FAST, known=1.0) == pytest.approx(6_000_000 * SAME_SECONDS)
+    half = 3_000_000 * (SAME_SECONDS + NAME_SECONDS)
+    assert scan_seconds(held(6_000_000), FAST, known=0.5) == pytest.approx(half)
+    assert scan_seconds(held(6_000_000), FAST, known=1.0) == pytest.approx(0.2 + 150 * 0.2), "pages take longer"
+    assert tells_texts([Account("a", "azure"), Account("b", "azure")])
+    assert not tells_texts([Account("a", "azure"), Account("b", "local", path="b.db")])
 
 
 def test_what_was_measured_counts_before_what_is_assumed() -> None:
