@@ -53,7 +53,9 @@ class Join:
                 return
             left, i, end = here.items, here.at, here.stop(bound)
             right, j, stop = there.items, there.at, there.stop(bound)
-            batch: list[Pair] = []
+            batch = _paired(left, i, end, right, j, stop)
+            if batch:
+                i, j = end, stop
             while i < end and j < stop:
                 (key, mine), (other, theirs) = left[i], right[j]
                 if key < other:
@@ -137,6 +139,20 @@ class _Cursor:
             self.items, self.at, self._passed = [], 0, sight.last
         else:
             self.at = behind
+
+
+def _paired(
+    left: list[tuple[bytes, Listed]], i: int, end: int, right: list[tuple[bytes, Listed]], j: int, stop: int
+) -> list[Pair]:
+    """Both stretches, where they show the same names; else nothing."""
+    if end - i != stop - j:
+        return []
+    pairs = [
+        Pair(key, mine.name, mine, theirs)
+        for (key, mine), (other, theirs) in zip(left[i:end], right[j:stop], strict=True)
+        if key == other
+    ]
+    return pairs if len(pairs) == end - i else []
 
 
 def _key(item: tuple[bytes, Listed]) -> bytes:

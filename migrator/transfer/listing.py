@@ -13,12 +13,13 @@ pages a side, and those of a range more. Leaves what both sides show together to
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import repeat
+from itertools import islice, repeat
+from operator import lt
 from typing import Final, Protocol
 
 from migrator.errors import CloudError, NotFound, Unsupported
@@ -344,15 +345,34 @@ class ReadAhead:
         except Unsupported as refusal:
             raise LaneBroken(self.store.account) from refusal
 
+    def _are_all_within(self, keys: Sequence[bytes]) -> bool:
+        """Is there nothing to be said of any: they rise, from the last one on, inside the bounds, and none is reserved?"""
+        if not keys or self._skip_to is not None:
+            return False
+        first, last, bounds = keys[0], keys[-1], self.bounds
+        if (self._last is not None and first <= self._last) or (bounds.above is not None and first <= bounds.above):
+            return False
+        if bounds.upto is not None and last >= bounds.upto:
+            return False
+        reserved = self._key(RESERVED_PREFIX)
+        at = bisect_left(keys, reserved)
+        return all(map(lt, keys, islice(keys, 1, None))) and not (at < len(keys) and keys[at].startswith(reserved))
+
     def _checked(self, entries: Sequence[Listed], ends: Sequence[int] | None) -> list[tuple[bytes, Listed]]:
+        last, key_of_name = self._last, self._key
+        keys = [key_of_name(entry.name) for entry in entries]
+        if self._are_all_within(keys):
+            self.seen.begins = keys[0] if self.seen.begins is None else self.seen.begins
+            self.seen.objects += len(keys)
+            self.seen.bytes += sum([entry.size for entry in entries])
+            self._last, self._ends = keys[-1], ends
+            return list(zip(keys, entries, strict=True))
         batch: list[tuple[bytes, Listed]] = []
         kept: list[int] = []
-        last, key_of_name = self._last, self._key
         above, upto, seen = self.bounds.above, self.bounds.upto, self.seen
-        for entry, end in zip(entries, ends or repeat(0), strict=False):
+        for key, entry, end in zip(keys, entries, ends or repeat(0), strict=False):
             if entry.name.startswith(RESERVED_PREFIX):
                 continue
-            key = key_of_name(entry.name)
             if last is not None and key <= last:
                 raise OrderBroken(self.store.account)
             last = key

@@ -18,7 +18,7 @@ from itertools import accumulate, pairwise
 
 from migrator.adapters.azure.listing import PROPERTIES, blob_of, listed, read_page
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
-from migrator.model.objects import Entries, Listed, ListingPage
+from migrator.model.objects import EMPTY, Entries, Listed, ListingPage
 
 MOST_FORMS = 16
 """More would be tried in vain before an entry is given to the XML reader."""
@@ -248,8 +248,8 @@ class _Form:
         return blob_of(
             name,
             properties,
-            _metadata_of(metadata) if metadata else {},
-            _tags_of(tags) if tags else {},
+            _metadata_of(metadata) if metadata else EMPTY,
+            _tags_of(tags) if tags else EMPTY,
         )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 from migrator.adapters.azure.shapes import decoded, is_inferred, normal_etag, parsed_date, scope_of
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
-from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Features, Listed, ListingPage
+from migrator.model.objects import EMPTY, BlobType, ContainerInfo, ContentHeaders, Features, Listed, ListingPage
 
 
 def read_page(document: bytes) -> ListingPage:
@@ -63,37 +64,59 @@ def blob_of(
     """``properties``: the texts of PROPERTIES; None or empty where there is none. Raises NotUnderstood."""
     etag, length, kind, content_type, encoding, language, disposition, cache, md5, *rest = properties
     tier, inferred, archive_status, modified, copy_id, copy_status = rest
+    if not etag or etag[0] == "W" or '"' in etag:
+        etag = normal_etag(etag or "")
     blob_type = BLOB_TYPES.get(kind) if kind else BlobType.BLOCK
-    etag = normal_etag(etag or "")
     if not etag or blob_type is None:
         raise NotUnderstood("an entry lacks its ETag, or its type is not known")
     try:
         size = int(length or 0)
     except ValueError:
         raise NotUnderstood("an entry has no size") from None
+    headers = _headers(content_type, encoding, language, disposition, cache)
+    if md5:
+        headers = _with_md5(headers, decoded(md5))
+    tier, is_set_by_nobody = _tier(tier, inferred)
     return Listed(
         name,
         etag,
         size,
         blob_type,
-        ContentHeaders(
-            content_type or None,
-            encoding or None,
-            language or None,
-            disposition or None,
-            cache or None,
-            decoded(md5) if md5 else None,
-        ),
+        headers,
         metadata,
         tags,
-        tier or None,
-        is_inferred(tier, inferred),
+        tier,
+        is_set_by_nobody,
         parsed_date(modified) if modified else None,
         copy_status == "pending",
         bool(archive_status),
         tier == "Archive",
         copy_id or None,
     )
+
+
+@lru_cache(maxsize=4096)
+def _headers(
+    content_type: str | None, encoding: str | None, language: str | None, disposition: str | None, cache: str | None
+) -> ContentHeaders:
+    """The blobs of a container tend to have the same ones, which are held once."""
+    return ContentHeaders(content_type or None, encoding or None, language or None, disposition or None, cache or None)
+
+
+def _with_md5(found: ContentHeaders, md5: bytes | None) -> ContentHeaders:
+    return ContentHeaders(
+        found.content_type,
+        found.content_encoding,
+        found.content_language,
+        found.content_disposition,
+        found.cache_control,
+        md5,
+    )
+
+
+@lru_cache(maxsize=256)
+def _tier(tier: str | None, inferred: str | None) -> tuple[str | None, bool]:
+    return tier or None, is_inferred(tier, inferred)
 
 
 def name_of(node: Node) -> str:
@@ -110,14 +133,14 @@ def _required(node: Node, tag: str) -> Node:
 
 def _metadata(node: Node) -> Mapping[str, str]:
     found = node.child("Metadata")
-    return {} if found is None or not found.children else dict(found.pairs())
+    return EMPTY if found is None or not found.children else dict(found.pairs())
 
 
 def tags_of(node: Node) -> Mapping[str, str]:
     """Of an element with a TagSet in its Tags."""
     tags = node.child("Tags")
     found = None if tags is None else tags.child("TagSet")
-    return {} if found is None or not found.children else _tag_set(found)
+    return EMPTY if found is None or not found.children else _tag_set(found)
 
 
 def _tag_set(node: Node) -> dict[str, str]:

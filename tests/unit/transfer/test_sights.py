@@ -123,6 +123,27 @@ async def test_a_range_with_a_change_is_judged_and_the_others_are_not(judged, pa
     assert len(list(lab.records())) == len(lab.contents(lab.source))
 
 
+async def test_a_name_that_comes_behind_the_last_one_of_its_range_is_seen(judged):
+    """The name of the bound went, so that a text ends before its range does."""
+    story = Story(page_entries=7)
+    lab = story.lab
+    await story.at_rest(judged)
+    bounds = [name(number) for number in range(COUNT) if _is_bound(lab, name(number))]
+    assert bounds
+    for bound in bounds:
+        lab.erase(lab.source, bound)
+        await story.run()
+        for _ in range(2):  # its record goes at the end of the first
+            assert (await story.run()).is_proof
+        lab.put(lab.source, bound[:-1] + chr(ord(bound[-1]) - 1) + "!", b"behind the last")
+        assert (await story.run()).copied == 1
+        assert lab.contents(lab.source) == lab.contents(lab.target)
+
+
+def _is_bound(lab, name):
+    return any(one.upper == key_of("utf-16")(name) for one in lab.state.ranges(MOVE, "web", ""))
+
+
 async def test_many_changes_in_many_passes_end_equal(judged):
     story = Story(page_entries=7)
     lab = story.lab
