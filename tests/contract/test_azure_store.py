@@ -306,6 +306,18 @@ class TestOddities:
         assert (found.snapshots, found.leased, found.archived) == (2, 1, 1)
         assert (found.versions, found.immutable, found.encryption_scoped) == (0, 0, 0)
 
+    async def test_snapshots_stay_where_nobody_wants_them_gone(self, store: AzureStore, azurite: Azurite) -> None:
+        written = await store.put("box", "snapped", b"x", PLAIN, condition=CREATE)
+        own = store.endpoint.rpartition("/")[2]
+        with BlobServiceClient.from_connection_string(azurite.connection_string(own)) as plain:
+            plain.get_blob_client("box", "snapped").create_snapshot()
+        with pytest.raises(CloudError) as refusal:
+            await store.delete("box", "snapped", if_match=written.etag, with_snapshots=False)
+        assert refusal.value.code == "SnapshotsPresent"
+        assert (await store.survey("box")).features.snapshots == 1
+        await store.delete("box", "snapped", if_match=written.etag)
+        assert await names(store, "box") == []
+
     async def test_an_account_that_does_not_exist_is_refused_plainly(
         self, azurite: Azurite, open_account: OpenStore
     ) -> None:
