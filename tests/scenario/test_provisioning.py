@@ -6,7 +6,7 @@ An embedded target is there once the resource manager has created it, so nothing
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from migrator.model.objects import ContainerInfo
 from migrator.model.rhythm import USUAL
 from migrator.model.schedule import Account, PlannedMove
 from migrator.testing.estate import Estate, Right, Subscription, running
+from tests.scenario.test_rollout import until
 from tests.scenario.world import ID, Small
 
 ONE, TWO = "subscription-1", "subscription-2"
@@ -43,6 +44,23 @@ RULE = {
         "filters": {"blobTypes": ["blockBlob"], "prefixMatch": ["archive/"]},  # of names that nobody moves
     },
 }
+
+
+class Awaited(LocalStore):
+    """An embedded account that a run can be bound to before it is there, as one of Azure can."""
+
+    is_reached: Callable[[], bool]
+    token = 0
+
+    async def bind_run(self, token: int) -> None:
+        self.token = token
+        if self.is_reached():
+            await super().bind_run(token)
+
+    async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
+        found = await super().containers(prefix)
+        await super().bind_run(self.token)
+        return found
 
 
 class Provisioned(Small):
@@ -89,15 +107,17 @@ class Provisioned(Small):
         there = self.estate.resources.accounts.get(name)
         return there is not None and self.estate.now() >= there.ready_at + self.estate.faults.reach_seconds
 
+    def store(self, name: str, caller: str = "app") -> LocalStore:
+        """The engine's own is there once the account is."""
+        if caller != "engine":
+            return super().store(name, caller)
+        path = Path(self.schedule.accounts[name].path or "")
+        store = Awaited(name, path, caller="engine", create=lambda: self.is_reached(name))
+        store.is_reached = lambda: self.is_reached(name)
+        return store
+
     def rollout(self, state: Any = None, door: Any = None) -> Rollout:
         made = super().rollout(state)
-        stores = {
-            name: LocalStore(
-                name, Path(one.path or ""), caller="engine", create=lambda name=name: self.is_reached(name)
-            )
-            for name, one in self.schedule.accounts.items()
-        }
-        made.world.stores = stores
         made.world.executor = None
         made.world.estate = door or ResourceManager({"resource_manager": self.estate.public})
         return made
@@ -279,12 +299,27 @@ async def test_settings_may_be_left(small: Provisioned) -> None:
 
 async def test_what_somebody_else_created_meanwhile_is_not_changed(small: Provisioned) -> None:
     there = small.estate.add("dst", TWO, "data", "eastus2", sku="Standard_ZRS", minimumTlsVersion="TLS1_2")
-    there.ready_at = small.estate.now() + 0.3
+    there.ready_at = small.estate.now() + 3600.0
     before = dict(there.document)
+    task = asyncio.create_task(small.apply())
+    await until(lambda: len(small.estate.requests("GET", "storageAccounts/dst")) > 2)
+    there.ready_at = small.estate.now()
 
-    outcome = await small.apply()
+    outcome = await task
 
     assert (outcome.code, there.document, there.parts, small.estate.resources.created) == ("done", before, {}, [])
+    assert any("somebody else created it" in text for _, text in small.record()[1])
+
+
+async def test_a_new_account_is_waited_for_until_its_blobs_answer(small: Provisioned) -> None:
+    small.estate.set_faults(reach_seconds=3600.0)
+    task = asyncio.create_task(small.apply())
+    await until(lambda: bool(small.estate.resources.created))
+    await asyncio.sleep(0.6)
+    waiting = small.record()[0].state
+    small.estate.set_faults(reach_seconds=0.0)
+
+    assert (waiting, (await task).code) == (MoveState.PROVISIONING, "done")
 
 
 async def test_after_a_way_back_an_account_that_somebody_deleted_is_created_anew_and_all_is_copied(
