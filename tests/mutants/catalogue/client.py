@@ -168,4 +168,20 @@ MUTANTS = (
         "A write begins under a lease that was given back, after the fence was answered.",
         (PRESENCE,),
     ),
+    Mutant(
+        "leaves-with-a-write-under-way",
+        "client/presence.py",
+        "return [self._farewell(line) for line in lines if _is_clear(line, view)]",
+        "return [self._farewell(line) for line in lines]",
+        "A follower that ends says that it has left while a write of its own is under way, and the drain ends.",
+        (PRESENCE, VECTORS),
+    ),
+    Mutant(
+        "left-without-a-word",
+        "client/presence.py",
+        "        promises = dict.fromkeys(line.keys, LEFT)\n",
+        "        promises = dict(line.said)\n",
+        "A follower that has left is waited for in the next fences as one that is dead.",
+        (PRESENCE, VECTORS),
+    ),
 )

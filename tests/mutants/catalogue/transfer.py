@@ -482,4 +482,20 @@ MUTANTS = (
         "After a throttling has been recovered from, the budget is forgotten for one grant.",
         (LIMITS,),
     ),
+    Mutant(
+        "lanes-of-contents-are-believed",
+        "transfer/verify.py",
+        "    sealed([seen for seen, _ in parts])\n",
+        "",
+        "Lanes that do not join up are one listing: names between them are compared by nobody.",
+        ("tests/unit/transfer/test_verify_in_lanes.py",),
+    ),
+    Mutant(
+        "what-was-gone-past-is-read-to-its-end",
+        "transfer/joining.py",
+        "last = self.items[-1][0] if self.items else self._passed",
+        "last = self.items[-1][0] if self.items else None",
+        "Every other page is parsed to see that a range has ended, inside the fence too.",
+        ("tests/unit/transfer/test_sights.py",),
+    ),
 )
