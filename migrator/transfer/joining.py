@@ -87,19 +87,17 @@ class Join:
         """Go past a range that ends at ``bound`` (None: with the listings) if it looks like ``sight``. ``at_origin_only``: what
         the destination shows of it does not matter."""
         here, there, is_end = self._here, self._there, bound is None
-        if at_origin_only:
-            if (mine := await here.stream.lands(sight.origin, is_end=is_end)) is None:
-                return False
+        mine, theirs = await together(
+            here.stream.lands(sight.origin, is_end=is_end), there.stream.lands(sight.destination, is_end=is_end)
+        )
+        if mine is None or (theirs is None and not at_origin_only):
+            return False
+        if theirs is not None:
+            there.go_past(theirs, sight, sight.destination_bytes)
+        else:
             while await there.has(bound):
                 there.at = there.stop(bound)
             there.cut()
-        else:
-            mine, theirs = await together(
-                here.stream.lands(sight.origin, is_end=is_end), there.stream.lands(sight.destination, is_end=is_end)
-            )
-            if mine is None or theirs is None:
-                return False
-            there.go_past(theirs, sight, sight.destination_bytes)
         here.go_past(mine, sight, sight.origin_bytes)
         return True
 
