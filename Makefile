@@ -66,7 +66,7 @@ check: lint $(AZURITE) ## lint and the quick tests: for every change
 .PHONY: test
 test: lint $(AZURITE) ## lint, every test that needs pip and npm only, coverage by room; at the end one short round of `make live`
 	@$(MAKE) --no-print-directory coverage
-	$(PYTEST) -m "(crash or slow) and not system and not live"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "(crash or slow) and not system and not live"
 	$(BIN)/python -m pytest -q -s -m live tests/live --ignore tests/live/test_strict.py
 
 # TESTS=tests/unit measures a part of them: most rooms are then below their floors.

@@ -17,6 +17,7 @@ THEME = {
     "lease-age-from-receipt": themes.LATE_ANSWERS,
     "new-containers-are-old-ones": themes.ACCIDENTS,
     "one-way-back-at-a-time": themes.WAYS_BACK,
+    "read-instead-of-release": themes.WAYS_BACK,
     "releases-need-a-whole-document": themes.DAMAGE,
     "soak-of-an-earlier-stay": themes.SOAKED,
     "switch-with-a-create-outstanding": themes.UNANSWERED,
@@ -101,9 +102,26 @@ FOUND_BY = {
 }
 
 
+FOUND_AT = {
+    "no-destination-condition": 38,
+    "read-instead-of-release": 97,
+    "reverse-delete-without-evidence": 73,
+    "writing-without-a-claim": 79,
+    "hand-edits-unseen": 35,
+    "endpoints-believed": 126,
+    "any-durations-believed": 454,
+    "policies-past-the-claim": 119,
+    "drain-shorter-than-max-write": 16,
+    "tags-ignored-in-catch-up": 32,
+    "another-type-is-written-over": 28,
+    "blocks-of-others-are-in-the-way": 76,
+    "a-follower-leaves-before-its-writes-ended": 89,
+}
+"""Where one was found when somebody looked last: there the search begins, and goes on through all the others. Histories shift
+with the engine, so this saves time and proves nothing; ``python -m tests.simulation.test_breakages`` prints what it is now."""
+
 RARE = {
     "one-way-back-at-a-time": "ways back go side by side now, so that few are still to be made when the next one is wished",
-    "a-follower-enters-after-the-roll": "followers of the world read the document after they have entered, as the protocol says",
 }
 """Breakages that no story of these has met since the engine changed, and why."""
 
@@ -114,10 +132,18 @@ RARE = {
     [pytest.param(name, marks=[pytest.mark.xfail(reason=RARE[name])] if name in RARE else []) for name in BREAKAGES],
 )
 def test_a_breakage_is_found_and_named(name):
-    theme = THEME.get(name, "")
-    for seed in range(SEEDS):
-        report = run(seed, breakage=BREAKAGES[name], theme=theme)
-        found = {violation.invariant for violation in report.violations}
-        if found & FOUND_BY[name]:
-            return
-    pytest.fail(f"{name} was not found in {SEEDS} seeds")
+    assert found_at(name, FOUND_AT.get(name, 0)) is not None, f"{name} was not found in {SEEDS} seeds"
+
+
+def found_at(name, first=0):
+    """The seed of the story that shows it, from ``first`` on and then before that; None: no story does."""
+    for seed in (*range(first, SEEDS), *range(first)):
+        report = run(seed, breakage=BREAKAGES[name], theme=THEME.get(name, ""))
+        if FOUND_BY[name] & {violation.invariant for violation in report.violations}:
+            return seed
+    return None
+
+
+if __name__ == "__main__":
+    for breakage in BREAKAGES:
+        print(f'    "{breakage}": {found_at(breakage)},', flush=True)

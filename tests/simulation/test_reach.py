@@ -14,6 +14,7 @@ from migrator.testing.simulation import run
 from migrator.testing.simulation.reach import ARGUED, EVENTS, everything, never
 from migrator.testing.simulation.themes import THEMES
 from migrator.transfer.decide import Verb
+from tests.simulation.judging import broken
 
 SEEDS = 400
 MOST_SEEDS = 1_600
@@ -53,17 +54,19 @@ def test_what_no_story_reached_has_no_count():
 
 
 @pytest.mark.slow
-def test_no_spot_is_blind_without_a_reason():
-    reached = {}
+def test_no_promise_is_broken_every_story_ends_and_no_spot_is_blind_without_a_reason():
+    reached, faults = {}, []
     switches = judged = 0
     for seed in range(MOST_SEEDS):
         if seed >= SEEDS and set(never(reached)) <= set(ARGUED):
             break
         theme = THEMES[seed % len(THEMES)] if seed >= SEEDS else ""
         report = run(seed, theme=theme)
+        faults += broken(report)
         for name, count in report.reached.items():
             reached[name] = reached.get(name, 0) + count
         switches += 0 if theme else report.figures["switches"]
         judged += 0 if theme else report.figures["judged by all laws"]
+    assert not faults, "\n".join(faults)
     assert set(never(reached)) <= set(ARGUED)
     assert judged > 0.9 * switches

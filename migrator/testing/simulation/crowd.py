@@ -22,7 +22,7 @@ from migrator.testing.simulation.weather import Weather
 W = TypeVar("W", bound=Writer)
 OLD_CLIENT_CHANCE = 0.1
 """How often a customer knows version 1 alone, where the document is of version 2."""
-EAGER_SECONDS, READS_SECONDS = 0.2, 0.5
+EAGER_SECONDS, HURRIED_SECONDS, READS_SECONDS = 0.2, 0.01, 0.5
 SLOW_TO_ENTER = ((0.0, 0.0), (0.7, 8.0))
 """How often a newcomer's entry is slow, and how slow: what it has read of the document is older by then."""
 PREPARING = (0.0, 0.1, 0.3)
@@ -92,6 +92,18 @@ class Crowd:
             to_register.slow_chance, to_register.slow_seconds = chance.choice(SLOW_TO_ENTER)
         territories = tuple(one for one in world.terrain.territories if key in ("", str(one.move)))
         place[0].start(_come(writer, territories, is_time))
+
+    def hurry(self, chance: Random, key: str) -> None:
+        """One more customer, who enters the register without delay, and takes all the time that his lease of ``key`` gives."""
+        world = self._world
+        self._joined += 1
+        place = self._place(f"joiner-{self._joined}")
+        world.note("joined", place[0].name)
+        habits = Habits(HURRIED_SECONDS, 0.0, 0.0, world.loop.time() + chance.uniform(0.5, 5.0), preparing_chance=1.0)
+        writer = self._writer(Writer, place, habits)
+        self._enter(writer, replace(world.board.weather))
+        territories = tuple(one for one in world.terrain.territories if str(one.move) == key)
+        place[0].start(writer.work(territories))
 
     def _far_weather(self) -> Weather:
         """Customers' own way to the route document: in some stories a slow one."""

@@ -32,6 +32,8 @@ TROUBLE_SECONDS: Final = (100.0, 300.0, 900.0)
 JOINS_CHANCE: Final = 0.5
 """How often somebody enters the register while a fence is being drained, or just before."""
 JOIN_SECONDS: Final = 1.0
+EAGER_CHANCE: Final = 0.5
+"""How often somebody enters when a fence is as good as there, after the engine's last look outside it, and gets a lease yet."""
 DEPLOYS_CHANCE: Final = 0.5
 """In so many stories with a register its followers end and others take their places, one by one."""
 GOES_CHANCE: Final = 0.5
@@ -40,6 +42,7 @@ DEPLOY_SECONDS: Final = (60.0, 200.0, 600.0)
 PARTED_SECONDS: Final = (20.0, 80.0, 300.0)
 STOPPED_SECONDS: Final = (5.0, 40.0, 200.0)
 MOST_JOINERS: Final = 12
+MOST_HURRIED: Final = 3
 MOST_DEPLOYED: Final = 12
 """Each of them and who takes its place are looked after for the rest of the story."""
 HAND: Final = Sender("hand", False)
@@ -70,7 +73,8 @@ class RollTroubles:
         self._joins = Random(f"{world.seed}/joiners")
         self._deploys = Random(f"{world.seed}/deploys")
         self._gone = 0
-        self._joined = 0
+        self._joined = self._hurried = 0
+        self._eager = Random(f"{world.seed}/eager joiners")
         self._told: set[tuple[str, int]] = set()
         """Fences that were announced, by key and epoch."""
         self._coming: set[str] = set()
@@ -112,6 +116,8 @@ class RollTroubles:
         key, world = str(record.id), self._world
         if record.state is MoveState.FENCING:
             self._coming.discard(key)
+            if world.schedule.routing.protocol > 1 and self._hurries():
+                self._crowd.hurry(self._eager, key)
         if record.state is not MoveState.DRAINING or world.schedule.routing.protocol < 2:
             return
         now = world.loop.time()
@@ -130,6 +136,12 @@ class RollTroubles:
             if self._comes():
                 self._coming.add(key)
                 self._crowd.join(self._joins, key, lambda key=key: key not in self._coming)  # type: ignore[misc]
+
+    def _hurries(self) -> bool:
+        """In calm weather too, where most cut-overs are, but only some times in a story."""
+        hurries = self._hurried < MOST_HURRIED and self._eager.random() < EAGER_CHANCE
+        self._hurried += hurries
+        return hurries
 
     def _comes(self) -> bool:
         if self._joined >= MOST_JOINERS or self._world.loop.time() >= self._world.busy_seconds:

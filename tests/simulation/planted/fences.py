@@ -14,6 +14,7 @@ from migrator.engine import (
 from migrator.engine import mover as mover_module
 from migrator.engine.routes import RouteDesk
 from migrator.engine.steps import carry, cut, preflight
+from migrator.errors import CloudError
 from migrator.machine.events import Event
 from migrator.model.hosts import Hosts
 from migrator.model.moves import MoveState
@@ -182,8 +183,8 @@ def lease_age_from_receipt():
 
     async def refresh(self, follower):
         try:
-            seen = await self._router.read(self._region)
-        except Exception:
+            seen = await self._router.read()
+        except CloudError:
             return
         follower.observe(seen.document, self.clock.monotonic())
 

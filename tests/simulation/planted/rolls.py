@@ -8,7 +8,7 @@ from migrator.engine import (
 from migrator.engine.routes import RouteDesk
 from migrator.ports.register import RollUnknown
 from migrator.testing.register import MemoryRegister
-from tests.simulation.planted.patching import all_of, patched
+from tests.simulation.planted.patching import patched
 
 
 def an_answer_before_the_write_ended():
@@ -45,23 +45,20 @@ def a_lost_register_is_an_empty_one():
 
 
 def a_follower_enters_after_the_roll():
-    """A roll counts whenever it was asked for, before the fence too: who has entered since is not on it."""
-    right = rollcall.RollCall.roll
-
-    def roll(self, move, epoch=0, *, asked_after=0.0):
-        return right(self, move, epoch)
+    """Those are asked who were on the newest roll when the fence came; who has entered since then is not waited for."""
 
     async def until_answered(self, move, epoch, *, after):
+        write_seconds = self._write_seconds
+        asked = set(self._attendance.of(str(move), now=self.clock.monotonic(), write_seconds=write_seconds))
         while True:
-            found = self.roll(move, epoch)
-            if not found.why_not and not found.missing:
-                return found
             await self.look()
+            roll, now = self.roll(move, epoch, asked_after=after), self.clock.monotonic()
+            awaited = self._attendance.awaited(str(move), epoch, now=now, write_seconds=write_seconds)
+            if not roll.why_not and not asked & set(awaited):
+                return roll
             await self.clock.sleep(self.rhythm.roll_look_seconds)
 
-    return all_of(
-        patched(rollcall.RollCall, "roll", roll), patched(rollcall.RollCall, "until_answered", until_answered)
-    )
+    return patched(rollcall.RollCall, "until_answered", until_answered)
 
 
 def a_lease_without_registration():
