@@ -116,6 +116,23 @@ FOUND_AT = {
     "another-type-is-written-over": 28,
     "blocks-of-others-are-in-the-way": 76,
     "a-follower-leaves-before-its-writes-ended": 89,
+    "a-lease-is-a-change-meanwhile": 475,
+    "one-refused-name-ends-the-pass": 25,
+    "no-second-look": 32,
+    "lost-containers-are-deletes": 141,
+    "new-containers-are-old-ones": 50,
+    "followers-of-any-host": 126,
+    "a-busy-target-is-given-up": 32,
+    "one-refusal-ends-a-fence": 294,
+    "a-busy-store-halts": 19,
+    "a-refused-end-keeps-the-lock": 54,
+    "a-halt-leaves-the-live-alone": 174,
+    "only-old-copies-are-put-back": 95,
+    "heartbeats-by-their-age": 30,
+    "a-signal-cuts-off-the-end": 126,
+    "a-signal-leaves-a-release-behind": 101,
+    "releases-need-a-whole-document": 17,
+    "what-a-store-calls-back-is-back": 103,
 }
 """Where one was found when somebody looked last: there the search begins, and goes on through all the others. Histories shift
 with the engine, so this saves time and proves nothing; ``python -m tests.simulation.test_breakages`` prints what it is now."""
