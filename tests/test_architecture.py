@@ -32,7 +32,16 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "migrator.gates": ("migrator.gates", "migrator.kinds", "migrator.model", "migrator.errors"),
     "migrator.forecast": ("migrator.forecast", "migrator.machine", "migrator.model", "migrator.errors"),
     "migrator.plan": ("migrator.plan", "migrator.kinds", "migrator.ports.kinds", "migrator.model", "migrator.errors"),
-    "migrator.report": ("migrator.report", "migrator.model", "migrator.errors"),
+    "migrator.report": (
+        "migrator.report",
+        "migrator.standing",
+        "migrator.gates",
+        "migrator.machine",
+        "migrator.forecast",
+        "migrator.ports.state_store",
+        "migrator.model",
+        "migrator.errors",
+    ),
     "migrator.transfer": ("migrator.transfer", "migrator.ports", "migrator.model", "migrator.errors"),
     "migrator.engine": (
         "migrator.engine",
@@ -97,6 +106,9 @@ FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
     "pydantic_core": ("migrator.plan",),
     "ruamel": ("migrator.plan",),
     "prometheus_client": ("migrator.exporter",),
+    "jinja2": ("migrator.report.page",),
+    "markupsafe": ("migrator.report.drawing", "migrator.report.page"),
+    "vl_convert": ("migrator.report.drawing",),
     "httptools": ("migrator.adapters.azure.wire",),
     "uvloop": ("migrator.adapters.azure.wire", "migrator.cli.wiring"),
     "aiohttp": (

@@ -37,6 +37,7 @@ DOORS = {
     "migrator.testing.sample.containers_of": "tests of the sample data",
     "migrator.testing.estate.configuration.Configuration": "tests of any client",
     "migrator.testing.simulation.loop.SimLoop": "asyncio",
+    "migrator.report.serving._Handler": "http.server",
     "migrator.testing.strict.running.Running": "tests of any client",
     "migrator.testing.strict.service.StrictService": "tests of any client",
     "migrator.exporter.collector.RolloutCollector": "a registry of prometheus_client collects it",

@@ -26,6 +26,7 @@ _WITH_PLAN: Final = (
         "plan",
         "prove",
         "release",
+        "report",
         "retire",
         "retry",
         "rollback",

@@ -128,13 +128,14 @@ def to_record(outlook: Outlook, wave: str) -> dict[str, Any]:
     """What is kept with a wave when it begins: JSON values, to be held against the outcome.
 
     Returns:
-        ``{made_at, requests, ready, switched, soaked, complete_by, moves: {REGION/AREA: {objects, bytes, origin, copy_seconds,
-        fence_seconds, requests}}}``; times are ISO 8601 or None.
+        ``{made_at, requests, begins, ready, switched, soaked, complete_by, moves: {REGION/AREA: {objects, bytes, origin,
+        copy_seconds, fence_seconds, requests}}}``; times are ISO 8601 or None.
     """
     times = outlook.wave(wave)
     return {
         "made_at": outlook.here.now.isoformat(),
         "requests": round(outlook.requests_of(wave).total),
+        "begins": _iso(times.begins),
         "ready": _iso(times.ready),
         "switched": _iso(times.switched),
         "soaked": _iso(times.soaked),

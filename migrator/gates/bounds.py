@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from migrator.gates.units import figure, with_unit
+from migrator.gates.units import UNITS, figure, with_unit
 from migrator.model.samples import Verdict
 from migrator.model.schedule import Gate
 from migrator.model.values import value
@@ -30,7 +30,7 @@ def worst(rulings: Iterable[Ruling]) -> Ruling:
 
 def against_bounds(gate: Gate, value: float) -> Ruling:
     """``min``, ``max``, ``near`` with ``within``, and the band up to ``fail_below`` and ``fail_above``."""
-    low, high = _limits(gate)
+    low, high = limits_of(gate)
     said = with_unit(value, gate.metric)
     if low is None and high is None:
         if gate.relative_to is not None:
@@ -57,7 +57,7 @@ def against_baseline(gate: Gate, value: float, base: float | str) -> Ruling:
     return Ruling(Verdict.PASSED, f"{said}, wanted {wanted}")
 
 
-def _limits(gate: Gate) -> tuple[float | None, float | None]:
+def limits_of(gate: Gate) -> tuple[float | None, float | None]:
     """What passes. ``fail_*`` alone is a bound without a band."""
     low = gate.min if gate.min is not None else gate.fail_below
     high = gate.max if gate.max is not None else gate.fail_above
@@ -66,6 +66,17 @@ def _limits(gate: Gate) -> tuple[float | None, float | None]:
     slack = abs(gate.near) * (gate.within_ratio or 0.0)
     below, above = gate.near - slack, gate.near + slack
     return (below if gate.min is None else max(gate.min, below)), (above if gate.max is None else min(gate.max, above))
+
+
+def wanted_of(gate: Gate) -> str:
+    """What a figure of the gate must be, as a clause: ``at most 0.001 of requests throttled``; empty without any bound."""
+    low, high = limits_of(gate)
+    unit = UNITS.get(gate.metric or "", "")
+    parts = [f"{_wanted(low, high)} {unit}".rstrip()] if low is not None or high is not None else []
+    if gate.relative_to is not None:
+        times = figure(1.0 if gate.max_ratio is None else gate.max_ratio)
+        parts.append(f"at most {times} times what the source showed before the switch")
+    return " and ".join(parts)
 
 
 def _wanted(low: float | None, high: float | None) -> str:

@@ -203,6 +203,10 @@ class StateStore(Protocol):
         """Own answered requests by operation, summed over the minutes, both ends included."""
         ...
 
+    def requests_by_minute(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[int, int]:
+        """The same summed over operations instead, ascending; a minute without any is left out."""
+        ...
+
     def lock(self) -> LockRecord | None: ...
     def acquire(
         self, wanted: LockRecord, *, dead: str = "", silent: datetime | None = None, changes: Sequence[Change] = ()

@@ -351,6 +351,13 @@ class MemoryStateStore:
                 sums[operation] = sums.get(operation, 0) + count
         return sums
 
+    def requests_by_minute(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[int, int]:
+        sums: dict[int, int] = {}
+        for (owner, minute, _), count in self._rows.requests.items():
+            if owner == account and first_minute <= minute <= last_minute:
+                sums[minute] = sums.get(minute, 0) + count
+        return dict(sorted(sums.items()))
+
     # The lock.
 
     def lock(self) -> LockRecord | None:

@@ -289,6 +289,13 @@ class StateStoreSuite:
         assert dict(store.requests("a", first_minute=5, last_minute=6)) == {"read": 7, "write": 16}
         assert dict(store.requests("a", first_minute=7, last_minute=9)) == {"read": 8}
 
+    def test_requests_of_each_minute_are_summed_over_operations(self, store: StateStore, token: int) -> None:
+        counts = [("a", 6, "write", 16), ("a", 5, "read", 1), ("a", 6, "read", 4), ("a", 9, "read", 8)]
+        store.commit([CountRequests(*each) for each in counts], token=token)
+        store.commit([CountRequests("b", 6, "read", 32)], token=token)
+        assert list(store.requests_by_minute("a", first_minute=5, last_minute=8).items()) == [(5, 1), (6, 20)]
+        assert dict(store.requests_by_minute("c", first_minute=0, last_minute=9)) == {}
+
     # Exceptions and their cap.
 
     def test_an_exception_is_one_row_a_name(self, store: StateStore, token: int) -> None:

@@ -220,6 +220,13 @@ class SqlStateStore:
         )
         return {row.operation: int(row.number) for row in self._rows(query.group_by(c.operation))}
 
+    def requests_by_minute(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[int, int]:
+        c = t.REQUESTS.c
+        query = select(c.minute, func.sum(c.requests).label("number")).where(
+            self._at(t.REQUESTS, {"account": account}), c.minute.between(first_minute, last_minute)
+        )
+        return {int(row.minute): int(row.number) for row in self._rows(query.group_by(c.minute).order_by(c.minute))}
+
     # The lock.
 
     def lock(self) -> LockRecord | None:

@@ -23,6 +23,7 @@ from migrator.cli.commands import (
     prove,
     rehearse,
     release,
+    report,
     retire,
     retry,
     rollback,
@@ -69,6 +70,7 @@ def register(app: typer.Typer) -> None:
             "routes": routes.routes,
             "traffic": traffic.traffic,
             "verify": verify.verify,
+            "report": report.report,
         },
         STEER: {
             "approve": approve.approve,

@@ -126,6 +126,9 @@ class NodeState:
     def requests(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[str, int]:
         return self._live.requests(account, first_minute=first_minute, last_minute=last_minute)
 
+    def requests_by_minute(self, account: str, *, first_minute: int, last_minute: int) -> Mapping[int, int]:
+        return self._live.requests_by_minute(account, first_minute=first_minute, last_minute=last_minute)
+
     def lock(self) -> LockRecord | None:
         return self._live.lock()
 

@@ -36,9 +36,10 @@ def status(
     metrics_file: MetricsFile = None,
 ) -> int:
     """Show where the rollout stands, what it waits for, and the next safe action."""
-    from migrator.cli.commands.status.watch import look, watch_status
+    from migrator.cli.commands.status.watch import watch_status
     from migrator.cli.doors import Doors
     from migrator.cli.loading import known_rollout
+    from migrator.cli.looking import look
     from migrator.cli.views import whereabouts as where_view
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.status import document, show

@@ -1,0 +1,121 @@
+"""What is kept of a long past, and what is said of who must act."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from migrator.model.happenings.rollouts import RunEnded
+from migrator.model.happenings.soaks import GateFailed
+from migrator.report.actions import actions, waiting
+from migrator.report.gate_history import histories
+from migrator.report.history import MOST_INCIDENTS, MOST_ROWS, told
+from migrator.report.story import what_it_is, where_it_stands
+from migrator.report.thinning import thin
+from migrator.report.wave_parts import spans, wave_part
+from migrator.words.journal import entry
+from tests.unit.report import rollouts
+from tests.unit.report.rollouts import NOW, START, WEB
+
+POINTS = st.lists(
+    st.tuples(st.integers(0, 10**6).map(lambda one: START + timedelta(seconds=one)), st.floats(-1e9, 1e9)), max_size=300
+)
+
+
+@given(POINTS, st.integers(1, 40))
+def test_thinning_loses_no_peak_and_no_figure(points: list[tuple[datetime, float]], columns: int) -> None:
+    buckets = thin(points, columns)
+    assert len(buckets) <= columns
+    assert sum(one.number for one in buckets) == len(points)
+    figures = [figure for _, figure in points]
+    assert max((one.high for one in buckets), default=None) == max(figures, default=None)
+    assert min((one.low for one in buckets), default=None) == min(figures, default=None)
+    assert all(one.begin <= one.end for one in buckets)
+    assert [one.begin for one in buckets] == sorted(one.begin for one in buckets)
+    assert all(one.low <= one.high for one in buckets)
+
+
+def test_a_long_journal_keeps_its_newest_rows_and_counts_the_others() -> None:
+    rows = [
+        entry(GateFailed("g", "too much") if place % 2 else RunEnded("0", "apply"), START, actor="engine", move=WEB)
+        for place in range(2 * MOST_ROWS + 2 * MOST_INCIDENTS)
+    ]
+    found = told(rows)
+    assert found.total == len(rows)
+    assert found.total_incidents == len(rows) // 2
+    assert len(found.rows) == MOST_ROWS
+    assert len(found.incidents) == MOST_INCIDENTS
+    assert found.rows[-1] is rows[-1]
+
+
+def test_a_gate_has_its_bounds_and_its_counts() -> None:
+    made = rollouts.running()
+    gate = histories(made.store.samples(WEB), made.schedule.wave("na-first"))[0]
+    assert (gate.name, gate.number) == ("settled-na", 1100)
+    assert (gate.low, gate.high) == (1.7e6, 2.3e6)
+    assert gate.wanted == "1.7M to 2.3M requests a minute"
+    assert gate.counts == {"passed": 1099, "failed": 1}
+    assert gate.unhealthy == ((rollouts.hours(6) + timedelta(minutes=5 * 300), "failed"),)
+    assert max(one.high for one in gate.buckets) == 3.1e6
+
+
+def test_nobody_must_act_while_a_run_is_at_work() -> None:
+    found = actions(rollouts.running().facts())
+    assert [one.who for one in found if not one.is_early] == []
+    assert [one.why for one in found] == [
+        "Wave europe will wait for approval before it switches.",
+        "Wave asia-pacific will wait for approval before it switches.",
+    ]
+
+
+def test_a_halted_move_asks_for_an_operator_and_says_what_to_do() -> None:
+    facts = rollouts.halted().facts()
+    first = actions(facts)[0]
+    assert first.who == "An operator"
+    assert first.what == facts.next_action
+    assert "1 has stopped and needs a person" in where_it_stands(facts.standing)
+
+
+def test_only_time_is_waited_for_is_said_apart() -> None:
+    found = [f"{one.who} {one.what}" for one in waiting(rollouts.running().facts())]
+    assert found[0].startswith("Wave na-rest waits for the end of its watch, if all health checks stay good, ")
+    assert "Wave europe waits for wave na-rest to be complete" in found
+    assert not [one for one in found if "approval" in one]
+
+
+def test_two_sentences_say_what_it_is_and_where_it_stands() -> None:
+    standing = rollouts.running().facts().standing
+    assert what_it_is(standing) == (
+        "This rollout moves the data of web-tracking, email-events, campaign-automation and image-manager in north-america,"
+        " europe and asia-pacific from 3 storage accounts to 12 accounts of their own, in 4 careful steps (waves), while"
+        " customers keep using it."
+    )
+    assert where_it_stands(standing).startswith(
+        "1 of 12 moves is complete, 1 has switched and is being watched, 1 is under way and 9 have not begun; if nothing goes"
+    )
+
+
+def test_a_complete_rollout_says_since_when() -> None:
+    facts = rollouts.complete().facts(NOW + timedelta(days=9))
+    assert where_it_stands(facts.standing).startswith("All 12 moves are complete, the last one since 8 Dec 2026")
+    assert actions(facts) == ()
+
+
+def test_a_wave_that_went_back_ends_where_it_stopped() -> None:
+    facts = rollouts.rolled_back().facts()
+    wave = wave_part(facts, facts.standing.waves[0])
+    bars = [one for one in spans([wave], NOW) if one.lane == "actual"]
+    assert wave.expected.complete is None
+    assert bars[-1].end == rollouts.hours(12)
+    assert all(one.is_past for one in bars)
+
+
+def test_a_running_wave_has_what_happened_and_what_is_expected() -> None:
+    facts = rollouts.running().facts()
+    bars = spans([wave_part(facts, facts.standing.waves[1])], NOW)
+    past = [one for one in bars if one.lane == "actual" and one.is_past]
+    ahead = [one for one in bars if one.lane == "actual" and not one.is_past]
+    assert past[-1].end == NOW == ahead[0].begin
+    assert ahead[-1].end > datetime(2026, 12, 10, tzinfo=UTC)
