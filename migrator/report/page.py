@@ -84,7 +84,7 @@ def render(
     style, script = _part("style.css"), _part("live.js")
     environment = _environment()
     environment.filters["said"] = lambda text: said(spelled(text))
-    return environment.get_template("page.html").render(
+    text: str = environment.get_template("page.html").render(
         plan=standing.plan,
         version=version,
         now=standing.now,
@@ -117,6 +117,7 @@ def render(
         policy=policy(style, script if refresh_seconds is not None else None),
         refresh_seconds=refresh_seconds,
     )
+    return text
 
 
 def policy(style: str, script: str | None = None) -> str:
