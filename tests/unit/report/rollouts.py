@@ -66,7 +66,7 @@ class Rollout:
         outlook = look_ahead(self.schedule, known_inventories(self.schedule, None), StartingPoint(at))
         kept = to_record(outlook, name)
         shift = at - (outlook.wave(name).begins or at)
-        for key in ("ready", "switched", "soaked"):
+        for key in ("begins", "ready", "switched", "soaked"):
             kept[key] = (datetime.fromisoformat(kept[key]) + shift).isoformat() if kept[key] else None
         self.write(SaveWave(WaveRecord(name, position, begun_at=at, forecast=kept)))
         self.says(WaveBegun(name, len(wave.moves), "pending", {}, is_first=True), at, wave=name)
