@@ -10,8 +10,8 @@ BIN := .venv/bin
 STAMPS := .build/stamps
 VENV := $(STAMPS)/venv
 AZURITE := $(STAMPS)/azurite
-# What the tests marked `system` start: a proxy, a metrics server, a fault injector.
-SYSTEM_PACKAGES ?= nginx-light libnginx-mod-http-lua prometheus strace
+# What the tests marked `system` start: a proxy, a metrics server, a fault injector, a browser.
+SYSTEM_PACKAGES ?= nginx-light libnginx-mod-http-lua prometheus strace chromium
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
@@ -114,6 +114,7 @@ test-system: setup ## the tests that need Debian packages; installs them as root
 		apt-get update -qq; \
 		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SYSTEM_PACKAGES) >/dev/null; \
 	else echo "not root or no apt-get: the tests use what is installed ($(SYSTEM_PACKAGES))"; fi; \
+	$(BIN)/python -m tests.system.browser; \
 	$(BIN)/python -m pytest -m system
 
 # Less of it: `make bench ROWS=copy,verify N=5000 RUNS=1 JSON=results.json`; see tests/benchmarks/README.md.

