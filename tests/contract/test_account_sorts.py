@@ -15,6 +15,7 @@ from migrator.engine.checks.moments import Asks, When
 from migrator.errors import AccessRefused, CloudError, Throttled
 from migrator.model.findings import Finding
 from migrator.model.objects import CREATE, ContainerInfo
+from migrator.model.schedule import Account
 from migrator.model.values import replace
 from migrator.testing.strict import Faults, Grant, Nature
 from tests.contract.object_store_suite import PLAIN
@@ -47,9 +48,10 @@ async def test_azurite_says_what_it_is_too(strict: Strict) -> None:
 
 
 def case(when: When, **stores: Any) -> Case:
-    moves: Any = [SimpleNamespace(source="src", target="dst")]
+    moves: Any = [SimpleNamespace(id="here/area", source="src", target="dst")]
+    schedule: Any = SimpleNamespace(accounts={name: Account(name, "azure") for name in ("src", "dst")})
     world: Any = SimpleNamespace(stores=stores, unopened={})
-    return Case(schedule=None, when=when, moves=moves, may_ask=frozenset({Asks.ACCOUNTS}), world=world)  # type: ignore[arg-type]
+    return Case(schedule=schedule, when=when, moves=moves, may_ask=frozenset({Asks.ACCOUNTS}), world=world)
 
 
 async def seen(when: When, **stores: AzureStore) -> dict[str, Finding]:

@@ -19,6 +19,7 @@ from migrator.engine.checks.check import look
 from migrator.engine.checks.moments import Asks, When
 from migrator.errors import AccessRefused, Unsupported
 from migrator.model.objects import CREATE, ContainerInfo
+from migrator.model.schedule import Account
 from migrator.model.values import replace
 from migrator.testing.strict import COPY_REFUSALS, Faults, Grant, Nature
 from tests.contract.object_store_suite import PLAIN, names
@@ -153,10 +154,11 @@ def test_the_page_names_every_action_and_role() -> None:
 
 
 async def found(**stores: AzureStore) -> dict[str, Any]:
-    moves: Any = [SimpleNamespace(source="src", target="dst")]
+    moves: Any = [SimpleNamespace(id="here/area", source="src", target="dst")]
+    schedule: Any = SimpleNamespace(accounts={name: Account(name, "azure") for name in ("src", "dst")})
     world: Any = SimpleNamespace(stores=stores, unopened={})
     ask = frozenset({Asks.ACCOUNTS})
-    case = Case(schedule=None, when=When.PLAN, moves=moves, may_ask=ask, world=world)  # type: ignore[arg-type]
+    case = Case(schedule=schedule, when=When.PLAN, moves=moves, may_ask=ask, world=world)
     return {one.code: one for one in await look(sorts.CHECKS, case)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -63,6 +64,9 @@ class Hasty:
 
     def now(self):
         return datetime.now(UTC)
+
+    def monotonic(self):
+        return time.monotonic()
 
 
 async def test_a_plain_rollback_halts_without_its_target_and_names_the_other_way(small):

@@ -27,6 +27,8 @@ _SAID: Final[Mapping[str, str]] = {
     "released": "catching up again",
     "soaked": "soaked: healthy for long enough, done",
     "lost-sight": "soaking again: its route was, or may have been, elsewhere",
+    "let-go": "its data at the source is being deleted: there is no way back from here",
+    "retired": "retired: its data at the source is deleted",
     "retried": "goes on, as asked",
     "adopted-source": "the route is taken for the truth, it names the source: catching up",
     "adopted-target": "the route is taken for the truth, it names the target: soaking from the beginning",
