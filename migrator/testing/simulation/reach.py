@@ -28,6 +28,8 @@ from migrator.transfer.order import OrderBroken
 from migrator.transfer.walk import Walk
 
 EVENTS: Final = (
+    "account-created",
+    "account-creating",
     "adopted",
     "durations",
     "fence",
@@ -154,6 +156,8 @@ ARGUED: Final[Mapping[str, str]] = {
     "row forward provisioning provisioned": _NOT_PROVISIONED,
     "row forward provisioning halted": _NOT_PROVISIONED,
     "row forward provisioning rolled-back": _NOT_PROVISIONED,
+    "event account-created": _NOT_PROVISIONED,
+    "event account-creating": _NOT_PROVISIONED,
     "row forward pending adopted-source": _EMPTY_STORE,
     "row forward pending adopted-target": _EMPTY_STORE,
     "row forward soaked lost-sight": "a hand on the route of a move that has soaked: one in 600 stories",
