@@ -48,6 +48,11 @@ class Record:
     is_proved: bool = False
     is_pending: bool = False
 
+    @property
+    def is_of_both_sides(self) -> bool:
+        """Does it name a generation on both sides, so that these were equal? Of a write that was only announced it names one."""
+        return UNKNOWN not in (self.source, self.target)
+
 
 @lru_cache(maxsize=NAMES_KEPT)
 def name_hash(name: str) -> int:

@@ -6,7 +6,8 @@ Decides of one name whether its generation at the source may go. Leaves when to 
    changed since, or was never known to be equal, is kept.
 2. Only while the target has the other generation of that record: the listing shows it, and it is asked once more right before
    the delete. What customers wrote over or deleted there since keeps its old generation at the source, for nobody can tell
-   that from an accident.
+   that from an accident. A write that a pass announced and never sent, or that died with its process, leaves a record of both
+   generations true: where both are still there, they are what was equal.
 3. A delete is conditional on the recorded ETag and takes no snapshot with it. One that was not answered needs no record: it can
    be applied to that generation alone, which is to go.
 4. What the service refuses for one name (a lease, a retention policy, snapshots) is kept and counted; a refusal of the account
@@ -278,6 +279,6 @@ def _case(leaving: Leaving, container: str, pair: Pair, evidence: Evidence) -> N
         pair.destination,
         record,
         Direction.FORWARD,
-        (record is not None and record.is_pending) or place in leaving.outstanding,
+        place in leaving.outstanding or (record is not None and record.is_pending and not record.is_of_both_sides),
         leaving.exceptions.get(place),
     )

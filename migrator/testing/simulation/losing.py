@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from math import inf
 
 from migrator.model.routes import READ_ONLY, RouteRecord
+from migrator.testing.simulation.blobs import Blob, Sender
 from migrator.testing.simulation.cases import Case, Late, Place, Scene
 from migrator.testing.simulation.excuses import Excuses
 
@@ -41,11 +42,25 @@ class LossJudge:
         if (account, container) in self._lost:
             self._lost[account, container][0].discard(name)
 
-    def judge_delete(self, case: Case, account: str, container: str, name: str, sent_at: float, what: str) -> None:
-        """The tool deleted ``name`` at ``account``."""
+    def judge_delete(
+        self,
+        case: Case,
+        account: str,
+        container: str,
+        name: str,
+        before: Blob,
+        sender: Sender,
+        sent_at: float,
+        what: str,
+    ) -> None:
+        """The tool deleted ``before`` at ``account``. What the same process had made there after the loss, with nothing in it,
+        is no copy of what was lost: so it drops blocks that nobody will commit."""
         other = case.plan.target if account == case.plan.source else case.plan.source
         lost = self._lost.get((other, container))
-        if lost is not None and name in lost[0] and sent_at > lost[1] + DELETE_SECONDS:
+        if lost is None or name not in lost[0] or sent_at <= lost[1] + DELETE_SECONDS:
+            return
+        is_sweep = before.author.name == sender.name and before.made_at > lost[1] and not before.content
+        if not is_sweep:
             self._scene.break_("lost-container", f"{what}, because {other} has lost {container} at {lost[1]:.3f}")
 
     def lost(self, account: str, container: str, names: set[str]) -> None:

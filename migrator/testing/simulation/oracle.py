@@ -199,8 +199,8 @@ class Oracle:
         is_let_go = kind == "delete" and self._retires.is_let_go(case, account.name)
         if is_let_go and before is not None:
             self._retires.judge(case, container, name, before, sent_at, what)
-        if kind == "delete" and not is_let_go:
-            self._losses.judge_delete(case, account.name, container, name, sent_at, what)
+        if kind == "delete" and before is not None and not is_let_go:
+            self._losses.judge_delete(case, account.name, container, name, before, sender, sent_at, what)
         is_forward = self._directions.get((sender.name, str(case.plan.id))) is Direction.FORWARD
         is_warm = (
             self._schedule.wave_of(case.plan.id).cutover.reverse == "continuous" and self._live(case) != account.name

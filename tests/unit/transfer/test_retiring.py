@@ -6,9 +6,12 @@ import pytest
 
 from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown
 from migrator.model.kept import Kept
-from migrator.model.moves import Direction
+from migrator.model.moves import Direction, Outstanding
 from migrator.model.rhythm import Rhythm, Sizes
+from migrator.model.values import replace
+from migrator.ports.state_store import PutOutstanding, ReplaceRanges
 from migrator.testing.simulation.store import SimStore
+from migrator.transfer.evidence import UNKNOWN, Evidence, Record
 from migrator.transfer.retiring import Deleting, Leaving, Tally, count, delete
 from tests.unit.transfer.lab import AREA, MOVE, Lab, VirtualPolicy
 
@@ -171,3 +174,58 @@ async def test_other_containers_and_the_reserved_names_are_not_touched(lab):
     await emptied(lab)
     assert list(lab.contents(lab.source, with_kept=True)) == [".migrate/saved/x"]
     assert lab.source.peek("other", "n") is not None
+
+
+def announce(lab, name, **changed):
+    """A pass announced a write to ``name``, and ended without sending it."""
+    above = None
+    for one in lab.state.ranges(MOVE, "web", ""):
+        evidence = Evidence.unpack(one.records)
+        record = evidence.get(name)
+        if record is not None:
+            evidence.put(name, replace(record, is_pending=True, **changed))
+            new = replace(one, records=evidence.pack(), is_open=True)
+            lab.state.commit([ReplaceRanges(MOVE, "web", "", above, one.upper, (new,))], token=lab.token)
+        above = one.upper
+
+
+def record_of(lab, name) -> Record | None:
+    ranges = lab.state.ranges(MOVE, "web", "")
+    return next((found for one in ranges if (found := Evidence.unpack(one.records).get(name)) is not None), None)
+
+
+async def test_what_was_announced_and_never_sent_goes_where_both_generations_are_still_those_of_the_record(lab):
+    announce(lab, "b")
+    assert record_of(lab, "b").is_pending
+    assert (await count(leaving(lab))).objects == 3
+    done, _ = await emptied(lab)
+    assert (done.objects, dict(done.kept)) == (3, {})
+    assert names(lab) == []
+
+
+@pytest.mark.parametrize(
+    ("side", "why"), [("source", Kept.CHANGED), ("target", Kept.DIFFERENT)], ids=["at-the-source", "at-the-target"]
+)
+async def test_what_was_announced_stays_where_a_side_has_another_generation(lab, side, why):
+    announce(lab, "b")
+    lab.put(getattr(lab, side), "b", b"other")
+    done, _ = await emptied(lab)
+    assert (done.objects, dict(done.kept)) == (2, {why: 1})
+    assert names(lab) == ["b"]
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+async def test_what_was_announced_stays_while_the_record_knows_one_side_only(lab, side):
+    announce(lab, "b", **{side: UNKNOWN})
+    done, _ = await emptied(lab)
+    assert (done.objects, dict(done.kept)) == (2, {Kept.UNSETTLED: 1})
+    assert names(lab) == ["b"]
+
+
+async def test_what_an_unanswered_write_may_still_change_stays(lab):
+    announce(lab, "b")
+    write = Outstanding("target", "web", "b", "create", None, lab.clock.now(), 1e9)
+    lab.state.commit([PutOutstanding(MOVE, write)], token=lab.token)
+    done, _ = await emptied(lab)
+    assert (done.objects, dict(done.kept)) == (2, {Kept.UNSETTLED: 1})
+    assert names(lab) == ["b"]
