@@ -114,6 +114,8 @@ class Deleting:
     admit: Callable[[], Awaitable[None]]
     note: Callable[[str, Tally], None]
     left: int = field(init=False)
+    counted: set[tuple[str, str, str]] = field(default_factory=set)
+    """Generations whose delete is not done, and that are in ``most`` already: asking again takes nothing more of it."""
 
     def __post_init__(self) -> None:
         self.left = self.most
@@ -166,13 +168,14 @@ async def delete(leaving: Leaving, deleting: Deleting) -> Tally:
                 tally.keep(why, container, case.name)
             else:
                 go.append(case)
-        if len(go) > deleting.left:
+        new = sum(_generation(container, case) not in deleting.counted for case in go)
+        if new > deleting.left:
             raise JudgementError(
                 f"cannot go on deleting at {leaving.source.account}: there are more than the {deleting.most:,} objects that"
                 f" were said for {leaving.move}",
                 hint="the same command again counts anew and asks again",
             )
-        deleting.left -= len(go)
+        deleting.left -= new
         try:
             await _delete_group(leaving, deleting, container, go, tally)
         finally:
@@ -211,17 +214,24 @@ async def _delete(leaving: Leaving, deleting: Deleting, container: str, case: Na
     except NotFound:
         tally.gone += 1
     except OutcomeUnknown:
+        deleting.counted.add(_generation(container, case))
         tally.unanswered += 1
     except CloudError as fault:
         if (refused := _refused(fault)) is None:
             if whose(fault) is not Whose.PASSING:
                 raise
+            deleting.counted.add(_generation(container, case))
             tally.later += 1
         else:
             tally.keep(refused, container, case.name)
     else:
         tally.objects += 1
         tally.bytes += here.size
+
+
+def _generation(container: str, case: NameCase) -> tuple[str, str, str]:
+    assert case.origin is not None
+    return container, case.name, case.origin.etag
 
 
 def _refused(fault: CloudError) -> Kept | None:

@@ -177,6 +177,29 @@ async def test_a_swap_that_is_not_answered_may_have_been_written(closes: bytes) 
         await router.close()
 
 
+async def test_a_swap_where_no_store_answers_is_an_error_of_ours() -> None:
+    import asyncio
+
+    async def nothing_here(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(nothing_here, "127.0.0.1", 0)
+    endpoint = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    router = open_configuration(endpoint, "migrate", connection=f"Endpoint={endpoint};Id=x;Secret=c2VjcmV0")
+    try:
+        for expected in (None, "an-etag"):
+            with pytest.raises(CloudError, match="status 404"):
+                await router.swap("europe", EMPTY, expected_etag=expected)
+        with pytest.raises(CloudError, match="status 404"):
+            await router.prove_writable("europe")
+    finally:
+        server.close()
+        await router.close()
+
+
 async def test_a_stale_swap_is_not_an_answer_to_a_lost_one(served: Estate) -> None:
     store = served.store("other")
     endpoint = f"{served.public}/appconfig/other"

@@ -108,8 +108,10 @@ class ConfigurationRouter:
                 yield
         except TimeoutError as fault:
             raise _unanswered(doing, is_write=is_write) from fault
-        except ResourceNotFoundError:
-            raise
+        except ResourceNotFoundError as fault:
+            if not is_write:
+                raise
+            raise _refusal(fault, doing, is_write=True) from fault
         except HttpResponseError as fault:
             raise _refusal(fault, doing, is_write=is_write) from fault
         except AzureError as fault:

@@ -44,8 +44,8 @@ MUTANTS = (
     Mutant(
         "retired-without-a-cap",
         "transfer/retiring.py",
-        "if len(go) > deleting.left:",
-        "if len(go) > deleting.left + deleting.most:",
+        "if new > deleting.left:",
+        "if new > deleting.left + deleting.most:",
         "More goes than a person was told.",
         (RETIRING,),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown
+from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown, Throttled
 from migrator.model.kept import Kept
 from migrator.model.moves import Direction, Outstanding
 from migrator.model.rhythm import Rhythm, Sizes
@@ -147,6 +147,29 @@ async def test_no_more_go_than_were_said(lab):
     with pytest.raises(JudgementError, match="more than the 2 objects that were said"):
         await emptied(lab, most=2)
     assert names(lab) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("fault", [OutcomeUnknown("nobody knows"), Throttled("busy")])
+async def test_asking_again_takes_nothing_more_of_what_was_said(lab, monkeypatch, fault):
+    right, asked = SimStore.delete, []
+
+    async def fail_once(self, container, name, **how):
+        asked.append(name)
+        if name == "b" and asked.count("b") == 1:
+            raise fault
+        await right(self, container, name, **how)
+
+    async def anyway() -> None:
+        pass
+
+    monkeypatch.setattr(SimStore, "delete", fail_once)
+    how = Deleting(3, anyway, lambda container, tally: None)
+    first = await delete(leaving(lab), how)
+    assert (first.objects, first.is_whole) == (2, False)
+    lab.put(lab.source, "b2", b"x")
+    again = await delete(leaving(lab), how)
+    assert (again.objects, again.is_whole, names(lab)) == (1, True, ["b2"])
+    assert how.left == 0
 
 
 async def test_what_is_in_no_evidence_or_changed_by_tags_alone_stays(lab):
