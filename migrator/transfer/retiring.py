@@ -101,6 +101,11 @@ class Leaving:
 
     def __post_init__(self) -> None:
         rows = self.state.exceptions(self.move, limit=MOST_EXCEPTIONS)
+        if len(rows) >= MOST_EXCEPTIONS:  # one that is not read would protect nothing
+            raise JudgementError(
+                f"cannot say what may go at {self.source.account}: {self.move} lists {MOST_EXCEPTIONS:,} exceptions or more",
+                hint="decide what is listed first: nothing is deleted there",
+            )
         self.exceptions = {(row.container, row.name): row for row in rows}
         self.outstanding = {(one.container, one.name): one for one in self.state.outstanding(self.move)}
 

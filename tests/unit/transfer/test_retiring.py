@@ -149,6 +149,14 @@ async def test_no_more_go_than_were_said(lab):
     assert names(lab) == ["a", "b", "c"]
 
 
+async def test_nothing_goes_where_not_all_exceptions_can_be_read(lab, monkeypatch):
+    monkeypatch.setattr("migrator.transfer.retiring.MOST_EXCEPTIONS", 2)
+    monkeypatch.setattr(type(lab.state), "exceptions", lambda self, move, *, limit: [object()] * limit)
+    with pytest.raises(JudgementError, match="2 exceptions or more"):
+        await emptied(lab)
+    assert names(lab) == ["a", "b", "c"]
+
+
 async def test_asking_again_takes_nothing_more_of_what_was_said(lab, monkeypatch):
     right, failing = SimStore.delete, {"b"}
 
