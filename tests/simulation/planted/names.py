@@ -120,8 +120,8 @@ def ranges_with_a_gap():
     """The last name of a range belongs to nobody."""
     right = walk.Walk._settle
 
-    async def settle(self, above, upper, pairs, evidence):
-        await right(self, above, upper, pairs[:-1] if len(pairs) > 2 else pairs, evidence)
+    async def settle(self, above, upper, pairs, evidence, *more):
+        await right(self, above, upper, pairs[:-1] if len(pairs) > 2 else pairs, evidence, *more)
 
     return patched(walk.Walk, "_settle", settle)
 
