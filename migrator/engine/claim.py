@@ -60,8 +60,10 @@ class Claimant(Ledger):
         if self.world.clock.monotonic() - self._claim_at <= oldest_seconds:
             return
         async with self._claim_turn:  # one look is enough for all that wait for it
-            if self.world.clock.monotonic() - self._claim_at > oldest_seconds:
+            while self.world.clock.monotonic() - self._claim_at > oldest_seconds:
                 await self.check_claim()
+                # An answer that was long in coming says what the route said then: whoever writes must know it as of now.
+                oldest_seconds = self.shared.claim_seconds
 
     async def may_write(self) -> float:
         """``admit_until``, once there is a record to claim: the container and the canary of a first preflight come before."""

@@ -170,6 +170,16 @@ async def test_a_drain_outlasts_a_document_that_does_not_answer_for_a_while():
     assert clock.at >= mover.desk.drain_seconds
 
 
+async def test_a_claim_that_was_long_in_coming_is_asked_for_again():
+    """What the route said when the question was sent may be another thing by the time that something is written."""
+    record = MoveRecord(ID, "first", "src", "dst", state=MoveState.CATCHING_UP, epoch=before().epoch, ever_routed=True)
+    mover, board, clock = mover_of(record, replace(before(), run="run-2"))
+    board.silent_until = 8.0
+    until = await mover.admit_until()
+    assert clock.at >= 8.0
+    assert until > clock.at
+
+
 async def test_an_old_fence_of_this_run_that_was_put_back_by_hand_is_opened_again():
     record = MoveRecord(ID, "first", "src", "dst", state=MoveState.CATCHING_UP, epoch=8, ever_routed=True)
     mover, board, _ = mover_of(record, replace(fence(), run="run-2"))
