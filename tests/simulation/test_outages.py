@@ -62,13 +62,27 @@ def test_one_that_is_given_up_after_many_is_not(by):
     assert not given_up(NO_ANSWER, by, ()).oracle.violations
 
 
-def given_up(why: str, by: str, refused: tuple[float, ...]) -> Scenario:
+def test_one_that_is_given_up_after_a_standstill_is_not():
+    """It was refused again and again, stood still, and was refused once more when it went on."""
+    world = given_up("cannot change the routes: it is busy", "engine-1", (10.0, 11.0, 12.0, 99.0), still=(13.0, 98.0))
+    assert not world.oracle.violations
+    world = given_up("cannot change the routes: it is busy", "engine-1", (10.0, 99.0), still=(13.0, 98.0))
+    assert world.oracle.violations
+
+
+def test_refusals_that_come_seldom_count_as_long_as_they_come():
+    assert not given_up("cannot change the routes: it is busy", "engine-1", (45.0, 65.0, 92.0)).oracle.violations
+
+
+def given_up(why: str, by: str, refused: tuple[float, ...], still: tuple[float, float] = (0.0, 0.0)) -> Scenario:
     world = Scenario(1, real_engine)
     world.loop.virtual_now = 100.0
     world.board.refused[by] = list(refused)
     plan = world.schedule.moves[0]
     entry = JournalEntry(WORLD_BEGINS, "engine", "fence-released", why, move=plan.id)
     record = MoveRecord(plan.id, "w", plan.source, plan.target, MoveState.CATCHING_UP)
-    world.outages.judge_record(world.node("engine-1"), record, [AddJournal(entry)])
+    node = world.node("engine-1")
+    node.stood_still = still
+    world.outages.judge_record(node, record, [AddJournal(entry)])
     world.loop.discard()
     return world

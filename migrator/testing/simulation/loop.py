@@ -71,6 +71,8 @@ class Node:
         self.context.run(NODE.set, self)
         self._deferred: list[Due] = []
         self._paused_until = 0.0
+        self.stood_still = (0.0, 0.0)
+        """From when to when it last did."""
 
     def step(self) -> None:
         """Count one step; raises NodeDead if this process is dead or dies of it."""
@@ -104,7 +106,8 @@ class Node:
         until = self.loop.time() + seconds
         if not self.alive or until <= self._paused_until:
             return
-        self._paused_until = until
+        begun = self.loop.time() if self.runs else self.stood_still[0]
+        self._paused_until, self.stood_still = until, (begun, until)
         self.runs = False
         self.loop.happen(until, self._resume)
 

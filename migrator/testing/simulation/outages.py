@@ -34,6 +34,7 @@ ROUTES_SHARES = (0.02, 0.1, 0.3, 0.6)
 ROUTES_BUSY = " the routes: it is busy"
 """In the reason why a fence was given up: only where its account had refused so often, and not once only."""
 LEAST_REFUSALS, REFUSALS_SECONDS = 3, 30.0
+"""One after the other, none longer after the one before."""
 BUSY_SECONDS = (0.5, 5.0, 20.0)
 SET_CLOCKS = 2
 """So often a clock is set, in a story that has such clocks."""
@@ -126,10 +127,20 @@ class Outages:
         """A fence that was given up, or never came about, because the route document's account asks for less."""
         if ROUTES_BUSY not in text:
             return
-        since, refused = self._world.loop.time() - REFUSALS_SECONDS, self._world.board.refused
         names = (node.name, node.name.replace("engine", "guardian"))
-        if sum(at >= since for name in names for at in refused.get(name, ())) < LEAST_REFUSALS:
+        if all(self._refused_in_a_row(name, node.stood_still) < LEAST_REFUSALS for name in names):
             self._world.oracle.break_("fence-for-a-refusal", f"{node.name}: {text}")
+
+    def _refused_in_a_row(self, name: str, still: tuple[float, float]) -> int:
+        """Up to now. ``still``: from when to when nobody asked, since the process stood still."""
+        begun, ended = still
+        now, asked = self._world.loop.time(), 0
+        for at in reversed(self._world.board.refused.get(name, ())):
+            rested = ended - begun if at <= begun and ended <= now else 0.0
+            if now - at - rested > REFUSALS_SECONDS:
+                break
+            now, asked = at, asked + 1
+        return asked
 
     def refuse(self) -> None:
         """Before each write of an engine to the state store."""
