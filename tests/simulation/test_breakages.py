@@ -104,7 +104,7 @@ FOUND_BY = {
 
 FOUND_AT = {
     "no-destination-condition": 38,
-    "read-instead-of-release": 97,
+    "read-instead-of-release": 179,
     "reverse-delete-without-evidence": 73,
     "writing-without-a-claim": 79,
     "hand-edits-unseen": 35,
@@ -115,8 +115,8 @@ FOUND_AT = {
     "tags-ignored-in-catch-up": 32,
     "another-type-is-written-over": 28,
     "blocks-of-others-are-in-the-way": 76,
-    "a-follower-leaves-before-its-writes-ended": 89,
-    "a-lease-is-a-change-meanwhile": 475,
+    "a-follower-leaves-before-its-writes-ended": 274,
+    "a-lease-is-a-change-meanwhile": 493,
     "one-refused-name-ends-the-pass": 25,
     "no-second-look": 32,
     "lost-containers-are-deletes": 141,
@@ -128,9 +128,9 @@ FOUND_AT = {
     "a-refused-end-keeps-the-lock": 54,
     "a-halt-leaves-the-live-alone": 174,
     "only-old-copies-are-put-back": 95,
-    "heartbeats-by-their-age": 30,
+    "heartbeats-by-their-age": 56,
     "a-signal-cuts-off-the-end": 126,
-    "a-signal-leaves-a-release-behind": 101,
+    "a-signal-leaves-a-release-behind": 119,
     "releases-need-a-whole-document": 17,
     "what-a-store-calls-back-is-back": 103,
 }
