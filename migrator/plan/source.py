@@ -18,7 +18,10 @@ def read_plan(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
-        raise PlanError(f"cannot read plan {path}: there is no such file") from None
+        raise PlanError(
+            f"cannot read plan {path}: there is no such file",
+            hint="check the path and the working directory; `migrate init` drafts a plan",
+        ) from None
     except (OSError, ValueError) as fault:
         reason = getattr(fault, "strerror", None) or "its name cannot be a file's"
         raise PlanError(f"cannot read plan {path}: {reason.lower()}") from fault

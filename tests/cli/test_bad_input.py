@@ -314,3 +314,10 @@ def test_wrong_credentials_are_one_sentence_without_the_secret(
         one_clear_sentence(done, 1, ("core",))
         assert azurite.key(account) not in done.err + done.out
         assert snapshot(here) == before
+
+
+@pytest.mark.parametrize(("share", "why"), [("150%", "more than all objects"), ("x", "is not a percentage")])
+def test_a_rehearsal_deletes_no_more_than_there_is(migrate: Migrate, here: Path, share: str, why: str) -> None:
+    (here / "p.yaml").write_text(PLAN)
+    done = migrate("rehearse", "p.yaml", "--deletes", share)
+    assert (done.code, why in done.err, done.out) == (64, True, "")

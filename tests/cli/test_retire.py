@@ -74,7 +74,9 @@ def test_not_before_its_watch_is_over(soaked: Migrate, here: Path) -> None:
     (here / "p.yaml").write_text(PLAN + "retire: {watch: 14d}\n")
     early = soaked("retire", "p.yaml", "--wave", "first", "--dry-run")
     assert (early.code, "its sources are watched until 20" in early.err) == (1, True)
+    assert "next: run it again after that" in early.err
     assert "may be deleted from 20" in soaked("status", "p.yaml").out
     late = soaked("retire", "p.yaml", "--wave", "second", "--dry-run")
     assert (late.code, "is pending" in late.err or "has not begun" in late.err) == (1, True)
+    assert "run it again after that" not in late.err
     assert soaked("retire", "p.yaml", "--wave", "third").code == 64

@@ -100,6 +100,11 @@ def _ratio(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return parse_ratio(text)
+        ratio = parse_ratio(text)
     except ValueError as fault:
         raise UsageError(f"cannot use --deletes {text}: {fault}", hint="write a share, such as 2%") from fault
+    if ratio > 1:
+        raise UsageError(
+            f"cannot use --deletes {text}: more than all objects", hint="write a share up to 100%, such as 2%"
+        )
+    return ratio

@@ -44,6 +44,7 @@ def test_a_file_that_is_no_plan_is_refused_in_one_sentence(tmp_path: Path, raw: 
 
 def test_a_missing_file_and_a_directory_say_so(tmp_path: Path) -> None:
     assert _refusal(tmp_path / "no.yaml").message == f"cannot read plan {tmp_path}/no.yaml: there is no such file"
+    assert "`migrate init`" in _refusal(tmp_path / "no.yaml").hint
     assert _refusal(tmp_path).message == f"cannot read plan {tmp_path}: it is a directory"
     assert _refusal(Path("/dev/zero")).message == "cannot read plan /dev/zero: it is not an ordinary file"
     assert "name cannot be a file's" in _refusal(Path("a\0b")).message

@@ -45,8 +45,10 @@ def require_allowed(schedule: Schedule, wave: PlannedWave, store: StateStore) ->
     """The records of the wave's moves. FindingsError if the law keeps them, or their watch is not over."""
     known = {record.id: record for record in store.moves()}
     records = [known[move.id] for move in wave.moves if move.id in known]
-    if why := refusal(wave, may_retire(schedule, wave, store, records), datetime.now(UTC)):
-        raise FindingsError(why)
+    found = may_retire(schedule, wave, store, records)
+    if why := refusal(wave, found, datetime.now(UTC)):
+        hint = "" if found.why else "run it again after that; `retire.watch` of the plan says how long it is"
+        raise FindingsError(why, hint=hint)
     return records
 
 
