@@ -324,7 +324,6 @@ class _Play:
                 self._copied.setdefault(change.move.id, asyncio.Event()).set()
 
     def _note_soaks(self) -> None:
-        now = self._now()
         by_wave: dict[str, list[MoveRecord]] = {}
         for record in self.state.moves():
             by_wave.setdefault(record.wave, []).append(record)
@@ -332,7 +331,7 @@ class _Play:
             if name not in self._soaked and all(
                 has_soaked(one.state) and one.direction is Direction.FORWARD for one in records
             ):
-                self._soaked[name] = now
+                self._soaked[name] = max(one.since or self._now() for one in records)
 
     def _now(self) -> datetime:
         return self._manner.begins + timedelta(seconds=self.loop.virtual_now)
