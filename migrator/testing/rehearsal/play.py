@@ -159,7 +159,7 @@ class _Reporter:
             way = (move, happening.is_back)
             self.pauses[way] = max(self.pauses.get(way, 0.0), happening.fence_seconds)
         if isinstance(happening, GateFailed) and move is not None:
-            self.stops.append(("gate-failed", move, f"gate {happening.gate} failed: {happening.reason}"))
+            self.stops.append(("gate-failed", move, happening.reason))
         if isinstance(happening, DeadlineMissed):
             self.stops.append(("late", f"wave {happening.wave}", sentence(happening, move)))
 
@@ -194,7 +194,6 @@ class _Play:
         self._copied: dict[MoveId, asyncio.Event] = {}
         """Set when the first copy of a move is over."""
         self._soaked: dict[str, datetime] = {}
-        self._outcome: Outcome | None = None
         self._went_over: dict[MoveId, MoveRecord] = {}
         """As they were when the way there was over."""
         self._trouble: list[Obstacle] = []
@@ -237,7 +236,7 @@ class _Play:
             if self._manner.deleted_ratio:
                 is_copied = self._copied[territory.move.id] = asyncio.Event()
                 node.start(customer.clear_out(self._manner.deleted_ratio, is_copied))
-        self._outcome = await self._carried("apply", KILLED_IN if self._manner.with_faults else ())
+        await self._carried("apply", KILLED_IN if self._manner.with_faults else ())
         self._went_over = {one.id: one for one in self.state.moves()}
         if any(one.state is MoveState.HALTED for one in self._went_over.values()):
             return
