@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from aiohttp import web
 
+from migrator.testing.beside import beside
 from migrator.testing.estate.service import Cut, Estate
 from migrator.testing.estate.wire import Request
-
-START_SECONDS = 30
 
 
 async def handle(estate: Estate, request: web.BaseRequest) -> web.StreamResponse:
@@ -32,9 +31,9 @@ async def handle(estate: Estate, request: web.BaseRequest) -> web.StreamResponse
 
 
 async def serve(
-    estate: Estate, *, port: int, certificate: tuple[Path, Path] | None, ready: threading.Event, stop: asyncio.Event
+    estate: Estate, port: int, certificate: tuple[Path, Path] | None, ready: Callable[[], None], stop: asyncio.Event
 ) -> None:
-    """Serve until ``stop``; sets ``ready`` once it is reached, and the estate's ``public`` before."""
+    """Serve until ``stop``; calls ``ready`` once it is reached, and sets the estate's ``public`` before."""
     context = None
     if certificate is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -44,7 +43,7 @@ async def serve(
     try:
         await web.TCPSite(runner, "127.0.0.1", port, ssl_context=context).start()
         estate.public = f"{'https' if context else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
-        ready.set()
+        ready()
         await stop.wait()
     finally:
         await runner.cleanup()
@@ -57,30 +56,8 @@ def running(estate: Estate, *, port: int = 0, certificate: tuple[Path, Path] | N
     Args:
         certificate: PEM files of a certificate for 127.0.0.1 and of its key: https, which tokens need.
     """
-    started, stop = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_until_complete(serve(estate, port=port, certificate=certificate, ready=started, stop=stop))
-        except BaseException as failure:
-            failed.append(failure)
-        finally:
-            started.set()
-            loop.close()
-
-    thread = threading.Thread(target=work, name="estate", daemon=True)
-    thread.start()
-    if not started.wait(START_SECONDS) or failed:
-        raise RuntimeError("the estate did not start") from (failed[0] if failed else None)
-    try:
+    with beside("estate", partial(serve, estate, port, certificate)):
         yield estate
-    finally:
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(START_SECONDS)
 
 
 __all__ = ["handle", "running", "serve"]

@@ -10,18 +10,17 @@ import contextlib
 import hmac
 import secrets
 import ssl
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
+from migrator.testing.beside import beside
 from migrator.testing.strict.call import Call, Unanswered
 from migrator.testing.strict.service import StrictService
 
 IDENTITY_PATH = "/.strict/token"
-START_SECONDS = 30
 NO_BODY = frozenset({204, 304})
 
 
@@ -93,7 +92,7 @@ class Running:
 
 
 async def serve(
-    running: Running, *, port: int, certificate: tuple[Path, Path] | None, ready: Any, stop: asyncio.Event
+    running: Running, port: int, certificate: tuple[Path, Path] | None, ready: Callable[[], None], stop: asyncio.Event
 ) -> None:
     """Serve until ``stop``; calls ``ready`` once it is reached."""
     context = None
@@ -129,31 +128,8 @@ def running(
         certificate: PEM files of a certificate for 127.0.0.1 and of its key: https, which tokens need.
     """
     served = Running(service, "https" if certificate else "http")
-    started = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_until_complete(serve(served, port=port, certificate=certificate, ready=started.set, stop=stop))
-        except BaseException as failure:
-            failed.append(failure)
-        finally:
-            started.set()
-            loop.close()
-
-    thread = threading.Thread(target=work, name="strict service", daemon=True)
-    thread.start()
-    if not started.wait(START_SECONDS) or failed:
-        raise RuntimeError("the strict service did not start") from (failed[0] if failed else None)
-    try:
+    with beside("strict service", partial(serve, served, port, certificate)):
         yield served
-    finally:
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(START_SECONDS)
 
 
 __all__ = ["Running", "running", "serve"]
