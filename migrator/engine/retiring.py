@@ -110,6 +110,7 @@ async def _look(mover: Mover) -> str:
     result = await passes.watch(transfer)
     if not result.stragglers_new:
         return ""
+    mover.commit(standing.changed(mover.id, mover.world.clock.now()))
     until = may_retire(mover.shared.schedule, mover.wave, mover.world.state, [mover.record]).since
     restarted = WatchRestarted(
         mover.plan.source, result.stragglers_new, tuple(result.named[:3]), until.isoformat() if until else ""

@@ -106,6 +106,11 @@ def retired(move: MoveId) -> NoteKey:
     return NoteKey(f"retired {move}")
 
 
+def source_changed(move: MoveId) -> NoteKey:
+    """When a look before a retirement last found a change at its source. ``standing.retiring``, made by ``engine.retiring``."""
+    return NoteKey(f"source changed {move}")
+
+
 # Of a move's data plane.
 
 
@@ -187,6 +192,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "baseline {move} {gate}": baseline,
     "left {move}": left_target,
     "retired {move}": retired,
+    "source changed {move}": source_changed,
     "streamed/{move}": streamed,
     "order/{move}/{container}/{prefix}": order,
     "containers/{move}/{account}": containers,

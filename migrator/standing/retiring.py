@@ -62,9 +62,18 @@ def kept(move: MoveId, retired: Retired) -> SetNote:
 
 
 def last_change(store: StateStore, move: MoveId) -> datetime | None:
-    """When a look last found that its source had changed after the switch."""
+    """When a look last found that its source had changed after the switch. What is only counted, beyond the cap of rows, has no
+    time of its own: so the looks that begin a watch again leave a note."""
     rows = store.exceptions(move, limit=MOST_ROWS)
-    return max((row.at for row in rows if row.kind == "straggler" and row.at is not None), default=None)
+    times = [row.at for row in rows if row.kind == "straggler" and row.at is not None]
+    if (noted := store.note(notes.source_changed(move))) is not None:
+        times.append(datetime.fromisoformat(noted))
+    return max(times, default=None)
+
+
+def changed(move: MoveId, now: datetime) -> SetNote:
+    """The note of a look that found a change."""
+    return SetNote(notes.source_changed(move), now.isoformat())
 
 
 def may_retire(schedule: Schedule, wave: PlannedWave, store: StateStore, records: Sequence[MoveRecord]) -> MayRetire:

@@ -4,14 +4,16 @@ Decides of one name whether its generation at the source may go. Leaves when to 
 
 1. Only a name with a record goes, and only the generation that the record names, with the tags and the tier that it knows. What
    changed since, or was never known to be equal, is kept.
-2. Only while the target has the other generation of that record: the listing shows it, and it is asked once more right before
-   the delete. What customers wrote over or deleted there since keeps its old generation at the source, for nobody can tell
-   that from an accident. A write that a pass announced and never sent, or that died with its process, leaves a record of both
-   generations true: where both are still there, they are what was equal.
+2. Only while the target has the other generation of that record: the listing shows it, and both sides are asked once more
+   right before the delete, for tags and tiers change without another ETag, and no condition of a delete names them. What
+   customers wrote over or deleted there since keeps its old generation at the source, for nobody can tell that from an
+   accident. A write that a pass announced and never sent, or that died with its process, leaves a record of both generations
+   true: where both are still there, they are what was equal.
 3. A delete is conditional on the recorded ETag and takes no snapshot with it. One that was not answered needs no record: it can
    be applied to that generation alone, which is to go.
 4. What the service refuses for one name (a lease, a retention policy, snapshots) is kept and counted; a refusal of the account
    ends it.
+5. A name with an exception stays, also one that the store has no room for and only counts.
 
 A listing that breaks its order ends it too: nothing is concluded from it, and what was deleted was asked for name by name.
 Memory: two pages a side, one range of evidence, and the names of a group.
@@ -203,15 +205,18 @@ async def _delete_group(
 
 
 async def _delete(leaving: Leaving, deleting: Deleting, container: str, case: NameCase, tally: Tally) -> None:
-    here = case.origin
-    assert here is not None
     await deleting.admit()
     try:
         there = await leaving.target.head(container, case.name)
     except NotFound:
         tally.keep(Kept.MISSING, container, case.name)
         return
-    if (why := why_kept(replace(case, destination=there))) is not None:
+    try:
+        here = await leaving.source.head(container, case.name)
+    except NotFound:
+        tally.gone += 1
+        return
+    if (why := why_kept(replace(case, origin=here, destination=there))) is not None:
         tally.keep(why, container, case.name)
         return
     try:
@@ -260,10 +265,19 @@ async def _groups(leaving: Leaving) -> AsyncIterator[tuple[str, list[NameCase]]]
             async for case in _cases(leaving, info.name, prefix):
                 group.append(case)
                 if len(group) == GROUP:
-                    yield info.name, group
+                    yield info.name, _with_beyond(leaving, info.name, group)
                     group = []
             if group:
-                yield info.name, group
+                yield info.name, _with_beyond(leaving, info.name, group)
+
+
+def _with_beyond(leaving: Leaving, container: str, group: list[NameCase]) -> list[NameCase]:
+    """The same, with a row for each name whose exception is only counted: what it says is not known, so it keeps the name."""
+    beyond = leaving.state.beyond(leaving.move, container, [case.name for case in group if case.exception is None])
+    if not beyond:
+        return group
+    unread = ExceptionRow(container, "", "kept", None, None, "counted beyond the cap")
+    return [replace(case, exception=replace(unread, name=case.name)) if case.name in beyond else case for case in group]
 
 
 async def _cases(leaving: Leaving, container: str, prefix: str) -> AsyncIterator[NameCase]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from typing import Final, get_args
 
-from migrator.model.moves import Direction, ExceptionRow
+from migrator.model.moves import Direction, ExceptionKind, ExceptionRow
 from migrator.model.schedule import PlannedMove
 from migrator.ports.object_store import ObjectStore
-from migrator.ports.state_store import StateStore
+from migrator.ports.state_store import EXCEPTION_CAP, StateStore
 from migrator.transfer.decide import NameCase, Verb, decide
 from migrator.transfer.evidence import Evidence, Known
 from migrator.transfer.joining import Pair, join
@@ -22,7 +23,8 @@ from migrator.transfer.order import ORDERS, OrderBroken
 from migrator.transfer.sorting import open_stream
 
 MOST_NAMED = 5
-MOST_EXCEPTIONS = 100_000
+MOST_EXCEPTIONS: Final = EXCEPTION_CAP * len(get_args(ExceptionKind))
+"""All that a store keeps in full: none is cut off here, and what it only counts a way back does not see either."""
 _COUNTS = ("compared", "written", "written_bytes", "deleted", "conflicts", "stragglers", "unsure")
 _WRITTEN = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK})
 

@@ -12,9 +12,25 @@ MUTANTS = (
     Mutant(
         "retired-without-asking-again",
         "transfer/retiring.py",
-        "if (why := why_kept(replace(case, destination=there))) is not None:",
+        "if (why := why_kept(replace(case, origin=here, destination=there))) is not None:",
         "if (why := why_kept(case)) is not None:",
         "What the target lost or customers wrote over since the listing is deleted at the source too.",
+        (RETIRING,),
+    ),
+    Mutant(
+        "retired-with-tags-that-nobody-read",
+        "transfer/retiring.py",
+        "why_kept(replace(case, origin=here, destination=there))",
+        "why_kept(replace(case, destination=there))",
+        "Tags that the source got since the listing go with the object.",
+        (RETIRING,),
+    ),
+    Mutant(
+        "retired-beyond-the-cap",
+        "transfer/retiring.py",
+        "    if not beyond:\n        return group\n",
+        "    return group\n",
+        "Exceptions that the store only counts protect nothing.",
         (RETIRING,),
     ),
     Mutant(

@@ -9,7 +9,7 @@ from migrator.model.moves import Direction, LockRecord
 from migrator.model.names import Area, MoveId, Selector
 from migrator.model.objects import BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.model.rhythm import USUAL
-from migrator.ports.state_store import AddJournal
+from migrator.ports.state_store import EXCEPTION_CAP, AddJournal
 from migrator.testing.memory_state import MemoryStateStore
 from migrator.testing.simulation.blobs import Account, Container, Sender
 from migrator.testing.simulation.loop import Node, SimClock, SimLoop
@@ -40,7 +40,7 @@ class Uncounted:
 class Lab:
     """``source`` and ``target`` are accounts whose contents may be changed at any time, as customers do."""
 
-    def __init__(self, *, source_order="utf-16", target_order="utf-16", rhythm=USUAL) -> None:
+    def __init__(self, *, source_order="utf-16", target_order="utf-16", rhythm=USUAL, cap=EXCEPTION_CAP) -> None:
         self.rhythm = rhythm
         loop = asyncio.get_running_loop()
         assert isinstance(loop, SimLoop)
@@ -59,7 +59,7 @@ class Lab:
             name: PacedStore(wire.as_seen_by(node, tool), limits.account(name), Uncounted(), self.clock, unclaimed)
             for name, wire in self.wires.items()
         }
-        self.state = MemoryStateStore("lab")
+        self.state = MemoryStateStore("lab", exception_cap=cap)
         now = self.clock.now()
         lock = LockRecord("n", 0, "run", "me", "here", 1, "boot", now, now, 0.0)
         self.token = self.state.acquire(lock).token

@@ -6,10 +6,10 @@ import pytest
 
 from migrator.errors import AccessRefused, CloudError, JudgementError, OutcomeUnknown
 from migrator.model.kept import Kept
-from migrator.model.moves import Direction, Outstanding
+from migrator.model.moves import Direction, ExceptionRow, Outstanding
 from migrator.model.rhythm import Rhythm, Sizes
 from migrator.model.values import replace
-from migrator.ports.state_store import PutOutstanding, ReplaceRanges
+from migrator.ports.state_store import PutException, PutOutstanding, ReplaceRanges
 from migrator.testing.simulation.store import SimStore
 from migrator.transfer.evidence import UNKNOWN, Evidence, Record
 from migrator.transfer.retiring import Deleting, Leaving, Tally, count, delete
@@ -124,6 +124,40 @@ async def test_the_target_is_asked_once_more_right_before_the_delete(lab):
     done, _ = await emptied(lab, admit=admit)
     assert done.objects == 1
     assert dict(done.kept) == {Kept.MISSING: 1, Kept.DIFFERENT: 1, Kept.CHANGED: 1}
+    assert names(lab) == ["a", "b", "c"]
+
+
+async def test_the_source_is_asked_once_more_for_what_no_etag_shows(lab):
+    """Tags and tier change without another ETag: the condition of the delete would let them go unseen."""
+    acts = {
+        1: lambda: lab.retag(lab.source, "a", by="hand"),
+        2: lambda: lab.erase(lab.source, "b"),
+    }
+    asked = 0
+
+    async def admit() -> None:
+        nonlocal asked
+        asked += 1
+        acts.get(asked, lambda: None)()
+
+    done, _ = await emptied(lab, admit=admit)
+    assert (done.objects, done.gone, dict(done.kept)) == (1, 1, {Kept.CHANGED: 1})
+    assert names(lab) == ["a"]
+
+
+async def test_an_exception_that_is_only_counted_keeps_its_name():
+    lab = Lab(rhythm=Rhythm(sizes=Sizes()), cap=1)
+    for name in ("a", "b", "c"):
+        lab.put(lab.source, name, b"first")
+    await lab.run()
+    for name in ("a", "b", "c"):
+        row = ExceptionRow("web", name, "kept", "1", "2")
+        lab.state.commit([PutException(MOVE, row)], token=lab.token)
+    assert [row.name for row in lab.state.exceptions(MOVE)] == ["a"]
+    assert lab.state.beyond(MOVE, "web", ["b", "c"]) == {"b", "c"}
+    assert dict((await count(leaving(lab))).kept) == {Kept.LISTED: 3}
+    done, _ = await emptied(lab)
+    assert dict(done.kept) == {Kept.LISTED: 3}
     assert names(lab) == ["a", "b", "c"]
 
 
