@@ -26,9 +26,9 @@ class Estate(Protocol):
     async def settings(self, account: Account) -> BlobSettings:
         """What the account does to its blobs by itself."""
 
-    async def attached(self, account: Account) -> Mapping[str, int]:
-        """What hangs on the account beside its blobs, by kind in words, as many as there are; those that cannot be asked for with
-        these rights are left out."""
+    async def attached(self, account: Account) -> Mapping[str, int | None]:
+        """What hangs on the account beside its blobs, by kind in words, as many as there are; None: nobody told, for want of
+        rights for example."""
 
     async def quota(self, account: Account) -> Quota:
         """Of its subscription in its region."""

@@ -15,7 +15,7 @@ from migrator.adapters.estate import manager as room
 from migrator.adapters.estate.manager import ResourceManager
 from migrator.adapters.metrics import open_azure_monitor
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, Throttled, Unreachable
-from migrator.model.estate import MARK, BlobSettings, Granted, LifecycleRule, Network, Provision, Quota
+from migrator.model.estate import MARK, AccountShape, BlobSettings, Granted, LifecycleRule, Network, Provision, Quota
 from migrator.model.names import MoveId
 from migrator.model.samples import Question
 from migrator.model.schedule import Account, Metric
@@ -76,6 +76,25 @@ async def test_a_creation_that_somebody_began_is_waited_for(estate: Estate, door
     made = await door.create(account(), WANTED, public_access=False, lineage="l1")
 
     assert (made.is_ready, made.sku, estate.resources.created) == (True, "Standard_LRS", [])
+
+
+async def test_an_account_that_somebody_made_between_the_look_and_the_create_is_said(
+    estate: Estate, door: ResourceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No create of the resource manager only creates, so what happened is at least told, and nothing goes on by itself."""
+    look = door.shape
+
+    async def looked(one: Account) -> AccountShape | None:
+        seen = await look(one)
+        if seen is None:
+            estate.add("naweb", ONE, "data", "eastus2")
+        return seen
+
+    monkeypatch.setattr(door, "shape", looked)
+    with pytest.raises(CloudError, match="cannot tell who created account naweb") as refused:
+        await door.create(account(), WANTED, public_access=False, lineage="l1")
+    assert "migrate retry" in refused.value.hint
+    assert (await door.create(account(), WANTED, public_access=False, lineage="l1")).lineage == "l1"  # a person went on
 
 
 async def test_an_answer_that_is_lost_is_no_answer(estate: Estate, door: ResourceManager) -> None:
@@ -181,6 +200,27 @@ async def test_limits_are_asked(estate: Estate, door: ResourceManager) -> None:
     )
     assert await door.skus(account()) == {"Standard_LRS"}
     assert await door.pair_of(account()) == "centralus"
+
+
+async def test_what_nobody_may_list_is_said_and_not_left_out(
+    estate: Estate, door: ResourceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate.add("naweb", ONE, "data", "eastus2").parts["providers/Microsoft.Authorization/locks/l"] = {"properties": {}}
+    listed = door._listed
+
+    async def refused(one: Account, path: str, version: str) -> Any:
+        if path.endswith("roleAssignments"):
+            raise AccessRefused("no")
+        if path.endswith("localUsers") and failing:
+            raise Unreachable("away")
+        return await listed(one, path, version)
+
+    failing = False
+    monkeypatch.setattr(door, "_listed", refused)
+    assert await door.attached(account()) == {"locks": 1, "role assignments": None}
+    failing = True
+    with pytest.raises(Unreachable):  # what passes by itself is no answer
+        await door.attached(account())
 
 
 async def test_what_is_granted_is_read_from_roles(estate: Estate, door: ResourceManager) -> None:

@@ -22,6 +22,7 @@ from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.registry import CHECKS
 from migrator.engine.preview import preview
 from migrator.engine.rollout import Outcome, Rollout
+from migrator.errors import AccessRefused
 from migrator.model.estate import MARK
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
@@ -465,16 +466,24 @@ async def test_a_difference_is_a_finding_and_nothing_is_changed(small: Provision
     assert small.estate.resources.created == []
 
 
-async def test_what_is_not_copied_is_named(small: Provisioned) -> None:
+async def test_what_is_not_copied_is_named(small: Provisioned, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = small.source.parts
     parts["managementPolicies/default"] = {"properties": {"policy": {"rules": [RULE]}}}
     parts["privateEndpointConnections/e"] = {"properties": {}}
     parts["providers/Microsoft.Authorization/locks/l"] = {"properties": {"level": "CanNotDelete"}}
+    listed = ResourceManager._listed
+
+    async def refused(self: ResourceManager, one: Account, path: str, version: str) -> Any:
+        if path.endswith("roleAssignments"):
+            raise AccessRefused("no")
+        return await listed(self, one, path, version)
+
+    monkeypatch.setattr(ResourceManager, "_listed", refused)
     said = await small.found()
 
     assert said["attached-not-copied"].text == (
-        "of src these are not copied to dst: 1 private endpoint, 1 lock; DNS records, alerts, Defender and backup are not"
-        " looked for"
+        "of src these are not copied to dst: 1 private endpoint, 1 lock, role assignments (nobody told whether there are any);"
+        " DNS records, alerts, Defender and backup are not looked for"
     )
     assert "stay off" in said["lifecycle-copied-off"].text
 

@@ -2,7 +2,8 @@
 
 Decides what is asked and how often. Leaves what documents mean to ``forms``, what a refusal means to ``refusals``. Rules: a
 request leaves once, and what passes by itself is tried again for half a minute at most; an account that is there is never sent a
-create, for that would change it.
+create, for that would change it. The resource manager knows no create that only creates: one that somebody else made between the
+look and the create is told by the answer, which is at once for an account that was there and "accepted" for a new one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.pipeline import PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
 from azure.mgmt.storage.aio import StorageManagementClient
@@ -35,6 +37,8 @@ PUBLIC: Final = "https://management.azure.com"
 TRIED_SECONDS: Final = 30.0
 POLL_SECONDS: Final = 5.0
 """Between two looks at what is being created, where the resource manager has no wish of its own."""
+ALREADY_THERE: Final = 200
+"""How a create of an account that is there is answered; a new one is 202."""
 LOCATIONS_VERSION: Final = "2022-12-01"
 PERMISSIONS_VERSION: Final = "2022-04-01"
 _ABSENT: Final = frozenset({"ResourceNotFound", "NotFound", "ManagementPolicyNotFound", "BlobServiceNotFound"})
@@ -95,18 +99,20 @@ class ResourceManager:
         tasks = await read(lambda: _all(client.storage_task_assignments.list(*at)))
         return forms.settings_of(blobs.as_dict(), policy, replication, tasks)
 
-    async def attached(self, account: Account) -> Mapping[str, int]:
+    async def attached(self, account: Account) -> Mapping[str, int | None]:
         shape = await self.shape(account)
         if shape is None:
             return {}
-        found = {"private endpoints": shape.private_endpoints}
+        found: dict[str, int | None] = {"private endpoints": shape.private_endpoints}
         asked = [*ATTACHED, *((words, path, VERSION) for words, path in OF_STORAGE)]
         for words, path, version in asked:
             try:
                 found[words] = len(await self._listed(account, f"{shape.id}/{path}", version))
-            except (AccessRefused, CloudError):
-                continue  # not every reader may see them, nor every cloud have them
-        return {words: number for words, number in found.items() if number}
+            except (Throttled, Unreachable):
+                raise
+            except CloudError:
+                found[words] = None  # not every reader may see them, nor every cloud have them
+        return {words: number for words, number in found.items() if number != 0}
 
     async def quota(self, account: Account) -> Quota:
         client, place = self._client(account), region(account.location or "")
@@ -159,7 +165,13 @@ class ResourceManager:
         async with self._turns.setdefault(at[1], asyncio.Lock()):  # two areas may go to one account
             there = await self.shape(account)
             if there is None:
-                made = await self._once(account, "create", "write", lambda: _made(client, at, document))
+                answers: list[int] = []
+                made = await self._once(account, "create", "write", lambda: _made(client, at, document, answers))
+                if answers[:1] == [ALREADY_THERE]:
+                    raise CloudError(
+                        f"cannot tell who created account {account.name}: it was not there, and when it was to be created it was",
+                        hint="what `provision` says was put over it; see whose it is, then `migrate retry` goes on with it",
+                    )
                 there = forms.shape_of(made.as_dict())
             while not there.is_ready:
                 await asyncio.sleep(POLL_SECONDS if self._base == PUBLIC else POLL_SECONDS / 25)
@@ -278,8 +290,13 @@ class ResourceManager:
             ) from failure
 
 
-async def _made(client: Any, at: tuple[str, str], document: Mapping[str, Any]) -> Any:
-    poller = await client.storage_accounts.begin_create(*at, document)
+async def _made(client: Any, at: tuple[str, str], document: Mapping[str, Any], answers: list[int]) -> Any:
+    """``answers``: gets the status of each answer, that to the create first."""
+
+    def note(answer: PipelineResponse[Any, Any]) -> None:
+        answers.append(answer.http_response.status_code)
+
+    poller = await client.storage_accounts.begin_create(*at, document, raw_response_hook=note)
     return await poller.result()
 
 

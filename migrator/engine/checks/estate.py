@@ -108,7 +108,7 @@ async def _possible(case: Case, estate: Estate, account: Account, wanted: Provis
 async def unlike_source(case: Case, estate: Estate) -> AsyncIterator[Finding]:
     """What of a source's account the new one does not get."""
     seen: set[str] = set()
-    known: dict[str, tuple[Mapping[str, int], BlobSettings]] = {}
+    known: dict[str, tuple[Mapping[str, int | None], BlobSettings]] = {}
     for move in case.creating:
         source, target = case.schedule.accounts[move.source], case.schedule.accounts[move.target]
         pair = f"{move.source} -> {move.target}"
@@ -128,7 +128,8 @@ async def unlike_source(case: Case, estate: Estate) -> AsyncIterator[Finding]:
             text = f"the lifecycle rules of {source.name} are copied to {target.name}, and stay off there"
             yield Finding("info", "lifecycle-copied-off", pair, text)
         left = [*(() if wanted.copies_settings else unlike(BlobSettings(), carried(settings))), *not_carried(settings)]
-        left += [f"{number} {words[:-1] if number == 1 else words}" for words, number in attached.items()]
+        left += [f"{number} {words[:-1] if number == 1 else words}" for words, number in attached.items() if number]
+        left += [f"{words} (nobody told whether there are any)" for words, number in attached.items() if number is None]
         if left:
             text = f"of {source.name} these are not copied to {target.name}: {', '.join(left)}; {UNSEEN}"
             yield Finding("warning", "attached-not-copied", pair, text)

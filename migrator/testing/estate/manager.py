@@ -218,8 +218,6 @@ class Resources:
         self.accounts[name] = one
         self.created.append(name)
         self.settle()
-        if name in self.accounts and self.faults.create_seconds == 0:
-            return Answer(200, self.shown(one))
         at = f"{self.public}{_AT.format(sub=subscription.id)}/locations/{location}/asyncoperations/{one.operation}"
         self._operations[one.operation] = one
         return Answer(
