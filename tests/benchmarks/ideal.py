@@ -53,6 +53,7 @@ def prepare(folder: Path, objects: int) -> None:
     """Write the listings of both sides once; runs share them."""
     www = folder / "www"
     if (www / "objects").exists() and (www / "objects").read_text() == str(objects):
+        os.utime(www / "body", (STAMP, STAMP))  # a checkout that was copied or touched has another
         return
     write_pages(www / "source", objects, side="source", container=CONTAINER)
     write_pages(www / "target-full", objects, side="target", container=CONTAINER)
