@@ -39,6 +39,7 @@ PRODUCED_BY: Mapping[str, str] = {
     "left-target-changed": "tests/scenario/test_left_behind.py::test_a_run_that_stays_at_work_looks_again",
     "left-target-unknown": "tests/scenario/test_left_behind.py::test_a_target_that_cannot_be_read_is_said_and_the_way_back_is_done_all_the_same",
     "retire-watch-restarted": "tests/scenario/test_retiring.py::test_what_is_not_surely_at_the_target_is_kept_and_said",
+    "retire-kept": "tests/scenario/test_retiring.py::test_unanswered_writes_of_earlier_runs_are_outlived_and_then_keep_nothing",
     "retire-begun": "tests/scenario/test_retiring.py::test_what_is_equal_at_the_target_goes_and_all_of_it_is_told",
     "source-deleted": "tests/scenario/test_retiring.py::test_what_is_equal_at_the_target_goes_and_all_of_it_is_told",
     "retire-ended": "tests/scenario/test_retiring.py::test_what_is_equal_at_the_target_goes_and_all_of_it_is_told",

@@ -20,7 +20,7 @@ from migrator.errors import FindingsError, JudgementError, UsageError
 from migrator.machine.events import Event
 from migrator.machine.states import has_lost_source
 from migrator.model import notes
-from migrator.model.happenings.retiring import RetireBegun, RetireEnded, SourceDeleted, WatchRestarted
+from migrator.model.happenings.retiring import RetireBegun, RetireEnded, RetireKept, SourceDeleted, WatchRestarted
 from migrator.model.moves import MoveState
 from migrator.model.names import MoveId
 from migrator.model.samples import Verdict
@@ -52,6 +52,8 @@ async def retire(
     movers = [fleet.mover(move) for move in wave.moves]
     _require_law(fleet, wave, movers)
     shown = {mover.id: await _reads_ended(mover, reads_unproved=reads_unproved) for mover in movers}
+    for mover in movers:
+        await _outlive_writes(mover)
     for mover in movers:
         await mover.check_claim()
     changed = [await _look(mover) for mover in movers]
@@ -100,6 +102,18 @@ async def _reads_ended(mover: Mover, *, reads_unproved: bool) -> tuple[str, ...]
     return tuple(shown)
 
 
+async def _outlive_writes(mover: Mover) -> None:
+    """Unanswered writes of ours (the last ones of a source that was kept warm) end before anything is deleted: a create that is
+    applied later would bring back what went."""
+    clock = mover.world.clock
+    writes = mover.world.state.outstanding(mover.id)
+    left = max((mover.waits.left(write, clock.monotonic()) for write in writes), default=0.0)
+    if left <= 0:
+        return
+    mover.tell(RetireKept(left))
+    await clock.sleep(left)
+
+
 async def _look(mover: Mover) -> str:
     """Has the source changed since somebody looked last? Its watch begins again then; what keeps it, as a sentence. Where data of
     it may be gone, each name is looked at by itself."""
@@ -131,7 +145,14 @@ async def _one(mover: Mover, most: int, *, gates: tuple[str, ...], reads_unprove
     left = Deleting(most, mover.admit, lambda container, tally: _note(mover, container, tally))
     total = Tally()
     for _ in range(ROUNDS):
-        leaving = Leaving(mover.id, mover.plan.area, mover.store(source), mover.store(mover.plan.target), state)
+        leaving = Leaving(
+            mover.id,
+            mover.plan.area,
+            mover.store(source),
+            mover.store(mover.plan.target),
+            state,
+            is_over=lambda write: mover.waits.left(write, mover.world.clock.monotonic()) <= 0,
+        )
         found = await retiring.delete(leaving, left)
         total.kept, total.named = found.kept, found.named
         total.objects, total.bytes = total.objects + found.objects, total.bytes + found.bytes

@@ -8,7 +8,8 @@ Decides of one name whether its generation at the source may go. Leaves when to 
    right before the delete, for tags and tiers change without another ETag, and no condition of a delete names them. What
    customers wrote over or deleted there since keeps its old generation at the source, for nobody can tell that from an
    accident. A write that a pass announced and never sent, or that died with its process, leaves a record of both generations
-   true: where both are still there, they are what was equal.
+   true: where both are still there, they are what was equal. An unanswered write keeps its name only while it can still be
+   applied.
 3. A delete is conditional on the recorded ETag and takes no snapshot with it. One that was not answered needs no record: it can
    be applied to that generation alone, which is to go.
 4. What the service refuses for one name (a lease, a retention policy, snapshots) is kept and counted; a refusal of the account
@@ -100,6 +101,8 @@ class Leaving:
     state: StateStore
     exceptions: Mapping[tuple[str, str], ExceptionRow] = field(default_factory=dict)
     outstanding: Mapping[tuple[str, str], Outstanding] = field(default_factory=dict)
+    is_over: Callable[[Outstanding], bool] = lambda _: False
+    """Can this unanswered write of ours not be applied any more?"""
 
     def __post_init__(self) -> None:
         rows = self.state.exceptions(self.move, limit=MOST_EXCEPTIONS)
@@ -109,7 +112,8 @@ class Leaving:
                 hint="decide what is listed first: nothing is deleted there",
             )
         self.exceptions = {(row.container, row.name): row for row in rows}
-        self.outstanding = {(one.container, one.name): one for one in self.state.outstanding(self.move)}
+        writes = self.state.outstanding(self.move)
+        self.outstanding = {(write.container, write.name): write for write in writes if not self.is_over(write)}
 
 
 @dataclass(slots=True)

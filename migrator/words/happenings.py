@@ -368,6 +368,11 @@ def _(one: retiring.WatchRestarted) -> str:
 
 
 @in_words.register
+def _(one: retiring.RetireKept) -> str:
+    return f"unanswered writes of earlier runs may still be applied for {one.seconds:.0f} s; then the deletion begins"
+
+
+@in_words.register
 def _(one: retiring.RetireBegun) -> str:
     shown = f"reads have ended by {'; '.join(one.gates)}" if one.gates else "nothing shows that reads have ended"
     return f"at most {one.objects:,} objects of {one.source} are deleted from now on, and there is no way back; {shown}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from migrator.engine.world import Outcome
 from migrator.errors import FindingsError, JudgementError, UsageError
-from migrator.model.moves import MoveState, WaveState
+from migrator.model.moves import LockRecord, MoveState, Outstanding, WaveState
 from migrator.model.schedule import Gate, Retire
-from migrator.ports.state_store import SetControl
+from migrator.ports.state_store import PutOutstanding, SetControl
 from migrator.standing.retiring import may_retire, retired_of
 from migrator.transfer.retiring import Leaving, count
 from tests.scenario.world import ID, Small
@@ -185,4 +187,21 @@ async def test_no_more_goes_than_was_said(small):
     assert len(await names(small, "src")) == 6
     assert (await small.rollout().rollback()).code == "halted"
     assert (await retire(small)).code == "done"
+    assert await names(small, "src") == []
+
+
+async def test_unanswered_writes_of_earlier_runs_are_outlived_and_then_keep_nothing(small):
+    await soaked(small)
+    allowed = (await counted(small)).objects
+    name = (await names(small, "src"))[0]
+    ghost = Outstanding("source", "web", name, "create", None, datetime.now(UTC), 0.4)
+    state, now = small.state(), datetime.now(UTC)
+    lock = state.acquire(LockRecord("nonce", 1, "by-hand", "me", "here", 1, "boot", now, now, 0.0))
+    state.commit([PutOutstanding(ID, ghost)], token=lock.token)
+    state.give_back(lock.token)
+    rollout = small.rollout()
+    begun = time.monotonic()
+    outcome = await rollout.retire("first", most={ID: allowed}, reads_unproved=True, who="ada")
+    assert outcome == Outcome("done", ("europe/web: 6 objects of src deleted (12 B)",))
+    assert time.monotonic() - begun >= 0.4
     assert await names(small, "src") == []

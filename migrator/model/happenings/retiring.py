@@ -21,6 +21,15 @@ class WatchRestarted(Journaled, Shown):
 
 
 @value(frozen=True, slots=True)
+class RetireKept(Shown):
+    """Nothing is deleted yet: unanswered writes of earlier runs may still be applied at the source."""
+
+    kind = "retire-kept"
+    shown_as = "waiting"
+    seconds: Annotated[float, "s until none of them can be"]
+
+
+@value(frozen=True, slots=True)
 class RetireBegun(Journaled, Shown):
     """An operator lets the data at the source go: from here on there is no way back."""
 

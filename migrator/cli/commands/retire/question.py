@@ -69,7 +69,14 @@ async def _look(doors: Doors, store: StateStore, records: Sequence[MoveRecord]) 
     world, found = doors.world_to_read(store), []
     for record in records:
         move = doors.schedule.move(record.id)
-        leaving = Leaving(move.id, move.area, world.store(move.source), world.store(move.target), store)
+        leaving = Leaving(
+            move.id,
+            move.area,
+            world.store(move.source),
+            world.store(move.target),
+            store,
+            is_over=lambda _: True,  # they are waited for before anything is deleted
+        )
         found.append(Leftover(record, await count(leaving)))
     return found
 
