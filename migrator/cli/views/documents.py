@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, TextIO
 
 from migrator.cli.calls import spelled_all
+from migrator.cli.views.errors import known
 from migrator.cli.views.figures import stamp
-from migrator.errors import FaultLine, MigrateError, PlanError
+from migrator.errors import FaultLine, PlanError
 
 FORMAT_VERSION = 1
 
@@ -35,10 +36,11 @@ def error_document(error: BaseException, exit_code: int) -> dict[str, Any]:
     """What failed, for programs: ``error`` as a person reads it, and ``errors``, the faults of a plan by their parts."""
     if isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    said = known(error)
     body = {
         "kind": type(error).__name__,
-        "message": error.message if isinstance(error, MigrateError) else f"internal error: {type(error).__name__}",
-        "hint": error.hint if isinstance(error, MigrateError) else "please report it with the output of --debug",
+        "message": said.message if said is not None else f"internal error: {type(error).__name__}",
+        "hint": said.hint if said is not None else "please report it with the output of --debug",
         "exit_code": exit_code,
     }
     return {"error": body, "errors": fault_rows(error.faults) if isinstance(error, PlanError) else []}

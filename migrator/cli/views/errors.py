@@ -9,7 +9,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Final, TextIO
 
 from migrator.cli.calls import spelled
 from migrator.cli.settings import Settings
@@ -19,6 +19,8 @@ from migrator.errors import InternalError, MigrateError, PlanError
 
 MAX_FAULTS = 200
 """Faults of one plan that are printed; the rest are counted."""
+AZURE_PACKAGES: Final = frozenset({"azure", "httptools"})
+"""Top modules of ``migrator[azure]``, without which no account of Azure can be asked."""
 _RED, _DIM, _PLAIN = "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
@@ -42,9 +44,20 @@ def _parts(error: BaseException) -> Iterator[BaseException]:
         yield error
 
 
-def _show_one(error: BaseException, stream: TextIO, colored: bool) -> None:
-    if not isinstance(error, MigrateError):
-        error = InternalError(f"{type(error).__name__}: {error}")
+def known(error: BaseException) -> MigrateError | None:
+    """``error`` as one with a sentence of its own: what it is, or that packages are not installed; None: a bug of ours."""
+    if isinstance(error, MigrateError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in AZURE_PACKAGES:
+        return MigrateError(
+            f"cannot ask Azure: its packages are not installed (there is no {error.name})",
+            hint="pip install 'migrator[azure]'",
+        )
+    return None
+
+
+def _show_one(found: BaseException, stream: TextIO, colored: bool) -> None:
+    error = known(found) or InternalError(f"{type(found).__name__}: {found}")
     text = _fitted(f"error: {safe(spelled(error.message))}", stream)
     print(text.replace("error:", f"{_RED}error:{_PLAIN}", 1) if colored else text, file=stream)
     if isinstance(error, PlanError):
