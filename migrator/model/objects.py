@@ -66,6 +66,10 @@ class Listed:
     is_archived: bool = False
     copy_id: str | None = None
     copy_failed: str = ""
+    sequence_number: int = 0
+    """Of a page blob: its writers' own count of its states."""
+    is_sealed: bool = False
+    """An append blob that takes nothing more."""
 
     @property
     def explicit_tier(self) -> str | None:
@@ -146,10 +150,21 @@ class Shape:
     tags: Mapping[str, str]
     tier: str | None
     """The explicit tier, or None to leave it to the service."""
+    sequence_number: int = 0
+    is_sealed: bool = False
+    """To be sealed once its bytes are there."""
 
     @classmethod
     def of(cls, blob: Listed) -> Shape:
-        return cls(blob.blob_type, blob.headers, blob.metadata, blob.tags, blob.explicit_tier)
+        return cls(
+            blob.blob_type,
+            blob.headers,
+            blob.metadata,
+            blob.tags,
+            blob.explicit_tier,
+            blob.sequence_number,
+            blob.is_sealed,
+        )
 
 
 NOTHING = Shape(BlobType.BLOCK, ContentHeaders(), EMPTY, EMPTY, None)
@@ -182,10 +197,6 @@ class Features:
     immutable: int = 0
     archived: int = 0
     encryption_scoped: int = 0
-    sequence_numbers: int = 0
-    """Page blobs that have one."""
-    sealed: int = 0
-    """Append blobs that take nothing more."""
     tagged: int = 0
     """With tags that the credential may not read."""
     directories: int = 0

@@ -187,11 +187,16 @@ class ObjectStore(Protocol):
     async def create_empty(
         self, container: str, name: str, size: int, shape: Shape, *, condition: Condition
     ) -> Written:
-        """Create an empty append blob (size 0) or a zeroed page blob of ``size`` bytes (a multiple of 512)."""
+        """Create an empty append blob (size 0), which ``seal`` seals, or a zeroed page blob of ``size`` bytes (a multiple of 512)
+        with its sequence number."""
         ...
 
     async def append(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
         """Append ``body`` at exactly ``offset``."""
+        ...
+
+    async def seal(self, container: str, name: str, *, size: int, if_match: str) -> Written:
+        """An append blob of ``size`` bytes takes nothing more from now on. Unsupported where the service knows no seals."""
         ...
 
     async def put_pages(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:

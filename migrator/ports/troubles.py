@@ -60,6 +60,7 @@ TROUBLES: Final[Mapping[str, Trouble]] = {
     "LeaseAlreadyPresent": _LEASED,
     "InvalidBlobType": Trouble(Whose.NAME, "a blob of another type lies there", "delete it there"),
     "BlobArchived": Trouble(Whose.NAME, "it is archived", "rehydrate it first, or leave its container out of the plan"),
+    "BlobIsSealed": Trouble(Whose.NAME, "it is sealed and takes nothing more", "delete it there"),
     OTHERS_BLOCKS: _BLOCKS,
     "BlockCountExceedsLimit": _TOO_MANY,
     "BlockListTooLong": _TOO_MANY,

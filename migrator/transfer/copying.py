@@ -198,7 +198,16 @@ class Copier:
             if now.copy_id != written.copy_id or is_another or not (now.copy_pending or same_headers(now, blob)):
                 raise ConditionFailed(f"cannot finish copying {container}/{blob.name}: another write came first")
             written = Written(now.etag, now.copy_id, now.copy_pending)
+        if blob.is_sealed and not await self._is_sealed(container, blob, written):
+            written = await self._destination.seal(container, blob.name, size=blob.size, if_match=written.etag)
         return Copied(written.etag, blob.size)
+
+    async def _is_sealed(self, container: str, blob: Listed, written: Written) -> bool:
+        """Did the service's own copy bring the seal, as it was asked to?"""
+        now = await self._destination.head(container, blob.name)
+        if now.etag != written.etag:
+            raise ConditionFailed(f"cannot finish copying {container}/{blob.name}: another write came first")
+        return now.is_sealed
 
     async def _stream(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> Copied:
         if blob.blob_type is BlobType.BLOCK:
@@ -254,6 +263,8 @@ class Copier:
         async for piece in self._pieces(container, blob, piece_bytes):
             written = await self._destination.append(container, blob.name, piece, offset=offset, if_match=written.etag)
             offset += len(piece)
+        if blob.is_sealed:
+            written = await self._destination.seal(container, blob.name, size=blob.size, if_match=written.etag)
         return written.etag
 
     async def _stream_pages(self, container: str, blob: Listed, shape: Shape, condition: Condition) -> str:
@@ -340,6 +351,8 @@ async def same_content(
     Raises SourceChanged or NotFound if either side is another generation by now.
     """
     if (here.size, here.blob_type, dict(here.metadata)) != (there.size, there.blob_type, dict(there.metadata)):
+        return False
+    if (here.sequence_number, here.is_sealed) != (there.sequence_number, there.is_sealed):
         return False
     if _without_md5(here) != _without_md5(there) or unlike_md5(here, there):
         return False

@@ -431,6 +431,9 @@ class PacedStore:
             bytes=len(body),
         )
 
+    async def seal(self, container: str, name: str, *, size: int, if_match: str) -> Written:
+        return await self._send("write", lambda: self.inner.seal(container, name, size=size, if_match=if_match))
+
     async def put_pages(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
         return await self._send(
             "write",

@@ -9,7 +9,6 @@ from typing import Final
 from migrator.errors import ConditionFailed
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import CREATE, BlobType, Listed, Shape
-from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 
 MOST_UNITS: Final = 1024
@@ -58,7 +57,7 @@ async def save_loser(
     saved under a name never differs.
     """
     name = saved_name(move, blob)
-    shape = replace(Shape.of(blob), blob_type=BlobType.BLOCK, tier=None, metadata=_named(blob, name))
+    shape = Shape(BlobType.BLOCK, blob.headers, _named(blob, name), blob.tags, None)
     ids: list[str] = []
     held = bytearray()
     async with holder.read(container, blob.name, if_match=blob.etag) as chunks:

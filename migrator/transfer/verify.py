@@ -302,6 +302,10 @@ def difference(here: Listed, there: Listed) -> str:
         return "Content-MD5"
     if here.metadata != there.metadata:
         return "metadata"
+    if here.sequence_number != there.sequence_number:
+        return "sequence number"
+    if here.is_sealed != there.is_sealed:
+        return "seal"
     if here.tags != there.tags:
         return "tags"
     return "" if here.explicit_tier == there.explicit_tier else "tier"

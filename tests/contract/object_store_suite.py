@@ -121,6 +121,10 @@ class ObjectStoreSuite:
         return False
 
     @pytest.fixture
+    def knows_seals(self) -> bool:
+        return True
+
+    @pytest.fixture
     async def pair(self, store_pair):
         source, target = store_pair
         box = f"box-{uuid.uuid4().hex[:12]}"
@@ -575,6 +579,37 @@ class ObjectStoreSuite:
             await pair.source.page_ranges(pair.box, "n", if_match=two.etag)
         with pytest.raises(NotFound):
             await pair.source.page_ranges(pair.box, "nothing", if_match=two.etag)
+
+    async def test_a_page_blob_begins_with_the_sequence_number_that_it_is_given(self, pair):
+        for name, number in (("none", 0), ("some", 7), ("many", 2**53 - 1)):
+            shape = replace(PLAIN, blob_type=BlobType.PAGE, sequence_number=number)
+            made = await pair.source.create_empty(pair.box, name, 512, shape, condition=CREATE)
+            await pair.source.put_pages(pair.box, name, os.urandom(512), offset=0, if_match=made.etag)
+            assert (await pair.source.head(pair.box, name)).sequence_number == number
+        assert [blob.sequence_number for blob in await listed(pair.source, pair.box)] == [2**53 - 1, 0, 7]
+
+    async def test_a_sealed_append_blob_takes_nothing_more(self, pair, knows_seals):
+        if not knows_seals:
+            pytest.skip("this service knows no seals")
+        shape = replace(RICH, blob_type=BlobType.APPEND, tier=None, is_sealed=True)
+        made = await pair.source.create_empty(pair.box, "n", 0, shape, condition=CREATE)
+        one = await pair.source.append(pair.box, "n", b"one", offset=0, if_match=made.etag)
+        assert not (await pair.source.head(pair.box, "n")).is_sealed
+        for size, etag in ((3, made.etag), (2, one.etag)):
+            with pytest.raises(ConditionFailed):
+                await pair.source.seal(pair.box, "n", size=size, if_match=etag)
+        two = await pair.source.seal(pair.box, "n", size=3, if_match=one.etag)
+        blob = await pair.source.head(pair.box, "n")
+        assert (blob.etag, blob.size, blob.is_sealed) == (two.etag, 3, True)
+        assert (dict(blob.metadata), dict(blob.tags)) == (RICH.metadata, RICH.tags)
+        assert two.etag != one.etag
+        assert [entry.is_sealed for entry in await listed(pair.source, pair.box)] == [True]
+        with pytest.raises(CloudError) as caught:
+            await pair.source.append(pair.box, "n", b"two", offset=3, if_match=two.etag)
+        assert caught.value.code == "BlobIsSealed"
+        assert await content(pair.source, pair.box, "n") == b"one"
+        await pair.source.create_empty(pair.box, "n", 0, shape, condition=Condition(if_match=two.etag))
+        assert not (await pair.source.head(pair.box, "n")).is_sealed
 
     async def test_a_containers_metadata_is_replaced_whole(self, pair):
         await pair.source.set_container_metadata(pair.box, {"team": "web", "cost": "8"})

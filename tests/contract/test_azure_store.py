@@ -62,6 +62,10 @@ class TieredCopies:
     """What is said otherwise for Azurite than for the service; before ObjectStoreSuite among a class's bases."""
 
     @pytest.fixture
+    def knows_seals(self) -> bool:
+        return False
+
+    @pytest.fixture
     def kept_names(self) -> tuple[str, ...]:
         return SERVICE_NAMES
 

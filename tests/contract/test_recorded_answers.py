@@ -263,6 +263,8 @@ async def test_every_page_of_blobs_is_read_as_it_was_written(exchanges: list[Exc
             assert (entry.headers.cache_control or "") == text(said, "Cache-Control"), one
             assert (entry.tier or "") == text(said, "AccessTier"), one
             assert entry.copy_pending == (text(said, "CopyStatus") == "pending"), one
+            assert entry.is_sealed == (text(said, "Sealed") == "true"), one
+            assert entry.sequence_number == int(text(said, "x-ms-blob-sequence-number") or 0), one
             assert {**entry.metadata} == {item.tag: item.text or "" for item in node.findall("Metadata/*")}, one
             assert {**entry.tags} == tagged(node, "Tags/TagSet/Tag"), one
             rows += 1
@@ -310,7 +312,7 @@ async def test_every_page_of_containers_is_read_as_it_was_written(exchanges: lis
 
 
 async def test_every_look_at_a_blob_is_read_as_it_was_written(exchanges: list[Exchange], player: Player) -> None:
-    looked = 0
+    looked = sealed = counted = 0
     tags = (200, {}, b"<Tags><TagSet><Tag><Key>k</Key><Value>v</Value></Tag></TagSet></Tags>")
     for one in exchanges:
         if one.operation != "Get Blob Properties" or one.method != "HEAD" or one.status != 200:
@@ -328,8 +330,13 @@ async def test_every_look_at_a_blob_is_read_as_it_was_written(exchanges: list[Ex
         assert {**blob.metadata} == meta, one
         assert {**blob.tags} == ({"k": "v"} if said.get("x-ms-tag-count", "0") != "0" else {}), one
         assert blob.headers.content_type == said.get("content-type"), one
+        assert blob.sequence_number == int(said.get("x-ms-blob-sequence-number", "0")), one
+        assert blob.is_sealed == (said.get("x-ms-blob-sealed") == "true"), one
+        sealed, counted = sealed + blob.is_sealed, counted + bool(blob.sequence_number)
         looked += 1
     assert looked >= 100
+    assert sealed >= 1
+    assert counted >= 1
 
 
 async def test_every_container_is_read_as_it_was_written(exchanges: list[Exchange], player: Player) -> None:
@@ -384,6 +391,7 @@ async def test_every_write_tells_its_generation(exchanges: list[Exchange], playe
         "Put Block List": lambda store, box, name: store.commit_blocks(box, name, [], PLAIN, condition=CREATE),
         "Append Block": lambda store, box, name: store.append(box, name, b"x", offset=0, if_match="e"),
         "Put Page": lambda store, box, name: store.put_pages(box, name, b"x" * 512, offset=0, if_match="e"),
+        "Seal Append Blob": lambda store, box, name: store.seal(box, name, size=0, if_match="e"),
         "Set Blob Tags": lambda store, box, name: store.set_tags(box, name, {}),
         "Set Blob Tier": lambda store, box, name: store.set_tier(box, name, "Cool"),
         "Put Block": lambda store, box, name: store.stage_block(box, name, "b", b"x"),
@@ -413,11 +421,11 @@ def test_every_success_is_read_or_has_a_reason(exchanges: list[Exchange]) -> Non
             "Get Blob Tags",
         ),
         *("Get Container ACL", "Get User Delegation Key", "Put Blob", "Put Block List", "Append Block", "Put Page"),
-        *("Set Blob Tags", "Set Blob Tier", "Put Block", "Delete Blob"),
+        *("Set Blob Tags", "Set Blob Tier", "Put Block", "Delete Blob", "Seal Append Blob"),
     }
     plain = {
         *("Create Container", "Delete Container", "Set Container ACL", "Set Container Metadata", "Set Blob Metadata"),
-        *("Set Blob Properties", "Seal Append Blob", "Other of a blob"),
+        *("Set Blob Properties", "Other of a blob"),
     }
     """Writes of which only the status is looked at."""
     assert kinds - read - plain - set(NOT_OURS) == set()

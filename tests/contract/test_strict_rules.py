@@ -19,6 +19,7 @@ from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_ac
 
 from migrator.adapters.azure import listing
 from migrator.adapters.azure.object_store import AzureStore
+from migrator.adapters.clock import SystemClock
 from migrator.errors import CloudError, NotFound, OutcomeUnknown, SourceChanged, Throttled, Unreachable
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, Shape
 from migrator.ports.object_store import Origin
@@ -26,6 +27,7 @@ from migrator.testing import strict as package
 from migrator.testing.strict import COPY_REFUSALS, CopyRefusal, Faults, Grant, Hold, Nature, Running
 from migrator.testing.strict import __main__ as command_line
 from migrator.testing.strict.rules import RULES, table
+from migrator.transfer.copying import Copier, same_content
 from tests.azurite.server import Azurite
 from tests.contract.object_store_suite import PLAIN, RICH, content, listed, names
 from tests.strict_service import Strict
@@ -570,6 +572,39 @@ class TestNatures:
 
     async def test_an_account_that_is_not_served_is_not_there(self, strict: Strict) -> None:
         assert await raw("GET", f"{strict.served.url}/nobody?comp=list") == (404, "ResourceNotFound")
+
+
+class TestSeals:
+    """Azurite alone knows none."""
+
+    @pytest.mark.parametrize("in_fence", [False, True], ids=["by the service", "through this machine"])
+    async def test_a_sealed_blob_is_copied_with_its_seal(self, strict: Strict, in_fence: bool) -> None:
+        one, other = strict.take(), strict.take()
+        source, target = strict.open(one), strict.open(other)
+        for store in (source, target):
+            await store.create_container(ContainerInfo("box"))
+        made = await source.create_empty("box", "log", 0, APPEND, condition=CREATE)
+        grown = await source.append("box", "log", b"lines", offset=0, if_match=made.etag)
+        await source.seal("box", "log", size=5, if_match=grown.etag)
+        blob = (await listed(source, "box"))[0]
+        copied = await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=in_fence)
+        there = (await listed(target, "box"))[0]
+        assert (blob.is_sealed, there.is_sealed, there.etag) == (True, True, copied.etag)
+        assert bool(strict.service.requests("Copy Blob", other)) is not in_fence
+        assert bool(strict.service.requests("Seal Append Blob", other)) is in_fence
+        assert await same_content(source, target, "box", blob, there)
+
+    async def test_a_seal_obeys_its_conditions(self, strict: Strict) -> None:
+        own = strict.take()
+        store = strict.open(own)
+        await box(store, "block")
+        assert (await refused(store.seal("box", "nothing", size=0, if_match="0x1"))).code in (
+            "BlobNotFound",
+            "ConditionNotMet",
+        )
+        block = await store.head("box", "block")
+        assert (await refused(store.seal("box", "block", size=4, if_match=block.etag))).code == "InvalidBlobType"
+        assert last(strict, own) == (409, "InvalidBlobType", "seals")
 
 
 async def test_a_vanished_blob_is_not_found(strict: Strict) -> None:

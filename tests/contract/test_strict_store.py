@@ -15,6 +15,10 @@ class AsTheService(TieredCopies, ObjectStoreSuite):
     def kept_names(self) -> tuple[str, ...]:
         return SERVICE_NAMES
 
+    @pytest.fixture
+    def knows_seals(self) -> bool:
+        return True
+
 
 class TestStrictService(AsTheService):
     """By the accounts' keys."""

@@ -34,6 +34,7 @@ BREAKAGES = {
         names.a_lease_is_a_change_meanwhile,
         names.one_refused_name_ends_the_pass,
         names.an_ended_copy_is_a_whole_one,
+        names.seals_and_sequence_numbers_are_left_behind,
         lanes.a_lane_skips_its_last_name,
         lanes.lanes_overlap,
         lanes.a_lane_dies_unseen,

@@ -63,6 +63,7 @@ FOUND_BY = {
     "blocks-of-others-are-in-the-way": {"halted-for-a-name"},
     "a-lease-is-a-change-meanwhile": {"halted-for-a-name"},
     "an-ended-copy-is-a-whole-one": {"evidence-lies"},
+    "seals-and-sequence-numbers-are-left-behind": {"evidence-lies", *LOST},
     "sources-emptied-whatever-the-target-has": {"retired-without-copy"},
     "sources-emptied-whatever-changed": {"retired-changed"},
     "one-refused-name-ends-the-pass": {"halted-for-a-name"},

@@ -44,6 +44,8 @@ PROPERTIES = (
     "Last-Modified",
     "CopyId",
     "CopyStatus",
+    "x-ms-blob-sequence-number",
+    "Sealed",
 )
 """What is read of a blob's properties, in the order in which ``blob_of`` takes their texts."""
 BLOB_TYPES: Mapping[str | None, BlobType] = {one.value: one for one in BlobType}
@@ -63,16 +65,16 @@ def blob_of(
 ) -> Listed:
     """``properties``: the texts of PROPERTIES; None or empty where there is none. Raises NotUnderstood."""
     etag, length, kind, content_type, encoding, language, disposition, cache, md5, *rest = properties
-    tier, inferred, archive_status, modified, copy_id, copy_status = rest
+    tier, inferred, archive_status, modified, copy_id, copy_status, sequence_number, sealed = rest
     if not etag or etag[0] == "W" or '"' in etag:
         etag = normal_etag(etag or "")
     blob_type = BLOB_TYPES.get(kind) if kind else BlobType.BLOCK
     if not etag or blob_type is None:
         raise NotUnderstood("an entry lacks its ETag, or its type is not known")
     try:
-        size = int(length or 0)
+        size, sequence = int(length or 0), int(sequence_number or 0)
     except ValueError:
-        raise NotUnderstood("an entry has no size") from None
+        raise NotUnderstood("an entry has no size, or a sequence number that is none") from None
     headers = _headers(content_type, encoding, language, disposition, cache)
     if md5:
         headers = _with_md5(headers, decoded(md5))
@@ -92,6 +94,9 @@ def blob_of(
         bool(archive_status),
         tier == "Archive",
         copy_id or None,
+        "",
+        sequence,
+        sealed is not None and sealed.lower() == "true",
     )
 
 
@@ -218,9 +223,7 @@ def count_features(node: Node, counts: dict[str, int]) -> bool:
     counts["immutable"] += held.lower() == "true" or bool(until)
     counts["archived"] += properties.value("AccessTier") == "Archive"
     counts["encryption_scoped"] += bool(properties.value("EncryptionScope"))
-    counts["sequence_numbers"] += properties.value("x-ms-blob-sequence-number") not in ("", "0")
     counts["customer_keyed"] += bool(properties.value("CustomerProvidedKeySha256"))
-    counts["sealed"] += properties.value("Sealed").lower() == "true"
     return True
 
 

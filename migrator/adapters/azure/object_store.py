@@ -130,6 +130,8 @@ class AzureStore(AzureReadings):
         ]
         if is_sync:
             headers.append(("x-ms-requires-sync", "true"))
+        elif shape.is_sealed:
+            headers.append(("x-ms-seal-blob", "true"))
         if shape.tags:
             headers += shapes.tagged(shape)
         if shape.tier is not None:
@@ -243,6 +245,8 @@ class AzureStore(AzureReadings):
         headers = [("x-ms-blob-type", "AppendBlob")]
         if shape.blob_type is BlobType.PAGE:
             headers = [("x-ms-blob-type", "PageBlob"), ("x-ms-blob-content-length", str(size))]
+            if shape.sequence_number:
+                headers.append(("x-ms-blob-sequence-number", str(shape.sequence_number)))
         return await self._write("create", container, name, (), headers, b"", shape, condition)
 
     async def _write(
@@ -264,6 +268,10 @@ class AzureStore(AzureReadings):
     async def append(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
         headers = [("x-ms-blob-condition-appendpos", str(offset)), shapes.matching(if_match), BINARY]
         return await self._add("append to", container, name, "appendblock", headers, body)
+
+    async def seal(self, container: str, name: str, *, size: int, if_match: str) -> Written:
+        headers = [("x-ms-blob-condition-appendpos", str(size)), shapes.matching(if_match)]
+        return await self._add("seal", container, name, "seal", headers, b"")
 
     async def put_pages(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
         pages = f"bytes={offset}-{offset + len(body) - 1}"

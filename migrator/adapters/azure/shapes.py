@@ -121,6 +121,8 @@ def headed(name: str, answer: Answer, tags: Mapping[str, str]) -> Listed:
         is_archived=tier == "Archive",
         copy_id=text(b"x-ms-copy-id") or None,
         copy_failed=_ended(text(b"x-ms-copy-status"), text(b"x-ms-copy-status-description")),
+        sequence_number=int(text(b"x-ms-blob-sequence-number") or 0),
+        is_sealed=text(b"x-ms-blob-sealed") == "true",
     )
 
 

@@ -31,11 +31,13 @@ from migrator.model.objects import (
     Shape,
     Survey,
 )
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.ports.troubles import TROUBLES
 
 ARCHIVE: Final = "Archive"
 TIERS: Final = ("Hot", "Cool", "Cold", ARCHIVE)
+_SEQUENCE_NUMBER: Final = "sequence_number"
+_SEALED: Final = "is_sealed"
 _SELECT: Final = "SELECT name, etag, size, type, content, headers, metadata, tags, tier, modified, copy_id FROM blobs"
 
 
@@ -219,7 +221,7 @@ def publish(
             size,
             str(shape.blob_type),
             content,
-            _headers_text(shape.headers),
+            _headers_text(shape),
             json.dumps(dict(shape.metadata)),
             json.dumps(dict(shape.tags)),
             shape.tier if shape.blob_type is BlobType.BLOCK else None,
@@ -236,6 +238,16 @@ def touch(connection: sqlite3.Connection, place: Place, *, size: int, modified: 
     connection.execute(
         "UPDATE blobs SET etag = ?, size = ?, modified = ? WHERE container = ? AND name = ?",
         (number, size, modified, *place.key),
+    )
+    return etag_text(number)
+
+
+def seal(connection: sqlite3.Connection, place: Place, row: BlobRow, *, modified: int) -> str:
+    """The new ETag of an append blob that takes nothing more."""
+    number, text = next_number(connection), _headers_text(replace(Shape.of(row.listed), is_sealed=True))
+    connection.execute(
+        "UPDATE blobs SET etag = ?, headers = ?, modified = ? WHERE container = ? AND name = ?",
+        (number, text, modified, *place.key),
     )
     return etag_text(number)
 
@@ -339,12 +351,15 @@ def _moved_on(place: Place) -> ConditionFailed:
 
 def _row(raw: Sequence[Any]) -> BlobRow:
     name, etag, size, kind, content, headers, metadata, tags, tier, modified, copy_id = raw
+    held = json.loads(headers)
     listed = Listed(
         name=name.decode("utf-8", "surrogatepass"),
         etag=etag_text(etag),
         size=size,
         blob_type=BlobType(kind),
-        headers=_headers(headers),
+        sequence_number=held.pop(_SEQUENCE_NUMBER, 0),
+        is_sealed=held.pop(_SEALED, False),
+        headers=_headers(held),
         metadata=json.loads(metadata),
         tags=json.loads(tags),
         tier=tier,
@@ -356,15 +371,20 @@ def _row(raw: Sequence[Any]) -> BlobRow:
     return BlobRow(listed, content)
 
 
-def _headers_text(headers: ContentHeaders) -> str:
+def _headers_text(shape: Shape) -> str:
+    """What only some kinds of blobs have stands beside the headers: files of before know it as little as most blobs need it."""
+    headers = shape.headers
     held = {key: value for key, value in asdict(headers).items() if value is not None}
     if headers.md5 is not None:
         held["md5"] = headers.md5.hex()
+    if shape.sequence_number and shape.blob_type is BlobType.PAGE:
+        held[_SEQUENCE_NUMBER] = shape.sequence_number
+    if shape.is_sealed and shape.blob_type is BlobType.APPEND:
+        held[_SEALED] = True
     return json.dumps(held)
 
 
-def _headers(text: str) -> ContentHeaders:
-    held = json.loads(text)
+def _headers(held: dict[str, Any]) -> ContentHeaders:
     if "md5" in held:
         held["md5"] = bytes.fromhex(held["md5"])
     return ContentHeaders(**held)

@@ -41,6 +41,7 @@ from migrator.model.objects import (
 from migrator.model.values import replace, value
 from migrator.ports.diagnosis import Examination
 from migrator.ports.object_store import TOO_LARGE, ObjectStore, Operation, Origin, Whole, Written
+from migrator.ports.troubles import TROUBLES
 
 T = TypeVar("T")
 
@@ -277,8 +278,8 @@ class LocalStore:
 
         def work(connection: sqlite3.Connection) -> str:
             old = _admitted(connection, place, condition)
-            content = contents.new_content(connection)
-            return rows.publish(connection, place, old, shape=shape, content=content, size=size, modified=modified)
+            content, opened = contents.new_content(connection), replace(shape, is_sealed=False)
+            return rows.publish(connection, place, old, shape=opened, content=content, size=size, modified=modified)
 
         return Written(await self._write("write", work))
 
@@ -290,15 +291,25 @@ class LocalStore:
 
         def work(connection: sqlite3.Connection) -> str:
             row = _changeable(connection, place, BlobType.APPEND, if_match)
-            if row.listed.size != offset:
-                raise ConditionFailed(
-                    f"cannot append to {place} at {offset}: it has {row.listed.size} bytes",
-                    code="AppendPositionConditionNotMet",
-                )
+            _check_position(place, row, offset)
+            if row.listed.is_sealed:
+                raise CloudError(f"cannot append to {place}: {TROUBLES['BlobIsSealed'].why}", code="BlobIsSealed")
             contents.add(connection, row.content, body, offset=offset)
             return rows.touch(connection, place, size=offset + len(body), modified=modified)
 
         return Written(await self._write("write", work, ingress=len(body)))
+
+    async def seal(self, container: str, name: str, *, size: int, if_match: str) -> Written:
+        place = Place(self.account, container, name)
+
+        modified = self._second()
+
+        def work(connection: sqlite3.Connection) -> str:
+            row = _changeable(connection, place, BlobType.APPEND, if_match)
+            _check_position(place, row, size)
+            return rows.seal(connection, place, row, modified=modified)
+
+        return Written(await self._write("write", work))
 
     async def put_pages(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
         place = Place(self.account, container, name)
@@ -472,7 +483,7 @@ class LocalStore:
         *,
         copy_id: str | None,
     ) -> str:
-        kept = Shape(source.blob_type, source.headers, source.metadata, shape.tags, shape.tier)
+        kept = replace(Shape.of(source), tags=shape.tags, tier=shape.tier)
 
         def work(connection: sqlite3.Connection) -> str:
             old = _admitted(connection, place, condition)
@@ -527,6 +538,14 @@ def _changeable(connection: sqlite3.Connection, place: Place, kind: BlobType, if
     rows.check_type(place, row, kind)
     rows.check_generation(place, row, if_match)
     return row
+
+
+def _check_position(place: Place, row: BlobRow, offset: int) -> None:
+    if row.listed.size != offset:
+        raise ConditionFailed(
+            f"cannot append to {place} at {offset}: it has {row.listed.size} bytes",
+            code="AppendPositionConditionNotMet",
+        )
 
 
 def _readable(connection: sqlite3.Connection, place: Place, etag: str | None) -> BlobRow:

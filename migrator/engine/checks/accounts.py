@@ -27,8 +27,6 @@ from migrator.transfer.together import together
 PAGES_ASKED: Final = 20
 """Of a container whose area is empty; the full inventory counts all."""
 
-UNKEPT: Final = {"sealed": "seals of append blobs", "sequence_numbers": "sequence numbers of page blobs"}
-"""What is lost, where the name of its count does not say it."""
 WEBSITE: Final = "$web"
 OWN_CONTAINERS: Final = frozenset({"$logs", "$blobchangefeed"})
 """What the service itself writes; ``$web`` and ``$root`` hold customers' objects.
@@ -113,7 +111,7 @@ def _unkept(move: PlannedMove, place: str, kind: str, number: int) -> Finding:
             f"{place} has {number:,} directories: its account has a hierarchical namespace, whose blobs cannot be moved"
         )
         return Finding("error", "directories", str(move.id), text)
-    text = f"{place} has {number:,} {UNKEPT.get(kind, kind.replace('_', ' '))} that a move does not keep"
+    text = f"{place} has {number:,} {kind.replace('_', ' ')} that a move does not keep"
     return Finding("warning", f"not-kept-{kind}", str(move.id), text)
 
 
@@ -257,7 +255,6 @@ def _remedy(move: PlannedMove) -> str:
 
 
 _KEEP_THE_SOURCE: Final = "keep the source until they are not needed"
-_SET_AGAIN: Final = "set them again at the target after the switch, if anything depends on them"
 _END_LEASES: Final = "end those leases before a way back: nobody else may write a blob of the source that is leased"
 
 
@@ -297,8 +294,6 @@ UNKEPT_KINDS: Final = (
     _not_kept("encryption_scoped", "an object's encryption scope is not kept"),
     _not_kept("immutable", "an object's immutability policy or legal hold is not kept"),
     _not_kept("leased", "an object's lease is not kept", _END_LEASES),
-    _not_kept("sealed", "that an append blob is sealed is not kept", _SET_AGAIN),
-    _not_kept("sequence_numbers", "the sequence number of a page blob is not kept", _SET_AGAIN),
     _not_kept("snapshots", "snapshots are not kept"),
     _not_kept("versions", "earlier versions are not kept"),
 )

@@ -64,9 +64,10 @@ class Blob:
 
     @property
     def body(self) -> tuple[Any, ...]:
-        """Everything that must move together: type, bytes, headers and metadata."""
+        """Everything that must move together: type, bytes, headers, metadata, and what a blob of that type has beside."""
         one = self.listed
-        return (one.blob_type, self.content, one.headers, tuple(sorted(one.metadata.items())))
+        metadata, kind = tuple(sorted(one.metadata.items())), (one.blob_type, one.sequence_number, one.is_sealed)
+        return (kind, self.content, one.headers, metadata)
 
     def marked(self, listed: Listed, by: Sender, at: float) -> Blob:
         """The same generation with other tags, tier or copy state."""
@@ -272,6 +273,8 @@ class Account:
             copy_pending=copy_pending,
             copy_id=copy_id,
             is_archived=has_tier and shape.tier == "Archive",
+            sequence_number=shape.sequence_number,
+            is_sealed=shape.is_sealed,
         )
         blob = Blob(listed, content, sender, sent_at, blocks)
         self.open(container).staged.pop(name, None)
@@ -307,6 +310,11 @@ class Account:
         before = self.changeable(container, name)
         listed = replace(before.listed, etag=self.next_etag(), metadata=dict(metadata), last_modified=modified)
         return self._regenerate(sender, container, name, before, listed, before.content, sent_at, "metadata")
+
+    def seal(self, sender: Sender, container: str, name: str, *, sent_at: float, modified: datetime) -> Blob:
+        before = self.changeable(container, name)
+        listed = replace(before.listed, etag=self.next_etag(), is_sealed=True, last_modified=modified)
+        return self._regenerate(sender, container, name, before, listed, before.content, sent_at, "seal")
 
     def set_tags(self, sender: Sender, container: str, name: str, tags: Mapping[str, str], *, sent_at: float) -> None:
         before = self.get(container, name)

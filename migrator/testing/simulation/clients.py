@@ -319,12 +319,13 @@ def effect_of(act: Act, wire: Wire, random: Random, sender: Sender) -> Callable[
                 sender, container, name, {"act": str(act.number)}, sent_at=sent_at, modified=modified
             )
         before = account.peek(container, name)
-        if kind == "append" and before is not None and before.listed.blob_type is BlobType.APPEND:
+        is_append = before is not None and before.listed.blob_type is BlobType.APPEND and not before.listed.is_sealed
+        if kind == "append" and before is not None and is_append:
             return change(sent_at, before.content + text, "append")
         if kind == "pages" and before is not None and before.listed.blob_type is BlobType.PAGE:
             return change(sent_at, text.ljust(512, b"\0") + before.content[512:], "pages")
         if kind in ("append", "pages", "recreate"):
-            return put(sent_at, with_type(shape, type_), initial(type_, text), "put")
+            return put(sent_at, with_type(shape, type_, act.number), initial(type_, text), "put")
         return put(sent_at, shape, text, "put")
 
     return effect
@@ -355,9 +356,11 @@ def shape_of(random: Random, number: int) -> Shape:
     )
 
 
-def with_type(shape: Shape, type_: BlobType) -> Shape:
+def with_type(shape: Shape, type_: BlobType, number: int) -> Shape:
+    """Some page blobs with a sequence number, some append blobs that take nothing more."""
     tier = shape.tier if type_ is BlobType.BLOCK else None
-    return Shape(type_, shape.headers, shape.metadata, shape.tags, tier)
+    counted, is_sealed = number % 3 if type_ is BlobType.PAGE else 0, type_ is BlobType.APPEND and number % 3 == 0
+    return Shape(type_, shape.headers, shape.metadata, shape.tags, tier, counted, is_sealed)
 
 
 def initial(type_: BlobType, text: bytes) -> bytes:

@@ -306,7 +306,7 @@ class Scenario:
 
     def _seed_blob(self, account: str, container: str, name: str, type_: BlobType) -> None:
         number = self.random.randrange(10**6)
-        shape = with_type(shape_of(self.random, number), type_)
+        shape = with_type(shape_of(self.random, number), type_, number)
         content = initial(type_, b"seed %d" % number) if self.random.random() < 0.9 else b""
         if type_ is BlobType.PAGE:
             content = content.ljust(512, b"\0")

@@ -419,8 +419,10 @@ class SimStore:
     async def create_empty(
         self, container: str, name: str, size: int, shape: Shape, *, condition: Condition
     ) -> Written:
+        opened = replace(shape, is_sealed=False)
         return await self.send(
-            lambda sent_at: self._put(container, name, b"\0" * size, shape, condition, sent_at, "create"), is_write=True
+            lambda sent_at: self._put(container, name, b"\0" * size, opened, condition, sent_at, "create"),
+            is_write=True,
         )
 
     async def append(self, container: str, name: str, body: bytes, *, offset: int, if_match: str) -> Written:
@@ -429,6 +431,17 @@ class SimStore:
             if len(before.content) != offset:
                 raise _wrong_offset(name)
             return self._change(container, name, before.content + body, sent_at, "append")
+
+        return await self.send(effect, is_write=True)
+
+    async def seal(self, container: str, name: str, *, size: int, if_match: str) -> Written:
+        def effect(sent_at: float) -> Written:
+            if len(self._contents.matched(container, name, if_match).content) != size:
+                raise _wrong_offset(name)
+            modified = self.wire.modified(sent_at)
+            return Written(
+                self._contents.seal(self.sender, container, name, sent_at=sent_at, modified=modified).listed.etag
+            )
 
         return await self.send(effect, is_write=True)
 

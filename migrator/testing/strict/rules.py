@@ -230,6 +230,12 @@ RULES: tuple[Rule, ...] = (
         "holding",
         "Nature.customer_keys",
     ),
+    Rule(
+        "seals",
+        "a sealed append blob takes nothing more, and shows its seal; a copy of it is sealed where that is asked for",
+        'Azure "Append Blob Seal", "Copy Blob"; recorded, AppendBlobClientTest.Seal',
+        "seals",
+    ),
     # Copies
     Rule(
         "copy-source",

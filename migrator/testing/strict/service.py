@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from typing import Any
 
-from migrator.testing.strict import copies, holding, identities, lies, load, natures, tags
+from migrator.testing.strict import copies, holding, identities, lies, load, natures, seals, tags
 from migrator.testing.strict.backend import Backend
 from migrator.testing.strict.call import Answer, Call, Refused, Unanswered
 from migrator.testing.strict.identities import Identity, Tokens
@@ -70,6 +70,7 @@ class StrictService:
         self.seen: deque[Seen] = deque(maxlen=MOST_SEEN)
         self._accounts = {name: _Account() for name in keys}
         self._async = copies.AsyncCopies(self.backend)
+        self._seals = seals.Seals(self.backend)
         self._chance = random.Random(f"{seed}/strict")
         self._ahead = 0.0
         self._turn = 0
@@ -193,11 +194,17 @@ class StrictService:
         if nature.is_hierarchical and (directory := await natures.check_directories(call, operation, self.backend)):
             return directory
         self._async.check_pending(call, operation)
+        self._seals.check(call, operation)
         if operation.name == "Abort Copy Blob" and (aborted := self._async.abort(call)) is not None:
             return aborted
         if faults.lies and (lie := self._lied(call, operation, own)) is not None:
             return lie
+        if operation.name == "Seal Append Blob":
+            self._believe(call)
+            return await self._seals.seal(call)
         if operation.name in COPIES and (taken := await self._copy(call, operation, own)) is not None:
+            if taken.status < 300:
+                self._seals.written(call, operation)
             return taken
         if call.must_sign_anew or operation.name == "List Blobs":
             self._believe(call)
@@ -211,6 +218,7 @@ class StrictService:
             and operation.name in holding.OVERWRITES | {"Delete Blob"}
         ):
             self._async.forget(call)
+            self._seals.written(call, operation)
         await self._show(call, operation, own, answer)
         return answer
 
@@ -287,6 +295,7 @@ class StrictService:
             return
         holding.shown(call, operation, answer, own.nature, own.faults)
         self._async.shown(call, operation, answer)
+        self._seals.shown(call, operation, answer)
         if operation.name == "List Blobs":
             answer.body = self._public(answer.body.decode("utf-8-sig")).encode()
             if own.nature.default_tier != "Hot":

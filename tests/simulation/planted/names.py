@@ -9,7 +9,8 @@ from migrator.engine.steps import soak
 from migrator.errors import CloudError, ConditionFailed, NotFound, OutcomeUnknown
 from migrator.machine.states import is_to_be_taken_back
 from migrator.model.moves import Direction
-from migrator.model.objects import CREATE, NOTHING
+from migrator.model.objects import CREATE, NOTHING, Shape
+from migrator.model.values import replace
 from migrator.ports.troubles import OTHERS_BLOCKS, TROUBLES, Whose
 from migrator.testing.simulation import store as sim_store
 from migrator.testing.simulation.blobs import Account
@@ -169,6 +170,19 @@ def an_ended_copy_is_a_whole_one():
         return Copied(etag, blob.size)
 
     return patched(Copier, "_async", until_it_is_over)
+
+
+def seals_and_sequence_numbers_are_left_behind():
+    """What only append and page blobs have does not come along."""
+
+    def of(blob):
+        return replace(shape_of(blob), sequence_number=0, is_sealed=False)
+
+    async def pieces(self, container, blob, shape, condition):
+        return await pieces_of(self, container, replace(blob, is_sealed=False), shape, condition)
+
+    shape_of, pieces_of = Shape.of, Copier._stream_pieces
+    return all_of(patched(Shape, "of", of), patched(Copier, "_stream_pieces", pieces))
 
 
 def one_refused_name_ends_the_pass():

@@ -84,8 +84,6 @@ def test_the_odd_ones_are_counted_at_all() -> None:
         immutable=2,
         archived=1,
         encryption_scoped=1,
-        sequence_numbers=1,
-        sealed=1,
         customer_keyed=1,
         directories=1,
     )

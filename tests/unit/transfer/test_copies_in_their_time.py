@@ -7,7 +7,7 @@ from migrator.model.objects import BlobType
 from migrator.model.rhythm import USUAL
 from migrator.model.values import replace
 from migrator.testing.simulation.store import SimStore
-from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
+from tests.unit.transfer.lab import CUSTOMER, MOVE, Lab, VirtualPolicy
 
 
 @pytest.fixture
@@ -123,3 +123,45 @@ async def test_the_services_words_are_kept(monkeypatch):
     found = headed("log", Answer(200, dict(coded), coded, b""), {})
     assert (found.copy_pending, found.copy_id) == (False, "c")
     assert found.copy_failed == "failed: 404 BlobNotFound ?sig=..."
+
+
+@pytest.mark.parametrize("brings_it", [True, False])
+@pytest.mark.parametrize("seconds", [0.0, 3.0])
+async def test_a_copy_that_the_service_makes_keeps_the_seal_whether_it_brings_it_or_not(
+    monkeypatch, brings_it, seconds
+):
+    lab = Lab()
+    if seconds:
+        slow(lab, seconds, monkeypatch)
+    lab.put(lab.source, "log", b"lines", BlobType.APPEND)
+    lab.source.seal(CUSTOMER, "web", "log", sent_at=0.0, modified=lab.clock.now())
+    right, asked = SimStore.start_copy, []
+
+    async def start_copy(self, origin, container, name, shape, *, condition):
+        asked.append(shape.is_sealed)
+        shape = shape if brings_it else replace(shape, is_sealed=False)
+        return await right(self, origin, container, name, shape, condition=condition)
+
+    monkeypatch.setattr(SimStore, "start_copy", start_copy)
+    assert (await lab.run()).copied == 1
+    assert asked == [True]
+    assert lab.target.peek("web", "log").listed.is_sealed
+    assert (await lab.run()).is_proof
+
+
+async def test_a_copy_that_somebody_wrote_over_before_it_was_sealed_is_not_ours(monkeypatch):
+    lab = Lab()
+    lab.put(lab.source, "log", b"lines", BlobType.APPEND)
+    lab.source.seal(CUSTOMER, "web", "log", sent_at=0.0, modified=lab.clock.now())
+    right = SimStore.head
+
+    async def head(self, container, name):
+        if self.account == "dst" and lab.target.peek(container, name).content == b"lines":
+            lab.put(lab.target, "log", b"theirs", BlobType.APPEND)
+        return await right(self, container, name)
+
+    monkeypatch.setattr(SimStore, "head", head)
+    result = await lab.run()
+    assert result.copied == 0
+    assert lab.contents(lab.target) == {"log": b"theirs"}
+    assert not lab.target.peek("web", "log").listed.is_sealed

@@ -453,3 +453,41 @@ def test_what_is_not_zero_is_written_in_whole_pages_and_nothing_else_of_note(see
     assert made == seen
     held = sum(any(seen[at : at + 512]) for at in range(0, len(seen), 512))
     assert written <= held * 2 * gap
+
+
+@pytest.mark.parametrize("number", [0, 1, 2**63 - 1])
+async def test_a_page_blob_keeps_its_sequence_number(ends, number):
+    source, target = ends
+    shape = replace(SHAPE, blob_type=BlobType.PAGE, sequence_number=number)
+    made = await source.create_empty("box", "disk", 1024, shape, condition=CREATE)
+    await source.put_pages("box", "disk", b"x" * 512, offset=512, if_match=made.etag)
+    blob = await source.head("box", "disk")
+    await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=False)
+    there = await target.head("box", "disk")
+    assert (blob.sequence_number, there.sequence_number) == (number, number)
+    assert await copying.same_content(source, target, "box", blob, there)
+    assert not await copying.same_content(source, target, "box", blob, replace(there, sequence_number=5))
+
+
+@pytest.mark.parametrize("is_sealed", [True, False])
+@pytest.mark.parametrize("body", [b"", b"lines"])
+async def test_an_append_blob_that_goes_through_this_machine_keeps_its_seal(ends, is_sealed, body):
+    source, target = ends
+    etag = (
+        await source.create_empty("box", "log", 0, replace(SHAPE, blob_type=BlobType.APPEND), condition=CREATE)
+    ).etag
+    if body:
+        etag = (await source.append("box", "log", body, offset=0, if_match=etag)).etag
+    if is_sealed:
+        await source.seal("box", "log", size=len(body), if_match=etag)
+    blob = await source.head("box", "log")
+    copied = await Copier(source, target, SystemClock()).copy("box", blob, condition=CREATE, in_fence=True)
+    there = await target.head("box", "log")
+    assert (there.etag, there.size, there.is_sealed) == (copied.etag, len(body), is_sealed)
+    assert await copying.same_content(source, target, "box", blob, there)
+    assert not await copying.same_content(source, target, "box", blob, replace(there, is_sealed=not is_sealed))
+    # what was sealed is replaced like anything
+    again = await Copier(source, target, SystemClock()).copy(
+        "box", blob, condition=Condition(if_match=there.etag), in_fence=True
+    )
+    assert (await target.head("box", "log")).etag == again.etag != there.etag

@@ -7,8 +7,9 @@ import pytest
 from migrator.adapters.local import LocalStore
 from migrator.errors import AccessRefused, CloudError, SourceChanged
 from migrator.model.names import Area, Selector
-from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
-from migrator.transfer import proofs
+from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Shape
+from migrator.model.values import replace
+from migrator.transfer import proofs, verify
 from migrator.transfer.proofs import Proofs
 from migrator.transfer.verify import Proving, compare
 
@@ -138,3 +139,13 @@ async def test_a_sample_is_proved_and_the_rest_only_alike(ends):
     assert 5 < found.proved < 35
     whole = await compare(source, target, AREA, level="content", proving=Proving(Proofs(record.note(is_complete=True))))
     assert whole.proved == 40
+
+
+def test_seals_and_sequence_numbers_are_compared():
+    """What each side of a listing shows is enough for both levels."""
+    one = Listed("n", "0x1", 512, BlobType.PAGE)
+    assert verify.difference(one, replace(one, sequence_number=7)) == "sequence number"
+    assert verify.difference(replace(one, sequence_number=7), replace(one, sequence_number=7)) == ""
+    log = Listed("n", "0x1", 5, BlobType.APPEND)
+    assert verify.difference(log, replace(log, is_sealed=True)) == "seal"
+    assert verify.difference(log, log) == ""
