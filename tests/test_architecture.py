@@ -75,6 +75,7 @@ MAY_IMPORT: Mapping[str, tuple[str, ...]] = {
     "migrator.adapters": ("migrator.adapters", "migrator.ports", "migrator.model", "migrator.errors"),
     "migrator.client": (
         "migrator.client",
+        "migrator.model.addresses",
         "migrator.model.hosts",
         "migrator.model.register",
         "migrator.model.routes",

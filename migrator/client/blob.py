@@ -18,6 +18,7 @@ from azure.storage.blob.aio import BlobClient as AsyncBlobClient
 from migrator.client.errors import Unfetched
 from migrator.client.waiting import BUSY
 from migrator.errors import UsageError
+from migrator.model.addresses import is_loopback_host
 from migrator.model.routes import MAX_DOCUMENT_BYTES
 
 _READ: dict[str, Any] = {
@@ -41,20 +42,20 @@ class BlobAddress:
         """Raises UsageError; its text never holds the query."""
         parts = urlsplit(url)
         place = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-        is_loopback = parts.hostname in ("127.0.0.1", "localhost", "::1")
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"cannot follow {place}: not a file and not the address of a blob")
-        if parts.scheme == "http" and not is_loopback:
+        if parts.scheme == "http" and not is_loopback_host(parts.hostname):
             raise UsageError(f"cannot follow {place}: only https is safe there")
-        path = parts.path.strip("/").split("/", 2 if _names_account(parts.hostname) else 1)
-        if len(path) < 2 or not all(path) or (_names_account(parts.hostname) and len(path) < 3):
+        names_account = is_loopback_host(parts.hostname)  # such a service carries the account in the path
+        path = parts.path.strip("/").split("/", 2 if names_account else 1)
+        if len(path) < 2 or not all(path) or (names_account and len(path) < 3):
             raise UsageError(f"cannot follow {place}: the address needs a container and a blob name")
         return cls(url, place, _secret(credential, place))
 
     def parts(self) -> tuple[str, str, str]:
         """The path before the container (on loopback the account is in it), the container, and the blob's name, unescaped."""
         parts = urlsplit(self.url)
-        path = parts.path.strip("/").split("/", 2 if _names_account(parts.hostname or "") else 1)
+        path = parts.path.strip("/").split("/", 2 if is_loopback_host(parts.hostname or "") else 1)
         return "".join(f"/{one}" for one in path[:-2]), path[-2], unquote(path[-1])
 
     def client(self, kind: type[Any], token: Any, *, timeout_seconds: float) -> Any:
@@ -138,11 +139,6 @@ def _answer(fault: AzureError, place: str) -> bytes:
         status = fault.status_code
         raise Unfetched(f"{place} answers with status {status}", is_busy=status in BUSY) from fault
     raise Unfetched(f"{place} cannot be reached") from fault
-
-
-def _names_account(host: str) -> bool:
-    """Loopback services carry the account in the path."""
-    return host in ("127.0.0.1", "localhost", "::1")
 
 
 def _secret(credential: Any, place: str) -> Any:

@@ -19,9 +19,9 @@ from migrator.client.errors import Unfetched
 from migrator.client.sources import CONFIGURATION
 from migrator.client.waiting import BUSY
 from migrator.errors import UsageError
+from migrator.model.addresses import is_loopback_host
 
 NAME: Final = "routes"
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class StoreAddress:
         host = parts.netloc.rpartition("@")[2]
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.netloc != host:
             raise UsageError("cannot follow the routes: not the address of an App Configuration store")
-        if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        if parts.scheme == "http" and not is_loopback_host(parts.hostname):
             raise UsageError(f"cannot follow the routes at {host}: only https is safe there")
         said = parse_qs(parts.query, keep_blank_values=True)
         if said.keys() - {"name"} or parts.fragment:

@@ -109,9 +109,17 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def is_loopback(endpoint: str) -> bool:
-    """Is this URL's host this very machine? Names other than ``localhost`` are not looked up: they may change."""
+    """Is this URL's host this very machine? A text that is no URL is not."""
     try:
-        host = urlsplit(endpoint).hostname or ""
+        return is_loopback_host(urlsplit(endpoint).hostname or "")
+    except ValueError:
+        return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """Is this host, without brackets and port, this very machine? Names other than ``localhost`` are not looked up: they may
+    change."""
+    try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from migrator.model.addresses import is_loopback_host
 from migrator.model.identities import FORMS, REFERENCE
 from migrator.model.units import parse_bound, parse_count, parse_duration, parse_ratio, parse_size
 
@@ -22,7 +23,6 @@ _CONTAINER: Final = re.compile(r"\$(?:root|web|logs)|[a-z0-9](?:-?[a-z0-9]){2,62
 _CONTAINER_GLOB: Final = re.compile(r"(?=.*[*?\[])[a-z0-9*?\[\]!-]{1,63}")
 _CLOCK_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)? ?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_LOOPBACK: Final = frozenset({"localhost", "::1"})
 FIRST_YEAR, LAST_YEAR = 1971, 2999
 """Forecasts add years to the times of a plan, and computers' calendars end."""
 LONGEST_TEXT: Final = 4096
@@ -142,7 +142,7 @@ def read_url(value: Any) -> str:
         raise ValueError("this is not an address: write https://host")
     if parts.query or parts.fragment or parts.username is not None or parts.password is not None:
         raise ValueError("an address has no user, query or fragment here; a secret belongs in `credential: env:NAME`")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback_host(host):
         raise ValueError(f"http to {host} is not encrypted: only a loopback address may use http; write https")
     return text.rstrip("/")
 
@@ -156,7 +156,7 @@ def read_webhook(value: Any) -> str:
         host = urlsplit(text).hostname
     except ValueError:
         host = None
-    if host is None or not _is_loopback(host):
+    if host is None or not is_loopback_host(host):
         raise ValueError("the address of a webhook is a secret, so write env:NAME and put it into that variable")
     return text
 
@@ -245,10 +245,6 @@ def read_timezone(value: Any) -> str:
     except Exception:  # the names of bad zones reach the file system: several kinds of error, one meaning
         raise ValueError("this is not a time zone: write one such as Europe/Berlin or UTC") from None
     return text
-
-
-def _is_loopback(host: str) -> bool:
-    return host in _LOOPBACK or bool(re.fullmatch(r"127(?:\.[0-9]{1,3}){3}", host))
 
 
 def _kind(value: Any) -> str:

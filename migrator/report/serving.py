@@ -7,7 +7,6 @@ a page of somebody else's cannot read this one by a name that leads here.
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from migrator.errors import UsageError
+from migrator.model.addresses import is_loopback_host
 
 _HEADERS: Final = (
     ("Content-Type", "text/html; charset=utf-8"),
@@ -73,20 +73,13 @@ def read_address(address: str) -> tuple[str, int]:
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isascii() or not port.isdigit() or not int(port) < 65536:
         raise UsageError(f"cannot serve a report at {address}: expected HOST:PORT", hint="as in --serve 127.0.0.1:8080")
-    if host != "localhost" and not _is_loopback(host):
+    if not is_loopback_host(host):
         raise UsageError(
             f"cannot serve a report at {address}: only addresses of this machine alone are allowed, since everybody who can"
             " reach the page can read it",
             hint="use --serve 127.0.0.1:8080, and a proxy that asks who is there, or --out FILE for a web server",
         )
     return ("127.0.0.1" if host == "localhost" else host), int(port)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _server_of(host: str, port: int, pages: PageServer) -> ThreadingHTTPServer:

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from migrator.errors import CloudError
+from migrator.model.addresses import is_loopback
 
 SECONDARY: Final = "-secondary"
 """As -microsoftrouting, -internetrouting, -ipv6 and -dualstack, it stands behind the account's name, which holds no hyphen.
@@ -33,11 +34,6 @@ def is_secondary(endpoint: str) -> bool:
 def is_address(endpoint: str) -> bool:
     """Is its host an address or this machine, and no name that would begin with the account's?"""
     return is_loopback(endpoint) or _is_address(urlsplit(endpoint).hostname or "")
-
-
-def is_loopback(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def _is_address(host: str) -> bool:

@@ -22,13 +22,14 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.storage.aio import StorageManagementClient
 
 from migrator.adapters.azure.credentials import open_token_source
-from migrator.adapters.azure.endpoints import account_name_of, is_loopback
+from migrator.adapters.azure.endpoints import account_name_of
 from migrator.adapters.azure.errors import Effect
 from migrator.adapters.azure.sdk_transport import OnceTransport
 from migrator.adapters.azure.trust import trust
 from migrator.adapters.estate import forms
 from migrator.adapters.estate.refusals import refusal
 from migrator.errors import AccessRefused, CloudError, NotFound, Throttled, Unreachable
+from migrator.model.addresses import is_loopback
 from migrator.model.estate import AccountShape, BlobSettings, Granted, Provision, Quota, region
 from migrator.model.schedule import Account
 

@@ -20,8 +20,9 @@ from typing import Any, Final, Literal
 
 import aiohttp
 
-from migrator.adapters.azure.endpoints import is_loopback, without_query
+from migrator.adapters.azure.endpoints import without_query
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
+from migrator.model.addresses import is_loopback
 from migrator.model.samples import Point, Question, Reading
 
 CUTS: Final = 10

@@ -14,8 +14,8 @@ from email.utils import format_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from migrator.adapters.azure.endpoints import is_loopback
 from migrator.errors import AccessRefused, CloudError, Unreachable
+from migrator.model.addresses import is_loopback
 from migrator.model.notices import Notice
 
 SECONDS: Final = 30.0

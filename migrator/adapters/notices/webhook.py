@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from migrator.adapters.azure.endpoints import is_loopback
 from migrator.errors import AccessRefused, CloudError, Unreachable
+from migrator.model.addresses import is_loopback
 from migrator.model.notices import Notice
 
 SECONDS: Final = 10.0

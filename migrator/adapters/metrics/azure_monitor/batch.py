@@ -21,11 +21,11 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.monitor.querymetrics.aio import MetricsClient
 
-from migrator.adapters.azure.endpoints import is_loopback
 from migrator.adapters.azure.errors import Target
 from migrator.adapters.azure.sdk_errors import code_of, translate
 from migrator.adapters.azure.sdk_transport import OnceTransport
 from migrator.errors import AccessRefused, CloudError, MigrateError, Throttled, Unreachable
+from migrator.model.addresses import is_loopback
 from migrator.model.values import value
 
 PUBLIC: Final = "https://metrics.monitor.azure.com"
