@@ -65,6 +65,11 @@ class Sizes:
     """names of pages that all lanes of a move hold together, some 80 MB: 8 lanes of full pages, or 64 short ones"""
     first_page: int = 500
     """names of the first page of a first copy, where hands wait for it: a short page can cost a service as much as a whole one"""
+    named_of: int = 10
+    """inside a fence, names of a range that were written to are looked at again one by one where no more than one of so many was:
+    to ask for ten names costs as much as to list and read a hundred"""
+    named_at_most: int = 50_000
+    """names of one container and prefix that are looked at so"""
     most_candidates: int = 200_000
     """deletes that a pass holds; those beyond are found again by the next one"""
     most_waiting: int = 20_000
@@ -192,6 +197,8 @@ class Rhythm:
     """seconds; followers, who look twice in a ttl, are told of a fence by so much more than half of it before"""
     near_again_seconds: float = 300.0
     """seconds; they are told again after so long: they believe it for ten minutes"""
+    named_seconds: float = 3.0
+    """seconds; names that a budget would let be asked for in no less are listed instead"""
     most_barrier_passes: int = 20
     """passes of a fence that each found changes, before it is given up"""
     first_barrier_pause_seconds: float = 0.2

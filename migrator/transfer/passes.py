@@ -18,19 +18,19 @@ from migrator.model import notes
 from migrator.model.moves import Direction, EvidenceRange, Outstanding
 from migrator.model.objects import ContainerInfo
 from migrator.ports.state_store import Change, DropOutstanding, ReplaceRanges, SetNote
-from migrator.transfer import container_shape, containers, streaming, sweeping
+from migrator.transfer import container_shape, containers, naming, streaming, sweeping
 from migrator.transfer.container_shape import as_made
 from migrator.transfer.deletes import Candidates, delete_candidates
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.lanes import Looking, side_by_side
 from migrator.transfer.listing import LaneBroken
 from migrator.transfer.order import ORDERS, Order, OrderBroken, next_order
-from migrator.transfer.result import Acted, Names, PassResult
+from migrator.transfer.result import Acted, Names, PassResult, Touched
 from migrator.transfer.subject import Transfer
 from migrator.transfer.together import together
 from migrator.transfer.walk import Walk
 
-NOWHERE: Final[tuple[Order, tuple[Names, ...]]] = ("sorted", ())
+NOWHERE: Final[tuple[Order, tuple[Touched, ...]]] = ("sorted", ())
 
 
 async def run(transfer: Transfer, *, in_fence: bool = False, after: Acted | None = None) -> PassResult:
@@ -60,14 +60,17 @@ async def run(transfer: Transfer, *, in_fence: bool = False, after: Acted | None
     )
     if opened:
         transfer.commit(opened, PassResult())
-    looking, ranges = looking_of(transfer), dict[tuple[str, str], tuple[Order, tuple[Names, ...]]]()
+    looking, ranges = looking_of(transfer), dict[tuple[str, str], tuple[Order, tuple[Touched, ...]]]()
 
     async def look(name: str) -> None:
         is_at_origin = name in sides.here
         for prefix in transfer.area.prefixes_in(name):
-            only = None if after is None or not sides.is_as(after, name) else after.ranges.get((name, prefix), NOWHERE)
-            if only == NOWHERE:
-                continue
+            only: tuple[Order, tuple[Names, ...]] | None = None
+            if after is not None and sides.is_as(after, name):
+                order, acted = after.ranges.get((name, prefix), NOWHERE)
+                only = (order, await naming.left(transfer, looking, name, prefix, acted, result))
+                if not only[1]:
+                    continue
             walk = await _ordered(
                 transfer, looking, name, prefix, is_at_origin, result, in_fence=in_fence, watch=False, only=only
             )

@@ -16,12 +16,21 @@ MAX_NAMED = 20
 
 
 @value(frozen=True, slots=True)
+class Touched:
+    """A stretch of names in which a pass did anything, or left something to be done. ``names``: it wrote to these alone, and was
+    answered; None: whatever it was, the stretch is looked at as a whole."""
+
+    stretch: Names
+    names: tuple[str, ...] | None = None
+
+
+@value(frozen=True, slots=True)
 class Acted:
     """Where a pass inside a fence did anything, or left something to be done: the next one need not look anywhere else."""
 
     containers: Mapping[str, tuple[str | None, str | None]]
     """All that it looked at, or that one before it did in the same fence: ETags at origin and destination."""
-    ranges: Mapping[tuple[str, str], tuple[Order, tuple[Names, ...]]]
+    ranges: Mapping[tuple[str, str], tuple[Order, tuple[Touched, ...]]]
     """By container and prefix, where there is any."""
     destination_objects: int
     """How many there are in all: the cap of deletes is a share of these."""

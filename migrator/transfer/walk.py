@@ -25,8 +25,9 @@ from migrator.transfer.evidence import RECORD_BYTES, Evidence, in_sample
 from migrator.transfer.joining import Join, Pair
 from migrator.transfer.lanes import Lane, LaneSeen, Looking, as_one, partition, sealed, side_by_side
 from migrator.transfer.listing import Batches, SeenSide
+from migrator.transfer.naming import touched
 from migrator.transfer.order import Order, key_of
-from migrator.transfer.result import Names, PassResult
+from migrator.transfer.result import Names, PassResult, Touched
 from migrator.transfer.sights import Text, Where, has_between, sight_of
 from migrator.transfer.sorting import open_stream
 from migrator.transfer.stretch import Stretch
@@ -36,7 +37,7 @@ from migrator.transfer.watch import list_them, strays
 
 ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
 """Verbs that may write to the name: it is committed as pending first."""
-AT_REST = frozenset({Verb.SKIP, Verb.HELD})
+AT_REST = frozenset({Verb.SKIP, Verb.SEEN, Verb.HELD})
 """Verbs that leave a name as it is, and need no second look."""
 RANGES_OF_A_LANE = 2
 """Ranges that a lane among others reads at a time."""
@@ -57,7 +58,7 @@ class Walk(Stretch):
     stretches: Sequence[Names] | None = None
     """Look only at the ranges in which these lie; None: at all of them."""
     lanes: Sequence[Lane] = ()
-    acted: list[Names] = field(default_factory=list)
+    acted: list[Touched] = field(default_factory=list)
     """Ranges in which something was done, or is still to be done."""
     spoken_of: Sequence[bytes] = ()
     """Keys of names with an exception or an unanswered write when the walk began, ascending."""
@@ -334,8 +335,6 @@ class Walk(Stretch):
         await asyncio.sleep(0)  # some thousand names take a while: let the ranges before this one hand out more
         self.absences.saw(t, cases)
         decided = [(case, self._decide(case)) for case in cases]
-        if any(decision.verb not in AT_REST for _, decision in decided):
-            self.acted.append((above, upper))
         if t.outstanding:
             t.unsettled.update(self._unsettled(decided))
         await asyncio.sleep(0)
@@ -369,6 +368,9 @@ class Walk(Stretch):
             changes += inherited
         tally = PassResult()
         await self._act(todo, evidence, changes, tally, is_out)
+        proves = t.prove_share > 0
+        if acted := touched((above, upper), decided, AT_REST, tally, t.rhythm.sizes, proves=proves):
+            self.acted.append(acted)
         kept = evidence.split_off([pair.name for pair in pairs])
         if evidence:
             # Neither side has shown these names so far. What an earlier run announced of them may have arrived since.

@@ -42,6 +42,7 @@ BREAKAGES = {
         lanes.lanes_are_believed,
         lanes.a_split_is_forgotten_by_its_lane,
         lanes.no_second_look,
+        lanes.names_need_no_proof,
         names.lost_containers_are_deletes,
         names.new_containers_are_old_ones,
         names.absences_before_the_end,

@@ -74,6 +74,7 @@ FOUND_BY = {
     "lanes-are-believed": {"own-called-foreign", "unproved", *LOST},
     "a-split-is-forgotten-by-its-lane": {"own-called-foreign"},
     "no-second-look": {"unproved", *LOST},
+    "names-need-no-proof": {"unproved"},
     "lost-containers-are-deletes": {"lost-container"},
     "new-containers-are-old-ones": {"lost-container"},
     "a-blip-halts": {"halted-for-a-blip"},

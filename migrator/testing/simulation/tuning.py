@@ -35,8 +35,9 @@ SMALL = Sizes(
 def rhythm_of(seed: int) -> Rhythm:
     """The engine looks for operators' wishes, and writes its counters down, less often: each time costs the simulator more than
     the story gains; and what is large begins at a few bytes. In half of the worlds ranges split at a handful of names, so that
-    several are settled side by side, and listed in lanes of as few; in half of those at three. In every fifth a few deletes are
-    more than the tool carries out without being told."""
+    several are settled side by side, and listed in lanes of as few; in half of those at three. In four of seven a
+    fence looks again at names one by one, not only where ten times as many lie beside them. In every fifth a few deletes are more
+    than the tool carries out without being told."""
     sizes = SMALL
     if seed % 2:
         lane_names, lanes = ((1, 8), (2, 3), (4, 2))[seed // 2 % 3]
@@ -45,6 +46,8 @@ def rhythm_of(seed: int) -> Rhythm:
         )
     if seed % 4 == 3:
         sizes = replace(sizes, split_at=3, piece=2, first_piece=1)
+    if seed % 7 < 4:
+        sizes = replace(sizes, named_of=1 + seed % 2)
     if seed % 5 == 0:
         sizes = replace(sizes, min_delete_cap=FEW_DELETES)
     return Rhythm(

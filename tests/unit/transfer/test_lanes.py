@@ -15,7 +15,8 @@ from migrator.transfer.listing import LaneBroken, SeenSide
 from migrator.transfer.order import key_of
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 
-SMALL = replace(USUAL.sizes, split_at=10, piece=10, first_piece=10, lane_names=10, lanes=8)
+SMALL = replace(USUAL.sizes, split_at=10, piece=10, first_piece=10, lane_names=10, lanes=8, named_of=1_000)
+"""Names are looked at again with their ranges; one by one: test_naming."""
 PAGE_SECONDS = 0.2
 
 
