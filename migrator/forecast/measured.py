@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from statistics import fmean, median
 from typing import Final
 
+from migrator.model.discovered import FoundTraffic, Quiet
 from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
-from migrator.model.samples import Point
+from migrator.model.samples import Point, Reading
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import value
 
 BUSIEST: Final = timedelta(hours=1)
 """The mean of the busiest hour is the figure: a mean of days is no peak, and a minute is one burst."""
+WHOLE: Final = int(BUSIEST.total_seconds() // 60)
+QUIET_HOURS: Final = 4
+LEAST_DAYS: Final = 2
+"""One day's quiet hours are no habit."""
 
 
 @value(frozen=True, slots=True)
@@ -40,9 +46,12 @@ def sharers(moves: Iterable[PlannedMove], routes: Mapping[str, RouteRecord]) -> 
     return {account: tuple(sorted(ids, key=str)) for account, ids in sorted(found.items())}
 
 
-def busiest(points: Sequence[Point]) -> Peak | None:
-    """The busiest hour of points of one minute each; a minute without a point had no request. None without any point."""
+def busiest(points: Sequence[Point], *, minutes: int = 1) -> Peak | None:
+    """The busiest hour of points of so many minutes each; a minute without a point had no request. None without any point."""
     ordered = sorted(points, key=lambda point: point.at)
+    if minutes >= WHOLE:  # each is an hour, and its figure the mean of it
+        top = max(ordered, key=lambda point: point.value, default=None)
+        return Peak(top.value, top.at, minutes) if top is not None else None
     best: Peak | None = None
     begin, total = 0, 0.0
     for number, point in enumerate(ordered):
@@ -54,3 +63,31 @@ def busiest(points: Sequence[Point]) -> Peak | None:
         if best is None or per_minute > best.per_minute:
             best = Peak(per_minute, ordered[begin].at, number - begin + 1)
     return best
+
+
+def traffic_of(reading: Reading, begin: datetime, end: datetime) -> FoundTraffic | None:
+    """What a meter said of the whole hours from ``begin`` to ``end``; an hour without a point had no request.
+    None without any."""
+    hours = {begin + BUSIEST * number: 0.0 for number in range(int((end - begin) / BUSIEST))}
+    for point in reading.points:
+        at = begin + BUSIEST * int((point.at - begin) / BUSIEST)
+        if at in hours:
+            hours[at] += point.value * reading.minutes / WHOLE
+    peak_begin = max(hours, key=lambda at: hours[at], default=None)
+    if peak_begin is None or not hours[peak_begin]:
+        return None
+    typical = median(hours.values())
+    return FoundTraffic(hours[peak_begin], peak_begin, typical, len(hours), _quiet(hours))
+
+
+def _quiet(hours: Mapping[datetime, float]) -> Quiet | None:
+    """The stretch of a day that is quietest, all days together."""
+    if len(hours) < LEAST_DAYS * 24:
+        return None
+    by_hour: dict[int, list[float]] = {}
+    for at, per_minute in hours.items():
+        by_hour.setdefault(at.hour, []).append(per_minute)
+    means = [fmean(by_hour[hour]) for hour in range(24)]
+    stretches = {first: fmean(means[(first + more) % 24] for more in range(QUIET_HOURS)) for first in range(24)}
+    first = min(stretches, key=lambda one: stretches[one])
+    return Quiet(first, QUIET_HOURS, stretches[first] / fmean(means))

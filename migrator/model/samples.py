@@ -20,12 +20,14 @@ class Verdict(StrEnum):
 
 @value(frozen=True, slots=True)
 class Question:
-    """``metric`` (of ``account``, a name in the plan) or ``query``; ``$``-substitutions are already made."""
+    """``metric`` (of ``account``, a name in the plan) or ``query``; ``$``-substitutions are already made. ``is_hourly``:
+    points of an hour do, where the source has them: a week of minutes is a long answer."""
 
     move: MoveId
     account: str
     metric: str | None
     query: str | None
+    is_hourly: bool = False
 
 
 @value(frozen=True, slots=True)
@@ -40,11 +42,13 @@ class Point:
 
 @value(frozen=True, slots=True)
 class Reading:
-    """``includes_own``: migration's own requests are among the figures, so that they must be subtracted."""
+    """``includes_own``: migration's own requests are among the figures, so that they must be subtracted. ``minutes``: how long a
+    point is; what is counted by the minute is then the mean of so many."""
 
     points: tuple[Point, ...]
     note: str = ""
     includes_own: bool = False
+    minutes: int = 1
 
 
 @value(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """A plan drafted from the accounts that there are: it validates, and its comments say what a person must decide.
 
 Decides what is proposed: an area for each family of containers (names up to their first dash), a region for each account that
-holds several of them, a new account for each area there, and waves from the quietest account to the busiest. Leaves finding the
+holds several of them, a new account for each area there, waves from the quietest account to the busiest, and windows in each
+one's quiet hours. Leaves finding the
 accounts to whoever asks. Rule: nothing is proposed as if it were known - what is a guess says so in the line where it stands.
 """
 
@@ -13,9 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from migrator.errors import UsageError
-from migrator.model.discovered import FoundAccount
+from migrator.model.discovered import FoundAccount, FoundTraffic, Holding
 from migrator.model.estate import region
-from migrator.model.units import show_count
+from migrator.model.units import show_bytes, show_count, show_ratio
 
 MOST_NAME: Final = 24
 """Of a storage account's name. Source: Azure "Storage account overview"."""
@@ -38,6 +39,8 @@ FAST: Final = frozenset(
 )
 """Where a standard account takes twice as much. Source: Azure "Scalability and performance targets for standard storage
 accounts": it may be out of date, so the draft says that it is a guess."""
+EVEN: Final = 0.9
+"""From this share of the usual traffic on the quietest hours are as good as any."""
 DEFAULT_LIMIT, FAST_LIMIT = "1.2M", "2.4M"
 _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _SYSTEM: Final = re.compile(r"\$|azure-webjobs|insights-|bootdiagnostics")
@@ -58,7 +61,7 @@ def draft(found: Sequence[FoundAccount], *, name: str, cloud: Mapping[str, str],
             f"cannot draft a plan: none of the {len(found)} accounts that were found holds a container of an area",
             hint="`migrate init --local` writes a plan for a first try",
         )
-    sources.sort(key=lambda one: (one.requests_per_minute or 0.0, one.name))
+    sources.sort(key=lambda one: (_peak(one), one.name))
     taken = {one.name for one in found}
     targets = {one.name: {area: _new_name(one.name, area, taken) for area in families[one.name]} for one in sources}
     left = [one for one in found if one not in sources]
@@ -67,8 +70,13 @@ def draft(found: Sequence[FoundAccount], *, name: str, cloud: Mapping[str, str],
     return "\n".join(lines) + "\n"
 
 
+def is_the_services(container: str) -> bool:
+    """Is it one that the platform writes to, and nobody moves?"""
+    return _SYSTEM.match(container) is not None
+
+
 def _families(one: FoundAccount, asked: Sequence[str]) -> list[str]:
-    names = dict.fromkeys(_family(container) for container in one.containers if not _SYSTEM.match(container))
+    names = dict.fromkeys(_family(container) for container in one.containers if not is_the_services(container))
     return sorted(name for name in names if not asked or name in asked)
 
 
@@ -135,9 +143,9 @@ def _accounts(
         yield ""
     yield "accounts:"
     for one in sources:
-        busy = one.requests_per_minute
-        traffic = "" if busy is None else f", {show_count(busy)} requests a minute at its busiest"
-        yield f"  {_quoted(one.name)}:  # {one.kind}, {one.sku}, {len(one.containers)} containers{traffic}"
+        yield f"  {_quoted(one.name)}:  # {one.kind}, {one.sku}, {len(one.containers)} containers{_held(one)}"
+        if one.traffic is not None:
+            yield f"    # {_measured(one.traffic)}"
         yield from _place(one, one.endpoint)
         for area, target in targets[one.name].items():
             yield f"  {_quoted(target)}:  # DECIDE its name, and a subscription of its own: that is what keeps areas apart"
@@ -163,7 +171,7 @@ def _areas(sources: Sequence[FoundAccount], families: Mapping[str, Sequence[str]
     yield "areas:  # DECIDE: what switches as one. Families of container names are only a guess at it"
     for area in sorted({area for one in sources for area in families[one.name]}):
         names = {
-            name for one in sources for name in one.containers if _family(name) == area and not _SYSTEM.match(name)
+            name for one in sources for name in one.containers if _family(name) == area and not is_the_services(name)
         }
         plain = sorted(name for name in names if "-" not in name)
         dashed = sorted({f"{name.partition('-')[0]}-*" for name in names if "-" in name})
@@ -179,13 +187,72 @@ def _regions(
         yield f"  {_region_of(one, sources)}:"
         yield f"    source: {_quoted(one.name)}"
         yield f"    targets: {{{', '.join(f'{area}: {_quoted(target)}' for area, target in targets[one.name].items())}}}"
-        if one.requests_per_minute:
-            share = max(1, round(one.requests_per_minute / len(families[one.name])))
+        if one.traffic is not None:
+            share = max(1, round(one.traffic.peak / len(families[one.name])))
             split = ", ".join(f"{area}: {share}" for area in families[one.name])
-            yield f"    traffic: {{{split}}}  # DECIDE: the account's busiest minute, split evenly; its meter knows no areas"
+            yield f"    traffic: {{{split}}}  # DECIDE: the account's busiest hour, split evenly; its meter knows no areas"
         else:
             yield "    # DECIDE traffic: {area: requests a minute}: its meter said nothing; `migrate traffic` can ask"
+        yield from _inventory(one, families[one.name])
     yield ""
+
+
+def _inventory(one: FoundAccount, areas: Sequence[str]) -> Iterator[str]:
+    """What each area holds, where its containers were counted, or where the account holds nothing else."""
+    holds = {area: _of_area(one, area) for area in areas}
+    if len(areas) == 1 and one.holds is not None and len({_family(name) for name in one.containers}) == 1:
+        holds = {areas[0]: holds[areas[0]] or one.holds}
+    known = [(area, held) for area, held in holds.items() if held is not None]
+    if known:
+        each = ", ".join(f"{area}: {{{_declared(held)}}}" for area, held in known)
+        at = min(held.at for _, held in known)
+        yield f"    inventory: {{{each}}}  # as of {at:%Y-%m-%d %H:%M} UTC; `migrate plan` counts anew"
+    elif one.holds is not None:
+        yield "    # DECIDE inventory: its meter knows no areas; `migrate plan` counts them, and so does `migrate init --count`"
+
+
+def _of_area(one: FoundAccount, area: str) -> Holding | None:
+    mine = [held for name, held in (one.counted or {}).items() if _family(name) == area and not is_the_services(name)]
+    if not mine:
+        return None
+    return Holding(sum(held.objects for held in mine), sum(held.bytes for held in mine), min(held.at for held in mine))
+
+
+def _declared(held: Holding) -> str:
+    return f"objects: {held.objects}" + (f", bytes: {max(1, held.bytes)}B" if held.objects else "")
+
+
+def _held(one: FoundAccount) -> str:
+    if one.holds is None:
+        return ""
+    held = one.holds
+    return f", {held.objects:,} blobs, {show_bytes(held.bytes)} ({held.at:%Y-%m-%d %H:%M} UTC)"
+
+
+def _measured(traffic: FoundTraffic) -> str:
+    days = f"{traffic.hours // 24} days" if traffic.hours >= 48 else f"{traffic.hours} h"
+    return (
+        f"requests a minute, the mean of an hour, in the last {days}: {show_count(traffic.peak)} in the busiest"
+        f" ({traffic.peak_begin:%a %Y-%m-%d %H:%M} UTC), {show_count(traffic.typical)} in the median one"
+    )
+
+
+def _peak(one: FoundAccount) -> float:
+    return one.traffic.peak if one.traffic is not None else 0.0
+
+
+def _window(one: FoundAccount) -> str:
+    """When the account is quietest, for it is paused then; a remark where nobody knows, or where it makes no difference."""
+    quiet = one.traffic.quiet if one.traffic is not None else None
+    if quiet is None or quiet.share > EVEN:
+        why = "" if quiet is None else f": {one.name} is as busy at any hour"
+        return f'    # change_windows: [{{days: [sat, sun], from: "02:00", to: "06:00", timezone: UTC}}]{why}'
+    end = quiet.begin + quiet.hours
+    clock = f'from: "{quiet.begin:02d}:00", to: "{end if end == 24 else end % 24:02d}:00"'
+    return (
+        f"    change_windows: [{{{clock}, timezone: UTC}}]  # DECIDE: when {one.name} is quietest,"
+        f" {show_ratio(round(quiet.share, 2))} of its mean"
+    )
 
 
 def _rest(sources: Sequence[FoundAccount], left: Sequence[FoundAccount]) -> Iterator[str]:
@@ -219,7 +286,7 @@ def _waves(sources: Sequence[FoundAccount], families: Mapping[str, Sequence[str]
         yield "    gates: [no-throttling, no-errors]"
         if name != "first":
             yield "    approval: required"
-        yield '    # change_windows: [{days: [sat, sun], from: "02:00", to: "06:00", timezone: UTC}]'
+        yield _window(one)
     yield ""
     yield "retire: {watch: 14d}  # DECIDE when the data at the old accounts may go: its own command asks, apply deletes none"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from migrator.model.discovered import Holding
 from migrator.model.samples import Question, Reading
 
 
@@ -15,3 +16,11 @@ class MetricSource(Protocol):
         ...
 
     async def close(self) -> None: ...
+
+
+class Meter(MetricSource, Protocol):
+    """One that also knows what accounts hold."""
+
+    async def holds(self, account: str, now: datetime) -> Holding | None:
+        """None: it says nothing of the account. Raises as ``ask``."""
+        ...

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from migrator.adapters.local import LocalStore
+from migrator.errors import AccessRefused
+from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
+from migrator.model.schedule import Account
 from migrator.plan import load
-from migrator.testing.estate import Estate, Subscription, running
+from migrator.testing.estate import Estate, Minute, Subscription, running
 from tests.cli.conftest import Migrate
 
 
@@ -48,6 +54,7 @@ def test_a_first_try_asks_no_cloud(migrate: Migrate) -> None:
     assert (done.code, "--local asks no cloud" in done.err) == (64, True)
 
 
+PLAIN = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 PLACES = ("eastus2", "westeurope", "eastasia", "westus", "northeurope")
 
 
@@ -83,6 +90,57 @@ def test_an_estate_is_drafted_into_a_plan_that_validates(migrate: Migrate, here:
     valid = migrate("validate", "drafted.yaml")
     assert valid.code == 0, valid.out
     assert "storage-split is valid" in valid.out
+
+
+def test_traffic_sizes_and_quiet_hours_are_read_off_the_meter(migrate: Migrate, here: Path, estate: Estate) -> None:
+    id = "/subscriptions/sub-0/resourceGroups/data/providers/Microsoft.Storage/storageAccounts/acct04"
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    for hour in range(1, 120):
+        at = now - timedelta(hours=hour)
+        quiet = at.hour in (2, 3, 4, 5)
+        estate.monitor.minutes.setdefault(id, {})[at] = Minute({"Success": 600 if quiet else 60_000})
+    estate.monitor.held["acct04"] = {("BlockBlob", "Hot"): (1_200_000, 3 * 2**40), ("BlockBlob", "Cool"): (5, 2**40)}
+    cloud = ("--cloud", f"resource_manager={estate.public}", "--cloud", f"metrics={estate.public}")
+    before = len(estate.monitor.asked)
+    done = migrate("init", "--subscription", "sub-0", *cloud)
+    assert (done.code, done.err) == (0, "")
+    text, schedule = (here / "plan.yaml").read_text(), load(here / "plan.yaml").schedule
+    assert "acct04:  # StorageV2, Standard_LRS, 5 containers, 1,200,005 blobs, 4 TiB (" in text
+    assert "in the last 7 days: 1 k in the busiest (" in text
+    assert "DECIDE: when acct04 is quietest" in text
+    windows = [wave.change_windows for wave in schedule.waves if any(move.source == "acct04" for move in wave.moves)]
+    assert {(one.begin_minute, one.end_minute) for found in windows for one in found} == {(120, 360)}
+    assert len(estate.monitor.asked) - before <= 2 * len(
+        PLACES
+    )  # questions about accounts of one region go out together
+
+
+def test_containers_are_counted_where_that_is_wanted(
+    migrate: Migrate, here: Path, estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fill() -> None:
+        store = LocalStore("acct04", here / "four.db", create=True)
+        for container, number in (("web-1", 3), ("web-2", 2), ("events", 0), ("images", 1)):
+            await store.create_container(ContainerInfo(container))
+            for one in range(number):
+                await store.put(container, f"n{one}", b"12345", PLAIN, condition=CREATE)
+        await store.close()
+
+    asyncio.run(fill())
+
+    def opened(account: Account, **options: object) -> LocalStore:
+        if account.name != "acct04":
+            raise AccessRefused(f"cannot list {account.name}: no")
+        return LocalStore("acct04", here / "four.db", create=False)
+
+    monkeypatch.setattr("migrator.adapters.azure.open_store", opened)
+    cloud = ("--cloud", f"resource_manager={estate.public}", "--cloud", f"metrics={estate.public}")
+    done = migrate("init", "--subscription", "sub-0", "--count", *cloud)
+    assert done.code == 0, done.err
+    assert "not every account could be counted: cannot list acct0" in done.err
+    moves = [move for move in load(here / "plan.yaml").schedule.moves if move.source == "acct04"]
+    known = {move.id.area: (move.declared.objects, move.declared.bytes) for move in moves if move.declared}
+    assert known == {"web": (5, 25.0), "events": (0, 0.0), "images": (1, 5.0)}
 
 
 def test_a_draft_is_of_the_subscriptions_and_areas_that_were_named(

@@ -22,6 +22,7 @@ from migrator.adapters.metrics.azure_monitor.batch import RegionClients
 from migrator.errors import AccessRefused, CloudError, Throttled, Unreachable
 from migrator.gates.judge import Judgement, judge
 from migrator.gates.units import UNITS
+from migrator.model.discovered import Holding
 from migrator.model.names import MoveId
 from migrator.model.samples import Point, Question, Reading, Verdict
 from migrator.model.schedule import Account, Gate
@@ -125,6 +126,40 @@ async def test_every_metric_by_name(monitor: tuple[AzureMonitor, str], metric: s
     assert [one.at for one in reading.points] == [BEGIN + timedelta(minutes=number) for number in range(10)]
     assert [one.value for one in reading.points] == pytest.approx([value] * 10)
     assert {one.volume for one in reading.points} == {1000.0}
+
+
+async def test_hours_are_means_of_their_minutes(monitor: tuple[AzureMonitor, str]) -> None:
+    server, url = monitor
+    first = BEGIN.replace(minute=0) - timedelta(hours=2)
+    server.minutes[WEB] = every_minute(first, 60, responses={"Success": 600}) | {
+        first + timedelta(minutes=75): Minute({"Success": 60})
+    }
+    source = AzureMonitorSource({"na-web": account("na-web")}, None, cloud={"metrics": url})
+    asked = Question(MOVE, "na-web", "requests_per_minute", None, is_hourly=True)
+    reading = await source.ask(asked, begin=first, end=first + timedelta(hours=2))
+    await source.close()
+    assert [(one.at, one.value) for one in reading.points] == [(first, 600.0), (first + timedelta(hours=1), 1.0)]
+    assert (reading.minutes, server.asked[-1]["interval"]) == (60, "PT1H")
+
+
+async def test_what_an_account_holds_is_the_sum_of_its_types_and_tiers(monitor: tuple[AzureMonitor, str]) -> None:
+    """The service would give their mean; its newest hour may have no figure yet."""
+    server, url = monitor
+    server.held["naweb"] = {
+        ("BlockBlob", "Hot"): (70, 7000),
+        ("BlockBlob", "Cool"): (20, 2000),
+        ("PageBlob", "Hot"): (1, 512),
+    }
+    source = AzureMonitorSource({name: account(name) for name in ("na-web", "na-mail")}, None, cloud={"metrics": url})
+    found = await source.holds("na-web", BEGIN)
+    none = await source.holds("na-mail", BEGIN)
+    await source.close()
+    hour = BEGIN.replace(minute=0) - timedelta(hours=2)
+    assert found == Holding(91, 9512, hour)
+    assert none is None
+    assert server.asked[0]["ids"] == [f"{WEB}/blobServices/default"]
+    assert server.asked[0]["metricnamespace"].endswith("/blobServices")
+    assert (server.asked[0]["top"], server.asked[0]["aggregation"]) == ("1000", "Average")
 
 
 def test_all_metrics_of_the_plan_are_known() -> None:

@@ -17,8 +17,10 @@ from migrator.model.schedule import Account, Metric
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from migrator.adapters.metrics.azure_monitor import AzureMonitorSource
+    from migrator.model.discovered import Holding
     from migrator.model.samples import Question, Reading
-    from migrator.ports.metric_source import MetricSource
+    from migrator.ports.metric_source import Meter, MetricSource
 
 PROMETHEUS_AUDIENCE: Final = "https://prometheus.monitor.azure.com"
 """Of tokens for an Azure Monitor workspace, which answers as a Prometheus does. Source: Azure "Query Prometheus metrics"."""
@@ -64,7 +66,7 @@ def open_prometheus(metric: Metric, environ: Mapping[str, str], cloud: Mapping[s
     return _Owning(PrometheusSource(metric.options["url"], token=token_of_now, **options), credential)
 
 
-def open_azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: Mapping[str, str]) -> MetricSource:
+def open_azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: Mapping[str, str]) -> Meter:
     from migrator.adapters.azure.credentials import open_token_source
     from migrator.adapters.metrics.azure_monitor import AzureMonitorSource
 
@@ -73,7 +75,7 @@ def open_azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: M
     credential = open_token_source(reference, what=what, cloud=cloud)
     tenants = {one: open_token_source(reference, what=what, cloud=cloud, tenant=one) for one in sorted(named)}
     source = AzureMonitorSource(accounts, credential, cloud=cloud, tenants=tenants, **_given(metric, "timeout"))
-    return _Owning(source, credential, *tenants.values())
+    return _OwningMeter(source, credential, *tenants.values())
 
 
 def _asking(metric: Metric) -> str:
@@ -111,3 +113,14 @@ class _Owning:
         finally:
             for one in self._credentials:
                 await one.close()
+
+
+class _OwningMeter(_Owning):
+    """One that also says what an account holds."""
+
+    def __init__(self, source: AzureMonitorSource, *credentials: Any) -> None:
+        super().__init__(source, *credentials)
+        self._meter = source
+
+    async def holds(self, account: str, now: datetime) -> Holding | None:
+        return await self._meter.holds(account, now)

@@ -13,7 +13,14 @@ from aiohttp import web
 
 from migrator.testing.estate.wire import Answer, Request
 
-AVERAGES = {"SuccessE2ELatency": "MilliSeconds", "SuccessServerLatency": "MilliSeconds", "Availability": "Percent"}
+HOLDS = {"BlobCount": "Count", "BlobCapacity": "Bytes"}
+"""Of a blob service, by its types and tiers."""
+AVERAGES = {
+    "SuccessE2ELatency": "MilliSeconds",
+    "SuccessServerLatency": "MilliSeconds",
+    "Availability": "Percent",
+    **HOLDS,
+}
 UNITS = {**AVERAGES, "Transactions": "Count", "Ingress": "Bytes", "Egress": "Bytes"}
 
 
@@ -37,6 +44,9 @@ class AzureMonitor:
     instead: web.Response | None = None
     seen: Callable[[str], Mapping[datetime, Mapping[str, float]]] | None = None
     """Of an account by its name: what its data plane was asked, by minute and response type. It is told beside ``minutes``."""
+    held: dict[str, dict[tuple[str, str], tuple[float, float]]] = field(default_factory=dict)
+    """By account: of each type and tier the blobs and bytes that it holds, told as of each hour that is asked for but the
+    last."""
 
     async def batch(self, request: web.Request) -> web.StreamResponse:
         """As a handler of a server of its own."""
@@ -71,7 +81,10 @@ class AzureMonitor:
 
     def _result(self, id: str, names: list[str], query: Mapping[str, str]) -> dict[str, Any]:
         begin, end = (datetime.fromisoformat(query[key]) for key in ("starttime", "endtime"))
+        hold = self.held.get(id.lower().partition("/storageaccounts/")[2].partition("/")[0], {})
         minutes = {at: one for at, one in sorted(self._minutes(id).items()) if begin <= at < end}
+        if query["interval"] == "PT1H":
+            minutes = _hours(minutes)
         return {
             "starttime": query["starttime"],
             "endtime": query["endtime"],
@@ -86,12 +99,48 @@ class AzureMonitor:
                     "name": {"value": name, "localizedValue": name},
                     "displayDescription": name,
                     "unit": UNITS[name],
-                    "timeseries": _series(name, minutes, query),
+                    "timeseries": _held(name, hold, begin, end) if name in HOLDS else _series(name, minutes, query),
                     "errorCode": self.error_codes.get(id, "Success"),
                 }
                 for name in names
             ],
         }
+
+
+def _hours(minutes: Mapping[datetime, Minute]) -> dict[datetime, Minute]:
+    hours: dict[datetime, list[Minute]] = {}
+    for at, one in minutes.items():
+        hours.setdefault(at.replace(minute=0), []).append(one)
+    found = {}
+    for at, parts in hours.items():
+        responses = sum((Counter(one.responses) for one in parts), Counter[str]())
+        names = {name for one in parts for name in one.figures}
+        sums = {name: [one.figures[name] for one in parts if name in one.figures] for name in names}
+        figures = {name: sum(all) / (len(all) if name in AVERAGES else 1) for name, all in sums.items()}
+        found[at] = Minute(responses, figures, all(one.is_hole for one in parts))
+    return found
+
+
+def _held(
+    name: str, hold: Mapping[tuple[str, str], tuple[float, float]], begin: datetime, end: datetime
+) -> list[dict[str, Any]]:
+    """Hourly, and late: the last hour has a point without a figure."""
+    hours = [begin + timedelta(hours=number) for number in range(int((end - begin) / timedelta(hours=1)))]
+    place = list(HOLDS).index(name)
+    return [
+        {
+            "metadatavalues": [
+                {"name": {"value": key, "localizedValue": key}, "value": value}
+                for key, value in zip(("blobtype", "tier"), kinds, strict=True)
+            ],
+            "data": [
+                {"timeStamp": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
+                | ({"average": figures[place]} if at != hours[-1] else {})
+                for at in hours
+            ],
+        }
+        for kinds, figures in hold.items()
+    ]
 
 
 def _series(name: str, minutes: Mapping[datetime, Minute], query: Mapping[str, str]) -> list[dict[str, Any]]:

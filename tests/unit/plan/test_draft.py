@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from migrator.errors import UsageError
-from migrator.model.discovered import FoundAccount
+from migrator.model.discovered import FoundAccount, FoundTraffic, Holding, Quiet
 from migrator.model.values import replace
 from migrator.plan import loads
 from migrator.plan.draft import draft
+
+BEGIN = datetime(2026, 12, 1, 14, tzinfo=UTC)
 
 
 def found(name: str, *containers: str, busy: float | None = None, **more: str) -> FoundAccount:
     given = {"location": "East US 2", "sku": "Standard_LRS", "kind": "StorageV2", **more}
     endpoint = f"https://{name}.blob.core.windows.net"
-    return FoundAccount(
-        name, "sub-1", "data", endpoint=endpoint, containers=containers, requests_per_minute=busy, **given
-    )
+    traffic = FoundTraffic(busy, BEGIN, busy / 2, 168) if busy is not None else None
+    return FoundAccount(name, "sub-1", "data", endpoint=endpoint, containers=containers, traffic=traffic, **given)
 
 
 def test_families_of_containers_become_areas_and_the_quietest_account_goes_first() -> None:
@@ -32,9 +35,42 @@ def test_families_of_containers_become_areas_and_the_quietest_account_goes_first
     assert [wave.name for wave in schedule.waves] == ["first", "westeurope-rest", "eastus2"]
     assert [str(move.id) for move in schedule.waves[0].moves] == ["westeurope/pictures"]
     assert "events: 450000, web: 450000" in text
-    assert "900 k requests a minute at its busiest" in text
+    assert (
+        "# requests a minute, the mean of an hour, in the last 7 days: 900 k in the busiest (Tue 2026-12-01 14:00 UTC),"
+        " 450 k in the median one" in text
+    )
     assert schedule.accounts["coreweb"].provision["sku"] == "Standard_LRS"
     assert "account: spare" in text  # nothing of it is moved, so routes may be kept there
+
+
+def test_cut_overs_are_proposed_for_an_accounts_quiet_hours() -> None:
+    def quiet(name: str, begin: int, share: float) -> FoundAccount:
+        one = found(name, "web-1", "events", busy=begin + 1.0)
+        return replace(one, traffic=replace(one.traffic, quiet=Quiet(begin, 4, share)), location=f"{name}land")
+
+    text = draft([quiet("night", 22, 0.124), quiet("eve", 20, 0.5), quiet("even", 3, 0.97)], name="split", cloud={})
+    windows = {wave.name: wave.change_windows for wave in loads(text, "p").schedule.waves}
+    assert [(one.begin_minute, one.end_minute) for one in windows["nightland"]] == [(22 * 60, 2 * 60)]
+    assert [(one.begin_minute, one.end_minute) for one in windows["eveland"]] == [(20 * 60, 24 * 60)]
+    assert windows["evenland-rest"] == ()
+    assert "DECIDE: when night is quietest, 12% of its mean" in text
+    assert "even is as busy at any hour" in text
+
+
+def test_what_accounts_and_areas_hold_is_said_as_far_as_it_is_known() -> None:
+    held = Holding(1_200_000, 3 * 2**40, BEGIN)
+    metered = replace(found("core", "web-1", "web-2", "events"), holds=held)
+    text = draft([metered], name="split", cloud={})
+    assert "3 containers, 1,200,000 blobs, 3 TiB (2026-12-01 14:00 UTC)" in text
+    assert "DECIDE inventory: its meter knows no areas" in text
+    assert all(move.declared is None for move in loads(text, "p").schedule.moves)
+    counts = {name: Holding(number, 10 * number, BEGIN) for name, number in (("web-1", 5), ("web-2", 7), ("events", 0))}
+    counted = loads(draft([replace(metered, counted=counts)], name="split", cloud={}), "p").schedule
+    known = {move.id.area: (move.declared.objects, move.declared.bytes) for move in counted.moves}
+    assert known == {"web": (12, 120.0), "events": (0, 0.0)}
+    alone = draft([replace(found("single", "web-9"), holds=held)], name="split", cloud={})
+    (move,) = loads(alone, "p").schedule.moves
+    assert (move.declared.objects, move.declared.bytes) == (1_200_000, 3 * 2**40)  # all of it is one area's
 
 
 def test_an_account_of_one_area_is_left_as_it_is() -> None:

@@ -39,12 +39,14 @@ GATHER_SECONDS: Final = 0.05
 
 @value(frozen=True, slots=True)
 class BatchQuestion:
-    """What one request asks for. ``top`` goes with ``filter`` and only then."""
+    """What one request asks for. ``top`` goes with ``filter`` and only then; ``minutes``: of one point."""
 
     names: tuple[str, ...]
     aggregation: str
     filter: str | None = None
     top: int | None = None
+    minutes: int = 1
+    namespace: str = NAMESPACE
 
 
 @value(frozen=True, slots=True)
@@ -95,10 +97,10 @@ class RegionClients:
             async with asyncio.timeout(self._timeout):
                 results = await self._client(region, resources[0].tenant).query_resources(
                     resource_ids=[one.id for one in resources],
-                    metric_namespace=NAMESPACE,
+                    metric_namespace=asked.namespace,
                     metric_names=list(asked.names),
                     timespan=(begin, end),
-                    granularity=timedelta(minutes=1),
+                    granularity=timedelta(minutes=asked.minutes),
                     aggregations=[asked.aggregation],
                     filter=asked.filter,
                     max_results=asked.top,

@@ -3,7 +3,8 @@
 Decides which platform metrics are behind a name and how a minute's figure is made of them. Leaves sending and grouping to
 ``batch``, migration's own requests, the settling lag (the window's end) and judgement to the gates. Rules:
 
-1. A point is one minute; a minute without a total is no point. Azure has no points where there was no traffic.
+1. A point is one minute, or one hour where that will do, whose totals are then means of its minutes; a minute without a total is
+   no point. Azure has no points where there was no traffic.
 2. ``volume`` is the account's transactions in that minute, everybody's: migration's own are subtracted later.
 3. An answer that may be cut short is an error, never a smaller figure.
 """
@@ -13,15 +14,16 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from migrator.adapters.azure.endpoints import account_name_of
 from migrator.adapters.metrics.azure_monitor.batch import BatchQuestion, QuestionBatches, RegionClients, Resource
 from migrator.errors import CloudError
+from migrator.model.discovered import Holding
 from migrator.model.samples import Point, Question, Reading
 from migrator.model.schedule import Account
-from migrator.model.values import value
+from migrator.model.values import replace, value
 
 MOST_SERIES: Final = 1_000
 """``top`` of a question with a filter: without it the service keeps 10 series a resource and says nothing of the rest."""
@@ -29,6 +31,18 @@ MOST_SERIES: Final = 1_000
 TOTALS: Final = BatchQuestion(("Transactions", "Ingress", "Egress"), "Total")
 AVERAGES: Final = BatchQuestion(("SuccessE2ELatency", "SuccessServerLatency", "Availability"), "Average")
 BY_RESPONSE: Final = BatchQuestion(("Transactions",), "Total", filter="ResponseType eq '*'", top=MOST_SERIES)
+
+HOLDS: Final = BatchQuestion(
+    ("BlobCount", "BlobCapacity"),
+    "Average",
+    filter="BlobType eq '*' and Tier eq '*'",
+    top=MOST_SERIES,
+    minutes=60,
+    namespace="Microsoft.Storage/storageAccounts/blobServices",
+)
+"""By type and tier, for without them the service shows the mean of them all. Hourly, and up to a day late. Source: Azure
+"Supported metrics for Microsoft.Storage/storageAccounts/blobServices"."""
+HOLDS_BACK: Final = timedelta(days=3)
 
 THROTTLED: Final = frozenset(
     {
@@ -110,17 +124,36 @@ class AzureMonitorSource:
                 hint=f"use one of {', '.join(sorted(_METRICS))}",
             )
         resource = _resource(self._accounts.get(question.account), question.account)
+        minutes = 60 if question.is_hourly else 1
         first, last = _minute(begin), _minute(end)
         if metric.name is None:
-            series = await self._batches.ask(resource, BY_RESPONSE, first, last)
+            series = await self._batches.ask(resource, replace(BY_RESPONSE, minutes=minutes), first, last)
             points = _ratios(metric, _by_response(series["Transactions"], question.account))
         else:
             calls = [metric.asked] if metric.asked == TOTALS else [metric.asked, TOTALS]
-            answers = await asyncio.gather(*(self._batches.ask(resource, one, first, last) for one in calls))
-            volumes = _minutes(answers[-1]["Transactions"], "total")
-            values = _minutes(answers[0][metric.name], metric.asked.aggregation.lower())
+            answers = await asyncio.gather(
+                *(self._batches.ask(resource, replace(one, minutes=minutes), first, last) for one in calls)
+            )
+            volumes = _minutes(answers[-1]["Transactions"], "total", of=minutes)
+            parts = minutes if metric.asked == TOTALS else 1
+            values = _minutes(answers[0][metric.name], metric.asked.aggregation.lower(), of=parts)
             points = [Point(at, value, volumes.get(at)) for at, value in sorted(values.items())]
-        return Reading(tuple(one for one in points if begin <= one.at < end), includes_own=True)
+        within = tuple(one for one in points if begin <= one.at < end)
+        return Reading(within, includes_own=True, minutes=minutes)
+
+    async def holds(self, account: str, now: datetime) -> Holding | None:
+        """Blobs of an account and their bytes, as of the newest hour that is known; None: the service says nothing of it.
+
+        Raises: as ``ask``.
+        """
+        resource = _resource(self._accounts.get(account), account)
+        blobs = replace(resource, path=f"{resource.path}/blobServices/default")
+        end = _minute(now).replace(minute=0)
+        said = await self._batches.ask(blobs, HOLDS, end - HOLDS_BACK, end)
+        numbers, sizes = (_newest(said[name], account) for name in HOLDS.names)
+        if numbers is None or sizes is None:
+            return None
+        return Holding(round(numbers[1]), round(sizes[1]), min(numbers[0], sizes[0]))
 
     async def close(self) -> None:
         await self._batches.close()
@@ -151,10 +184,23 @@ def _minute(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(second=0, microsecond=0)
 
 
-def _minutes(series: Sequence[Any], aggregation: str) -> dict[datetime, float]:
-    """Minute -> figure, of the one series that a question without a filter gives; minutes without a figure left out."""
+def _newest(series: Sequence[Any], account: str) -> tuple[datetime, float] | None:
+    """The newest hour with a figure, and the sum of it over all series."""
+    if len(series) >= MOST_SERIES:
+        raise CloudError(f"cannot trust what Azure Monitor said of {account}: it may have left out types or tiers")
+    hours: dict[datetime, float] = defaultdict(float)
+    for one in series:
+        for point in one.data:
+            if point.average is not None:
+                hours[point.timestamp.astimezone(UTC)] += float(point.average)
+    return max(hours.items()) if hours else None
+
+
+def _minutes(series: Sequence[Any], aggregation: str, *, of: int) -> dict[datetime, float]:
+    """Moment -> figure, of the one series that a question without a filter gives; what has no figure is left out. ``of``: a total
+    is of so many minutes, and becomes their mean."""
     return {
-        value.timestamp.astimezone(UTC): float(figure)
+        value.timestamp.astimezone(UTC): float(figure) / of
         for one in series[:1]
         for value in one.data
         if (figure := getattr(value, aggregation)) is not None

@@ -45,6 +45,14 @@ Cloud = Annotated[
         show_default=False,
     ),
 ]
+Count = Annotated[
+    bool,
+    typer.Option(
+        "--count",
+        metavar="",
+        help="Also list every container, for what each area holds; else Azure Monitor says it of whole accounts.",
+    ),
+]
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="The plan's name.")]
 Out = Annotated[
     Path, typer.Option("--out", metavar="FILE", help="Where to write it; `-` prints it. Nothing is overwritten.")
@@ -58,6 +66,7 @@ def init(
     area: Areas = None,
     credential: Credential = "default",
     cloud: Cloud = None,
+    count: Count = False,
     name: Name = "storage-split",
     out: Out = Path("plan.yaml"),
 ) -> int:
@@ -70,7 +79,7 @@ def init(
     from migrator.plan import loads
     from migrator.plan.draft import draft
 
-    if local and (subscription or area or cloud):
+    if local and (subscription or area or cloud or count):
         raise UsageError("cannot draft a plan: --local asks no cloud", hint="say --local alone, or leave it out")
     page, said = Page(settings_of(context)), Page(settings_of(context), sys.stderr)
     require_free(out)
@@ -78,11 +87,13 @@ def init(
         text, what = first_try(out), "one region, two areas, embedded accounts below state/"
     else:
         asked = dict(one.partition("=")[::2] for one in cloud or ())
-        found = find(subscription or (), asked, credential)
+        found = find(subscription or (), asked, credential, is_counted=count, say=said.line)
         for one, why in found.unread.items():
             said.line(f"left out: subscription {one}: {why}", style="yellow")
         if found.unmetered:
-            said.line(f"traffic is not known of every account: {found.unmetered}", style="yellow")
+            said.line(f"traffic and sizes are not known of every account: {found.unmetered}", style="yellow")
+        if found.uncounted:
+            said.line(f"not every account could be counted: {found.uncounted}", style="yellow")
         text = draft(found.accounts, name=name, cloud=asked, asked=area or ())
         what = f"from {many(len(found.accounts), 'account')}; each DECIDE in it is a guess that a person must settle"
         loads(text, str(out))  # a draft that does not validate is a fault of ours, and said here

@@ -7,33 +7,41 @@ drafts it (``plan.draft``, ``first_try.yaml``). The resource manager and Azure M
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from migrator.errors import CloudError, MigrateError, UsageError
-from migrator.model.discovered import FoundAccount
+from migrator.forecast.measured import traffic_of
+from migrator.model.discovered import FoundAccount, Holding
 from migrator.model.names import MoveId
 from migrator.model.samples import Question
 from migrator.model.schedule import Account, Metric
 from migrator.model.values import replace, value
+from migrator.plan.draft import is_the_services
+from migrator.ports.object_store import ObjectStore
 
-LOOKED_AT: Final = timedelta(hours=1)
-"""Azure Monitor is asked for the minutes of the last hour: whoever knows the busiest one of a week writes it into the plan."""
-SETTLE: Final = timedelta(minutes=5)
+LOOKED_AT: Final = timedelta(days=7)
+"""Azure Monitor is asked for the hours of a week: a week has its busiest one, and its quiet nights."""
 AT_ONCE: Final = 8
+SAID_SECONDS: Final = 10.0
+Say = Callable[[str], None]
 
 
 @value(frozen=True, slots=True)
 class Gathered:
-    """What was found. ``unread``: subscriptions that could not be read, and why; ``unmetered``: why traffic is not known."""
+    """What was found. ``unread``: subscriptions that could not be read, and why; ``unmetered``: why traffic and sizes are
+    not known of all; ``uncounted``: why not all were counted that should be."""
 
     accounts: tuple[FoundAccount, ...]
     unread: Mapping[str, str]
     unmetered: str = ""
+    uncounted: str = ""
 
 
 def first_try(out: Path) -> str:
@@ -65,17 +73,24 @@ def require_free(out: Path) -> None:
         raise UsageError(f"cannot write {out}: it is there already", hint="name another file with --out")
 
 
-def find(subscriptions: Sequence[str], cloud: Mapping[str, str], credential: str) -> Gathered:
-    """The accounts of these subscriptions, or of all that may be read, with their traffic.
+def find(
+    subscriptions: Sequence[str], cloud: Mapping[str, str], credential: str, *, is_counted: bool, say: Say
+) -> Gathered:
+    """The accounts of these subscriptions, or of all that may be read, with their traffic and what they hold.
+
+    Args:
+        is_counted: list their containers too; ``say`` is told now and then how far that is.
 
     Raises:
         CloudError: not one subscription can be read.
         UsageError: there is no account in any of them.
     """
-    return asyncio.run(_find(subscriptions, cloud, credential))
+    return asyncio.run(_find(subscriptions, cloud, credential, is_counted, say))
 
 
-async def _find(subscriptions: Sequence[str], cloud: Mapping[str, str], credential: str) -> Gathered:
+async def _find(
+    subscriptions: Sequence[str], cloud: Mapping[str, str], credential: str, is_counted: bool, say: Say
+) -> Gathered:
     from migrator.adapters.estate.discovering import Discovery
 
     door = Discovery(cloud, credential)
@@ -97,48 +112,102 @@ async def _find(subscriptions: Sequence[str], cloud: Mapping[str, str], credenti
             f"cannot draft a plan: {why}", hint="sign in (az login), or name subscriptions with --subscription"
         )
     metered, unmetered = await _metered(found, cloud, credential)
-    return Gathered(tuple(metered), unread, unmetered)
+    uncounted = ""
+    if is_counted:
+        metered, uncounted = await _counted(metered, cloud, credential, say)
+    return Gathered(tuple(metered), unread, unmetered, uncounted)
 
 
 async def _metered(
     found: Sequence[FoundAccount], cloud: Mapping[str, str], credential: str
 ) -> tuple[list[FoundAccount], str]:
-    """Each with its busiest minute, as far as Azure Monitor says; else why not, once."""
+    """Each with its traffic and what it holds, as far as Azure Monitor says; else why not, once."""
     from migrator.adapters.metrics import open_azure_monitor
 
-    accounts = {
-        one.name: Account(
-            one.name,
-            "azure",
-            endpoint=one.endpoint,
-            subscription=one.subscription,
-            resource_group=one.resource_group,
-            location=one.location,
-            credential=credential,
-        )
-        for one in found
-    }
-    end = datetime.now(UTC).replace(second=0, microsecond=0) - SETTLE
+    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     try:
+        accounts = {one.name: _account(one, credential) for one in found}
         source = open_azure_monitor(Metric("azure", "azure-monitor", {"credential": credential}), accounts, cloud)
     except MigrateError as fault:
         return list(found), fault.message
-    turn, faults = asyncio.Semaphore(AT_ONCE), list[str]()
+    faults: list[str] = []
 
     async def ask(one: FoundAccount) -> FoundAccount:
-        move = MoveId("init", one.name)
-        async with turn:
-            try:
-                asked = Question(move, one.name, "requests_per_minute", None)
-                points = (await source.ask(asked, begin=end - LOOKED_AT, end=end)).points
-            except MigrateError as fault:
-                faults.append(fault.message)
-                return one
-        busiest = max((point.value for point in points if point.value is not None), default=None)
-        return replace(one, requests_per_minute=busiest)
+        asked = Question(MoveId("init", one.name), one.name, "requests_per_minute", None, is_hourly=True)
+        try:  # both at once: questions about several accounts go out as one request
+            reading, holds = await asyncio.gather(
+                source.ask(asked, begin=end - LOOKED_AT, end=end), source.holds(one.name, end)
+            )
+        except MigrateError as fault:
+            faults.append(fault.message)
+            return one
+        return replace(one, traffic=traffic_of(reading, end - LOOKED_AT, end), holds=holds)
 
     try:
         metered = await asyncio.gather(*(ask(one) for one in found))
     finally:
         await source.close()
     return list(metered), faults[0] if faults else ""
+
+
+def _account(one: FoundAccount, credential: str) -> Account:
+    return Account(
+        one.name,
+        "azure",
+        endpoint=one.endpoint,
+        subscription=one.subscription,
+        resource_group=one.resource_group,
+        location=one.location,
+        credential=credential,
+    )
+
+
+async def _counted(
+    found: Sequence[FoundAccount], cloud: Mapping[str, str], credential: str, say: Say
+) -> tuple[list[FoundAccount], str]:
+    """Each with its containers listed from end to end; one that may not be listed is left, and why, once."""
+    turn, faults = asyncio.Semaphore(AT_ONCE), list[str]()
+    count = Counting(say)
+
+    async def one_of(store: ObjectStore, container: str) -> Holding:
+        objects, size, marker = 0, 0, None
+        async with turn:
+            while True:
+                page = await store.page(container, marker=marker)
+                objects, size = objects + len(page.entries), size + sum(entry.size for entry in page.entries)
+                count.add(len(page.entries))
+                marker = page.marker
+                if not marker:
+                    return Holding(objects, size, datetime.now(UTC))
+
+    async def all_of(one: FoundAccount) -> FoundAccount:
+        from migrator.adapters.azure import open_store
+
+        wanted = [name for name in one.containers if not is_the_services(name)]
+        if not wanted:
+            return one
+        try:
+            store = open_store(_account(one, credential), environ=os.environ, cloud=cloud)
+            try:
+                held = await asyncio.gather(*(one_of(store, name) for name in wanted))
+            finally:
+                await store.close()
+        except MigrateError as fault:
+            faults.append(fault.message)
+            return one
+        return replace(one, counted=dict(zip(wanted, held, strict=True)))
+
+    return list(await asyncio.gather(*(all_of(one) for one in found))), faults[0] if faults else ""
+
+
+class Counting:
+    """Says now and then how far it is: a large estate takes its time."""
+
+    def __init__(self, say: Say) -> None:
+        self._say, self._objects, self._said_at = say, 0, monotonic()
+
+    def add(self, objects: int) -> None:
+        self._objects += objects
+        if monotonic() - self._said_at > SAID_SECONDS:
+            self._said_at = monotonic()
+            self._say(f"counting: {self._objects:,} objects so far")
