@@ -18,7 +18,7 @@ class MetricSource(Protocol):
     async def close(self) -> None: ...
 
 
-class Meter(MetricSource, Protocol):
+class AccountMeter(MetricSource, Protocol):
     """One that also knows what accounts hold."""
 
     async def holds(self, account: str, now: datetime) -> Holding | None:

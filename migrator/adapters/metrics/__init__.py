@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from migrator.adapters.metrics.azure_monitor import AzureMonitorSource
     from migrator.model.discovered import Holding
     from migrator.model.samples import Question, Reading
-    from migrator.ports.metric_source import Meter, MetricSource
+    from migrator.ports.metric_source import AccountMeter, MetricSource
 
 PROMETHEUS_AUDIENCE: Final = "https://prometheus.monitor.azure.com"
 """Of tokens for an Azure Monitor workspace, which answers as a Prometheus does. Source: Azure "Query Prometheus metrics"."""
@@ -66,7 +66,7 @@ def open_prometheus(metric: Metric, environ: Mapping[str, str], cloud: Mapping[s
     return _Owning(PrometheusSource(metric.options["url"], token=token_of_now, **options), credential)
 
 
-def open_azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: Mapping[str, str]) -> Meter:
+def open_azure_monitor(metric: Metric, accounts: Mapping[str, Account], cloud: Mapping[str, str]) -> AccountMeter:
     from migrator.adapters.azure.credentials import open_token_source
     from migrator.adapters.metrics.azure_monitor import AzureMonitorSource
 

@@ -167,7 +167,7 @@ async def _counted(
 ) -> tuple[list[FoundAccount], str]:
     """Each with its containers listed from end to end; one that may not be listed is left, and why, once."""
     turn, faults = asyncio.Semaphore(AT_ONCE), list[str]()
-    count = Counting(say)
+    count = CountingAloud(say)
 
     async def one_of(store: ObjectStore, container: str) -> Holding:
         objects, size, marker = 0, 0, None
@@ -200,7 +200,7 @@ async def _counted(
     return list(await asyncio.gather(*(all_of(one) for one in found))), faults[0] if faults else ""
 
 
-class Counting:
+class CountingAloud:
     """Says now and then how far it is: a large estate takes its time."""
 
     def __init__(self, say: Say) -> None:
