@@ -96,6 +96,17 @@ crash: $(VENV) ## kill real runs before and after every commit of the transition
 	CRASH=all $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash
 
 SHARD ?= 1/1
+DOCS := $(STAMPS)/docs
+$(DOCS): $(VENV) docs/constraints.txt
+	@echo "installing Sphinx, MyST and furo into .venv"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r docs/constraints.txt
+	@touch $@
+
+.PHONY: docs
+docs: $(DOCS) ## the guide as pages to browse, in .build/docs; a warning is an error
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs .build/docs
+	@echo "open .build/docs/index.html"
+
 .PHONY: mutants
 mutants: $(AZURITE) ## plant mistakes in the product one at a time and count those that a test notices; SHARD=1/4 for a part
 	$(BIN)/python -m tests.mutants --processes $(WORKERS) --shard $(SHARD)
@@ -106,7 +117,7 @@ live: $(AZURITE) ## ROUNDS=5: customers write to a real blob service while the o
 	ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -s -p no:cacheprovider tests/live
 
 .PHONY: test-system
-test-system: setup ## the tests that need Debian packages; installs them as root
+test-system: setup $(DOCS) ## the tests that need Debian packages; installs them as root
 	@selected=0; $(BIN)/python -m pytest -m system --collect-only -qq >/dev/null || selected=$$?; \
 	if [ $$selected = 5 ]; then echo "test-system: no test is marked system yet, so nothing ran"; exit 0; fi; \
 	if [ $$(id -u) = 0 ] && command -v apt-get >/dev/null; then \

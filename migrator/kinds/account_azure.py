@@ -21,11 +21,21 @@ class AzureAccount(AccountKind):
 
     keys: Mapping[str, Key] = {
         "credential": Key("credential", "a reference, never a secret", default="default", in_defaults=True),
-        "tenant": Key("text", in_defaults=True),
-        "api_version": Key("text", in_defaults=True),
-        "subscription": Key("text", in_defaults=True),
-        "resource_group": Key("text", in_defaults=True),
-        "location": Key("text", in_defaults=True),
+        "tenant": Key(
+            "text", "azure: the tenant of Microsoft Entra ID; default: the credential's own", in_defaults=True
+        ),
+        "api_version": Key(
+            "text",
+            "azure: the version of the blob service's interface; default: what every cloud knows, and a newer one where needed",
+            in_defaults=True,
+        ),
+        "subscription": Key(
+            "text",
+            "azure: the id; gates of Azure Monitor, checks of settings and `provision` need it",
+            in_defaults=True,
+        ),
+        "resource_group": Key("text", "azure: its name, beside `subscription`", in_defaults=True),
+        "location": Key("text", "azure: the region of Azure, such as eastus2", in_defaults=True),
         "provision": Key(
             "mapping",
             "create the account if it is not there: sku, kind, tags, shared_key, public_access, network (default, addresses,"

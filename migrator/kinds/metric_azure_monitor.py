@@ -19,7 +19,10 @@ class AzureMonitor(MetricKind):
     figures = "Azure Monitor's figures"
     asks = "metric"
     account_keys = ("subscription", "resource_group", "location")
-    keys: Mapping[str, Key] = {"credential": Key("credential"), "timeout": Key("duration")}
+    keys: Mapping[str, Key] = {
+        "credential": Key("credential", "azure-monitor: an identity, as an account's; default: the account's own"),
+        "timeout": Key("duration", "of one question; default 30s"),
+    }
 
     def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:
         if (values["credential"] or "").startswith("env:"):

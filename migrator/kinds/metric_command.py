@@ -17,9 +17,13 @@ class Command(MetricKind):
     asks = "query"
     account_keys = ()
     keys: Mapping[str, Key] = {
-        "argv": Key("words", is_needed=True),
+        "argv": Key(
+            "words",
+            "command: the executable and its arguments; $region, $area and $account are filled in",
+            is_needed=True,
+        ),
         "env": Key("variables", "command: variables that it gets beside PATH, HOME, LANG and TZ", default=()),
-        "timeout": Key("duration"),
+        "timeout": Key("duration", "of one question; default 30s"),
     }
 
     def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:

@@ -21,14 +21,14 @@ class Prometheus(MetricKind):
     asks = "query"
     account_keys = ()
     keys: Mapping[str, Key] = {
-        "url": Key("url", is_needed=True),
-        "credential": Key("credential"),
+        "url": Key("url", "prometheus: the server, such as https://prometheus.example.org", is_needed=True),
+        "credential": Key("credential", "prometheus: env:NAME holds a bearer token"),
         "env": Key(
             "variables",
             f"prometheus: a variable of the credential whose name does not begin with {OWN_VARIABLES}",
             default=(),
         ),
-        "timeout": Key("duration"),
+        "timeout": Key("duration", "of one question; default 30s"),
         "ca_file": Key("path", "certificates to trust instead of the system's"),
         "mode": Key("word", "prometheus: how a query is evaluated", one_of=("range", "instant")),
     }

@@ -17,9 +17,9 @@ class RoutesInBlob(RoutingKind):
     has_register = True
     stale_seconds = 0.0
     keys: Mapping[str, Key] = {
-        "account": Key("text", is_needed=True),
-        "container": Key("container", is_needed=True),
-        "name": Key("text", is_needed=True),
+        "account": Key("text", "blob: the account that holds the document; a name under `accounts`", is_needed=True),
+        "container": Key("container", "blob: its container, which is made if it is not there", is_needed=True),
+        "name": Key("text", "blob: the blob's name, such as routes.json", is_needed=True),
     }
 
     def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:

@@ -23,7 +23,7 @@ class RoutesInAppConfiguration(RoutingKind):
     """The service promises the newest version to whoever carries the writer's sync token, and bounds nothing for others; its
     replicas of one region agree within moments. Source: "Real-time consistency" of its REST reference."""
     keys: Mapping[str, Key] = {
-        "endpoint": Key("url", is_needed=True),
+        "endpoint": Key("url", "app-configuration: the store, such as https://name.azconfig.io", is_needed=True),
         "credential": Key("credential", "app-configuration: as an account's; env:NAME holds a connection string of it"),
         "name": Key("text", "app-configuration: the keys are NAME/REGION, routes/REGION where it is left out"),
     }

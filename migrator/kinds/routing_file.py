@@ -16,7 +16,7 @@ class RoutesInFile(RoutingKind):
     name = "file"
     has_register = True
     stale_seconds = 0.0
-    keys: Mapping[str, Key] = {"path": Key("path", is_needed=True)}
+    keys: Mapping[str, Key] = {"path": Key("path", "file: the document, from the working directory", is_needed=True)}
 
     def slips(self, values: Mapping[str, Any]) -> Iterator[Slip]:
         yield from ()
