@@ -93,7 +93,9 @@ def test_reference_pages_are_printed_from_the_program() -> None:
 
 
 def test_every_key_of_a_plan_says_what_it_means() -> None:
-    assert plan_page.undescribed() == []
+    rows = [line for line in plan_page.page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 150
+    assert [row for row in rows if row.endswith("|  |")] == []
 
 
 @pytest.mark.parametrize("name", PAGES)

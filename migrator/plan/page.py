@@ -35,16 +35,6 @@ def page() -> str:
     return HEAD + "".join(f"\n{part}\n" for part in _parts(document_model()))
 
 
-def undescribed() -> list[str]:
-    """Keys of the plan that say nothing of what they mean: there is none."""
-    return [
-        f"{place or 'plan'}: {key}"
-        for place, part in _places(document_model(), "")
-        for key, field in _fields(part)
-        if not field.description
-    ]
-
-
 def _parts(document: type[BaseModel]) -> Iterator[str]:
     for place, part in _places(document, ""):
         about = (part.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
