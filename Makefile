@@ -10,8 +10,8 @@ BIN := .venv/bin
 STAMPS := .build/stamps
 VENV := $(STAMPS)/venv
 AZURITE := $(STAMPS)/azurite
-# What the tests marked `system` start: a proxy, a metrics server, a fault injector, a browser.
-SYSTEM_PACKAGES ?= nginx-light libnginx-mod-http-lua prometheus strace chromium
+# What the tests marked `system` start: a proxy, a metrics server, a fault injector, a browser, a database.
+SYSTEM_PACKAGES ?= nginx-light libnginx-mod-http-lua prometheus strace chromium postgresql
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
@@ -91,9 +91,10 @@ SECONDS ?= 60
 fuzz: $(VENV) ## SECONDS=60 of odd input for everything that comes from outside; what goes wrong is kept in tests/fuzz/corpus
 	$(BIN)/python -m tests.fuzz $(SECONDS)
 
+STORE ?= files
 .PHONY: crash
-crash: $(VENV) ## kill real runs before and after every commit of the transition table
-	CRASH=all $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash
+crash: $(VENV) ## kill real runs before and after every commit of the transition table; STORE=postgres: with their state there
+	CRASH=all STORE=$(STORE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash
 
 SHARD ?= 1/1
 DOCS := $(STAMPS)/docs

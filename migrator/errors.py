@@ -9,6 +9,7 @@
       JudgementError        the operator decides: halted, gate, difference, conflict            exit 4
         RouteDisagreement   route and state disagree: put the record back
       StateError            the state store: missing, busy, full; a run that is at work tries again  exit 1
+        CommitUnknown       its answer is lost: the next call finds out, and who makes it again says so
         StateFull           its disk is full: outside a fence tried again, in one the run ends when writers are free
         StateUnusable       it is damaged, newer than the program, or may not be written
       CloudError            the service, after its retries; then the operator                   exit 1
@@ -100,6 +101,15 @@ class RouteDisagreement(JudgementError):
 
 class StateError(MigrateError):
     """The state store cannot be read or written now; nothing was written."""
+
+
+class CommitUnknown(StateError):
+    """No answer came to a commit, so it may have been written or not. The store's next call finds out first. ``commit`` is its
+    identity: whoever makes it again says so (``ports.state_store.made_again``), and it is not made twice."""
+
+    def __init__(self, message: str, *, hint: str = "", commit: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.commit = commit
 
 
 class StateFull(StateError):

@@ -74,9 +74,13 @@ def open_state_of(url: str, plan: str, *, create: bool = False) -> StateStore:
 
 
 def is_there(url: str) -> bool:
-    """False if ``url`` is a SQLite file that does not exist, or is empty since there was no room for its tables: nothing was
-    ever applied. Any other trouble shows when the store is opened."""
+    """False if ``url`` is a SQLite file that does not exist, or is empty since there was no room for its tables, or a database
+    without tables: nothing was ever applied. Any other trouble shows when the store is opened."""
     scheme, slashes, path = url.partition("///")
+    if scheme.startswith("postgres"):
+        from migrator.adapters.state import has_tables
+
+        return has_tables(url)
     if not (scheme.startswith("sqlite") and slashes and path):
         return True
     file = Path(unquote(path.partition("?")[0].removeprefix("file:")))  # SQLite has addresses of its own

@@ -1,4 +1,7 @@
-"""A commit that is made again while the state store is busy or full, for as long as its caller can wait."""
+"""A commit that is made again while the state store is busy or full, for as long as its caller can wait.
+
+One whose answer was lost is made again under its identity, so that the store writes it only if it was not written then.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,10 @@ from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
-from migrator.errors import StateError, StateFull, StateUnusable
+from migrator.errors import CommitUnknown, StateError, StateFull, StateUnusable
 from migrator.model.rhythm import Rhythm
 from migrator.ports.clock import Clock
+from migrator.ports.state_store import made_again
 
 T = TypeVar("T")
 
@@ -25,12 +29,15 @@ async def surely(
     """Commit; again while the store refuses, for ``within`` seconds, or ``full_within`` if its disk is full. LockedError,
     StateUnusable and the last refusal go up."""
     begun, pause = clock.monotonic(), rhythm.first_commit_pause_seconds
+    lost = ""
     while True:
         try:
-            return act()
+            with made_again(lost):
+                return act()
         except StateUnusable:
             raise
         except StateError as fault:
+            lost = fault.commit if isinstance(fault, CommitUnknown) else lost
             most = min(within, full_within) if isinstance(fault, StateFull) else within
             left = begun + most - clock.monotonic()
             if left <= 0:

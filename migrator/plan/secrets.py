@@ -16,7 +16,7 @@ from urllib.parse import unquote_plus
 from migrator.model.values import replace
 from migrator.plan.tree import Fault, Items, Mark, Path, Scalar, Table, Tree
 
-_REFERENCE: Final = r"(?!\$|env:|%[A-Za-z_]+%|<|\.\.\.|['\"]?(?:[&;\s]|$))"
+_REFERENCE: Final = r"(?!\$|env:|file:/|%[A-Za-z_]+%|<|\.\.\.|['\"]?(?:[&;\s]|$))"
 """What follows is the secret itself, and no reference to it, and not nothing."""
 _NAMES: Final = (
     r"(?:ssl|db|odbc)?(?:password|passwd|passphrase|pwd)|(?:client|app|shared)?[-_]?secret(?:[-_]?(?:key|value))?"
@@ -70,7 +70,7 @@ _LAYERS: Final = 5
 _FROM_URLS: Final = str.maketrans("-_", "+/")
 _TEXT: Final = "a secret is written here: put it into an environment variable and name that, credential: env:NAME"
 _UNSHOWN: Final = "this is not allowed here; why is not shown, because it would repeat what looks like a secret"
-_IN_STATE: Final = "a password is written here: leave `state` out and put the address into the variable MIGRATE_STATE"
+_IN_STATE: Final = "a password is written here: name it, ?password=env:NAME or file:PATH"
 _IN_COMMENT: Final = (
     "a comment of this line holds what looks like a secret: it is not kept with the plan, but the file has it"
 )

@@ -2,12 +2,15 @@
 
 Promises: a commit that returned survives a power cut; a commit with a token is refused (LockedError) unless that token
 is the lock's; readers see whole commits. Synchronous on purpose: a commit is a few milliseconds and the order of commits
-is the order of the program (decisions/). Every method raises StateError if the store cannot be read or written.
+is the order of the program (decisions/). Every method raises StateError if the store cannot be read or written; ``commit``
+raises CommitUnknown if it may have been written all the same, and whoever makes that one again says so (``made_again``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -148,6 +151,25 @@ RANGE_PAGE: Final = 32
 """Ranges read at a time: at most 32 x 10,000 records x 24 bytes, 7.7 MB."""
 EXCEPTION_CAP: Final = 10_000
 """Most exception rows of one move and kind that are kept in full; beyond it they are only counted."""
+
+
+_AGAIN: Final = ContextVar("the commit that is made again", default="")
+
+
+@contextmanager
+def made_again(commit: str) -> Iterator[None]:
+    """What is committed inside is the same decision as the commit with this identity, whose answer was lost: it is written only
+    if that one was not. Its times may be later. An empty identity says nothing."""
+    before = _AGAIN.set(commit)
+    try:
+        yield
+    finally:
+        _AGAIN.reset(before)
+
+
+def commit_made_again() -> str:
+    """The identity that ``made_again`` named; for stores."""
+    return _AGAIN.get()
 
 
 class StateStore(Protocol):

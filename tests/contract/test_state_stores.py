@@ -267,7 +267,7 @@ class TestTheFile:
         assert (path.stat().st_size - empty) / 100_000 <= 26
 
     def test_the_journal_mode_survives_a_power_cut(self, store: SqlStateStore) -> None:
-        with store._engine.connect() as connection:
+        with store._database._engine.connect() as connection:
             found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
         assert found == ["truncate", 2]
 
@@ -403,7 +403,7 @@ class TestAFullDisk:
     def test_a_full_disk_is_one_sentence_and_what_was_committed_stays(self, store: SqlStateStore, path: Path) -> None:
         token = store.acquire(lock()).token
         store.commit([replaced(None, None, piece(None, b"first"))], token=token)
-        with store._engine.connect() as connection:  # one pooled connection: the limit stays with it
+        with store._database._engine.connect() as connection:  # one pooled connection: the limit stays with it
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
         with pytest.raises(StateError, match=r"cannot write the state store .*: the disk is full; free some space"):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -139,14 +138,12 @@ def add_wave(folder: Folder) -> None:
 
 
 def keep_state(folder: Folder) -> None:
-    shutil.copy(folder.path / "state/migrator.db", folder.path / "backup.db")
+    folder.shelf.keep(folder.path)
 
 
 def restore_state(folder: Folder) -> None:
     """The backup of an earlier moment, or nothing at all where there is none."""
-    (folder.path / "state/migrator.db").unlink()
-    if (folder.path / "backup.db").exists():
-        shutil.copy(folder.path / "backup.db", folder.path / "state/migrator.db")
+    folder.shelf.put_back(folder.path)
 
 
 def ask_followers(folder: Folder) -> None:

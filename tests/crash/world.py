@@ -15,13 +15,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from migrator.adapters.local import LocalStore
-from migrator.adapters.state import open_store
 from migrator.errors import NotFound
 from migrator.machine.events import Event
 from migrator.machine.transitions import follow
@@ -29,6 +27,7 @@ from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Shape
 from tests.crash.killed import MARK, Order
+from tests.crash.shelf import Files, Shelf, opened
 
 ROOT = Path(__file__).resolve().parents[2]
 MOVE = MoveId("north-america", "web-tracking")
@@ -132,11 +131,12 @@ class Folder:
     live: dict[str, Contents] = field(default_factory=dict)
     epochs: list[int] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    shelf: Shelf = field(default_factory=Files)
 
     @classmethod
-    def fresh(cls, path: Path) -> Folder:
+    def fresh(cls, path: Path, shelf: Shelf) -> Folder:
         """Sources filled, nothing applied."""
-        folder = cls(path)
+        folder = cls(path, shelf=shelf)
         path.mkdir(parents=True)
         (path / "p.yaml").write_text(PLAN)
         folder.migrate("sample", "p.yaml", "--objects", "24", expect=0)
@@ -146,10 +146,12 @@ class Folder:
     def copy_to(self, path: Path) -> Folder:
         """The same world again, at rest; only the routes know where it is."""
         shutil.copytree(self.path, path)
+        self.shelf.copy(self.path, path)
         routes = path / "state/routes.json"
         if routes.exists():
             routes.write_text(routes.read_text().replace(str(self.path), str(path)))
-        return Folder(path, {area: dict(contents) for area, contents in self.live.items()}, list(self.epochs))
+        live = {area: dict(contents) for area, contents in self.live.items()}
+        return Folder(path, live, list(self.epochs), shelf=self.shelf)
 
     # Processes.
 
@@ -161,7 +163,7 @@ class Folder:
             os.write(ours, f"{typed}\n".encode())
         program = ["-m", "migrator.cli.app"] if order is None else ["-m", "tests.crash.killed", order.text()]
         environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-        environ.pop("MIGRATE_STATE", None)
+        environ["MIGRATE_STATE"] = self.shelf.url(self.path)
         return subprocess.Popen(
             [sys.executable, *program, *words],
             cwd=self.path,
@@ -284,7 +286,9 @@ class Folder:
         assert self.epochs == sorted(self.epochs), self.story()
         found = self.found_at({"web-tracking": web})["web-tracking"]
         assert found == self.live["web-tracking"], f"{_difference(found, self.live['web-tracking'])}\n{self.story()}"
-        with closing(open_store(f"sqlite:///{self.path}/state/migrator.db", "crash")) as store:
+        found_store = opened(self.shelf, self.path, "crash")
+        assert found_store is not None
+        with found_store as store:
             assert store.lock() is None
             journal = store.journal()
             move = store.move(MOVE)
@@ -295,18 +299,20 @@ class Folder:
         assert replayed(journal) == state
 
     def journal_after(self, number: int) -> list[Any]:
-        with closing(open_store(f"sqlite:///{self.path}/state/migrator.db", "crash")) as store:
+        found = opened(self.shelf, self.path, "crash")
+        if found is None:
+            return []
+        with found as store:
             return list(store.journal(after=number))
 
     def last_number(self) -> int:
-        if not (self.path / "state/migrator.db").exists():
-            return 0
         return max((entry.number for entry in self.journal_after(0)), default=0)
 
     def move(self) -> MoveRecord | None:
-        if not (self.path / "state/migrator.db").exists():
+        found = opened(self.shelf, self.path, "crash")
+        if found is None:
             return None
-        with closing(open_store(f"sqlite:///{self.path}/state/migrator.db", "crash")) as store:
+        with found as store:
             return store.move(MOVE)
 
 

@@ -1,15 +1,20 @@
 """Column types of keys: how a name is kept so that any database gives it back.
 
 Rules: names of containers and blobs are bytes, because they may hold any character, lone surrogates too; identifiers from
-the plan are text, where what a database cannot keep (lone surrogates, NUL) becomes an escape instead of failing a commit.
+the plan are text, where what a database cannot keep (lone surrogates, NUL) becomes an escape instead of failing a commit, and
+which sorts by its bytes, whatever language the database speaks.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import Final
 
 from sqlalchemy import Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
+
+Sorted: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that sorts by its bytes, as SQLite's does by itself."""
 
 
 class Name(TypeDecorator[str]):
@@ -28,7 +33,7 @@ class Name(TypeDecorator[str]):
 class Word(TypeDecorator[str]):
     """An identifier: a plan, region, area, account, scope or key."""
 
-    impl = Text
+    impl = Sorted
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:

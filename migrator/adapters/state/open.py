@@ -1,6 +1,6 @@
 """Opening a state store: from a URL to a connection pool with the right journal mode, and a current schema.
 
-Decides what is SQLite's alone; no other file of this room knows which database it is. Rules for SQLite:
+Decides which database it is, and what is SQLite's alone; PostgreSQL's is in ``postgres``. Rules for SQLite:
 
 - a rollback journal (``TRUNCATE``), not a WAL: several processes use one file, and SQLite before 3.51.3 may corrupt a WAL that
   several connections checkpoint. ``synchronous=FULL``: a commit that returned survives a power cut;
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -21,15 +22,17 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import StaticPool
 
 from migrator.adapters.folders import make_private
+from migrator.adapters.state import postgres
+from migrator.adapters.state.database import BUSY_SECONDS, Database
 from migrator.adapters.state.faults import place_of
-from migrator.adapters.state.store import SqlStateStore, transaction
+from migrator.adapters.state.store import SqlStateStore
 from migrator.adapters.state.tables import SCHEMA_VERSION
 from migrator.adapters.state.upgrades import lineage_of, make_current, version_of
 from migrator.errors import StateError
 from migrator.ports.state_store import EXCEPTION_CAP
 
-BUSY_SECONDS: Final = 10.0
-"""Less than half of the lock's timeout: a run that cannot write for that long must be able to say so while it still runs."""
+UPGRADE_SECONDS: Final = 600.0
+"""Making the tables, or bringing them up to date: nobody is at work then."""
 _MEMORY: Final = frozenset({"", ":memory:"})
 
 
@@ -46,13 +49,25 @@ def open_store(url: str, plan_name: str, *, create: bool = True, exception_cap: 
     parsed = _parse(url)
     place = place_of(parsed)
     _prepare(parsed, place, create=create)
-    engine = _engine(parsed, place)
+    database = _database(parsed, place)
     try:
-        lineage = _make_ready(engine, place, create=create)
+        lineage = _make_ready(database, create=create)
     except BaseException:
-        engine.dispose()
+        database.close()
         raise
-    return SqlStateStore(engine, plan_name, lineage=lineage, place=place, exception_cap=exception_cap)
+    return SqlStateStore(database, plan_name, lineage=lineage, exception_cap=exception_cap)
+
+
+def has_tables(url: str) -> bool:
+    """False if the database at ``url`` answers and holds nothing at all. Any trouble shows when the store is opened."""
+    with suppress(StateError):
+        parsed = _parse(url)
+        database = _database(parsed, place_of(parsed))
+        try:
+            return database.run("read", lambda connection: version_of(connection, database.place)) is not None
+        finally:
+            database.close()
+    return True
 
 
 def stored_plans(url: str) -> tuple[str, ...]:
@@ -74,16 +89,23 @@ def _parse(url: str) -> URL:
         ) from None
 
 
-def _make_ready(engine: Engine, place: str, *, create: bool) -> str:
-    with transaction(engine, place, "read") as connection:
+def _make_ready(database: Database, *, create: bool) -> str:
+    place = database.place
+
+    def current(connection: Connection) -> tuple[int | None, str]:
         version = version_of(connection, place)
-        if version == SCHEMA_VERSION:
-            return lineage_of(connection)
-    if version is None and not create:
-        raise _none(place)
-    with transaction(engine, place, "write") as connection:
+        return version, lineage_of(connection) if version == SCHEMA_VERSION else ""
+
+    def made(connection: Connection) -> str:
+        if database.is_remote:
+            postgres.make_others_wait(connection)
         make_current(connection, place)  # looks again: two processes may open a new store at once
         return lineage_of(connection)
+
+    version, lineage = database.run("read", current)
+    if version is None and not create:
+        raise _none(place)
+    return lineage or database.run("write", made, seconds=UPGRADE_SECONDS)
 
 
 def _none(place: str) -> StateError:
@@ -115,6 +137,12 @@ def _prepare(url: URL, place: str, *, create: bool) -> None:
 
 def _is_file(url: URL) -> bool:
     return url.get_backend_name() == "sqlite" and (url.database or "") not in _MEMORY
+
+
+def _database(url: URL, place: str) -> Database:
+    if postgres.is_postgres(url):
+        return postgres.open_database(url, place, os.environ)
+    return Database(_engine(url, place), place)
 
 
 def _engine(url: URL, place: str) -> Engine:

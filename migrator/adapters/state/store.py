@@ -1,10 +1,12 @@
 """The state store in a database: transactions around reads, commits and the lock.
 
 Decides what is one transaction and what is checked in it. Leaves the statements of changes to ``writes``, documents to
-``codec``, connections and journal modes to ``open``. Rules:
+``codec``, connections and broken ones to ``database``. Rules:
 
 - a commit is one transaction which first takes the one row that every writer takes (so commits run one after the other on
   any database), checks that the schema is still ours, and then the token; only then it writes;
+- where an answer can be lost, a commit leaves its identity, and after a lost answer nothing is read or written before it is
+  known whether that commit was;
 - no read transaction outlives its method call, also not while a caller walks through ranges: an open reader would keep
   SQLite's writer waiting.
 
@@ -13,28 +15,32 @@ SQL here and in ``writes`` is what every database has. Used by one thread at a t
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace as changed
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, select
 
 from migrator.adapters.state import tables as t
 from migrator.adapters.state.codec import decode, decode_value, encode, time_text
 from migrator.adapters.state.columns import name_mark
-from migrator.adapters.state.faults import DatabaseFault, Verb, explain
+from migrator.adapters.state.database import Database
 from migrator.adapters.state.rules import (
     BEFORE_ALL,
+    LostCommit,
     check_free,
     check_operator_changes,
     check_token,
     position,
+    shape_of,
     upper_at,
 )
 from migrator.adapters.state.upgrades import check_current
 from migrator.adapters.state.writes import Key, Writer, of_move
+from migrator.errors import CommitUnknown, StateError
 from migrator.model.moves import (
     Approval,
     Control,
@@ -56,18 +62,8 @@ from migrator.ports.state_store import EXCEPTION_CAP, RANGE_PAGE, Change
 T = TypeVar("T")
 MARKS_AT_ONCE = 500
 """Marks that one query asks for."""
-
-
-@contextmanager
-def transaction(engine: Engine, place: str, verb: Verb) -> Iterator[Connection]:
-    """One transaction; StateError for whatever the database says."""
-    try:
-        with engine.connect() as fresh:
-            connection = fresh.execution_options(is_write=verb != "read")
-            with connection.begin():
-                yield connection
-    except DatabaseFault as fault:
-        raise explain(fault, place, verb) from fault
+ATTEMPTS = 2
+"""Of a commit that surely was not written."""
 
 
 class SqlStateStore:
@@ -76,29 +72,36 @@ class SqlStateStore:
     ``exception_cap``: most exception rows of one move and kind that are kept in full; beyond it they are only counted.
     """
 
-    def __init__(
-        self, engine: Engine, plan_name: str, *, lineage: str, place: str, exception_cap: int = EXCEPTION_CAP
-    ) -> None:
+    def __init__(self, database: Database, plan_name: str, *, lineage: str, exception_cap: int = EXCEPTION_CAP) -> None:
         self.lineage = lineage
         self.plan_name = plan_name
-        self.place = place
+        self.place = database.place
         """Where the store is, for people."""
-        self._engine = engine
+        self._database = database
         self._exception_cap = exception_cap
-        self._process = os.getpid()
+        self._seal = f"commit/{secrets.token_hex(8)}"
+        """Where this one leaves the identity of its newest commit."""
+        self._lost: LostCommit | None = None
 
     def commit(self, changes: Sequence[Change], *, token: int | None) -> None:
         if token is None:
             check_operator_changes(changes)
-        with self._writing() as (connection, writer):
+        self._find_out()
+        if self._lost is not None and self._lost.is_made_again_by(changes):
+            self._lost = None
+            return
+
+        def work(connection: Connection, writer: Writer) -> None:
             if token is not None:
                 check_token(self._held(connection), token)
             for change in changes:
                 writer.write(change)
 
+        self._write(work, changes)
+
     def close(self) -> None:
         """Give the connections back; a forked child leaves its parent's alone."""
-        self._engine.dispose(close=os.getpid() == self._process)
+        self._database.close()
 
     # What is recorded.
 
@@ -235,29 +238,35 @@ class SqlStateStore:
     def acquire(
         self, wanted: LockRecord, *, dead: str = "", silent: datetime | None = None, changes: Sequence[Change] = ()
     ) -> LockRecord:
-        with self._writing() as (connection, writer):
+        def work(connection: Connection, writer: Writer) -> LockRecord:
             check_free(self._held(connection), wanted, dead=dead, silent=silent)
             taken = replace(wanted, token=writer.next_number("token", at_least=wanted.token))
             _put_lock(writer, taken)
             for change in changes:
                 writer.write(change)
-        return taken
+            return taken
+
+        return self._write(work, changes)
 
     def heartbeat(self, token: int, at: datetime) -> None:
-        with self._writing() as (connection, writer):
+        def work(connection: Connection, writer: Writer) -> None:
             _put_lock(writer, replace(check_token(self._held(connection), token), heartbeat=at))
 
+        self._write(work)
+
     def give_back(self, token: int) -> None:
-        with self._writing() as (_, writer):
-            writer.drop(t.LOCK, {"token": token})
+        self._write(lambda connection, writer: writer.drop(t.LOCK, {"token": token}))
 
     def remove_lock(self, nonce: str, *, changes: Sequence[Change] = ()) -> bool:
         """``migrate unlock``: also the lock of another plan of this store, for nonces are unique."""
-        with self._writing() as (connection, writer):
+
+        def work(connection: Connection, writer: Writer) -> bool:
             is_removed = connection.execute(t.LOCK.delete().where(t.LOCK.c.nonce == nonce)).rowcount > 0
             for change in changes if is_removed else ():
                 writer.write(change)
             return is_removed
+
+        return self._write(work, changes)
 
     def _held(self, connection: Connection) -> LockRecord | None:
         row = connection.execute(self._documents(t.LOCK)).first()
@@ -272,8 +281,8 @@ class SqlStateStore:
         return select(table.c.document).where(self._at(table, key or {}))
 
     def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
-        with transaction(self._engine, self.place, "read") as connection:
-            return connection.execute(query).all()
+        self._find_out()
+        return self._database.run("read", lambda connection: connection.execute(query).all())
 
     def _many(self, kind: type[T], query: Select[Any]) -> list[T]:
         return [decode(kind, row.document) for row in self._rows(query)]
@@ -282,11 +291,52 @@ class SqlStateStore:
         found = self._many(kind, self._documents(table, key).limit(1))
         return found[0] if found else None
 
-    @contextmanager
-    def _writing(self) -> Iterator[tuple[Connection, Writer]]:
-        with transaction(self._engine, self.place, "write") as connection:
+    def _write(self, work: Callable[[Connection, Writer], T], changes: Sequence[Change] | None = None) -> T:
+        """One transaction. ``changes``: what it is about, where making it twice would do harm."""
+        self._find_out()
+        commit = secrets.token_hex(8) if changes is not None and self._database.is_remote else ""
+        results: list[T] = []
+
+        def whole(connection: Connection) -> None:
             check_current(connection, self.place)
-            yield connection, Writer(connection, self.plan_name, exception_cap=self._exception_cap)
+            writer = Writer(connection, self.plan_name, exception_cap=self._exception_cap)
+            results[:] = [work(connection, writer)]
+            if commit:
+                writer.put(t.META, {"key": self._seal}, value=commit)
+
+        for _ in range(ATTEMPTS):
+            try:
+                self._database.run("write", whole, commit=commit)
+                break
+            except CommitUnknown as lost:
+                self._lost = LostCommit(lost.commit, shape_of(changes or ()))
+                with suppress(StateError):
+                    self._find_out()
+                if self._lost is not None and self._lost.is_kept is None:
+                    raise
+                if self._lost is not None:
+                    self._lost = None
+                    break
+        else:
+            raise StateError(
+                f"cannot write the state store {self.place}: its connections break while it commits",
+                hint="check that the database answers, then run the same command again",
+            )
+        return results[0]
+
+    def _find_out(self) -> None:
+        """Was the commit written whose answer is lost? Afterwards it is kept in ``_lost``, or it never happened."""
+        lost = self._lost
+        if lost is None or lost.is_kept is not None:
+            return
+        seal = select(t.META.c.value).where(self._at(t.META, {"key": self._seal}))
+
+        def look(connection: Connection) -> bool:
+            check_current(connection, self.place)  # waits for the lost one to end: it has this row as long as it lives
+            return connection.execute(seal).scalar() == lost.commit
+
+        is_kept = self._database.run("write", look)
+        self._lost = changed(lost, is_kept=True) if is_kept else None
 
 
 def _put_lock(writer: Writer, held: LockRecord) -> None:

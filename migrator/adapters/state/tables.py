@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-from migrator.adapters.state.columns import Name, Word
+from migrator.adapters.state.columns import Name, Sorted, Word
 
 SCHEMA_VERSION: Final = 2
 EVERY_PLAN: Final = ""
@@ -89,7 +89,7 @@ SAMPLES: Final = Table(
     _kept("region", Word),
     _kept("area", Word),
     _kept("gate", Word),
-    _kept("at", Text),
+    _kept("at", Sorted),
     _document(),
     Index("samples_by_time", "plan", "region", "area", "at"),
 )
