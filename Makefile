@@ -97,6 +97,10 @@ crash: $(VENV) ## kill real runs before and after every commit of the transition
 	CRASH=all STORE=$(STORE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash
 
 SHARD ?= 1/1
+.PHONY: release-check
+release-check: $(VENV) ## before a version goes out: change log, and a whole rollout from the wheel in an empty environment
+	$(BIN)/python -m tests.release
+
 DOCS := $(STAMPS)/docs
 $(DOCS): $(VENV) docs/constraints.txt
 	@echo "installing Sphinx, MyST and furo into .venv"

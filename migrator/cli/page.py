@@ -16,8 +16,8 @@ from migrator.cli.app import app
 
 HEAD: Final = """# Commands
 
-`PLAN` is a plan's file. Global options stand before the command: `migrate --state STORE status PLAN`. `migrate COMMAND --help`
-says the same as this page, which is printed from the program: `python -m migrator.cli.page > docs/commands.md`.
+`PLAN` is a plan's file. Global options stand before the command, or behind it. `migrate COMMAND --help` says the same as
+this page, which is printed from the program: `python -m migrator.cli.page > docs/commands.md`.
 
 ## Exit codes
 
