@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -102,3 +103,26 @@ async def test_a_source_that_may_not_lend_a_signature_says_so_and_goes_through_t
     assert not copier.is_server_side
     assert "signing key" in copier.pair.why
     assert "firewall" not in copier.pair.why
+
+
+async def test_tokens_that_are_revoked_again_while_they_are_renewed_stop_nobody(secure_strict: Strict) -> None:
+    """Of many requests at once: each is refused twice within a moment, and waits a little; the tokens are asked for by one of
+    them."""
+    own = secure_strict.take()
+    store = secure_strict.sign_in(own)
+    await store.create_container(ContainerInfo("box"))
+    for number in range(8):
+        await store.put("box", f"n{number}", b"body", PLAIN, condition=CREATE)
+    asked, ask = [], store._credential.token_source.get_token
+
+    async def get_token(*scopes: str, **options: Any) -> Any:
+        asked.append(scopes)
+        return await ask(*scopes, **options)
+
+    store._credential.token_source.get_token = get_token
+    secure_strict.service.tokens.revoked_before = time.time() + 0.6
+    found = await asyncio.gather(*(store.head("box", f"n{number}") for number in range(8)))
+    assert [one.size for one in found] == [4] * 8
+    refused = secure_strict.service.requests(account=own, status=401)
+    assert len(refused) >= 16
+    assert 2 <= len(asked) <= 6

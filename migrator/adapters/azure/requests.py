@@ -7,6 +7,7 @@ applied, and nothing secret leaves but on the wire.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import itertools
 import re
@@ -76,6 +77,10 @@ SLOWEST_BYTES = 64 * 1024
 MOST_WRITE_SECONDS = 175
 """For a write that customers can see. With the life of the signature that it carries (``sas``) it may be applied for so long."""
 
+AGAIN_SECONDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""Before each further try of a request whose token or signature was refused, where the account let us in before: tokens may be
+revoked again while they are renewed, and a new one need not be known everywhere at once. What lasts longer is a person's."""
+
 NOT_BELIEVED = frozenset({"AuthenticationFailed", "InvalidAuthenticationInfo"})
 
 Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
@@ -141,6 +146,7 @@ class Requests:
         self._ids = _request_ids()
         self.dates = Dates()
         self._token_signer = TokenSigner()
+        self._was_let_in = False
         self._writes: Writes | None = None
         self._signer = self._signer_of(account, credential)
         secure = credential.endpoint.startswith("https://") or "ca_file" in cloud
@@ -222,7 +228,8 @@ class Requests:
         nobody asks for where ``has_newer`` forbids it.
 
         A request that is refused for its signature is signed once more where there is another: by the service's clock, where this
-        machine's turned out to be wrong, or with a new token or delegation key, where they were revoked."""
+        machine's turned out to be wrong, or with a new token or delegation key, where they were revoked: then again for some
+        seconds (``AGAIN_SECONDS``), for that is before anything is done."""
         given = [] if headers is None else headers
         effect = effect or _effect_of(method)
         path = self.path_of(container, name)
@@ -233,6 +240,7 @@ class Requests:
         about = partial(self.about, method, doing, container, name, effect)  # called where it is needed: seldom
         is_unheard = self.dates.newest is None
         may_again = signer is None and (is_unheard or self._tokens is not None)
+        tries = 0
         while True:
             by = signer or (self._signer if self._tokens is None else await self._signer_for(self._tokens, about()))
             if is_newer and self._newer_signer is not None and by is self._signer:
@@ -251,11 +259,12 @@ class Requests:
                 raise silence(failure, about()) from _unanswered(sent)
             self.dates.saw(answer.headers.get(b"date"))
             if 200 <= answer.status < 300:
+                self._was_let_in = True
                 return answer
-            if not may_again or not await self._is_renewed(answer, by, used, about(), is_unheard):
+            if not may_again or not await self._is_renewed(answer, by, used, about(), is_unheard, tries):
                 has_tags = any(header == "x-ms-tags" for header, _ in given)
                 raise self._refused(answer, replace(about(), has_tags=has_tags), asked)
-            may_again = False
+            tries += 1
 
     async def _signer_for(self, tokens: Tokens, about: Target) -> Signer:
         if self._writes is not None and about.effect == "write" and about.name:
@@ -264,25 +273,30 @@ class Requests:
         return self._signer
 
     async def _is_renewed(
-        self, answer: Answer | Stream, signer: Signer, used: str, about: Target, is_unheard: bool
+        self, answer: Answer | Stream, signer: Signer, used: str, about: Target, is_unheard: bool, tries: int
     ) -> bool:
         """Was the request refused for how it was signed, and is there something else to sign it with? Such a refusal comes before
-        anything is done."""
+        anything is done. ``tries``: how often that was so before."""
         if self._tokens is None:
-            return is_unheard and answer.status == 403 and self.dates.ahead != 0
-        if isinstance(signer, SasSigner):
-            is_signature = answer.text(b"x-ms-error-code") in NOT_BELIEVED or answer.status == 401
-            return is_signature and self._writes is not None and self._writes.renew(about.container, used)
-        if answer.status != 401:
+            return tries == 0 and is_unheard and answer.status == 403 and self.dates.ahead != 0
+        is_signed = isinstance(signer, SasSigner)
+        if answer.status != 401 and not (is_signed and answer.text(b"x-ms-error-code") in NOT_BELIEVED):
             return False
-        with token_failures(about):
-            return await self._tokens.renew(used, _claims(answer.text(b"www-authenticate")))
+        if tries >= (len(AGAIN_SECONDS) if self._was_let_in else 1):
+            return False
+        await asyncio.sleep(AGAIN_SECONDS[tries])
+        if is_signed:
+            is_another = self._writes is not None and self._writes.renew(about.container, used)
+        else:
+            with token_failures(about):
+                is_another = await self._tokens.renew(used, _claims(answer.text(b"www-authenticate")))
+        return is_another or self._was_let_in
 
     async def open(self, doing: str, container: str, name: str, *, headers: HeaderPairs) -> Stream:
         """GET a blob as a stream, which the caller closes."""
         path = self.path_of(container, name)
         about = self.about("GET", doing, container, name, None)
-        is_unheard, may_again = self.dates.newest is None, self._tokens is not None
+        is_unheard, may_again, tries = self.dates.newest is None, self._tokens is not None, 0
         while True:
             by = self._signer if self._tokens is None else await self._signer_for(self._tokens, about)
             used = by.secret
@@ -295,10 +309,11 @@ class Requests:
                 raise silence(failure, about) from _unanswered(sent)
             self.dates.saw(answer.headers.get(b"date"))
             if isinstance(answer, Stream):
+                self._was_let_in = True
                 return answer
-            if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard):
+            if not may_again or not await self._is_renewed(answer, by, used, about, is_unheard, tries):
                 raise self._refused(answer, about, asked)
-            may_again = False
+            tries += 1
 
     async def chunks(self, stream: Stream, doing: str, container: str, name: str) -> AsyncIterator[bytes]:
         """A stream's bytes; Unreachable if they do not come whole."""

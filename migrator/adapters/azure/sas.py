@@ -27,6 +27,8 @@ SAS_SECONDS = 5 * 60
 RENEW_SECONDS = 2 * 60
 """A signature with less than this left is minted anew: a request may wait in a queue before it is sent."""
 FORGOTTEN_EVERY_SECONDS = 60
+WRITES_FORGOTTEN_EVERY_SECONDS = 1
+"""Of writes, which are refused by their own account and by no other: keys may be revoked again while they are renewed."""
 COPY_SECONDS = 60 * 60
 """Life of a signature for a copy that the service makes in its own time: it reads its source when it comes to it. Such a copy
 writes nothing but the one object into which it is seen to be pending."""
@@ -105,6 +107,7 @@ class Signatures:
         rights: str = READS,
         life_seconds: float = SAS_SECONDS,
         renew_seconds: float = RENEW_SECONDS,
+        forgotten_every_seconds: float = FORGOTTEN_EVERY_SECONDS,
     ) -> None:
         """``now``: Unix time by the service's clock."""
         self._now = now
@@ -114,7 +117,7 @@ class Signatures:
         self._rights = rights
         self._life_seconds, self._renew_seconds = life_seconds, renew_seconds
         self._signatures: dict[str, _Signature] = {}
-        self._forgotten_at = 0.0
+        self._forgotten_at, self._forgotten_every = 0.0, forgotten_every_seconds
 
     @property
     def are_lent(self) -> bool:
@@ -133,7 +136,7 @@ class Signatures:
 
     def forget(self) -> bool:
         """A service did not accept what was minted: mint anew, unless that was only just done. False: it was."""
-        if self._now() - self._forgotten_at <= FORGOTTEN_EVERY_SECONDS:
+        if self._now() - self._forgotten_at <= self._forgotten_every:
             return False
         self._forgotten_at = self._now()
         self._signatures.clear()
@@ -170,6 +173,7 @@ class WriteSigners:
             rights=WRITES,
             life_seconds=WRITE_SECONDS,
             renew_seconds=RENEW_WRITE_SECONDS,
+            forgotten_every_seconds=WRITES_FORGOTTEN_EVERY_SECONDS,
         )
 
     async def signer(self, container: str) -> SasSigner:

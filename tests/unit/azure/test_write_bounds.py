@@ -14,9 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from azure.core.credentials import AccessToken
 
+from migrator.adapters.azure import requests
 from migrator.adapters.azure.credentials import Credential
 from migrator.adapters.azure.object_store import AzureStore
-from migrator.adapters.azure.requests import MOST_WRITE_SECONDS
+from migrator.adapters.azure.requests import AGAIN_SECONDS, MOST_WRITE_SECONDS
 from migrator.adapters.azure.sas import SAS_SECONDS, WRITE_SECONDS, utc
 from migrator.adapters.azure.wire import Answer
 from migrator.errors import AccessRefused
@@ -176,22 +177,62 @@ async def test_one_delegation_key_signs_many_writes_and_copies() -> None:
     assert service.keys == 1
 
 
-async def test_a_revoked_delegation_key_is_renewed_once() -> None:
+@pytest.fixture
+def no_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits before further tries, which are not slept."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr(requests.asyncio, "sleep", sleep)
+    return waited
+
+
+async def test_a_revoked_delegation_key_is_renewed_once(no_waits: list[float]) -> None:
     service = Service()
     store = opened(service, Tokens())
     await WRITES["put"][1](store)
     service.revoked = {f"key-{parse_qs(urlsplit(service.sent[-1][1]).query)['skt'][0]}"}
     await WRITES["put"][1](store)
     assert service.keys == 2
-    service._refuse, refuse = service._refuse, service._refuse
-    service._answer = lambda *said: refuse(403, "AuthenticationFailed")  # type: ignore[method-assign]
+    assert no_waits == [0.0]
+    service._answer = lambda *said: service._refuse(403, "AuthenticationFailed")  # type: ignore[method-assign]
     before = len(service.sent)
     with pytest.raises(AccessRefused):
         await WRITES["put"][1](store)
-    assert len(service.sent) == before + 1
+    assert len(service.sent) == before + 1 + len(AGAIN_SECONDS)
+    assert tuple(no_waits[1:]) == AGAIN_SECONDS
+    assert service.keys == 2  # that key was minted only just
 
 
-async def test_a_token_that_is_refused_in_the_middle_is_renewed_once_with_the_claims_that_are_wanted() -> None:
+@pytest.mark.parametrize("times", [1, 2, 3, len(AGAIN_SECONDS)])
+async def test_tokens_that_are_revoked_again_while_they_are_renewed_are_waited_out(
+    no_waits: list[float], times: int
+) -> None:
+    """Each new one is refused too, for some seconds."""
+    service, tokens = Service(challenge="Bearer"), Tokens()
+    store = opened(service, tokens)
+    await store.create_container(ContainerInfo("box"))
+    service.revoked = {f"token-{number}" for number in range(times + 1)}
+    await store.create_container(ContainerInfo("box"))
+    assert tuple(no_waits) == AGAIN_SECONDS[:times]
+    assert len(tokens.asked) == times + 1
+
+
+async def test_what_is_refused_at_first_is_not_waited_for(no_waits: list[float]) -> None:
+    """A credential that was never accepted is a wrong one."""
+    service, tokens = Service(challenge="Bearer"), Tokens()
+    service.revoked = {f"token-{number}" for number in range(9)}
+    with pytest.raises(AccessRefused):
+        await opened(service, tokens).create_container(ContainerInfo("box"))
+    assert no_waits == [0.0]
+    assert len(tokens.asked) == 2
+
+
+async def test_a_token_that_is_refused_in_the_middle_is_renewed_once_with_the_claims_that_are_wanted(
+    no_waits: list[float],
+) -> None:
     claims = json.dumps({"access_token": {"nbf": {"value": "1"}}})
     coded = base64.urlsafe_b64encode(claims.encode()).decode()
     service = Service(challenge=f'Bearer error="insufficient_claims", claims="{coded}"')
@@ -205,7 +246,8 @@ async def test_a_token_that_is_refused_in_the_middle_is_renewed_once_with_the_cl
     service.revoked = {f"token-{n}" for n in range(9)}
     with pytest.raises(AccessRefused):
         await store.create_container(ContainerInfo("box"))
-    assert len(tokens.asked) == 3
+    assert len(tokens.asked) == 2 + len(AGAIN_SECONDS)
+    assert sum(no_waits) == sum(AGAIN_SECONDS) < 10
 
 
 @pytest.mark.parametrize("size", [0, 1, 8 * 1024 * 1024])
