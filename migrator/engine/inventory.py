@@ -17,7 +17,7 @@ from typing import Final
 
 from migrator.forecast.inventory import NOTHING, Descent, Inventory, estimated, summed, typical
 from migrator.model.names import RESERVED_PREFIX
-from migrator.model.objects import BlobType, Features
+from migrator.model.objects import COSTLY_TIERS, BlobType, Features
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.together import together
@@ -44,7 +44,8 @@ async def survey(
         begun = now()
         page = await store.survey(container, prefix=prefix, marker=marker)
         took.append(now() - begun)
-        found, features, marker = found.with_objects(page.sizes, page.streamed), features + page.features, page.marker
+        found = found.with_objects(page.sizes, page.streamed, page.tiered)
+        features, marker = features + page.features, page.marker
         counted(len(page.sizes))
         if marker is None:
             return replace(found, page_seconds=typical(took)), features
@@ -83,7 +84,8 @@ async def _pages(
         took.append(now() - begun)
         entries = [one for one in page.entries if not one.name.startswith(RESERVED_PREFIX)]
         streamed = [one.size for one in entries if one.blob_type is not BlobType.BLOCK]
-        found = found.with_objects([one.size for one in entries], streamed)
+        tiered = {tier: sum(one.size for one in entries if one.tier == tier) for tier in COSTLY_TIERS}
+        found = found.with_objects([one.size for one in entries], streamed, tiered)
         marker = page.marker
         if marker is None or len(took) == most:
             return replace(found, page_seconds=typical(took)), marker is None

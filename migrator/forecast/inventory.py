@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any, Final, Literal
 
-from migrator.model.objects import SYNC_COPY_LIMIT_BYTES
+from migrator.model.objects import NO_BYTES, SYNC_COPY_LIMIT_BYTES
 from migrator.model.schedule import Declared
 from migrator.model.values import replace, value
 
@@ -28,6 +28,7 @@ class Inventory:
     """``large_bytes`` is the part in objects above ``LARGE_ABOVE_BYTES``, ``large_objects`` how many those are;
     ``streamed_bytes`` and ``streamed_objects`` are the append and page blobs, which a fence streams; all are in ``objects`` and
     ``bytes`` too.
+    ``cool_bytes``, ``cold_bytes`` and ``archive_bytes`` lie in those tiers, and are in ``bytes`` too.
     ``prefixes``: of how many listings a pass consists. ``page_seconds``: how long a page of them took, 0.0 where nobody measured.
 
     ``origin``: counted (every page was read), sampled (extrapolated; ``error_ratio`` is the standard error of ``objects`` as a
@@ -45,9 +46,15 @@ class Inventory:
     streamed_objects: int = 0
     streamed_bytes: int = 0
     page_seconds: float = 0.0
+    cool_bytes: int = 0
+    cold_bytes: int = 0
+    archive_bytes: int = 0
 
-    def with_objects(self, sizes: Sequence[int], streamed: Sequence[int] = ()) -> Inventory:
-        """So many objects more, of these sizes in bytes; ``streamed``: of those, the append and page blobs."""
+    def with_objects(
+        self, sizes: Sequence[int], streamed: Sequence[int] = (), tiered: Mapping[str, int] = NO_BYTES
+    ) -> Inventory:
+        """So many objects more, of these sizes in bytes; ``streamed``: of those, the append and page blobs; ``tiered``: bytes of
+        them by tier."""
         large = [size for size in sizes if size > LARGE_ABOVE_BYTES]
         return replace(
             self,
@@ -57,10 +64,14 @@ class Inventory:
             large_bytes=self.large_bytes + sum(large),
             streamed_objects=self.streamed_objects + len(streamed),
             streamed_bytes=self.streamed_bytes + sum(streamed),
+            cool_bytes=self.cool_bytes + tiered.get("Cool", 0),
+            cold_bytes=self.cold_bytes + tiered.get("Cold", 0),
+            archive_bytes=self.archive_bytes + tiered.get("Archive", 0),
         )
 
 
 NOTHING: Final = Inventory(0, 0, prefixes=0)
+_SINCE_LATER: Final = ("streamed_objects", "streamed_bytes", "cool_bytes", "cold_bytes", "archive_bytes")
 
 
 def summed(parts: Sequence[Inventory]) -> Inventory:
@@ -78,6 +89,9 @@ def summed(parts: Sequence[Inventory]) -> Inventory:
         streamed_objects=sum(one.streamed_objects for one in parts),
         streamed_bytes=sum(one.streamed_bytes for one in parts),
         page_seconds=typical([one.page_seconds for one in parts]),
+        cool_bytes=sum(one.cool_bytes for one in parts),
+        cold_bytes=sum(one.cold_bytes for one in parts),
+        archive_bytes=sum(one.archive_bytes for one in parts),
     )
 
 
@@ -125,6 +139,9 @@ def estimated(descents: Sequence[Descent]) -> Inventory:
         streamed_objects=mean_of([one.leaf.streamed_objects for one in descents]),
         streamed_bytes=mean_of([one.leaf.streamed_bytes for one in descents]),
         page_seconds=typical([one.leaf.page_seconds for one in descents]),
+        cool_bytes=mean_of([one.leaf.cool_bytes for one in descents]),
+        cold_bytes=mean_of([one.leaf.cold_bytes for one in descents]),
+        archive_bytes=mean_of([one.leaf.archive_bytes for one in descents]),
     )
 
 
@@ -140,8 +157,8 @@ def from_note(note: Any) -> Inventory | None:
     try:
         counted_at = datetime.fromisoformat(note["counted_at"])
         numbers = {key: int(note[key]) for key in ("objects", "bytes", "large_objects", "large_bytes", "prefixes")}
-        # Notes of earlier versions do not tell blobs of these kinds apart.
-        numbers |= {key: int(note.get(key, 0)) for key in ("streamed_objects", "streamed_bytes")}
+        # Notes of earlier versions do not tell blobs of these kinds and tiers apart.
+        numbers |= {key: int(note.get(key, 0)) for key in _SINCE_LATER}
         return Inventory(
             **numbers,
             origin="kept",

@@ -14,12 +14,13 @@ from migrator.forecast.deadlines import deadline_findings
 from migrator.forecast.inventory import Inventory
 from migrator.forecast.move_times import MoveTimes, soak_seconds
 from migrator.forecast.requests import Cost, RequestCounts, cost_of
+from migrator.forecast.tiers import Tiered
 from migrator.forecast.timeline import StartingPoint, WaveTimes, timeline
 from migrator.forecast.timing import MoveForecast, drain_findings, forecast_wave, timing_findings
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.rhythm import USUAL
-from migrator.model.schedule import PlannedWave, Schedule
+from migrator.model.schedule import PlannedWave, Prices, Schedule
 from migrator.model.values import replace, value
 
 READY_PASS_SECONDS = USUAL.ready_pass_seconds
@@ -63,7 +64,6 @@ def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], here
     requests = {
         wave.name: _wave_requests(wave, times, moves) for wave, times in zip(schedule.waves, waves, strict=True)
     }
-    copied = sum(one.inventory.bytes for one in moves.values())
     total = _sum(one for by_account in requests.values() for one in by_account.values())
     switched = {
         move.id for wave in waves for move in wave.moves if move.switched is not None and move.switched <= here.now
@@ -76,13 +76,35 @@ def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], here
         loads=loads(schedule),
         reliefs=reliefs(schedule),
         requests=requests,
-        cost=cost_of(schedule.prices, total, copied) if schedule.prices and moves else None,
+        cost=_cost(schedule, schedule.prices, moves, waves, total, here) if schedule.prices and moves else None,
         findings=(
             *capacity_findings(schedule),
             *drain_findings(schedule.routing),
             *_of_time([*timing_findings(ahead), *deadline_findings(schedule, moves, here, waves)], waves),
         ),
     )
+
+
+def _cost(
+    schedule: Schedule,
+    prices: Prices,
+    moves: Mapping[MoveId, MoveForecast],
+    waves: Iterable[WaveTimes],
+    requests: RequestCounts,
+    here: StartingPoint,
+) -> Cost:
+    kept = {move.id: _days_kept(schedule, times, here) for times in waves for move in times.moves}
+    tiered = [
+        Tiered(one.inventory, schedule.wave_of(one.id).verify.content_share, kept.get(one.id)) for one in moves.values()
+    ]
+    return cost_of(prices, requests, sum(one.inventory.bytes for one in moves.values()), tiered)
+
+
+def _days_kept(schedule: Schedule, times: WaveTimes, here: StartingPoint) -> float | None:
+    """Until what the wave leaves at its sources may be deleted; None where the plan speaks of no such thing, or nobody knows."""
+    if not schedule.retire.is_planned or times.soaked is None:
+        return None
+    return max(0.0, (times.soaked - here.now).total_seconds() + schedule.retire.watch_seconds) / 86_400
 
 
 def _of_time(findings: Iterable[Finding], waves: Iterable[WaveTimes]) -> Iterator[Finding]:

@@ -6,9 +6,11 @@ The classes are those by which own requests are counted and a provider bills: li
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Final
 
+from migrator.forecast.tiers import TierCost, Tiered, tier_cost
 from migrator.model.schedule import Prices
 from migrator.model.values import value
 
@@ -39,21 +41,25 @@ class RequestCounts:
 
 @value(frozen=True, slots=True)
 class Cost:
-    """In ``currency``, as the plan's ``prices`` have it. ``requests`` is by class, ``gib`` for the bytes copied."""
+    """In ``currency``, as the plan's ``prices`` have it. ``requests`` is by class, ``gib`` for the bytes copied, ``tiers`` what
+    their tiers add."""
 
     currency: str
     requests: RequestCounts
     gib: float
+    tiers: TierCost = TierCost(0.0, 0.0, {})
 
     @property
     def total(self) -> float:
-        return self.requests.total + self.gib
+        """Early deletion is in it, though it is the most that it can be."""
+        return self.requests.total + self.gib + self.tiers.retrieval + self.tiers.early_deletion
 
 
-def cost_of(prices: Prices, requests: RequestCounts, copied_bytes: float) -> Cost:
+def cost_of(prices: Prices, requests: RequestCounts, copied_bytes: float, tiered: Iterable[Tiered] = ()) -> Cost:
     """What these requests and bytes cost."""
     spent = {
         part.name: getattr(requests, part.name) / _PRICED_TOGETHER * getattr(prices, f"{part.name}_per_10k")
         for part in fields(RequestCounts)
     }
-    return Cost(prices.currency, RequestCounts(**spent), copied_bytes / _GIB * prices.data_per_gib)
+    gib = copied_bytes / _GIB * prices.data_per_gib
+    return Cost(prices.currency, RequestCounts(**spent), gib, tier_cost(prices, tiered))

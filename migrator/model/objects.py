@@ -20,6 +20,8 @@ LIST_PAGE = 5000
 """Most entries of one listing page. Source: Azure "List Blobs"."""
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
+NO_BYTES: Mapping[str, int] = MappingProxyType({})
+COSTLY_TIERS = ("Cool", "Cold", "Archive")
 
 
 class BlobType(StrEnum):
@@ -218,3 +220,5 @@ class Survey:
     marker: str | None
     streamed: Sequence[int] = ()
     """Of ``sizes``, those of append and page blobs: inside a fence they go through this machine."""
+    tiered: Mapping[str, int] = field(default_factory=lambda: NO_BYTES)
+    """Of ``sizes``, the bytes in each tier that costs something to be read (``COSTLY_TIERS``)."""

@@ -253,7 +253,8 @@ class Metric:
 
 @value(frozen=True, slots=True)
 class Prices:
-    """Per 10,000 requests by class of operation (the classes of ``ports.object_store``), and per GiB copied."""
+    """Per 10,000 requests by class of operation (the classes of ``ports.object_store``), and per GiB copied; by tier, per GiB
+    that is read (of the archive: rehydrated) and per GiB and month that it lies there. None: the plan does not say it."""
 
     currency: str = ""
     write_per_10k: float = 0.0
@@ -262,6 +263,12 @@ class Prices:
     delete_per_10k: float = 0.0
     other_per_10k: float = 0.0
     data_per_gib: float = 0.0
+    cool_read_per_gib: float | None = None
+    cold_read_per_gib: float | None = None
+    archive_read_per_gib: float | None = None
+    cool_month_per_gib: float | None = None
+    cold_month_per_gib: float | None = None
+    archive_month_per_gib: float | None = None
 
 
 @value(frozen=True)

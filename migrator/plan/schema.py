@@ -446,6 +446,17 @@ class PricesPart(Part):
     delete_per_10k: Price = Field(default=0.0, description="of deletes, which Azure does not charge for")
     other_per_10k: Price = Field(default=0.0, description="of all else, such as tags and properties")
     data_per_gib: Price = Field(default=0.0, description="of data that is copied from one region or machine to another")
+    cool_read_per_gib: Price | None = Field(default=None, description="per GiB read of blobs in the cool tier")
+    cold_read_per_gib: Price | None = Field(default=None, description="per GiB read of blobs in the cold tier")
+    archive_read_per_gib: Price | None = Field(default=None, description="per GiB rehydrated from the archive")
+    cool_month_per_gib: Price | None = Field(
+        default=None,
+        description="per GiB and month in the cool tier: what is retired before 30 days is billed for the rest",
+    )
+    cold_month_per_gib: Price | None = Field(
+        default=None, description="the same of the cold tier, whose least is 90 days"
+    )
+    archive_month_per_gib: Price | None = Field(default=None, description="the same of the archive, 180 days")
 
 
 class RetirePart(Part):

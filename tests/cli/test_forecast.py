@@ -220,6 +220,11 @@ def test_json_carries_the_same_numbers(filled: Migrate, here: Path) -> None:
     }
     assert body["reliefs"][0]["after"] == [{"wave": "first", "left_per_minute": 0.0}]
     assert (body["cost"]["currency"], body["cost"]["total"]) == ("EUR", 0.0152)
+    assert (body["cost"]["retrieval"], body["cost"]["early_deletion_at_most"], body["cost"]["not_priced_gib"]) == (
+        0,
+        0,
+        {},
+    )
 
 
 def test_a_promised_date_that_cannot_be_kept_is_refused(filled: Migrate, here: Path) -> None:

@@ -452,6 +452,8 @@ class ObjectStoreSuite:
         await pair.source.set_tier(pair.box, "n", "Cool")
         blob = await pair.source.head(pair.box, "n")
         assert (blob.explicit_tier, blob.etag) == ("Cool", origin.etag)
+        await pair.put("hot", b"more")
+        assert dict((await pair.source.survey(pair.box)).tiered) == {"Cool": 5}
 
     async def test_an_archived_blob_is_seen_counted_and_not_read(self, pair):
         origin = await pair.put("in/n")
@@ -459,7 +461,8 @@ class ObjectStoreSuite:
         await pair.source.set_tier(pair.box, "in/n", "Archive")
         assert (await pair.source.head(pair.box, "in/n")).is_archived
         assert [blob.is_archived for blob in await listed(pair.source, pair.box)] == [True, False]
-        assert (await pair.source.survey(pair.box)).features.archived == 1
+        survey = await pair.source.survey(pair.box)
+        assert (survey.features.archived, dict(survey.tiered)) == (1, {"Archive": 5})
         assert (await pair.source.survey(pair.box, prefix="out/")).features.archived == 0
         with pytest.raises(CloudError):
             await content(pair.source, pair.box, "in/n")

@@ -9,12 +9,21 @@ Rule: a word that is there for another reason - in a blob's name - costs time, n
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
-from migrator.adapters.azure.listing import count_features, is_block, name_of, no_features, read_entries, size_of
+from migrator.adapters.azure.listing import (
+    count_features,
+    is_block,
+    name_of,
+    no_features,
+    read_entries,
+    size_of,
+    tier_of,
+)
 from migrator.adapters.azure.xml_reader import Node
 from migrator.model.names import RESERVED_PREFIX
-from migrator.model.objects import Features, Survey
+from migrator.model.objects import COSTLY_TIERS, NO_BYTES, Features, Survey
 
 _TELLING: Final = (
     re.compile(rb"<(?:Snapshot|VersionId|LegalHold|ImmutabilityPolicy|EncryptionScope|CustomerProvidedKey|!|Name )"),
@@ -23,6 +32,7 @@ _TELLING: Final = (
 """What ``count_features`` looks for, blobs not made of blocks, names of ours or written otherwise, and sections: one pattern for
 elements, one for what they hold, since a search for words that begin alike is the quick one."""
 _SIZE: Final = re.compile(rb"<Content-Length>([0-9]+)</Content-Length>")
+_TIERED: Final = re.compile(rb"<Content-Length>([0-9]+)</Content-Length>|<AccessTier>(Cool|Cold)</AccessTier>|</Blob>")
 _ROOT: Final = b"<EnumerationResults"
 _HEAD_BYTES: Final = 4096
 _TAIL_BYTES: Final = 4096
@@ -37,7 +47,25 @@ def survey_of(document: bytes) -> Survey:
     sizes = [int(size) for size in _SIZE.findall(document)]
     if len(sizes) != _entries(document):
         return _by_entries(document)
-    return Survey(sizes, Features(), (ending[1] or b"").decode() or None, [])
+    return Survey(sizes, Features(), (ending[1] or b"").decode() or None, [], _tiered(document))
+
+
+def _tiered(document: bytes) -> Mapping[str, int]:
+    """Bytes by tier, of a page whose entries need not be read. No listing that counts shows metadata: it could be called so."""
+    if b">Cool<" not in document and b">Cold<" not in document:
+        return NO_BYTES
+    found: dict[str, int] = {}
+    size, tier = 0, ""
+    for one in _TIERED.finditer(document):
+        if one[1] is not None:
+            size = int(one[1])
+        elif one[2] is not None:
+            tier = one[2].decode()
+        else:
+            if tier:
+                found[tier] = found.get(tier, 0) + size
+            size, tier = 0, ""
+    return found
 
 
 def _entries(document: bytes) -> int:
@@ -64,12 +92,15 @@ def _by_entries(document: bytes) -> Survey:
     counts = no_features()
     sizes: list[int] = []
     streamed: list[int] = []
+    tiered: dict[str, int] = {}
 
     def each(node: Node) -> None:
         if count_features(node, counts) and not name_of(node).startswith(RESERVED_PREFIX):
             sizes.append(size_of(node))
+            if (tier := tier_of(node)) in COSTLY_TIERS:
+                tiered[tier] = tiered.get(tier, 0) + sizes[-1]
             if not is_block(node):
                 streamed.append(sizes[-1])
 
     marker = read_entries(document, "Blob", each)
-    return Survey(sizes, Features(**counts), marker, streamed)
+    return Survey(sizes, Features(**counts), marker, streamed, tiered)

@@ -232,6 +232,11 @@ def size_of(node: Node) -> int:
     return int(_required(node, "Properties").value("Content-Length") or 0)
 
 
+def tier_of(node: Node) -> str:
+    """Of a listed blob; empty where it shows none. Raises ValueError."""
+    return _required(node, "Properties").value("AccessTier")
+
+
 def is_block(node: Node) -> bool:
     """Is a listed blob made of blocks? Raises ValueError."""
     return (_required(node, "Properties").value("BlobType") or BlobType.BLOCK.value) == BlobType.BLOCK.value

@@ -21,6 +21,7 @@ from migrator.adapters.local.file import next_number
 from migrator.errors import CloudError, ConditionFailed, NotFound
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import (
+    COSTLY_TIERS,
     BlobType,
     Condition,
     ContainerInfo,
@@ -333,11 +334,13 @@ def survey(connection: sqlite3.Connection, account: str, name: str, prefix: str)
     container(connection, account, name)
     rows = connection.execute("SELECT name, size, type, tier FROM blobs WHERE container = ?", (name,))
     mine = [row for row in rows if row[0].startswith(encode(prefix))]
-    blobs = [(size, kind) for raw, size, kind, _ in mine if not raw.startswith(encode(RESERVED_PREFIX))]
-    streamed = [size for size, kind in blobs if kind != BlobType.BLOCK.value]
-    return Survey(
-        [size for size, _ in blobs], Features(archived=sum(tier == ARCHIVE for *_, tier in mine)), None, streamed
-    )
+    blobs = [(size, kind, tier) for raw, size, kind, tier in mine if not raw.startswith(encode(RESERVED_PREFIX))]
+    streamed = [size for size, kind, _ in blobs if kind != BlobType.BLOCK.value]
+    tiered = {
+        costly: held for costly in COSTLY_TIERS if (held := sum(size for size, _, tier in blobs if tier == costly))
+    }
+    features = Features(archived=sum(tier == ARCHIVE for *_, tier in mine))
+    return Survey([size for size, *_ in blobs], features, None, streamed, tiered)
 
 
 def _staged(connection: sqlite3.Connection, place: Place) -> dict[str, tuple[int, int]]:

@@ -44,7 +44,15 @@ def cost_document(cost: Cost | None) -> dict[str, Any] | None:
     if cost is None:
         return None
     parts = {name: round(getattr(cost.requests, name), 4) for name in _CLASSES}
-    return {"currency": cost.currency, "total": round(cost.total, 4), "requests": parts, "data": round(cost.gib, 4)}
+    return {
+        "currency": cost.currency,
+        "total": round(cost.total, 4),
+        "requests": parts,
+        "data": round(cost.gib, 4),
+        "retrieval": round(cost.tiers.retrieval, 4),
+        "early_deletion_at_most": round(cost.tiers.early_deletion, 4),
+        "not_priced_gib": {key: round(gib, 4) for key, gib in cost.tiers.unpriced.items()},
+    }
 
 
 def show_loads(page: Page, outlook: Outlook) -> None:
@@ -102,10 +110,21 @@ def show_requests(page: Page, outlook: Outlook) -> None:
     page.table(("WAVE", "LIST", "READ", "WRITE", "ALL"), rows, right=frozenset({1, 2, 3, 4}))
     if outlook.cost is not None:
         page.line(f"  cost: {_cost(outlook.cost)}")
+        for key, gib in outlook.cost.tiers.unpriced.items():
+            page.line(f"  not in it: {_unpriced(key, gib)} (prices: {key})")
 
 
 def _cost(cost: Cost) -> str:
     parts = [(name, getattr(cost.requests, name)) for name in _CLASSES] + [("data", cost.gib)]
+    parts += [("retrieval", cost.tiers.retrieval), ("early deletion at most", cost.tiers.early_deletion)]
     told = ", ".join(f"{name} {value:,.2f}" for name, value in parts if round(value, 2))
     currency = f" {cost.currency}" if cost.currency else ""
     return f"{cost.total:,.2f}{currency}" + (f" ({told})" if told else "")
+
+
+def _unpriced(key: str, gib: float) -> str:
+    tier, what = key.split("_")[:2]
+    where = "the archive" if tier == "archive" else f"the {tier} tier"
+    if what == "month":
+        return f"early deletion from {where}, {gib:,.2f} GiB-months at most"
+    return f"{'rehydrating' if tier == 'archive' else 'reading'} {gib:,.2f} GiB of {where}"

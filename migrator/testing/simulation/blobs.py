@@ -16,6 +16,7 @@ from typing import Any, Literal
 from migrator.errors import CloudError, ConditionFailed, NotFound, SourceChanged
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import (
+    COSTLY_TIERS,
     BlobType,
     Condition,
     ContainerInfo,
@@ -401,7 +402,10 @@ class Account:
         ours = [listed for listed in held if not listed.name.startswith(RESERVED_PREFIX)]
         streamed = [listed.size for listed in ours if listed.blob_type is not BlobType.BLOCK]
         archived = sum(listed.is_archived for listed in held)
-        return Survey([listed.size for listed in ours], Features(archived=archived), None, streamed)
+        tiered = {
+            tier: held for tier in COSTLY_TIERS if (held := sum(listed.size for listed in ours if listed.tier == tier))
+        }
+        return Survey([listed.size for listed in ours], Features(archived=archived), None, streamed, tiered)
 
     def _regenerate(
         self,

@@ -67,6 +67,27 @@ def test_reserved_names_have_no_size_in_it() -> None:
     assert list(survey.sizes) == [3]
 
 
+TIERED = PLAIN.replace("<LeaseState>", "<AccessTier>{tier}</AccessTier><LeaseState>")
+
+
+def test_what_costs_something_to_be_read_is_told_by_tier(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiers = ("Hot", "Cool", "Cold", "Cool", "Premium", "Smart", "Hot")
+    rows = [TIERED.format(name=f"n{size}", size=2**size, tier=tier) for size, tier in enumerate(tiers)]
+    mixed = page(*rows, PLAIN.format(name="none", size=1000), *rows[:2])
+    by_entries = counting._by_entries(mixed)
+    with monkeypatch.context() as quickly:
+        quickly.setattr(counting, "_by_entries", None)
+        assert survey_of(mixed) == by_entries
+        assert dict(survey_of(mixed).tiered) == {"Cool": 2 + 8 + 2, "Cold": 4}
+        assert dict(survey_of(page(rows[0])).tiered) == {}
+        called_so = page(TIERED.format(name="Cool&gt;Cool&lt;", size=5, tier="Hot"))
+        assert dict(survey_of(called_so).tiered) == {}
+    odd = page(*rows, ODD["leased"], TIERED.format(name="a", size=100, tier="Archive"))
+    assert dict(survey_of(odd).tiered) == {"Cool": 10, "Cold": 4, "Archive": 100}
+    ours = page(TIERED.format(name=".migrate/x", size=100, tier="Cool"), rows[1])
+    assert dict(survey_of(ours).tiered) == {"Cool": 2}
+
+
 def test_what_a_fence_must_stream_is_told_apart() -> None:
     append = PLAIN.format(name="log", size=5).replace("</Properties>", "<BlobType>AppendBlob</BlobType></Properties>")
     disk = PLAIN.format(name="disk", size=512).replace("</Properties>", "<BlobType>PageBlob</BlobType></Properties>")

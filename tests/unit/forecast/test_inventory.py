@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -63,6 +64,12 @@ def test_the_estimate_of_an_uneven_tree_is_right_on_average_and_its_error_is_hon
 
 def test_what_is_kept_comes_back_with_its_age_and_anything_else_is_nothing() -> None:
     inventory = Inventory(5, 6, 1, 2, 3, origin="sampled", error_ratio=0.1)
+    tiers = replace(inventory, cool_bytes=4, cold_bytes=1, archive_bytes=1)
+    assert from_note(to_note(tiers, AT)) == replace(tiers, origin="kept", counted_at=AT)
+    of_before = {
+        key: held for key, held in to_note(tiers, AT).items() if not key.startswith(("cool", "cold", "archive"))
+    }
+    assert from_note(of_before) == replace(inventory, origin="kept", counted_at=AT)
     kept = from_note(to_note(inventory, AT))
     assert kept == Inventory(5, 6, 1, 2, 3, origin="kept", error_ratio=0.1, counted_at=AT)
     for damaged in (

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from migrator.forecast import Outlook, StartingPoint, look_ahead
-from migrator.forecast.inventory import declared
+from migrator.forecast.inventory import Inventory, declared
 from migrator.forecast.outlook import CANARIES, READY_PASS_SECONDS, to_record
 from migrator.forecast.requests import RequestCounts, cost_of
+from migrator.forecast.tiers import Tiered
 from migrator.model.findings import Finding
 from migrator.model.moves import Figures, MoveRecord, MoveState, WaveRecord
 from migrator.model.rhythm import USUAL
@@ -168,6 +169,66 @@ def test_the_cost_is_counted_by_class_of_operation(three_regions: Schedule) -> N
     assert 60 < outlook.cost.requests.list < 75
     assert outlook.cost.total == pytest.approx(outlook.cost.requests.total)
     assert ahead(replace(three_regions, prices=None)).cost is None
+
+
+GIB = 2**30
+COOL = Inventory(1_000, 100 * GIB, cool_bytes=60 * GIB, cold_bytes=30 * GIB, archive_bytes=10 * GIB)
+TIERS = Prices(
+    "USD",
+    cool_read_per_gib=0.01,
+    cold_read_per_gib=0.03,
+    archive_read_per_gib=0.02,
+    cool_month_per_gib=0.01,
+    cold_month_per_gib=0.004,
+    archive_month_per_gib=0.002,
+)
+
+
+def test_what_is_not_hot_costs_something_to_be_read() -> None:
+    cost = cost_of(TIERS, RequestCounts(), 100 * GIB, [Tiered(COOL, 0.0, None)]).tiers
+    assert cost.retrieval == pytest.approx(60 * 0.01 + 30 * 0.03 + 10 * 0.02)
+    assert cost.early_deletion == pytest.approx(10 * 0.002 * 180 / 30)  # what is rehydrated has left the archive
+    read_twice_more = cost_of(TIERS, RequestCounts(), 0, [Tiered(COOL, 1.0, None)]).tiers
+    assert read_twice_more.retrieval == pytest.approx(3 * (60 * 0.01 + 30 * 0.03) + 10 * 0.02)
+
+
+@pytest.mark.parametrize(
+    ("days", "months"), [(0.0, (1.0, 3.0)), (18.0, (0.4, 2.4)), (30.0, (0.0, 2.0)), (90.0, (0, 0)), (400.0, (0, 0))]
+)
+def test_a_source_that_is_retired_early_is_billed_for_the_rest(days: float, months: tuple[float, float]) -> None:
+    cost = cost_of(TIERS, RequestCounts(), 0, [Tiered(replace(COOL, archive_bytes=0), 0.0, days)]).tiers
+    assert cost.early_deletion == pytest.approx(60 * months[0] * 0.01 + 30 * months[1] * 0.004)
+    assert cost.unpriced == {}
+
+
+def test_a_price_that_the_plan_does_not_say_is_missing_and_not_nothing() -> None:
+    cost = cost_of(
+        replace(TIERS, cold_read_per_gib=None, cool_month_per_gib=None), RequestCounts(), 0, [Tiered(COOL, 0, 15)]
+    )
+    assert cost.tiers.unpriced == {"cold_read_per_gib": 30.0, "cool_month_per_gib": 30.0}
+    assert cost.tiers.retrieval == pytest.approx(60 * 0.01 + 10 * 0.02)
+    free = cost_of(replace(TIERS, cold_read_per_gib=0.0), RequestCounts(), 0, [Tiered(COOL, 0, None)])
+    assert free.tiers.unpriced == {}
+    hot = cost_of(Prices("USD"), RequestCounts(), 0, [Tiered(Inventory(9, 9 * GIB), 0, 0.0)])
+    assert (hot.tiers.unpriced, hot.total) == ({}, 0.0)
+
+
+def test_the_days_that_a_source_is_kept_are_those_of_its_wave(three_regions: Schedule) -> None:
+    assert three_regions.retire.is_planned
+    schedule = replace(three_regions, prices=TIERS)
+    cool = {move.id: replace(declared(move.declared), cool_bytes=GIB) for move in schedule.moves if move.declared}
+    outlook = look_ahead(schedule, cool, StartingPoint(NOW))
+    kept = {}
+    for wave in outlook.waves:
+        assert wave.soaked is not None
+        kept.update({move.id: (wave.soaked - NOW).total_seconds() / 86_400 + 14 for move in wave.moves})
+    assert outlook.cost is not None
+    most = sum(max(0.0, 30 - kept[one]) / 30 * 0.01 for one in cool)
+    assert outlook.cost.tiers.early_deletion == pytest.approx(most) != 0
+    forever = replace(schedule, retire=replace(schedule.retire, is_planned=False))
+    kept_forever = look_ahead(forever, cool, StartingPoint(NOW))
+    assert kept_forever.cost is not None
+    assert kept_forever.cost.tiers.early_deletion == 0
 
 
 def test_bytes_cost_by_the_gib() -> None:
