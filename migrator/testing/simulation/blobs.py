@@ -403,7 +403,7 @@ class Account:
         streamed = [listed.size for listed in ours if listed.blob_type is not BlobType.BLOCK]
         archived = sum(listed.is_archived for listed in held)
         tiered = {
-            tier: held for tier in COSTLY_TIERS if (held := sum(listed.size for listed in ours if listed.tier == tier))
+            tier: size for tier in COSTLY_TIERS if (size := sum(listed.size for listed in ours if listed.tier == tier))
         }
         return Survey([listed.size for listed in ours], Features(archived=archived), None, streamed, tiered)
 

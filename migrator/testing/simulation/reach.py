@@ -124,6 +124,7 @@ _NO_SUCH: Final = {
         "LeaseNotPresentWithBlobOperation",
         "LeaseAlreadyPresent",
     ),
+    "a seal is a new generation, and what we append to is asked for by the one that we made": ("BlobIsSealed",),
     "objects of the world are small": ("BlockCountExceedsLimit", "BlockListTooLong", "RequestBodyTooLarge"),
     "accounts of the world keep no versions or holds, and no customer has a second key": (
         "BlobImmutableDueToPolicy",
