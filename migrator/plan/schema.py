@@ -303,11 +303,11 @@ class GatePart(Part):
     failure_limit: Positive = Field(default=3, description="so many failed samples in a row fail the gate")
     inconclusive_limit: Positive | None = Field(
         default=None,
-        description="more inconclusive samples in a row fail the gate; default: any number may be inconclusive",
+        description="more inconclusive samples in a row halt the move for a person; default: any number may be inconclusive",
     )
     error_limit: Positive | None = Field(
         default=None,
-        description="more samples in a row that the source did not answer fail the gate; default: any number may be missed",
+        description="more samples in a row that the source did not answer halt the move for a person; default: any number",
     )
 
 
