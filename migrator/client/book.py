@@ -158,16 +158,22 @@ class Book:
 
     def must_enter(self, follower: Follower, now: float) -> bool:
         """Is there no lease before an entry was written, and may one be written now?"""
-        return follower.is_missing_in_register(now) and not self._is_quiet(now)
+        return follower.is_missing_in_register(now) and not self._is_patient(now)
+
+    def is_quiet(self, now: float) -> bool:
+        """Is surely no writing due?"""
+        register = self._register
+        if register is None or self._is_patient(now):
+            return True
+        with self._turn:
+            return not self._is_awaited and self._presence.is_quiet(register[0], now)
 
     def letter(self, now: float) -> Letter | None:
         """The next writing that is due."""
         register = self._register
-        if register is None or self._is_quiet(now):
+        if register is None or self.is_quiet(now):
             return None
         with self._turn:
-            if not self._is_awaited and self._presence.is_quiet(register[0], now):
-                return None
             return self._presence.letter(*register, now, lambda key: self._view(key, now))
 
     def written(self, letter: Letter, sent_at: float, now: float) -> None:
@@ -195,13 +201,13 @@ class Book:
         """
         register = self._register
         with self._turn:
-            wanted = list(self._presence.wanted)
+            wanted = self._presence.wanted
             if register is None or not (wanted or self._presence.has_left):
                 return "rest", 0.0
-            followers = [self._followers[key] for key in wanted]
-            fenced = [one for one in followers if one.is_fenced] if self._is_awaited else []
-            bounds = [self._work.clear_at(one.key, now) for one in fenced]
-            writes = min([self._presence.renew_at, *(bound for bound in bounds if bound is not None)])
+            followers, writes = [self._followers[key] for key in wanted], self._presence.renew_at
+            if self._is_awaited:
+                bounds = [self._work.clear_at(one.key, now) for one in followers if one.is_fenced]
+                writes = min([writes, *(bound for bound in bounds if bound is not None)])
         if self._unwritten is not None:
             writes = self._unwritten.at + WRITING_PATIENCE_SECONDS
         looks = self._looked_at + min([one.look_seconds for one in followers], default=math.inf) * share
@@ -236,7 +242,7 @@ class Book:
         self._work.forget()
         self._presence.forget()
 
-    def _is_quiet(self, now: float) -> bool:
+    def _is_patient(self, now: float) -> bool:
         failure = self._unwritten
         return failure is not None and 0 <= now - failure.at < WRITING_PATIENCE_SECONDS
 

@@ -24,6 +24,7 @@ from enum import Enum
 from migrator.client.errors import RestartUpload, RouteFenced, RouteUnpublished, RouteUnusable
 from migrator.model.hosts import Hosts
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
+from migrator.model.values import value
 
 READ_ONLY_CACHE_SECONDS = 2.0
 """How long a reader keeps a read-only record: so stale reads end two seconds after a switch."""
@@ -102,7 +103,7 @@ class Resolved:
     services: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Held:
     """The newest usable record, when its request was sent, and the document's durations at that time."""
 
@@ -114,6 +115,20 @@ class _Held:
     """Where one must be entered to write; None in version 1."""
     watched_since: float
     """Since when the record says so of itself."""
+    document: RouteDocument
+    """What all this was read from."""
+
+    def read_again(self, sent_at: float) -> _Held:
+        """The same, asked for at ``sent_at``."""
+        return _Held(
+            self.record,
+            sent_at,
+            self.ttl_seconds,
+            self.max_write_seconds,
+            self.register,
+            self.watched_since,
+            self.document,
+        )
 
     @property
     def is_watched(self) -> bool:
@@ -127,7 +142,7 @@ class _Fault:
     is_missing: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Seen:
     """All that is remembered, in one value: a thread that reads it meets no half-made change."""
 
@@ -170,6 +185,10 @@ class Follower:
         is refused, which costs a refresh and no data.
         """
         held, fault = self._seen.held, self._seen.fault
+        if held is not None and fault is None and document is held.document:  # nobody changed it: only read again
+            if sent_at > held.sent_at:
+                self._seen = _Seen(held.read_again(sent_at))
+            return True
         why = self._objection(document)
         if why is not None:
             if held is None or sent_at > held.sent_at:
@@ -187,7 +206,7 @@ class Follower:
             record.look_seconds,
         )
         watched_since = held.watched_since if held is not None and is_known else sent_at
-        fresh = _Held(record, sent_at, ttl, max_write, register, watched_since)
+        fresh = _Held(record, sent_at, ttl, max_write, register, watched_since, document)
         self._seen = _Seen(fresh, None if cured else fault)
         return True
 

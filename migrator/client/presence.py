@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrator.model.register import LEFT, MAX_LABEL, MAX_LIFETIME_SECONDS, RollEntry, new_id
+from migrator.model.values import value
 
 LIFETIME_SECONDS = 60.0
 """At least, and two ``ttl``: a register that is away for less keeps no writer waiting."""
@@ -69,7 +70,7 @@ class _Line:
         return self.renewed_at is not None and now >= self.end
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class AreaView:
     """Of one area: the epoch that was seen, whether it is read-only there, and whether nothing of ours is under way."""
 
@@ -104,18 +105,30 @@ class Presence:
         self._left: list[_Line] = []
         """Of lines that said so; ``write_at``: when they are removed."""
         self._asked: dict[str, float] = {}
+        self._quiet: tuple[str, float] = ("", -math.inf)
+        """Of a generation, until when there is surely nothing to write: what was found last, if nothing changed since."""
+        self._wanted: Sequence[str] | None = None
+        """What ``wanted`` found last, if nothing changed since."""
 
     def want(self, key: str, now: float) -> None:
         """Somebody asks for a lease."""
+        if key not in self._asked:
+            self._changed()
         self._asked[key] = now
 
     @property
     def wanted(self) -> Sequence[str]:
         """The areas that somebody asked for lately, or that an entry names."""
-        wanted = set(self._asked)
-        for line in (*self._lines, *self._former):
-            wanted.update(line.keys)
-        return list(wanted)
+        if self._wanted is None:
+            wanted = set(self._asked)
+            for line in (*self._lines, *self._former):
+                wanted.update(line.keys)
+            self._wanted = list(wanted)
+        return self._wanted
+
+    def _changed(self) -> None:
+        """Who is asked for, or what stands in the entries."""
+        self._quiet, self._wanted = ("", -math.inf), None
 
     def is_attended(self, key: str) -> bool:
         """Does an entry name it that was acknowledged?"""
@@ -130,19 +143,26 @@ class Presence:
 
     def is_quiet(self, generation: str, now: float) -> bool:
         """Is there surely nothing to write, as long as no area is read-only? Quick: it is asked before each request."""
-        if self._former or any(now >= line.write_at for line in self._left):
-            return False
-        named: set[str] = set()
+        known, until = self._quiet
+        if known != generation or now >= until:  # who is asked for again stays longer
+            self._quiet = (generation, self._quiet_until(generation))
+        return now < self._quiet[1]
+
+    def _quiet_until(self, generation: str) -> float:
+        if self._former:
+            return -math.inf
+        ends, named = [line.write_at for line in self._left], set[str]()
         for line in self._lines:
-            if line.generation != generation or now >= line.write_at:  # which comes before its end
-                return False
-            if not any(now - self._asked.get(key, -math.inf) < IDLE_SECONDS for key in line.keys):
-                return False
+            if line.generation != generation:
+                return -math.inf
+            asked = max([self._asked.get(key, -math.inf) for key in line.keys])
+            ends += (line.write_at, asked + IDLE_SECONDS)  # the writing comes before the end of the entry
             named.update(line.keys)
-        return self._asked.keys() <= named
+        return min(ends, default=math.inf) if self._asked.keys() <= named else -math.inf
 
     def letter(self, generation: str, ttl_seconds: float, now: float, view: View) -> Letter | None:
         """What is to be written now. The caller sends it and says how that went, one letter at a time."""
+        self._changed()
         self._let_go(generation, now)
         self._enter(generation, ttl_seconds, view)
         for line in self._lines:
@@ -165,6 +185,7 @@ class Presence:
 
     def acknowledged(self, letter: Letter, sent_at: float, now: float) -> None:
         """The entry is there."""
+        self._changed()
         for line in self._lines:
             if line.id == letter.id and not line.is_over(now):
                 line.said, line.renewed_at = letter.promises, sent_at
@@ -178,6 +199,7 @@ class Presence:
 
     def gone(self, letter: Letter) -> None:
         """Somebody took the entry away. One that was only not acknowledged is written again."""
+        self._changed()
         for lines in (self._lines, self._former, self._left):
             lines[:] = [line for line in lines if line.id != letter.id]
 
@@ -199,6 +221,7 @@ class Presence:
 
     def forget(self) -> None:
         """Of a process that was forked from the one that is entered."""
+        self._changed()
         self._lines, self._former, self._left, self._asked = [], [], [], {}
 
     def _let_go(self, generation: str, now: float) -> None:

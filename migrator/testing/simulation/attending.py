@@ -99,6 +99,8 @@ class Attendee:
                 await self.clock.sleep(pause)
 
     async def _write_letters(self) -> None:
+        if not self._writing.locked() and self._book.is_quiet(self.clock.monotonic()):
+            return
         async with self._writing:
             while (letter := self._book.letter(self.clock.monotonic())) is not None:
                 await self._send(letter)

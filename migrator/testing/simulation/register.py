@@ -14,7 +14,7 @@ from migrator.errors import CloudError, NotFound, OutcomeUnknown, Unreachable
 from migrator.ports.register import Attendant
 from migrator.testing.register import MemoryRegister
 from migrator.testing.simulation.chance import Chance
-from migrator.testing.simulation.loop import Nap, Node, SimLoop
+from migrator.testing.simulation.loop import Node, SimLoop, nap
 from migrator.testing.simulation.store import Answer
 from migrator.testing.simulation.weather import Weather
 
@@ -55,13 +55,13 @@ class SimRegister:
         board, weather = self._board, self.weather
         loop, now = board.loop, board.loop.virtual_now
         if self._is_unanswered(now):
-            await Nap(loop, now + weather.unanswered_after_seconds)
+            await nap(loop, now + weather.unanswered_after_seconds)
             raise Unreachable("cannot read the register: no answer")
         delay = self._delay()
         pages, moments = [Answer() for _ in PAGES], sorted(board.random.random() for _ in PAGES)
         for page, moment in zip(pages, moments, strict=True):
             loop.happen(now + delay * moment, page.write, lambda: _at_once(board.held.roll(generation)))
-        await Nap(loop, now + delay)
+        await nap(loop, now + delay)
         found: list[Attendant] = []
         for page, first, end in zip(pages, PAGES, (*PAGES[1:], "~"), strict=True):
             found += [one for one in page.opened() if first <= one.id < end]
@@ -104,14 +104,14 @@ class SimRegister:
         if not self._is_unanswered(now):
             when = now + self._delay()
             loop.happen(when, answer.write, act)
-            await Nap(loop, when)
+            await nap(loop, when)
             answer.opened()
             return
         fate = board.random.choice(("lost", "late", "never"))
         if fate != "never":
             when = now + (self._delay() if fate == "lost" else board.random.uniform(0.0, weather.late_seconds))
             loop.happen(when, answer.write, act)
-        await Nap(loop, now + weather.unanswered_after_seconds)
+        await nap(loop, now + weather.unanswered_after_seconds)
         raise OutcomeUnknown("cannot tell whether the register was written: no answer")
 
     def _is_unanswered(self, now: float) -> bool:

@@ -18,7 +18,7 @@ from migrator.model.values import replace
 from migrator.ports.router import RoutesDamaged, RouteSnapshot, encoded
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.chance import Chance
-from migrator.testing.simulation.loop import Nap, Node, SimLoop
+from migrator.testing.simulation.loop import Node, SimLoop, nap
 from migrator.testing.simulation.store import ORPHAN_SECONDS, Answer
 from migrator.testing.simulation.weather import Weather
 
@@ -170,12 +170,12 @@ class SimRouter:
         board, weather = self._board, self.weather
         loop, now = board.loop, board.loop.virtual_now
         if self._is_unanswered(now):
-            await Nap(loop, now + weather.unanswered_after_seconds)
+            await nap(loop, now + weather.unanswered_after_seconds)
             raise Unreachable("cannot read the routes: no answer")
         delay = self._delay()
         await self._may_be_refused("read", delay)
         seen_at = now + delay * board.random.random()  # what comes back may be old by then
-        await Nap(loop, now + delay)
+        await nap(loop, now + delay)
         snapshot = board.of_region(region, seen_at) if board.is_split and region else board.as_of(seen_at)
         if snapshot.document is not None and self._sender.is_tool:
             board.seen(self._sender.name, snapshot.document)
@@ -195,13 +195,13 @@ class SimRouter:
         if not self._is_unanswered(now):
             when = now + self._delay()
             loop.happen(when, self._apply, answer, region, document, expected_etag, now)
-            await Nap(loop, when)
+            await nap(loop, when)
             return answer.opened()  # type: ignore[no-any-return]
         fate = board.random.choice(("lost", "late", "never"))
         if fate != "never":
             when = now + (self._delay() if fate == "lost" else board.random.uniform(0.0, weather.late_seconds))
             loop.happen(when, self._apply, answer, region, document, expected_etag, now)
-        await Nap(loop, now + weather.unanswered_after_seconds)
+        await nap(loop, now + weather.unanswered_after_seconds)
         raise OutcomeUnknown("cannot tell whether the routes were changed: no answer")
 
     async def _may_be_refused(self, doing: str, delay: float) -> None:
@@ -209,7 +209,7 @@ class SimRouter:
         board = self._board
         if board.is_overloaded():
             board.refused.setdefault(self._node.name, []).append(board.loop.virtual_now)
-            await Nap(board.loop, board.loop.virtual_now + delay)
+            await nap(board.loop, board.loop.virtual_now + delay)
             raise Throttled(f"cannot {doing} the routes: it is busy", code="ServerBusy")
 
     async def prove_writable(self, region: str) -> None:

@@ -32,7 +32,7 @@ from migrator.ports.write_policy import ContainerPolicies
 from migrator.testing.simulation.blobs import Account, Blob, Sender
 from migrator.testing.simulation.cases import NameStretch
 from migrator.testing.simulation.chance import Chance
-from migrator.testing.simulation.loop import WORLD_BEGINS, Nap, Node, SimLoop
+from migrator.testing.simulation.loop import WORLD_BEGINS, Node, SimLoop, nap
 from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.starts import Beginnings
 from migrator.testing.simulation.texts import ToldEntries
@@ -164,10 +164,10 @@ class SimStore:
         now = loop.virtual_now
         delay = wire.delay(is_write=is_write)
         if self.sender.is_tool and wire.is_away():
-            await Nap(loop, now + delay)
+            await nap(loop, now + delay)
             raise self._unreachable()
         if self.sender.is_tool and wire.is_overloaded():
-            await Nap(loop, now + delay)
+            await nap(loop, now + delay)
             raise Throttled(f"cannot reach {self.account}: it is busy", code="ServerBusy")
         fault = self._fault(is_write=is_write) if weather.bad_from <= now < weather.bad_until else ""
         if limit_seconds is not None and delay > limit_seconds and not fault:
@@ -175,7 +175,7 @@ class SimStore:
         answer = Answer()
         if fault in ("throttled", "refused"):
             answer.outcome = self._refusal(fault)
-            await Nap(loop, now + delay)
+            await nap(loop, now + delay)
             return answer.opened()  # type: ignore[no-any-return]
         if fault:
             if fault == "late":
@@ -183,12 +183,12 @@ class SimStore:
                 loop.happen(now + wire.random.uniform(0.0, most), self._apply, answer, effect, now)
             elif fault == "lost":
                 loop.happen(now + delay, self._apply, answer, effect, now)
-            await Nap(loop, now + weather.unanswered_after_seconds)
+            await nap(loop, now + weather.unanswered_after_seconds)
             raise self._unreachable() if fault == "unread" else self._unknown()
         # A slow request may be applied long before its answer comes back.
         applied = delay if delay <= 2 * weather.fast_seconds else delay * wire.random.random()
         loop.happen(now + applied, self._apply, answer, effect, now)
-        await Nap(loop, now + delay)
+        await nap(loop, now + delay)
         return answer.opened()  # type: ignore[no-any-return]
 
     def _fault(self, *, is_write: bool) -> str:
@@ -479,7 +479,7 @@ class SimStore:
 
         found = await self.send(effect, is_write=False)
         if self.wire.read_policies(self.node):
-            await Nap(self.wire.loop, self.wire.loop.virtual_now)
+            await nap(self.wire.loop, self.wire.loop.virtual_now)
         return found
 
     async def set_policies(
