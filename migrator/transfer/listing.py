@@ -110,10 +110,12 @@ class Batches(Protocol):
 class _Page:
     entries: Sequence[Listed]
     is_last: bool
+    text: Entries | None
+    """``entries``, where they are known by their text."""
 
-    @property
-    def text(self) -> Entries | None:
-        return self.entries if isinstance(self.entries, Entries) else None
+    @classmethod
+    def of(cls, entries: Sequence[Listed], *, is_last: bool) -> _Page:
+        return cls(entries, is_last, entries if isinstance(entries, Entries) else None)
 
 
 @dataclass(slots=True)
@@ -195,7 +197,7 @@ class ReadAhead:
                 self._begin_again(refusal.fault)
                 continue
             self._ahead, self._marker, self._is_listed = None, marker, marker is None
-            self._pages.append(_Page(entries, marker is None))
+            self._pages.append(_Page.of(entries, is_last=marker is None))
             if marker is not None and not self._reaches_the_end(entries):
                 self._ahead = asyncio.create_task(self._fetch(marker))
             return True

@@ -72,7 +72,9 @@ def _plain(value: Any) -> Any:
     if kind in _PLAIN:
         return value
     if kind is dict:
-        return {str(key): _plain(inner) for key, inner in value.items()}
+        return {str(key): inner if type(inner) in _PLAIN else _plain(inner) for key, inner in value.items()}
+    if kind is list:
+        return [inner if type(inner) in _PLAIN else _plain(inner) for inner in value]
     if isinstance(value, datetime):
         return time_text(value)
     if isinstance(value, StrEnum):

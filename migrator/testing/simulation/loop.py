@@ -200,9 +200,11 @@ and the handle of whoever asked for it, if it can be taken back."""
 class SimTask(asyncio.Task[T]):
     """A task whose hash is its serial number."""
 
-    serial: int
-    """Given by its loop."""
     nap: Nap | None = None
+
+    def __init__(self, work: Coroutine[Any, Any, T], *, loop: SimLoop, name: str, context: Context | None) -> None:
+        self.serial = loop.tasks_made = loop.tasks_made + 1
+        super().__init__(work, loop=loop, name=name, context=context)
 
     def __hash__(self) -> int:
         return self.serial
@@ -235,7 +237,7 @@ class SimLoop(asyncio.BaseEventLoop):
         self.virtual_now = 0.0
         """What ``time`` answers."""
         self._calls = 0
-        self._serial = 0
+        self.tasks_made = 0
         self._tasks: list[SimTask[Any]] = []
         self.nap: Nap | None = None
         """What the running task begins to wait for; until its loop knows, at once."""
@@ -286,9 +288,7 @@ class SimLoop(asyncio.BaseEventLoop):
     def create_task(self, coro: Any, *, name: object = None, context: Context | None = None) -> asyncio.Task[Any]:
         if coro.__class__ is types.GeneratorType:  # a sleep of its own
             coro = _alone(coro)
-        task: SimTask[Any] = SimTask(coro, loop=self, name=name or "task", context=context)
-        self._serial += 1
-        task.serial = self._serial
+        task: SimTask[Any] = SimTask(coro, loop=self, name=str(name or "task"), context=context)
         self._tasks.append(task)
         return task
 
@@ -449,7 +449,7 @@ class SimClock:
         return self._loop.virtual_now + self._zero
 
     def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
-        return _sleep(self._loop, seconds)  # type: ignore[return-value]  # awaited as one, at half the price
+        return _sleep(self._loop, seconds)  # awaited as one, at half the price
 
     @property
     def _chance(self) -> Random:

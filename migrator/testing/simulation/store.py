@@ -90,6 +90,8 @@ class Wire:
         self.policies: Policies | None = None
         """None: the tool's credential cannot prove what a policy lets pass."""
         self.sent = 0
+        self._second, self._modified = 0, WORLD_BEGINS
+        """A second, and what it is called: much is written in each."""
         self.is_away: Callable[[], bool] = lambda: False
         """The tool's machines do not reach it now; customers do."""
         self.is_overloaded: Callable[[], bool] = lambda: False
@@ -120,7 +122,10 @@ class Wire:
         return SimStore(self, node, sender)
 
     def modified(self, sent_at: float) -> datetime:
-        return WORLD_BEGINS + timedelta(seconds=int(sent_at))
+        second = int(sent_at)
+        if second != self._second:
+            self._second, self._modified = second, WORLD_BEGINS + timedelta(seconds=second)
+        return self._modified
 
     def delay(self, *, is_write: bool) -> float:
         draw, weather = self.random.random(), self.weather
@@ -163,12 +168,13 @@ class SimStore:
         loop, weather = wire.loop, wire.weather
         now = loop.virtual_now
         delay = wire.delay(is_write=is_write)
-        if self.sender.is_tool and wire.is_away():
-            await nap(loop, now + delay)
-            raise self._unreachable()
-        if self.sender.is_tool and wire.is_overloaded():
-            await nap(loop, now + delay)
-            raise Throttled(f"cannot reach {self.account}: it is busy", code="ServerBusy")
+        if self.sender.is_tool:
+            if wire.is_away():
+                await nap(loop, now + delay)
+                raise self._unreachable()
+            if wire.is_overloaded():
+                await nap(loop, now + delay)
+                raise Throttled(f"cannot reach {self.account}: it is busy", code="ServerBusy")
         fault = self._fault(is_write=is_write) if weather.bad_from <= now < weather.bad_until else ""
         if limit_seconds is not None and delay > limit_seconds and not fault:
             fault = "never"
