@@ -24,7 +24,6 @@ from enum import Enum
 from migrator.client.errors import RestartUpload, RouteFenced, RouteUnpublished, RouteUnusable
 from migrator.model.hosts import Hosts
 from migrator.model.routes import READ_ONLY, READ_WRITE, Mode, RouteDocument, RouteRecord
-from migrator.model.values import value
 
 READ_ONLY_CACHE_SECONDS = 2.0
 """How long a reader keeps a read-only record: so stale reads end two seconds after a switch."""
@@ -103,7 +102,7 @@ class Resolved:
     services: Mapping[str, str] = field(default_factory=dict)
 
 
-@value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Held:
     """The newest usable record, when its request was sent, and the document's durations at that time."""
 
@@ -142,7 +141,7 @@ class _Fault:
     is_missing: bool
 
 
-@value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class _Seen:
     """All that is remembered, in one value: a thread that reads it meets no half-made change."""
 

@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from migrator.model.register import LEFT, MAX_LABEL, MAX_LIFETIME_SECONDS, RollEntry, new_id
-from migrator.model.values import value
 
 LIFETIME_SECONDS = 60.0
 """At least, and two ``ttl``: a register that is away for less keeps no writer waiting."""
@@ -70,7 +69,7 @@ class _Line:
         return self.renewed_at is not None and now >= self.end
 
 
-@value(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class AreaView:
     """Of one area: the epoch that was seen, whether it is read-only there, and whether nothing of ours is under way."""
 
