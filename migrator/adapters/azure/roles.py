@@ -63,6 +63,7 @@ RIGHTS: Final[Mapping[str, Right]] = {
     "abort the copy into": WRITE,
     "stage a block of": WRITE,
     "commit": WRITE,
+    "seal": WRITE,
     "set the tier of": WRITE,
     "set the tags of": WRITE_TAGS,
     "set the metadata of": MAKE_CONTAINER,

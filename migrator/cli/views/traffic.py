@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from migrator.cli.commands.traffic.operation import Meter
+from migrator.cli.meters import Meter
 from migrator.cli.settings import Settings
 from migrator.cli.views.figures import instant, stamp
 from migrator.cli.views.screen import Page
