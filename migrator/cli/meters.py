@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from migrator.cli.doors import Doors
 from migrator.errors import CloudError, MigrateError
-from migrator.forecast.measured import Peak, busiest, sharers
+from migrator.forecast.measured import MeasuredTraffic, Peak, busiest, shared, sharers
 from migrator.kinds import METRICS
 from migrator.model.names import MoveId
 from migrator.model.samples import Question
@@ -19,7 +21,11 @@ from migrator.model.schedule import Account, Metric
 from migrator.model.values import value
 from migrator.ports.metric_source import MetricSource
 
-FIGURE = "requests_per_minute"
+FIGURE: Final = "requests_per_minute"
+WEEK_HOURS: Final = 168
+"""What forecasts are made of: a week has its busiest day."""
+MINUTES_UP_TO_HOURS: Final = 48
+"""Beyond that the hours of the clock will do: a week of minutes is a long answer."""
 
 
 @value(frozen=True, slots=True)
@@ -36,14 +42,29 @@ class Meter:
         return len(self.moves) > 1
 
 
-async def measure(doors: Doors, hours: int) -> tuple[Meter, ...]:
-    """Of every account that customers use now, ascending; what cannot be asked says why."""
+async def measure(doors: Doors, hours: int, only: Collection[MoveId] | None = None) -> tuple[Meter, ...]:
+    """Of every account that customers use now, ascending; what cannot be asked says why. ``only``: accounts of these moves."""
     try:
         document = await doors.routes()
     except MigrateError:
         document = None  # before the first apply, or from a machine that may not read it: customers are at the sources
     found = sharers(doors.schedule.moves, document.routes if document is not None else {})
-    return tuple(await asyncio.gather(*(_ask(doors, account, moves, hours) for account, moves in found.items())))
+    asked = {name: moves for name, moves in found.items() if only is None or any(move in only for move in moves)}
+    return tuple(await asyncio.gather(*(_ask(doors, account, moves, hours) for account, moves in asked.items())))
+
+
+async def measured(doors: Doors) -> dict[MoveId, MeasuredTraffic]:
+    """The traffic of each move of which the plan leaves it to the meter."""
+    wanted = {move.id for move in doors.schedule.moves if move.is_measured}
+    if not wanted:
+        return {}
+    now = datetime.now(UTC).replace(microsecond=0)
+    found: dict[MoveId, MeasuredTraffic] = {}
+    for meter in await measure(doors, WEEK_HOURS, wanted):
+        why_not = meter.why_not or (shared(meter.account, len(meter.moves)) if meter.is_shared else "")
+        peak = None if why_not else meter.peak
+        found |= {move: MeasuredTraffic(meter.account, now, WEEK_HOURS, peak, why_not) for move in meter.moves}
+    return {move: one for move, one in found.items() if move in wanted}
 
 
 async def _ask(doors: Doors, name: str, moves: tuple[MoveId, ...], hours: int) -> Meter:
@@ -52,14 +73,16 @@ async def _ask(doors: Doors, name: str, moves: tuple[MoveId, ...], hours: int) -
         source, is_ours = _source(doors, doors.schedule.accounts[name])
         try:
             reading = await source.ask(
-                Question(moves[0], name, FIGURE, None), begin=end - timedelta(hours=hours), end=end
+                Question(moves[0], name, FIGURE, None, is_hourly=hours > MINUTES_UP_TO_HOURS),
+                begin=end - timedelta(hours=hours),
+                end=end,
             )
         finally:
             if is_ours:
                 await source.close()
     except MigrateError as fault:
         return Meter(name, moves, why_not=str(fault))
-    peak = busiest(reading.points)
+    peak = busiest(reading.points, minutes=reading.minutes)
     return Meter(name, moves, peak, "" if peak else f"it had no request in the last {hours} h")
 
 

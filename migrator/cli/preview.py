@@ -17,6 +17,7 @@ from migrator.cli import wiring
 from migrator.cli.doors import Doors
 from migrator.cli.identity import is_proven_dead
 from migrator.cli.loading import what_was_edited
+from migrator.cli.meters import measured
 from migrator.cli.settings import Settings
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
@@ -40,6 +41,7 @@ from migrator.model.values import replace, value
 from migrator.plan.saved import fingerprint
 from migrator.standing.assess import assess
 from migrator.standing.inventory_notes import kept_inventories, known_inventories
+from migrator.standing.traffic_notes import kept_traffic
 
 if TYPE_CHECKING:
     from migrator.ports.state_store import StateStore
@@ -152,7 +154,7 @@ async def _look(
     ask: bool,
     reporter: Counting,
 ) -> Preview:
-    desk = replace(desk, routes=await _routes(doors))
+    desk = replace(desk, routes=await _routes(doors), traffic=await measured(doors) if mode != "cached" else {})
     world = doors.world_to_read(store, reporter, ask=ask)
     return await preview(doors.schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask, desk=desk)
 
@@ -233,7 +235,7 @@ def keep(schedule: Schedule, store: StateStore, settings: Settings, found: Look)
     outlook = found.preview.outlook
     notes = kept_inventories(schedule, found.preview.inventories, outlook.here.now)
     try:
-        store.commit(list(notes), token=None)
+        store.commit([*notes, *kept_traffic(outlook.here.traffic)], token=None)
     except StateError as fault:
         show_note(f"the inventory could not be kept: {fault.message}")
 

@@ -8,6 +8,7 @@ severity "error" are what ``apply`` refuses: everything that would stop a rollou
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import field
 
 from migrator.engine.ahead import ahead_of
 from migrator.engine.checks import recorded
@@ -21,11 +22,12 @@ from migrator.engine.teller import Steps, steps_of
 from migrator.engine.world import World
 from migrator.errors import FaultLine
 from migrator.forecast import Inventory, Outlook, look_ahead
+from migrator.forecast.measured import MeasuredTraffic, newest
 from migrator.machine.liveness import beat_just_now
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule, is_created
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.ports.state_store import StateStore
 from migrator.standing.inventory_notes import known_inventories
 from migrator.standing.starting import starting_point
@@ -34,12 +36,13 @@ from migrator.standing.starting import starting_point
 @value(frozen=True, slots=True)
 class Desk:
     """What the command has read before. ``lines``: warnings of the document's reader; ``edited``: against the plan that was
-    applied ``since``; ``routes``: None where nobody reads them."""
+    applied ``since``; ``routes``: None where nobody reads them; ``traffic``: what meters said just now."""
 
     lines: Sequence[FaultLine] = ()
     edited: Edited | None = None
     since: str = ""
     routes: RoutesRead | None = None
+    traffic: Mapping[MoveId, MeasuredTraffic] = field(default_factory=dict)
 
 
 @value(frozen=True, slots=True)
@@ -97,7 +100,8 @@ async def preview(
     answers = case.answers
     counted = {move.id: answers.inventories[move.id] for move in case.moves if move.id in answers.inventories}
     inventories = {**known_inventories(schedule, world.state), **counted}
-    case.outlook = look_ahead(schedule, inventories, starting_point(schedule, world.state, world.clock.now()))
+    here = starting_point(schedule, world.state, world.clock.now())
+    case.outlook = look_ahead(schedule, inventories, replace(here, traffic=newest(here.traffic, desk.traffic)))
     return Preview(
         findings=await look(CHECKS, case),
         inventories=inventories,

@@ -10,7 +10,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from migrator.forecast.measured import MeasuredTraffic
 from migrator.model.findings import Finding
+from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.model.units import show_count, show_ratio
 from migrator.model.values import value
@@ -94,9 +96,29 @@ def accounts_needed(load_per_minute: float, limit_per_minute: float) -> int:
     return max(1, math.ceil(round(load_per_minute / (limit_per_minute * PLAN_RATIO), 9)))
 
 
-def capacity_findings(schedule: Schedule) -> tuple[Finding, ...]:
-    """One finding for each target account that is over its limit (error), near it (warning), or unknown (info)."""
-    return tuple(finding for load in loads(schedule) for finding in _judge(load))
+def capacity_findings(
+    schedule: Schedule, measured: Mapping[MoveId, MeasuredTraffic] | None = None
+) -> tuple[Finding, ...]:
+    """One finding for each target account that is over its limit (error), near it (warning), or unknown (info), and for each area
+    whose traffic is to be measured and could not be (``measured`` says why) or was not yet."""
+    found: list[Finding] = []
+    for load in loads(schedule):
+        found += _judge(load)
+        found += (_unmeasured(move, (measured or {}).get(move.id)) for move in load.moves if move.is_measured)
+    return tuple(one for one in found if one.text)
+
+
+def _unmeasured(move: PlannedMove, known: MeasuredTraffic | None) -> Finding:
+    """Without a text: there is a figure of today's."""
+    if known is None:
+        text = f"the traffic of {move.id} is to be measured, and nobody has asked its meter yet"
+        return Finding("info", "traffic-unmeasured", move.target, text, "`migrate plan PLAN` asks it")
+    if not known.why_not:
+        return Finding("info", "traffic-unmeasured", move.target, "")
+    since = f"; the figure is of {known.at:%Y-%m-%d %H:%M} UTC" if known.peak is not None else ""
+    text = f"the traffic of {move.id} cannot be measured: {known.why_not}{since}"
+    remedy = "write a figure in its place: of the applications' own, or of the account's logs by container"
+    return Finding("warning", "traffic-unmeasured", move.target, text, remedy)
 
 
 def _load(schedule: Schedule, account: str, moves: tuple[PlannedMove, ...]) -> AccountLoad:
@@ -125,8 +147,8 @@ def _judge(load: AccountLoad) -> Iterable[Finding]:
     elif load.used_ratio > COMFORT_RATIO:
         text = f"{_too_much(load, 'near')}: {show_ratio(round(load.used_ratio, 3))} of it"
         yield Finding("warning", "account-near-limit", load.account, text, _remedy(load))
-    if load.unknown:
-        names = ", ".join(str(move.id) for move in load.unknown)
+    if silent := [move for move in load.unknown if not move.is_measured]:
+        names = ", ".join(str(move.id) for move in silent)
         text = f"account {load.account} takes {names} too, whose traffic the plan does not forecast"
         yield Finding("info", "traffic-unknown", load.account, text)
 

@@ -15,8 +15,8 @@ from migrator.model.discovered import FoundTraffic, Quiet
 from migrator.model.names import MoveId
 from migrator.model.routes import RouteRecord
 from migrator.model.samples import Point, Reading
-from migrator.model.schedule import PlannedMove
-from migrator.model.values import value
+from migrator.model.schedule import PlannedMove, Schedule
+from migrator.model.values import replace, value
 
 BUSIEST: Final = timedelta(hours=1)
 """The mean of the busiest hour is the figure: a mean of days is no peak, and a minute is one burst."""
@@ -33,6 +33,48 @@ class Peak:
     per_minute: float
     begin: datetime
     minutes: int
+
+
+@value(frozen=True, slots=True)
+class MeasuredTraffic:
+    """Of one area. ``peak``: None where there is no figure, and ``why_not`` says why; both where a later look could not tell what
+    an earlier one had. ``account``: whose meter; ``at``: when it was asked, about so many ``hours``."""
+
+    account: str
+    at: datetime
+    hours: int
+    peak: Peak | None = None
+    why_not: str = ""
+
+
+def shared(account: str, areas: int) -> str:
+    """Why a figure is nobody's, as a clause."""
+    return f"{areas} areas share {account}, and its meter knows no containers"
+
+
+def with_traffic(schedule: Schedule, found: Mapping[MoveId, MeasuredTraffic]) -> Schedule:
+    """The schedule with what was measured, where the plan leaves it to the meter."""
+
+    def told(move: PlannedMove) -> PlannedMove:
+        peak = found[move.id].peak if move.is_measured and move.id in found else None
+        return replace(move, traffic_per_minute=peak.per_minute) if peak is not None else move
+
+    if not any(move.is_measured for move in schedule.moves):
+        return schedule
+    waves = tuple(replace(wave, moves=tuple(map(told, wave.moves))) for wave in schedule.waves)
+    return replace(schedule, waves=waves)
+
+
+def newest(
+    before: Mapping[MoveId, MeasuredTraffic], now: Mapping[MoveId, MeasuredTraffic]
+) -> dict[MoveId, MeasuredTraffic]:
+    """What is known after a look: a figure that could not be had again stays what it was, and says since when and why."""
+    found = dict(before)
+    for move, one in now.items():
+        earlier = before.get(move)
+        keeps = one.peak is None and earlier is not None and earlier.peak is not None
+        found[move] = replace(earlier, why_not=one.why_not) if keeps and earlier is not None else one
+    return found
 
 
 def sharers(moves: Iterable[PlannedMove], routes: Mapping[str, RouteRecord]) -> dict[str, tuple[MoveId, ...]]:

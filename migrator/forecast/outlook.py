@@ -12,6 +12,7 @@ from typing import Any, Final
 from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
 from migrator.forecast.deadlines import deadline_findings
 from migrator.forecast.inventory import Inventory
+from migrator.forecast.measured import with_traffic
 from migrator.forecast.move_times import MoveTimes, soak_seconds
 from migrator.forecast.requests import Cost, RequestCounts, cost_of
 from migrator.forecast.tiers import Tiered
@@ -57,6 +58,7 @@ CANARIES: Final = RequestCounts(list=4, read=5, write=2, delete=2).times(2)
 
 def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], here: StartingPoint) -> Outlook:
     """The forecast from where the rollout stands. Moves without an inventory have no figures of their own."""
+    schedule = with_traffic(schedule, here.traffic)
     moves: dict[MoveId, MoveForecast] = {}
     for wave in schedule.waves:
         moves.update((one.id, one) for one in forecast_wave(schedule, wave, inventories))
@@ -78,7 +80,7 @@ def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], here
         requests=requests,
         cost=_cost(schedule, schedule.prices, moves, waves, total, here) if schedule.prices and moves else None,
         findings=(
-            *capacity_findings(schedule),
+            *capacity_findings(schedule, here.traffic),
             *drain_findings(schedule.routing),
             *_of_time([*timing_findings(ahead), *deadline_findings(schedule, moves, here, waves)], waves),
         ),

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 
+from migrator.forecast.measured import MeasuredTraffic
 from migrator.forecast.move_times import MoveTimes, Yard, stage_of
 from migrator.forecast.timing import MoveForecast
 from migrator.machine.states import has_soaked, is_before_copy, is_past_switch, keeps_wave
@@ -30,13 +31,14 @@ from migrator.model.values import value
 @value(frozen=True, slots=True)
 class StartingPoint:
     """Where the rollout stands at ``now`` (UTC): recorded moves and waves, waves with a valid approval, waves that an operator
-    holds or pauses."""
+    holds or pauses, and the traffic that was measured."""
 
     now: datetime
     moves: Mapping[MoveId, MoveRecord] = field(default_factory=dict)
     waves: Mapping[str, WaveRecord] = field(default_factory=dict)
     approved: Collection[str] = ()
     held: Collection[str] = ()
+    traffic: Mapping[MoveId, MeasuredTraffic] = field(default_factory=dict)
 
 
 @value(frozen=True, slots=True)

@@ -91,6 +91,11 @@ def warm(move: MoveId) -> NoteKey:
     return NoteKey(f"warm {move}")
 
 
+def traffic(move: MoveId) -> NoteKey:
+    """What the meter said of its requests a minute, and when. ``standing.traffic_notes``."""
+    return NoteKey(f"traffic/{move}")
+
+
 def baseline(move: MoveId, gate: str) -> NoteKey:
     """What the gate's source showed before the cut-over, and how it was asked. ``engine.sampling``."""
     return NoteKey(f"baseline {move} {gate}")
@@ -167,7 +172,8 @@ def deleting(move: MoveId, direction: str) -> NoteKey:
 
 OF_INVENTORIES: Final = "inventory/"
 OF_PROOFS: Final = "proof/"
-OF_OPERATORS: Final = (OF_INVENTORIES, OF_PROOFS)
+OF_TRAFFIC: Final = "traffic/"
+OF_OPERATORS: Final = (OF_INVENTORIES, OF_PROOFS, OF_TRAFFIC)
 """What these begin with may be written without the lock of a run."""
 
 NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
@@ -189,6 +195,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "soak waits {move}": soak_waits,
     "looking {move}": looking,
     "warm {move}": warm,
+    "traffic/{move}": traffic,
     "baseline {move} {gate}": baseline,
     "left {move}": left_target,
     "retired {move}": retired,

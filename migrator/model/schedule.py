@@ -151,7 +151,8 @@ class Declared:
 @value(frozen=True, slots=True)
 class PlannedMove:
     """One move as planned: area in region from account to account (names); ``traffic`` is the forecast in requests a
-    minute, or None; ``declared`` is None where the plan says nothing of the size."""
+    minute, or None; ``declared`` is None where the plan says nothing of the size; ``is_measured``: the plan leaves the
+    traffic to the account's meter."""
 
     id: MoveId
     area: Area
@@ -159,6 +160,7 @@ class PlannedMove:
     target: str
     traffic_per_minute: float | None = None
     declared: Declared | None = None
+    is_measured: bool = False
 
 
 @value(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import Final
 
@@ -70,8 +71,14 @@ def _region(report: Report, name: str) -> None:
         report.refer((*path, "targets", area), account, "accounts")
         if account == region.source:
             report.fault((*path, "targets", area), f"the target of area {area} is its source account {account}")
-    for key, areas in (("traffic", region.traffic), ("inventory", region.inventory)):
-        for area in areas:
+    forecasts: tuple[tuple[str, Mapping[str, object]], ...] = (
+        ("traffic", region.traffic),
+        ("inventory", region.inventory),
+    )
+    for key, areas in forecasts:
+        for area, said in areas.items():
+            if said is None and area in region.targets:
+                continue  # `traffic: measured` of them all stands at no area, and its areas are those of the targets
             if report.refer((*path, key, area), area, "areas", at_key=True) and area not in region.targets:
                 report.warn((*path, key, area), f"area {area} has {key} in region {name}, and no target there")
     for area, known in region.inventory.items():

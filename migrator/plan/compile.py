@@ -251,6 +251,7 @@ def _move(name: str, region: RegionPart, area: Area) -> PlannedMove:
         region.targets[area.name],
         region.traffic.get(area.name),
         Declared(known.objects, known.bytes or 0.0) if known else None,
+        is_measured=area.name in region.traffic and region.traffic[area.name] is None,
     )
 
 

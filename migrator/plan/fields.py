@@ -21,6 +21,8 @@ from migrator.model.units import parse_bound, parse_count, parse_duration, parse
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
 _CONTAINER: Final = re.compile(r"\$(?:root|web|logs)|[a-z0-9](?:-?[a-z0-9]){2,62}")
 _CONTAINER_GLOB: Final = re.compile(r"(?=.*[*?\[])[a-z0-9*?\[\]!-]{1,63}")
+MEASURED: Final = "measured"
+"""In the place of a figure: whoever forecasts asks the account's meter for it."""
 _CLOCK_TIME: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)? ?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 FIRST_YEAR, LAST_YEAR = 1971, 2999
@@ -196,6 +198,11 @@ def read_areas(value: Any) -> Any:
     return value
 
 
+def read_traffic(value: Any) -> float | None:
+    """None: it is to be measured."""
+    return None if value == MEASURED else parse_count(value)
+
+
 def read_many(value: Any) -> Any:
     """A list, or one word that stands for a list of one."""
     return [value] if isinstance(value, str) else value
@@ -283,6 +290,9 @@ ShortDuration = Annotated[
     float, *_schema(read_short_duration, {"type": "string", "description": "shorter than a day, such as 30s"})
 ]
 Count = Annotated[float, *_schema(parse_count, {**_QUANTITY, "description": "such as 60k or 2.4M"})]
+Traffic = Annotated[
+    float | None, *_schema(read_traffic, {**_QUANTITY, "description": f"such as 60k or 2.4M, or {MEASURED}"})
+]
 Rate = Annotated[float, *_schema(read_rate, {**_QUANTITY, "description": "more than 0, such as 60k or 2.4M"})]
 Size = Annotated[float, *_schema(read_size, {"type": "string", "description": "such as 500MiB or 2GB"})]
 Ratio = Annotated[float, *_schema(read_ratio, {"type": "string", "description": "such as 1%"})]

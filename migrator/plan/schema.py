@@ -13,11 +13,12 @@ from copy import copy
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, create_model, model_validator
 
 from migrator.kinds import ACCOUNTS, METRICS, NOTICES, ROUTING
 from migrator.model.notices import Occasion
 from migrator.plan.fields import (
+    MEASURED,
     Bound,
     ClockTime,
     Container,
@@ -37,6 +38,7 @@ from migrator.plan.fields import (
     Size,
     Text,
     Timezone,
+    Traffic,
     Url,
     Whole,
     read_approval,
@@ -61,6 +63,12 @@ MetricName = Literal[
 """What a gate may ask of an account by name."""
 _NAMES: Final = {"type": "array", "items": {"type": "string"}}
 _NAME_OR_NAMES: Final = {"anyOf": [{"type": "string"}, _NAMES]}
+_TRAFFIC: Final = {
+    "anyOf": [
+        {"type": "string", "const": MEASURED},
+        {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
+    ]
+}
 _APPROVAL: Final = {
     "anyOf": [
         {"type": "string", "enum": ["required", "none"]},
@@ -155,11 +163,23 @@ class RegionPart(Part):
 
     source: Text = Field(description="the account where all areas of the region are today; a name under `accounts`")
     targets: dict[Name, Text] = Field(description="area: account")
-    traffic: dict[Name, Count] = Field(default_factory=dict, description="area: forecast, requests a minute")
+    traffic: Annotated[dict[Name, Traffic], WithJsonSchema(_TRAFFIC)] = Field(
+        default_factory=dict,
+        description="area: forecast, requests a minute; measured, of an area or of all: the account's meter is asked",
+    )
     inventory: dict[Name, InventoryPart] = Field(
         default_factory=dict, description="area: what the source is believed to hold, where nothing was counted yet"
     )
     pair: Text | None = Field(default=None, description="a region that must never be in one wave with this one")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _measured(cls, values: Any) -> Any:
+        """One word for all areas of the region."""
+        targets = values.get("targets") if isinstance(values, dict) else None
+        if isinstance(targets, dict) and values.get("traffic") == MEASURED:
+            return {**values, "traffic": dict.fromkeys(targets, MEASURED)}
+        return values
 
 
 class RoutingPart(Part):

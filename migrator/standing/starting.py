@@ -9,6 +9,7 @@ from migrator.machine.waiting import is_approved
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import StateStore
 from migrator.standing.authors import approvals_that_count
+from migrator.standing.traffic_notes import known_traffic
 
 
 def starting_point(schedule: Schedule, state: StateStore | None, now: datetime) -> StartingPoint:
@@ -23,4 +24,5 @@ def starting_point(schedule: Schedule, state: StateStore | None, now: datetime) 
         waves={record.name: record for record in state.waves()},
         held=frozenset(wave.name for wave in schedule.waves if wishes & {"", f"wave:{wave.name}"}),
         approved=frozenset(wave.name for wave in schedule.waves if is_approved(wave, approvals)),
+        traffic=known_traffic(schedule, state),
     )

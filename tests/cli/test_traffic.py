@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import time
 
 import pytest
 
+from migrator.adapters.local import LocalStore
+from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.plan import loads
 from migrator.testing.estate import Estate, Subscription, every_minute, running
 from tests.cli.conftest import PLAN, Migrate
 
+PLAIN = Shape(BlobType.BLOCK, ContentHeaders(), {}, {}, None)
 ROUTING, WAVES = PLAN[PLAN.index("routing:") :].split("waves:")
 
 
@@ -89,3 +95,58 @@ def test_what_has_no_figure_says_why(estate: Estate, migrate: Migrate, here: Pat
     assert "the plan does not say its location" in done.out
     assert "it had no request in the last 24 h" in done.out
     assert migrate("traffic", "p.yaml", "--hours", "48").code == 0
+
+
+ALONE = PLAN[: PLAN.index("  - name: second")]
+for before, after in (
+    ("web-tracking: web, email-events: mail}", "web-tracking: web}\n    traffic: measured"),
+    ("  email-events: {containers: [{name: events, prefix: email/}]}\n", ""),
+):
+    ALONE = ALONE.replace(before, after)
+
+
+def ask_an_hour_ago(here: Path, number: int) -> None:
+    """Customers' requests to the source, whose counters keep them."""
+
+    async def work() -> None:
+        store = LocalStore("core", here / "state/core.db", now=lambda: time() - 3600.0)
+        await store.create_container(ContainerInfo("web-1"))
+        for name in range(number):
+            await store.put("web-1", f"n{name}", b"x", PLAIN, condition=CREATE)
+        await store.close()
+
+    (here / "state").mkdir(exist_ok=True)
+    asyncio.run(work())
+
+
+def test_a_plan_may_leave_traffic_to_the_meter(migrate: Migrate, here: Path) -> None:
+    (here / "p.yaml").write_text(ALONE)
+    valid = migrate("validate", "p.yaml")
+    assert (
+        "the traffic of north-america/web-tracking is to be measured, and nobody has asked its meter yet" in valid.out
+    )
+    ask_an_hour_ago(here, 59)
+    planned = migrate("plan", "p.yaml")
+    assert planned.code == 0, planned.out
+    # 59 puts and a container in an hour
+    assert re.search(r"north-america/web-tracking +1 +20\S+ \S+ UTC +core +20", planned.out)
+    told = json.loads(migrate("plan", "p.yaml", "--json").out)
+    assert [(one["account"], one["requests_per_minute"], one["hours"]) for one in told["traffic"]] == [
+        ("core", 1.0, 168)
+    ]
+    assert told["loads"][0]["load_per_minute"] == 1.0
+    assert migrate("apply", "p.yaml", "--yes").code == 0
+    kept = migrate("plan", "p.yaml", "--json", "--inventory", "cached")  # asks no meter: the state store knows
+    cached = json.loads(kept.out)
+    assert "traffic" in cached, cached
+    assert [(one["account"], one["requests_per_minute"]) for one in cached["traffic"]] == [("core", 1.0)]
+
+
+def test_what_several_areas_share_is_not_split_by_a_plan_either(migrate: Migrate, here: Path) -> None:
+    (here / "p.yaml").write_text(PLAN.replace("email-events: mail}", "email-events: mail}\n    traffic: measured"))
+    ask_an_hour_ago(here, 5)
+    planned = json.loads(migrate("plan", "p.yaml", "--json").out)
+    found = [one for one in planned["findings"] if one["code"] == "traffic-unmeasured"]
+    assert [one["severity"] for one in found] == ["warning", "warning"]
+    assert "2 areas share core, and its meter knows no containers" in found[0]["text"]
+    assert {one["requests_per_minute"] for one in planned["traffic"]} == {None}

@@ -53,10 +53,10 @@ def check_aware(*times: datetime | None) -> None:
 
 
 def check_operator_changes(changes: Sequence[Change]) -> None:
-    """Without a token only wishes, approvals, journal lines, inventories and proofs may be written."""
+    """Without a token only wishes, approvals, journal lines, inventories, measured traffic and proofs may be written."""
     for change in changes:
-        is_inventory = isinstance(change, SetNote) and change.key.startswith(OF_OPERATORS)
-        if not is_inventory and not isinstance(change, _OPERATOR_CHANGES):
+        is_looked_up = isinstance(change, SetNote) and change.key.startswith(OF_OPERATORS)
+        if not is_looked_up and not isinstance(change, _OPERATOR_CHANGES):
             raise InternalError(f"{type(change).__name__} was committed without the lock's token")
 
 

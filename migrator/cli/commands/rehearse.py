@@ -68,15 +68,18 @@ def rehearse(
     from migrator.cli.views import rehearse as view
     from migrator.cli.views.documents import write_document
     from migrator.cli.views.screen import Page
+    from migrator.forecast.measured import with_traffic
     from migrator.plan import load
     from migrator.standing.inventory_notes import known_inventories
+    from migrator.standing.traffic_notes import known_traffic
     from migrator.testing.rehearsal import Manner, rehearse
 
     settings, loaded = settings_of(context), load(plan)
-    inventories = known_inventories(loaded.schedule, None)
+    schedule, inventories = loaded.schedule, known_inventories(loaded.schedule, None)
     if wiring.is_there(wiring.state_url(settings, loaded.schedule)):
         with state_of(settings, loaded.schedule, create=False) as store:
             inventories = known_inventories(loaded.schedule, store)
+            schedule = with_traffic(schedule, known_traffic(schedule, store))
     manner = Manner(
         begins=datetime.now(UTC).replace(second=0, microsecond=0),
         scale=scale,
@@ -85,7 +88,7 @@ def rehearse(
         deleted_ratio=_ratio(deletes),
     )
     gc.enable()  # a world of its own comes to be, and goes
-    told = rehearse(loaded.schedule, inventories, manner, loaded.warnings, os.environ)
+    told = rehearse(schedule, inventories, manner, loaded.warnings, os.environ)
     if as_json:
         write_document(view.document(told))
     else:

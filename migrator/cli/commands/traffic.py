@@ -18,9 +18,9 @@ Hours = Annotated[
 
 def traffic(context: typer.Context, plan: PlanPath, hours: Hours = 24, as_json: AsJson = False) -> int:
     """Measure each area's traffic by its account's meter, for the plan."""
-    from migrator.cli.meters import measure
     from migrator.cli.doors import Doors
     from migrator.cli.loading import load_plan
+    from migrator.cli.meters import measure
     from migrator.cli.views import traffic as view
     from migrator.cli.views.documents import write_document
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from migrator.cli.views.figures import count
+from migrator.cli.views.figures import count, instant, stamp
 from migrator.cli.views.screen import Page
 from migrator.forecast import AccountLoad, Outlook, Relief
 from migrator.forecast.requests import Cost
@@ -53,6 +53,40 @@ def cost_document(cost: Cost | None) -> dict[str, Any] | None:
         "early_deletion_at_most": round(cost.tiers.early_deletion, 4),
         "not_priced_gib": {key: round(gib, 4) for key, gib in cost.tiers.unpriced.items()},
     }
+
+
+def measured_document(outlook: Outlook) -> list[dict[str, Any]]:
+    """``[{region, area, account, requests_per_minute, hour, hours, at, why_not}]`` of the areas whose traffic is measured."""
+    return [
+        {
+            "region": move.region,
+            "area": move.area,
+            "account": one.account,
+            "requests_per_minute": round(one.peak.per_minute, 1) if one.peak is not None else None,
+            "hour": stamp(one.peak.begin) if one.peak is not None else None,
+            "hours": one.hours,
+            "at": stamp(one.at),
+            "why_not": one.why_not or None,
+        }
+        for move, one in sorted(outlook.here.traffic.items(), key=lambda pair: str(pair[0]))
+    ]
+
+
+def show_measured(page: Page, outlook: Outlook) -> None:
+    """The traffic that the plan leaves to the meter, and when it was asked; nothing without any."""
+    known = [(str(move), one) for move, one in sorted(outlook.here.traffic.items(), key=lambda pair: str(pair[0]))]
+    if not any(one.peak for _, one in known):
+        return
+    page.line("Traffic that was measured, requests a minute in the busiest hour, everybody's")
+    page.table(
+        ("MOVE", "REQUESTS/MIN", "HOUR", "METER", "ASKED"),
+        [
+            (move, show_count(one.peak.per_minute), instant(one.peak.begin), one.account, instant(one.at))
+            for move, one in known
+            if one.peak is not None
+        ],
+        right=frozenset({1}),
+    )
 
 
 def show_loads(page: Page, outlook: Outlook) -> None:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from migrator.cli.views import steps, timeline
 from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
-from migrator.cli.views.outlook import cost_document, load_document, relief_document, show_loads, show_requests
+from migrator.cli.views.outlook import (
+    cost_document,
+    load_document,
+    measured_document,
+    relief_document,
+    show_loads,
+    show_measured,
+    show_requests,
+)
 from migrator.cli.views.screen import Page
 from migrator.engine.teller import Steps
 from migrator.forecast import Inventory, MoveForecast, Outlook
@@ -31,8 +39,8 @@ _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
 def document(schedule: Schedule, look: Look) -> dict[str, Any]:
-    """``{plan, fingerprint, forecast_at, findings, changes_pending, next, moves, waves, loads, reliefs, cost, steps}``; figures
-    are null where they are not known, and the steps of a move where nobody looked at it."""
+    """``{plan, fingerprint, forecast_at, findings, changes_pending, next, moves, waves, traffic, loads, reliefs, cost,
+    steps}``; figures are null where they are not known, and the steps of a move where nobody looked at it."""
     outlook = look.preview.outlook
     told = {one.move: one for one in look.preview.steps}
     return {
@@ -53,6 +61,7 @@ def document(schedule: Schedule, look: Look) -> dict[str, Any]:
         "next": look.next.removeprefix("next: "),
         "moves": [_move(wave.name, move, look, told.get(move.id)) for wave in schedule.waves for move in wave.moves],
         "waves": timeline.document(outlook),
+        "traffic": measured_document(outlook),
         "loads": [load_document(load) for load in outlook.loads],
         "reliefs": [relief_document(relief) for relief in outlook.reliefs],
         "cost": cost_document(outlook.cost),
@@ -119,6 +128,9 @@ def show(page: Page, schedule: Schedule, look: Look, *, with_next: bool = True) 
 def show_forecast(page: Page, outlook: Outlook) -> None:
     """Timeline, load, requests and cost."""
     timeline.show(page, outlook)
+    if any(one.peak for one in outlook.here.traffic.values()):
+        page.line()
+        show_measured(page, outlook)
     if any(load.load_per_minute for load in outlook.loads):
         page.line()
         show_loads(page, outlook)

@@ -115,6 +115,13 @@ FORECAST: Final = Check(
             "add it under the region's `traffic`; `migrate traffic PLAN` measures it where an account is one area's",
         ),
         Says(
+            "traffic-unmeasured",
+            ("info", "warning"),
+            "account",
+            "the plan leaves an area's traffic to a meter that was not asked yet, cannot be asked, or is shared by several areas",
+            "write a figure in its place: of the applications' own, or of the account's logs by container",
+        ),
+        Says(
             "long-drain",
             ("warning",),
             "routing",

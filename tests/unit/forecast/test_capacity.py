@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from migrator.forecast import AccountLoad, capacity_findings, loads
 from migrator.forecast.capacity import accounts_needed
+from migrator.forecast.measured import MeasuredTraffic, Peak, newest, shared, with_traffic
 from migrator.model.findings import Finding
 from migrator.model.names import Area, MoveId, Selector
-from migrator.model.schedule import PlannedMove
+from migrator.model.schedule import PlannedMove, Schedule
 from tests.unit.forecast.worlds import schedule
 
 
@@ -95,3 +97,50 @@ def test_an_account_near_its_limit_or_without_one_is_said_and_refuses_nothing() 
     assert (near.code, near.severity) == ("account-near-limit", "warning")
     (unknown,) = capacity_findings(schedule({"web": ("new", 2_000_000)}, limit=None))
     assert (unknown.code, unknown.severity) == ("account-limit-unknown", "info")
+
+
+AT = datetime(2026, 12, 1, 16, tzinfo=UTC)
+
+
+def left_to_the_meter() -> Schedule:
+    plan = schedule({"web": ("web", None), "email": ("email", None)}, limit=2_400_000)
+    waves = tuple(
+        replace(wave, moves=tuple(replace(move, is_measured=True) for move in wave.moves)) for wave in plan.waves
+    )
+    return replace(plan, waves=waves)
+
+
+def test_what_was_measured_counts_like_a_figure_of_the_plans() -> None:
+    plan, web = left_to_the_meter(), MoveId("eu", "web")
+    found = {web: MeasuredTraffic("core", AT, 168, Peak(11_000_000.0, AT, 60))}
+    told = with_traffic(plan, found)
+    assert {load.account: load.load_per_minute for load in loads(told)} == {"web": 11_000_000.0, "email": 0.0}
+    assert [(one.severity, one.code, one.subject) for one in capacity_findings(told, found)] == [
+        ("info", "traffic-unmeasured", "email"),
+        ("error", "account-overloaded", "web"),
+    ]
+    written = replace(plan.move(web), is_measured=False, traffic_per_minute=5.0)
+    waves = tuple(replace(wave, moves=(written,)) for wave in plan.waves[:1])
+    assert (
+        with_traffic(replace(plan, waves=waves), found).move(web).traffic_per_minute == 5.0
+    )  # the plan's own word stands
+
+
+def test_what_cannot_be_measured_is_said_and_an_earlier_figure_stays_with_its_date() -> None:
+    plan, web, email = left_to_the_meter(), MoveId("eu", "web"), MoveId("eu", "email")
+    before = {web: MeasuredTraffic("core", AT, 168, Peak(100.0, AT, 60))}
+    failed = {one: MeasuredTraffic("core", AT, 168, why_not=shared("core", 2)) for one in (web, email)}
+    now = newest(before, failed)
+    assert [(one.severity, one.text) for one in capacity_findings(with_traffic(plan, now), now)] == [
+        (
+            "warning",
+            "the traffic of eu/email cannot be measured: 2 areas share core, and its meter knows no containers",
+        ),
+        (
+            "warning",
+            "the traffic of eu/web cannot be measured: 2 areas share core, and its meter knows no containers; the figure is"
+            " of 2026-12-01 16:00 UTC",
+        ),
+    ]
+    assert with_traffic(plan, now).move(web).traffic_per_minute == 100.0
+    assert newest(now, before) == {**now, **before}

@@ -131,6 +131,7 @@ def test_all_areas_are_those_of_the_document() -> None:
     assert [move.id for move in schedule.wave("first").moves] == [MoveId("america", "web"), MoveId("america", "email")]
     assert schedule.move(MoveId("america", "web")).traffic_per_minute == 2_000_000
     assert schedule.move(MoveId("america", "email")).traffic_per_minute is None
+    assert not any(move.is_measured for move in schedule.moves)
 
 
 def test_times_are_utc() -> None:
@@ -350,3 +351,12 @@ def test_routes_without_a_register_are_told_and_wait_for_what_their_place_may_sh
 def test_routing_that_cannot_work_is_a_fault(routing: str, told: str) -> None:
     faults = faults_of(changed(("{kind: file, path: state/routes.json}", routing)))
     assert any(told in fault for fault in faults), faults
+
+
+@pytest.mark.parametrize("written", ["measured", "{web: measured, email: measured}", "{web: measured, email: 5k}"])
+def test_traffic_may_be_left_to_the_meter_of_a_region_or_of_an_area(written: str) -> None:
+    schedule = _small(("traffic: {web: 2M}", f"traffic: {written}"))
+    moves = {str(move.id): (move.is_measured, move.traffic_per_minute) for move in schedule.moves}
+    assert moves["america/web"] == (True, None)
+    assert moves["america/email"] == ((False, 5000.0) if "5k" in written else (True, None))
+    assert moves["europe/web"] == (False, None)

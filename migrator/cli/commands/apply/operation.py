@@ -49,13 +49,14 @@ from migrator.forecast.outlook import look_ahead, to_record
 from migrator.machine.states import has_soaked, is_complete
 from migrator.model.findings import Finding
 from migrator.model.schedule import Schedule
-from migrator.model.values import value
+from migrator.model.values import replace, value
 from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
 from migrator.ports.state_store import SetNote
 from migrator.standing.assess import assess
 from migrator.standing.inventory_notes import kept_inventories, known_inventories
 from migrator.standing.starting import starting_point
+from migrator.standing.traffic_notes import kept_traffic
 from migrator.standing.values import Standing
 
 if TYPE_CHECKING:
@@ -171,10 +172,13 @@ def _free_writers(request: ApplyOptions, settings: Settings, store: StateStore, 
 def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Consent:
     """Forecasts of all waves: those which begin hours later in the same run are among them."""
     inventories = known_inventories(schedule, store) if found is None else found.preview.inventories
-    outlook = look_ahead(schedule, inventories, starting_point(schedule, store, datetime.now(UTC)))
+    here = starting_point(schedule, store, datetime.now(UTC))
+    if found is not None:
+        here = replace(here, traffic=found.preview.outlook.here.traffic)
+    outlook = look_ahead(schedule, inventories, here)
     return Consent(
         forecasts={wave.name: to_record(outlook, wave.name) for wave in schedule.waves},
-        notes=kept_inventories(schedule, inventories, outlook.here.now),
+        notes=(*kept_inventories(schedule, inventories, outlook.here.now), *kept_traffic(here.traffic)),
         outlook=outlook,
         situation=assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead),
         remarks=what_the_store_says(schedule, store),
