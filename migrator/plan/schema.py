@@ -66,7 +66,13 @@ _NAME_OR_NAMES: Final = {"anyOf": [{"type": "string"}, _NAMES]}
 _TRAFFIC: Final = {
     "anyOf": [
         {"type": "string", "const": MEASURED},
-        {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
+        {
+            "type": "object",
+            "additionalProperties": {
+                "type": ["string", "number"],
+                "description": f"such as 60k or 2.4M, or {MEASURED}",
+            },
+        },
     ]
 }
 _APPROVAL: Final = {
