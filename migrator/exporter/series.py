@@ -11,13 +11,11 @@ from typing import Final, Literal
 
 from migrator.machine.states import is_in_fence
 from migrator.model.values import value
-from migrator.standing.next_step import Advice, next_step
+from migrator.standing.next_step import NEEDS_NOBODY, next_step
 from migrator.standing.values import MoveStanding, Standing, WaveStanding
 
 Sampled = tuple[tuple[str, ...], float]
 """Label values in the order of ``Series.labels``, and the value."""
-
-NEEDS_NOBODY: Final = frozenset({Advice.WAIT, Advice.NOTHING})
 
 
 @value(frozen=True, slots=True)

@@ -16,10 +16,9 @@ from migrator.model.values import value
 from migrator.report.facts import ReportFacts
 from migrator.report.plain_words import PERSON, wait_words
 from migrator.report.story import listed
-from migrator.standing.next_step import Advice, next_step
+from migrator.standing.next_step import NEEDS_NOBODY, Advice, next_step
 from migrator.standing.values import MoveStanding, WaveStanding
 
-NEEDS_NOBODY: Final = (Advice.WAIT, Advice.NOTHING)
 _OF_PEOPLE: Final = ("approval", "hold", "pause", "retry", "failed")
 """Waits that end when a person has done something; they are among the actions."""
 
@@ -51,7 +50,7 @@ def actions(facts: ReportFacts) -> tuple[Duty, ...]:
 
 def _actions(facts: ReportFacts) -> Iterator[Duty]:
     step = next_step(facts.standing)
-    if step.advice not in NEEDS_NOBODY:
+    if step.advice not in NEEDS_NOBODY and step.advice is not Advice.APPROVE:  # that comes below, and who may
         who, why = PERSON[step.advice]
         yield Duty(who, why, facts.next_action, is_urgent=step.advice is Advice.FREE)
     for wave in facts.standing.waves:

@@ -93,6 +93,7 @@ PERSON: Final[Mapping[Advice, tuple[str, str]]] = {
     Advice.UNPAUSE: ("An operator", "An operator paused the rollout; nothing is sent until it is unpaused."),
     Advice.UNSTICK: ("An operator", "A move has switched, but its health checks do not let it be called complete."),
     Advice.ASK_GATE: ("An operator", "A health check gets no answer, and no switch begins without one."),
+    Advice.APPROVE: ("Whoever may approve", "A wave is ready and waits for approval before it switches."),
     Advice.FREE: ("An operator, at once", "Writers may be blocked, and no run is at work to free them."),
     Advice.WRITE_DOWN: ("An operator", "A switch is over, and the records do not say so yet. No writer waits."),
     Advice.AGREE: ("An operator", "What customers' applications are told and what the records say do not agree."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Final
 
 from migrator.machine.release import Fate
 from migrator.machine.states import has_soaked, is_going_back
@@ -15,7 +16,7 @@ from migrator.model.moves import LockRecord, MoveState
 from migrator.model.names import MoveId
 from migrator.model.values import replace, value
 from migrator.standing.silence import Silent
-from migrator.standing.values import MoveStanding, Standing
+from migrator.standing.values import MoveStanding, Standing, WaveStanding
 
 
 class Advice(StrEnum):
@@ -30,6 +31,8 @@ class Advice(StrEnum):
     """Soaks stand still until something is mended."""
     ASK_GATE = "ask-gate"
     """A gate's silence keeps a cut-over back."""
+    APPROVE = "approve"
+    """A wave is ready, and its cut-overs wait for whoever may approve it."""
     WAIT = "wait"
     """A run is at work and needs nobody."""
     FREE = "free"
@@ -50,6 +53,9 @@ class Advice(StrEnum):
     APPLY = "apply"
 
 
+NEEDS_NOBODY: Final = (Advice.WAIT, Advice.NOTHING)
+
+
 @value(frozen=True, slots=True)
 class NextStep:
     """``moves``: whom it is about; ``lock``: of the run at work, if there is one."""
@@ -58,7 +64,7 @@ class NextStep:
     moves: tuple[MoveId, ...] = ()
     lock: LockRecord | None = None
     scope: str = ""
-    """Of RELEASE: the hold's."""
+    """Of RELEASE: the hold's; of APPROVE: the wave's name."""
     remedy: str = ""
     """Of UNSTICK: what lets the soaks go on."""
     silent: Silent | None = None
@@ -121,7 +127,20 @@ def _wanted(standing: Standing) -> NextStep | None:
         alike = _ids(move for move in stuck if move.remedy == stuck[0].remedy)
         return NextStep(Advice.UNSTICK, alike, remedy=stuck[0].remedy)
     silent = next((one for move in standing.moves for one in move.silent), None)
-    return None if silent is None else NextStep(Advice.ASK_GATE, silent=silent)
+    if silent is not None:
+        return NextStep(Advice.ASK_GATE, silent=silent)
+    return next((_approve(wave) for wave in standing.waves if _waits_for_approval(wave)), None)
+
+
+def _waits_for_approval(wave: WaveStanding) -> bool:
+    """And for that alone of all that a person can do: before a move of it is ready nobody is kept by it."""
+    is_ready = any(move.record.state is MoveState.READY and not is_going_back(move.record) for move in wave.moves)
+    return is_ready and any(wait.kind == "approval" for wait in wave.waits)
+
+
+def _approve(wave: WaveStanding) -> NextStep:
+    ready = _ids(move for move in wave.moves if move.record.state is MoveState.READY)
+    return NextStep(Advice.APPROVE, ready, scope=wave.name)
 
 
 def _ids(moves: Iterable[MoveStanding]) -> tuple[MoveId, ...]:

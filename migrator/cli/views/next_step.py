@@ -21,6 +21,10 @@ _WORDS: Final[Mapping[Advice, str]] = {
     Advice.LEAVE_PLAN: "`hold: false` in the plan lets cut-overs start again",
 }
 """Of steps that are about nobody in particular."""
+_BEFORE_APPLY: Final = (
+    *(Advice.RELEASE, Advice.LEAVE_PLAN, Advice.UNPAUSE, Advice.UNSTICK, Advice.ASK_GATE),
+    Advice.APPROVE,
+)
 
 
 def next_action(next: NextStep, plan: str) -> str:
@@ -28,7 +32,7 @@ def next_action(next: NextStep, plan: str) -> str:
     if next.lock is not None:
         return _beside(next, next.lock, plan)
     text = _words(next, plan)
-    if next.advice in (Advice.RELEASE, Advice.LEAVE_PLAN, Advice.UNPAUSE, Advice.UNSTICK, Advice.ASK_GATE):
+    if next.advice in _BEFORE_APPLY:
         return f"{text}; then `migrate apply {plan}` goes on from here"
     return text
 
@@ -42,7 +46,13 @@ def _beside(next: NextStep, lock: LockRecord, plan: str) -> str:
         )
     if next.advice is Advice.WAIT:
         return f"nothing: a run is at work ({where})"
-    return f"{_words(next, plan)} (a run is at work: {where})"
+    return f"{_words(next, plan)}{beside(next)}"
+
+
+def beside(next: NextStep) -> str:
+    """Who is at work, as a step that is done beside a run ends with it; empty without a run."""
+    lock = next.lock
+    return f" (a run is at work: {lock.owner}@{lock.host}, pid {lock.pid})" if lock is not None else ""
 
 
 def _words(next: NextStep, plan: str) -> str:
@@ -54,6 +64,8 @@ def _words(next: NextStep, plan: str) -> str:
     if next.advice is Advice.RELEASE:
         option = f" --wave {wave}" if (wave := next.scope.removeprefix("wave:")) else ""
         return f"`migrate release {plan}{option}` lets cut-overs start again"
+    if next.advice is Advice.APPROVE:
+        return f"`migrate approve {plan} {next.scope} --reason TEXT`: wave {next.scope} is ready and waits for that"
     if next.advice is Advice.UNSTICK:
         of = ", ".join(moves[:2]) + (f" and {len(moves) - 2} more" if len(moves) > 2 else "")
         return f"the soak of {of} stands still: {next.remedy}"

@@ -55,6 +55,8 @@ STORIES: list[tuple[Advice, Standing]] = [
     (Advice.UNPAUSE, standing(move(**COPYING), waits=(Wait("pause", who="ann"),))),
     (Advice.UNSTICK, standing(move(state=MoveState.SOAKING, remedy="mend gate errors: it is red"))),
     (Advice.ASK_GATE, standing(move(state=MoveState.READY, silent=(SILENT,)))),
+    (Advice.APPROVE, standing(move(state=MoveState.READY), waits=(Wait("approval", who="first"),))),
+    (Advice.APPLY, standing(move(**COPYING), waits=(Wait("approval", who="first"),))),
     (Advice.APPLY, standing(move(**COPYING))),
 ]
 
@@ -73,6 +75,8 @@ def test_without_a_run_at_work(advice: Advice, here: Standing) -> None:
         (Advice.MEND, standing(move(**COPYING), move(state=MoveState.HALTED))),
         (Advice.UNPAUSE, standing(move(**COPYING), waits=(Wait("pause", who="ann"),))),
         (Advice.ASK_GATE, standing(move(state=MoveState.READY, silent=(SILENT,)))),
+        (Advice.APPROVE, standing(move(state=MoveState.READY), waits=(Wait("approval", who="first"),))),
+        (Advice.WAIT, standing(move(**COPYING), waits=(Wait("approval", who="first"),))),
     ],
 )
 def test_beside_a_run_at_work(advice: Advice, here: Standing) -> None:
