@@ -10,8 +10,8 @@ BIN := .venv/bin
 STAMPS := .build/stamps
 VENV := $(STAMPS)/venv
 AZURITE := $(STAMPS)/azurite
-# What the tests marked `system` start: a proxy, a metrics server, a fault injector, a browser, a database.
-SYSTEM_PACKAGES ?= nginx-light libnginx-mod-http-lua prometheus strace chromium postgresql
+# What the tests marked `system` start: a proxy, a metrics server, a fault injector, a browser, a database, a terminal.
+SYSTEM_PACKAGES ?= nginx-light libnginx-mod-http-lua prometheus strace chromium postgresql tmux
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 

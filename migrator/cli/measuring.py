@@ -6,7 +6,7 @@ busy store delays nobody else. What the series are is ``migrator.exporter``'s bu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from migrator.exporter.collector import RolloutCollector
 
 
-def collector_of(settings: Settings, schedule: Schedule) -> RolloutCollector:
-    from migrator.exporter.collector import RolloutCollector
-
+def look_of(settings: Settings, schedule: Schedule) -> Callable[[], Standing]:
+    """What reads the store anew whenever it is called, in any thread. StateError while that cannot be read."""
     url = state_url(settings, schedule)
 
     def look() -> Standing:
@@ -36,7 +35,13 @@ def collector_of(settings: Settings, schedule: Schedule) -> RolloutCollector:
         with closing(open_state_of(url, schedule.name)) as store:
             return assess(schedule.name, schedule=schedule, store=store, now=now, is_dead=is_proven_dead)
 
-    return RolloutCollector(schedule.name, migrator.__version__, look)
+    return look
+
+
+def collector_of(settings: Settings, schedule: Schedule) -> RolloutCollector:
+    from migrator.exporter.collector import RolloutCollector
+
+    return RolloutCollector(schedule.name, migrator.__version__, look_of(settings, schedule))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from migrator.cli.exits import ExitCode
 from migrator.cli.identity import new_run, user
 from migrator.cli.interrupts import run_stoppable
 from migrator.cli.loading import state_of, what_was_edited
+from migrator.cli.measuring import look_of
 from migrator.cli.settings import Settings
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.lines import JsonLines, PlainLines
@@ -28,7 +29,10 @@ from migrator.cli.whereabouts import whereabouts
 from migrator.engine.preparing import Editing
 from migrator.engine.rollout import Rollout, Said
 from migrator.engine.world import Outcome
+from migrator.errors import MigrateError
 from migrator.model.happenings.rollouts import RunConcluded
+from migrator.model.schedule import Schedule
+from migrator.standing.values import Standing
 
 if TYPE_CHECKING:
     from migrator.adapters.workers import WorkerProcesses
@@ -67,7 +71,8 @@ def operate(
         state = stack.enter_context(state_of(settings, loaded.schedule, create=create))
         if processes is None:
             processes = stack.enter_context(closing(wiring.open_processes(loaded.schedule)))
-        with Courier(_display(settings, as_json=as_json)) as courier, Couriers.of(courier, log) as reporter:
+        display = _display(settings, loaded.schedule, as_json=as_json)
+        with Courier(display) as courier, Couriers.of(courier, log) as reporter:
             editing = Editing(what_was_edited(loaded.schedule, state), user(), is_apply, reason)
             work = _run(doors, loaded, state, reporter, operation, editing, resume=resume, processes=processes)
             outcome = doors.run(work)
@@ -88,10 +93,18 @@ def _exit_of(word: str) -> int:
     return int(exits.of_outcome(word))
 
 
-def _display(settings: Settings, *, as_json: bool) -> Display:
+def _display(settings: Settings, schedule: Schedule, *, as_json: bool) -> Display:
     if as_json:
         return JsonLines()
-    return LiveTable(settings) if sys.stdout.isatty() else PlainLines()
+    look = look_of(settings, schedule)
+
+    def seen() -> Standing | None:
+        try:
+            return look()
+        except MigrateError:
+            return None  # the engine itself says what is wrong with the store
+
+    return LiveTable(settings, seen) if sys.stdout.isatty() else PlainLines(look=seen)
 
 
 async def _run(

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from migrator.cli.settings import Settings
 from migrator.cli.views import progress
 from migrator.cli.views.lines import JsonLines, PlainLines, figures_line
-from migrator.cli.views.live import LiveTable, Rates
+from migrator.cli.views.live import LiveTable
 from migrator.cli.views.progress import Courier, Note
+from migrator.cli.views.rates import Rates
 from migrator.model.happenings.fences import FenceBegun
 from migrator.model.happenings.moves import FaultMet, StateChanged
 from migrator.ports.reporter import Reporter
@@ -38,6 +39,8 @@ class Recorder:
 
     def progress(self, note: Note) -> None:
         self.notes.append(note)
+
+    def tick(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -156,10 +159,12 @@ def test_the_live_table_shows_moves_and_lets_events_scroll(monkeypatch) -> None:
     display = LiveTable(Settings())
     display.open()
     display.progress(note("progress", state="copying", objects_copied=1200, expected=5000))
-    display.event(note("state-changed", "first pass complete [bold]\x1b[2J", state="catching-up"))
+    display.event(note("warning", "first pass complete [bold]\x1b[2J"))
+    display.progress(note("progress", state="catching-up", objects_copied=5000, expected=5000))
+    display.tick()
     display.close()
     text = out.getvalue()
-    assert "1,200 (24 %)" in text
+    assert "24 %" in text
     assert "first pass complete [bold]\\x1b[2J" in text
     assert "catching-up" in text
 
@@ -179,3 +184,15 @@ def test_a_rate_is_taken_over_seconds_and_survives_a_new_direction() -> None:
 
 def note(kind: str, text: str = "", **facts: object) -> Note:
     return Note(datetime(2026, 1, 1, tzinfo=UTC), kind, "na/web", text, facts)
+
+
+def test_a_display_is_told_that_time_goes_on(monkeypatch) -> None:
+    class Patient(Recorder):
+        def tick(self) -> None:
+            self.shown.set()
+
+    monkeypatch.setattr(progress, "TICK_SECONDS", 0.01)
+    display = Patient()
+    display.gate.set()
+    with Courier(display):
+        assert display.shown.wait(10)

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from rich.console import Console
 
 from migrator.cli.settings import Settings
-from migrator.cli.views import live
 from migrator.cli.views.preview import show_findings
-from migrator.cli.views.progress import Note
 from migrator.cli.views.rows import ORDER, counted, fitted, fitting, middle, rank
 from migrator.cli.views.screen import Page
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveState
 from tests.cli.conftest import Migrate
 
-NOW = datetime.now(UTC)
 STATES = (
     ("soaked",) * 31 + ("pending",) * 4 + ("copying",) * 6 + ("soaking",) * 5 + ("draining",) * 2 + ("halted", "ready")
 )
@@ -72,40 +67,6 @@ def test_a_table_fits_and_says_nothing_empty(width: int) -> None:
     assert here == ["MOVE", "STATE", "COPIED"]
     assert sum(max(len(row[column]) for row in cells) + 2 for column in range(len(here))) <= width
     assert len({row[0] for row in cells}) == 9
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize("width", [60, 80, 100, 200])
-def test_the_live_table_of_fifty_moves_shows_those_whose_writers_wait(
-    width: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = Terminal()
-    screen = Console(file=out, force_terminal=True, width=width, height=30, color_system=None)
-    monkeypatch.setattr(live, "console", lambda settings: screen)
-    monkeypatch.setattr(live.time, "time", NOW.timestamp)
-    table = live.LiveTable(Settings())
-    for number, state in enumerate(STATES):
-        facts = {"state": state, "objects_copied": 50, "expected": 200, "lag_objects": 0, "bytes_copied": 1}
-        if state == "soaking":
-            facts["soak_left_seconds"] = 3_600.0
-        name = f"north-america/notification-preferences-{number:02d}"
-        table.progress(Note(NOW - timedelta(seconds=7), "progress", name, "", facts))
-    out.truncate(0)
-    screen.print(table._table())
-    lines = out.getvalue().splitlines()
-    assert all(len(line.rstrip()) <= width for line in lines)
-    assert len(lines) <= 24
-    text = "\n".join(lines)
-    assert text.count("writers wait 7") == 2
-    assert text.count("1 h left".replace(" ", "", 1)) == 5
-    assert "+ 31 soaked, 4 pending" in text
-    assert "SCANNED" not in text
-    assert "BEHIND" not in text
-    assert "25 %" in text
 
 
 def test_only_one_wave_or_region_is_shown_where_that_is_asked_for(migrate: Migrate) -> None:

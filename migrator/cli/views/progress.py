@@ -23,6 +23,8 @@ from migrator.words.happenings import sentence
 
 QUEUE_NOTES: Final = 10_000
 """Notes in flight; at some 300 bytes each this is 3 MB."""
+TICK_SECONDS: Final = 1.0
+"""Without a note for so long, a display is told that time goes on."""
 CLOSE_SECONDS: Final = 2.0
 """How long the end of a run waits for a display that does not take its notes."""
 
@@ -54,6 +56,7 @@ class Display(Protocol):
     def open(self) -> None: ...
     def event(self, note: Note) -> None: ...
     def progress(self, note: Note) -> None: ...
+    def tick(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -95,11 +98,18 @@ class Courier:
     def _carry(self) -> None:
         try:
             self._display.open()
-            while (note := self._queue.get()) is not None:
+            while (note := self._next()) is not None:
                 self._show(note)
             self._display.close()
         except (OSError, ValueError):
             self._swallow()
+
+    def _next(self) -> Note | None:
+        while True:
+            try:
+                return self._queue.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                self._display.tick()
 
     def _show(self, note: Note) -> None:
         if self._dropped:

@@ -11,6 +11,7 @@ from typing import Any
 
 from migrator.cli.settings import Settings
 from migrator.cli.views import timeline
+from migrator.cli.views.board import Board, rendered
 from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
 from migrator.cli.views.rows import fitted, fitting, rests
 from migrator.cli.views.screen import Page
@@ -190,7 +191,9 @@ def write(
     next_action: str,
     rates: Mapping[str, float],
     state: Sequence[str] = (),
+    board: Board | None = None,
 ) -> None:
+    """``board``: on a terminal, waves and moves as whoever watches sees them, in the place of a table for each wave."""
     page.line(f"Plan {standing.plan}, {instant(standing.now)}", style="bold")
     for line in state:
         page.line(line)
@@ -199,12 +202,18 @@ def write(
     for line in (*_some(paces, page), *wish_lines(standing.controls)):
         page.line(line)
     rates = {**(standing.pace.moves if standing.pace else {}), **rates}
+    if board is not None:
+        page.line()
+        page.console.print(rendered(board))
     in_full = False
     for wave in _in_order(standing.waves, page):
         was_in_full, in_full = (
             in_full,
             not (page.is_terminal and is_quiet_wave(wave.state) and not _says_something(wave)),
         )
+        if board is not None:
+            _show_beside_board(page, wave, standing)
+            continue
         if in_full or was_in_full:
             page.line()
         if not in_full:
@@ -225,6 +234,15 @@ def write(
         timeline.show(page, standing.outlook)
     page.line()
     page.line(f"Next: {next_action}.")
+
+
+def _show_beside_board(page: Page, wave: WaveStanding, standing: Standing) -> None:
+    """What a person should know of a wave and its moves beyond the board."""
+    if wave.reason:
+        page.line(f"  {wave.name} stopped: {wave.reason}", style="red")
+    if not is_quiet_wave(wave.state) or _says_something(wave):
+        _show_details(page, wave.moves, is_at_work=standing.is_at_work)
+    _show_retiring(page, wave, standing.now)
 
 
 def _in_order(waves: Sequence[WaveStanding], page: Page) -> list[WaveStanding]:
@@ -306,6 +324,10 @@ def _show_moves(page: Page, wave: WaveStanding, rates: Mapping[str, float], *, i
         moves = [move for move in moves if not rests(_state(move))] + [
             move for move in wave.moves if rests(_state(move))
         ]
+    _show_details(page, moves, is_at_work=is_at_work)
+
+
+def _show_details(page: Page, moves: Sequence[MoveStanding], *, is_at_work: bool) -> None:
     for move in moves:
         for line in _soak_lines(move):
             page.line(f"  {move.record.id}: {line}", style="dim")

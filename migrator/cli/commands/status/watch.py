@@ -11,7 +11,6 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
@@ -26,9 +25,10 @@ from migrator.cli.settings import Settings
 from migrator.cli.streams import require_reader
 from migrator.cli.views import status
 from migrator.cli.views import whereabouts as where_view
+from migrator.cli.views.board import board_of
 from migrator.cli.views.documents import event_line
-from migrator.cli.views.live import Rates
 from migrator.cli.views.screen import Page
+from migrator.cli.views.watched import Watched
 from migrator.cli.whereabouts import whereabouts
 from migrator.engine.pulse import Pulse
 from migrator.standing.values import Standing, within
@@ -72,7 +72,7 @@ class _StatusWatch:
     as_json: bool
     wave: str | None = None
     region: str | None = None
-    rates: Rates = field(default_factory=Rates)
+    watched: Watched = field(default_factory=Watched)
     last: str = ""
     pulse: Pulse = field(default_factory=lambda: Pulse(SystemClock()))
 
@@ -81,9 +81,9 @@ class _StatusWatch:
         standing, action = look(doors, rollout, self.pulse)
         standing = within(standing, self.wave, self.region)
         where = whereabouts(self.settings, None if rollout.call == "PLAN" else rollout.schedule, rollout.store)
-        _note_rates(self.rates, standing)
+        self.watched.look(standing)
         if self.is_terminal:
-            _paint(standing, action, self.rates.known, self.settings, where)
+            _paint(self.watched, standing, action, self.settings, where)
             return
         body = status.document(standing, next_action=action) | {"state_store": where_view.document(where)}
         key = event_line({**body, "forecast": None})  # its dates move with the clock, and that is no change
@@ -93,15 +93,9 @@ class _StatusWatch:
         if self.as_json:
             print(event_line(body), flush=True)
         else:
-            status.show(
-                standing, self.settings, next_action=action, rates=self.rates.known, state=where_view.lines(where)
-            )
+            rates = self.watched.rates(standing.now)
+            status.show(standing, self.settings, next_action=action, rates=rates, state=where_view.lines(where))
             print(flush=True)
-
-
-def _note_rates(rates: Rates, standing: Standing) -> None:
-    for move in standing.moves:
-        rates.add(str(move.record.id), standing.now.timestamp(), float(move.record.figures.objects_copied))
 
 
 class _Frame(io.StringIO):
@@ -111,10 +105,13 @@ class _Frame(io.StringIO):
         return True
 
 
-def _paint(standing: Standing, action: str, rates: Mapping[str, float], settings: Settings, where: Whereabouts) -> None:
-    frame = _Frame()
-    status.write(Page(settings, frame), standing, next_action=action, rates=rates, state=where_view.lines(where))
-    screen = shutil.get_terminal_size()
+def _paint(watched: Watched, standing: Standing, action: str, settings: Settings, where: Whereabouts) -> None:
+    frame, screen = _Frame(), shutil.get_terminal_size()
+    page = Page(settings, frame)
+    board = board_of(
+        watched.waves(standing.now), standing, width=page.width, height=screen.lines // 2, says_who_acts=False
+    )
+    status.write(page, standing, next_action=action, rates={}, state=where_view.lines(where), board=board)
     lines = fitting(frame.getvalue().splitlines(), screen.lines, screen.columns)
     sys.stdout.write(_HOME + "".join(f"{line}{_REST_OF_LINE}\n" for line in lines) + _REST_OF_SCREEN)
     sys.stdout.flush()
