@@ -57,7 +57,7 @@ def _parts() -> Iterator[str]:
             [
                 f"### {name}",
                 "",
-                f"`migrate {' '.join(words)} [OPTIONS]`",
+                f"`{' '.join(('migrate', *words, '[OPTIONS]'))}`",
                 "",
                 _line(command.help),
                 "",
