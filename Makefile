@@ -96,6 +96,11 @@ STORE ?= files
 crash: $(VENV) ## kill real runs before and after every commit of the transition table; STORE=postgres: with their state there
 	CRASH=all STORE=$(STORE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q tests/crash
 
+RUNS_OF_SHAPE ?= 2
+.PHONY: forecasts
+forecasts: $(AZURITE) ## five shapes of a rollout, each forecast and applied: copy time, pause and requests beside what came of them
+	@$(BIN)/python -m tests.forecasts --rounds $(RUNS_OF_SHAPE)
+
 SHARD ?= 1/1
 .PHONY: release-check
 release-check: $(VENV) ## before a version goes out: change log, and a whole rollout from the wheel in an empty environment

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,7 @@ from migrator.cli.settings import Settings
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
 from migrator.cli.views.next_apply import what_apply_does
+from migrator.cli.yardstick import means_of_here
 from migrator.engine.checks.case import InventoryMode
 from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.recorded import STOPS
@@ -156,6 +158,7 @@ async def _look(
 ) -> Preview:
     desk = replace(desk, routes=await _routes(doors), traffic=await measured(doors) if mode != "cached" else {})
     world = doors.world_to_read(store, reporter, ask=ask)
+    desk = replace(desk, measure=partial(means_of_here, doors.schedule))
     return await preview(doors.schedule, world, waves=waves, mode=mode, with_probe=probe, with_gates=ask, desk=desk)
 
 
@@ -233,7 +236,7 @@ def keep(schedule: Schedule, store: StateStore, settings: Settings, found: Look)
     if not wiring.is_there(wiring.state_url(settings, schedule)):
         return
     outlook = found.preview.outlook
-    notes = kept_inventories(schedule, found.preview.inventories, outlook.here.now)
+    notes = kept_inventories(schedule, found.preview.inventories, outlook.here.now, outlook.here.means)
     try:
         store.commit([*notes, *kept_traffic(outlook.here.traffic)], token=None)
     except StateError as fault:

@@ -38,6 +38,11 @@ def beginners() -> int:
     return max(1, _cores() - 1)
 
 
+def cores() -> int:
+    """That this process may use."""
+    return _cores()
+
+
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -7,7 +7,7 @@ severity "error" are what ``apply`` refuses: everything that would stop a rollou
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import field
 
 from migrator.engine.ahead import ahead_of
@@ -17,11 +17,13 @@ from migrator.engine.checks.check import judged, look
 from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.registry import CHECKS
+from migrator.engine.distance import means_of, with_copies
 from migrator.engine.edited import Edited
 from migrator.engine.teller import Steps, steps_of
 from migrator.engine.world import World
 from migrator.errors import FaultLine
 from migrator.forecast import Inventory, Outlook, look_ahead
+from migrator.forecast.means import Means
 from migrator.forecast.measured import MeasuredTraffic, newest
 from migrator.machine.liveness import beat_just_now
 from migrator.model.findings import Finding
@@ -32,17 +34,22 @@ from migrator.ports.state_store import StateStore
 from migrator.standing.inventory_notes import known_inventories
 from migrator.standing.starting import starting_point
 
+Measure = Callable[[Mapping[MoveId, Inventory], Means], Awaitable[Means]]
+"""Takes what there is to move, and what was known; answers with what this machine is like now."""
+
 
 @value(frozen=True, slots=True)
 class Desk:
     """What the command has read before. ``lines``: warnings of the document's reader; ``edited``: against the plan that was
-    applied ``since``; ``routes``: None where nobody reads them; ``traffic``: what meters said just now."""
+    applied ``since``; ``routes``: None where nobody reads them; ``traffic``: what meters said just now; ``measure``: how quick
+    this machine is now, for so much work."""
 
     lines: Sequence[FaultLine] = ()
     edited: Edited | None = None
     since: str = ""
     routes: RoutesRead | None = None
     traffic: Mapping[MoveId, MeasuredTraffic] = field(default_factory=dict)
+    measure: Measure | None = None
 
 
 @value(frozen=True, slots=True)
@@ -101,9 +108,17 @@ async def preview(
     counted = {move.id: answers.inventories[move.id] for move in case.moves if move.id in answers.inventories}
     inventories = {**known_inventories(schedule, world.state), **counted}
     here = starting_point(schedule, world.state, world.clock.now())
-    case.outlook = look_ahead(schedule, inventories, replace(here, traffic=newest(here.traffic, desk.traffic)))
+    here = replace(here, traffic=newest(here.traffic, desk.traffic))
+    means = await means_of(case, here.means)
+    if desk.measure is not None and counted:
+        means = await desk.measure(inventories, means)
+    case.outlook = look_ahead(schedule, inventories, replace(here, means=means))
+    findings = await look(CHECKS, case)
+    if answers.proved:  # the copies of a probe tell how long one takes
+        means = with_copies(means, answers.proved)
+        case.outlook = look_ahead(schedule, inventories, replace(here, means=means))
     return Preview(
-        findings=await look(CHECKS, case),
+        findings=findings,
         inventories=inventories,
         outlook=case.outlook,
         containers=_containers(case),

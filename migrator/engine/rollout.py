@@ -99,6 +99,7 @@ class Rollout:
         self._fleet = Fleet(shared, flush=self._own_traffic.flush)
         self._pacing = Throttle(self._fleet, self._limits)
         self._outbox = Outbox(self._fleet, world.channels)
+        self.state = world.state
         self._main: asyncio.Task[Outcome] | None = None
         self._stopped = self._is_ending = False
         self._may_be_lost: frozenset[str] = frozenset()

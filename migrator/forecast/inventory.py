@@ -49,6 +49,8 @@ class Inventory:
     cool_bytes: int = 0
     cold_bytes: int = 0
     archive_bytes: int = 0
+    changes_per_second: float | None = None
+    """Objects that customers write or delete, by two listings; None: nobody knows."""
 
     def with_objects(
         self, sizes: Sequence[int], streamed: Sequence[int] = (), tiered: Mapping[str, int] = NO_BYTES
@@ -165,6 +167,7 @@ def from_note(note: Any) -> Inventory | None:
             error_ratio=float(note["error_ratio"]),
             counted_at=counted_at,
             page_seconds=float(note.get("page_seconds", 0.0)),
+            changes_per_second=None if (rate := note.get("changes_per_second")) is None else float(rate),
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -11,10 +11,13 @@ from typing import Any, Final
 
 from migrator.forecast.capacity import AccountLoad, Relief, capacity_findings, loads, reliefs
 from migrator.forecast.deadlines import deadline_findings
+from migrator.forecast.grounds import Grounds
 from migrator.forecast.inventory import Inventory
+from migrator.forecast.learned import CORRECTED, NOTHING_LEARNED, Corrections, change_share, corrections_of
 from migrator.forecast.measured import with_traffic
 from migrator.forecast.move_times import MoveTimes, soak_seconds
 from migrator.forecast.requests import Cost, RequestCounts, cost_of
+from migrator.forecast.spread import Range
 from migrator.forecast.tiers import Tiered
 from migrator.forecast.timeline import StartingPoint, WaveTimes, timeline
 from migrator.forecast.timing import MoveForecast, drain_findings, forecast_wave, timing_findings
@@ -43,6 +46,7 @@ class Outlook:
     requests: Mapping[str, Mapping[str, RequestCounts]]
     cost: Cost | None
     findings: tuple[Finding, ...]
+    learned: Corrections = NOTHING_LEARNED
 
     def wave(self, name: str) -> WaveTimes:
         return next(wave for wave in self.waves if wave.name == name)
@@ -50,21 +54,52 @@ class Outlook:
     def requests_of(self, wave: str) -> RequestCounts:
         return _sum(self.requests[wave].values())
 
+    def of_wave(self, wave: str) -> tuple[MoveForecast, ...]:
+        """Of its moves, where an inventory is known."""
+        return tuple(one for move in self.wave(wave).moves if (one := self.moves.get(move.id)) is not None)
 
+    def copying(self, wave: str) -> Range | None:
+        """Seconds, of its slowest move; None where nothing is known. The same of ``pause`` and ``asking``."""
+        return max((one.copying for one in self.of_wave(wave)), key=_likely, default=None)
+
+    def pause(self, wave: str) -> Range | None:
+        return max((one.pause for one in self.of_wave(wave)), key=_likely, default=None)
+
+    def asking(self, wave: str) -> Range | None:
+        """Requests: nearly all are objects, which are counted; how often it is looked again is not known."""
+        known = self.of_wave(wave)
+        if not known:
+            return None
+        error = max(one.inventory.error_ratio for one in known)
+        return Range.around(self.requests_of(wave).total, COUNTED, error)
+
+
+def _likely(one: Range) -> float:
+    return one.likely
+
+
+COUNTED: Final = 0.1
+"""How far off requests may be, as a share, where the objects were counted."""
 CANARIES: Final = RequestCounts(list=4, read=5, write=2, delete=2).times(2)
 """On each side of a move: both ways are proved with a canary in the preflight, and again before the fence. Source:
 ``engine.checks.canary`` (sweeps, put, head, copy, comparison, delete, each way)."""
 
 
 def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], here: StartingPoint) -> Outlook:
-    """The forecast from where the rollout stands. Moves without an inventory have no figures of their own."""
+    """The forecast from where the rollout stands. Moves without an inventory have no figures of their own.
+
+    What waves that are over showed corrects it.
+    """
     schedule = with_traffic(schedule, here.traffic)
     moves: dict[MoveId, MoveForecast] = {}
+    learned = corrections_of(here.waves.values())
+    grounds = Grounds(here.means, learned, change_share(here.waves.values(), here.moves))
     for wave in schedule.waves:
-        moves.update((one.id, one) for one in forecast_wave(schedule, wave, inventories))
+        moves.update((one.id, one) for one in forecast_wave(schedule, wave, inventories, grounds))
     waves = timeline(schedule, moves, here)
     requests = {
-        wave.name: _wave_requests(wave, times, moves) for wave, times in zip(schedule.waves, waves, strict=True)
+        wave.name: _wave_requests(wave, times, moves, learned.requests)
+        for wave, times in zip(schedule.waves, waves, strict=True)
     }
     total = _sum(one for by_account in requests.values() for one in by_account.values())
     switched = {
@@ -84,6 +119,7 @@ def look_ahead(schedule: Schedule, inventories: Mapping[MoveId, Inventory], here
             *drain_findings(schedule.routing),
             *_of_time([*timing_findings(ahead), *deadline_findings(schedule, moves, here, waves)], waves),
         ),
+        learned=learned,
     )
 
 
@@ -118,7 +154,7 @@ def _of_time(findings: Iterable[Finding], waves: Iterable[WaveTimes]) -> Iterato
 
 
 def _wave_requests(
-    wave: PlannedWave, times: WaveTimes, forecasts: Mapping[MoveId, MoveForecast]
+    wave: PlannedWave, times: WaveTimes, forecasts: Mapping[MoveId, MoveForecast], corrected: float
 ) -> dict[str, RequestCounts]:
     found: dict[str, RequestCounts] = {}
     at = {move.id: move for move in times.moves}
@@ -130,7 +166,7 @@ def _wave_requests(
             found[account] = (
                 found.get(account, RequestCounts()) + own + one.fence_requests.times(0.5) + scans + CANARIES
             )
-    return found
+    return {account: requests.times(corrected) for account, requests in found.items()}
 
 
 def _scans(wave: PlannedWave, one: MoveForecast, times: MoveTimes | None) -> float:
@@ -152,10 +188,16 @@ def to_record(outlook: Outlook, wave: str) -> dict[str, Any]:
     """What is kept with a wave when it begins: JSON values, to be held against the outcome.
 
     Returns:
-        ``{made_at, requests, begins, ready, switched, soaked, complete_by, moves: {REGION/AREA: {objects, bytes, origin,
-        copy_seconds, fence_seconds, requests}}}``; times are ISO 8601 or None.
+        ``{made_at, requests, begins, ready, switched, soaked, complete_by, ranges, corrected, moves: {REGION/AREA: {objects,
+        bytes, origin, copy_seconds, fence_seconds, drain_seconds, requests}}}``; times are ISO 8601 or None. ``ranges`` has
+        ``[low, high]`` of copy_seconds, fence_seconds and requests, ``corrected`` the factors that earlier outcomes brought.
     """
-    times = outlook.wave(wave)
+    times, learned = outlook.wave(wave), outlook.learned
+    ranges = {
+        "copy_seconds": outlook.copying(wave),
+        "fence_seconds": outlook.pause(wave),
+        "requests": outlook.asking(wave),
+    }
     return {
         "made_at": outlook.here.now.isoformat(),
         "requests": round(outlook.requests_of(wave).total),
@@ -164,6 +206,12 @@ def to_record(outlook: Outlook, wave: str) -> dict[str, Any]:
         "switched": _iso(times.switched),
         "soaked": _iso(times.soaked),
         "complete_by": _iso(times.complete_by),
+        "ranges": {kind: [round(one.low, 3), round(one.high, 3)] for kind, one in ranges.items() if one},
+        CORRECTED: {
+            "copy_seconds": round(learned.copy, 4),
+            "fence_seconds": round(learned.pause, 4),
+            "requests": round(learned.requests, 4),
+        },
         "moves": {str(move.id): _kept(outlook.moves.get(move.id)) for move in times.moves},
     }
 
@@ -177,6 +225,7 @@ def _kept(one: MoveForecast | None) -> dict[str, Any]:
         "origin": one.inventory.origin,
         "copy_seconds": round(one.copy_seconds, 3),
         "fence_seconds": round(one.fence_seconds, 3),
+        "drain_seconds": round(one.drain_seconds, 3),
         "requests": round(one.requests),
     }
 

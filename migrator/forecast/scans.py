@@ -1,8 +1,8 @@
-"""How long does one comparison of both sides take? From an inventory, the budget and how long a page takes.
+"""How long does one comparison of both sides take? From an inventory, the budget, the means and how long a page takes.
 
 Decides the slowest of three bounds: the budget's requests, the pages that are under way at once, and this machine's work on each
-name. Leaves what a fence and a copy make of it to ``timing``. Rule: what was measured (``Inventory.page_seconds``) counts before
-what is assumed.
+name. Leaves what a fence and a copy make of it to ``timing``. Rule: what was measured (``Inventory.page_seconds``, ``Means``)
+counts before what is assumed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from migrator.forecast.inventory import Inventory
+from migrator.forecast.means import UNMEASURED, Means
 from migrator.model.objects import LIST_PAGE
 from migrator.model.rhythm import USUAL, Sizes
 from migrator.model.schedule import Account
@@ -26,6 +27,8 @@ NAME_SECONDS: Final = 16e-6
 SAME_SECONDS: Final = 2e-6
 """The same, in a range of evidence that both sides list as in the pass before, byte for byte: its text is hashed, not read.
 Source: 1.2 us for a blob of 1.1 kB of text on each side, pages in memory; and what it takes to receive them."""
+EMBEDDED_NAME_PART: Final = 0.12
+"""What a name of an embedded account costs to compare, as a part of what it costs to copy."""
 
 
 def pages_of(inventory: Inventory) -> int:
@@ -64,14 +67,28 @@ def tells_texts(accounts: Iterable[Account]) -> bool:
     return all(one.path is None for one in accounts)
 
 
-def scan_seconds(inventory: Inventory, pace: float, *, in_lanes: bool = True, known: float = 0.0) -> float:
-    """Args:
+def scan_seconds(
+    inventory: Inventory,
+    pace: float,
+    *,
+    in_lanes: bool = True,
+    known: float = 0.0,
+    means: Means = UNMEASURED,
+    is_embedded: bool = False,
+) -> float:
+    """From the first request to the last name; the containers are listed first.
+
+    Args:
     pace: requests a second of the slower account.
-    in_lanes: else each container is listed page after page, as by a first copy, which knows nothing of the names yet.
+    in_lanes: else each container is listed page after page.
     known: part of the names that are in ranges which look as in the pass before.
+    is_embedded: between files of this machine, whose pages take no time but this machine's.
     """
+    if is_embedded:
+        return max((pages_of(inventory) + 1) / pace, EMBEDDED_NAME_PART * means.embedded_seconds * inventory.objects)
     pages, page = pages_of(inventory), page_seconds_of(inventory)
     lanes = lanes_of(inventory) if in_lanes else min(max(1, inventory.prefixes), USUAL.sizes.lanes)
-    listed = page + math.ceil(pages / lanes) * page  # and the containers first
-    work = inventory.objects * (known * SAME_SECONDS + (1.0 - known) * NAME_SECONDS)
-    return max((pages + 1) / pace, listed, work)
+    rounds = math.ceil(pages / lanes)
+    work = inventory.objects * (known * SAME_SECONDS + (1.0 - known) * NAME_SECONDS) * means.slowness
+    # What came with the last pages is looked at when they are there, and nothing before the first of them.
+    return max((pages + 1) / pace, page + rounds * page + work / rounds, 2.0 * page + work)

@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 
+from migrator.forecast.means import UNMEASURED, Means
 from migrator.forecast.measured import MeasuredTraffic
 from migrator.forecast.move_times import MoveTimes, Yard, stage_of
 from migrator.forecast.timing import MoveForecast
@@ -31,7 +32,7 @@ from migrator.model.values import value
 @value(frozen=True, slots=True)
 class StartingPoint:
     """Where the rollout stands at ``now`` (UTC): recorded moves and waves, waves with a valid approval, waves that an operator
-    holds or pauses, and the traffic that was measured."""
+    holds or pauses, the traffic that was measured, and with what means it goes on."""
 
     now: datetime
     moves: Mapping[MoveId, MoveRecord] = field(default_factory=dict)
@@ -39,6 +40,7 @@ class StartingPoint:
     approved: Collection[str] = ()
     held: Collection[str] = ()
     traffic: Mapping[MoveId, MeasuredTraffic] = field(default_factory=dict)
+    means: Means = UNMEASURED
 
 
 @value(frozen=True, slots=True)

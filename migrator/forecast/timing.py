@@ -1,10 +1,11 @@
-"""How long will a move take, and how long will its writers pause? From an inventory and the budget.
+"""How long will a move take, and how long will its writers pause? From an inventory, the budget and the grounds.
 
-Decides by counting requests and bytes on both accounts; the slowest of the four bounds is the time. Leaves the calendar to
-``timeline`` and money to ``requests``. Rule: a figure that cannot be known is None, never 0. Not counted, because nobody knows
-it: what customers write meanwhile beyond one pass over it, retries, and blobs that must be streamed through this machine
-because its service cannot copy them. What a fence streams is told apart (``streaming_seconds``): how much of it still changes
-when writers stop, only the passes before the fence can tell, and no fence begins that would not fit.
+Decides by counting requests and bytes on both accounts, copies under way and this machine's work; the slowest bound is the time
+of the first copy, and passes follow until the lag is small. Leaves the calendar to ``timeline`` and money to ``requests``.
+Rule: a figure that cannot be known is None, never 0. Not counted, because nobody knows it: retries, and blobs that must be
+streamed through this machine because its service cannot copy them. What a fence streams is told apart
+(``streaming_seconds``): how much of it still changes when writers stop, only the passes before the fence can tell, and no
+fence begins that would not fit.
 """
 
 from __future__ import annotations
@@ -14,9 +15,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from migrator.forecast.converging import STREAM_BYTES_PER_SECOND
+from migrator.forecast.grounds import NO_GROUNDS, Grounds
 from migrator.forecast.inventory import Inventory
+from migrator.forecast.means import is_embedded
+from migrator.forecast.passing import (
+    HEADROOM,
+    UNDER_WAY,
+    catching_up,
+    first_listing_seconds,
+    machine_seconds,
+    under_way_seconds,
+)
 from migrator.forecast.requests import RequestCounts
-from migrator.forecast.scans import has_lanes, pages_of, scan_seconds, second_look, tells_texts
+from migrator.forecast.scans import has_lanes, page_seconds_of, pages_of, scan_seconds, second_look, tells_texts
+from migrator.forecast.spread import ASSUMED, MEASURED, Range
 from migrator.model.findings import Finding
 from migrator.model.names import MoveId
 from migrator.model.rhythm import USUAL
@@ -24,28 +36,35 @@ from migrator.model.schedule import Budget, PlannedMove, PlannedWave, Routing, S
 from migrator.model.units import show_bytes, show_duration
 from migrator.model.values import replace, value
 
-PASSES_BEFORE_READY: Final = 2
-"""The copy, and at least one pass over later changes."""
 THROUGH_HERE: Final = "bytes through this machine (verify: content)"
-UNLIMITED_REQUESTS_PER_SECOND: Final = 4_000.0
-"""Where the budget sets no pace: the 64 copies that one process has under way, of a service that takes 16 ms for each. Source:
-the process itself copies 15,000 a second from a server that answers at once (``make bench ROWS=copy`` on two cores)."""
+THIS_MACHINE: Final = "this machine"
+LISTINGS: Final = "listings"
 LONG_DRAIN_SECONDS: Final = 120.0
 TOLD_FROM_SECONDS: Final = 1.0
 """What a fence streams in less than this is not worth a line."""
 COPY_BLOCK_BYTES: Final = USUAL.sizes.server_block_bytes
 """One block of a large copy."""
+FENCE_SECONDS: Final = 0.2
+"""Of a fence whose listings take no time, beside its drain and its commits: its guardian begins, the route is swapped twice.
+Source: ``python -m tests.forecasts``, quiet."""
+COMMITS: Final = 6
+"""Of a pass, beside those of its ranges; and of a fence. Source: the same."""
+PARTS_ROOM: Final = 0.75
+"""Of the time a fence may take, what a part of an area uses: its lag lies in fewer ranges, so more of it is looked at twice."""
+BEFORE_FENCE_SECONDS: Final = 1.0
+"""From the last pass to the fence: the gates are asked again, and a canary goes both ways."""
 
 
 @value(frozen=True, slots=True)
 class MoveForecast:
     """Requests until ``ready`` on each side, the time that takes under the budget, and the writers' pause.
 
-    ``copy_seconds``: copy and catch-up, from the begin to ``ready``. ``scan_seconds``: a later comparison of both sides, which
-    costs ``scan`` on each of them; ``again_seconds``: a second look inside a fence, at ranges in which the first one carried the
-    largest lag over. ``fence_requests``: of both, on both sides. ``fence_seconds`` allows for the largest
-    lag with which a fence may begin; how large it will be nobody knows, so its requests are in no count. ``bound_by`` says
-    which bound decides: "requests of ACCOUNT", "bytes of ACCOUNT" or the listings.
+    ``copy_seconds``: copy and catch-up, from the begin to ``ready``. ``fence_seconds``: the writers' pause, as customers change
+    their objects now; ``most_seconds``: if the largest lag with which a fence may begin is in it, which is what findings and
+    change windows go by. ``scan_seconds`` and ``again_seconds`` are parts of that: a comparison of both sides, which costs
+    ``scan`` on each of them, and a second look at ranges in which the first one carried the lag over. ``fence_requests``: of
+    both, on both sides. ``bound_by`` says what decides how long the first copy takes: "requests of ACCOUNT", "bytes of ACCOUNT",
+    copies under way, the listings or this machine.
     """
 
     id: MoveId
@@ -62,6 +81,13 @@ class MoveForecast:
     fence_seconds: float
     fence_timeout_seconds: float
     bound_by: str
+    most_seconds: float = 0.0
+    machine_seconds: float = 0.0
+    """This machine's own part of ``copy_seconds``: moves at the same time share it."""
+    changes_per_second: float | None = None
+    """Objects that customers change; None: nobody knows."""
+    assumes: tuple[str, ...] = ()
+    """What was taken for granted, a clause each."""
     proved_bytes: float = 0.0
     """Read on each side, and through this machine, to prove contents (``verify: content``)."""
     max_pause_seconds: float = math.inf
@@ -71,11 +97,29 @@ class MoveForecast:
     """The part of ``fence_seconds`` in which writes of before end: by roll-call, where the plan wants one."""
     bound_seconds: float = 0.0
     """What that may take at most, where somebody does not answer; a fence begins only if that fits too."""
+    share: float = ASSUMED
+    """How far off it may be, as a share: more where something was assumed."""
 
     @property
     def requests(self) -> float:
         """On both sides, the fence included; scans of the soak are not."""
         return self.source_requests.total + self.target_requests.total + self.fence_requests.total
+
+    @property
+    def copying(self) -> Range:
+        """Seconds."""
+        return Range.around(self.copy_seconds, self.share, self.inventory.error_ratio)
+
+    @property
+    def pause(self) -> Range:
+        """Seconds; the drain is what it is, and the largest lag is thinkable."""
+        return Range.around(
+            self.fence_seconds,
+            self.share,
+            self.inventory.error_ratio,
+            least=self.drain_seconds,
+            most=self.most_seconds if self.changes_per_second is None else 0.0,
+        )
 
     @property
     def error_seconds(self) -> float:
@@ -89,67 +133,123 @@ class MoveForecast:
 
     @property
     def longest_seconds(self) -> float:
-        """The pause where a follower does not answer."""
-        return self.fence_seconds - self.drain_seconds + self.bound_seconds
+        """The pause with the largest lag, where a follower does not answer."""
+        return self.most_seconds - self.drain_seconds + self.bound_seconds
 
 
-def forecast_move(schedule: Schedule, move: PlannedMove, inventory: Inventory) -> MoveForecast:
-    """The forecast of a move that has the whole budget of both accounts.
+def forecast_move(
+    schedule: Schedule, move: PlannedMove, inventory: Inventory, grounds: Grounds = NO_GROUNDS
+) -> MoveForecast:
+    """The forecast of a move that has the whole budget of both accounts, and this machine, to itself.
 
     Returns:
-        ``fence_seconds``: drain (ttl + max_write + clock_margin; some seconds by roll-call), the barrier's comparison, and the
-        largest lag with which a fence may begin, carried over and looked at again.
+        ``fence_seconds``: drain (ttl + max_write + clock_margin; some seconds by roll-call), the barrier's comparison, and what
+        changes shortly before, carried over and looked at again.
     """
-    source, target = schedule.budget(move.source), schedule.budget(move.target)
-    scan = RequestCounts(list=pages_of(inventory) + 1)  # and one for the containers
-    passes = scan.times(PASSES_BEFORE_READY)
-    transfers = _transfers(inventory)
-    wave = schedule.wave_of(move.id)
-    share = wave.verify.content_share
-    proofs = RequestCounts(read=math.ceil(inventory.objects * share))
-    source_requests = passes + proofs + RequestCounts(read=transfers)
-    target_requests = passes + proofs + RequestCounts(write=transfers + inventory.large_objects)
-    proved_bytes = inventory.bytes * share
-    pace = min(_pace(source), _pace(target))
+    source, target, means = schedule.budget(move.source), schedule.budget(move.target), grounds.means
     accounts = [schedule.accounts[name] for name in (move.source, move.target)]
-    in_lanes = has_lanes(accounts)
-    later_scan = scan_seconds(inventory, pace, in_lanes=in_lanes)
-    copy_seconds, bound_by = max(
-        (source_requests.total / _pace(source), f"requests of {move.source}"),
-        (target_requests.total / _pace(target), f"requests of {move.target}"),
+    wave, embedded, in_lanes = schedule.wave_of(move.id), is_embedded(move, schedule.accounts), has_lanes(accounts)
+    cutover, share, pace = wave.cutover, wave.verify.content_share, min(_pace(source), _pace(target))
+    page = 0.0 if embedded else page_seconds_of(inventory)
+    containers = 0.0 if embedded else max(means.containers.get(name, page) for name in (move.source, move.target))
+    copy = 0.0 if embedded else means.copy_seconds(move)
+    scan = RequestCounts(list=pages_of(inventory) + 1)  # and one for the containers
+    transfers, work = _transfers(inventory), machine_seconds(inventory, means, is_embedded=embedded)
+    proofs = RequestCounts(read=math.ceil(inventory.objects * share))
+    proved_bytes = inventory.bytes * share
+    held_up = 0.0 if embedded else under_way_seconds(transfers, copy, means)
+    first = (
+        ((transfers + proofs.total + scan.total) / _pace(source), f"requests of {move.source}"),
+        (
+            (transfers + inventory.large_objects + proofs.total + scan.total) / _pace(target),
+            f"requests of {move.target}",
+        ),
         (_bytes_seconds(inventory.bytes + proved_bytes, source), f"bytes of {move.source}"),
         (_bytes_seconds(inventory.bytes + proved_bytes, target), f"bytes of {move.target}"),
         (2 * proved_bytes / STREAM_BYTES_PER_SECOND, THROUGH_HERE),
-        (scan_seconds(inventory, pace, in_lanes=False) + later_scan, "listings"),
+        # Answers wait for a busy machine, and one that is not busy gets more of them.
+        (page + math.hypot(held_up, work), _under_way(copy) if held_up > work else THIS_MACHINE),
+        (0.0 if embedded else first_listing_seconds(inventory, page, copy), LISTINGS),
     )
-    cutover = wave.cutover
+    first_seconds, bound_by = max(first, key=lambda one: one[0])
+
+    def looked(known: float = 0.0) -> float:
+        took = scan_seconds(inventory, pace, in_lanes=in_lanes, known=known, means=means, is_embedded=embedded)
+        return took - page + 2.0 * containers + COMMITS * means.commit_seconds  # the containers before and after
+
+    each = 1.0 / pace + (work / inventory.objects if inventory.objects else 0.0)
+    each = max(each, copy / (UNDER_WAY * max(1, means.processes)))
+    rate = grounds.changes_per_second(inventory)
+    passes = catching_up(first_seconds, looked(), each, rate or 0.0, float(cutover.max_lag_objects))
+    corrected = grounds.learned
+    around = 2.0 * containers + COMMITS * means.commit_seconds
+    copy_seconds = (around + first_seconds + passes.seconds) * corrected.copy
+    # The fence.
+    bound, drain = schedule.routing.drain_of(cutover), schedule.routing.expected_drain_of(cutover)
+    knows = tells_texts(accounts)
+
+    def fence(changes: float, carried: float) -> tuple[float, float, float]:
+        """A comparison, a second look, and both together with all else beside the drain."""
+        again = second_look(inventory, changes) if changes else 0.0
+        compared = looked(1.0 - again if knows else 0.0)
+        if not again:
+            looked_again = 0.0
+        elif embedded:
+            looked_again = again * looked()
+        else:
+            looked_again = max(2.0 * containers + page, again * looked())
+        fixed = FENCE_SECONDS * means.slowness + COMMITS * means.commit_seconds
+        return compared, looked_again, compared + looked_again + carried + fixed
+
     lag = min(cutover.max_lag_objects, inventory.objects)
     lag_bytes = lag * inventory.bytes / inventory.objects if inventory.objects else 0.0
-    lag_seconds = max(lag / pace, _bytes_seconds(lag_bytes, source), _bytes_seconds(lag_bytes, target))
-    bound, drain = schedule.routing.drain_of(cutover), schedule.routing.expected_drain_of(cutover)
-    again = second_look(inventory, lag)
-    known_scan = scan_seconds(inventory, pace, in_lanes=in_lanes, known=1.0 - again if tells_texts(accounts) else 0.0)
+    lag_seconds = max(lag * each, _bytes_seconds(lag_bytes, source), _bytes_seconds(lag_bytes, target))
+    compared, looked_again, most = fence(lag, lag_seconds)
+    before = passes.last_seconds + BEFORE_FENCE_SECONDS + schedule.routing.ttl_seconds
+    arrived = min(rate * before, lag) if rate is not None else min(1.0 if move.traffic_per_minute else 0.0, lag)
+    known = arrived if rate is not None else 0.0
+    *_, likely = fence(arrived, arrived * each + (copy if arrived else 0.0))
+    looks = scan.times(1 + passes.passes)
     return MoveForecast(
         id=move.id,
         source=move.source,
         target=move.target,
         inventory=inventory,
-        source_requests=source_requests,
-        target_requests=target_requests,
+        source_requests=looks + proofs + RequestCounts(read=transfers + passes.changes),
+        target_requests=looks + proofs + RequestCounts(write=transfers + inventory.large_objects + passes.changes),
         copy_seconds=copy_seconds,
         scan=scan,
-        scan_seconds=known_scan,
-        again_seconds=again * later_scan,
-        fence_requests=RequestCounts(list=math.ceil(2 * (1.0 + again) * scan.list)),
-        fence_seconds=drain + known_scan + again * later_scan + lag_seconds,
+        scan_seconds=compared,
+        again_seconds=looked_again,
+        fence_requests=RequestCounts(
+            list=math.ceil(2 * (1.0 + second_look(inventory, known)) * scan.list), read=known, write=known
+        ),
+        fence_seconds=drain + likely * corrected.pause,
+        most_seconds=drain + max(most, likely) * max(1.0, corrected.pause),
         fence_timeout_seconds=bound + cutover.fence_timeout_seconds,
         drain_seconds=drain,
         bound_seconds=bound,
         max_pause_seconds=cutover.max_pause_seconds,
         bound_by=bound_by,
+        machine_seconds=(work + (passes.seconds if embedded else 0.0)) * corrected.copy,
+        changes_per_second=rate,
+        assumes=tuple(_assumed(schedule, move, inventory, grounds, rate)),
         proved_bytes=proved_bytes,
         streaming_seconds=_streaming_seconds(inventory, cutover.max_lag_objects, (source, target)),
+        share=MEASURED if grounds.learned.waves or means.knows(move, schedule.accounts) else ASSUMED,
     )
+
+
+def _under_way(copy_seconds: float) -> str:
+    return f"copies under way at once ({copy_seconds * 1000:,.0f} ms each)"
+
+
+def _assumed(
+    schedule: Schedule, move: PlannedMove, inventory: Inventory, grounds: Grounds, rate: float | None
+) -> Iterator[str]:
+    yield from grounds.means.assumed(move, schedule.accounts, inventory.page_seconds)
+    if rate is None:
+        yield "customers change little meanwhile (two listings some time apart tell how much)"
 
 
 def _streaming_seconds(inventory: Inventory, most: int, budgets: Iterable[Budget]) -> float:
@@ -160,15 +260,17 @@ def _streaming_seconds(inventory: Inventory, most: int, budgets: Iterable[Budget
 
 
 def forecast_wave(
-    schedule: Schedule, wave: PlannedWave, inventories: Mapping[MoveId, Inventory]
+    schedule: Schedule, wave: PlannedWave, inventories: Mapping[MoveId, Inventory], grounds: Grounds = NO_GROUNDS
 ) -> tuple[MoveForecast, ...]:
     """The forecast of each move of a wave; moves without an inventory are left out.
 
     Moves that run side by side share the budget of an account they have in common in equal parts; none of them takes longer
-    than that account's whole work. What is proved by content goes through one machine, whatever the accounts.
+    than that account's whole work. All of them share this machine, and what is proved by content goes through it.
     """
     alone = {
-        move.id: forecast_move(schedule, move, inventories[move.id]) for move in wave.moves if move.id in inventories
+        move.id: forecast_move(schedule, move, inventories[move.id], grounds)
+        for move in wave.moves
+        if move.id in inventories
     }
     return tuple(_beside(schedule, one, list(alone.values()), wave.max_moves or len(alone)) for one in alone.values())
 
@@ -184,6 +286,8 @@ def _beside(schedule: Schedule, one: MoveForecast, others: Sequence[MoveForecast
     beside = sorted((move.proved_bytes for move in others), reverse=True)[:at_once]
     if one.proved_bytes:
         bounds.append((2 * sum(beside) / STREAM_BYTES_PER_SECOND, THROUGH_HERE))
+    works = sorted((move.machine_seconds for move in others), reverse=True)[:at_once]
+    bounds.append((min(sum(works), len(works) * one.machine_seconds), THIS_MACHINE))
     seconds, bound_by = max(bounds, key=lambda bound: bound[0])
     return replace(one, copy_seconds=seconds, bound_by=bound_by)
 
@@ -261,7 +365,7 @@ def _shorter_fence(one: MoveForecast) -> str:
     limit, key = (one.max_pause_seconds, "max_pause") if is_pause else (one.fence_timeout_seconds, "fence_timeout")
     over = one.longest_seconds - limit
     compared = one.scan_seconds + one.again_seconds
-    room = limit - (one.longest_seconds - compared)
+    room = PARTS_ROOM * (limit - (one.longest_seconds - compared))
     parts = math.ceil(compared / room) if room > 0 else 0
     split = f"split area {one.id.area} by prefix into {parts} areas that switch one by one" if parts > 1 else ""
     longer = f"allow {show_duration(math.ceil(over / 60) * 60)} more in cutover.{key}"
@@ -275,7 +379,8 @@ def _transfers(inventory: Inventory) -> int:
 
 
 def _pace(budget: Budget) -> float:
-    return budget.requests_per_minute / 60.0 if budget.requests_per_minute else UNLIMITED_REQUESTS_PER_SECOND
+    """Requests a second that are granted."""
+    return HEADROOM * budget.requests_per_minute / 60.0 if budget.requests_per_minute else math.inf
 
 
 def _bytes_seconds(size: float, budget: Budget) -> float:

@@ -29,6 +29,9 @@ DURATIONS: Final = NoteKey("durations")
 """What the plan promised clients, and for how long they may go by an older promise. ``engine.durations``."""
 PACE: Final = NoteKey("pace")
 """How fast a run goes now, by account and move. ``engine.throttle``; its form is ``model.pace``."""
+MEANS: Final = NoteKey("means")
+"""How quick this machine and the accounts were when somebody looked. ``standing.inventory_notes``; its form is
+``forecast.means``; an operator's, so no lock is needed."""
 AUTHOR: Final = NoteKey("plan author")
 """Who applied or edited the plan last: ``{who}``. ``standing.authors``."""
 

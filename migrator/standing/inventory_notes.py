@@ -1,4 +1,4 @@
-"""Inventories that nobody need read an account for: what an earlier look left in the state store, else the plan's own word."""
+"""What forecasts rest on without an account being asked: what an earlier look left in the state store, else the plan's word."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from migrator.forecast.inventory import Inventory, declared, from_note, to_note
+from migrator.forecast.means import Means, means_to_note
 from migrator.model import notes
 from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
@@ -25,10 +26,13 @@ def known_inventories(schedule: Schedule, state: StateStore | None) -> dict[Move
     return {move: inventory for move, inventory in found.items() if inventory is not None}
 
 
-def kept_inventories(schedule: Schedule, inventories: Mapping[MoveId, Inventory], now: datetime) -> tuple[SetNote, ...]:
-    """What the state store is to keep of inventories that were just read."""
-    return tuple(
+def kept_inventories(
+    schedule: Schedule, inventories: Mapping[MoveId, Inventory], now: datetime, means: Means | None = None
+) -> tuple[SetNote, ...]:
+    """What the state store is to keep of inventories that were just read, and of the means that were measured beside them."""
+    kept = tuple(
         SetNote(notes.inventory(move.id, move.source), to_note(inventories[move.id], now))
         for move in schedule.moves
         if move.id in inventories and inventories[move.id].origin in ("counted", "sampled")
     )
+    return kept if means is None or means.measured_at is None else (*kept, SetNote(notes.MEANS, means_to_note(means)))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from migrator.forecast import StartingPoint
+from migrator.forecast.means import means_from_note
 from migrator.machine.waiting import is_approved
+from migrator.model import notes
 from migrator.model.schedule import Schedule
 from migrator.ports.state_store import StateStore
 from migrator.standing.authors import approvals_that_count
@@ -25,4 +27,5 @@ def starting_point(schedule: Schedule, state: StateStore | None, now: datetime) 
         held=frozenset(wave.name for wave in schedule.waves if wishes & {"", f"wave:{wave.name}"}),
         approved=frozenset(wave.name for wave in schedule.waves if is_approved(wave, approvals)),
         traffic=known_traffic(schedule, state),
+        means=means_from_note(state.note(notes.MEANS)),
     )

@@ -1,5 +1,6 @@
 -- What the distant server answers: two accounts whose listings are cut out of one file of entries of equal length.
--- Knows no request that the benchmarks do not send; keeps nothing but which names were copied anew after `/.now?changed=N`.
+-- Knows no request that the benchmarks do not send; keeps nothing but which names were copied anew after `/.now?changed=N`, and,
+-- after `/.now?target=fills`, how many were copied: when all of them were, the target is full.
 -- Set before by the configuration: `entries` (folder), `objects` (of each container), `containers` (names, by comma), `empty_body`.
 
 local M = {}
@@ -119,6 +120,7 @@ local function of_blob(account, container, name, asked, method)
   local condition = ngx.var.http_x_ms_source_if_match or ""
   local is_copy = method == "PUT" and not ngx.var.http_x_ms_blob_type and not asked.comp
   if is_copy and index and condition:match("0x8DC1") then now:set(container .. "/" .. index, true) end
+  if is_copy and index and now:get("target") == "fills" and now:incr("copied", 1, 0) == M.total then now:set("target", "full") end
   local etag = __OWN_ETAG__
   if index then
     local letter = account == "source" and "C" or "D"
@@ -183,5 +185,7 @@ local function whole(path)
 end
 
 M.body = whole("__ENTRIES__/body")
+-- Of all containers together.
+M.total = __OBJECTS__ * select(2, whole("__ENTRIES__/source-containers.xml"):gsub("<Container>", ""))
 M.containers = { source = whole("__ENTRIES__/source-containers.xml"), target = whole("__ENTRIES__/target-containers.xml") }
 return M

@@ -78,10 +78,10 @@ def test_the_timeline_fits_eighty_columns_and_needs_no_colour(
     lines = drawn(ahead(three_regions), monkeypatch, 80)
     assert lines == [
         "  WAVE          25 Nov                   23 Dec  DONE (UTC)",
-        "  na-first            ▓░░░░                       5 Dec 01:58",
-        "  na-rest                  ▓░░░                   9 Dec 07:57",
-        "  europe                       ▓·░         │     11 Dec 21:18  8 d 2 h to spare",
-        "  asia-pacific                    ▓··░░       │  16 Dec 15:18  6 d 8 h to spare",
+        "  na-first            ▓░░░░                       5 Dec 02:01",
+        "  na-rest                  ▓░░░                   9 Dec 08:05",
+        "  europe                       ▓·░         │     11 Dec 21:17  8 d 2 h to spare",
+        "  asia-pacific                    ▓··░░       │  16 Dec 15:16  6 d 8 h to spare",
         "                ▓ copy  · waits for its window  ░ soak  │ complete_by",
         "  supposed: wave europe is approved at once; the same of asia-pacific",
     ]
@@ -93,7 +93,7 @@ def test_a_terminal_without_unicode_has_glyphs_of_its_own(
 ) -> None:
     lines = drawn(ahead(three_regions), monkeypatch, 80, "ascii")
     assert all(line.isascii() for line in lines)
-    assert lines[3] == "  europe                       =.-         |     11 Dec 21:18  8 d 2 h to spare"
+    assert lines[3] == "  europe                       =.-         |     11 Dec 21:17  8 d 2 h to spare"
 
 
 def test_what_is_over_and_what_is_late_have_glyphs_of_their_own(

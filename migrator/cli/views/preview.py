@@ -22,7 +22,6 @@ from migrator.cli.views.outlook import (
 from migrator.cli.views.screen import Page
 from migrator.engine.teller import Steps
 from migrator.forecast import Inventory, MoveForecast, Outlook
-from migrator.forecast.timing import UNLIMITED_REQUESTS_PER_SECOND
 from migrator.model.findings import Finding
 from migrator.model.schedule import PlannedMove, PlannedWave, Schedule
 from migrator.model.units import show_ratio
@@ -149,19 +148,12 @@ def _summary(schedule: Schedule, look: Look) -> str:
 
 
 def bounds_in_words(outlook: Outlook, schedule: Schedule) -> str:
-    """What the copies are bound by, the commonest first, and what was assumed where no budget sets a pace."""
+    """What the copies are bound by, the commonest first."""
     by = Counter(one.bound_by for one in outlook.moves.values())
     said = ", ".join(f"{what} ({many(number, 'move')})" for what, number in by.most_common(3))
     if not said:
         return ""
-    used = {name for one in outlook.moves.values() for name in (one.source, one.target)}
-    unpaced = any(schedule.budget(name).requests_per_minute is None for name in used)
-    assumed = (
-        f"; {count(UNLIMITED_REQUESTS_PER_SECOND)} requests/s are assumed where no budget sets a pace"
-        if unpaced
-        else ""
-    )
-    return f"Copies are bound by: {said}{assumed}"
+    return f"Copies are bound by: {said}"
 
 
 def _show_waves(page: Page, schedule: Schedule, look: Look) -> None:

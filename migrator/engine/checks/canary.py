@@ -53,6 +53,8 @@ class Way:
 
     words: str
     tiers: tuple[str, str] | None = None
+    copy_seconds: float = 0.0
+    """How long the copy alone took."""
 
     @property
     def changes_tier(self) -> bool:
@@ -131,11 +133,13 @@ async def send(
         await origin.put(container, name, name.encode(), _SHAPE, condition=CREATE)
         copier = Copier(origin, destination, clock, ONE_REFUSAL)
         here = await origin.head(container, name)
+        begun = clock.monotonic()
         try:
             await copier.copy(container, here, condition=CREATE, in_fence=True)
         except ConditionFailed:
             await _refuse_one_account(origin, destination, container, here)
             raise
+        took = clock.monotonic() - begun
         there = await destination.head(container, name)
         if not await same_content(origin, destination, container, here, there):
             raise JudgementError(
@@ -144,8 +148,8 @@ async def send(
             )
     tiers = (here.tier, there.tier) if here.tier and there.tier and there.tier_inferred else None
     if copier.is_server_side:
-        return Way("by the service", tiers)
-    return Way("streamed through this machine" + (f": {copier.pair.why}" if copier.pair.why else ""), tiers)
+        return Way("by the service", tiers, took)
+    return Way("streamed through this machine" + (f": {copier.pair.why}" if copier.pair.why else ""), tiers, took)
 
 
 async def send_read_only(

@@ -54,6 +54,8 @@ class Proved:
     """The container was made at the target for it."""
     tiers: tuple[str, str] | None = None
     """What an object without a tier of its own has at the source and at the target, where that is not the same."""
+    copy_seconds: float = 0.0
+    """How long the copy took, from the source to the target."""
 
 
 @value(frozen=True, slots=True)
@@ -100,6 +102,8 @@ class Answers:
     unproved: dict[str, CloudError] = field(default_factory=dict)
     proved: list[Proved] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    took: dict[str, float] = field(default_factory=dict)
+    """Seconds until the containers of an account were listed."""
 
 
 def _as_it_is(container: str) -> AbstractContextManager[None]:
@@ -180,7 +184,9 @@ class Case:
                     return ()
                 if account in world.unopened:
                     raise world.unopened[account]
+                begun = world.clock.monotonic()
                 answers.containers[account] = await world.stores[account].containers()
+                answers.took[account] = world.clock.monotonic() - begun
             except CloudError as fault:
                 if account not in self.sources and _will_be_made(self.schedule.accounts[account], fault):
                     answers.containers[account] = ()

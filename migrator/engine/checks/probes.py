@@ -138,6 +138,7 @@ def _told(case: Case, move: PlannedMove, container: str, ways: Sequence[Way], *,
         "".join(map(str, back)),
         made=made,
         tiers=forward.tiers if forward.changes_tier else None,
+        copy_seconds=forward.copy_seconds,
     )
     case.answers.proved.append(found)
     back_in_words = f" and back ({found.back}), and was removed" if found.back else "; the way back was not tried"

@@ -50,10 +50,10 @@ def test_the_real_case_holds_its_dates_with_no_account_over_its_limit(three_regi
     assert errors(outlook) == []
     europe = outlook.wave("europe")
     assert europe.soaked is not None
-    assert europe.soaked.replace(microsecond=0) == datetime(2026, 12, 11, 21, 18, 20, tzinfo=UTC)
-    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_699.2)
+    assert europe.soaked.replace(microsecond=0) == datetime(2026, 12, 11, 21, 17, 1, tzinfo=UTC)
+    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_778.7, abs=0.1)
     assert europe.assumes == ("wave europe is approved at once",)
-    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_710.4)
+    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_783.7, abs=0.1)
     assert not any(wave.is_lower_bound for wave in outlook.waves)
     assert all(load.used_ratio is not None and load.used_ratio <= 0.84 for load in outlook.loads)
 
@@ -69,11 +69,11 @@ def test_a_date_too_early_is_an_error_that_says_by_how_much_and_whom_to_blame(th
     (finding,) = errors(ahead(promised(three_regions, "europe", datetime(2026, 12, 11, tzinfo=UTC))))
     assert (finding.code, finding.subject) == ("deadline-missed", "europe")
     assert finding.text == (
-        "wave europe would be complete at 2026-12-11 21:18 UTC at the earliest, 21 h 18 min after its complete_by of "
+        "wave europe would be complete at 2026-12-11 21:17 UTC at the earliest, 21 h 17 min after its complete_by of "
         "2026-12-11 00:00 UTC; to blame is wave na-rest, whose soak takes 4 d"
     )
     assert finding.remedy == (
-        "shorten the soak of wave na-rest from 4 d to 3 d 11 h; or let wave na-first begin by 2026-11-30 11:00 UTC (not_before)"
+        "shorten the soak of wave na-rest from 4 d to 3 d 10 h; or let wave na-first begin by 2026-11-30 10:00 UTC (not_before)"
     )
 
 
@@ -88,10 +88,10 @@ def test_the_remedies_keep_the_date_and_an_hour_more_does_not(three_regions: Sch
         waves = [replace(w, not_before=at) if w.name == "na-first" else w for w in plan.waves]
         return replace(plan, waves=tuple(waves))
 
-    assert errors(ahead(soaking(83))) == []
-    assert len(errors(ahead(soaking(84)))) == 1
-    assert errors(ahead(beginning(datetime(2026, 11, 30, 11, tzinfo=UTC)))) == []
-    assert len(errors(ahead(beginning(datetime(2026, 11, 30, 12, tzinfo=UTC))))) == 1
+    assert errors(ahead(soaking(82))) == []
+    assert len(errors(ahead(soaking(83)))) == 1
+    assert errors(ahead(beginning(datetime(2026, 11, 30, 10, tzinfo=UTC)))) == []
+    assert len(errors(ahead(beginning(datetime(2026, 11, 30, 11, tzinfo=UTC))))) == 1
 
 
 def test_where_no_single_soak_is_enough_all_of_them_are_capped(three_regions: Schedule) -> None:
@@ -99,7 +99,7 @@ def test_where_no_single_soak_is_enough_all_of_them_are_capped(three_regions: Sc
     (finding,) = errors(ahead(plan))
     assert "7 d 21 h after" in finding.text
     assert finding.remedy == (
-        "let no wave of na-first, na-rest, europe soak longer than 19 h; or it would have had to begin by 2026-11-23 11:00 UTC"
+        "let no wave of na-first, na-rest, europe soak longer than 19 h; or it would have had to begin by 2026-11-23 10:00 UTC"
     )
     capped = [replace(wave, soak_seconds=min(wave.soak_seconds, 19 * 3600)) for wave in plan.waves]
     assert errors(ahead(replace(plan, waves=tuple(capped)))) == []
@@ -242,7 +242,7 @@ def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_region
     # a scan is 1,201 requests and rests ten times as long as it takes; two passes before the fence, and what the fence compares
     (web,) = [one for id, one in outlook.moves.items() if str(id) == "north-america/web-tracking"]
     # a thousand changes lie in more than half of its 1,200 ranges, and the others look as before
-    assert web.scan_seconds == pytest.approx(59.5, abs=0.1)
+    assert web.scan_seconds == pytest.approx(60.1, abs=0.1)
     scans = 1 + (96 * 3600 + 900) // (11 * web.scan_seconds)
     assert source.list == (2 + scans) * 1_201 + web.fence_requests.list / 2 + CANARIES.list
     assert web.fence_seconds < 300.0, "nobody need allow it more than the default"
@@ -255,14 +255,15 @@ def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_region
 def test_the_record_of_a_wave_is_json_with_every_move(three_regions: Schedule) -> None:
     kept = to_record(ahead(three_regions), "na-rest")
     assert kept["made_at"] == "2026-11-25T00:00:00+00:00"
-    assert kept["soaked"].startswith("2026-12-09T07:57:59")
+    assert kept["soaked"].startswith("2026-12-09T08:05:20")
     assert kept["moves"]["north-america/email-events"] == {
         "objects": 4_000_000,
         "bytes": 600 * 2**30,
         "origin": "declared",
-        "copy_seconds": pytest.approx(8_003.204),
-        "fence_seconds": 189.646,
-        "requests": 8_005_950,
+        "copy_seconds": pytest.approx(8_250.726),
+        "fence_seconds": 116.346,
+        "drain_seconds": 95.0,
+        "requests": 8_004_806,
     }
 
 

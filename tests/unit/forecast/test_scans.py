@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from migrator.forecast import Inventory
+from migrator.forecast.means import Means
 from migrator.forecast.scans import (
+    EMBEDDED_NAME_PART,
     NAME_SECONDS,
     PAGE_SECONDS,
     SAME_SECONDS,
@@ -42,36 +44,47 @@ def test_as_many_lanes_are_under_way_as_the_data_plane_makes(objects: int, each:
 
 def test_small_containers_go_beside_each_other() -> None:
     assert lanes_of(held(2_000, prefixes=200)) == USUAL.sizes.lanes
-    assert scan_seconds(held(2_000, prefixes=200), FAST) == pytest.approx(0.2 + 4 * 0.2)
+    assert scan_seconds(held(2_000, prefixes=200), FAST) == pytest.approx(0.2 + 4 * 0.2 + 2_000 / 4 * NAME_SECONDS)
     assert lanes_of(held(2_000_000, prefixes=200)) < USUAL.sizes.lanes, "there is no room for so many full pages"
 
 
 def test_the_slowest_bound_decides() -> None:
     assert scan_seconds(held(6_000_000), 10.0) == pytest.approx(1_201 / 10.0)
-    assert scan_seconds(held(6_000_000), FAST) == pytest.approx(6_000_000 * NAME_SECONDS)
-    distant = held(6_000_000, page_seconds=5.0)
-    assert scan_seconds(distant, FAST) == pytest.approx(5.0 + 1_200 / lanes_of(distant) * 5.0)
+    assert scan_seconds(held(6_000_000), FAST) == pytest.approx(2 * 0.2 + 6_000_000 * NAME_SECONDS)
+    distant, rounds = held(6_000_000, page_seconds=5.0), 1_200 / 8
+    assert lanes_of(distant) == 8
+    assert scan_seconds(distant, FAST) == pytest.approx(5.0 + rounds * 5.0 + 6_000_000 / rounds * NAME_SECONDS)
+
+
+def test_a_slower_machine_takes_longer_and_files_of_it_have_no_pages() -> None:
+    slow = Means(slowness=3.0, embedded_copy_seconds=0.001)
+    assert scan_seconds(held(6_000_000), FAST, means=slow) == pytest.approx(0.4 + 3 * 6_000_000 * NAME_SECONDS)
+    here = scan_seconds(held(10_000), FAST, means=slow, is_embedded=True)
+    assert here == pytest.approx(10_000 * 0.001 * EMBEDDED_NAME_PART)
+    assert scan_seconds(held(10_000), 1.0, means=slow, is_embedded=True) == 3.0
 
 
 def test_what_looks_as_before_costs_an_eighth() -> None:
-    assert scan_seconds(held(6_000_000, page_seconds=0.01), FAST, known=1.0) == pytest.approx(6_000_000 * SAME_SECONDS)
+    known = 6_000_000 * SAME_SECONDS
+    assert scan_seconds(held(6_000_000, page_seconds=0.01), FAST, known=1.0) == pytest.approx(0.02 + known)
     half = 3_000_000 * (SAME_SECONDS + NAME_SECONDS)
-    assert scan_seconds(held(6_000_000), FAST, known=0.5) == pytest.approx(half)
-    assert scan_seconds(held(6_000_000), FAST, known=1.0) == pytest.approx(0.2 + 150 * 0.2), "pages take longer"
+    assert scan_seconds(held(6_000_000), FAST, known=0.5) == pytest.approx(0.4 + half)
+    pages = 0.2 + 150 * 0.2 + known / 150
+    assert scan_seconds(held(6_000_000), FAST, known=1.0) == pytest.approx(pages), "pages take longer"
     assert tells_texts([Account("a", "azure"), Account("b", "azure")])
     assert not tells_texts([Account("a", "azure"), Account("b", "local", path="b.db")])
 
 
 def test_what_was_measured_counts_before_what_is_assumed() -> None:
-    assert scan_seconds(held(10), FAST) == pytest.approx(2 * PAGE_SECONDS)
-    assert scan_seconds(held(10, page_seconds=0.03), FAST) == pytest.approx(2 * 0.03)
+    assert scan_seconds(held(10), FAST) == pytest.approx(2 * PAGE_SECONDS + 10 * NAME_SECONDS)
+    assert scan_seconds(held(10, page_seconds=0.03), FAST) == pytest.approx(2 * 0.03 + 10 * NAME_SECONDS)
 
 
-def test_a_first_copy_lists_each_container_page_after_page() -> None:
-    one, many = held(100_000), held(100_000, prefixes=20)
-    assert scan_seconds(one, FAST, in_lanes=False) == pytest.approx(0.2 + 20 * 0.2)
-    assert scan_seconds(many, FAST, in_lanes=False) == pytest.approx(100_000 * NAME_SECONDS)
-    assert scan_seconds(one, FAST) == pytest.approx(100_000 * NAME_SECONDS)
+def test_without_lanes_each_container_is_listed_page_after_page() -> None:
+    one, many, work = held(100_000), held(100_000, prefixes=20), 100_000 * NAME_SECONDS
+    assert scan_seconds(one, FAST, in_lanes=False) == pytest.approx(0.2 + 20 * 0.2 + work / 20)
+    assert scan_seconds(many, FAST, in_lanes=False) == pytest.approx(0.4 + work)
+    assert scan_seconds(one, FAST) == pytest.approx(0.4 + work)
 
 
 def test_a_version_of_before_lists_page_after_page() -> None:

@@ -26,7 +26,7 @@ def schedule(
     return Schedule(
         name="made by hand",
         fingerprint="",
-        accounts={name: Account(name, "local", path=name, requests_per_minute=limit) for name in names},
+        accounts={name: Account(name, "azure", requests_per_minute=limit) for name in names},
         areas={move.area.name: move.area for move in moves},
         waves=(wave,),
         routing=Routing("file", path="routes.json"),

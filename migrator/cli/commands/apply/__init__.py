@@ -94,6 +94,7 @@ def apply(
     from migrator.cli.operating import operate
     from migrator.cli.views.lines import show_nothing_to_do
     from migrator.cli.wiring import open_processes
+    from migrator.standing.forecasts import ForecastsAtBegin
 
     settings = settings_of(context)
     request = request_of(plan, wave=wave)
@@ -114,7 +115,8 @@ def apply(
             return ExitCode.DONE
 
         async def work(rollout: Rollout) -> Outcome:
-            return await rollout.apply(wave=wave, wait=not no_wait, forecasts=consent.forecasts, notes=consent.notes)
+            kept = ForecastsAtBegin(schedule, rollout.state, consent.inventories)
+            return await rollout.apply(wave=wave, wait=not no_wait, forecasts=kept, notes=consent.notes)
 
         code = operate(
             doors,

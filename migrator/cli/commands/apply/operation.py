@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from migrator.cli.calls import name_plan
 from migrator.cli.consent import require_consent, require_terminal
@@ -44,10 +44,11 @@ from migrator.cli.wiring import is_there, state_url
 from migrator.engine.edits import refusals
 from migrator.engine.rollout import Rollout
 from migrator.errors import FindingsError, StalePlanError
-from migrator.forecast import Outlook
-from migrator.forecast.outlook import look_ahead, to_record
+from migrator.forecast import Inventory, Outlook
+from migrator.forecast.outlook import look_ahead
 from migrator.machine.states import has_soaked, is_complete
 from migrator.model.findings import Finding
+from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace, value
 from migrator.plan import Loaded, load, loads
@@ -89,9 +90,9 @@ def request_of(path: Path, *, wave: str | None) -> ApplyOptions:
 
 @value(frozen=True, slots=True)
 class Consent:
-    """Leave to begin. ``forecasts``: by wave, to be kept with it; ``notes``: the inventories that were counted for them."""
+    """Leave to begin. ``inventories``: what forecasts rest on; ``notes``: what of it was counted and measured just now."""
 
-    forecasts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    inventories: Mapping[MoveId, Inventory] = field(default_factory=dict)
     notes: tuple[SetNote, ...] = ()
     outlook: Outlook | None = None
     situation: Standing | None = None
@@ -170,15 +171,17 @@ def _free_writers(request: ApplyOptions, settings: Settings, store: StateStore, 
 
 
 def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Consent:
-    """Forecasts of all waves: those which begin hours later in the same run are among them."""
+    """What is known of all waves: those which begin hours later in the same run are among them."""
     inventories = known_inventories(schedule, store) if found is None else found.preview.inventories
     here = starting_point(schedule, store, datetime.now(UTC))
     if found is not None:
-        here = replace(here, traffic=found.preview.outlook.here.traffic)
+        before = found.preview.outlook.here
+        here = replace(here, traffic=before.traffic, means=before.means)
     outlook = look_ahead(schedule, inventories, here)
+    kept = kept_inventories(schedule, inventories, outlook.here.now, here.means)
     return Consent(
-        forecasts={wave.name: to_record(outlook, wave.name) for wave in schedule.waves},
-        notes=(*kept_inventories(schedule, inventories, outlook.here.now), *kept_traffic(here.traffic)),
+        inventories=inventories,
+        notes=(*kept, *kept_traffic(here.traffic)),
         outlook=outlook,
         situation=assess(schedule.name, schedule=schedule, store=store, now=datetime.now(UTC), is_dead=is_proven_dead),
         remarks=what_the_store_says(schedule, store),
