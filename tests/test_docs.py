@@ -76,7 +76,7 @@ def keys_unknown(text: str) -> list[str]:
     found = []
     for block in re.findall(r"^```yaml\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         read = YAML(typ="safe").load(block)
-        if isinstance(read, Mapping):
+        if isinstance(read, Mapping) and "apiVersion" not in read:  # a manifest of Kubernetes is none
             found += sorted(set(read) - set(document_model().model_fields))
     return found
 

@@ -31,3 +31,22 @@ def test_the_guide_builds_and_a_dead_link_stops_it(tmp_path: Path) -> None:
     broken = built(tmp_path / "docs", tmp_path / "others")
     assert broken.returncode != 0
     assert "no-such-page" in broken.stderr
+
+
+def commands(page: str, section: str) -> list[str]:
+    """The lines of the first console block under a heading, without their prompts."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").split(f"## {section}\n")[1]
+    return [line.removeprefix("$ ") for line in text.split("```console\n")[1].split("```")[0].splitlines()]
+
+
+def test_a_first_migration_does_what_its_page_says(tmp_path: Path) -> None:
+    lines = commands("first-migration.md", "On files")
+    assert len(lines) > 5
+    for line in lines:
+        program, command, *words = line.split()
+        assert program == "migrate"
+        agreed = ["--yes"] if command in ("apply", "rollback") else []
+        call = [str(Path(sys.executable).parent / program), command, *words, *agreed]
+        done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+    assert (tmp_path / "report.html").stat().st_size > 10_000
