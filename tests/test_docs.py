@@ -20,8 +20,10 @@ from typer.main import get_command
 from migrator.cli import page as commands_page
 from migrator.cli.app import app
 from migrator.engine.checks.registry import CODES
+from migrator.plan import loads
 from migrator.plan import page as plan_page
 from migrator.plan.schema import document_model
+from tests import first_migration
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -104,6 +106,25 @@ def test_commands_options_keys_and_codes_of_a_page_exist(name: str) -> None:
     assert [one for call in calls(text) for one in mistakes(call)] == []
     assert keys_unknown(text) == []
     assert codes_unknown(text) == []
+
+
+def test_the_plan_of_a_first_migration_is_one() -> None:
+    (plan,) = first_migration.blocks("yaml")
+    loaded = loads(plan, "plan.yaml")
+    assert [str(move.id) for move in loaded.schedule.moves] == ["north-america/web-tracking"]
+    assert loaded.warnings == ()
+    codes = re.findall(r"`([a-z-]+)`", first_migration.PAGE.split("| finding |")[1].split("\n\n")[0])
+    assert [code for code in codes if "-" in code and code not in CODES] == []
+    roles = re.findall(r"^\| ([A-Z][A-Za-z ]+) \|", first_migration.PAGE, re.MULTILINE)
+    assert len(roles) == 5
+    assert [role for role in roles if role not in PAGES["docs/rights.md"]] == []
+
+
+def test_what_a_first_migration_prints_is_held_against_a_run() -> None:
+    """That it is printed is seen to by `make estate`."""
+    assert len(first_migration.promised()) > 12
+    said = "\n".join(f"2026-12-01 04:29:34Z {line.replace('40', '7')}" for line in first_migration.promised()[2:])
+    assert first_migration.not_printed(said) == first_migration.promised()[:2]
 
 
 def test_every_page_stands_in_the_guide() -> None:

@@ -11,6 +11,7 @@ from migrator.model.estate import MARK
 from tests.azurite import server
 from tests.estate.demo import judged
 from tests.estate.world import TARGETS, THERE, running
+from tests.first_migration import not_printed
 
 pytestmark = [
     pytest.mark.live,
@@ -56,5 +57,6 @@ def test_tokens_that_end_every_few_seconds_fail_nothing(tmp_path: Path) -> None:
         world.estate.set_faults(create_seconds=4)
         code, said = world.migrate("apply", "plan.yaml", "--yes")
         assert code == 0, said
+        assert not_printed(said) == []
         assert judged(world, 6) == 0
         assert asyncio.run(world.contents("apweb"))
