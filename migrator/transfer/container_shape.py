@@ -4,21 +4,24 @@ Decides how a container that is missing is made, what of it changes later, and i
 every container; metadata that changes at the origin is carried over as long as the destination has what it was given, which a
 note remembers; everything else is only told (``plan``, ``verify``). Who may read without a signature is a person's decision: a
 change of it since both sides were alike keeps a fence back (``reopened``). Of a container that several areas share nothing is
-changed: it is not ours alone. Stored access policies and default encryption scopes are not kept: ``plan`` names them.
+changed: it is not ours alone. Stored access policies and default encryption scopes are not kept: ``plan`` names them, ``verify``
+compares them. A scope is given to a container when it is made and never changes, so no fence looks at it again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from migrator.errors import CloudError, OutcomeUnknown
 from migrator.model import notes
 from migrator.model.objects import ContainerInfo
 from migrator.ports.late_writes import ContainersApart
+from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import PutOutstanding, SetNote
+from migrator.ports.write_policy import holds_policies
 from migrator.transfer.result import PassResult
 from migrator.transfer.subject import Transfer
 
@@ -49,6 +52,25 @@ def reopened(
         for name in sorted(known.keys() & here.keys() & there.keys())
         if here[name].public_access != there[name].public_access
     ]
+
+
+async def unlike_policies(source: ObjectStore, target: ObjectStore, names: Sequence[str]) -> list[tuple[str, str]]:
+    """(container, in what its stored access policies differ) of containers that both sides have; by their names alone, for an
+    enforced fence changes what they permit. Nothing where an account has none. CloudError: they cannot be read."""
+    if not all(holds_policies(getattr(store, "inner", store)) for store in (source, target)):
+        return []
+    holders = [store for store in (source, target) if holds_policies(store)]
+    found = []
+    for name in names:
+        here, there = [{one.id for one in (await holder.policies(name)).policies} for holder in holders]
+        parts = [
+            f"{', '.join(sorted(ids))} only at the {side}"
+            for ids, side in ((here - there, "source"), (there - here, "target"))
+            if ids
+        ]
+        if parts:
+            found.append((name, f"stored access policies ({'; '.join(parts)})"))
+    return found
 
 
 async def carry(

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Final, Literal
 
 from migrator.errors import AccessRefused, CloudError, NotFound, SourceChanged
 from migrator.model.names import Area
@@ -20,6 +20,7 @@ from migrator.model.objects import LIST_PAGE, Listed
 from migrator.model.rhythm import USUAL, Sizes
 from migrator.ports.object_store import ObjectStore
 from migrator.transfer.container_shape import difference as unlike_containers
+from migrator.transfer.container_shape import unlike_policies
 from migrator.transfer.copying import same_content, same_headers, unlike_md5
 from migrator.transfer.evidence import in_sample
 from migrator.transfer.joining import Pair, join
@@ -42,7 +43,7 @@ READERS = 16
 @dataclass(slots=True)
 class ContentComparison:
     """Counts of objects; ``proved`` by content, ``alike`` by attributes only, ``unproved`` cannot be proved now. ``named``:
-    (kind, container, name, why)."""
+    (kind, container, name, why). ``not_compared``: what could not be, and is no object."""
 
     proved: int = 0
     alike: int = 0
@@ -51,11 +52,12 @@ class ContentComparison:
     changed: int = 0
     unproved: int = 0
     named: list[tuple[str, str, str, str]] = field(default_factory=list)
+    not_compared: str = ""
 
     @property
     def has_compared(self) -> bool:
         """Was there anything? Nothing beside nothing is no proof."""
-        return any(getattr(self, one.name) for one in fields(self) if one.name != "named")
+        return any(getattr(self, name) for name in _COUNTS)
 
     @property
     def is_equal(self) -> bool:
@@ -67,10 +69,12 @@ class ContentComparison:
             self.named.append((kind, container, name, why))
 
     def add(self, other: ContentComparison) -> None:
-        for one in fields(self):
-            if one.name != "named":
-                setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self.named += other.named[: MAX_NAMED - len(self.named)]
+
+
+_COUNTS: Final = tuple(one.name for one in fields(ContentComparison) if one.type == "int")
 
 
 @dataclass(slots=True)
@@ -124,6 +128,13 @@ async def compare(
     every = ContentComparison()
     for one in await side_by_side(names, look, most=sizes.lanes):
         every.add(one)
+    try:
+        for name, why in await unlike_policies(
+            source, target, [name for name in names if name in here and name in there]
+        ):
+            every.count("changed", name, "", f"of the container itself: {why}")
+    except CloudError as fault:  # most roles for data do not let anybody read them
+        every.not_compared = f"stored access policies were not compared: {fault.message}"
     return every
 
 

@@ -21,6 +21,8 @@ from migrator.adapters.azure import listing
 from migrator.adapters.azure.object_store import AzureStore
 from migrator.adapters.clock import SystemClock
 from migrator.errors import CloudError, NotFound, OutcomeUnknown, SourceChanged, Throttled, Unreachable
+from migrator.model.moves import StoredPolicy
+from migrator.model.names import Area, Selector
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, Shape
 from migrator.ports.object_store import Origin
 from migrator.testing import strict as package
@@ -28,6 +30,7 @@ from migrator.testing.strict import COPY_REFUSALS, CopyRefusal, Faults, Grant, H
 from migrator.testing.strict import __main__ as command_line
 from migrator.testing.strict.rules import RULES, table
 from migrator.transfer.copying import Copier, same_content
+from migrator.transfer.verify import compare
 from tests.azurite.server import Azurite
 from tests.contract.object_store_suite import PLAIN, RICH, content, listed, names
 from tests.strict_service import Strict
@@ -612,3 +615,29 @@ async def test_a_vanished_blob_is_not_found(strict: Strict) -> None:
     await box(store)
     with pytest.raises(NotFound):
         await store.head("box", "n")
+
+
+async def test_verify_says_whose_policies_are_missing_and_who_may_not_read_them(
+    strict: Strict, secure_strict: Strict
+) -> None:
+    """A data role below the Owner's reads no container's policies."""
+    ends = [strict.open(strict.take()) for _ in range(2)]
+    for store in ends:
+        await store.create_container(ContainerInfo("box"))
+    area = Area("web", (Selector("box"),))
+    await ends[0].set_policies("box", [StoredPolicy("writers", "rw")], public_access=None)
+    apart = await compare(ends[0], ends[1], area, level="attributes")
+    assert apart.named == [
+        ("changed", "box", "", "of the container itself: stored access policies (writers only at the source)")
+    ]
+    await ends[1].set_policies("box", [StoredPolicy("writers", "r")], public_access=None)
+    assert (await compare(ends[0], ends[1], area, level="attributes")).is_equal
+    owns = [secure_strict.take(Nature(grants=(Grant("Contributor"),))) for _ in range(2)]
+    signed_in = [secure_strict.sign_in(own) for own in owns]
+    for store in signed_in:
+        await store.create_container(ContainerInfo("box"))
+    unread = await compare(signed_in[0], signed_in[1], area, level="attributes")
+    assert unread.is_equal
+    assert unread.not_compared.startswith(
+        "stored access policies were not compared: cannot read the access policies of"
+    )

@@ -15,8 +15,8 @@ COUNTS: Final = ("proved", "alike", "missing", "extra", "changed", "unproved")
 
 
 def document(plan: str, compared: Sequence[Compared]) -> dict[str, Any]:
-    """``{plan, equal, moves: [{region, area, level, live, equal, proved, ..., differences}]}``; the first 100 by name. ``equal``
-    is null where there was nothing to compare: a script that waits for true does not go on."""
+    """``{plan, equal, moves: [{region, area, level, live, equal, proved, ..., differences, not_compared}]}``; the first 100 by
+    name. ``equal`` is null where there was nothing to compare: a script that waits for true does not go on."""
     return {
         "plan": plan,
         "equal": is_equal(compared),
@@ -47,6 +47,7 @@ def _move(one: Compared) -> dict[str, Any]:
             {"kind": kind, "container": container, "name": name, "why": why}
             for kind, container, name, why in one.comparison.named
         ],
+        "not_compared": one.comparison.not_compared,
     }
 
 
@@ -68,6 +69,8 @@ def show(page: Page, compared: Sequence[Compared]) -> None:
         rest = _differences(one) - len(one.comparison.named)
         if rest > 0:
             page.line(f"  {one.move.id}: and {count(rest)} more")
+        if one.comparison.not_compared:
+            page.line(f"  {one.move.id}: {one.comparison.not_compared}")
     verdict = is_equal(compared)
     if verdict is None:
         page.line("Nothing was compared: neither end holds an object of these moves.")

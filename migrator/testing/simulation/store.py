@@ -480,6 +480,8 @@ class SimStore:
 
     async def policies(self, container: str) -> ContainerPolicies:
         def effect(sent_at: float) -> ContainerPolicies:
+            if self.wire.policies is None:
+                return ContainerPolicies(())
             self._read_policies[container] = self._policies.changed_at(container)
             return ContainerPolicies(self._policies.of(container))
 

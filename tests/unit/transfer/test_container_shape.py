@@ -8,12 +8,14 @@ import pytest
 
 from migrator.errors import AccessRefused, OutcomeUnknown
 from migrator.model import notes
-from migrator.model.moves import Direction
+from migrator.model.moves import Direction, StoredPolicy
 from migrator.model.names import Area, Selector
 from migrator.model.objects import ContainerInfo
+from migrator.ports.write_policy import ContainerPolicies
 from migrator.testing.simulation.blobs import Container
+from migrator.testing.simulation.policies import Policies
 from migrator.testing.simulation.store import SimStore
-from migrator.transfer.container_shape import difference, reopened
+from migrator.transfer.container_shape import difference, reopened, unlike_policies
 from migrator.transfer.verify import compare
 from migrator.transfer.waits import Waits
 from tests.unit.transfer.lab import AREA, MOVE, Lab, VirtualPolicy
@@ -172,3 +174,43 @@ async def test_where_public_access_is_dropped_nothing_is_remembered(lab):
     give(lab.source, "web-a")
     await lab.run(keeps_public_access=False)
     assert lab.state.note(notes.container_access(MOVE)) is None
+
+
+class Holder:
+    """A store's policies alone."""
+
+    can_prove_policies = False
+
+    def __init__(self, held, fault=None):
+        self.held, self.fault = held, fault
+
+    async def policies(self, container):
+        if self.fault:
+            raise self.fault
+        return ContainerPolicies(tuple(StoredPolicy(name, more) for name, more in self.held.get(container, ())))
+
+
+async def test_policies_are_compared_by_their_names():
+    """What they permit an enforced fence changes."""
+    here = Holder({"web": [("readers", "r"), ("writers", "rw")], "same": [("writers", "rw")]})
+    there = Holder({"web": [("readers", "r"), ("others", "r")], "same": [("writers", "")]})
+    found = await unlike_policies(here, there, ["none", "same", "web"])
+    assert found == [("web", "stored access policies (writers only at the source; others only at the target)")]
+    assert await unlike_policies(here, object(), ["web"]) == []
+
+
+async def test_verify_compares_policies_and_says_where_nobody_may_read_them(lab):
+    assert (await compare(lab.doors["src"], lab.doors["dst"], AREA, level="attributes")).is_equal
+    for wire, names in zip(lab.wires.values(), (["writers"], []), strict=True):
+        wire.policies = Policies("lab")
+        wire.policies.put("web", [StoredPolicy(name, "rw") for name in names], 0.0)
+    apart = await compare(lab.doors["src"], lab.doors["dst"], AREA, level="attributes")
+    assert [(kind, container) for kind, container, _, _ in apart.named] == [("changed", "web")]
+    assert "writers only at the source" in apart.named[0][3]
+    assert not apart.not_compared
+    lab.doors["src"].inner.policies = Holder({}, AccessRefused("cannot read them")).policies
+    unread = await compare(lab.doors["src"], lab.doors["dst"], AREA, level="attributes")
+    assert (unread.is_equal, unread.not_compared) == (
+        True,
+        "stored access policies were not compared: cannot read them",
+    )
