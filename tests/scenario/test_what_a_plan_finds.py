@@ -103,8 +103,6 @@ async def test_customers_containers_with_odd_names_do_not_stay_behind_without_a_
         ("versions", "not-kept-versions"),
         ("leased", "not-kept-leased"),
         ("immutable", "not-kept-immutable"),
-        ("sealed", "not-kept-sealed"),
-        ("sequence_numbers", "not-kept-sequence_numbers"),
         ("encryption_scoped", "not-kept-encryption_scoped"),
         ("archived", "archived"),
         ("customer_keyed", "customer-keyed"),
