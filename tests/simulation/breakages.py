@@ -52,6 +52,7 @@ BREAKAGES = {
         runs.a_busy_target_is_given_up,
         fences.one_refusal_ends_a_fence,
         runs.a_busy_store_halts,
+        runs.a_lost_commit_is_made_again,
         runs.a_refused_end_keeps_the_lock,
         runs.a_halt_leaves_the_live_alone,
         runs.one_way_back_at_a_time,

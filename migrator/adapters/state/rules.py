@@ -1,14 +1,12 @@
 """What every state store refuses, whatever keeps its rows: pure rules of commits, ranges and the lock.
 
-Decides which changes need the lock, whether new ranges tile the stretch they replace, when a lock may be taken, and whether a
-commit is one whose answer was lost. Leaves rows and transactions to the stores. Rule: a broken promise of the caller is an
-InternalError and changes nothing.
+Decides which changes need the lock, whether new ranges tile the stretch they replace, and when a lock may be taken. Leaves
+rows and transactions to the stores. Rule: a broken promise of the caller is an InternalError and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
@@ -17,16 +15,7 @@ from migrator.errors import InternalError, LockedError
 from migrator.model.moves import EvidenceRange, LockRecord
 from migrator.model.notes import OF_OPERATORS
 from migrator.model.values import replace
-from migrator.ports.state_store import (
-    AddApproval,
-    AddJournal,
-    Change,
-    ReplaceRanges,
-    SaveMove,
-    SetControl,
-    SetNote,
-    commit_made_again,
-)
+from migrator.ports.state_store import AddApproval, AddJournal, Change, ReplaceRanges, SetControl, SetNote
 
 BEFORE_ALL: Final = b""
 """Sorts below the position of every range."""
@@ -128,33 +117,3 @@ def check_token(held: LockRecord | None, token: int) -> LockRecord:
             hint="let that run go on; see migrate status",
         )
     return held
-
-
-@dataclass(frozen=True)
-class LostCommit:
-    """A commit whose answer is lost. ``is_kept``: was it written? None: nobody found out yet."""
-
-    commit: str
-    shape: tuple[Hashable, ...]
-    is_kept: bool | None = None
-
-    def is_made_again_by(self, changes: Sequence[Change]) -> bool:
-        """Is this what its maker commits once more? Of an act of several commits only the one that was lost has its shape."""
-        return commit_made_again() == self.commit and shape_of(changes) == self.shape
-
-
-def shape_of(changes: Sequence[Change]) -> tuple[Hashable, ...]:
-    """What a commit is about, without its times and figures."""
-    return tuple(_about(change) for change in changes)
-
-
-def _about(change: Change) -> Hashable:
-    match change:
-        case SaveMove(move):
-            return "move", move.id, move.direction, move.state
-        case AddJournal(entry):
-            return "journal", entry.kind, entry.move
-        case SetNote(key):
-            return "note", key
-        case _:
-            return type(change).__name__

@@ -18,7 +18,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace as changed
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -28,14 +27,13 @@ from migrator.adapters.state import tables as t
 from migrator.adapters.state.codec import decode, decode_value, encode, time_text
 from migrator.adapters.state.columns import name_mark
 from migrator.adapters.state.database import Database
+from migrator.adapters.state.lost import LostCommits
 from migrator.adapters.state.rules import (
     BEFORE_ALL,
-    LostCommit,
     check_free,
     check_operator_changes,
     check_token,
     position,
-    shape_of,
     upper_at,
 )
 from migrator.adapters.state.upgrades import check_current
@@ -81,14 +79,13 @@ class SqlStateStore:
         self._exception_cap = exception_cap
         self._seal = f"commit/{secrets.token_hex(8)}"
         """Where this one leaves the identity of its newest commit."""
-        self._lost: LostCommit | None = None
+        self._lost = LostCommits()
 
     def commit(self, changes: Sequence[Change], *, token: int | None) -> None:
         if token is None:
             check_operator_changes(changes)
         self._find_out()
-        if self._lost is not None and self._lost.is_made_again_by(changes):
-            self._lost = None
+        if self._lost.was_made(changes):
             return
 
         def work(connection: Connection, writer: Writer) -> None:
@@ -309,13 +306,12 @@ class SqlStateStore:
                 self._database.run("write", whole, commit=commit)
                 break
             except CommitUnknown as lost:
-                self._lost = LostCommit(lost.commit, shape_of(changes or ()))
+                self._lost.lose(lost.commit, changes or ())
                 with suppress(StateError):
                     self._find_out()
-                if self._lost is not None and self._lost.is_kept is None:
+                if self._lost.unknown:
                     raise
-                if self._lost is not None:
-                    self._lost = None
+                if self._lost.take(lost.commit):
                     break
         else:
             raise StateError(
@@ -325,18 +321,16 @@ class SqlStateStore:
         return results[0]
 
     def _find_out(self) -> None:
-        """Was the commit written whose answer is lost? Afterwards it is kept in ``_lost``, or it never happened."""
-        lost = self._lost
-        if lost is None or lost.is_kept is not None:
+        """What became of the commit whose answer is lost. Nothing else is read or written before that is known."""
+        if not self._lost.unknown:
             return
         seal = select(t.META.c.value).where(self._at(t.META, {"key": self._seal}))
 
         def look(connection: Connection) -> bool:
             check_current(connection, self.place)  # waits for the lost one to end: it has this row as long as it lives
-            return connection.execute(seal).scalar() == lost.commit
+            return connection.execute(seal).scalar() == self._lost.unknown
 
-        is_kept = self._database.run("write", look)
-        self._lost = changed(lost, is_kept=True) if is_kept else None
+        self._lost.found(is_kept=self._database.run("write", look))
 
 
 def _put_lock(writer: Writer, held: LockRecord) -> None:

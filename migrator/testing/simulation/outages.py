@@ -1,5 +1,5 @@
 """What passes by itself: an account, or the route document's, that is away for a minute or overloaded for half an hour, a state
-store that is busy for some seconds, a clock that is set.
+store that is busy for some seconds or whose answers get lost, a clock that is set.
 
 Decides which of them a story has and when, and judges what may not come of them: a halt, a lock that nobody gives back, a live
 move that nobody watches. Leaves everything else to the oracle. Rule: chance is drawn from streams of its own, so that the stories
@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 from migrator.engine.world import Outcome
-from migrator.errors import StateError, StateFull
+from migrator.errors import InternalError, StateError, StateFull
+from migrator.machine.events import Event
+from migrator.machine.transitions import follow
 from migrator.model.moves import Direction, MoveRecord, MoveState
 from migrator.model.routes import RouteRecord
-from migrator.ports.state_store import AddJournal, Change
+from migrator.ports.state_store import AddJournal, Change, StateStore
 from migrator.testing.simulation.loop import Node
 from migrator.testing.simulation.processes import Process
 from migrator.testing.simulation.stage import Stage
@@ -39,6 +41,8 @@ BUSY_SECONDS = (0.5, 5.0, 20.0)
 SET_CLOCKS = 2
 """So often a clock is set, in a story that has such clocks."""
 CLOCK_SECONDS = (-7200.0, -600.0, -40.0, 40.0, 600.0, 1800.0)
+LOST_CHANCE, LOST_SHARE = 0.2, 0.02
+"""Of stories, whose state store is on another machine; and of its answers to commits there, which get lost."""
 FULL_CHANCE = 0.1
 FULL_SECONDS = (60.0, 200.0)
 """Until somebody makes room: longer than a run waits for a store, so that its lock stays."""
@@ -82,6 +86,8 @@ class Outages:
         full = Random(f"{world.seed}/full store")
         self._full = self._stretches(full, 1 / 300.0, FULL_SECONDS) if full.random() < FULL_CHANCE else []
         world.reached["world a full store"] += len(self._full)
+        self._lost_answers = Random(f"{world.seed}/lost answers")
+        self._is_far = self._lost_answers.random() < LOST_CHANCE
         self._has_set_clocks = Random(f"{world.seed}/clocks").random() < CLOCK_CHANCE
         if self._has_set_clocks:  # a soak does not begin before its switch, by the clock of whoever watches it
             world.loop.until += SET_CLOCKS * max(CLOCK_SECONDS)
@@ -123,6 +129,17 @@ class Outages:
         world.board.is_overloaded = is_overloaded
         world.reached["world overloaded routes"] += 1
 
+    def committing(self, state: StateStore, changes: Sequence[Change]) -> None:
+        """These are about to be committed: what the journal says of a move follows the law from what is on record of it."""
+        self._world.oracle.excuses.settling(self._world.accounts, state, changes)
+        for entry in (one.entry for one in changes if isinstance(one, AddJournal)):
+            if entry.kind == "state-changed" and entry.move is not None:
+                before = state.move(entry.move)
+                try:
+                    follow(before or MoveRecord(entry.move, "", "", ""), Event(entry.evidence["event"]))
+                except InternalError as fault:
+                    self._world.oracle.break_("told-twice", f"{entry.text}: {fault.message}")
+
     def _judge_release(self, node: Node, text: str) -> None:
         """A fence that was given up, or never came about, because the route document's account asks for less."""
         if ROUTES_BUSY not in text:
@@ -148,6 +165,14 @@ class Outages:
             raise StateError("cannot write the state store simulated: another program keeps it locked")
         if self._is_full():
             raise StateFull("cannot write the state store simulated: the disk is full")
+
+    def loses(self) -> bool | None:
+        """Does the answer to this commit get lost, and was it written? None: it arrives."""
+        world, chance = self._world, self._lost_answers
+        if not self._is_far or world.loop.virtual_now >= world.busy_seconds or chance.random() >= LOST_SHARE:
+            return None
+        world.reached["world a commit whose answer is lost"] += 1
+        return chance.random() < 0.5
 
     def _is_full(self) -> bool:
         return bool(self._full) and _within(self._full, self._world.loop.virtual_now)

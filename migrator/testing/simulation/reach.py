@@ -103,6 +103,7 @@ WORLD: Final = (
     "an overloaded account",
     "an approval",
     "a busy store",
+    "a commit whose answer is lost",
     "a clock that is set",
     "change windows",
     "max_moves",

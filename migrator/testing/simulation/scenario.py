@@ -345,7 +345,7 @@ class Scenario:
         doors = Doors(
             stores=stores,
             router=self.board.as_seen_by(node, sender),
-            state=NodeState(of, node, hook, self.outages.refuse, partial(self.oracle.excuses.settling, self.accounts)),
+            state=NodeState(of, node, hook, self.outages.refuse, self.outages.committing, self.outages.loses),
             metrics={"sim": self.metrics.as_seen_by(node)},
             clock=clock,
             reporter=Silent(self.note, partial(self.outages.told, node)),

@@ -1,7 +1,8 @@
 """One node's hand on the state store: a commit is a step at which the process may die, before or after.
 
 Decides nothing about the contents: they are the inner store's. Rule: the commit of a dead process does not happen, and
-reading is refused too, so that no ``finally`` of a killed process goes on as if nothing had been.
+reading is refused too, so that no ``finally`` of a killed process goes on as if nothing had been. The answer of a commit may get
+lost on its way, as between machines; the next one finds out then what became of it.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from migrator.adapters.state.lost import LostCommits
+from migrator.errors import CommitUnknown
 from migrator.model.moves import (
     Approval,
     Control,
@@ -30,6 +33,8 @@ from migrator.testing.simulation.loop import Node, NodeDead
 
 CommitHook = Callable[[Node, Sequence[Change]], None]
 LookHook = Callable[[StateStore, Sequence[Change]], None]
+LossHook = Callable[[], bool | None]
+"""Does the answer to the next commit get lost, and was it written? None: it arrives."""
 
 
 class NodeState:
@@ -43,8 +48,12 @@ class NodeState:
         committed: CommitHook,
         refuse: Callable[[], None] = lambda: None,
         committing: LookHook = lambda *facts: None,
+        losing: LossHook = lambda: None,
     ) -> None:
         """``refuse``: may raise StateError before a write."""
+        self._losing = losing
+        self._lost = LostCommits()
+        self._losses = 0
         self._refuse = refuse
         self._committing = committing
         self._inner = inner
@@ -62,10 +71,20 @@ class NodeState:
     def commit(self, changes: Sequence[Change], *, token: int | None) -> None:
         self._node.step()
         self._refuse()
-        self._committing(self._inner, changes)
-        self._inner.commit(changes, token=token)
-        self._committed(self._node, changes)
+        if self._lost.was_made(changes):
+            return
+        is_kept = self._losing()
+        if is_kept is not False:
+            self._committing(self._inner, changes)
+            self._inner.commit(changes, token=token)
+            self._committed(self._node, changes)
         self._node.step()
+        if is_kept is not None:
+            self._losses += 1
+            commit = f"{self._node.name}/{self._losses}"
+            self._lost.lose(commit, changes)
+            self._lost.found(is_kept=is_kept)
+            raise CommitUnknown("cannot tell whether the state store simulated was written", commit=commit)
 
     def plan(self) -> PlanRecord | None:
         return self._live.plan()

@@ -1,9 +1,11 @@
 """Breakages of runs, their locks, their halts and their ends."""
 
 import asyncio
+from contextlib import nullcontext
 from dataclasses import replace
 
 from migrator.engine import (
+    committing,
     patience,
     pulse,
     releasing,
@@ -76,6 +78,11 @@ def a_busy_store_halts():
         return isinstance(fault, StateError) or right(self, fault)
 
     return patched(patience.MovePatience, "ends_in_halt", ends_in_halt)
+
+
+def a_lost_commit_is_made_again():
+    """Whoever made a commit whose answer was lost makes it again as if it were another one."""
+    return patched(committing, "made_again", lambda commit: nullcontext())
 
 
 def a_refused_end_keeps_the_lock():
