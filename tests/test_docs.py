@@ -150,3 +150,19 @@ def test_a_wrong_command_is_found(text: str, said: str | None) -> None:
 def test_a_wrong_key_and_a_wrong_code_are_found() -> None:
     assert keys_unknown("```yaml\nrouting: {}\nrooting: {}\n```\n") == ["rooting"]
     assert codes_unknown("the finding `no-such-code`") == ["no-such-code"]
+
+
+def test_the_runbook_quotes_what_the_program_says() -> None:
+    """The first column of its reasons: each piece of it, without numbers and names, stands in a text of the product."""
+    table = PAGES["docs/runbook.md"].split("## Reasons, and what to do")[1].split("## Situations")[0]
+    quotes = [
+        quote
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for quote in re.findall(r"`([^`]+)`", row.split("|")[1])
+    ]
+    assert len(quotes) > 10
+    product = " ".join(" ".join(path.read_text(encoding="utf-8").split()) for path in (ROOT / "migrator").rglob("*.py"))
+    said = re.sub(r'" f?"', "", product)  # a sentence over two lines of source
+    pieces = [piece.strip() for quote in quotes for piece in re.split(r"\bN\b|\.\.\.|\b50\b", quote)]
+    assert [piece for piece in pieces if piece and piece not in said] == []
