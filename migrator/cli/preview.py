@@ -42,7 +42,7 @@ from migrator.model.schedule import PlannedMove, Schedule, is_created
 from migrator.model.values import replace, value
 from migrator.plan.saved import fingerprint
 from migrator.standing.assess import assess
-from migrator.standing.inventory_notes import kept_inventories, known_inventories
+from migrator.standing.inventory_notes import kept_inventories, kept_seams, known_inventories
 from migrator.standing.traffic_notes import kept_traffic
 
 if TYPE_CHECKING:
@@ -238,7 +238,8 @@ def keep(schedule: Schedule, store: StateStore, settings: Settings, found: Look)
     outlook = found.preview.outlook
     notes = kept_inventories(schedule, found.preview.inventories, outlook.here.now, outlook.here.means)
     try:
-        store.commit([*notes, *kept_traffic(outlook.here.traffic)], token=None)
+        seams = kept_seams(schedule, found.preview.seams)
+        store.commit([*notes, *seams, *kept_traffic(outlook.here.traffic)], token=None)
     except StateError as fault:
         show_note(f"the inventory could not be kept: {fault.message}")
 

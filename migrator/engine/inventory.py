@@ -29,16 +29,45 @@ DESCENTS_EACH: Final = 3
 MOST_BRANCHES: Final = 12
 """A first fork with more branches than this is not shared out: its branches are drawn like any others."""
 PARALLEL: Final = 16
+SEAM_OBJECTS: Final = 10_000
+"""Objects between two seams, at least: a lane of a first copy is no shorter than those of later passes."""
+MOST_SEAMS: Final = 256
+"""Of one container and prefix, in the state store."""
 DEEPEST: Final = 1024
 """Characters of the longest name. Source: Azure "Naming containers and blobs"."""
 _NEXT: Final = tuple(chr(code) for code in range(0x20, 0x7F))
 
 
+@dataclass(slots=True)
+class Seams:
+    """Names between which a listing may be parted: some ten thousand objects lie between two of them, or more where there
+    would be more than ``MOST_SEAMS``."""
+
+    names: list[str] = field(default_factory=list)
+    _each: int = SEAM_OBJECTS
+    _objects: int = 0
+
+    def passed(self, last: str, objects: int) -> None:
+        """A page with so many objects ended with the name ``last``."""
+        self._objects += objects
+        if last and self._objects >= self._each:
+            self.names.append(last)
+            self._objects = 0
+        if len(self.names) > MOST_SEAMS:
+            self.names, self._each = self.names[1::2], 2 * self._each
+
+
 async def survey(
-    store: ObjectStore, container: str, prefix: str, *, now: Callable[[], float], counted: Callable[[int], None]
+    store: ObjectStore,
+    container: str,
+    prefix: str,
+    *,
+    now: Callable[[], float],
+    counted: Callable[[int], None],
+    seams: Seams | None = None,
 ) -> tuple[Inventory, Features]:
     """Every page: what there is to copy, and what a move of it cannot keep. ``counted`` is told of each page's objects; ``now``
-    is a clock that does not go back. Raises what ``store.survey`` raises."""
+    is a clock that does not go back; ``seams`` are found on the way. Raises what ``store.survey`` raises."""
     found, features, marker, took = replace(NOTHING, prefixes=1), Features(), None, list[float]()
     while True:
         begun = now()
@@ -47,18 +76,27 @@ async def survey(
         found = found.with_objects(page.sizes, page.streamed, page.tiered)
         features, marker = features + page.features, page.marker
         counted(len(page.sizes))
+        if seams is not None:
+            seams.passed(page.last, len(page.sizes))
         if marker is None:
             return replace(found, page_seconds=typical(took)), features
 
 
 async def sample(
-    store: ObjectStore, container: str, prefix: str, *, now: Callable[[], float], chance: Callable[[], float]
+    store: ObjectStore,
+    container: str,
+    prefix: str,
+    *,
+    now: Callable[[], float],
+    chance: Callable[[], float],
+    seams: Seams | None = None,
 ) -> Inventory:
     """Exact where the listing is short, else an estimate with its error. Raises what ``store.page`` raises.
 
     Args:
         now: a clock that does not go back.
         chance: in [0, 1), for each choice.
+        seams: the prefixes that were found on the way.
     """
     tree = _Tree(store, container, now, chance)
     first, is_whole = await tree.leaf(prefix)
@@ -67,10 +105,14 @@ async def sample(
     stem = await tree.stem(prefix)
     branches = await tree.branches(stem)
     if not 2 <= len(branches) <= MOST_BRANCHES:
-        return estimated([await tree.descent(stem) for _ in range(DESCENTS)])
-    each = max(DESCENTS_EACH, DESCENTS // len(branches))
-    parts = [estimated([await tree.descent(branch) for _ in range(each)]) for branch in branches]
-    return replace(summed(parts), prefixes=1, origin="sampled")
+        found = estimated([await tree.descent(stem) for _ in range(DESCENTS)])
+    else:
+        each = max(DESCENTS_EACH, DESCENTS // len(branches))
+        parts = [estimated([await tree.descent(branch) for _ in range(each)]) for branch in branches]
+        found = replace(summed(parts), prefixes=1, origin="sampled")
+    if seams is not None:
+        seams.names = tree.forks()
+    return found
 
 
 async def _pages(
@@ -106,6 +148,11 @@ class _Tree:
         if prefix not in self._leaves:
             self._leaves[prefix] = await _pages(self.store, self.container, prefix, LEAF_PAGES, self.now)
         return self._leaves[prefix]
+
+    def forks(self) -> list[str]:
+        """Where names were found to part; of more than ``MOST_SEAMS``, the shorter ones."""
+        found = sorted({one for branches in self._branches.values() for one in branches[1:]}, key=len)
+        return sorted(found[:MOST_SEAMS])
 
     async def branches(self, prefix: str) -> list[str]:
         """The prefixes one character longer that hold anything."""

@@ -31,7 +31,7 @@ from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule, is_created
 from migrator.model.values import replace, value
 from migrator.ports.state_store import StateStore
-from migrator.standing.inventory_notes import known_inventories
+from migrator.standing.inventory_notes import SeamsOf, known_inventories
 from migrator.standing.starting import starting_point
 
 Measure = Callable[[Mapping[MoveId, Inventory], Means], Awaitable[Means]]
@@ -64,6 +64,8 @@ class Preview:
     containers: Mapping[str, tuple[str, ...]]
     features: Mapping[str, tuple[str, ...]]
     steps: tuple[Steps, ...]
+    seams: Mapping[MoveId, SeamsOf] = field(default_factory=dict)
+    """Of moves whose source was counted or sampled now."""
 
     @property
     def has_errors(self) -> bool:
@@ -124,6 +126,7 @@ async def preview(
         containers=_containers(case),
         features={place: kinds for one in answers.features.values() for place, kinds in kinds_not_kept(one).items()},
         steps=_steps(case, world, inventories),
+        seams=answers.seams,
     )
 
 

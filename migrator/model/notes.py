@@ -64,6 +64,12 @@ def inventory(move: MoveId, source: str) -> NoteKey:
     return NoteKey(f"{OF_INVENTORIES}{move}/{source}")
 
 
+def seams(move: MoveId, source: str) -> NoteKey:
+    """Names at which the listings of its source may be parted in a first copy. ``standing.inventory_notes``; an operator's, so no
+    lock is needed."""
+    return NoteKey(f"{OF_INVENTORIES}{move}/{source}/seams")
+
+
 def proof(move: MoveId) -> NoteKey:
     """Objects whose contents ``migrate verify`` compared. ``cli.commands.verify``; an operator's, so no lock is needed."""
     return NoteKey(f"{OF_PROOFS}{move}")
@@ -192,6 +198,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "told {channel}": told,
     "basis/{move}": basis,
     "inventory/{move}/{source}": inventory,
+    "inventory/{move}/{source}/seams": seams,
     "proof/{move}": proof,
     "waits out {move}": waits_out,
     "silent gates {move}": silent_gates,

@@ -222,3 +222,5 @@ class Survey:
     """Of ``sizes``, those of append and page blobs: inside a fence they go through this machine."""
     tiered: Mapping[str, int] = field(default_factory=lambda: NO_BYTES)
     """Of ``sizes``, the bytes in each tier that costs something to be read (``COSTLY_TIERS``)."""
+    last: str = ""
+    """The last name that was counted in ``sizes``; "" where that is not told."""

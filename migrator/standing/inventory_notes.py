@@ -12,6 +12,9 @@ from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove, Schedule
 from migrator.ports.state_store import SetNote, StateStore
 
+SeamsOf = Mapping[tuple[str, str], tuple[str, ...]]
+"""By container and prefix, names at which a listing may be parted, in the order in which they were listed."""
+
 
 def known_inventory(move: PlannedMove, state: StateStore | None) -> Inventory | None:
     """What is kept of the move's source, else what the plan says; None if nobody knows."""
@@ -36,3 +39,12 @@ def kept_inventories(
         if move.id in inventories and inventories[move.id].origin in ("counted", "sampled")
     )
     return kept if means is None or means.measured_at is None else (*kept, SetNote(notes.MEANS, means_to_note(means)))
+
+
+def kept_seams(schedule: Schedule, seams: Mapping[MoveId, SeamsOf]) -> tuple[SetNote, ...]:
+    """What the state store is to keep of where listings may be parted; ``transfer.beginning`` reads it."""
+    return tuple(
+        SetNote(notes.seams(move.id, move.source), [[*place, list(names)] for place, names in seams[move.id].items()])
+        for move in schedule.moves
+        if move.id in seams
+    )

@@ -78,18 +78,20 @@ def partition(
         ranges: upper bound and bytes of evidence of each that is stored, in order.
         stretches: only ranges in which some of these lie; None: all of them.
     """
+    # Of one without evidence nobody knows how many names it has, so it counts like a lane.
+    counts = [(upper, size // RECORD_BYTES or sizes.lane_names) for upper, size in ranges]
     total = sum(size for _, size in ranges) // RECORD_BYTES
     if len(ranges) < 2 or whole.order == "sorted":
         return () if stretches is not None and not stretches else (replace(whole, records=total),)
-    each = max(sizes.lane_names, -(-total // sizes.most_lanes))
+    each = max(sizes.lane_names, -(-sum(names for _, names in counts) // sizes.most_lanes))
     lanes: list[Lane] = []
     begin, below, held = None, None, 0
     is_open = False
-    for upper, size in ranges:
+    for upper, names in counts:
         if stretches is None or any(_meet(below, upper, one) for one in stretches):
             if not is_open:
                 begin, held, is_open = below, 0, True
-            held += size // RECORD_BYTES
+            held += names
             if held >= each or upper is None:
                 lanes.append(replace(whole, above=begin, upto=upper, records=held))
                 is_open = False

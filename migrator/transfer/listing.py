@@ -106,6 +106,28 @@ class Batches(Protocol):
     async def close(self) -> None: ...
 
 
+class NothingThere:
+    """Implements ``Batches``: a listing that has ended before, and had no names."""
+
+    def begin(self) -> None:
+        pass
+
+    async def next(self) -> list[tuple[bytes, Listed]]:
+        return []
+
+    def cut(self, taken: int) -> Text | None:
+        return None
+
+    async def lands(self, text: Text, *, is_end: bool) -> Landing | None:
+        return None
+
+    def go_past(self, landing: Landing, taken: int, last: bytes | None, objects: int, bytes: int) -> int | None:
+        return None
+
+    async def close(self) -> None:
+        pass
+
+
 @value(frozen=True, slots=True)
 class _Page:
     entries: Sequence[Listed]

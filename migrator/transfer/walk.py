@@ -15,7 +15,7 @@ from migrator.errors import InternalError, MigrateError, NotFound
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.values import replace
 from migrator.ports.state_store import RANGE_PAGE, Change, DropException, ReplaceRanges
-from migrator.transfer import sweeping
+from migrator.transfer import beginning, sweeping
 from migrator.transfer.absences import waits_for_the_end
 from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
@@ -24,7 +24,7 @@ from migrator.transfer.decide import Decision, NameCase, Verb, decide, pending
 from migrator.transfer.evidence import RECORD_BYTES, Evidence, in_sample
 from migrator.transfer.joining import Join, Pair
 from migrator.transfer.lanes import Lane, LaneSeen, Looking, as_one, partition, sealed, side_by_side
-from migrator.transfer.listing import Batches, SeenSide
+from migrator.transfer.listing import Batches, NothingThere, SeenSide
 from migrator.transfer.naming import touched
 from migrator.transfer.order import Order, key_of
 from migrator.transfer.result import Names, PassResult, Touched
@@ -58,6 +58,8 @@ class Walk(Stretch):
     stretches: Sequence[Names] | None = None
     """Look only at the ranges in which these lie; None: at all of them."""
     lanes: Sequence[Lane] = ()
+    is_first: bool = False
+    """Is the destination known to have been empty before anything was written?"""
     acted: list[Touched] = field(default_factory=list)
     """Ranges in which something was done, or is still to be done."""
     spoken_of: Sequence[bytes] = ()
@@ -111,8 +113,13 @@ class Walk(Stretch):
         t = self.transfer
         whole = Lane(self.container, self.prefix, self.order)
         ranges = t.state.range_sizes(t.move, self.container, self.prefix)
+        if not ranges and self.in_lanes and not self.is_watch and self.is_at_origin:
+            ranges = beginning.part(t, self.container, self.prefix, self.order)
+            self.is_first = bool(ranges) and await beginning.is_empty(t.destination, self.container, self.prefix)
         lanes = partition(whole, ranges, t.rhythm.sizes, self.stretches) if self.in_lanes else (whole,)
-        if not await self.looking.can_lane((t.origin, t.destination), lanes):
+        sides = (t.origin,) if self.is_first else (t.origin, t.destination)
+        if not await self.looking.can_lane(sides, lanes):
+            self.is_first = False
             return (replace(whole, records=sum(size for _, size in ranges) // RECORD_BYTES),)
         return lanes
 
@@ -125,7 +132,8 @@ class Walk(Stretch):
         first = next(stored, None)
         is_known, first = first is not None, first or EvidenceRange(self.container, self.prefix, None)
         async with self.looking.lanes.of(self.looking.weight(lane, t.page_size, is_known=is_known)):
-            first_page = sizes.first_page if _is_new(first) and has_batches(t) else t.page_size
+            is_awaited = _is_new(first) and lane.above is None and has_batches(t)
+            first_page = sizes.first_page if is_awaited else t.page_size
             left = open_stream(
                 t.origin,
                 self.container,
@@ -136,15 +144,17 @@ class Walk(Stretch):
                 first_page=first_page,
                 bounds=lane.bounds,
             )
-            right = open_stream(
-                t.destination,
-                self.container,
-                self.prefix,
-                self.order,
-                seen_there,
-                page_size=t.page_size,
-                bounds=lane.bounds,
-            )
+            right: Batches = NothingThere()
+            if not self.is_first:
+                right = open_stream(
+                    t.destination,
+                    self.container,
+                    self.prefix,
+                    self.order,
+                    seen_there,
+                    page_size=t.page_size,
+                    bounds=lane.bounds,
+                )
             try:
                 await self._ranges(left, right, lane, first, stored)
             finally:
@@ -488,7 +498,7 @@ class Walk(Stretch):
 
 def _is_new(first: EvidenceRange) -> bool:
     """Was nothing ever copied here? Then hands wait for the listing: what there is begins as soon as it is there."""
-    return first.upper is None and not first.records
+    return not first.records
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

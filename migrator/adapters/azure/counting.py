@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from html import unescape
 from typing import Final
 
 from migrator.adapters.azure.listing import (
@@ -47,7 +48,7 @@ def survey_of(document: bytes) -> Survey:
     sizes = [int(size) for size in _SIZE.findall(document)]
     if len(sizes) != _entries(document):
         return _by_entries(document)
-    return Survey(sizes, Features(), (ending[1] or b"").decode() or None, [], _tiered(document))
+    return Survey(sizes, Features(), (ending[1] or b"").decode() or None, [], _tiered(document), _last_name(document))
 
 
 def _tiered(document: bytes) -> Mapping[str, int]:
@@ -66,6 +67,12 @@ def _tiered(document: bytes) -> Mapping[str, int]:
                 found[tier] = found.get(tier, 0) + size
             size, tier = 0, ""
     return found
+
+
+def _last_name(document: bytes) -> str:
+    """Of the last entry, of which ``_is_odd`` has seen that it is written plainly."""
+    begin = document.rfind(b"<Name>")
+    return unescape(document[begin + len(b"<Name>") : document.find(b"</Name>", begin)].decode()) if begin >= 0 else ""
 
 
 def _entries(document: bytes) -> int:
@@ -93,14 +100,16 @@ def _by_entries(document: bytes) -> Survey:
     sizes: list[int] = []
     streamed: list[int] = []
     tiered: dict[str, int] = {}
+    last = [""]
 
     def each(node: Node) -> None:
         if count_features(node, counts) and not name_of(node).startswith(RESERVED_PREFIX):
             sizes.append(size_of(node))
             if (tier := tier_of(node)) in COSTLY_TIERS:
                 tiered[tier] = tiered.get(tier, 0) + sizes[-1]
+            last[0] = name_of(node)
             if not is_block(node):
                 streamed.append(sizes[-1])
 
     marker = read_entries(document, "Blob", each)
-    return Survey(sizes, Features(**counts), marker, streamed, tiered)
+    return Survey(sizes, Features(**counts), marker, streamed, tiered, last[0])

@@ -17,7 +17,7 @@ from typing import Final, Literal
 from migrator.engine.checks.facts import Facts, RoutesRead
 from migrator.engine.checks.moments import RUNS, Asks, When
 from migrator.engine.edited import Edited
-from migrator.engine.inventory import sample, survey
+from migrator.engine.inventory import Seams, sample, survey
 from migrator.engine.world import World
 from migrator.errors import CloudError, FaultLine, InternalError, MigrateError, NotFound, Throttled, Unreachable
 from migrator.forecast import Inventory, Outlook
@@ -94,6 +94,8 @@ class Answers:
     faults: dict[str, CloudError] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     inventories: dict[MoveId, Inventory] = field(default_factory=dict)
+    seams: dict[MoveId, dict[tuple[str, str], tuple[str, ...]]] = field(default_factory=dict)
+    """By container and prefix of those, names at which a listing may be parted."""
     features: dict[MoveId, dict[str, Features]] = field(default_factory=dict)
     shapes: dict[str, AccountShape | None] = field(default_factory=dict)
     unasked: dict[str, CloudError] = field(default_factory=dict)
@@ -304,12 +306,15 @@ class Case:
 
         with self.reading(move.source):
             turn, now = asyncio.Semaphore(LISTED_AT_ONCE), world.clock.monotonic
+            seams: dict[tuple[str, str], Seams] = {}
 
             async def part(container: str, prefix: str) -> tuple[Inventory, Features | None]:
+                found = seams.setdefault((container, prefix), Seams())
                 async with turn:
                     if self.mode != "full":
-                        return await sample(store, container, prefix, now=now, chance=world.clock.random), None
-                    return await survey(store, container, prefix, now=now, counted=told)
+                        chance = world.clock.random
+                        return await sample(store, container, prefix, now=now, chance=chance, seams=found), None
+                    return await survey(store, container, prefix, now=now, counted=told, seams=found)
 
             places = [(info.name, prefix) for info in there for prefix in move.area.prefixes_in(info.name)]
             parts = await together(*(part(*place) for place in places))
@@ -317,6 +322,7 @@ class Case:
                 if kinds is not None:
                     features[f"{store.account}/{container}" + (f"/{prefix}" if prefix else "")] = kinds
             self.answers.inventories[move.id] = summed([found for found, _ in parts])
+            self.answers.seams[move.id] = {place: tuple(one.names) for place, one in seams.items() if one.names}
 
     def _world(self, *asks: Asks) -> World:
         for one in asks:

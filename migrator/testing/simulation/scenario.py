@@ -29,7 +29,7 @@ from migrator.model.schedule import POLICY_PROPAGATION_SECONDS
 from migrator.model.values import replace
 from migrator.ports.state_store import AddJournal, SaveMove
 from migrator.testing.memory_state import MemoryStateStore
-from migrator.testing.simulation import themes
+from migrator.testing.simulation import seams, themes
 from migrator.testing.simulation.acts import Writers
 from migrator.testing.simulation.blobs import SEED, Account, Blob, NameOrder, Sender
 from migrator.testing.simulation.calendars import Calendar
@@ -144,6 +144,7 @@ class Scenario:
         self.board.seen = self.oracle.routes_seen
         self.registers = RegisterBoard(self.loop, weather_of(self, self.credential_seconds * 0.95), f"register {seed}")
         self.state = MemoryStateStore("simulated", lineage=f"lineage-{seed}")
+        seams.keep(seed, self.schedule, self.terrain, self.state)
         self.metrics = self._metrics()
         self.copies: list[MemoryStateStore] = []
         routing = self.schedule.routing

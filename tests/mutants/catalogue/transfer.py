@@ -354,6 +354,22 @@ MUTANTS = (
         ("tests/unit/transfer/test_lanes.py",),
     ),
     Mutant(
+        "a-first-copy-into-what-is-there",
+        "transfer/beginning.py",
+        "if any(not entry.name.startswith(RESERVED_PREFIX) for entry in page.entries):",
+        "if False:",
+        "A target that holds objects is taken for empty, and what others put there is not seen by the first copy.",
+        ("tests/unit/transfer/test_beginning.py",),
+    ),
+    Mutant(
+        "a-first-copy-parted-by-other-places",
+        "transfer/beginning.py",
+        "if (where, beginning) == (container, prefix):",
+        "if True:",
+        "A container's first copy is parted by the names of another one.",
+        ("tests/unit/transfer/test_beginning.py",),
+    ),
+    Mutant(
         "a-second-look-that-believes-names",
         "transfer/naming.py",
         "verb not in (Verb.SKIP, Verb.SEEN):",

@@ -55,7 +55,7 @@ from migrator.plan import Loaded, load, loads
 from migrator.plan.saved import SavedPlan, is_saved, read
 from migrator.ports.state_store import SetNote
 from migrator.standing.assess import assess
-from migrator.standing.inventory_notes import kept_inventories, known_inventories
+from migrator.standing.inventory_notes import kept_inventories, kept_seams, known_inventories
 from migrator.standing.starting import starting_point
 from migrator.standing.traffic_notes import kept_traffic
 from migrator.standing.values import Standing
@@ -179,6 +179,8 @@ def _consent(schedule: Schedule, store: StateStore, found: Look | None) -> Conse
         here = replace(here, traffic=before.traffic, means=before.means)
     outlook = look_ahead(schedule, inventories, here)
     kept = kept_inventories(schedule, inventories, outlook.here.now, here.means)
+    if found is not None:
+        kept = (*kept, *kept_seams(schedule, found.preview.seams))
     return Consent(
         inventories=inventories,
         notes=(*kept, *kept_traffic(here.traffic)),
