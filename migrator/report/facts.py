@@ -1,7 +1,8 @@
 """What a page is made of: the standing of a rollout, and what the state store has of its past.
 
-Decides what is read, and that each thing is read once. Leaves the present to ``migrator.standing``. Rule: figures of the page are
-those of the state store; what is worked out of them is worked out where ``status`` does it.
+Decides what is read, and that each thing is read once. Leaves the present to ``migrator.standing``, and to ``remembered`` what
+need not be read again. Rule: figures of the page are those of the state store; what is worked out of them is worked out where
+``status`` does it.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedWave, Schedule
 from migrator.model.values import value
 from migrator.ports.state_store import StateStore
-from migrator.report.gate_history import GateHistory, histories
-from migrator.report.history import History, read_history
+from migrator.report.gate_history import GateHistory
+from migrator.report.history import History
+from migrator.report.remembered import Remembered
 from migrator.standing.inventory_notes import known_inventories
 from migrator.standing.values import Standing
 
@@ -76,25 +78,33 @@ class ReportFacts:
 
 
 def gather(
-    standing: Standing, *, next_action: str, place: str, schedule: Schedule | None, store: StateStore | None
+    standing: Standing,
+    *,
+    next_action: str,
+    place: str,
+    schedule: Schedule | None,
+    store: StateStore | None,
+    remembered: Remembered | None = None,
 ) -> ReportFacts:
-    """Everything for one page. StateError if the store cannot be read."""
+    """Everything for one page. StateError if the store cannot be read. ``remembered``: of the looks before this one."""
     if store is None:
         return ReportFacts(standing, next_action, place, schedule)
+    remembered = remembered or Remembered()
+    remembered.begin(store, standing.now)
     return ReportFacts(
         standing=standing,
         next_action=next_action,
         place=place,
         schedule=schedule,
-        history=read_history(store),
+        history=remembered.history(store),
         waves={wave.name: wave for wave in store.waves()},
         gates={
-            str(move.record.id): histories(store.samples(move.record.id), _planned(schedule, wave.name))
+            str(move.record.id): remembered.gates(store, move, _planned(schedule, wave.name))
             for wave in standing.waves
             for move in wave.moves
             if move.record.switched_at is not None
         },
-        requests=_requests(standing, schedule, store),
+        requests=_requests(standing, schedule, store, remembered),
         inventories=known_inventories(schedule, store) if schedule is not None else {},
     )
 
@@ -103,7 +113,9 @@ def _planned(schedule: Schedule | None, wave: str) -> PlannedWave | None:
     return next((one for one in schedule.waves if one.name == wave), None) if schedule is not None else None
 
 
-def _requests(standing: Standing, schedule: Schedule | None, store: StateStore) -> tuple[AccountLoads, ...]:
+def _requests(
+    standing: Standing, schedule: Schedule | None, store: StateStore, remembered: Remembered
+) -> tuple[AccountLoads, ...]:
     """Of every account of a move that has begun, from the first wave's beginning on; those with most requests first."""
     begun = [wave.begun_at for wave in store.waves() if wave.begun_at is not None]
     if not begun:
@@ -113,7 +125,7 @@ def _requests(standing: Standing, schedule: Schedule | None, store: StateStore) 
     counted = (
         AccountLoads(
             name,
-            store.requests_by_minute(name, first_minute=first, last_minute=last),
+            remembered.minutes(store, name, first, last),
             schedule.budget(name).requests_per_minute if schedule is not None else None,
         )
         for name in sorted(accounts)

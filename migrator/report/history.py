@@ -48,20 +48,23 @@ class History:
     total: int = 0
     total_incidents: int = 0
     moves: dict[str, MovePast] = field(default_factory=dict)
+    number: int = 0
+    """Of the last row that is told."""
 
     def of(self, move: str) -> MovePast:
         return self.moves.get(move) or MovePast()
 
 
-def read_history(store: StateStore | None) -> History:
-    """Everything that is on record; nothing where there is no store."""
-    return told(_rows(store)) if store is not None else History()
+def read_on(store: StateStore, found: History) -> History:
+    """``found`` with the rows that came after it."""
+    return told(_rows(store, found.number), found)
 
 
-def told(rows: Iterable[JournalEntry]) -> History:
-    """What ``rows``, ascending, come to."""
-    found = History()
+def told(rows: Iterable[JournalEntry], found: History | None = None) -> History:
+    """What ``rows``, ascending, come to, after what is ``found``."""
+    found = found or History()
     for row in rows:
+        found.number = row.number
         found.total += 1
         found.rows.append(row)
         if is_incident(row):
@@ -72,8 +75,7 @@ def told(rows: Iterable[JournalEntry]) -> History:
     return found
 
 
-def _rows(store: StateStore) -> Iterator[JournalEntry]:
-    after = 0
+def _rows(store: StateStore, after: int) -> Iterator[JournalEntry]:
     while page := store.journal(after=after, limit=_AT_ONCE):
         yield from page
         after = page[-1].number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,14 +11,17 @@ from hypothesis import strategies as st
 from migrator.model.happenings.rollouts import RunEnded
 from migrator.model.happenings.soaks import GateFailed
 from migrator.report.actions import actions, waiting
+from migrator.report.facts import ReportFacts, gather
 from migrator.report.gate_history import histories
 from migrator.report.history import MOST_INCIDENTS, MOST_ROWS, told
+from migrator.report.remembered import AGAIN, Remembered
 from migrator.report.story import what_it_is, where_it_stands
 from migrator.report.thinning import thin
 from migrator.report.wave_parts import spans, wave_part
+from migrator.standing.assess import assess
 from migrator.words.journal import entry
 from tests.unit.report import rollouts
-from tests.unit.report.rollouts import NOW, START, WEB
+from tests.unit.report.rollouts import EMAIL, NOW, START, WEB, hours
 
 POINTS = st.lists(
     st.tuples(st.integers(0, 10**6).map(lambda one: START + timedelta(seconds=one)), st.floats(-1e9, 1e9)), max_size=300
@@ -119,3 +123,62 @@ def test_a_running_wave_has_what_happened_and_what_is_expected() -> None:
     ahead = [one for one in bars if one.lane == "actual" and not one.is_past]
     assert past[-1].end == NOW == ahead[0].begin
     assert ahead[-1].end > datetime(2026, 12, 10, tzinfo=UTC)
+
+
+class Counting:
+    """A store that counts what is read of it."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self.read = 0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._store, name)
+        if name not in ("samples", "journal", "requests_by_minute"):
+            return found
+
+        def counted(*given: Any, **named: Any) -> Any:
+            rows = found(*given, **named)
+            self.read += len(rows)
+            return rows
+
+        return counted
+
+
+def looked(made: rollouts.Rollout, store: Any, now: datetime, remembered: Remembered | None = None) -> ReportFacts:
+    standing = assess(made.schedule.name, schedule=made.schedule, store=made.store, now=now)
+    return gather(standing, next_action="", place="", schedule=made.schedule, store=store, remembered=remembered)
+
+
+def test_a_page_that_is_made_again_reads_what_is_new_and_says_the_same() -> None:
+    made, remembered = rollouts.running(), Remembered()
+    store = Counting(made.store)
+    looked(made, store, NOW, remembered)
+    assert store.read > 2_000
+    store.read = 0
+    looked(made, store, NOW + timedelta(seconds=5), remembered)
+    assert store.read < 50  # the open minutes of the requests
+    made.sample(EMAIL, "settled-na", NOW, 1)
+    made.request("na-core", NOW - timedelta(minutes=1), 2)
+    made.says(GateFailed("settled-na", "too much"), NOW, EMAIL, "na-rest")
+    later = NOW + timedelta(seconds=10)
+    store.read = 0
+    found = looked(made, store, later, remembered)
+    assert store.read < 1_100  # samples of the one move, not of the other
+    assert found == looked(made, made.store, later)
+
+
+def test_samples_of_a_clock_that_was_set_back_are_found_after_a_while() -> None:
+    made, remembered = rollouts.running(), Remembered()
+    looked(made, made.store, NOW, remembered)
+    made.sample(WEB, "settled-na", hours(20), 1)
+    later = NOW + AGAIN
+    assert looked(made, made.store, later, remembered) == looked(made, made.store, later)
+
+
+def test_another_store_is_read_from_its_beginning() -> None:
+    remembered = Remembered()
+    made, other = rollouts.running(), rollouts.complete()
+    other.store.lineage = "another"
+    looked(made, made.store, NOW, remembered)
+    assert looked(other, other.store, NOW, remembered) == looked(other, other.store, NOW)

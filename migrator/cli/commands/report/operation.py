@@ -32,6 +32,7 @@ from migrator.errors import StateError, UsageError
 
 if TYPE_CHECKING:
     from migrator.report.facts import ReportFacts
+    from migrator.report.remembered import Remembered
     from migrator.report.serving import PageServer
 
 INTERVAL_SECONDS: Final = 5.0
@@ -59,6 +60,12 @@ class Source:
     plan: Path | None
     pulse: Pulse = field(default_factory=lambda: Pulse(SystemClock()))
     looks: int = 0
+    remembered: Remembered = field(init=False)
+
+    def __post_init__(self) -> None:
+        from migrator.report.remembered import Remembered
+
+        self.remembered = Remembered()
 
     def facts(self) -> ReportFacts:
         """Everything for one page, read now. The store is opened anew, so that one that is made later is found."""
@@ -71,7 +78,14 @@ class Source:
             if rollout.schedule is not None and not where.knows_plan and strangers_now(doors, rollout.store):
                 action = WRONG_STORE
             place = f"the state store {where.place} ({where.named_by})."
-            return gather(standing, next_action=action, place=place, schedule=rollout.schedule, store=rollout.store)
+            return gather(
+                standing,
+                next_action=action,
+                place=place,
+                schedule=rollout.schedule,
+                store=rollout.store,
+                remembered=self.remembered,
+            )
 
 
 def page_of(facts: ReportFacts, *, refresh_seconds: int | None = None) -> str:
