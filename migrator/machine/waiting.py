@@ -13,7 +13,7 @@ waiting itself to the engine. Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -69,6 +69,14 @@ def words(wait: Wait) -> str:
     if wait.until is not None:
         return f"{text}, {wait.until:%Y-%m-%d %H:%M} UTC"
     return f"{text} (none comes)" if wait.kind in ("window", "freeze") else text
+
+
+def of_now(waits: Iterable[Wait]) -> list[Wait]:
+    """Without windows and freezes of a wave that waits for another one: that ends later, and which window is open then is not
+    that of today."""
+    given = list(waits)
+    is_behind = any(wait.kind in ("wave", "failed") for wait in given)
+    return [wait for wait in given if not (is_behind and wait.kind in ("window", "freeze"))]
 
 
 def waits_to_begin(

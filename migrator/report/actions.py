@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from migrator.machine.waiting import Wait
+from migrator.machine.waiting import Wait, of_now
 from migrator.model.moves import MoveState
 from migrator.model.units import show_duration
 from migrator.model.values import value
@@ -19,6 +19,8 @@ from migrator.report.story import listed
 from migrator.standing.next_step import NEEDS_NOBODY, Advice, next_step
 from migrator.standing.values import MoveStanding, WaveStanding
 
+MOST_STOPPED: Final = 3
+"""Moves that stopped, by name and reason; the others are counted."""
 _OF_PEOPLE: Final = ("approval", "hold", "pause", "retry", "failed")
 """Waits that end when a person has done something; they are among the actions."""
 
@@ -52,7 +54,9 @@ def _actions(facts: ReportFacts) -> Iterator[Duty]:
     step = next_step(facts.standing)
     if step.advice not in NEEDS_NOBODY and step.advice is not Advice.APPROVE:  # that comes below, and who may
         who, why = PERSON[step.advice]
-        yield Duty(who, why, facts.next_action, is_urgent=step.advice is Advice.FREE)
+        yield Duty(
+            who, " ".join([why, *_stopped(facts, step.advice)]), facts.next_action, is_urgent=step.advice is Advice.FREE
+        )
     for wave in facts.standing.waves:
         for wait in wave.waits:
             if wait.kind == "approval":
@@ -60,6 +64,17 @@ def _actions(facts: ReportFacts) -> Iterator[Duty]:
     for move in facts.standing.moves:
         if move.way_back is not None and move.way_back.needs_person:
             yield Duty("An operator", f"The way back of {move.record.id} is not ready.", move.way_back.why)
+
+
+def _stopped(facts: ReportFacts, advice: Advice) -> Iterator[str]:
+    """Which moves stopped and why, where that is what a person has to read first."""
+    if advice not in (Advice.RETRY_OR_ROLL_BACK, Advice.MEND):
+        return
+    halted = [move.record for move in facts.standing.moves if move.record.state is MoveState.HALTED]
+    for record in halted[:MOST_STOPPED]:
+        yield f"{record.id}: {record.reason.rstrip('.')}."
+    if len(halted) > MOST_STOPPED:
+        yield f"{len(halted) - MOST_STOPPED} more moves have stopped, too."
 
 
 def _approval(facts: ReportFacts, wave: WaveStanding, wait: Wait) -> Duty:
@@ -74,7 +89,7 @@ def waiting(facts: ReportFacts) -> tuple[Delay, ...]:
     """What goes on by itself when its time has come."""
     found = []
     for wave in facts.standing.waves:
-        clauses = [wait_words(wait) for wait in wave.waits if wait.kind not in _OF_PEOPLE]
+        clauses = [wait_words(wait) for wait in of_now(wave.waits) if wait.kind not in _OF_PEOPLE]
         found += [Delay(f"Wave {wave.name}", f"waits for {clause}") for clause in clauses]
     for move in facts.standing.moves:
         found += [

@@ -17,7 +17,8 @@ OUTCOME: Final = "outcome"
 def compared(state: StateStore, wave: WaveRecord, moves: Iterable[MoveRecord], now: datetime) -> Comparison | None:
     """A wave that has begun, beside its forecast; None before. One that is over says what was written down at its end.
 
-    Requests are counted by account and minute, so those of another wave that shares an account at the same time are in it.
+    Requests are counted by account and minute, so those of another wave that shares an account at the same time are in it. A wave
+    that has begun has sent some: as long as none is counted, nobody knows how many.
     """
     if wave.begun_at is None:
         return None
@@ -27,7 +28,7 @@ def compared(state: StateStore, wave: WaveRecord, moves: Iterable[MoveRecord], n
     first, last = _minute(wave.begun_at), _minute(wave.ended_at or now)
     accounts = {name for move in recorded for name in (move.source, move.target)}
     counts = [state.requests(name, first_minute=first, last_minute=last) for name in sorted(accounts)]
-    return compare(wave.forecast, recorded, sum(sum(one.values()) for one in counts))
+    return compare(wave.forecast, recorded, sum(sum(one.values()) for one in counts) or None)
 
 
 def _minute(at: datetime) -> int:

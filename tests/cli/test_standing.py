@@ -258,7 +258,7 @@ STORIES = [
     (running(MoveState.COPYING), "`migrate apply p.yaml` goes on from here"),
     (
         running(MoveState.HALTED),
-        "read the reason, then `migrate retry p.yaml --reason TEXT` or `migrate rollback p.yaml`",
+        "read the reason and mend its cause, then `migrate retry p.yaml --reason TEXT`; or `migrate rollback p.yaml`",
     ),
     (
         running(MoveState.CATCHING_UP, move={"direction": Direction.REVERSE}),

@@ -21,7 +21,7 @@ from migrator.cli.views.safe import safe
 from migrator.cli.views.watched import MoveNow, WaveNow
 from migrator.cli.views.wrapping import wrapped
 from migrator.machine.states import has_soaked, is_in_fence, is_past_switch
-from migrator.machine.waiting import Wait, words
+from migrator.machine.waiting import Wait, of_now, words
 from migrator.model.moves import MoveState
 from migrator.model.values import replace, value
 from migrator.standing.followers import first_few
@@ -265,7 +265,7 @@ def _waits(waves: Sequence[WaveNow], standing: Standing) -> Iterator[BoardLine]:
     is_said = step.scope if step.advice is Advice.APPROVE else None
     fenced = {move.id for wave in waves for move in wave.moves if is_of(move.state, is_in_fence)}
     for wave in standing.waves:
-        for wait in wave.waits:
+        for wait in of_now(wave.waits):
             if wait.kind not in _FOR_ITSELF and not (wait.kind == "approval" and wave.name == is_said):
                 found.setdefault(_waited_for(wait), []).append(wave.name)
     for move in standing.moves:

@@ -10,7 +10,9 @@ from migrator.standing.next_step import Advice, NextStep
 
 _WORDS: Final[Mapping[Advice, str]] = {
     Advice.AGREE: "`migrate doctor {plan}` shows where route and state disagree, and the way out",
-    Advice.RETRY_OR_ROLL_BACK: "read the reason, then `migrate retry {plan} --reason TEXT` or `migrate rollback {plan}`",
+    Advice.RETRY_OR_ROLL_BACK: (
+        "read the reason and mend its cause, then `migrate retry {plan} --reason TEXT`; or `migrate rollback {plan}`"
+    ),
     Advice.FINISH_WAY_BACK: "`migrate rollback {plan}` goes on with the way back",
     Advice.BRING_OVER: "bring over what was written at the targets that were left, then `migrate retry {plan} --reason TEXT`",
     Advice.BEGIN_AGAIN: "`migrate retry {plan} --reason TEXT` starts the reversed moves afresh",

@@ -18,7 +18,7 @@ from migrator.cli.views.screen import Page
 from migrator.cli.views.throttle import pace_lines, wish_lines
 from migrator.forecast.outcome import to_evidence, told
 from migrator.machine.states import has_arrived, is_going_back, is_in_fence, is_quiet_wave
-from migrator.machine.waiting import Wait, words
+from migrator.machine.waiting import Wait, of_now, words
 from migrator.model.moves import LockRecord, MoveState
 from migrator.standing.followers import first_few
 from migrator.standing.retiring import MayRetire, Retired
@@ -223,7 +223,7 @@ def write(
         page.line(f"Wave {wave.name}: {wave.state}", style=_STYLES.get(str(wave.state)))
         if wave.reason:
             page.line(f"  stopped: {wave.reason}", style="red")
-        for wait in wave.waits:
+        for wait in of_now(wave.waits):
             page.line(f"  waits for {words(wait)}")
         _show_moves(page, wave, rates, is_at_work=standing.is_at_work)
         if wave.outcome is not None and (said := told(wave.outcome)):
@@ -264,7 +264,7 @@ def _says_something(wave: WaveStanding) -> bool:
 
 
 def _show_at_rest(page: Page, wave: WaveStanding) -> None:
-    waits = "".join(f"; waits for {words(wait)}" for wait in wave.waits)
+    waits = "".join(f"; waits for {words(wait)}" for wait in of_now(wave.waits))
     number = f" ({many(len(wave.moves), 'move')})" if wave.moves else ""
     page.line(f"Wave {wave.name}: {wave.state}{number}{waits}", style=_STYLES.get(str(wave.state), "dim"))
     if wave.outcome is not None and (said := told(wave.outcome)):

@@ -22,6 +22,7 @@ from migrator.standing.assess import assess
 from migrator.words.journal import entry
 from tests.unit.report import rollouts
 from tests.unit.report.rollouts import EMAIL, NOW, START, WEB, hours
+from tests.unit.report.test_page import page_of
 
 POINTS = st.lists(
     st.tuples(st.integers(0, 10**6).map(lambda one: START + timedelta(seconds=one)), st.floats(-1e9, 1e9)), max_size=300
@@ -182,3 +183,20 @@ def test_another_store_is_read_from_its_beginning() -> None:
     other.store.lineage = "another"
     looked(made, made.store, NOW, remembered)
     assert looked(other, other.store, NOW, remembered) == looked(other, other.store, NOW)
+
+
+def test_a_wave_whose_requests_nobody_has_counted_yet_does_not_say_that_it_sent_none() -> None:
+    (wave,) = [one for one in rollouts.running().facts().standing.waves if one.name == "na-rest"]
+    assert wave.outcome is not None
+    assert wave.outcome.requests.actual is None
+    assert " 0 requests" not in page_of("running")
+
+
+def test_who_must_act_for_a_move_that_stopped_reads_which_and_why() -> None:
+    (first, *_) = actions(rollouts.halted().facts())
+    assert "north-america/campaign-automation: 1 object of na-campaign was written by somebody else" in first.why
+
+
+def test_no_window_of_today_is_named_for_a_wave_that_comes_after_another() -> None:
+    said = [one.what for one in waiting(rollouts.running().facts()) if one.who == "Wave europe"]
+    assert said == ["waits for wave na-rest to be complete"]
