@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from migrator.adapters.state import open_store
 from tests.cli.conftest import PLAN, Migrate
 
 TELL = """import json, sys
@@ -24,7 +28,12 @@ def told(here: Path) -> Any:
     script.write_text(TELL.format(path=str(path)))
     argv = json.dumps([sys.executable, str(script)])
     (here / "p.yaml").write_text(f"{PLAN}notify: [{{kind: command, argv: {argv}}}]\n")
-    return lambda: [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def read() -> list[Any]:
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    read.channel = f"{{kind: command, argv: {argv}}}"  # type: ignore[attr-defined]
+    return read
 
 
 def test_a_rollout_and_its_way_back_are_told_once(migrate: Migrate, told: Any) -> None:
@@ -61,3 +70,28 @@ def test_a_channel_that_cannot_be_opened_is_a_warning_and_stops_nothing(migrate:
     done = migrate("apply", "p.yaml", "--yes", "--wave", "first")
     assert done.code == 0
     assert "cannot notify json webhook env:NOT_SET_HERE" in done.out
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as server:
+        yield server.getsockname()[1]
+
+
+def seconds_of_work(here: Path) -> float:
+    """From the first row of the journal to the last move's arrival, by the journal's own times."""
+    with closing(open_store("sqlite:///state/migrator.db", "tiny")) as store:
+        rows = store.journal()
+    return (max(row.at for row in rows if row.evidence.get("state") == "soaked") - rows[0].at).total_seconds()
+
+
+def test_a_dead_receiver_slows_nothing(migrate: Migrate, here: Path, silent: int, told: Any) -> None:
+    """Measured: whoever waited for this one would wait ten seconds for each of eight notices."""
+    migrate("sample", "p.yaml", "--objects", "20")
+    (here / "with.yaml").write_text(
+        f'{PLAN}notify: [{{kind: webhook, url: "http://127.0.0.1:{silent}/"}}, {told.channel}]\n'
+    )
+    assert migrate("apply", "with.yaml", "--yes").code == 0
+    assert seconds_of_work(here) < 20
+    assert [one["occasion"] for one in told()].count("wave-soaked") == 2, "another channel hears everything meanwhile"

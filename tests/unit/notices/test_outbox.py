@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from migrator.adapters.clock import SystemClock
 from migrator.engine.outbox import Outbox
@@ -160,6 +163,47 @@ async def test_a_run_that_dies_before_it_wrote_that_down_tells_one_again_under_t
     second.begin()
     await second.end()
     assert [one.id for one in receiver.taken[1:]] == [receiver.taken[1].id] * 2
+
+
+class Died(Exception):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+async def test_wherever_runs_die_each_notice_comes_and_twice_only_under_its_id(is_written: bool) -> None:
+    for dies_at in range(1, 5):
+        rollout, receiver = Rollout(), Receiver()
+        commits, kept = 0, rollout.commit
+        begun = rollout.outbox((OPS, receiver))
+        begun.begin()
+        await begun.end()
+        for number in range(4):
+            rollout.happens(slow(number))
+
+        def commit(*changes: Change, dies_at: int = dies_at, kept: Any = kept) -> None:
+            nonlocal commits
+            commits += 1
+            dies = commits == dies_at
+            if is_written or not dies:
+                kept(*changes)
+            if dies:
+                raise Died
+
+        rollout.commit = commit  # type: ignore[method-assign]
+        for _ in range(3):
+            outbox = rollout.outbox((OPS, receiver))
+            try:
+                outbox.begin()
+                await outbox._tell(OPS, receiver)
+            except Died:
+                pass
+            for keeper in outbox._keepers:
+                keeper.cancel()
+        ids = [one.id for one in receiver.taken]
+        told = dict(zip(ids, receiver.texts, strict=True))
+        assert [f"core-{number}" in text for number, text in enumerate(told.values())] == [True] * 4
+        assert len(ids) == (4 if is_written else 5), "what was written down is not sent again"
+        assert [id for id, _ in itertools.groupby(ids)] == list(told), "a second one follows the first at once"
 
 
 async def test_without_channels_nothing_is_read_or_written() -> None:
