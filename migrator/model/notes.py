@@ -182,7 +182,7 @@ def deleting(move: MoveId, direction: str) -> NoteKey:
 OF_INVENTORIES: Final = "inventory/"
 OF_PROOFS: Final = "proof/"
 OF_TRAFFIC: Final = "traffic/"
-OF_OPERATORS: Final = (OF_INVENTORIES, OF_PROOFS, OF_TRAFFIC)
+OF_OPERATORS: Final = (OF_INVENTORIES, OF_PROOFS, OF_TRAFFIC, MEANS)
 """What these begin with may be written without the lock of a run."""
 
 NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
