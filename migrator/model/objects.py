@@ -21,6 +21,7 @@ LIST_PAGE = 5000
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 NO_BYTES: Mapping[str, int] = MappingProxyType({})
+NO_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 COSTLY_TIERS = ("Cool", "Cold", "Archive")
 
 
@@ -205,9 +206,20 @@ class Features:
     """What a hierarchical namespace lists beside its blobs."""
     customer_keyed: int = 0
     """Encrypted with a key that only its customer has: nobody else can read them."""
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_NAMES)
+    """By kind, the names of the first few."""
 
     def __add__(self, other: Features) -> Features:
-        return Features(*(getattr(self, name) + getattr(other, name) for name in Features.__dataclass_fields__))
+        counts = {kind: getattr(self, kind) + getattr(other, kind) for kind in FEATURES}
+        if not other.named:
+            return Features(**counts, named=self.named)
+        kinds = self.named.keys() | other.named.keys()
+        both = {kind: (*self.named.get(kind, ()), *other.named.get(kind, ())) for kind in kinds}
+        return Features(**counts, named={kind: names[:MOST_NAMED] for kind, names in both.items()})
+
+
+FEATURES = tuple(name for name in Features.__dataclass_fields__ if name != "named")
+MOST_NAMED = 3
 
 
 @value(frozen=True, slots=True)

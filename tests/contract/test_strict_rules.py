@@ -34,6 +34,7 @@ from migrator.transfer.verify import compare
 from tests.azurite.server import Azurite
 from tests.contract.object_store_suite import PLAIN, RICH, content, listed, names
 from tests.strict_service import Strict
+from tests.test_rules import functions
 
 APPEND = replace(PLAIN, blob_type=BlobType.APPEND)
 
@@ -66,6 +67,17 @@ def test_every_rule_that_refuses_is_in_the_table_once() -> None:
     assert said <= set(listed)
     assert len(said) > 25
     assert {rule.room for rule in RULES} <= {room.stem for room in rooms.glob("*.py")}
+
+
+def test_the_page_names_a_test_for_every_rule() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "strict-service.md").read_text()
+    rows = [
+        line.split(" | ") for line in page.partition("## What is held against it")[2].splitlines() if "::test_" in line
+    ]
+    assert len(rows) >= 15
+    assert {rule for row in rows for rule in row[1].split(", ")} == {rule.name for rule in RULES}
+    named = re.findall(r"`([^`]+)::([^`]+)`", page)
+    assert [one for one in named if one[1] not in functions(one[0])] == []
 
 
 def test_the_page_has_every_rule() -> None:

@@ -116,11 +116,12 @@ async def test_what_cannot_be_kept_is_said_with_its_count(small, kind, code):
     plain = store.survey
 
     async def survey(*words, **options):
-        return changed(await plain(*words, **options), features=Features(**{kind: 3}))
+        return changed(await plain(*words, **options), features=Features(**{kind: 3}, named={kind: ("one", "two")}))
 
     store.survey = survey
     seen = {one.code: one for one in (await preview(small.schedule, world)).findings}
     assert "has 3 " in seen[code].text
+    assert seen[code].text.endswith(" (such as one, two)")
 
 
 async def test_what_the_routes_say_is_said_instead_of_calling_a_live_target_full(small):

@@ -24,7 +24,7 @@ from migrator.adapters.azure.listing import (
 )
 from migrator.adapters.azure.xml_reader import Node
 from migrator.model.names import RESERVED_PREFIX
-from migrator.model.objects import COSTLY_TIERS, NO_BYTES, Features, Survey
+from migrator.model.objects import COSTLY_TIERS, MOST_NAMED, NO_BYTES, Features, Survey
 
 _TELLING: Final = (
     re.compile(rb"<(?:Snapshot|VersionId|LegalHold|ImmutabilityPolicy|EncryptionScope|CustomerProvidedKey|!|Name )"),
@@ -101,9 +101,15 @@ def _by_entries(document: bytes) -> Survey:
     streamed: list[int] = []
     tiered: dict[str, int] = {}
     last = [""]
+    named: dict[str, tuple[str, ...]] = {}
 
     def each(node: Node) -> None:
-        if count_features(node, counts) and not name_of(node).startswith(RESERVED_PREFIX):
+        before = dict(counts)
+        is_live = count_features(node, counts)
+        for kind, number in counts.items():
+            if number > before[kind] and number <= MOST_NAMED:
+                named[kind] = (*named.get(kind, ()), name_of(node))
+        if is_live and not name_of(node).startswith(RESERVED_PREFIX):
             sizes.append(size_of(node))
             if (tier := tier_of(node)) in COSTLY_TIERS:
                 tiered[tier] = tiered.get(tier, 0) + sizes[-1]
@@ -112,4 +118,4 @@ def _by_entries(document: bytes) -> Survey:
                 streamed.append(sizes[-1])
 
     marker = read_entries(document, "Blob", each)
-    return Survey(sizes, Features(**counts), marker, streamed, tiered, last[0])
+    return Survey(sizes, Features(**counts, named=named), marker, streamed, tiered, last[0])

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from migrator.adapters.azure.shapes import decoded, is_inferred, normal_etag, parsed_date, scope_of
 from migrator.adapters.azure.xml_reader import Node, NotUnderstood, read_xml
-from migrator.model.objects import EMPTY, BlobType, ContainerInfo, ContentHeaders, Features, Listed, ListingPage
+from migrator.model.objects import EMPTY, FEATURES, BlobType, ContainerInfo, ContentHeaders, Listed, ListingPage
 
 
 def read_page(document: bytes) -> ListingPage:
@@ -243,4 +243,4 @@ def is_block(node: Node) -> bool:
 
 
 def no_features() -> dict[str, int]:
-    return dict.fromkeys(Features.__dataclass_fields__, 0)
+    return dict.fromkeys(FEATURES, 0)

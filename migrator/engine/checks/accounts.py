@@ -18,8 +18,9 @@ from migrator.kinds import ACCOUNTS
 from migrator.machine.states import is_before_copy
 from migrator.model.findings import Finding
 from migrator.model.names import RESERVED_PREFIX, Area, MoveId
-from migrator.model.objects import Features, Listed
+from migrator.model.objects import FEATURES, Listed
 from migrator.model.schedule import PlannedMove
+from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
 from migrator.transfer.together import together
@@ -87,16 +88,21 @@ def unkept(case: Case) -> Iterator[Finding]:
     """What cannot be kept is said with counts, never lost in silence. Archived blobs, and those under a key that only their
     customer has, cannot even be read."""
     found = [
-        _unkept(move, place, kind, number)
+        _unkept(move, place, kind, number, features.named.get(kind, ()))
         for move in case.moves
         for place, features in case.answers.features.get(move.id, {}).items()
-        for kind in Features.__dataclass_fields__
+        for kind in FEATURES
         if (number := getattr(features, kind))
     ]
     yield from sorted(found, key=lambda one: (one.code, one.subject))
 
 
-def _unkept(move: PlannedMove, place: str, kind: str, number: int) -> Finding:
+def _unkept(move: PlannedMove, place: str, kind: str, number: int, names: Sequence[str]) -> Finding:
+    finding = _counted(move, place, kind, number)
+    return replace(finding, text=f"{finding.text} (such as {', '.join(names)})") if names else finding
+
+
+def _counted(move: PlannedMove, place: str, kind: str, number: int) -> Finding:
     if kind == "archived":
         text = f"{place} has {number:,} archived blobs, which cannot be copied"
         return Finding("error", "archived", str(move.id), text)

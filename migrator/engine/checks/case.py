@@ -29,7 +29,7 @@ from migrator.model.estate import AccountShape, BlobSettings
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord
 from migrator.model.names import MoveId
-from migrator.model.objects import ContainerInfo, Features
+from migrator.model.objects import FEATURES, ContainerInfo, Features
 from migrator.model.schedule import Account, Gate, PlannedMove, Schedule, is_created, is_placed
 from migrator.model.values import value
 from migrator.ports.object_store import ObjectStore
@@ -357,8 +357,5 @@ def _will_be_made(account: Account, fault: CloudError) -> bool:
 
 def kinds_not_kept(features: Mapping[str, Features]) -> dict[str, tuple[str, ...]]:
     """By place, what a move cannot keep: kinds, no counts."""
-    found = {
-        place: tuple(name for name in Features.__dataclass_fields__ if getattr(one, name))
-        for place, one in features.items()
-    }
+    found = {place: tuple(name for name in FEATURES if getattr(one, name)) for place, one in features.items()}
     return {place: kinds for place, kinds in found.items() if kinds}

@@ -8,6 +8,7 @@ from migrator.adapters.azure import counting
 from migrator.adapters.azure.counting import survey_of
 from migrator.adapters.azure.xml_reader import NotUnderstood
 from migrator.model.objects import Features
+from migrator.model.values import replace
 
 PLAIN = (
     "<Blob><Name>{name}</Name><Properties><Etag>0x1</Etag><Content-Length>{size}</Content-Length>"
@@ -98,7 +99,7 @@ def test_what_a_fence_must_stream_is_told_apart() -> None:
 
 def test_the_odd_ones_are_counted_at_all() -> None:
     survey = survey_of(page(*ODD.values()))
-    assert survey.features == Features(
+    assert replace(survey.features, named={}) == Features(
         snapshots=1,
         versions=1,
         leased=3,
@@ -109,6 +110,17 @@ def test_the_odd_ones_are_counted_at_all() -> None:
         directories=1,
     )
     assert len(survey.sizes) == len(ODD) - 3
+    assert dict(survey.features.named)["customer_keyed"] == ("k",)
+    assert dict(survey.features.named)["leased"] == ("l", "l", "l")
+
+
+def test_the_first_few_of_each_kind_are_named() -> None:
+    leased = ODD["leased"].replace(">l<", ">{}<")
+    pages = [survey_of(page(*(leased.format(f"l{part}{n}") for n in range(5)), ODD["immutable"])) for part in "ab"]
+    assert dict(pages[0].features.named) == {"leased": ("la0", "la1", "la2"), "immutable": ("i",)}
+    both = Features() + pages[0].features + pages[1].features + Features()
+    assert (both.leased, both.immutable) == (10, 2)
+    assert dict(both.named) == {"leased": ("la0", "la1", "la2"), "immutable": ("i", "i")}
 
 
 @pytest.mark.parametrize(
