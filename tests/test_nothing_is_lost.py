@@ -21,7 +21,7 @@ from migrator.engine.checks import page
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import When
 from migrator.engine.checks.registry import CHECKS, CODES
-from migrator.model.objects import Features
+from migrator.model.objects import FEATURES
 from tests.test_architecture import PROJECT, ROOT, all_imports
 from tests.test_architecture import sources as read_sources
 
@@ -145,7 +145,7 @@ def _codes(node: ast.expr | None, tree: ast.Module, words: Mapping[str, str]) ->
     elif isinstance(node, ast.JoinedStr) and ast.unparse(node) == "f'not-kept-{kind}'":
         yield from (
             f"not-kept-{name}"
-            for name in Features.__dataclass_fields__
+            for name in FEATURES
             if name not in ("archived", "customer_keyed", "directories", "tagged")
         )
     elif isinstance(node, ast.Attribute) and node.attr == "code":
