@@ -109,22 +109,22 @@ def busiest(points: Sequence[Point], *, minutes: int = 1) -> Peak | None:
 
 def traffic_of(reading: Reading, begin: datetime, end: datetime) -> FoundTraffic | None:
     """What a meter said of the whole hours from ``begin`` to ``end``; an hour without a point had no request.
-    None without any."""
+    None where there is no whole hour."""
     hours = {begin + BUSIEST * number: 0.0 for number in range(int((end - begin) / BUSIEST))}
     for point in reading.points:
         at = begin + BUSIEST * int((point.at - begin) / BUSIEST)
         if at in hours:
             hours[at] += point.value * reading.minutes / WHOLE
     peak_begin = max(hours, key=lambda at: hours[at], default=None)
-    if peak_begin is None or not hours[peak_begin]:
+    if peak_begin is None:
         return None
     typical = median(hours.values())
     return FoundTraffic(hours[peak_begin], peak_begin, typical, len(hours), _quiet(hours))
 
 
 def _quiet(hours: Mapping[datetime, float]) -> Quiet | None:
-    """The stretch of a day that is quietest, all days together."""
-    if len(hours) < LEAST_DAYS * 24:
+    """The stretch of a day that is quietest, all days together; None where there is no telling."""
+    if len(hours) < LEAST_DAYS * 24 or not any(hours.values()):
         return None
     by_hour: dict[int, list[float]] = {}
     for at, per_minute in hours.items():

@@ -46,10 +46,18 @@ _WORDS: Final = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y
 _SYSTEM: Final = re.compile(r"\$|azure-webjobs|insights-|bootdiagnostics")
 
 
-def draft(found: Sequence[FoundAccount], *, name: str, cloud: Mapping[str, str], asked: Sequence[str] = ()) -> str:
+def draft(
+    found: Sequence[FoundAccount],
+    *,
+    name: str,
+    cloud: Mapping[str, str],
+    asked: Sequence[str] = (),
+    credential: str = "default",
+) -> str:
     """The plan's text.
 
     Args:
+        credential: who read all this, as a plan spells it.
         asked: names of areas that are wanted; none: all families.
     Raises:
         UsageError: no account holds anything that could be moved.
@@ -61,12 +69,16 @@ def draft(found: Sequence[FoundAccount], *, name: str, cloud: Mapping[str, str],
             f"cannot draft a plan: none of the {len(found)} accounts that were found holds a container of an area",
             hint="`migrate init --local` writes a plan for a first try",
         )
-    sources.sort(key=lambda one: (_peak(one), one.name))
+    sources.sort(key=lambda one: (one.traffic is None, _peak(one), one.name))  # unknown is not quiet
     taken = {one.name for one in found}
     targets = {one.name: {area: _new_name(one.name, area, taken) for area in families[one.name]} for one in sources}
     left = [one for one in found if one not in sources]
-    lines = [*_head(found, sources, left, name), *_accounts(sources, targets, left, cloud), *_areas(sources, families)]
-    lines += [*_regions(sources, families, targets), *_rest(sources, left), *_waves(sources, families)]
+    lines = [
+        *_head(found, sources, left, name, credential),
+        *_accounts(sources, targets, left, cloud),
+        *_areas(sources, families),
+    ]
+    lines += [*_regions(sources, families, targets), *_rest(sources, left, credential), *_waves(sources, families)]
     return "\n".join(lines) + "\n"
 
 
@@ -116,7 +128,11 @@ def _region_of(one: FoundAccount, sources: Sequence[FoundAccount]) -> str:
 
 
 def _head(
-    found: Sequence[FoundAccount], sources: Sequence[FoundAccount], left: Sequence[FoundAccount], name: str
+    found: Sequence[FoundAccount],
+    sources: Sequence[FoundAccount],
+    left: Sequence[FoundAccount],
+    name: str,
+    credential: str,
 ) -> Iterator[str]:
     yield f"# Drafted by `migrate init` from {len(found)} storage accounts. Each DECIDE is a guess that a person must settle."
     yield "# Then: migrate validate, migrate plan (reads only), and only then migrate apply."
@@ -128,6 +144,8 @@ def _head(
             yield f"# {one.name} has a hierarchical namespace: see what `migrate plan` says of its directories."
     yield "version: 1"
     yield f"name: {name}"
+    if credential != "default":
+        yield f"defaults: {{account: {{credential: {json.dumps(credential)}}}}}"
     yield ""
 
 
@@ -187,7 +205,9 @@ def _regions(
         yield f"  {_region_of(one, sources)}:"
         yield f"    source: {_quoted(one.name)}"
         yield f"    targets: {{{', '.join(f'{area}: {_quoted(target)}' for area, target in targets[one.name].items())}}}"
-        if one.traffic is not None:
+        if one.traffic is not None and not one.traffic.peak:
+            yield f"    # DECIDE traffic: nobody asked {one.name} for anything {_back(one.traffic)}: is it used at all?"
+        elif one.traffic is not None:
             share = max(1, round(one.traffic.peak / len(families[one.name])))
             split = ", ".join(f"{area}: {share}" for area in families[one.name])
             yield f"    traffic: {{{split}}}  # DECIDE: the account's busiest hour, split evenly; its meter knows no areas"
@@ -229,10 +249,15 @@ def _held(one: FoundAccount) -> str:
     return f", {held.objects:,} blobs, {show_bytes(held.bytes)} ({held.at:%Y-%m-%d %H:%M} UTC)"
 
 
+def _back(traffic: FoundTraffic) -> str:
+    return f"in the last {traffic.hours // 24} days" if traffic.hours >= 48 else f"in the last {traffic.hours} h"
+
+
 def _measured(traffic: FoundTraffic) -> str:
-    days = f"{traffic.hours // 24} days" if traffic.hours >= 48 else f"{traffic.hours} h"
+    if not traffic.peak:
+        return f"no request {_back(traffic)}"
     return (
-        f"requests a minute, the mean of an hour, in the last {days}: {show_count(traffic.peak)} in the busiest"
+        f"requests a minute, the mean of an hour, {_back(traffic)}: {show_count(traffic.peak)} in the busiest"
         f" ({traffic.peak_begin:%a %Y-%m-%d %H:%M} UTC), {show_count(traffic.typical)} in the median one"
     )
 
@@ -255,7 +280,7 @@ def _window(one: FoundAccount) -> str:
     )
 
 
-def _rest(sources: Sequence[FoundAccount], left: Sequence[FoundAccount]) -> Iterator[str]:
+def _rest(sources: Sequence[FoundAccount], left: Sequence[FoundAccount], credential: str) -> Iterator[str]:
     control = left[0].name if left else sources[0].name
     yield "# DECIDE where routes are kept: whoever follows them reads there"
     yield f"routing: {{kind: blob, account: {_quoted(control)}, container: routing, name: routes.json, ttl: 30s}}"
@@ -264,7 +289,8 @@ def _rest(sources: Sequence[FoundAccount], left: Sequence[FoundAccount]) -> Iter
     yield "budget: {requests_per_minute: 60k, bytes_per_second: 200MiB}"
     yield ""
     yield "metrics:"
-    yield "  azure: {kind: azure-monitor}"
+    asks = "" if credential == "default" else f", credential: {json.dumps(credential)}"
+    yield f"  azure: {{kind: azure-monitor{asks}}}"
     yield "gates:  # DECIDE what healthy means; `settled` by your forecast is one more"
     for gate, metric, most in (("no-throttling", "throttled_ratio", "0.001"), ("no-errors", "error_ratio", "1%")):
         yield f"  {gate}:"

@@ -70,7 +70,9 @@ def test_a_week_has_a_busiest_hour_a_median_one_and_quiet_nights() -> None:
     minutes = Reading(tuple(points(*[30.0] * 30, *[90.0] * 60)))  # half an hour of 30, then an hour of 90
     short = traffic_of(minutes, BEGIN, BEGIN + timedelta(hours=3))
     assert short == FoundTraffic(60.0, BEGIN, 45.0, 3)
-    assert traffic_of(Reading(()), BEGIN, BEGIN + timedelta(days=7)) is None
+    idle = traffic_of(Reading(()), BEGIN, BEGIN + timedelta(days=7))  # the meter was asked, and saw nobody
+    assert idle == FoundTraffic(0.0, BEGIN, 0.0, 168)
+    assert traffic_of(Reading(()), BEGIN, BEGIN) is None
 
 
 def test_quiet_hours_may_lie_around_midnight() -> None:

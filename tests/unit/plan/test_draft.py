@@ -73,6 +73,22 @@ def test_what_accounts_and_areas_hold_is_said_as_far_as_it_is_known() -> None:
     assert (move.declared.objects, move.declared.bytes) == (1_200_000, 3 * 2**40)  # all of it is one area's
 
 
+def test_an_account_of_which_nothing_is_known_is_not_taken_to_be_quiet() -> None:
+    known, idle = found("known", "web-1", "events", busy=5.0), found("idle", "web-1", "events", busy=0.0)
+    text = draft([found("dark", "web-1", "events"), known, idle], name="split", cloud={})
+    order = [wave.moves[0].source for wave in loads(text, "p").schedule.waves]
+    assert list(dict.fromkeys(order)) == ["idle", "known", "dark"]
+    assert "nobody asked idle for anything in the last 7 days: is it used at all?" in text
+    assert "# no request in the last 7 days" in text
+
+
+def test_who_read_the_estate_is_who_the_plan_signs_in_as() -> None:
+    text = draft([found("core", "web", "events")], name="split", cloud={}, credential="managed-identity:1")
+    schedule = loads(text, "p").schedule
+    assert {account.credential for account in schedule.accounts.values()} == {"managed-identity:1"}
+    assert schedule.metrics["azure"].options["credential"] == "managed-identity:1"
+
+
 def test_an_account_of_one_area_is_left_as_it_is() -> None:
     text = draft([found("core", "web-1", "events"), found("single", "web-9")], name="split", cloud={})
     assert {move.source for move in loads(text, "p").schedule.moves} == {"core"}

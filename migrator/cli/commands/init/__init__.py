@@ -94,15 +94,20 @@ def init(
             said.line(f"traffic and sizes are not known of every account: {found.unmetered}", style="yellow")
         if found.uncounted:
             said.line(f"not every account could be counted: {found.uncounted}", style="yellow")
-        text = draft(found.accounts, name=name, cloud=asked, asked=area or ())
-        what = f"from {many(len(found.accounts), 'account')}; each DECIDE in it is a guess that a person must settle"
-        loads(text, str(out))  # a draft that does not validate is a fault of ours, and said here
+        text = draft(found.accounts, name=name, cloud=asked, asked=area or (), credential=credential)
+        plan = loads(text, str(out)).schedule  # a draft that does not validate is a fault of ours, and said here
+        what = (
+            f"{many(len(plan.moves), 'move')} in {many(len(plan.waves), 'wave')}, from {many(len(found.accounts), 'account')}"
+            f"; {many(sum('DECIDE' in line for line in text.splitlines()[1:]), 'line')} say DECIDE"
+        )
     if str(out) == "-":
         print(text, end="")
         return ExitCode.DONE
     write_draft(out, text)
     name_plan(str(out))
     page.line(f"Wrote {out}: {what}.")
+    if not local:
+        page.line("Each of them is a guess: settle them in an editor first. Nothing of yours was changed.")
     page.line("Next:")
     first = "`migrate sample PLAN`" if local else "`migrate validate PLAN`"
     for call in (first, "`migrate plan PLAN`", "`migrate apply PLAN`", "`migrate status PLAN`"):
