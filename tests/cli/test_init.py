@@ -78,7 +78,9 @@ def test_an_estate_is_drafted_into_a_plan_that_validates(migrate: Migrate, here:
     cloud = ("--cloud", f"resource_manager={estate.public}", "--cloud", f"metrics={estate.public}")
     done = migrate("init", "--out", "drafted.yaml", *cloud)
     assert done.code == 0, done.err
-    assert re.search(r"Wrote drafted.yaml: \d+ moves in \d+ waves, from 40 accounts; \d+ lines say DECIDE\.\n", done.out)
+    assert re.search(
+        r"Wrote drafted.yaml: \d+ moves in \d+ waves, from 40 accounts; \d+ lines say DECIDE\.\n", done.out
+    )
     assert "settle them in an editor first" in done.out
     text, loaded = (here / "drafted.yaml").read_text(), load(here / "drafted.yaml")
     schedule = loaded.schedule
