@@ -23,6 +23,7 @@ from migrator.engine.teller import Steps, steps_of
 from migrator.engine.world import World
 from migrator.errors import FaultLine
 from migrator.forecast import Inventory, Outlook, look_ahead
+from migrator.forecast.inventory import changed_since
 from migrator.forecast.means import Means
 from migrator.forecast.measured import MeasuredTraffic, newest
 from migrator.machine.liveness import beat_just_now
@@ -108,7 +109,9 @@ async def preview(
     await case.count()
     answers = case.answers
     counted = {move.id: answers.inventories[move.id] for move in case.moves if move.id in answers.inventories}
-    inventories = {**known_inventories(schedule, world.state), **counted}
+    before, now = known_inventories(schedule, world.state), world.clock.now()
+    counted = {id: changed_since(before.get(id), one, now) for id, one in counted.items()}
+    inventories = {**before, **counted}
     here = starting_point(schedule, world.state, world.clock.now())
     here = replace(here, traffic=newest(here.traffic, desk.traffic))
     means = await means_of(case, here.means)

@@ -103,6 +103,24 @@ def typical(seconds: Sequence[float]) -> float:
     return median(measured) if measured else 0.0
 
 
+LEAST_APART_SECONDS: Final = 1.0
+"""Between two listings that are to tell anything."""
+
+
+def changed_since(before: Inventory | None, found: Inventory, now: datetime) -> Inventory:
+    """``found`` with the rate at which customers change it, by the listing ``before``: objects that came or went, or as many as
+    the bytes between both are worth. What replaces an object by one as long is not seen. Where no time has passed, the rate
+    that was known then stays."""
+    if before is None or before.counted_at is None or "sampled" in (found.origin, before.origin) or before.error_ratio:
+        return found
+    seconds = (now - before.counted_at).total_seconds()
+    if seconds < LEAST_APART_SECONDS:
+        return replace(found, changes_per_second=before.changes_per_second)
+    size = max(1.0, found.bytes / found.objects) if found.objects else 1.0
+    changes = max(abs(found.objects - before.objects), abs(found.bytes - before.bytes) / size)
+    return replace(found, changes_per_second=min(changes, max(found.objects, before.objects)) / seconds)
+
+
 def declared(said: Declared) -> Inventory:
     """What the plan says; all of it in objects that one request copies."""
     return Inventory(said.objects, int(said.bytes), origin="declared")

@@ -62,19 +62,26 @@ def machine_seconds(inventory: Inventory, means: Means, *, is_embedded: bool) ->
     return inventory.objects * max(SETTLING_SECONDS, together) * means.slowness + commits
 
 
+def first_parts(inventory: Inventory) -> int:
+    """Listings of a first copy on each side: containers, large ones in parts that an inventory saw."""
+    sizes, whole = USUAL.sizes, max(1, inventory.prefixes)
+    return whole * max(1, min(sizes.most_lanes, inventory.objects // whole // sizes.lane_names))
+
+
 def first_lanes(inventory: Inventory) -> int:
-    """Listings under way at once on each side in a first copy, of which nobody knows how long they are: each may have four full
-    pages in memory."""
+    """How many of them are under way at once: nobody knows how long they are, so each may have four full pages in memory."""
     sizes = USUAL.sizes
-    return max(1, min(inventory.prefixes, sizes.lanes, sizes.names_listed // (4 * LIST_PAGE)))
+    return max(1, min(first_parts(inventory), sizes.lanes, sizes.names_listed // (4 * LIST_PAGE)))
 
 
 def first_listing_seconds(inventory: Inventory, page_seconds: float, copy_seconds: float) -> float:
-    """A first copy lists each container page after page, and ends with the copies of its last page."""
-    containers = max(1, inventory.prefixes)
-    pages = max(1, math.ceil(inventory.objects / containers / LIST_PAGE))
-    rounds = math.ceil(containers / first_lanes(inventory))
-    return rounds * (pages * page_seconds + copy_seconds)
+    """Each of a first copy's listings goes page after page, and ends with the copies of its last page. Where there are parts, the
+    destination is looked at first: is it empty?"""
+    parts = first_parts(inventory)
+    pages = max(1, math.ceil(inventory.objects / parts / LIST_PAGE))
+    rounds = math.ceil(parts / first_lanes(inventory))
+    before = page_seconds if parts > inventory.prefixes else 0.0
+    return before + rounds * (pages * page_seconds + copy_seconds)
 
 
 @value(frozen=True, slots=True)

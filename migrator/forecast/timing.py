@@ -84,6 +84,8 @@ class MoveForecast:
     most_seconds: float = 0.0
     machine_seconds: float = 0.0
     """This machine's own part of ``copy_seconds``: moves at the same time share it."""
+    fence_machine_seconds: float = 0.0
+    """The same of the pause beside the drain."""
     changes_per_second: float | None = None
     """Objects that customers change; None: nobody knows."""
     assumes: tuple[str, ...] = ()
@@ -182,7 +184,8 @@ def forecast_move(
     rate = grounds.changes_per_second(inventory)
     passes = catching_up(first_seconds, looked(), each, rate or 0.0, float(cutover.max_lag_objects))
     corrected = grounds.learned
-    around = 2.0 * containers + COMMITS * means.commit_seconds
+    commits = COMMITS * means.commit_seconds
+    around = 2.0 * containers + commits
     copy_seconds = (around + first_seconds + passes.seconds) * corrected.copy
     # The fence.
     bound, drain = schedule.routing.drain_of(cutover), schedule.routing.expected_drain_of(cutover)
@@ -231,7 +234,8 @@ def forecast_move(
         bound_seconds=bound,
         max_pause_seconds=cutover.max_pause_seconds,
         bound_by=bound_by,
-        machine_seconds=(work + (passes.seconds if embedded else 0.0)) * corrected.copy,
+        machine_seconds=(work + commits * (1 + passes.passes) + (passes.seconds if embedded else 0.0)) * corrected.copy,
+        fence_machine_seconds=(2.0 * commits + (looked(1.0) if embedded else 0.0)) * corrected.pause,
         changes_per_second=rate,
         assumes=tuple(_assumed(schedule, move, inventory, grounds, rate)),
         proved_bytes=proved_bytes,
@@ -289,7 +293,15 @@ def _beside(schedule: Schedule, one: MoveForecast, others: Sequence[MoveForecast
     works = sorted((move.machine_seconds for move in others), reverse=True)[:at_once]
     bounds.append((min(sum(works), len(works) * one.machine_seconds), THIS_MACHINE))
     seconds, bound_by = max(bounds, key=lambda bound: bound[0])
-    return replace(one, copy_seconds=seconds, bound_by=bound_by)
+    fences = sorted((move.fence_machine_seconds for move in others), reverse=True)[:at_once]
+    waits = max(0.0, min(sum(fences), len(fences) * one.fence_machine_seconds) - one.fence_machine_seconds)
+    return replace(
+        one,
+        copy_seconds=seconds,
+        bound_by=bound_by,
+        fence_seconds=one.fence_seconds + waits,
+        most_seconds=one.most_seconds + waits,
+    )
 
 
 def _accounts(move: MoveForecast) -> tuple[str, str]:

@@ -29,9 +29,8 @@ DURATIONS: Final = NoteKey("durations")
 """What the plan promised clients, and for how long they may go by an older promise. ``engine.durations``."""
 PACE: Final = NoteKey("pace")
 """How fast a run goes now, by account and move. ``engine.throttle``; its form is ``model.pace``."""
-MEANS: Final = NoteKey("means")
-"""How quick this machine and the accounts were when somebody looked. ``standing.inventory_notes``; its form is
-``forecast.means``; an operator's, so no lock is needed."""
+MEANS: Final = NoteKey("inventory/means")
+"""How quick this machine and its accounts were; no lock is needed. ``standing.inventory_notes``, its form ``forecast.means``."""
 AUTHOR: Final = NoteKey("plan author")
 """Who applied or edited the plan last: ``{who}``. ``standing.authors``."""
 
@@ -192,6 +191,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "uncounted": UNCOUNTED,
     "durations": DURATIONS,
     "pace": PACE,
+    "inventory/means": MEANS,
     "plan author": AUTHOR,
     "late {wave}": late,
     "asked approval {wave}": asked_approval,

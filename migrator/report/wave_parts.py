@@ -11,6 +11,7 @@ from datetime import datetime
 
 from migrator.forecast.outcome import told
 from migrator.forecast.timeline import WaveTimes
+from migrator.forecast.told import ranges_of
 from migrator.machine.states import keeps_wave
 from migrator.model.moves import WaveRecord
 from migrator.model.units import show_duration
@@ -55,6 +56,8 @@ class WaveSection:
     waits: tuple[str, ...]
     reason: str
     outcome: str
+    likely: str = ""
+    """Of a wave that has not begun: from where to where its figures may lie, and what earlier outcomes corrected."""
     stopped: datetime | None = None
 
 
@@ -78,6 +81,7 @@ def wave_part(facts: ReportFacts, wave: WaveStanding) -> WaveSection:
         waits=tuple(wait_words(wait) for wait in wave.waits),
         reason=wave.reason,
         outcome=told(wave.outcome) if wave.outcome is not None else "",
+        likely=_likely(facts, times),
         stopped=_stopped(wave),
     )
 
@@ -85,6 +89,14 @@ def wave_part(facts: ReportFacts, wave: WaveStanding) -> WaveSection:
 def _times(facts: ReportFacts, name: str) -> WaveTimes | None:
     waves = facts.standing.outlook.waves if facts.standing.outlook is not None else ()
     return next((one for one in waves if one.name == name), None)
+
+
+def _likely(facts: ReportFacts, times: WaveTimes | None) -> str:
+    outlook = facts.standing.outlook
+    if outlook is None or times is None or times.is_begun or not (said := ranges_of(outlook, times.name)):
+        return ""
+    learned = outlook.learned.in_words()
+    return f"{said} (corrected: {learned})" if learned else said
 
 
 def _spare(times: WaveTimes | None) -> str:

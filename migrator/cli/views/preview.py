@@ -19,6 +19,7 @@ from migrator.cli.views.outlook import (
     show_measured,
     show_requests,
 )
+from migrator.cli.views.ranges import means_document, show_ranges
 from migrator.cli.views.screen import Page
 from migrator.engine.teller import Steps
 from migrator.forecast import Inventory, MoveForecast, Outlook
@@ -60,6 +61,7 @@ def document(schedule: Schedule, look: Look) -> dict[str, Any]:
         "next": look.next.removeprefix("next: "),
         "moves": [_move(wave.name, move, look, told.get(move.id)) for wave in schedule.waves for move in wave.moves],
         "waves": timeline.document(outlook),
+        "means": means_document(outlook),
         "traffic": measured_document(outlook),
         "loads": [load_document(load) for load in outlook.loads],
         "reliefs": [relief_document(relief) for relief in outlook.reliefs],
@@ -93,6 +95,10 @@ def _move(wave: str, move: PlannedMove, look: Look, told: Steps | None) -> dict[
         "fence_limit_seconds": forecast.fence_timeout_seconds if forecast else None,
         "drain_seconds": forecast.drain_seconds if forecast else None,
         "drain_limit_seconds": forecast.bound_seconds if forecast else None,
+        "copy_range_seconds": [forecast.copying.low, forecast.copying.high] if forecast else None,
+        "fence_range_seconds": [forecast.pause.low, forecast.pause.high] if forecast else None,
+        "changes_per_second": forecast.changes_per_second if forecast else None,
+        "assumes": list(forecast.assumes) if forecast else None,
         "steps": steps.document(told.told) if told else None,
     }
 
@@ -127,6 +133,9 @@ def show(page: Page, schedule: Schedule, look: Look, *, with_next: bool = True) 
 def show_forecast(page: Page, outlook: Outlook) -> None:
     """Timeline, load, requests and cost."""
     timeline.show(page, outlook)
+    if outlook.moves:
+        page.line()
+        show_ranges(page, outlook)
     if any(one.peak for one in outlook.here.traffic.values()):
         page.line()
         show_measured(page, outlook)

@@ -13,6 +13,7 @@ from migrator.cli.settings import Settings
 from migrator.cli.views import timeline
 from migrator.cli.views.board import Board, rendered
 from migrator.cli.views.figures import brief, count, duration, instant, many, size, stamp
+from migrator.cli.views.ranges import show_ranges
 from migrator.cli.views.rows import fitted, fitting, rests
 from migrator.cli.views.screen import Page
 from migrator.cli.views.throttle import pace_lines, wish_lines
@@ -232,6 +233,7 @@ def write(
     if standing.outlook is not None and standing.outlook.waves:
         page.line()
         timeline.show(page, standing.outlook)
+        show_ranges(page, standing.outlook, in_full=False)
     page.line()
     page.line(f"Next: {next_action}.")
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from migrator.cli.views.figures import duration, instant, stamp
+from migrator.cli.views.ranges import ranges_document
 from migrator.cli.views.screen import Page
 from migrator.forecast import Outlook, WaveTimes
 from migrator.forecast.timeline import Assumption
@@ -61,6 +62,7 @@ def _wave_document(wave: WaveTimes, outlook: Outlook) -> dict[str, Any]:
         "is_done": wave.is_done,
         "is_lower_bound": wave.is_lower_bound,
         "assumes": list(wave.assumes),
+        "ranges": ranges_document(outlook, wave.name),
         "requests": {name: round(getattr(requests, name)) for name in ("list", "read", "write", "delete", "other")},
     }
 

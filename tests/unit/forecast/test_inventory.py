@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,6 +13,7 @@ from migrator.forecast.inventory import (
     NOTHING,
     Descent,
     Inventory,
+    changed_since,
     declared,
     estimated,
     from_note,
@@ -80,3 +81,22 @@ def test_what_is_kept_comes_back_with_its_age_and_anything_else_is_nothing() -> 
         {**to_note(inventory, AT), "counted_at": 3},
     ):
         assert from_note(damaged) is None
+
+
+def test_two_listings_tell_how_much_customers_change() -> None:
+    then = datetime(2026, 12, 1, tzinfo=UTC)
+    before = replace(Inventory(1_000, 100_000), counted_at=then, origin="kept")
+    later = then + timedelta(seconds=100)
+    assert changed_since(before, Inventory(1_500, 150_000), later).changes_per_second == 5.0, "objects came"
+    assert changed_since(before, Inventory(900, 90_000), later).changes_per_second == 1.0, "or went"
+    assert changed_since(before, Inventory(1_000, 120_000), later).changes_per_second == pytest.approx(
+        20_000 / 120 / 100
+    )
+    assert changed_since(before, Inventory(1_000, 100_000), later).changes_per_second == 0.0
+    many = changed_since(before, Inventory(1_000, 10**9), later).changes_per_second
+    assert many == pytest.approx(10.0, rel=0.001), "no more than there are"
+    for unknown in (None, replace(before, counted_at=None), replace(before, error_ratio=0.1)):
+        assert changed_since(unknown, Inventory(1_500, 1), later).changes_per_second is None
+    known = replace(before, changes_per_second=3.0)
+    assert changed_since(known, Inventory(1_500, 1), then).changes_per_second == 3.0, "too soon to tell anything new"
+    assert from_note(to_note(known, then)) == replace(known, origin="kept")

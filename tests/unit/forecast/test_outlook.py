@@ -51,9 +51,9 @@ def test_the_real_case_holds_its_dates_with_no_account_over_its_limit(three_regi
     europe = outlook.wave("europe")
     assert europe.soaked is not None
     assert europe.soaked.replace(microsecond=0) == datetime(2026, 12, 11, 21, 17, 1, tzinfo=UTC)
-    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_778.7, abs=0.1)
+    assert europe.slack_seconds == pytest.approx(8 * 86_400 + 9_778.5, abs=0.1)
     assert europe.assumes == ("wave europe is approved at once",)
-    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_783.7, abs=0.1)
+    assert outlook.wave("asia-pacific").slack_seconds == pytest.approx(549_783.5, abs=0.1)
     assert not any(wave.is_lower_bound for wave in outlook.waves)
     assert all(load.used_ratio is not None and load.used_ratio <= 0.84 for load in outlook.loads)
 
@@ -261,7 +261,7 @@ def test_the_record_of_a_wave_is_json_with_every_move(three_regions: Schedule) -
         "bytes": 600 * 2**30,
         "origin": "declared",
         "copy_seconds": pytest.approx(8_250.726),
-        "fence_seconds": 116.346,
+        "fence_seconds": 116.394,
         "drain_seconds": 95.0,
         "requests": 8_004_806,
     }

@@ -14,6 +14,7 @@ from migrator.forecast.passing import (
     catching_up,
     first_lanes,
     first_listing_seconds,
+    first_parts,
     machine_seconds,
     under_way_seconds,
 )
@@ -31,9 +32,12 @@ def test_copies_go_in_windows_that_grow() -> None:
     assert under_way_seconds(10_000, 0.02, Means(processes=4)) < under_way_seconds(10_000, 0.02, one)
 
 
-def test_a_first_copy_lists_eight_long_containers_at_a_time_and_lanes_are_no_more_than_containers() -> None:
+def test_a_first_copy_lists_eight_containers_or_parts_of_them_at_a_time() -> None:
     assert (first_lanes(Inventory(5, 0)), first_lanes(Inventory(5, 0, prefixes=200))) == (1, 8)
-    assert first_listing_seconds(Inventory(20_000, 0), 0.2, 0.02) == pytest.approx(4 * 0.2 + 0.02)
+    assert (first_parts(Inventory(25_000, 0)), first_parts(Inventory(400_000, 0))) == (2, 40)
+    assert first_listing_seconds(Inventory(9_000, 0), 0.2, 0.02) == pytest.approx(2 * 0.2 + 0.02)
+    assert first_listing_seconds(Inventory(20_000, 0), 0.2, 0.02) == pytest.approx(0.2 + 2 * 0.2 + 0.02)
+    assert first_listing_seconds(Inventory(400_000, 0), 0.2, 0.02) == pytest.approx(0.2 + 5 * (2 * 0.2 + 0.02))
     assert first_listing_seconds(Inventory(20, 0, prefixes=16), 0.2, 0.02) == pytest.approx(2 * 0.22)
 
 

@@ -75,7 +75,13 @@ def test_the_module_that_writes_a_note_is_named_and_does(spelling: str) -> None:
 
 
 def test_keys_of_operators_begin_as_the_store_expects() -> None:
-    keys = [notes.inventory(MOVE, "eu-core"), notes.seams(MOVE, "eu-core"), notes.proof(MOVE), notes.traffic(MOVE)]
+    keys = [
+        notes.inventory(MOVE, "eu-core"),
+        notes.seams(MOVE, "eu-core"),
+        notes.proof(MOVE),
+        notes.traffic(MOVE),
+        notes.MEANS,
+    ]
     assert all(key.startswith(notes.OF_OPERATORS) for key in keys)
     others = [key for key in notes.NOTES if not key.startswith(notes.OF_OPERATORS)]
     assert len(others) == len(notes.NOTES) - len(keys)
