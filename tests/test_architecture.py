@@ -110,6 +110,7 @@ FOREIGN_ROOMS: Mapping[str, tuple[str, ...]] = {
     "jinja2": ("migrator.report.page",),
     "markupsafe": ("migrator.report.drawing", "migrator.report.page"),
     "vl_convert": ("migrator.report.drawing",),
+    "apprise": ("migrator.adapters.notices.services",),
     "httptools": ("migrator.adapters.azure.wire",),
     "uvloop": ("migrator.adapters.azure.wire", "migrator.cli.wiring"),
     "aiohttp": (

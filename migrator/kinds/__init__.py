@@ -15,6 +15,7 @@ from migrator.kinds.metric_azure_monitor import AzureMonitor
 from migrator.kinds.metric_command import Command
 from migrator.kinds.metric_local import LocalFigures
 from migrator.kinds.metric_prometheus import Prometheus
+from migrator.kinds.notice_apprise import NoticeApprise
 from migrator.kinds.notice_command import NoticeCommand
 from migrator.kinds.notice_email import NoticeEmail
 from migrator.kinds.notice_webhook import NoticeWebhook
@@ -29,7 +30,9 @@ ACCOUNTS: Final[Registry[AccountKind]] = Registry("account", AzureAccount(), Loc
 ROUTING: Final[Registry[RoutingKind]] = Registry(
     "routing", RoutesInFile(), RoutesInBlob(), RoutesInAppConfiguration(), RoutesOfCommand()
 )
-NOTICES: Final[Registry[NoticeKind]] = Registry("notify", NoticeWebhook(), NoticeCommand(), NoticeEmail())
+NOTICES: Final[Registry[NoticeKind]] = Registry(
+    "notify", NoticeWebhook(), NoticeCommand(), NoticeEmail(), NoticeApprise()
+)
 METRICS: Final[Registry[MetricKind]] = Registry("metric", AzureMonitor(), Prometheus(), LocalFigures(), Command())
 
 __all__ = ["ACCOUNTS", "METRICS", "NOTICES", "ROUTING"]

@@ -25,7 +25,11 @@ def _page() -> Iterator[str]:
     yield "  - {kind: command, argv: [/usr/local/bin/page-somebody]}              # one notice as JSON on its standard input"
     yield '  - {kind: email, server: "smtps://mail.example.org", sender: migrate@example.org, to: [ops@example.org],'
     yield '     login: "env:MAIL_LOGIN"}'
+    yield '  - {kind: apprise, url: "env:PAGER"}                # pagers, chats, messengers: pip install migrator[apprise]'
     yield "```"
+    yield ""
+    yield "What `apprise` speaks to, and how an address of each service is written, is on Apprise's own pages. A variable may"
+    yield "hold several addresses with blanks between them; all of them have to take a notice, else all get it again."
     yield ""
     yield "An address is a secret, so the plan names the variable that holds it. It stands in no state, log or message."
     yield ""
@@ -34,6 +38,7 @@ def _page() -> Iterator[str]:
     yield "  answer is asked again, at most five minutes apart. A channel that is new is told what happens from then on."
     yield "- **Once, or under the same id.** A run that dies between sending and writing that down sends one notice again, under"
     yield "  the same `id`: the header `Idempotency-Key` of a webhook, the `Message-ID` of a letter."
+    yield "  Apprise has no place for it."
     yield "- **Nobody waits for it.** A channel that hangs delays no move. A run that ends gives it five seconds, and the next"
     yield "  run tells the rest. A channel that cannot be opened is a warning of `plan`."
     yield "- Webhooks go to https, or to this machine, and no redirect is followed. SMTP wants TLS beyond this machine."

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 from aiosmtpd.controller import Controller
 
+from migrator.adapters.notices import services
 from migrator.adapters.notices import webhook as webhooks
 from migrator.adapters.notices.command import CommandNotifier
 from migrator.adapters.notices.mail import MailNotifier
@@ -38,6 +39,7 @@ NOTICE = Notice(
     area="web",
     seconds=4.4,
 )
+PAGER = Channel("pager", "apprise", options={"url": "env:PAGER"})
 HALTED = replace(NOTICE, occasion="halted", needs_person=True, text="<b>*stop*</b> [here](http://x) & there")
 
 
@@ -176,8 +178,9 @@ async def test_a_command_that_fails_or_is_not_there_is_an_error(script: Callable
         Channel(
             "pager", "email", options={"server": "smtp://m", "sender": "a@b", "to": ["a@b"], "login": "env:STORAGE"}
         ),
+        Channel("pager", "apprise", options={"url": "env:STORAGE"}),
     ],
-    ids=["command", "email"],
+    ids=["command", "email", "apprise"],
 )
 def test_a_secret_of_a_storage_account_goes_to_no_channel(channel: Channel) -> None:
     key = "A" * 86 + "=="
@@ -186,6 +189,55 @@ def test_a_secret_of_a_storage_account_goes_to_no_channel(channel: Channel) -> N
     ) as refused:
         opened(channel, STORAGE=f"DefaultEndpointsProtocol=https;AccountName=x;AccountKey={key}")
     assert key not in str(refused.value)
+
+
+# -- what Apprise speaks to, by its own plugin for JSON --
+
+
+async def test_apprise_gets_subject_and_text_and_the_urgency(caplog: pytest.LogCaptureFixture) -> None:
+    receiver = Receiver()
+    async with serving({"/": receiver.take}) as url:
+        address = url.replace("http://", f"json://ops:{SECRET}@")
+        await sent(opened(PAGER, PAGER=address))
+        await sent(opened(PAGER, PAGER=f"{address} {address}"), HALTED)
+    done, *halted = receiver.bodies
+    assert (done["title"], done["message"], done["type"]) == (NOTICE.subject, NOTICE.text, "info")
+    assert [one["type"] for one in halted] == ["warning", "warning"]
+    assert halted[0]["message"] == HALTED.text, "a name with markup is text"
+    assert SECRET not in caplog.text
+
+
+async def test_a_service_that_is_away_or_refuses_is_an_error_and_its_address_stands_nowhere(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    receiver = Receiver(status=500)
+    async with serving({"/": receiver.take}) as url:
+        for address in (
+            url.replace("http://", f"json://ops:{SECRET}@"),
+            f"json://ops:{SECRET}@127.0.0.1:{free_port()}",
+        ):
+            with pytest.raises(Unreachable, match=r"^cannot notify pager: not every service took it$") as refused:
+                await sent(opened(PAGER, PAGER=address))
+            assert SECRET not in repr(refused.value)
+    shown = capfd.readouterr()
+    assert SECRET not in caplog.text + shown.out + shown.err
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("address", ["carrier-pigeon://x", "json://127.0.0.1 nothing://y", "https://"])
+def test_an_address_that_apprise_does_not_know_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(
+        AccessRefused, match=r"^cannot notify pager: Apprise does not know (this|one of these)"
+    ) as refused:
+        opened(PAGER, PAGER=address)
+    assert address not in str(refused.value)
+
+
+def test_without_apprise_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(AccessRefused, match=r"is not installed; pip") as refused:
+        opened(PAGER, PAGER="json://127.0.0.1")
+    assert refused.value.hint == "pip install 'migrator[apprise]'"
 
 
 # -- a mail server --

@@ -45,6 +45,14 @@ def open_mail(channel: Channel, environ: Mapping[str, str]) -> Notifier:
     )
 
 
+def open_services(channel: Channel, environ: Mapping[str, str]) -> Notifier:
+    from migrator.adapters.notices.services import ServiceNotifier
+
+    reference, address = str(channel.options["url"]), _address(channel, environ)
+    refuse_storage(reference.removeprefix("env:"), address, doing=f"notify {channel.name}")
+    return ServiceNotifier(channel.name, address)
+
+
 def _address(channel: Channel, environ: Mapping[str, str]) -> str:
     reference = str(channel.options["url"])
     if not reference.startswith("env:"):
