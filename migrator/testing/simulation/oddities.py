@@ -50,6 +50,8 @@ class Oddities:
         leases, uploads, archive, copies = (random.random() < 0.5 and not is_plain for _ in range(4))
         if world.theme == themes.UPLOADS:
             leases, uploads, archive, copies = False, True, False, False
+        if world.theme == themes.LEASES:
+            leases, uploads, archive, copies = True, False, False, False
         self._calls = [*([self._lease] if leases else []), *([self._half_upload] * UPLOADS if uploads else [])]
         for wire in world.wires.values():
             wire.account.uploads = uploads
@@ -128,6 +130,8 @@ class Oddities:
 
     def _lease(self) -> None:
         account, container, name = self._place(self._random)
+        if self._world.theme == themes.LEASES:  # where the tool writes
+            account = self._world.accounts[self._random.choice(self._world.schedule.moves).target]
         seconds = self._random.choice(LEASE_SECONDS)
         if account.peek(container, name) is None or (container, name) in account.leases:
             return

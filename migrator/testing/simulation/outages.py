@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
+from migrator.engine.rollback import MOVES
 from migrator.engine.world import Outcome
 from migrator.errors import InternalError, StateError, StateFull
 from migrator.machine.events import Event
+from migrator.machine.states import is_to_be_taken_back
 from migrator.machine.transitions import follow
-from migrator.model.moves import Direction, MoveRecord, MoveState
+from migrator.model.moves import Control, Direction, MoveRecord, MoveState
 from migrator.model.routes import RouteRecord
-from migrator.ports.state_store import AddJournal, Change, StateStore
+from migrator.ports.state_store import AddJournal, Change, SetControl, StateStore
 from migrator.testing.simulation.loop import Node
 from migrator.testing.simulation.processes import Process
 from migrator.testing.simulation.stage import Stage
@@ -139,6 +141,19 @@ class Outages:
                     follow(before or MoveRecord(entry.move, "", "", ""), Event(entry.evidence["event"]))
                 except InternalError as fault:
                     self._world.oracle.break_("told-twice", f"{entry.text}: {fault.message}")
+        for wish in (one.control for one in changes if isinstance(one, SetControl) and one.control.kind == "rollback"):
+            self._judge_wish(state, wish)
+
+    def _judge_wish(self, state: StateStore, wish: Control) -> None:
+        """A way back that is on record, and still to be made, is not written over by one of other moves."""
+        before = next((one for one in state.controls() if (one.kind, one.scope) == (wish.kind, wish.scope)), None)
+        wanted, now = (set(one.value.get(MOVES) or ()) if one is not None else set() for one in (before, wish))
+        if not wanted or not now or wanted & now:
+            return
+        left = [str(move.id) for move in state.moves() if str(move.id) in wanted and is_to_be_taken_back(move.state)]
+        if left:
+            text = f"the way back of {', '.join(left)} is still to be made, and that of {', '.join(sorted(now))} takes its place"
+            self._world.oracle.break_("way-back-forgotten", text)
 
     def _judge_release(self, node: Node, text: str) -> None:
         """A fence that was given up, or never came about, because the route document's account asks for less."""

@@ -30,6 +30,7 @@ OWNER: Final = Sender("owner", False)
 HANDS: Final = "hands in fences"
 DAMAGE: Final = "damaged documents"
 UPLOADS: Final = "half uploads"
+LEASES: Final = "leases of objects"
 CLOCKS: Final = "clocks apart"
 LATE_ANSWERS: Final = "late answers of routes"
 SOAKED: Final = "hands after soaks"
@@ -44,6 +45,7 @@ THEMES: Final = (
     HANDS,
     DAMAGE,
     UPLOADS,
+    LEASES,
     CLOCKS,
     LATE_ANSWERS,
     SOAKED,
