@@ -207,6 +207,25 @@ def untested(checks: Iterable[Check]) -> set[str]:
     return {says.code for check in checks for says in check.says} - codes_tested()
 
 
+def too_late(checks: Iterable[Check]) -> set[str]:
+    """Codes that are first looked for when data has moved. What the doctor alone says is of a rollout that is under way."""
+    before = {When.VALIDATE, When.PLAN, When.PREFLIGHT}
+    at: dict[str, set[When]] = {}
+    for check in checks:
+        for says in check.says:
+            at.setdefault(says.code, set()).update(check.at)
+    return {code for code, when in at.items() if not when & before and when != {When.DOCTOR}}
+
+
+def test_no_finding_is_found_only_after_data_moved() -> None:
+    assert too_late(CHECKS) == set()
+
+
+def test_a_check_that_comes_too_late_is_found() -> None:
+    late = Check((Says("new-code", ("error",), "move", "what is new"),), frozenset({When.FENCE}), lambda case: ())
+    assert too_late([*CHECKS, late]) == {"new-code"}
+
+
 def test_every_check_that_is_written_is_in_the_list() -> None:
     assert [check.says[0].code for check in checks_written() if check not in CHECKS] == []
 

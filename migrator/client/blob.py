@@ -16,6 +16,7 @@ from azure.storage.blob import BlobClient
 from azure.storage.blob.aio import BlobClient as AsyncBlobClient
 
 from migrator.client.errors import Unfetched
+from migrator.client.opened import AsyncOpened, SyncOpened
 from migrator.client.waiting import BUSY
 from migrator.errors import UsageError
 from migrator.model.addresses import is_loopback_host
@@ -75,19 +76,13 @@ class BlobAddress:
             raise UsageError(f"cannot follow {self.place}: its credential cannot be used") from fault
 
 
-class SyncBlobSource:
+class SyncBlobSource(SyncOpened):
     def __init__(self, url: str, *, credential: Any, timeout_seconds: float) -> None:
         address = BlobAddress.parse(url, credential)
         self.place = address.place
-        self._closing: list[Any] = []
+        super().__init__()
         self._client = address.client(BlobClient, self._default, timeout_seconds=timeout_seconds)
         self._closing.append(self._client)
-
-    def _default(self) -> Any:
-        from azure.identity import DefaultAzureCredential
-
-        self._closing.append(DefaultAzureCredential())
-        return self._closing[-1]
 
     def fetch(self) -> bytes | None:
         try:
@@ -97,24 +92,14 @@ class SyncBlobSource:
         except AzureError as fault:
             return _answer(fault, self.place)
 
-    def close(self) -> None:
-        for part in self._closing:
-            part.close()
 
-
-class AsyncBlobSource:
+class AsyncBlobSource(AsyncOpened):
     def __init__(self, url: str, *, credential: Any, timeout_seconds: float) -> None:
         address = BlobAddress.parse(url, credential)
         self.place = address.place
-        self._closing: list[Any] = []
+        super().__init__()
         self._client = address.client(AsyncBlobClient, self._default, timeout_seconds=timeout_seconds)
         self._closing.append(self._client)
-
-    def _default(self) -> Any:
-        from azure.identity.aio import DefaultAzureCredential
-
-        self._closing.append(DefaultAzureCredential())
-        return self._closing[-1]
 
     async def fetch(self) -> bytes | None:
         try:
@@ -123,10 +108,6 @@ class AsyncBlobSource:
             return None
         except AzureError as fault:
             return _answer(fault, self.place)
-
-    async def close(self) -> None:
-        for part in self._closing:
-            await part.close()
 
 
 def _answer(fault: AzureError, place: str) -> bytes:

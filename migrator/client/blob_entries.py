@@ -14,6 +14,7 @@ from azure.storage.blob.aio import ContainerClient as AsyncContainerClient
 
 from migrator.client.blob import BlobAddress
 from migrator.client.errors import Unwritten
+from migrator.client.opened import AsyncOpened, SyncOpened
 from migrator.errors import UsageError
 from migrator.model.register import ENTRY_METADATA, register_container, register_path
 
@@ -64,19 +65,13 @@ class _Address:
         return f"{register_path(self.document, generation)}/{id}"
 
 
-class SyncBlobEntries:
+class SyncBlobEntries(SyncOpened):
     def __init__(self, url: str, register: str | None, *, credential: Any, timeout_seconds: float) -> None:
         self._address = _Address(url, register, credential)
         self.place = self._address.place
-        self._closing: list[Any] = []
+        super().__init__()
         self._client = self._address.client(ContainerClient, self._default, timeout_seconds=timeout_seconds)
         self._closing.append(self._client)
-
-    def _default(self) -> Any:
-        from azure.identity import DefaultAzureCredential
-
-        self._closing.append(DefaultAzureCredential())
-        return self._closing[-1]
 
     def put(self, generation: str, id: str, text: str, *, is_new: bool) -> None:
         blob = self._client.get_blob_client(self._address.blob(generation, id))
@@ -93,24 +88,14 @@ class SyncBlobEntries:
         except AzureError as fault:
             raise _unwritten(fault, self.place) from fault
 
-    def close(self) -> None:
-        for part in self._closing:
-            part.close()
 
-
-class AsyncBlobEntries:
+class AsyncBlobEntries(AsyncOpened):
     def __init__(self, url: str, register: str | None, *, credential: Any, timeout_seconds: float) -> None:
         self._address = _Address(url, register, credential)
         self.place = self._address.place
-        self._closing: list[Any] = []
+        super().__init__()
         self._client = self._address.client(AsyncContainerClient, self._default, timeout_seconds=timeout_seconds)
         self._closing.append(self._client)
-
-    def _default(self) -> Any:
-        from azure.identity.aio import DefaultAzureCredential
-
-        self._closing.append(DefaultAzureCredential())
-        return self._closing[-1]
 
     async def put(self, generation: str, id: str, text: str, *, is_new: bool) -> None:
         blob = self._client.get_blob_client(self._address.blob(generation, id))
@@ -126,10 +111,6 @@ class AsyncBlobEntries:
             return
         except AzureError as fault:
             raise _unwritten(fault, self.place) from fault
-
-    async def close(self) -> None:
-        for part in self._closing:
-            await part.close()
 
 
 def _unwritten(fault: AzureError, place: str) -> Unwritten:

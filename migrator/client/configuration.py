@@ -16,6 +16,7 @@ from azure.appconfiguration.aio import AzureAppConfigurationClient as AsyncAzure
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
 from migrator.client.errors import Unfetched
+from migrator.client.opened import AsyncOpened, SyncOpened
 from migrator.client.sources import CONFIGURATION
 from migrator.client.waiting import BUSY
 from migrator.errors import UsageError
@@ -72,21 +73,15 @@ class StoreAddress:
         return kind.from_connection_string(self.secret, **options)
 
 
-class SyncConfigurationSource:
+class SyncConfigurationSource(SyncOpened):
     """The document of one region."""
 
     def __init__(self, url: str, region: str, *, credential: Any, timeout_seconds: float) -> None:
         address = StoreAddress.parse(url, credential)
         self.place, self._key = address.place(region), address.key(region)
-        self._closing: list[Any] = []
+        super().__init__()
         self._client = address.client(AzureAppConfigurationClient, self._default, timeout_seconds=timeout_seconds)
         self._closing.append(self._client)
-
-    def _default(self) -> Any:
-        from azure.identity import DefaultAzureCredential
-
-        self._closing.append(DefaultAzureCredential())
-        return self._closing[-1]
 
     def fetch(self) -> bytes | None:
         try:
@@ -96,26 +91,16 @@ class SyncConfigurationSource:
         except AzureError as fault:
             raise _unfetched(fault, self.place) from fault
 
-    def close(self) -> None:
-        for part in self._closing:
-            part.close()
 
-
-class AsyncConfigurationSource:
+class AsyncConfigurationSource(AsyncOpened):
     """As ``SyncConfigurationSource``."""
 
     def __init__(self, url: str, region: str, *, credential: Any, timeout_seconds: float) -> None:
         address = StoreAddress.parse(url, credential)
         self.place, self._key = address.place(region), address.key(region)
-        self._closing: list[Any] = []
+        super().__init__()
         self._client = address.client(AsyncAzureAppConfigurationClient, self._default, timeout_seconds=timeout_seconds)
         self._closing.append(self._client)
-
-    def _default(self) -> Any:
-        from azure.identity.aio import DefaultAzureCredential
-
-        self._closing.append(DefaultAzureCredential())
-        return self._closing[-1]
 
     async def fetch(self) -> bytes | None:
         try:
@@ -124,10 +109,6 @@ class AsyncConfigurationSource:
             return None
         except AzureError as fault:
             raise _unfetched(fault, self.place) from fault
-
-    async def close(self) -> None:
-        for part in self._closing:
-            await part.close()
 
 
 def _value(setting: Any) -> bytes:
