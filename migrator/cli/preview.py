@@ -23,7 +23,7 @@ from migrator.cli.settings import Settings
 from migrator.cli.views.errors import show_note
 from migrator.cli.views.figures import instant
 from migrator.cli.views.next_apply import what_apply_does
-from migrator.cli.yardstick import means_of_here
+from migrator.cli.yardstick import means_of_here, unmeasured
 from migrator.engine.checks.case import InventoryMode
 from migrator.engine.checks.facts import RoutesRead
 from migrator.engine.checks.recorded import STOPS
@@ -219,7 +219,8 @@ def routes_as_left(doors: Doors, store: StateStore, moves: Sequence[PlannedMove]
 
 def forecast_of_document(schedule: Schedule, warnings: Sequence[FaultLine]) -> tuple[Outlook, tuple[Finding, ...]]:
     """The forecast of a rollout that would begin now, and what the document alone shows."""
-    outlook = look_ahead(schedule, known_inventories(schedule, None), StartingPoint(datetime.now(UTC)))
+    here = StartingPoint(datetime.now(UTC), means=unmeasured(schedule))
+    outlook = look_ahead(schedule, known_inventories(schedule, None), here)
     return outlook, findings_of_document(schedule, warnings, outlook)
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from migrator.cli.workers import cores, workers_for
 from migrator.errors import MigrateError
 from migrator.forecast.inventory import Inventory
-from migrator.forecast.means import Means, is_embedded
+from migrator.forecast.means import UNMEASURED, Means, is_embedded
 from migrator.model.names import MoveId
 from migrator.model.schedule import Schedule
 from migrator.model.values import replace
@@ -36,9 +36,14 @@ _PAGE: Final = "".join(
 _ENTRY: Final = re.compile(rb"<Name>([^<]*)</Name><Etag>([^<]*)</Etag><Size>(\d+)</Size>")
 
 
+def unmeasured(schedule: Schedule, known: Means = UNMEASURED) -> Means:
+    """What was ``known``, with as many processes and cores as a run would have here."""
+    return replace(known, processes=workers_for(schedule, None), cores=cores())
+
+
 async def means_of_here(schedule: Schedule, inventories: Mapping[MoveId, Inventory], known: Means) -> Means:
     """What was ``known`` of the accounts, and what this machine is like now."""
-    means = replace(known, processes=workers_for(schedule, None), cores=cores())
+    means = unmeasured(schedule, known)
     embedded = [move for move in schedule.moves if is_embedded(move, schedule.accounts)]
     objects = {move.id: inventories[move.id].objects for move in schedule.moves if move.id in inventories}
     if sum(objects.values()) < WORTH_OBJECTS:

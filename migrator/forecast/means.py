@@ -28,7 +28,8 @@ PROCESSES: Final = 2
 class Means:
     """``slowness``: how many times as long this machine takes for the same work as the one that the figures of this room were
     measured on, as it was when ``measured_at``; ``processes``: workers, 0 is this process alone; ``cores``: of this machine;
-    ``commit_seconds``: until the state store has something for good.
+    ``looks``: listings that each worker has under way at once, 0 where they only copy; ``commit_seconds``: until the state store
+    has something for good.
 
     ``answers``: seconds by account until a small request is answered; ``containers``: until its containers are listed;
     ``copies``: until a copy is done, by source and target (``pair``). What is not in them nobody measured.
@@ -39,6 +40,7 @@ class Means:
     cores: int = PROCESSES
     embedded_copy_seconds: float = 0.0
     commit_seconds: float = COMMIT_SECONDS
+    looks: int = 0
     answers: Mapping[str, float] = field(default_factory=dict)
     containers: Mapping[str, float] = field(default_factory=dict)
     copies: Mapping[str, float] = field(default_factory=dict)
@@ -101,6 +103,7 @@ def means_from_note(note: Any) -> Means:
             cores=int(note["cores"]),
             embedded_copy_seconds=float(note["embedded_copy_seconds"]),
             commit_seconds=float(note["commit_seconds"]),
+            looks=int(note.get("looks", 0)),
             **{key: _seconds(note[key]) for key in ("answers", "containers", "copies")},
             measured_at=None if said is None else datetime.fromisoformat(said),
         )

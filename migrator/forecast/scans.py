@@ -27,6 +27,10 @@ NAME_SECONDS: Final = 16e-6
 SAME_SECONDS: Final = 2e-6
 """The same, in a range of evidence that both sides list as in the pass before, byte for byte: its text is hashed, not read.
 Source: 1.2 us for a blob of 1.1 kB of text on each side, pages in memory; and what it takes to receive them."""
+HANDED_WORTH: Final = 100_000
+"""Names that are worth a process that looks. Source: ``adapters.workers.pool``."""
+HANDED_LEAST: Final = 2_500
+"""Names of a lane that is worth handing out. Source: ``Sizes``."""
 EMBEDDED_NAME_PART: Final = 0.12
 """What a name of an embedded account costs to compare, as a part of what it costs to copy."""
 
@@ -48,6 +52,16 @@ def lanes_of(inventory: Inventory, sizes: Sizes = USUAL.sizes) -> int:
     names = min(2 * inventory.objects // parts, 4 * LIST_PAGE)
     held = max(names, sizes.names_listed // sizes.lanes, 1)
     return max(1, min(parts, sizes.lanes, sizes.names_listed // held))
+
+
+def handed_lanes(inventory: Inventory, means: Means, sizes: Sizes = USUAL.sizes) -> int:
+    """How many listings worker processes have under way at once on each side; 0 where they look at none: there are none of them,
+    or too few names in each lane."""
+    whole = max(1, inventory.prefixes)
+    if inventory.objects < HANDED_WORTH or inventory.objects // whole < HANDED_LEAST:
+        return 0
+    parts = whole * max(1, inventory.objects // whole // (2 * sizes.lane_names))
+    return min(parts, means.looks * means.processes)
 
 
 def second_look(inventory: Inventory, changes: float, sizes: Sizes = USUAL.sizes) -> float:
@@ -88,7 +102,9 @@ def scan_seconds(
         return max((pages_of(inventory) + 1) / pace, EMBEDDED_NAME_PART * means.embedded_seconds * inventory.objects)
     pages, page = pages_of(inventory), page_seconds_of(inventory)
     lanes = lanes_of(inventory) if in_lanes else min(max(1, inventory.prefixes), USUAL.sizes.lanes)
-    rounds = math.ceil(pages / lanes)
     work = inventory.objects * (known * SAME_SECONDS + (1.0 - known) * NAME_SECONDS) * means.slowness
+    if in_lanes and (hands := handed_lanes(inventory, means)):
+        lanes, work = hands, work / max(1, min(means.cores, means.processes))
+    rounds = math.ceil(pages / lanes)
     # What came with the last pages is looked at when they are there, and nothing before the first of them.
     return max((pages + 1) / pace, page + rounds * page + work / rounds, 2.0 * page + work)

@@ -51,6 +51,10 @@ COMMITS: Final = 6
 """Of a pass, beside those of its ranges; and of a fence. Source: the same."""
 PARTS_ROOM: Final = 0.75
 """Of the time a fence may take, what a part of an area uses: its lag lies in fewer ranges, so more of it is looked at twice."""
+LONG_SECONDS: Final = 10.0
+"""Of a pause beside its drain: from here on it is worth a word what more cores make of it."""
+MORE: Final = (2, 4)
+"""Times as many."""
 BEFORE_FENCE_SECONDS: Final = 1.0
 """From the last pass to the fence: the gates are asked again, and a canary goes both ways."""
 
@@ -99,6 +103,8 @@ class MoveForecast:
     """The part of ``fence_seconds`` in which writes of before end: by roll-call, where the plan wants one."""
     bound_seconds: float = 0.0
     """What that may take at most, where somebody does not answer; a fence begins only if that fits too."""
+    more_processes: tuple[tuple[int, float], ...] = ()
+    """What more cores make of a long pause: so many processes, on as many cores, and ``fence_seconds`` with them."""
     share: float = ASSUMED
     """How far off it may be, as a share: more where something was assumed."""
 
@@ -148,6 +154,11 @@ def forecast_move(
         ``fence_seconds``: drain (ttl + max_write + clock_margin; some seconds by roll-call), the barrier's comparison, and what
         changes shortly before, carried over and looked at again.
     """
+    found = _alone(schedule, move, inventory, grounds)
+    return replace(found, more_processes=tuple(_with_more(schedule, move, inventory, grounds, found)))
+
+
+def _alone(schedule: Schedule, move: PlannedMove, inventory: Inventory, grounds: Grounds) -> MoveForecast:
     source, target, means = schedule.budget(move.source), schedule.budget(move.target), grounds.means
     accounts = [schedule.accounts[name] for name in (move.source, move.target)]
     wave, embedded, in_lanes = schedule.wave_of(move.id), is_embedded(move, schedule.accounts), has_lanes(accounts)
@@ -261,6 +272,18 @@ def _streaming_seconds(inventory: Inventory, most: int, budgets: Iterable[Budget
         return 0.0
     size = inventory.streamed_bytes * min(1.0, most / inventory.streamed_objects)
     return max(size / STREAM_BYTES_PER_SECOND, *(_bytes_seconds(size, one) for one in budgets))
+
+
+def _with_more(
+    schedule: Schedule, move: PlannedMove, inventory: Inventory, grounds: Grounds, now: MoveForecast
+) -> Iterator[tuple[int, float]]:
+    means = grounds.means
+    if now.fence_seconds - now.drain_seconds < LONG_SECONDS or not means.looks:
+        return
+    for times in MORE:
+        processes = times * max(1, means.processes)
+        more = replace(means, processes=processes, cores=max(means.cores, processes))
+        yield more.processes, _alone(schedule, move, inventory, replace(grounds, means=more)).fence_seconds
 
 
 def forecast_wave(

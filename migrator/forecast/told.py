@@ -40,15 +40,26 @@ def assumed(outlook: Outlook) -> Iterator[str]:
 def processes(outlook: Outlook) -> str:
     """Of how many processes and cores of this machine the forecast is; "" where nobody said."""
     means = outlook.here.means
-    if means.measured_at is None:
-        return f"with {means.processes} processes on {means.cores} cores"
     work = f"{means.processes} processes" if means.processes > 1 else "one process"
+    if means.measured_at is None:
+        return f"with {work} on {means.cores} cores"
     slow = (
         f", which is {means.slowness:.1f} times as slow now as the one the figures are of"
         if means.slowness >= SLOW
         else ""
     )
     return f"with {work} on this machine of {means.cores} cores{slow}"
+
+
+def more_cores(outlook: Outlook) -> str:
+    """What more of them make of the longest pause of waves ahead; "" where it is short."""
+    ahead = [one for wave in outlook.waves if not wave.is_begun for one in outlook.of_wave(wave.name)]
+    longest = max(ahead, key=lambda one: one.fence_seconds, default=None)
+    if longest is None or not longest.more_processes:
+        return ""
+    now = f"the writers of {longest.id} wait about {show_duration(longest.fence_seconds)}"
+    more = ", ".join(f"{show_duration(seconds)} with {number}" for number, seconds in longest.more_processes)
+    return f"{now}, and {more} processes (--workers) on as many cores"
 
 
 SLOW = 1.5

@@ -97,6 +97,11 @@ def _move(wave: str, move: PlannedMove, look: Look, told: Steps | None) -> dict[
         "drain_limit_seconds": forecast.bound_seconds if forecast else None,
         "copy_range_seconds": [forecast.copying.low, forecast.copying.high] if forecast else None,
         "fence_range_seconds": [forecast.pause.low, forecast.pause.high] if forecast else None,
+        "fence_seconds_with": (
+            [{"processes": number, "seconds": seconds} for number, seconds in forecast.more_processes]
+            if forecast
+            else None
+        ),
         "changes_per_second": forecast.changes_per_second if forecast else None,
         "assumes": list(forecast.assumes) if forecast else None,
         "steps": steps.document(told.told) if told else None,

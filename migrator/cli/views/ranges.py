@@ -22,6 +22,8 @@ def show_ranges(page: Page, outlook: Outlook, *, in_full: bool = True) -> None:
         page.line(f"  {wave}: {said}")
     if len(known) > MOST_WAVES:
         page.line(f"  and {len(known) - MOST_WAVES} waves more; --json has all of them", style="dim")
+    if said := told.more_cores(outlook):
+        page.line(f"  {said}")
     if said := outlook.learned.in_words():
         page.line(f"  corrected: {said}", style="dim")
     for clause in told.assumed(outlook) if in_full else ():

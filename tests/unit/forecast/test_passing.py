@@ -68,7 +68,7 @@ def test_a_budget_is_used_as_far_as_it_is_granted() -> None:
 
 def test_means_are_kept_and_odd_notes_count_as_nothing() -> None:
     means = Means(
-        2.0, 4, 8, 0.001, 0.01, {"a": 0.02}, {"a": 0.2}, {"a b": 0.03}, measured_at=datetime(2026, 12, 1, tzinfo=UTC)
+        2.0, 4, 8, 0.001, 0.01, 6, {"a": 0.02}, {"a": 0.2}, {"a b": 0.03}, measured_at=datetime(2026, 12, 1, tzinfo=UTC)
     )
     assert means_from_note(means_to_note(means)) == means
     assert means_from_note(means_to_note(UNMEASURED)) == UNMEASURED

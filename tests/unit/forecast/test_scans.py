@@ -13,6 +13,7 @@ from migrator.forecast.scans import (
     NAME_SECONDS,
     PAGE_SECONDS,
     SAME_SECONDS,
+    handed_lanes,
     has_lanes,
     lanes_of,
     scan_seconds,
@@ -96,3 +97,17 @@ def test_a_version_of_before_lists_page_after_page() -> None:
 def test_less_room_is_fewer_lanes() -> None:
     inventory = held(6_000_000)
     assert lanes_of(inventory, replace(Sizes(), names_listed=80_000)) == 4
+
+
+def test_worker_processes_look_at_lanes_of_their_own_where_there_are_many_names() -> None:
+    two, eight = (Means(processes=number, cores=number, looks=6) for number in (2, 8))
+    assert (handed_lanes(held(6_000_000), two), handed_lanes(held(6_000_000), eight)) == (12, 48)
+    assert handed_lanes(held(6_000_000), Means(processes=0, looks=6)) == 0, "nobody else is there"
+    assert handed_lanes(held(6_000_000), Means(processes=2)) == 0, "they only copy"
+    assert handed_lanes(held(90_000), two) == 0, "too few to begin for"
+    assert handed_lanes(held(200_000, prefixes=1_000), two) == 0, "too few in each"
+    assert handed_lanes(held(100_000), eight) == 5, "no more than there are"
+    known = 6_000_000 * SAME_SECONDS
+    pages = 0.2 + 100 * 0.2 + known / 2 / 100
+    assert scan_seconds(held(6_000_000), FAST, known=1.0, means=two) == pytest.approx(pages)
+    assert scan_seconds(held(6_000_000), FAST, known=1.0, means=eight) == pytest.approx(0.2 + 25 * 0.2 + known / 8 / 25)

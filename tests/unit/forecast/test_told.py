@@ -10,7 +10,7 @@ import pytest
 from migrator.forecast import Inventory, Outlook, StartingPoint, look_ahead
 from migrator.forecast.means import Means, pair
 from migrator.forecast.outlook import to_record
-from migrator.forecast.told import assumed, processes, ranges_ahead, ranges_of
+from migrator.forecast.told import assumed, more_cores, processes, ranges_ahead, ranges_of
 from migrator.model.moves import MoveRecord, MoveState, WaveRecord
 from migrator.model.names import MoveId
 from tests.unit.forecast.worlds import schedule
@@ -93,3 +93,18 @@ def test_moves_that_go_side_by_side_share_this_machine() -> None:
     assert together.moves[one].bound_by == "this machine"
     assert together.moves[one].copy_seconds > 3 * alone.moves[one].copy_seconds
     assert together.moves[one].fence_seconds > alone.moves[one].fence_seconds + 1.0
+
+
+def test_what_more_cores_make_of_a_long_pause_is_said() -> None:
+    plan, millions = schedule({"web": ("new", None)}), {WEB: Inventory(100_000_000, 0, page_seconds=0.2)}
+    plan = replace(plan, routing=replace(plan.routing, protocol=2))
+    looking = Means(processes=2, cores=2, looks=6)
+    outlook = look_ahead(plan, millions, StartingPoint(NOW, means=looking))
+    assert more_cores(outlook) == (
+        "the writers of eu/web wait about 5 min 37 s, and 2 min 50 s with 4, 1 min 27 s with 8 processes (--workers) on as many"
+        " cores"
+    )
+    assert more_cores(look_ahead(plan, INVENTORIES, StartingPoint(NOW, means=looking))) == "", "it is short"
+    assert more_cores(look_ahead(plan, millions, StartingPoint(NOW))) == "", "nobody else looks"
+    six = look_ahead(plan, {WEB: Inventory(6_000_000, 0, page_seconds=0.2)}, StartingPoint(NOW, means=looking))
+    assert six.moves[WEB].fence_seconds < 30.0
