@@ -130,6 +130,8 @@ class Context:
     """Passes that this run has made."""
     last_pass: PassResult = field(default_factory=PassResult)
     """What the last one found."""
+    passed_at: float = -1e9
+    """When it ended, on the monotonic clock, if its result was written down and no person need decide on it; else long ago."""
     calendar: tuple[Wait, ...] = ()
     """What its cut-over waited for (approval, window, freeze) at ``calendar_at``, on the monotonic clock."""
     calendar_at: float = -1e9

@@ -64,6 +64,7 @@ async def one_pass(
     """One pass, with its figures committed; Halt if it met what a person must decide. Leases that stand in its way get the time
     in which most of them end."""
     begun = mover.world.clock.monotonic()
+    mover.passed_at = -1e9
     result = await passes.run(mover.transfer(), in_fence=in_fence, after=after)
     if not in_fence:
         lifted = 0 if mover.record.state is MoveState.COPYING else result.lifted_bytes
@@ -124,6 +125,7 @@ async def one_pass(
             f"cannot move {mover.id}: {result.failed:,} objects cannot be carried over, all others were ({some(result)});"
             " help them, then migrate retry"
         )
+    mover.passed_at = mover.world.clock.monotonic()
     return result
 
 
@@ -198,19 +200,17 @@ async def ready(mover: Mover) -> Event:
     clock, rhythm = mover.world.clock, mover.world.rhythm
     turns = mover.fences if mover.record.direction is Direction.FORWARD else None  # the way back waits for nobody
     again = rhythm.waiting_pass_seconds
-    last_pass = clock.monotonic() if mover.passes_here else -1e9  # nobody knows how old an earlier run's last one is
     mover.near = None
     while True:
         await enforcing.restore(mover)
         _require_short(mover)
         why = _forbids(mover)
-        age = clock.monotonic() - last_pass
+        age = clock.monotonic() - mover.passed_at
         # A pass that is due shows whether what waited for the service is there by now.
         due = rhythm.fresh_seconds if why is None else rhythm.ready_pass_seconds
         due = again if mover.last_pass.waiting and why is None else due
         if age > due and not mover.record.is_abandoning:
             result = await one_pass(mover)
-            last_pass = clock.monotonic()
             again = min(2 * again, rhythm.ready_pass_seconds) if result.waiting else rhythm.waiting_pass_seconds
             if _lag(result) > mover.wave.cutover.max_lag_objects:
                 return Event.FELL_BEHIND

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from migrator.engine.context import Waiting
+from migrator.engine.context import Halt, Waiting
 from migrator.engine.mover import Mover
 from migrator.engine.releasing import release
 from migrator.engine.steps import carry, cut
-from migrator.errors import LockedError, OutcomeUnknown, RouteChanged, Throttled, Unreachable
+from migrator.errors import LockedError, OutcomeUnknown, RouteChanged, StateError, Throttled, Unreachable
 from migrator.machine.events import Event
 from migrator.machine.waiting import Wait
 from migrator.model.happenings.fences import BarrierPassed
@@ -201,8 +201,31 @@ def ready():
     """A mover that is ready, with a fresh pass behind it, in a run that does not wait."""
     mover, _, clock = mover_of(at(MoveState.READY, epoch=6), claimed(before()))
     mover.is_patient = False
-    mover.passes_here = 1
+    mover.passes_here, mover.passed_at = 1, clock.monotonic()
     return mover, clock
+
+
+async def test_a_pass_whose_result_could_not_be_written_down_is_no_fresh_one(ready, monkeypatch):
+    """What it found may need a person: nobody looked at that, and a fence would find it while writers wait."""
+    mover, clock = ready
+    await clock.sleep(mover.world.rhythm.fresh_seconds + 1)
+    made = []
+
+    async def run(transfer, **how):
+        made.append(clock.monotonic())
+        return PassResult(failed=1, named=["web/a: it is leased"])
+
+    def refuse(*_):
+        raise StateError("cannot tell whether the state store was written")
+
+    monkeypatch.setattr(carry.passes, "run", run)
+    with monkeypatch.context() as once:
+        once.setattr(Mover, "save", refuse)
+        with pytest.raises(StateError):
+            await carry.ready(mover)
+    with pytest.raises(Halt, match="cannot be carried over"):
+        await carry.ready(mover)
+    assert len(made) == 2
 
 
 async def test_no_fence_while_requests_of_an_earlier_run_may_still_arrive(ready):
