@@ -50,7 +50,8 @@ class Provision:
 
 @value(frozen=True, slots=True)
 class AccountShape:
-    """An account as the resource manager has it. ``is_ready`` False: it is being created; ``id``: of the resource."""
+    """An account as the resource manager has it. ``is_ready`` False: it is being created, or its creation ended otherwise, as
+    ``state`` says; ``id``: of the resource."""
 
     name: str
     id: str
@@ -68,6 +69,7 @@ class AccountShape:
     copy_scope: str = ""
     """Whose data may be copied to it; empty: anybody's."""
     private_endpoints: int = 0
+    state: str = "Succeeded"
 
     @property
     def lineage(self) -> str:

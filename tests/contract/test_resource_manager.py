@@ -97,6 +97,21 @@ async def test_an_account_that_somebody_made_between_the_look_and_the_create_is_
     assert (await door.create(account(), WANTED, public_access=False, lineage="l1")).lineage == "l1"  # a person went on
 
 
+async def test_an_account_whose_creation_failed_is_not_waited_for_for_ever(
+    estate: Estate, door: ResourceManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = estate.add("naweb", ONE, "data", "eastus2")
+    shown = estate.resources.shown(one)
+    failed = forms.shape_of({**shown, "properties": {**shown["properties"], "provisioningState": "Failed"}})
+
+    async def looked(account: Account) -> AccountShape:
+        return failed
+
+    monkeypatch.setattr(door, "shape", looked)
+    with pytest.raises(CloudError, match="its creation ended as Failed"):
+        await door.create(account(), WANTED, public_access=False, lineage="l1")
+
+
 async def test_an_answer_that_is_lost_is_no_answer(estate: Estate, door: ResourceManager) -> None:
     estate.set_faults(cut=1.0)
     with pytest.raises(OutcomeUnknown):

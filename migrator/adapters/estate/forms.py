@@ -35,6 +35,7 @@ def shape_of(document: Document) -> AccountShape:
         tags={str(name): str(text) for name, text in (document.get("tags") or {}).items()},
         endpoint=str((properties.get("primaryEndpoints") or {}).get("blob", "")).rstrip("/"),
         is_ready=properties.get("provisioningState", "Succeeded") == "Succeeded",
+        state=str(properties.get("provisioningState", "Succeeded")),
         is_hierarchical=bool(properties.get("isHnsEnabled")),
         minimum_tls=str(properties.get("minimumTlsVersion") or ""),
         shared_key=properties.get("allowSharedKeyAccess") is not False,

@@ -40,6 +40,8 @@ POLL_SECONDS: Final = 5.0
 """Between two looks at what is being created, where the resource manager has no wish of its own."""
 ALREADY_THERE: Final = 200
 """How a create of an account that is there is answered; a new one is 202."""
+ENDED: Final = frozenset({"Failed", "Canceled"})
+"""States of a resource that no waiting changes."""
 LOCATIONS_VERSION: Final = "2022-12-01"
 PERMISSIONS_VERSION: Final = "2022-04-01"
 _ABSENT: Final = frozenset({"ResourceNotFound", "NotFound", "ManagementPolicyNotFound", "BlobServiceNotFound"})
@@ -175,6 +177,11 @@ class ResourceManager:
                     )
                 there = forms.shape_of(made.as_dict())
             while not there.is_ready:
+                if there.state in ENDED:
+                    raise CloudError(
+                        f"cannot create account {account.name}: it is there, and its creation ended as {there.state}",
+                        hint="see in the portal why, mend or delete it there, then `migrate retry` goes on",
+                    )
                 await asyncio.sleep(POLL_SECONDS if self._base == PUBLIC else POLL_SECONDS / 25)
                 again = await self.shape(account)
                 if again is None:
