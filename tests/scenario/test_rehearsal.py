@@ -177,3 +177,50 @@ def test_an_approval_is_said_to_be_the_rehearsals_own(tmp_path: Path) -> None:
     assert told.obstacles == ()
     assert told.waves[0].is_approved_for_it
     assert any("approved by the rehearsal" in sentence for sentence in told.assumed)
+
+
+def test_what_stops_one_wave_hides_nothing_of_the_later_ones(tmp_path: Path) -> None:
+    """Eight obstacles in one plan; the ninth, one name twice, is refused by the plan's reader."""
+    plan = plan_of(
+        cutover={"max_write": "60s", "clock_margin": "1s", "max_delete": "90%"}, budget={"requests_per_minute": "6k"}
+    )
+    plan["accounts"]["web"]["requests_per_minute"] = "1.5M"
+    here = plan["regions"]["here"]
+    for name in ("a0", "a1", "a2", "a3"):
+        plan["areas"][name] = {"containers": [f"{name}-*"]}
+        plan["accounts"][f"t{name}"] = {"endpoint": f"https://t{name}.blob.core.windows.net", "credential": "env:T"}
+        here["targets"][name], here["traffic"][name] = f"t{name}", "100k"
+        here["inventory"][name] = {"objects": "10k", "bytes": "1GiB"}
+    here["inventory"]["a2"]["objects"] = "900M"
+
+    def wave(name: str, area: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "moves": [{"region": "here", "areas": [area]}], "soak": "1h", "gates": []} | more
+
+    window = {"days": ["sun"], "from": "02:00", "to": "02:01", "timezone": "Europe/Berlin"}
+    plan["waves"] = [
+        wave("gate", "a0", gates=["settled"], complete_by="2026-12-01T08:30:00Z"),
+        wave("window", "a1", change_windows=[window]),
+        wave("pause", "a2", cutover={"max_pause": "70s"}),
+        wave("deletes", "a3", cutover={"max_delete": "1%"}),
+        wave("limit", "web"),
+    ]
+    signature = "BlobEndpoint=https://ta0.blob.core.windows.net;SharedAccessSignature=sv=2025-07-05&sp=rl&sig=c2VjcmV0"
+    manner = {"scale": 1e-7, "deleted_ratio": 0.5, "changes_per_minute": 50_000.0}
+    told = rehearsed(tmp_path, plan, environ={"T": signature}, **manner)
+    found = {(one.code, one.subject) for one in told.obstacles}
+    assert {
+        ("account-overloaded", "web"),
+        ("deadline-missed", "gate"),
+        ("window-never-opens", "window"),
+        ("gate-failed", "here/a0"),
+        ("fence-too-long", "here/a2"),
+        ("cannot-catch-up", "here/a2"),
+        ("missing-right", "ta0"),
+        ("halted", "here/a3"),
+    } <= found
+    assert [wave.name for wave in told.waves if wave.done is not None] == ["pause", "limit"]
+    assert [text.split(",")[-1] for text in told.assumed if "as if" in text] == [
+        " as if gate had arrived at once",
+        " window had arrived at once",
+        " deletes had arrived at once",
+    ]

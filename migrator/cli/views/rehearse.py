@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from migrator.cli.views.figures import brief, count, instant, many, stamp
+from migrator.cli.views.figures import brief, count, many, stamp
 from migrator.cli.views.screen import Page
 from migrator.testing.rehearsal import Obstacle, Rehearsal, RehearsedMove, RehearsedWave
 
@@ -66,16 +66,16 @@ def show(page: Page, told: Rehearsal) -> None:
     )
     page.line()
     page.table(
-        ("WAVE", "BEGUN", "SOAKED", "FORECAST", "COMPLETE BY"),
+        ("WAVE", "BEGUN (UTC)", "SOAKED (UTC)", "FORECAST (UTC)", "COMPLETE BY (UTC)"),
         [
-            (one.name, instant(one.begun), instant(one.done), instant(one.forecast), instant(one.complete_by))
+            (one.name, _when(one.begun), _when(one.done), _when(one.forecast), _when(one.complete_by))
             for one in told.waves
         ],
-        spare=("BEGUN",),
+        spare=("BEGUN (UTC)",),
     )
     page.line()
     page.table(
-        ("MOVE", "ENDED", "OBJECTS", "COPY (FORECAST)", "PAUSE", "PAUSE (FORECAST)", "PAUSE BACK", "WRITES", "LOST"),
+        ("MOVE", "ENDED", "OBJECTS", "COPY (FORECAST)", "PAUSE (FORECAST)", "BACK", "WRITES", "LOST"),
         [
             (
                 one.id,
@@ -84,17 +84,17 @@ def show(page: Page, told: Rehearsal) -> None:
                 if one.real_objects is not None
                 else count(one.objects),
                 _seconds(one.forecast_copy_seconds),
-                _seconds(one.pause_seconds),
-                _seconds(one.forecast_pause_seconds),
+                f"{_seconds(one.pause_seconds)} ({_seconds(one.forecast_pause_seconds)})",
                 _seconds(one.back_pause_seconds),
                 count(one.writes),
                 count(one.lost),
             )
             for one in told.moves
         ],
-        right=frozenset({7, 8}),
-        spare=("OBJECTS", "COPY (FORECAST)", "WRITES", "ENDED"),
+        right=frozenset({6, 7}),
+        spare=("OBJECTS", "COPY (FORECAST)", "WRITES"),
     )
+    page.line("  PAUSE: of writers, at the switch there; BACK: at the one back.", style="dim")
     page.line()
     page.line(_writes(writes, sum(one.lost for one in told.moves)))
     for fault in told.faults:
@@ -123,6 +123,10 @@ def _obstacle(obstacle: Obstacle) -> list[str]:
     subject = f"{obstacle.subject}: " if obstacle.subject else ""
     lines = [f"  {obstacle.code}: {subject}{obstacle.text}."]
     return [*lines, f"    {obstacle.remedy}"] if obstacle.remedy else lines
+
+
+def _when(at: datetime | None) -> str:
+    return "—" if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def _seconds(seconds: float | None) -> str:

@@ -121,7 +121,49 @@ def rehearse(
     obstacles += [*_churn(outlook, manner.changes_per_minute), *missing_rights(schedule, environ or {})]
     play = _Play(schedule, inventories, manner, outlook)
     play.run()
-    return play.told(tuple(obstacles))
+    told = play.told(tuple(obstacles))
+    while rest := [wave for wave in told.waves if wave.begun is None]:
+        went_on = _gone_on(schedule, inventories, manner, [wave.name for wave in rest])
+        if all(wave.begun is None for wave in went_on.waves):
+            break
+        told = _with(told, went_on)
+    return told
+
+
+def _gone_on(
+    schedule: Schedule, inventories: Mapping[MoveId, Inventory], manner: Manner, rest: Sequence[str]
+) -> Rehearsal:
+    """The waves that never began because one before them did not arrive, as if that had: whoever mends the first obstacle should
+    not meet the second one next week."""
+    waves = tuple(
+        replace(wave, after=tuple(name for name in wave.after if name in rest))
+        for wave in schedule.waves
+        if wave.name in rest
+    )
+    alone = replace(schedule, waves=waves)
+    play = _Play(alone, inventories, manner, look_ahead(alone, inventories, StartingPoint(manner.begins)))
+    play.run()
+    return play.told(())
+
+
+def _with(told: Rehearsal, went_on: Rehearsal) -> Rehearsal:
+    later = {wave.name: wave for wave in went_on.waves if wave.begun is not None}
+    stopped = [wave.name for wave in told.waves if wave.begun is not None and wave.done is None]
+    forecasts = {wave.name: wave.forecast for wave in told.waves}
+    return replace(
+        told,
+        waves=tuple(
+            replace(later[wave.name], forecast=forecasts[wave.name]) if wave.name in later else wave
+            for wave in told.waves
+        ),
+        obstacles=tuple(dict.fromkeys((*told.obstacles, *went_on.obstacles))),
+        assumed=(
+            *told.assumed,
+            f"{', '.join(later)}: rehearsed from the beginning, as if {', '.join(stopped)} had arrived at once",
+        ),
+        ends=max(told.ends, went_on.ends),
+        requests=told.requests + went_on.requests,
+    )
 
 
 def _churn(outlook: Outlook, changes_per_minute: float | None) -> list[Obstacle]:
