@@ -15,7 +15,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Final, Literal, Protocol
 from urllib.parse import urlsplit
 
@@ -70,7 +69,7 @@ SMALL_ANSWER_BYTES = 1024 * 1024
 WRITE_SECONDS = 55
 """After that the service gives a write up: a little before this machine stops to wait for its answer, so that most outcomes are
 known. Source: Azure "Setting timeouts for Blob service operations"."""
-_PLAIN_WRITE: Final[Query] = [("timeout", str(WRITE_SECONDS))]
+_PLAIN_WRITE: Final[Query] = (("timeout", str(WRITE_SECONDS)),)
 """The query of a write without a body or parts of its own: most of all requests, the copies."""
 SLOWEST_BYTES = 64 * 1024
 """A second: a body that comes no faster than that is still waited for."""
@@ -237,12 +236,14 @@ class Requests:
             given.append(("Content-Length", str(len(body))))
         if effect == "write":
             query = [*query, ("timeout", str(_seconds_for(query, body)))] if query or body else _PLAIN_WRITE
-        about = partial(self.about, method, doing, container, name, effect)  # called where it is needed: seldom
+        facts: tuple[Method, str, str, str | None, Effect] = (method, doing, container, name, effect)
         is_unheard = self.dates.newest is None
         may_again = signer is None and (is_unheard or self._tokens is not None)
         tries = 0
         while True:
-            by = signer or (self._signer if self._tokens is None else await self._signer_for(self._tokens, about()))
+            by = signer or (
+                self._signer if self._tokens is None else await self._signer_for(self._tokens, self.about(*facts))
+            )
             if is_newer and self._newer_signer is not None and by is self._signer:
                 by = self._newer_signer
             used = by.secret
@@ -256,14 +257,14 @@ class Requests:
                 )
             except WireFailure as failure:
                 # Not chained: its causes may hold what was sent.
-                raise silence(failure, about()) from _unanswered(sent)
+                raise silence(failure, self.about(*facts)) from _unanswered(sent)
             self.dates.saw(answer.headers.get(b"date"))
             if 200 <= answer.status < 300:
                 self._was_let_in = True
                 return answer
-            if not may_again or not await self._is_renewed(answer, by, used, about(), is_unheard, tries):
+            if not may_again or not await self._is_renewed(answer, by, used, self.about(*facts), is_unheard, tries):
                 has_tags = any(header == "x-ms-tags" for header, _ in given)
-                raise self._refused(answer, replace(about(), has_tags=has_tags), asked)
+                raise self._refused(answer, replace(self.about(*facts), has_tags=has_tags), asked)
             tries += 1
 
     async def _signer_for(self, tokens: Tokens, about: Target) -> Signer:

@@ -7,12 +7,13 @@ Decides headers and address of one request, no more; nothing is sent here. Rule:
 from __future__ import annotations
 
 import base64
-import hmac
 import re
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Protocol
+from hashlib import sha256
+from operator import itemgetter
+from typing import Any, Protocol
 from urllib.parse import quote
 
 HeaderPairs = list[tuple[str, str]]
@@ -34,8 +35,10 @@ SIGNED_HEADERS = (
 )
 """In the order in which their values are signed. Source: Azure "Authorize with Shared Key", Blob service."""
 
-EMPTY_BODY = ("Content-Length", "0")
-"""Signed as if it were not there."""
+EMPTY_BODY = "0"
+"""A Content-Length that is signed as if it were not there."""
+BLOCK_BYTES = 64
+"""Of SHA-256."""
 MOST_LAYOUTS = 1000
 """Kept in memory; metadata may have any names."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -71,8 +74,21 @@ def quoted_name(name: str) -> str:
 def target_of(path: str, query: Query) -> str:
     if not query:
         return path
-    parts = [f"{name}={quoted(value)}" for name, value in query]
-    return f"{path}?{'&'.join(parts)}"
+    if isinstance(query, tuple):
+        return path + _asked(query)
+    return path + _asked.__wrapped__(query)
+
+
+@lru_cache(maxsize=64)
+def _asked(query: Query) -> str:
+    """Kept, for what is a constant of the program."""
+    return f"?{'&'.join([f'{name}={quoted(value)}' for name, value in query])}"
+
+
+@lru_cache(maxsize=64)
+def _signed_query(query: Query) -> str:
+    """As ``_asked``."""
+    return "".join([f"\n{name.lower()}:{value}" for name, value in query])
 
 
 class _Dates:
@@ -120,9 +136,9 @@ class KeySigner:
         service's clock where it is known."""
         self._account_name = account_name
         self._constant = constant
-        self._keyed = hmac.new(base64.b64decode(key), digestmod="sha256")
+        self._keyed = Keyed(base64.b64decode(key))
         self._dates = _Dates(now)
-        self._layouts: dict[tuple[str, ...], str] = {}
+        self._layouts: dict[tuple[str, ...], _Layout] = {}
 
     @property
     def secret(self) -> str:
@@ -136,39 +152,74 @@ class KeySigner:
 
     def string_to_sign(self, method: str, path: str, query: Query, headers: HeaderPairs) -> str:
         """Source: Azure "Authorize with Shared Key"."""
-        names = tuple([name for name, _ in headers])
+        names, given = zip(*headers, strict=True)
         layout = self._layouts.get(names)
         if layout is None:
-            layout = _layout(names, self._constant)
+            layout = _Layout(names, self._constant)
             if len(self._layouts) < MOST_LAYOUTS:
                 self._layouts[names] = layout
-        values = ["" if pair == EMPTY_BODY else pair[1].strip() for pair in headers]
-        if not "".join(values).isascii():
+        values = list(map(str.strip, given))
+        if layout.length_at is not None and values[layout.length_at] == EMPTY_BODY:
+            values[layout.length_at] = ""
+        lines = layout.text % layout.pick(values)
+        if not lines.isascii():
             # The service signs the letters that it has read, and it reads a header's bytes as Latin-1.
             values = [value.encode("utf-8", "surrogateescape").decode("latin-1") for value in values]
-        text = f"{method}\n{layout.format(*values)}\n/{self._account_name}{path}"
-        return "\n".join([text, *[f"{name.lower()}:{value}" for name, value in query]]) if query else text
+            lines = layout.text % layout.pick(values)
+        text = f"{method}\n{lines}\n/{self._account_name}{path}"
+        if not query:
+            return text
+        return text + (_signed_query(query) if isinstance(query, tuple) else _signed_query.__wrapped__(query))
 
     def signature(self, text: str) -> str:
-        signature = self._keyed.copy()
-        signature.update(text.encode("utf-8", "surrogateescape"))
-        return base64.b64encode(signature.digest()).decode()
+        return base64.b64encode(self._keyed.digest(text.encode("utf-8", "surrogateescape"))).decode()
 
 
-def _layout(names: Sequence[str], constant: HeaderPairs) -> str:
-    """The lines of all headers, with the place of each value of ``names``: few sets of names are ever sent."""
-    place = {name: f"{{{index}}}" for index, name in enumerate(names)}
-    own = [(name, _literal(value)) for name, value in constant]
-    own += [(name.lower(), place[name]) for name in names if name.startswith("x-ms-")]
-    lines = [place.get(name, "") for name in SIGNED_HEADERS]
-    return "\n".join([*lines, *[f"{_literal(name)}:{value}" for name, value in sorted(own, key=_sort_key)]])
+class Keyed:
+    """HMAC-SHA256 of short texts under one key. ``hmac`` takes nearly twice as long for each, which is a tenth of a copy.
+    Source: RFC 2104."""
+
+    def __init__(self, key: bytes) -> None:
+        block = (sha256(key).digest() if len(key) > BLOCK_BYTES else key).ljust(BLOCK_BYTES, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, text: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+class _Layout:
+    """How headers of ``names`` and the ``constant`` ones are signed: few sets of names are ever sent. ``text`` is filled with
+    what ``pick`` takes from the values; ``length_at``: which of them is the body's length, if one is."""
+
+    def __init__(self, names: Sequence[str], constant: HeaderPairs) -> None:
+        place = {name: index for index, name in enumerate(names)}
+        own: list[tuple[str, str, int | None]] = [(name, _literal(value), None) for name, value in constant]
+        own += [(name.lower(), "%s", place[name]) for name in names if name.startswith("x-ms-")]
+        own.sort(key=_sort_key)
+        lines = ["%s" if name in place else "" for name in SIGNED_HEADERS]
+        lines += [f"{_literal(name)}:{value}" for name, value, _ in own]
+        order = [place[name] for name in SIGNED_HEADERS if name in place]
+        order += [index for _, _, index in own if index is not None]
+        self.text: str = "\n".join(lines)
+        self.pick: Callable[[list[str]], Any] = _picked(order)
+        self.length_at = place.get("Content-Length")
+
+
+def _picked(order: Sequence[int]) -> Callable[[list[str]], Any]:
+    if len(order) > 1:
+        return itemgetter(*order)
+    return lambda values: tuple(values[index] for index in order)
 
 
 def _literal(text: str) -> str:
-    return text.replace("{", "{{").replace("}", "}}")
+    return text.replace("%", "%%")
 
 
-def _sort_key(header: tuple[str, str]) -> str:
+def _sort_key(header: tuple[str, str, int | None]) -> str:
     """The service compares names by a language's rules: hyphens count last, an underscore comes before the digits."""
     name = header[0]
     return f"{name.replace('-', '').replace('_', '!')}\0{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hmac
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +27,7 @@ from migrator.adapters.azure.sas import (
     signed_by_delegation,
     signed_by_key,
 )
-from migrator.adapters.azure.signing import KeySigner, SasSigner, TokenSigner
+from migrator.adapters.azure.signing import Keyed, KeySigner, SasSigner, TokenSigner
 from migrator.adapters.azure.tokens import Tokens
 
 KEY = base64.b64encode(b"k" * 64).decode()
@@ -270,3 +271,27 @@ class TestTokens:
         with pytest.raises(OSError, match="down"):
             await tokens.token()
         assert await tokens.token() == "token3"
+
+
+@pytest.mark.parametrize("length", [0, 1, 32, 63, 64, 65, 200])
+def test_a_keyed_digest_is_the_standard_library_s(length: int) -> None:
+    key, keyed = bytes(range(length)), Keyed(bytes(range(length)))
+    for text in (b"", b"PUT\n\n/account/box", b"x" * 1000, b"PUT\n\n/account/box"):
+        assert keyed.digest(text) == hmac.digest(key, text, "sha256")
+
+
+@pytest.mark.parametrize("length", ["0", "7"])
+def test_a_percent_sign_and_an_empty_body_are_signed_as_the_service_reads_them(length: str) -> None:
+    signer = KeySigner("naweb", base64.b64encode(b"k" * 64).decode(), [("x-ms-version", "1%s")])
+    headers = [("x-ms-meta-a%", " 50% %s "), ("Content-Length", length), ("x-ms-b", "\xe9")]
+    text = signer.string_to_sign("PUT", "/naweb/box/a", (("timeout", "55"),), headers)
+    lines = text.split("\n")
+    assert lines[3] == ("" if length == "0" else length)
+    assert lines[12:] == [
+        "x-ms-b:\xc3\xa9",
+        "x-ms-meta-a%:50% %s",
+        "x-ms-version:1%s",
+        "/naweb/naweb/box/a",
+        "timeout:55",
+    ]
+    assert text == signer.string_to_sign("PUT", "/naweb/box/a", [("timeout", "55")], headers)

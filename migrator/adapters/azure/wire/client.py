@@ -7,7 +7,7 @@ that nothing was answered because the kept connection had ended meanwhile. Every
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from functools import partial
 from typing import cast
 
@@ -52,24 +52,23 @@ class Client:
         """Headers of every request, beside Host, as ``exchange`` takes them."""
         return constant_part([("Host", self._authority), *headers])
 
-    async def exchange(
+    def exchange(
         self,
         method: str,
         target: str,
-        headers: Iterable[tuple[str, str]],
+        headers: Sequence[tuple[str, str]],
         body: Body = b"",
         *,
         most_bytes: int = 1024 * 1024,
         constant: str | None = None,
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
         """Send a request and read its whole answer. ``headers`` must hold Content-Length wherever the method may have a
         body. ``constant``: by ``constant_of``, in place of the usual one. Raises NotSent, NoAnswer, TooLarge (a success longer
         than ``most_bytes``)."""
         head = head_of(method, target, constant or self._constant, headers)
-        answer = await self._exchange(method, head, body, most_bytes, False)
-        return cast(Answer, answer)
+        return cast(Awaitable[Answer], self._exchange(method, head, body, most_bytes, False))
 
-    async def stream(self, method: str, target: str, headers: Iterable[tuple[str, str]]) -> Answer | Stream:
+    async def stream(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> Answer | Stream:
         """Send a request without a body: a success comes as a Stream to be read and closed, anything else whole."""
         head = head_of(method, target, self._constant, headers)
         return await self._exchange(method, head, b"", 0, True)
