@@ -234,11 +234,11 @@ def mode_of(word: str) -> InventoryMode:
 
 def keep(schedule: Schedule, store: StateStore, settings: Settings, found: Look) -> None:
     """Keep what was counted for `--inventory cached` and `status`, where there is a state store already."""
-    if not wiring.is_there(wiring.state_url(settings, schedule)):
-        return
     outlook = found.preview.outlook
     notes = kept_inventories(schedule, found.preview.inventories, outlook.here.now, outlook.here.means)
     try:
+        if not wiring.is_there(wiring.state_url(settings, schedule)):
+            return
         seams = kept_seams(schedule, found.preview.seams)
         store.commit([*notes, *seams, *kept_traffic(outlook.here.traffic)], token=None)
     except StateError as fault:

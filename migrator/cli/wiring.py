@@ -75,7 +75,8 @@ def open_state_of(url: str, plan: str, *, create: bool = False) -> StateStore:
 
 def is_there(url: str) -> bool:
     """False if ``url`` is a SQLite file that does not exist, or is empty since there was no room for its tables, or a database
-    without tables: nothing was ever applied. Any other trouble shows when the store is opened."""
+    without tables: nothing was ever applied. Any other trouble of a file shows when it is opened; a database that does not
+    answer is a StateError."""
     scheme, slashes, path = url.partition("///")
     if scheme.startswith("postgres"):
         from migrator.adapters.state import has_tables

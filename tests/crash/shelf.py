@@ -51,12 +51,14 @@ class Databases:
 
     def __init__(self, server: Server) -> None:
         self._server = server
+        self.port = server.port
+        """Where commands look for it: there may be a proxy."""
 
     def url(self, folder: Path) -> str:
         name = self._name(folder)
         if not self._is_there(name):
             self._server.sql(f"CREATE DATABASE {name}")
-        return f"postgresql://me@127.0.0.1:{self._server.port}/{name}"
+        return f"postgresql://me@127.0.0.1:{self.port}/{name}"
 
     def copy(self, folder: Path, to: Path) -> None:
         self._clone(self._name(folder), self._name(to))

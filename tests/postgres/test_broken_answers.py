@@ -33,6 +33,11 @@ def store(postgres: Server, proxy: Proxy) -> Iterator[SqlStateStore]:
         yield store
 
 
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 1.5)
+
+
 def texts(store: SqlStateStore) -> list[str]:
     return [line.text for line in store.journal()]
 
@@ -102,12 +107,26 @@ def test_connections_that_broke_while_nobody_used_them_are_made_anew(store: SqlS
     assert len(texts(store)) == 3
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "BUSY_SECONDS", 1.5)
+def test_a_run_at_work_waits_for_another_server_and_a_person_is_told(store: SqlStateStore, proxy: Proxy) -> None:
+    proxy.refuses = True
+    proxy.cut()
+    began = time.monotonic()
+    with pytest.raises(StateError, match="cannot read the state store"):
+        store.note("k")
+    assert time.monotonic() - began < 1
+    proxy.refuses = False
+    token = store.acquire(lock()).token
+    for _ in range(2):
+        proxy.refuses = True
+        proxy.cut()
+        threading.Timer(0.7, lambda: setattr(proxy, "refuses", False)).start()
+        store.commit([AddJournal(entry())], token=token)
+        assert store.note("k") is None
+    store.give_back(token)
+    assert len(texts(store)) == 2
 
 
-def test_a_partition_ends_in_time_and_nothing_is_lost(hurried: None, store: SqlStateStore, proxy: Proxy) -> None:
+def test_a_partition_ends_in_time_and_nothing_is_lost(store: SqlStateStore, proxy: Proxy) -> None:
     token = store.acquire(lock()).token
     store.commit([replaced(None, None, piece(None, b"1"))], token=token)
     proxy.silence()
@@ -121,7 +140,7 @@ def test_a_partition_ends_in_time_and_nothing_is_lost(hurried: None, store: SqlS
     assert [each.records for each in store.ranges(MOVE, "box", "in/")] == [b"3"]
 
 
-def test_a_server_that_stands_still_is_given_up_and_found_again(hurried: None, postgres: Server) -> None:
+def test_a_server_that_stands_still_is_given_up_and_found_again(postgres: Server) -> None:
     with closing(open_store(postgres.fresh(), "p")) as store:
         token = store.acquire(lock()).token
         postgres.freeze()

@@ -3,7 +3,8 @@
 Decides when a transaction is tried once more, and what an answer that never came means. Leaves statements to ``store`` and
 ``writes``, and what is one database's alone to ``sqlite`` and ``postgres``. Rules:
 
-- a conversation that broke before its COMMIT was sent did nothing, so it is tried once more, over a new connection;
+- a conversation that broke before its COMMIT was sent did nothing, so it is held once more, over a new connection; a run at work
+  tries for ``BUSY_SECONDS``, in which another server has taken over or this one started again, most often;
 - one that broke after it may have been written: it carries an identity, by which a later transaction finds out, and nobody
   makes it again before that;
 - a caller waits for one transaction at most ``BUSY_SECONDS``: nothing else of a run goes on meanwhile.
@@ -14,18 +15,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from migrator.adapters.state.faults import DatabaseFault, Verb, explain, is_elsewhere
+from migrator.adapters.state.faults import DatabaseFault, Verb, explain, is_away, is_elsewhere
 from migrator.errors import CommitUnknown, StateError
 
 T = TypeVar("T")
 BUSY_SECONDS: Final = 10.0
 """Less than half of the lock's timeout: a run that cannot write for that long must be able to say so while it still runs."""
+
+PAUSE_SECONDS: Final = 0.25
+"""Between two tries to reach a database that is away."""
 
 Watch = Callable[[Connection, float], AbstractContextManager[None]]
 """Cuts the connection when the seconds are over before the context is."""
@@ -51,6 +55,8 @@ class Database:
         self.place = place
         """Where it is, for people."""
         self.is_remote = is_remote
+        self.is_at_work = False
+        """Does a run hold the lock? A person who asks is told at once that the database is away."""
         self._engine = engine
         self._watch = watch
         self._closing = closing
@@ -67,13 +73,26 @@ class Database:
         Raises:
             CommitUnknown: it may have been written (only with ``commit``).
         """
-        until = monotonic() + (BUSY_SECONDS if seconds is None else seconds)
-        try:
-            return self._once(verb, work, until, commit)
-        except StateError as fault:
-            if not self.is_remote or isinstance(fault, CommitUnknown) or not _has_broken(fault) or monotonic() >= until:
-                raise
-        return self._once(verb, work, until, commit)
+        seconds = BUSY_SECONDS if seconds is None else seconds
+        begun, tries = monotonic(), 0
+        while True:
+            try:
+                return self._once(verb, work, monotonic() + seconds, commit)
+            except StateError as fault:
+                tries += 1
+                if not self._may_try_again(fault, tries, begun):
+                    raise
+            if tries > 1:
+                sleep(PAUSE_SECONDS)
+
+    def _may_try_again(self, fault: StateError, tries: int, begun: float) -> bool:
+        """Is the database away, and did it do nothing?"""
+        cause = fault.__cause__
+        if not self.is_remote or isinstance(fault, CommitUnknown) or not isinstance(cause, DBAPIError):
+            return False
+        if not self.is_at_work:
+            return tries == 1 and _is_broken(cause)
+        return is_away(cause) and monotonic() < begun + BUSY_SECONDS
 
     def close(self) -> None:
         """Give the connections back; a forked child leaves its parent's alone."""
@@ -115,10 +134,6 @@ class Database:
                     fresh.invalidate()
                     self._engine.dispose()
                 raise
-
-
-def _has_broken(fault: StateError) -> bool:
-    return isinstance(fault.__cause__, DBAPIError) and _is_broken(fault.__cause__)
 
 
 def _is_broken(fault: Any) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from migrator.adapters.open_files import are_used_up
 from migrator.errors import StateError, StateFull, StateUnusable
@@ -47,6 +47,15 @@ def place_of(url: URL) -> str:
 def is_elsewhere(fault: DBAPIError) -> bool:
     """Is the server that answered not the one to go on with?"""
     return _code(fault.orig) in _ELSEWHERE
+
+
+def is_away(fault: DBAPIError) -> bool:
+    """Was no server reached, or was the conversation with it broken off?"""
+    return (
+        fault.connection_invalidated
+        or (isinstance(fault, OperationalError) and not _code(fault.orig))
+        or is_elsewhere(fault)
+    )
 
 
 def explain(fault: Exception, place: str, verb: Verb, *, is_late: bool = False) -> StateError:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -59,15 +58,13 @@ def open_store(url: str, plan_name: str, *, create: bool = True, exception_cap: 
 
 
 def has_tables(url: str) -> bool:
-    """False if the database at ``url`` answers and holds nothing at all. Any trouble shows when the store is opened."""
-    with suppress(StateError):
-        parsed = _parse(url)
-        database = _database(parsed, place_of(parsed))
-        try:
-            return database.run("read", lambda connection: version_of(connection, database.place)) is not None
-        finally:
-            database.close()
-    return True
+    """False if the database at ``url`` holds nothing at all. StateError if it does not say."""
+    parsed = _parse(url)
+    database = _database(parsed, place_of(parsed))
+    try:
+        return database.run("read", lambda connection: version_of(connection, database.place)) is not None
+    finally:
+        database.close()
 
 
 def stored_plans(url: str) -> tuple[str, ...]:

@@ -243,7 +243,9 @@ class SqlStateStore:
                 writer.write(change)
             return taken
 
-        return self._write(work, changes)
+        taken = self._write(work, changes)
+        self._database.is_at_work = True
+        return taken
 
     def heartbeat(self, token: int, at: datetime) -> None:
         def work(connection: Connection, writer: Writer) -> None:
@@ -252,6 +254,7 @@ class SqlStateStore:
         self._write(work)
 
     def give_back(self, token: int) -> None:
+        self._database.is_at_work = False
         self._write(lambda connection, writer: writer.drop(t.LOCK, {"token": token}))
 
     def remove_lock(self, nonce: str, *, changes: Sequence[Change] = ()) -> bool:

@@ -88,9 +88,9 @@ def _is_urgent(finding: Finding, facts: Facts) -> bool:
 
 
 def _open(url: str, schedule: Schedule) -> tuple[StateStore | None, StateError | None]:
-    if not wiring.is_there(url):
-        return None, None
     try:
+        if not wiring.is_there(url):
+            return None, None
         return wiring.open_state_of(url, schedule.name), None
     except StateError as fault:
         return None, fault
