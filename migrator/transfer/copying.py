@@ -375,6 +375,7 @@ async def _digest_of_pages(store: ObjectStore, container: str, blob: Listed) -> 
                     whole = len(held) // PAGE * PAGE
                     _add_pages(digest, held[:whole], at)
                     at, rest = at + whole, held[whole:]
+            require_whole(at + len(rest) - offset, container, blob, length)
     except ConditionFailed as refusal:
         raise SourceChanged(f"cannot compare {container}/{blob.name}: it changed meanwhile") from refusal
     return digest.digest()
@@ -390,11 +391,13 @@ def _add_pages(digest: hashlib._Hash, held: bytes, at: int) -> None:
 
 
 async def _digest(store: ObjectStore, container: str, blob: Listed) -> bytes:
-    digest = hashlib.sha256()
+    digest, got = hashlib.sha256(), 0
     try:
         async with store.read(container, blob.name, if_match=blob.etag) as chunks:
             async for chunk in chunks:
                 digest.update(chunk)
+                got += len(chunk)
+        require_whole(got, container, blob)
     except ConditionFailed as refusal:
         raise SourceChanged(f"cannot compare {container}/{blob.name}: it changed meanwhile") from refusal
     return digest.digest()
@@ -438,14 +441,19 @@ def not_zero(piece: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _checked(piece: bytes, got: int, container: str, blob: Listed, wanted: int | None = None) -> bytes:
-    """``piece``, unless the ``got`` bytes that came are not as many as were asked for: all that this generation has."""
+    require_whole(got, container, blob, wanted)
+    return piece
+
+
+def require_whole(got: int, container: str, blob: Listed, wanted: int | None = None) -> None:
+    """Did as many bytes come as were asked for: all that this generation has, unless ``wanted``? Something between here and the
+    account may cut what it passes on, and say that it is whole."""
     wanted = blob.size if wanted is None else wanted
     if got != wanted:
         raise CloudError(
-            f"cannot copy {container}/{blob.name}: {got:,} bytes came of generation {blob.etag}, which has {wanted:,}",
+            f"cannot read {container}/{blob.name} whole: {got:,} bytes came of generation {blob.etag}, which has {wanted:,}",
             hint="find out what stands between this machine and the account",
         )
-    return piece
 
 
 def _without_md5(blob: Listed) -> tuple[str | None, ...]:

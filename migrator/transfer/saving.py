@@ -10,6 +10,7 @@ from migrator.errors import ConditionFailed
 from migrator.model.names import RESERVED_PREFIX, MoveId
 from migrator.model.objects import CREATE, BlobType, Listed, Shape
 from migrator.ports.object_store import ObjectStore
+from migrator.transfer.copying import require_whole
 
 MOST_UNITS: Final = 1024
 """UTF-16 code units of a blob's name, and most segments of one. Source: Azure "Naming and referencing containers, blobs"."""
@@ -59,14 +60,16 @@ async def save_loser(
     name = saved_name(move, blob)
     shape = Shape(BlobType.BLOCK, blob.headers, _named(blob, name), blob.tags, None)
     ids: list[str] = []
-    held = bytearray()
+    held, got = bytearray(), 0
     async with holder.read(container, blob.name, if_match=blob.etag) as chunks:
         async for chunk in chunks:
             held += chunk
+            got += len(chunk)
             while len(held) >= block_bytes:
                 ids.append(f"saved-{len(ids):08d}")
                 await keeper.stage_block(container, name, ids[-1], bytes(held[:block_bytes]))
                 del held[:block_bytes]
+    require_whole(got, container, blob)
     try:
         if not ids:
             await keeper.put(container, name, bytes(held), shape, condition=CREATE)

@@ -72,6 +72,11 @@ SOURCE_SIGNATURE = "CopySourceAuthenticationFailed"
 """Ours, for what ``x-ms-copy-source-error-code`` says of a signature."""
 BUSY_SOURCE = frozenset({"429", "500", "503"})
 """Of a copy's source: it could not be read now, so nothing was written."""
+COMES_LATER = frozenset({"AccountBeingCreated"})
+"""Refused before anything is done, and only for now. Source: Azure "Common REST API error codes"."""
+NOT_HEARD = frozenset({408, 425})
+"""Of what stands before the service: it did not hear the whole request in time, or does not pass it on yet. What became of it
+nobody knows."""
 WRONG_ADDRESS = frozenset({NOTHING_LISTENS, UNKNOWN_NAME, NO_TRUST, NO_CONNECTION_IN_TIME, PROXY_ADDRESS})
 """What the first request to a server fails with where its address is wrong, or this machine's way to it."""
 NO_RIGHT = frozenset(
@@ -122,7 +127,9 @@ def refusal(status: int, code: str, header: GetHeader, target: Target) -> Migrat
         return _throttled(code, header, target, "self")
     if code == "OperationTimedOut" and target.effect == "read":
         return _throttled(code, header, target, "self")
-    if status < 300 or (status >= 500 and status != 501):
+    if code in COMES_LATER:
+        return Unreachable(f"cannot {target.doing} {target.place}: it is only being made ({code})", code=code)
+    if status < 300 or status in NOT_HEARD or (status >= 500 and status != 501):
         return _failed(
             f"the service failed ({code or f'HTTP {status}'})" if status >= 300 else NOT_UNDERSTOOD,
             code or (str(status) if status == 503 else ""),
@@ -158,7 +165,8 @@ def _denied(status: int, code: str, target: Target) -> MigrateError:
         return NotFound(f"{cannot}: there is no such blob{because}", what="blob", code=code)
     if status in (401, 403) or code in ("AuthenticationFailed", "InvalidAuthenticationInfo"):
         return _access(cannot, code, because, target)
-    return CloudError(f"{cannot}: the service refused{because}", code=code or str(status))
+    hint = "correct the account's endpoint, or find out what stands between" if 300 <= status < 400 else ""
+    return CloudError(f"{cannot}: the service refused{because}", hint=hint, code=code or str(status))
 
 
 def _access(cannot: str, code: str, because: str, target: Target) -> AccessRefused:

@@ -63,9 +63,10 @@ class AzureReadings:
             query = _query(comp="list", include="metadata", marker=marker, prefix=prefix)
             answer = await self._requests.send("GET", "list containers of", query=query, most_bytes=PAGE_BYTES)
             with self._requests.understanding("list containers of"):
-                marker = listing.read_entries(
+                following = listing.read_entries(
                     answer.body, "Container", lambda node: found.append(listing.listed_container(node))
                 )
+                marker = _another(marker, following)
         return sorted(found, key=lambda info: info.name)
 
     async def container(self, name: str) -> ContainerInfo:
@@ -98,6 +99,7 @@ class AzureReadings:
             ) from refusal
         with self._requests.understanding("list", container):
             found = self._forms.unread_page(answer.body, lambda: self._requests.understanding("list", container))
+            _another(marker, found.marker)
         if self._lists_kinds_of_rows is not False and found.entries:
             self._lists_kinds_of_rows = KIND_OF_ROW in answer.body
             if self._lists_kinds_of_rows and listing.has_directory(answer.body):
@@ -166,7 +168,7 @@ class AzureReadings:
         while marker is not None:
             answer = await self._listing(container, prefix, marker, include)
             with self._requests.understanding("list", container):
-                marker = listing.read_entries(answer.body, "Blob", each)
+                marker = _another(marker, listing.read_entries(answer.body, "Blob", each))
 
     async def uncommitted(self, container: str, *, prefix: str = "") -> Sequence[str]:
         """Two listings, as one does not tell an uncommitted name from an empty blob."""
@@ -187,6 +189,7 @@ class AzureReadings:
         answer = await self._listing(container, prefix, marker or "", EVERYTHING)
         with self._requests.understanding("list", container):
             found = survey_of(answer.body)
+            _another(marker, found.marker)
             if sees_tags:
                 return found
             return replace(found, features=replace(found.features, tagged=listing.tagged(answer.body)))
@@ -283,6 +286,14 @@ class AzureReadings:
             raise gone from refusal
         except CloudError:
             return  # the look failed too: the refusal is the better answer
+
+
+def _another(marker: str | None, following: str | None) -> str | None:
+    """``following``; ValueError where a listing goes on where it began, as one that something between has kept may: it would
+    never end."""
+    if following and following == marker:
+        raise ValueError("the same part of the listing again")
+    return following
 
 
 def _query(**parts: str) -> Query:

@@ -434,8 +434,8 @@ def _first(pattern: re.Pattern[bytes], body: bytes) -> str:
 
 
 def _constant(version: str) -> HeaderPairs:
-    """The headers of every request beside Host."""
-    return [("User-Agent", USER_AGENT), ("x-ms-version", version)]
+    """The headers of every request beside Host. Whatever stands between may compress what says nothing against it."""
+    return [("User-Agent", USER_AGENT), ("x-ms-version", version), ("Accept-Encoding", "identity")]
 
 
 def _check_version(account: Account) -> None:

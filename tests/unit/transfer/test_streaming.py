@@ -10,12 +10,14 @@ import pytest
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
 from migrator.errors import AccessRefused, CloudError, NotFound, OutcomeUnknown, SourceChanged, Unsupported
+from migrator.model.names import MoveId
 from migrator.model.objects import BLOCK_BYTES, CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Shape
 from migrator.model.rhythm import USUAL
 from migrator.model.values import replace
 from migrator.ports.object_store import Whole
 from migrator.transfer import copying
 from migrator.transfer.copying import Copier, may_be_in_blocks
+from migrator.transfer.saving import save_loser
 
 SHAPE = Shape(BlobType.BLOCK, ContentHeaders("text/plain"), {"owner": "web"}, {"day": "1"}, None)
 
@@ -491,3 +493,38 @@ async def test_an_append_blob_that_goes_through_this_machine_keeps_its_seal(ends
         "box", blob, condition=Condition(if_match=there.etag), in_fence=True
     )
     assert (await target.head("box", "log")).etag == again.etag != there.etag
+
+
+@pytest.mark.parametrize("kind", [BlobType.BLOCK, BlobType.PAGE])
+async def test_contents_that_are_cut_off_alike_on_both_sides_prove_nothing(ends, kind):
+    """Something before both accounts that cuts answers off, and says that they are whole: their ends may be anything."""
+    source, target = ends
+    for store, last in ((source, b"a"), (target.inner, b"b")):
+        if kind is BlobType.BLOCK:
+            await store.put("box", "cut", b"x" * 511 + last, SHAPE, condition=CREATE)
+        else:
+            made = await store.create_empty("box", "cut", 512, replace(SHAPE, blob_type=kind), condition=CREATE)
+            await store.put_pages("box", "cut", b"x" * 511 + last, offset=0, if_match=made.etag)
+    here, there = await source.head("box", "cut"), await target.head("box", "cut")
+    assert not await copying.same_content(source, target, "box", here, there)
+    with pytest.raises(CloudError, match="bytes came of generation"):
+        await copying.same_content(CuttingParts(source), CuttingParts(target), "box", here, there)
+
+
+class CuttingParts(Cutting):
+    """Of parts, too."""
+
+    @asynccontextmanager
+    async def read(self, container, name, *, if_match, offset=0, length=None):
+        length = (await self.inner.head(container, name)).size if length is None else length
+        async with self.inner.read(container, name, if_match=if_match, offset=offset, length=length - 1) as chunks:
+            yield chunks
+
+
+async def test_what_is_kept_of_a_loser_is_all_of_it(ends):
+    source, target = ends
+    await source.put("box", "cut", b"x" * 100, SHAPE, condition=CREATE)
+    blob = await source.head("box", "cut")
+    with pytest.raises(CloudError, match="bytes came of generation"):
+        await save_loser(CuttingParts(source), target.inner, "box", blob, MoveId("na", "web"), block_bytes=30)
+    assert [one.name for one in (await target.page("box")).entries] == []
