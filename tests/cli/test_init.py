@@ -114,9 +114,15 @@ def test_traffic_sizes_and_quiet_hours_are_read_off_the_meter(migrate: Migrate, 
     assert "DECIDE: when acct04 is quietest" in text
     windows = [wave.change_windows for wave in schedule.waves if any(move.source == "acct04" for move in wave.moves)]
     assert {(one.begin_minute, one.end_minute) for found in windows for one in found} == {(120, 360)}
-    assert len(estate.monitor.asked) - before <= 2 * len(
-        PLACES
-    )  # questions about accounts of one region go out together
+    # questions about accounts of one region go out together
+    assert len(estate.monitor.asked) - before <= 2 * len(PLACES)
+    estate.monitor.error_codes[f"{id}/blobServices/default"] = "InternalError"
+    again = migrate("init", "--subscription", "sub-0", "--out", "less.yaml", *cloud)
+    estate.monitor.error_codes.clear()
+    assert "traffic and sizes are not known of every account: cannot read metrics of" in again.err
+    less = (here / "less.yaml").read_text()
+    assert "in the last 7 days: 1 k in the busiest (" in less  # the one is not lost with the other
+    assert "blobs, " not in less
 
 
 def test_containers_are_counted_where_that_is_wanted(

@@ -20,7 +20,7 @@ from migrator.errors import CloudError, MigrateError, UsageError
 from migrator.forecast.measured import traffic_of
 from migrator.model.discovered import FoundAccount, Holding
 from migrator.model.names import MoveId
-from migrator.model.samples import Question
+from migrator.model.samples import Question, Reading
 from migrator.model.schedule import Account, Metric
 from migrator.model.values import replace, value
 from migrator.plan.draft import is_the_services
@@ -134,14 +134,21 @@ async def _metered(
 
     async def ask(one: FoundAccount) -> FoundAccount:
         asked = Question(MoveId("init", one.name), one.name, "requests_per_minute", None, is_hourly=True)
-        try:  # both at once: questions about several accounts go out as one request
-            reading, holds = await asyncio.gather(
-                source.ask(asked, begin=end - LOOKED_AT, end=end), source.holds(one.name, end)
-            )
-        except MigrateError as fault:
-            faults.append(fault.message)
-            return one
-        return replace(one, traffic=traffic_of(reading, end - LOOKED_AT, end), holds=holds)
+        # both at once: questions about several accounts go out as one request; what is not told takes nothing of the other along
+        told = await asyncio.gather(
+            source.ask(asked, begin=end - LOOKED_AT, end=end), source.holds(one.name, end), return_exceptions=True
+        )
+        for part in told:
+            if isinstance(part, MigrateError):
+                faults.append(part.message)
+            elif isinstance(part, BaseException):
+                raise part
+        reading, holds = told
+        return replace(
+            one,
+            traffic=traffic_of(reading, end - LOOKED_AT, end) if isinstance(reading, Reading) else None,
+            holds=holds if isinstance(holds, Holding) else None,
+        )
 
     try:
         metered = await asyncio.gather(*(ask(one) for one in found))
