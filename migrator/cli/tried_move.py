@@ -39,7 +39,7 @@ OBJECTS: Final = 500
 BODY: Final = bytes(200)
 PLACE: Final = "tried"
 COMMITS: Final = 12
-PASS_COMMITS: Final = 8
+PASS_COMMITS: Final = 5
 """Of what a pass takes whatever it copies; no more than half of what was measured."""
 _SHAPE: Final = Shape(BlobType.BLOCK, ContentHeaders("application/octet-stream"), {}, {}, None)
 

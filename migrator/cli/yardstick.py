@@ -24,7 +24,8 @@ from migrator.model.schedule import Schedule
 from migrator.model.values import replace
 
 WORTH_OBJECTS: Final = 1_000
-"""Of all moves together: below, the whole copy takes a second or so."""
+"""Of all moves together: below, and below ``WORTH_BYTES``, the whole copy takes a second or so."""
+WORTH_BYTES: Final = 64 * 1024 * 1024
 TURNS: Final = 9
 REST_SECONDS: Final = 0.005
 """Between two turns: a machine that others use too is not measured in one breath."""
@@ -45,8 +46,9 @@ async def means_of_here(schedule: Schedule, inventories: Mapping[MoveId, Invento
     """What was ``known`` of the accounts, and what this machine is like now."""
     means = unmeasured(schedule, known)
     embedded = [move for move in schedule.moves if is_embedded(move, schedule.accounts)]
+    known_moves = [inventories[move.id] for move in schedule.moves if move.id in inventories]
     objects = {move.id: inventories[move.id].objects for move in schedule.moves if move.id in inventories}
-    if sum(objects.values()) < WORTH_OBJECTS:
+    if sum(objects.values()) < WORTH_OBJECTS and sum(one.bytes for one in known_moves) < WORTH_BYTES:
         return means
     means = replace(means, slowness=await slowness(), measured_at=datetime.now(UTC))
     from migrator.cli.tried_move import tried

@@ -22,13 +22,13 @@ UNDER_WAY: Final = 64
 """Copies of one process at first, twice as many after each ``WIDER_SECONDS`` while that pays, up to ``MOST_UNDER_WAY``. Source:
 ``adapters.workers.inline`` and ``model.window``."""
 MOST_UNDER_WAY: Final = 1_024
-WIDER_SECONDS: Final = 0.4
+WIDER_SECONDS: Final = 4.0
 HAND_SECONDS: Final = 30e-6
 """Of one core for a copy between served accounts: its request, its answer. Source: ``make bench ROWS=copy``."""
 SETTLING_SECONDS: Final = 25e-6
 """Of this process for a name that is copied: listed, decided, settled, written down."""
-COMMITS_OF_RANGE: Final = 3
-"""Of a range of names that is copied: what is about to be written, what was, and the figures."""
+COMMITS_OF_RANGE: Final = 4
+"""Of a range of names that is copied: what is about to be written, what was, its end and the figures."""
 BYTE_SECONDS: Final = 8e-9
 """Of one core for a byte between embedded accounts."""
 
