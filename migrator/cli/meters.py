@@ -30,12 +30,14 @@ MINUTES_UP_TO_HOURS: Final = 48
 
 @value(frozen=True, slots=True)
 class Meter:
-    """What one account measured. ``moves``: whose customers use it; ``why_not``: why there is no figure, "" if there is one."""
+    """What one account measured. ``moves``: whose customers use it; ``why_not``: why there is no figure, "" if there is one;
+    ``is_quiet``: it answered, and nobody had asked it for anything."""
 
     account: str
     moves: tuple[MoveId, ...]
     peak: Peak | None = None
     why_not: str = ""
+    is_quiet: bool = False
 
     @property
     def is_shared(self) -> bool:
@@ -83,7 +85,7 @@ async def _ask(doors: Doors, name: str, moves: tuple[MoveId, ...], hours: int) -
     except MigrateError as fault:
         return Meter(name, moves, why_not=str(fault))
     peak = busiest(reading.points, minutes=reading.minutes)
-    return Meter(name, moves, peak, "" if peak else f"it had no request in the last {hours} h")
+    return Meter(name, moves, peak, "" if peak else f"it had no request in the last {hours} h", is_quiet=peak is None)
 
 
 def _source(doors: Doors, account: Account) -> tuple[MetricSource, bool]:

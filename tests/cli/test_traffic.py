@@ -94,7 +94,10 @@ def test_what_has_no_figure_says_why(estate: Estate, migrate: Migrate, here: Pat
     assert done.code == 1
     assert "the plan does not say its location" in done.out
     assert "it had no request in the last 24 h" in done.out
-    assert migrate("traffic", "p.yaml", "--hours", "48").code == 0
+    assert "next: `migrate traffic p.yaml --hours 168` looks at a week." in done.out
+    longer = migrate("traffic", "p.yaml", "--hours", "48")
+    assert longer.code == 0
+    assert "next: write what the applications' own figures say as `traffic` of the region" in longer.out
 
 
 ALONE = PLAN[: PLAN.index("  - name: second")]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from migrator.cli.meters import Meter
+from migrator.cli.meters import WEEK_HOURS, Meter
 from migrator.cli.settings import Settings
 from migrator.cli.views.figures import instant, stamp
 from migrator.cli.views.screen import Page
@@ -66,6 +66,20 @@ def show(hours: int, meters: Sequence[Meter], settings: Settings) -> None:
     for one in meters:
         if one.why_not:
             page.line(f"No figure of {one.account}: {one.why_not}.")
+    for line in _next_steps(hours, meters):
+        page.line(line)
+
+
+def _next_steps(hours: int, meters: Sequence[Meter]) -> Iterator[str]:
+    """For those of which there is no figure."""
+    missing = [one for one in meters if one.peak is None]
+    if any(one.is_quiet for one in missing) and hours < WEEK_HOURS:
+        yield f"next: `migrate traffic PLAN --hours {WEEK_HOURS}` looks at a week."
+    elif missing:
+        yield (
+            "next: write what the applications' own figures say as `traffic` of the region, such as {web-tracking: 60k};"
+            " without it no account is checked against its limit."
+        )
 
 
 def _lines(meters: Iterable[Meter]) -> list[str]:
