@@ -28,6 +28,7 @@ Occasion = Literal[
     "throttled",
     "waiting",
     "written-after-way-back",
+    "way-back-not-ready",
 ]
 
 OCCASIONS: Final[Mapping[Occasion, str]] = {
@@ -44,6 +45,7 @@ OCCASIONS: Final[Mapping[Occasion, str]] = {
     "throttled": "an account refuses requests, so migration goes slower",
     "waiting": "a move waits for something that passes by itself",
     "written-after-way-back": "objects were changed at a target after customers had left it",
+    "way-back-not-ready": "a source that is kept warm has fallen behind, so the way back would take longer than wanted",
 }
 """Occasion -> when it comes, as the page has it."""
 

@@ -42,6 +42,10 @@ def _of_switch(facts: Facts) -> Occasion | None:
     return "rolled-back" if facts.get("is_back") else "cut-over-done"
 
 
+def _of_way_back(facts: Facts) -> Occasion | None:
+    return None if facts.get("ready") else "way-back-not-ready"
+
+
 OCCASION_OF: Final[Mapping[str, Which]] = {
     "wave-begun": _of_wave_begun,
     "wave-changed": _of_wave,
@@ -55,6 +59,7 @@ OCCASION_OF: Final[Mapping[str, Which]] = {
     "throttled": _always("throttled"),
     "waiting": _always("waiting"),
     "left-target-changed": _always("written-after-way-back"),
+    "way-back": _of_way_back,
 }
 """Happening -> the occasion that its facts are, or None where they are none."""
 

@@ -13,7 +13,7 @@ from migrator.model.happenings.happening import Journaled
 from migrator.model.happenings.listed import HAPPENINGS
 from migrator.model.happenings.moves import LeftTargetChanged, StateChanged
 from migrator.model.happenings.rollouts import DeadlineMissed, FullPaceAgain, SlowedDown, WaveBegun, WaveChanged
-from migrator.model.happenings.soaks import GateFailed
+from migrator.model.happenings.soaks import GateFailed, WayBackJudged
 from migrator.model.happenings.waits import ApprovalWanted, TroubleMet
 from migrator.model.names import MoveId
 from migrator.model.notices import FOR_CUSTOMERS, OCCASIONS, Channel, Notice, Occasion, title
@@ -46,6 +46,8 @@ STORIES: list[tuple[Occasion | None, Journaled]] = [
     ("throttled", SlowedDown("na-core", 40.0)),
     (None, FullPaceAgain("na-core")),
     ("waiting", TroubleMet("na-core", "cannot reach it")),
+    ("way-back-not-ready", WayBackJudged(False, "not ready: 12 objects were changed at both sides")),
+    (None, WayBackJudged(True, "ready, 0 objects behind, about 4 s")),
 ]
 
 
