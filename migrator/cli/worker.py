@@ -8,6 +8,7 @@ from __future__ import annotations
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.workers.worker import main
 from migrator.cli import wiring
+from migrator.transfer.looking import look
 
 if __name__ == "__main__":
-    main(wiring.open_account, SystemClock(), wiring.run_async)
+    main(wiring.open_account, SystemClock(), look, wiring.run_async)

@@ -61,6 +61,12 @@ class Sizes:
     """names; no lane is shorter, unless its container is: beginning one costs a page"""
     most_lanes: int = 256
     """lanes of one container and prefix: those that end late are short beside the whole"""
+    handed_least: int = 2_500
+    """names; a lane of fewer is not worth handing to another process"""
+    handed_most: int = 20_000
+    """names of a lane that another process looks at, and of what it shows of it: an answer is there in a second or two"""
+    shown_most: int = 2_000
+    """names of a lane that another process shows; where more differ, whoever asked lists them himself"""
     names_listed: int = 160_000
     """names of pages that all lanes of a move hold together, some 80 MB: 8 lanes of full pages, or 64 short ones"""
     first_page: int = 500

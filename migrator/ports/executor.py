@@ -10,7 +10,9 @@ Promises of every implementation (tests/contract holds them all to it):
   with the answers that came, where it can wait for them;
 - a copy that may have been applied without an answer - the hand died, or the batch was cancelled - is answered with
   OutcomeUnknown's refusal, or not at all;
-- after a "throttled" answer nothing more of the same batch is sent: whoever paces decides when to go on.
+- after a "throttled" answer nothing more of the same batch is sent: whoever paces decides when to go on;
+- a lane is looked at by one hand, once, and no page of it is asked for after its ``until``; its answer says what was seen of all
+  of it after it was handed out, or why nothing was: a hand that died has seen nothing.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from migrator.errors import (
     Unreachable,
     Unsupported,
 )
+from migrator.model.looks import LaneLooked, LaneToLook
 from migrator.model.values import value
 
 
@@ -137,6 +140,17 @@ class BatchAnswer:
     """How many copies whoever answers has under way at once, at most."""
 
 
+@value(frozen=True, slots=True)
+class LaneAnswer:
+    """What came of the look ``number``: all that was seen of its lane, or why it is not known. ``answered``: pages that were
+    answered, as (account, minute, how many)."""
+
+    number: int
+    looked: LaneLooked | None
+    refusal: Refusal | None = None
+    answered: tuple[tuple[str, int, int], ...] = ()
+
+
 class CutOff(asyncio.CancelledError):
     """``copy`` was cancelled; these answers are all that will be known of the batch. Nothing of it is sent any more."""
 
@@ -166,6 +180,20 @@ class Executor(Protocol):
 
     async def copy(self, batch: CopyBatch) -> BatchAnswer:
         """Carry out a batch; several may be under way at once."""
+        ...
+
+    @property
+    def lanes_at_once(self) -> int:
+        """How many lanes it can look at at a time; 0: it looks at none."""
+        ...
+
+    def expect_lanes(self, names: int) -> bool:
+        """So many names are to be looked at now or soon. Are hands ready for them? Not where few names are not worth it yet: then
+        whoever asks looks himself."""
+        ...
+
+    async def look(self, lane: LaneToLook) -> LaneAnswer:
+        """Look at a lane; several may be under way at once. Cancelled, it asks for nothing more."""
         ...
 
     async def close(self) -> None:

@@ -175,6 +175,15 @@ class Evidence:
             self._packed = None if rest else b""
         return taken
 
+    def split_off_others(self, hashes: frozenset[int]) -> Evidence:
+        """Take all records but those of these names, by their hashes, out into a new Evidence."""
+        taken = Evidence()
+        taken._records = {key: one for key, one in self._records.items() if key not in hashes}
+        taken._packed = None if taken._records else b""
+        self._records = {key: one for key, one in self._records.items() if key in hashes}
+        self._packed = None if self._records else b""
+        return taken
+
     def announced(self) -> Evidence:
         """The pending records alone."""
         found = Evidence()

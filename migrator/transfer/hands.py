@@ -1,4 +1,6 @@
-"""Small copies in batches: who may go out together, when, and what becomes of those that come back unsent.
+"""What goes out to other hands: small copies in batches, and lanes to be looked at.
+
+Who may go out together, when, and what becomes of those that come back unsent.
 
 Only a block blob that one request copies whole goes this way; everything else climbs the ladder of copying.py one by one.
 Rules, for each batch:
@@ -8,18 +10,25 @@ Rules, for each batch:
 - it carries the moment at which the claim of the route would be too old: nothing of it is sent after that;
 - what was asked for first goes out first, so that its names are settled while the next are copied;
 - what comes back throttled or unsent is granted and handed out again; every other answer is settled once, by the caller.
+
+Rules, for each lane: both accounts grant its pages before it goes out; it is handed out once, with a moment after which nothing
+of it is sent; an answer that does not come in time, or is not the one of this very look, is none. Whoever asked looks himself
+then.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count as counting
 from typing import Final
 
+from migrator.model.looks import LaneLooked, LaneToLook
 from migrator.model.objects import BlobType, Listed
 from migrator.model.rhythm import Sizes
+from migrator.model.values import replace
 from migrator.ports.clock import Clock
-from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, Refusal
+from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, CutOff, Executor, LaneAnswer, Refusal
 from migrator.transfer.limits import grant_together
 from migrator.transfer.paced import ATTEMPTS, HURRIED_SECONDS, SLOW_ORIGIN, SLOWING, PacedStore
 from migrator.transfer.together import together
@@ -33,6 +42,13 @@ MARGIN_SECONDS: Final = 1.0
 FIRST_WAIT_SECONDS: Final = 0.2
 STANDSTILL_SECONDS: Final = 300.0
 """A batch that comes back unsent again and again for so long - its hands have too much before them - is an error."""
+
+LOOK_SECONDS: Final = 15.0
+"""A lane that is not looked at in so long is the asker's: its hand may be stopped, or the service far too slow for it."""
+NO_LOOKS_SECONDS: Final = 60.0
+"""After such a one lanes are kept for so long."""
+SPARE_PAGES: Final = 3
+"""Of a lane, at each side, beside those that its names need: what is asked for of these is granted afterwards."""
 
 Settle = Callable[[int, str | Refusal], None]
 """Takes the index of a copy and its answer: the new ETag, or a refusal that another try would not change."""
@@ -55,6 +71,9 @@ class Hands:
         self.clock = clock
         self.turns = Turns(executor.batches_at_once)
         self._calls = counting()
+        self._looks = Turns(max(1, executor.lanes_at_once))
+        self._numbers = counting(1)
+        self._no_looks_before = 0.0
 
     def expect(self, copies: int) -> None:
         """About so many are to come (``Executor.expect``)."""
@@ -80,6 +99,56 @@ class Hands:
         """
         call = _CopyCall(self, next(self._calls), origin, destination, container, units, sizes, admit, settle, lost)
         await together(*(call.work() for _ in range(min(self.executor.batches_at_once, len(units)))))
+
+    @property
+    def can_look(self) -> bool:
+        """May there ever be hands that look?"""
+        return self.executor.lanes_at_once > 0
+
+    def expect_looks(self, names: int) -> bool:
+        """About so many names are to be looked at. Are there hands that look, now?"""
+        if not self.can_look or self.clock.monotonic() < self._no_looks_before:
+            return False
+        return self.executor.expect_lanes(names)
+
+    async def look(self, origin: PacedStore, destination: PacedStore, lane: LaneToLook) -> LaneLooked | None:
+        """Have ``lane`` looked at, which gets its number and its time here. None: nobody has seen all of it."""
+        hurried = destination.is_hurried
+        await grant_together((destination.limits, origin.limits), requests=lane.pages - SPARE_PAGES, is_hurried=hurried)
+        number = next(self._numbers)
+        async with self._looks.turn(number):
+            until = self.clock.monotonic() + LOOK_SECONDS
+            answer = await self._in_time(replace(lane, number=number, until=until))
+        if answer is None or (answer.looked is None and self.clock.monotonic() > until):
+            self._no_looks_before = self.clock.monotonic() + NO_LOOKS_SECONDS
+        if answer is None or not is_answer_to(number, answer):
+            return None
+        for side in (origin, destination):
+            counts = [(minute, pages) for account, minute, pages in answer.answered if account == side.account]
+            for minute, pages in counts:
+                side.count_pages(minute, pages)
+            more = sum(pages for _, pages in counts) - (lane.pages - SPARE_PAGES)
+            if more > 0:
+                await side.limits.grant(requests=more, is_hurried=hurried)
+        if answer.refusal is not None and answer.refusal.kind == "throttled":
+            side = origin if answer.refusal.is_origin else destination
+            side.limits.give_way(answer.refusal.retry_after_seconds)
+        return answer.looked
+
+    async def _in_time(self, lane: LaneToLook) -> LaneAnswer | None:
+        """None: no answer came in time; nothing more is asked for by whoever has the lane."""
+        work = asyncio.create_task(self.executor.look(lane))
+        try:
+            await asyncio.wait([work], timeout=LOOK_SECONDS + MARGIN_SECONDS)
+            return work.result() if work.done() else None
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+
+def is_answer_to(number: int, answer: LaneAnswer) -> bool:
+    """Was it this look that saw what the answer says, and not an earlier one at the same lane?"""
+    return answer.number == number
 
 
 class _CopyCall:

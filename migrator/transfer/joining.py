@@ -8,10 +8,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import AsyncIterator
 
+from migrator.model.looks import Sight, Text
 from migrator.model.objects import Listed
 from migrator.model.values import value
 from migrator.transfer.listing import Batches, Landing
-from migrator.transfer.sights import Sight, Text
 from migrator.transfer.together import together
 
 

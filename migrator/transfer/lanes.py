@@ -70,13 +70,19 @@ class LaneSeen:
 
 
 def partition(
-    whole: Lane, ranges: Sequence[tuple[bytes | None, int]], sizes: Sizes, stretches: Sequence[Names] | None = None
+    whole: Lane,
+    ranges: Sequence[tuple[bytes | None, int]],
+    sizes: Sizes,
+    stretches: Sequence[Names] | None = None,
+    *,
+    most: int | None = None,
 ) -> tuple[Lane, ...]:
     """Lanes of about as many names each.
 
     Args:
         ranges: upper bound and bytes of evidence of each that is stored, in order.
         stretches: only ranges in which some of these lie; None: all of them.
+        most: names of a lane, however many lanes that makes.
     """
     # Of one without evidence nobody knows how many names it has, so it counts like a lane.
     counts = [(upper, size // RECORD_BYTES or sizes.lane_names) for upper, size in ranges]
@@ -84,6 +90,7 @@ def partition(
     if len(ranges) < 2 or whole.order == "sorted":
         return () if stretches is not None and not stretches else (replace(whole, records=total),)
     each = max(sizes.lane_names, -(-sum(names for _, names in counts) // sizes.most_lanes))
+    each = each if most is None else min(each, most)
     lanes: list[Lane] = []
     begin, below, held = None, None, 0
     is_open = False

@@ -23,12 +23,12 @@ from operator import lt
 from typing import Final, Protocol
 
 from migrator.errors import CloudError, NotFound, Unsupported
+from migrator.model.looks import Text
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import LIST_PAGE, Entries, Listed, ListingPage
 from migrator.model.values import value
-from migrator.ports.object_store import ObjectStore
 from migrator.transfer.order import Order, OrderBroken, key_of
-from migrator.transfer.sights import Piece, Text
+from migrator.transfer.sights import Piece
 
 Key = bytes
 """Of a name, in the order of the join."""
@@ -79,6 +79,22 @@ class MarkerRefused(Exception):
 
 Landing = tuple[int, int]
 """Where a text ends: how many pages after the one in hand, and the byte in that one."""
+
+
+class Pages(Protocol):
+    """What a listing is read from: the one method of an ``ObjectStore`` that it needs."""
+
+    account: str
+
+    async def page(
+        self,
+        container: str,
+        *,
+        prefix: str = "",
+        marker: str | None = None,
+        limit: int = 5000,
+        start: str | None = None,
+    ) -> ListingPage: ...
 
 
 class Batches(Protocol):
@@ -144,7 +160,7 @@ class _Page:
 class ReadAhead:
     """Pages of one container and prefix, one read ahead."""
 
-    store: ObjectStore
+    store: Pages
     container: str
     prefix: str
     order: Order

@@ -228,6 +228,10 @@ class PacedStore:
         self._counter.count(self.account, "write", minute=minute, requests=requests)
         self._counter.count(origin.account, "read", minute=minute, requests=requests)
 
+    def count_pages(self, minute: int, requests: int) -> None:
+        """Count pages of listings that an executor had answered."""
+        self._counter.count(self.account, "list", minute=minute, requests=requests)
+
     async def containers(self, prefix: str = "") -> Sequence[ContainerInfo]:
         return await self._send("list", lambda: self.inner.containers(prefix))
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from typing import Final
 
-from migrator.model.values import value
+from migrator.model.looks import Sight, Text
 from migrator.transfer.decide import Decision, NameCase, Verb
 from migrator.transfer.evidence import Evidence
 from migrator.transfer.order import Order, key_of
@@ -29,27 +29,6 @@ MOST: Final = 100_000
 """Ranges: 10^9 names. Beyond them all are forgotten, and noted again by the next pass."""
 Where = tuple[str, str, Order, bytes | None, bytes | None]
 """Container, prefix, order, and the bounds (above, upper] of a range."""
-
-
-@value(frozen=True, slots=True)
-class Text:
-    """What one listing said of the names of a range."""
-
-    length: int
-    digest: bytes
-
-
-@value(frozen=True, slots=True)
-class Sight:
-    """A range at rest. ``objects`` are on both sides; ``last`` is the key of the last of them, None if there is none."""
-
-    origin: Text
-    destination: Text
-    evidence: bytes
-    last: bytes | None
-    objects: int
-    origin_bytes: int
-    destination_bytes: int
 
 
 @dataclass(slots=True)

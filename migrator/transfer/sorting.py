@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from migrator.errors import CloudError
+from migrator.model.looks import Text
 from migrator.model.names import RESERVED_PREFIX
 from migrator.model.objects import LIST_PAGE, Listed
-from migrator.ports.object_store import ObjectStore
 from migrator.transfer.listing import (
     EVERYTHING,
     RESTARTS,
@@ -18,17 +18,17 @@ from migrator.transfer.listing import (
     Bounds,
     Landing,
     MarkerRefused,
+    Pages,
     ReadAhead,
     SeenSide,
 )
 from migrator.transfer.order import Order, key_of
-from migrator.transfer.sights import Text
 
 
 class SortedStream:
     """Implements ``Batches``."""
 
-    def __init__(self, store: ObjectStore, container: str, prefix: str, seen: SeenSide, *, page_size: int) -> None:
+    def __init__(self, store: Pages, container: str, prefix: str, seen: SeenSide, *, page_size: int) -> None:
         self._pages = ReadAhead(store, container, prefix, "utf-8", seen, page_size)
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._rows: sqlite3.Cursor | None = None
@@ -122,7 +122,7 @@ def _thaw(frozen: bytes) -> Listed:
 
 
 def open_stream(
-    store: ObjectStore,
+    store: Pages,
     container: str,
     prefix: str,
     order: Order,

@@ -15,14 +15,18 @@ from dataclasses import dataclass, field, fields
 from typing import Final, Literal
 
 from migrator.errors import AccessRefused, CloudError, NotFound, SourceChanged
+from migrator.model.looks import RangeToLook
+from migrator.model.moves import Direction
 from migrator.model.names import Area
 from migrator.model.objects import LIST_PAGE, Listed
 from migrator.model.rhythm import USUAL, Sizes
 from migrator.ports.object_store import ObjectStore
+from migrator.transfer import handed
 from migrator.transfer.container_shape import difference as unlike_containers
 from migrator.transfer.container_shape import unlike_policies
 from migrator.transfer.copying import same_content, same_headers, unlike_md5
 from migrator.transfer.evidence import in_sample
+from migrator.transfer.hands import Hands
 from migrator.transfer.joining import Pair, join
 from migrator.transfer.lanes import Lane, LaneSeen, Looking, partition, sealed, side_by_side
 from migrator.transfer.listing import Batches, LaneBroken, SeenSide
@@ -100,6 +104,7 @@ async def compare(
     keeps_public_access: bool = True,
     stored: Stored | None = None,
     sizes: Sizes = USUAL.sizes,
+    hands: Hands | None = None,
 ) -> ContentComparison:
     """Both sides of one move, and what belongs to their containers. Containers are listed side by side, and large ones in lanes;
     ``READERS`` of contents are shared by all of them. A group of names that a lane's bound cuts is proved in two.
@@ -108,6 +113,7 @@ async def compare(
         keeps_public_access: is it to be the same on both sides?
         proving: for level content; without it everything is read.
         stored: of a container and prefix, the order and the ranges of its evidence; without it no container has lanes.
+        hands: who looks at lanes where that pays, at level attributes; what they find unlike is compared here again.
     Raises CloudError if a side cannot be listed, AccessRefused if an object may not be read.
     """
     here, there = [{info.name: info for info in await store.containers()} for store in (source, target)]
@@ -120,7 +126,7 @@ async def compare(
             if why:
                 total.count("changed", container, "", f"of the container itself: {why}")
         for prefix in area.prefixes_in(container):
-            ends = _TwoSides(source, target, container, proving or Proving(), looking, readers)
+            ends = _TwoSides(source, target, container, proving or Proving(), looking, readers, hands)
             total.add(await _container(ends, prefix, level, stored))
         return total
 
@@ -152,12 +158,22 @@ async def _in_lanes(
 ) -> ContentComparison | None:
     """None: it has none."""
     looking, total = ends.looking, ContentComparison()
-    lanes = partition(Lane(ends.container, prefix, order), ranges, looking.sizes)
-    if len(lanes) < 2 or not await looking.can_lane((ends.source, ends.target), lanes):
+    sizes, hands = looking.sizes, ends.hands
+    if level != "attributes" or hands is None or not hands.can_look:
+        hands = None
+    lanes = partition(Lane(ends.container, prefix, order), ranges, sizes, most=sizes.handed_most if hands else None)
+    are_handed = hands is not None and any(handed.is_worth_it(lane, sizes) for lane in lanes)
+    if (len(lanes) < 2 and not are_handed) or not await looking.can_lane((ends.source, ends.target), lanes):
         return None
 
     async def along(lane: Lane) -> tuple[LaneSeen, ContentComparison]:
         found, sides = ContentComparison(), (SeenSide(), SeenSide())
+        asking = handed.Asking("attributes", Direction.FORWARD, sizes)
+        looked = await handed.look(hands, (ends.source, ends.target), lane, (RangeToLook(lane.upto),), asking)
+        if looked is not None:
+            (one,) = looked.ranges
+            found.alike += one.at_rest + len(one.pairs) - len(_unlike(ends, one.pairs, found))
+            return looked.seen, found
         async with looking.lanes.of(looking.weight(lane, LIST_PAGE, is_known=True)):
             left, right = (
                 open_stream(store, ends.container, prefix, order, seen, bounds=lane.bounds)
@@ -203,6 +219,7 @@ class _TwoSides:
     looking: Looking
     readers: asyncio.Semaphore
     """Pairs whose contents may be read now, whatever container or lane they are of."""
+    hands: Hands | None
 
 
 async def _compared(ends: _TwoSides, level: Level, left: Batches, right: Batches, found: ContentComparison) -> None:

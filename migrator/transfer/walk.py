@@ -12,14 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from migrator.errors import InternalError, MigrateError, NotFound
+from migrator.model.looks import RangeToLook, Rule, Sight, Text
 from migrator.model.moves import Direction, EvidenceRange
 from migrator.model.values import replace
 from migrator.ports.state_store import RANGE_PAGE, Change, DropException, ReplaceRanges
-from migrator.transfer import beginning, sweeping
+from migrator.transfer import beginning, handed, sweeping
 from migrator.transfer.absences import waits_for_the_end
-from migrator.transfer.actions import Action
 from migrator.transfer.adopt import adopt_equal
-from migrator.transfer.batches import copy_in_batches, goes_in_batch, has_batches
+from migrator.transfer.batches import has_batches
+from migrator.transfer.carrying import carry_out, resolve
 from migrator.transfer.decide import Decision, NameCase, Verb, decide, pending
 from migrator.transfer.evidence import RECORD_BYTES, Evidence, in_sample
 from migrator.transfer.joining import Join, Pair
@@ -28,11 +29,10 @@ from migrator.transfer.listing import Batches, NothingThere, SeenSide
 from migrator.transfer.naming import touched
 from migrator.transfer.order import Order, key_of
 from migrator.transfer.result import Names, PassResult, Touched
-from migrator.transfer.sights import Text, Where, has_between, sight_of
+from migrator.transfer.sights import Where, has_between, sight_of
 from migrator.transfer.sorting import open_stream
 from migrator.transfer.stretch import Stretch
 from migrator.transfer.subject import Place
-from migrator.transfer.together import together
 from migrator.transfer.watch import list_them, strays
 
 ANNOUNCED = frozenset({Verb.CREATE, Verb.REPLACE, Verb.RECREATE, Verb.MARK, Verb.COMPARE, Verb.CONFLICT})
@@ -116,7 +116,8 @@ class Walk(Stretch):
         if not ranges and self.in_lanes and not self.is_watch and self.is_at_origin:
             ranges = beginning.part(t, self.container, self.prefix, self.order)
             self.is_first = bool(ranges) and await beginning.is_empty(t.destination, self.container, self.prefix)
-        lanes = partition(whole, ranges, t.rhythm.sizes, self.stretches) if self.in_lanes else (whole,)
+        most = t.rhythm.sizes.handed_most if t.hands is not None and t.hands.can_look else None
+        lanes = partition(whole, ranges, t.rhythm.sizes, self.stretches, most=most) if self.in_lanes else (whole,)
         sides = (t.origin,) if self.is_first else (t.origin, t.destination)
         if not await self.looking.can_lane(sides, lanes):
             self.is_first = False
@@ -124,7 +125,40 @@ class Walk(Stretch):
         return lanes
 
     async def _along(self, lane: Lane) -> LaneSeen:
-        """Join both listings along the stored ranges of ``lane``."""
+        """Join both listings along the stored ranges of ``lane``: by other hands where that pays and succeeds, else here."""
+        return await self._by_hand(lane) or await self._by_itself(lane)
+
+    async def _by_hand(self, lane: Lane) -> LaneSeen | None:
+        """Have ``lane`` looked at, and settle what is to be said of its names. None: nobody has seen all of it."""
+        t = self.transfer
+        if t.hands is None or t.is_adopting or self.is_first or not handed.is_worth_it(lane, t.rhythm.sizes):
+            return None
+        await t.admit()
+        await t.require_wanted()
+        rule: Rule = "still" if self.is_watch else "evidence"
+        asking = handed.Asking(rule, t.direction, t.rhythm.sizes, t.page_size, t.prove_share, self.spoken_of)
+        looked = await handed.look(t.hands, (t.origin, t.destination), lane, self._to_look(lane), asking)
+        for one in looked.ranges if looked is not None else ():
+            if one.sight is not None:
+                t.sights.note(self._where(one.above, one.at.upper), one.sight)
+            if not one.is_at_rest:
+                evidence = Evidence.unpack(one.at.records)
+                await self._begin(one.above, one.at.upper, one.pairs, evidence, unshown=one.unshown)
+        return None if looked is None else looked.seen
+
+    def _to_look(self, lane: Lane) -> Iterator[RangeToLook]:
+        t, above = self.transfer, lane.above
+        for at in t.state.ranges(t.move, self.container, self.prefix, above=above, at_once=RANGES_OF_A_LANE):
+            sight = None if has_between(self.spoken_of, above, at.upper) else self._sight(above, at)
+            yield RangeToLook(at.upper, at.records, sight)
+            if at.upper == lane.upto:
+                return
+            above = at.upper
+
+    def _sight(self, above: bytes | None, at: EvidenceRange) -> Sight | None:
+        return self.transfer.sights.of(self._where(above, at.upper), at.records)
+
+    async def _by_itself(self, lane: Lane) -> LaneSeen:
         t, sizes = self.transfer, self.transfer.rhythm.sizes
         seen, seen_there = SeenSide(), SeenSide()
         at_once = RANGE_PAGE if lane.is_whole else RANGES_OF_A_LANE
@@ -271,15 +305,17 @@ class Walk(Stretch):
         pairs: list[Pair],
         evidence: Evidence,
         texts: tuple[Text, Text] | None = None,
+        unshown: frozenset[int] | None = None,
     ) -> None:
         """Settle a range: beside the ones that follow where there are hands to keep busy, else before them. Ranges have no
-        name in common, so their order does not matter."""
+        name in common, so their order does not matter. ``unshown``: ``pairs`` are not all of its names; of the others all records
+        hold good but these."""
         if self.transfer.hands is None or self.is_watch:
-            await self._settle(above, upper, pairs, evidence, texts)
+            await self._settle(above, upper, pairs, evidence, texts, unshown)
             return
         is_out = asyncio.get_running_loop().create_future()
-        work = asyncio.create_task(self._settle_in_room(above, upper, pairs, evidence, texts, is_out))
-        work.add_done_callback(lambda _: _resolve(is_out))
+        work = asyncio.create_task(self._settle_in_room(above, upper, pairs, evidence, texts, unshown, is_out))
+        work.add_done_callback(lambda _: resolve(is_out))
         self.under_way[work] = None
         await is_out  # hands that have nothing to do come before the next page
         self._reap([one for one in self.under_way if one.done()])
@@ -291,11 +327,12 @@ class Walk(Stretch):
         pairs: list[Pair],
         evidence: Evidence,
         texts: tuple[Text, Text] | None,
+        unshown: frozenset[int] | None,
         is_out: asyncio.Future[None],
     ) -> None:
         size = min(max(1, len(pairs)), self.transfer.rhythm.sizes.names_in_flight)
         async with self.looking.settling.of(size):
-            await self._settle(above, upper, pairs, evidence, texts, is_out)
+            await self._settle(above, upper, pairs, evidence, texts, unshown, is_out)
 
     async def _some_settled(self) -> None:
         done, _ = await asyncio.wait(self.under_way, return_when=asyncio.FIRST_COMPLETED)
@@ -323,6 +360,7 @@ class Walk(Stretch):
         pairs: list[Pair],
         evidence: Evidence,
         texts: tuple[Text, Text] | None = None,
+        unshown: frozenset[int] | None = None,
         is_out: asyncio.Future[None] | None = None,
     ) -> None:
         """Decide and act for one range, then write it: the checkpoint. ``is_out`` is resolved when it is announced and under
@@ -382,6 +420,8 @@ class Walk(Stretch):
         if acted := touched((above, upper), decided, AT_REST, tally, t.rhythm.sizes, proves=proves):
             self.acted.append(acted)
         kept = evidence.split_off([pair.name for pair in pairs])
+        if unshown is not None:
+            kept.absorb(evidence.split_off_others(unshown))
         if evidence:
             # Neither side has shown these names so far. What an earlier run announced of them may have arrived since.
             is_expected = self.may_inherit and evidence.has_pending
@@ -459,51 +499,12 @@ class Walk(Stretch):
         if self.transfer.is_ending:
             return
         with self.transfer.acting():
-            await self._carry_out(todo, evidence, changes, tally, is_out)
-
-    async def _carry_out(
-        self,
-        todo: list[tuple[NameCase, Decision]],
-        evidence: Evidence,
-        changes: list[Change],
-        tally: PassResult,
-        is_out: asyncio.Future[None] | None,
-    ) -> None:
-        batched: list[tuple[NameCase, Decision]] = []
-        rest: list[tuple[NameCase, Decision]] = []
-        for one in todo:
-            (batched if goes_in_batch(self.transfer, self.container, *one) else rest).append(one)
-        if batched:
-            rest += await copy_in_batches(self, batched, evidence, changes, tally, is_out)
-        if is_out is not None:
-            _resolve(is_out)  # what goes one by one is under way from here on, beside the ranges that follow
-        t = self.transfer
-        queue = iter(rest)
-        rank, turns = next(self.looking.ranks), self.looking.turns
-
-        async def work() -> None:
-            for case, decision in queue:
-                await turns.take(rank)
-                try:
-                    if t.is_ending:
-                        return
-                    await t.admit()
-                    await Action(self, case, evidence, changes, tally).carry_out(decision)
-                finally:
-                    turns.give()
-
-        most = max(t.parallel, t.rhythm.sizes.most_parallel)
-        await together(*(work() for _ in range(min(most, len(rest)))))
+            await carry_out(self, self.looking, todo, evidence, changes, tally, is_out)
 
 
 def _is_new(first: EvidenceRange) -> bool:
     """Was nothing ever copied here? Then hands wait for the listing: what there is begins as soon as it is there."""
     return not first.records
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 def _is_whole(evidence: Evidence, case: NameCase) -> bool:

@@ -28,7 +28,7 @@ ROWS_AT_ONCE: Final = 500
 def strays(walk: Stretch, cases: Sequence[NameCase]) -> list[NameCase]:
     """Where the still side (the origin here) is not what the evidence and the exceptions say, and no earlier look said so."""
     t = walk.transfer
-    found = [case for case in cases if _is_news(case, forward=t.direction is Direction.FORWARD)]
+    found = [case for case in cases if is_news(case, forward=t.direction is Direction.FORWARD)]
     if t.is_kept_warm:
         walk.result.unsure += sum(case.may_be_ours and not is_only_announced(case) for case in found)
         found = [case for case in found if not case.may_be_ours]
@@ -39,7 +39,8 @@ def strays(walk: Stretch, cases: Sequence[NameCase]) -> list[NameCase]:
     return [case for case in found if case.name not in beyond]
 
 
-def _is_news(case: NameCase, *, forward: bool) -> bool:
+def is_news(case: NameCase, *, forward: bool) -> bool:
+    """Does the still side show ``case`` otherwise than evidence and exceptions say it was?"""
     old, row = case.origin, case.exception
     listed = (row.source_etag if forward else row.target_etag) if row is not None else None
     is_known = case.record is not None or listed is not None  # what was only ever listed may vanish too

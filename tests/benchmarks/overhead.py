@@ -100,6 +100,7 @@ class InstantHands:
     """An executor that answers whole batches at once."""
 
     batches_at_once = 8
+    lanes_at_once = 0
 
     def __init__(self, target: InstantStore) -> None:
         self._target = target

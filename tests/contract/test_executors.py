@@ -22,12 +22,16 @@ from migrator.adapters.workers.letters import (
     read_answer,
     read_batch,
 )
+from migrator.adapters.workers.pool import LOOKS_WORTH
 from migrator.errors import ConditionFailed, NotFound, SourceChanged, Throttled, Unreachable
 from migrator.model.letters import LENGTH_BYTES, length_of
+from migrator.model.looks import LaneToLook, RangeToLook
+from migrator.model.moves import Direction
 from migrator.model.objects import CREATE, BlobType, ContainerInfo, ContentHeaders, Shape
 from migrator.model.schedule import Account
 from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, Refusal
 from migrator.ports.object_store import MAY_SEND, Written
+from migrator.transfer.looking import look
 from tests.contract.object_store_suite import PLAIN, SERVICE_NAMES
 
 COMMAND = (sys.executable, "-m", "migrator.cli.worker")
@@ -61,6 +65,25 @@ async def fill(store, names, *, tier=None) -> list[CopyUnit]:
 
 def batch(units, until=None) -> CopyBatch:
     return CopyBatch("source", "target", "box", tuple(units), soon() if until is None else until)
+
+
+def lane(number=1, until=None, pages=10) -> LaneToLook:
+    """All of both containers, by what their listings show."""
+    places = {"origin": "source", "destination": "target", "container": "box", "prefix": ""}
+    most = {"page_size": 5000, "pages": pages, "most_shown": 100, "most_names": 1000}
+    return LaneToLook(
+        number,
+        "attributes",
+        direction=Direction.FORWARD,
+        order="utf-16",
+        above=None,
+        ranges=(RangeToLook(None),),
+        spoken_of=(),
+        share=0.0,
+        until=soon() if until is None else until,
+        **places,
+        **most,
+    )
 
 
 class ExecutorSuite:
@@ -119,6 +142,28 @@ class ExecutorSuite:
     async def test_an_empty_batch_is_answered(self, executor):
         assert list((await executor.copy(batch([]))).answers) == []
 
+    async def test_of_a_lane_those_names_are_shown_of_which_something_is_to_be_said(self, executor, accounts):
+        await executor.copy(batch(await fill(accounts["source"], SERVICE_NAMES)))
+        await fill(accounts["source"], ["only here"])
+        answer = await executor.look(lane(number=7))
+        (found,) = answer.looked.ranges
+        assert (answer.number, answer.refusal) == (7, None)
+        assert [(one.name, one.origin.size, one.destination) for one in found.shown] == [("only here", 9, None)]
+        assert found.at_rest == len(SERVICE_NAMES)
+        assert (answer.looked.origin.objects, answer.looked.destination.objects) == (found.at_rest + 1, found.at_rest)
+        assert sum(pages for _, _, pages in answer.answered) == 2
+        assert {account for account, _, _ in answer.answered} == {"source", "target"}
+
+    async def test_no_page_of_a_lane_is_asked_for_after_its_time(self, executor):
+        answer = await executor.look(lane(until=SystemClock().monotonic() - 0.001))
+        assert (answer.looked, answer.answered) == (None, ())
+        assert answer.refusal is not None
+
+    async def test_many_lanes_at_once_are_each_answered_by_their_number(self, executor):
+        answers = await asyncio.gather(*(executor.look(lane(number)) for number in range(1, 40)))
+        assert [one.number for one in answers] == list(range(1, 40))
+        assert all(one.looked is not None for one in answers)
+
     async def test_it_may_be_closed_twice(self, executor):
         await executor.close()
         await executor.close()
@@ -127,7 +172,12 @@ class ExecutorSuite:
 class TestInline(ExecutorSuite):
     @pytest.fixture
     def executor(self, accounts):
-        return InlineExecutor(accounts, SystemClock())
+        return InlineExecutor(accounts, SystemClock(), look=look)
+
+    async def test_one_that_was_not_told_how_looks_at_no_lane(self, accounts):
+        executor = InlineExecutor(accounts, SystemClock())
+        assert (executor.lanes_at_once, executor.expect_lanes(10**9)) == (0, False)
+        assert (await executor.look(lane())).refusal == UNSENT
 
     async def test_after_a_throttled_answer_the_rest_of_the_batch_is_unsent(self, accounts):
         class Busy:
@@ -262,6 +312,30 @@ class TestWorkers(ExecutorSuite):
         await pool.close()
         assert all(isinstance(one, str) for one in answer.answers)
         assert pool.pids == ()
+
+    async def test_few_names_to_look_at_start_none_and_many_do(self, accounts, planned):
+        pool = WorkerPool(WorkerProcesses(COMMAND, 1), planned, {}, inline=InlineExecutor(accounts, SystemClock()))
+        assert not pool.expect_lanes(LOOKS_WORTH)
+        assert not pool._starting
+        assert (await pool.look(lane())).refusal == UNSENT
+        assert not pool.expect_lanes(1)
+
+        async def are_ready() -> bool:
+            return pool.expect_lanes(0)
+
+        await until(are_ready)
+        assert (await pool.look(lane())).looked is not None
+        await pool.close()
+
+    async def test_a_worker_that_dies_over_a_lane_has_seen_nothing(self, executor):
+        for pid in executor.pids:
+            os.kill(pid, signal.SIGSTOP)
+        looks = [asyncio.create_task(executor.look(lane(number))) for number in (1, 2)]
+        await asyncio.sleep(0.05)
+        for pid in executor.pids:
+            os.kill(pid, signal.SIGKILL)
+        for answer in await asyncio.gather(*looks):
+            assert (answer.looked, answer.refusal.kind) == (None, "unknown")
 
     async def test_a_run_that_expects_many_has_them_ready_before_the_first_copy(self, accounts, planned):
         processes = WorkerProcesses(COMMAND, 2)

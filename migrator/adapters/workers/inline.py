@@ -7,14 +7,15 @@ Memory: the batches under way, of which the caller bounds the number (``batches_
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from migrator.errors import CloudError, Unreachable
+from migrator.model.looks import LaneToLook
 from migrator.model.objects import CREATE, BlobType, Condition, ContentHeaders, Shape
 from migrator.model.window import Window
 from migrator.ports.clock import Clock
-from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, Refusal
+from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CopyUnit, CutOff, LaneAnswer, Refusal
 from migrator.ports.object_store import MAY_SEND, ObjectStore, Origin, minute_of_answer
 
 BATCHES: Final = 4
@@ -29,14 +30,24 @@ _UNDER_WAY: Final = Refusal("unknown", "cannot tell whether it was copied: it wa
 _UNANSWERED: Final = frozenset({"unsent", "unknown", "unreachable"})
 
 
+Look = Callable[[ObjectStore, ObjectStore, LaneToLook, Clock, Callable[[], bool]], Awaitable[LaneAnswer]]
+"""Looks at a lane between two accounts, asking before each page whether it may; every trouble is in its answer."""
+LOOKS: Final = 6
+"""Lanes that one process looks at at once: some 60 MB of pages."""
+
+
 class InlineExecutor:
     """Implements ``Executor`` over open accounts, which stay the caller's to close. ``adapts``: as many copies are under way as
-    pay, else always as many as at first."""
+    pay, else always as many as at first. ``look``: how it looks at lanes; None: it looks at none."""
 
     batches_at_once = BATCHES
 
-    def __init__(self, stores: Mapping[str, ObjectStore], clock: Clock, *, adapts: bool = False) -> None:
+    def __init__(
+        self, stores: Mapping[str, ObjectStore], clock: Clock, *, adapts: bool = False, look: Look | None = None
+    ) -> None:
         self._stores = stores
+        self._look = look
+        self.lanes_at_once = LOOKS if look is not None else 0
         self._clock = clock
         self._window = Window(start=START, least=LEAST if adapts else START, most=MOST if adapts else START)
         self._under_way = 0
@@ -69,6 +80,26 @@ class InlineExecutor:
             self._under_way -= 1
             await _end(hands)
         return BatchAnswer(tuple(job.answers), self._by_minute(batch, job.answers), self._window.limit)
+
+    def expect_lanes(self, names: int) -> bool:
+        """This process is ready, if it looks at all."""
+        return self._look is not None
+
+    async def look(self, lane: LaneToLook, *, is_wanted: Callable[[], bool] = lambda: True) -> LaneAnswer:
+        """``is_wanted`` is asked before each page: once it says no, the look ends."""
+        if self._look is None:
+            return LaneAnswer(lane.number, None, UNSENT)
+        origin, destination = self._stores[lane.origin], self._stores[lane.destination]
+
+        def may_send() -> bool:
+            return self._clock.monotonic() <= lane.until and is_wanted()
+
+        before = MAY_SEND.get()
+        MAY_SEND.set(may_send)
+        try:
+            return await self._look(origin, destination, lane, self._clock, may_send)
+        finally:
+            MAY_SEND.set(before)
 
     def _by_minute(self, batch: CopyBatch, answers: list[str | Refusal]) -> dict[int, int]:
         """All in the minute of the last one: a batch takes some ten milliseconds."""

@@ -32,31 +32,41 @@ def read_batch(body: bytes) -> tuple[int, CopyBatch | None]:
     Raises:
         ValueError: it is no such letter.
     """
-    fields = _list(body)
+    return batch_of(fields_of(body))
+
+
+def batch_of(fields: list[Any]) -> tuple[int, CopyBatch | None]:
+    """``read_batch`` of what is in a letter."""
     if len(fields) == 1:
-        return _number(fields[0]), None
+        return number_of(fields[0]), None
     number, origin, destination, container, until, units = fields
     if not isinstance(units, list) or not isinstance(until, (int, float)) or isinstance(until, bool):
         raise ValueError("a batch has units and a moment")
     words = [_word(one) for one in (origin, destination, container)]
-    return _number(number), CopyBatch(words[0], words[1], words[2], tuple([_unit(one) for one in units]), until)
+    return number_of(number), CopyBatch(words[0], words[1], words[2], tuple([_unit(one) for one in units]), until)
 
 
 def answer_letter(number: int, answer: BatchAnswer) -> bytes:
-    answers = [one if isinstance(one, str) else _fields(one) for one in answer.answers]
+    answers = [one if isinstance(one, str) else refusal_fields(one) for one in answer.answers]
     return framed([number, answers, list(answer.answered.items()), answer.window])
 
 
 def read_answer(body: bytes) -> tuple[int, BatchAnswer]:
     """An answer and the number of its batch. ValueError: it is no such letter."""
-    number, answers, answered, window = _list(body)
+    return answer_of(fields_of(body))
+
+
+def answer_of(fields: list[Any]) -> tuple[int, BatchAnswer]:
+    """``read_answer`` of what is in a letter."""
+    number, answers, answered, window = fields
     if not isinstance(answers, list) or not isinstance(answered, list):
         raise ValueError("an answer has answers and what was counted")
-    read = tuple([one if isinstance(one, str) else _refusal(one) for one in answers])
-    return _number(number), BatchAnswer(read, dict([_count(one) for one in answered]), _number(window))
+    read = tuple([one if isinstance(one, str) else refusal_of(one) for one in answers])
+    return number_of(number), BatchAnswer(read, dict([_count(one) for one in answered]), number_of(window))
 
 
-def _list(body: bytes) -> list[Any]:
+def fields_of(body: bytes) -> list[Any]:
+    """What is in a letter. ValueError: it is none of ours."""
     try:
         fields = json.loads(body)
     except RecursionError:
@@ -66,7 +76,8 @@ def _list(body: bytes) -> list[Any]:
     return fields
 
 
-def _number(value: Any) -> int:
+def number_of(value: Any) -> int:
+    """The number of a letter. ValueError: it is none."""
     if type(value) is not int:
         raise ValueError("a letter has a number")
     return value
@@ -93,7 +104,8 @@ def _unit(fields: Any) -> CopyUnit:
     return unit
 
 
-def _refusal(fields: Any) -> Refusal:
+def refusal_of(fields: Any) -> Refusal:
+    """The refusal of a letter. ValueError: it is none."""
     kind = fields.get("kind") if isinstance(fields, dict) else None
     if not isinstance(kind, str) or kind not in _KINDS or fields.keys() - Refusal.__dataclass_fields__:
         raise ValueError("a refusal has a kind, and no other fields than its own")
@@ -116,5 +128,6 @@ def _count(pair: Any) -> tuple[Any, Any]:
     return key, count
 
 
-def _fields(refusal: Refusal) -> Mapping[str, Any]:
+def refusal_fields(refusal: Refusal) -> Mapping[str, Any]:
+    """What ``refusal_of`` reads."""
     return {name: getattr(refusal, name) for name in Refusal.__dataclass_fields__ if getattr(refusal, name)}

@@ -15,20 +15,24 @@ import contextlib
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
-from migrator.adapters.workers.inline import BATCHES, START, InlineExecutor
-from migrator.adapters.workers.letters import batch_letter, read_answer, stop_letter
+from migrator.adapters.workers.inline import BATCHES, LOOKS, START, InlineExecutor
+from migrator.adapters.workers.lane_letters import lane_letter, read_outcome
+from migrator.adapters.workers.letters import batch_letter, stop_letter
 from migrator.adapters.workers.processes import SMALL, WorkerProcesses, end
 from migrator.adapters.workers.worker import AHEAD, READY, opening_letter
 from migrator.model.letters import LENGTH_BYTES, length_of
+from migrator.model.looks import LaneToLook
 from migrator.model.schedule import Account
-from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CutOff, Refusal
+from migrator.ports.executor import UNSENT, BatchAnswer, CopyBatch, CutOff, LaneAnswer, Refusal
 
 IDLE_SECONDS: Final = 60.0
 """Workers without work are let go after so long."""
 MAX_DEATHS: Final = 10
 START_SECONDS: Final = 60.0
+LOOKS_WORTH: Final = 100_000
+"""Names to look at that are worth starting a process for; where processes are up they look at fewer, too."""
 STOP_SECONDS: Final = 2.0
 """How long a cancelled batch waits for its last answers: an interrupted run has five seconds in all."""
 _STREAM_LIMIT: Final = 2**20
@@ -59,6 +63,7 @@ class WorkerPool:
         self._inline = inline
         self._small = small
         self._asked = 0
+        self._looked = 0
         self._deaths = 0
         self._workers: list[_Worker] = []
         self._starting: set[asyncio.Task[None]] = set()
@@ -103,6 +108,36 @@ class WorkerPool:
                 return await slot.copy(batch)
             finally:
                 self._slots.put_nowait(slot)
+        finally:
+            self._under_way -= 1
+            if not self._under_way and self._workers:
+                self._rest()
+
+    @property
+    def lanes_at_once(self) -> int:
+        return LOOKS * self._processes.count
+
+    def expect_lanes(self, names: int) -> bool:
+        """Looking is for other processes alone: in this one, whoever asks can do it himself."""
+        self._looked += names
+        if self._looked > LOOKS_WORTH:
+            self._fill()
+        is_ready = any(worker.is_alive for worker in self._workers)
+        if not self._under_way and (is_ready or self._starting):
+            self._rest()
+        return is_ready
+
+    async def look(self, lane: LaneToLook) -> LaneAnswer:
+        alive = [worker for worker in self._workers if worker.is_alive]
+        if not alive:
+            return LaneAnswer(lane.number, None, UNSENT)
+        self._under_way += 1
+        try:
+            worker = min(alive, key=lambda one: one.looks)
+            answer = await worker.look(lane)
+            if not worker.is_alive:
+                self._bury(worker)
+            return answer
         finally:
             self._under_way -= 1
             if not self._under_way and self._workers:
@@ -195,7 +230,7 @@ class WorkerPool:
         self._idle = None
         if self._under_way or self._is_closed:
             return
-        self._asked = 0
+        self._asked = self._looked = 0
         workers, self._workers = self._workers, []
         for worker in workers:
             self._end(worker)
@@ -214,7 +249,9 @@ class _Worker:
         self._incoming: asyncio.ReadTransport | None = None
         self._outgoing: asyncio.WriteTransport | None = None
         self._number = READY
-        self._waiting: dict[int, asyncio.Future[BatchAnswer]] = {}
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self.looks = 0
+        """Lanes that it is looking at."""
         self._listener: asyncio.Task[None] | None = None
         self.is_alive = False
         self.window = START
@@ -257,6 +294,28 @@ class _Worker:
         finally:
             self._waiting.pop(number, None)
 
+    async def look(self, lane: LaneToLook) -> LaneAnswer:
+        assert self._outgoing is not None
+        self._number += 1
+        number = self._number
+        answer: asyncio.Future[LaneAnswer] = asyncio.get_running_loop().create_future()
+        if not self.is_alive:
+            return LaneAnswer(lane.number, None, UNSENT)
+        self._waiting[number] = answer
+        self.looks += 1
+        self._outgoing.write(lane_letter(number, lane))
+        try:
+            return await answer
+        except EOFError:
+            return LaneAnswer(lane.number, None, Refusal("unknown", "the worker that looked died"))
+        except asyncio.CancelledError:
+            if self.is_alive:
+                self._outgoing.write(stop_letter(number))
+            raise
+        finally:
+            self.looks -= 1
+            self._waiting.pop(number, None)
+
     async def _stop(self, number: int, answer: asyncio.Future[BatchAnswer]) -> BatchAnswer | None:
         """Whoever asked is going: let nothing more be sent, and wait for what is under way - not for long."""
         if self.is_alive and self._outgoing is not None:
@@ -286,7 +345,7 @@ class _Worker:
     async def _listen(self) -> None:
         try:
             while True:
-                number, answer = read_answer(await self._letter())
+                number, answer = read_outcome(await self._letter())
                 future = self._waiting.pop(number, None)
                 if future is not None and not future.done():
                     future.set_result(answer)

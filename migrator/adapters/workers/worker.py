@@ -1,4 +1,4 @@
-"""The inside of a worker's process: letters with batches come in, letters with answers go out.
+"""The inside of a worker's process: letters with batches and lanes come in, letters with answers go out.
 
 Rules: the end of the pipe from the engine ends the process at once, whatever is under way - a batch belongs to a claim that
 only the engine keeps; signals that a terminal sends to the whole group are the engine's to judge; nothing but letters is
@@ -16,9 +16,11 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Final
 
-from migrator.adapters.workers.inline import BATCHES, InlineExecutor
-from migrator.adapters.workers.letters import answer_letter, read_batch
+from migrator.adapters.workers.inline import BATCHES, LOOKS, InlineExecutor, Look
+from migrator.adapters.workers.lane_letters import looked_letter, read_order
+from migrator.adapters.workers.letters import answer_letter
 from migrator.model.letters import LENGTH_BYTES, framed, length_of
+from migrator.model.looks import LaneToLook
 from migrator.model.schedule import Account
 from migrator.ports.clock import Clock
 from migrator.ports.executor import CopyBatch
@@ -40,8 +42,8 @@ def opening_letter(accounts: list[dict[str, Any]], cloud: Mapping[str, str], tok
     return framed({"accounts": accounts, "cloud": dict(cloud), "token": token})
 
 
-async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccount, clock: Clock) -> None:
-    """Carry out batches until ``incoming`` ends."""
+async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccount, clock: Clock, look: Look) -> None:
+    """Carry out batches, and look at lanes, until ``incoming`` ends."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=2**20, loop=loop)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader, loop=loop), incoming)
@@ -51,7 +53,8 @@ async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccoun
         account = Account(**fields)
         stores[account.name] = open_account(account, order["cloud"])
         await stores[account.name].bind_run(order["token"])
-    executor, turn = InlineExecutor(stores, clock, adapts=True), asyncio.Semaphore(BATCHES)
+    executor, turn = InlineExecutor(stores, clock, adapts=True, look=look), asyncio.Semaphore(BATCHES)
+    looks = asyncio.Semaphore(LOOKS)
     wanted: dict[int, asyncio.Task[None]] = {}
 
     async def carry_out(number: int, batch: CopyBatch) -> None:
@@ -60,26 +63,34 @@ async def serve(incoming: BinaryIO, outgoing: BinaryIO, open_account: OpenAccoun
         _write(outgoing, answer_letter(number, answer))
         wanted.pop(number, None)
 
+    async def look_at(number: int, lane: LaneToLook) -> None:
+        async with looks:
+            answer = await executor.look(lane, is_wanted=lambda: number in wanted)
+        _write(outgoing, looked_letter(number, answer))
+        wanted.pop(number, None)
+
     _write(outgoing, framed([READY, "ready"]))
     stopped: set[asyncio.Task[None]] = set()
     while True:
-        number, batch = read_batch(await _letter(reader))
-        if batch is not None:
-            wanted[number] = asyncio.create_task(carry_out(number, batch))
+        number, order = read_order(await _letter(reader))
+        if order is not None:
+            work = carry_out(number, order) if isinstance(order, CopyBatch) else look_at(number, order)
+            wanted[number] = asyncio.create_task(work)
             wanted[number].add_done_callback(_die_of_bugs)
         elif number in wanted:
             stopped.add(wanted[number])
             wanted.pop(number).add_done_callback(stopped.discard)
 
 
-def main(open_account: OpenAccount, clock: Clock, run: Callable[[Any], Any]) -> None:
-    """The whole life of the process; never returns. ``run`` runs a coroutine in the program's event loop."""
+def main(open_account: OpenAccount, clock: Clock, look: Look, run: Callable[[Any], Any]) -> None:
+    """The whole life of the process; never returns. ``look`` looks at a lane, ``run`` runs a coroutine in the program's event
+    loop."""
     for number in SIGNALS_OF_TERMINALS:
         signal.signal(number, signal.SIG_IGN)
     outgoing = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     with contextlib.suppress(asyncio.IncompleteReadError, BrokenPipeError):
-        run(serve(sys.stdin.buffer, outgoing, open_account, clock))
+        run(serve(sys.stdin.buffer, outgoing, open_account, clock, look))
     os._exit(0)
 
 

@@ -22,6 +22,7 @@ class Refusing:
     """An executor whose service cannot read from the origin."""
 
     batches_at_once = 4
+    lanes_at_once = 0
 
     def __init__(self, refusal: Refusal) -> None:
         self.asked = 0

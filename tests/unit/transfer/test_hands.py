@@ -40,6 +40,7 @@ class Recorder:
     """An executor that notes what it is given and when; ``answer(unit, now)`` says what the service would."""
 
     batches_at_once = 8
+    lanes_at_once = 0
 
     def __init__(self, clock, answer=lambda unit, now: "etag", seconds=0.01) -> None:
         self.clock = clock
@@ -339,6 +340,7 @@ def test_of_what_is_cut_off_only_copies_that_may_have_been_sent_are_lost(knows):
 
     class Stuck(Recorder):
         batches_at_once = 1
+        lanes_at_once = 0
 
         async def copy(self, batch):
             try:

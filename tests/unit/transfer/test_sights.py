@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from migrator.model.looks import Text
 from migrator.model.moves import Direction, ExceptionRow, Outstanding
 from migrator.model.objects import Listed, ListingPage
 from migrator.model.rhythm import USUAL, Rhythm
@@ -13,7 +14,7 @@ from migrator.testing.simulation.texts import ToldEntries
 from migrator.transfer import passes
 from migrator.transfer.listing import Bounds, LaneBroken, ReadAhead, SeenSide
 from migrator.transfer.order import key_of
-from migrator.transfer.sights import Text, has_between
+from migrator.transfer.sights import has_between
 from migrator.transfer.walk import Walk
 from tests.unit.transfer.lab import MOVE, Lab, VirtualPolicy
 

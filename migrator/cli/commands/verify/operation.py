@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import Final, Literal
 
+from migrator.cli import wiring
 from migrator.cli.doors import Doors
+from migrator.engine.world import World
 from migrator.machine.states import has_lost_source, is_before_copy
 from migrator.machine.transitions import live_side
 from migrator.model import notes
@@ -16,6 +19,7 @@ from migrator.model.names import MoveId
 from migrator.model.schedule import PlannedMove
 from migrator.model.values import value
 from migrator.ports.state_store import SetNote, StateStore
+from migrator.transfer.hands import Hands
 from migrator.transfer.order import ORDERS, Order
 from migrator.transfer.proofs import Proofs
 from migrator.transfer.verify import ContentComparison, Level, Proving, RangeSize, compare
@@ -65,6 +69,17 @@ def _stored(state: StateStore, move: MoveId, container: str, prefix: str) -> tup
     return order, state.range_sizes(move, container, prefix)
 
 
+@asynccontextmanager
+async def _hands(doors: Doors, world: World) -> AsyncIterator[Hands]:
+    """Processes that look at lanes; none begins before there is much to look at."""
+    with closing(wiring.open_processes(doors.schedule)) as processes:
+        executor = wiring.open_executor(doors.schedule, world.stores, processes)
+        try:
+            yield Hands(executor, world.clock)
+        finally:
+            await executor.close()
+
+
 async def compare_moves(
     doors: Doors, state: StateStore, moves: Sequence[PlannedMove], *, level: Level | None
 ) -> list[Compared]:
@@ -74,27 +89,29 @@ async def compare_moves(
     found = []
     schedule = doors.schedule
     world = doors.world_to_read(state)
-    for move in moves:
-        record = known.get(move.id)
-        if record is None or is_before_copy(record.state) or has_lost_source(record.state):
-            continue
-        planned = schedule.wave_of(move.id).verify
-        wanted = level or planned.level
-        keeper = ProofKeeper(state, move.id, planned.sample if level is None else None)
-        ends = world.store(move.source), world.store(move.target)
-        try:
-            keeps = schedule.public_access == "keep"
-            result = await compare(
-                *ends,
-                move.area,
-                level=wanted,
-                proving=keeper.proving,
-                keeps_public_access=keeps,
-                stored=partial(_stored, state, move.id),
-            )
-        except BaseException:
-            keeper.write()
-            raise
-        keeper.write(is_complete=wanted == "content")
-        found.append(Compared(move, record, wanted, live_side(record), result))
+    async with _hands(doors, world) as hands:
+        for move in moves:
+            record = known.get(move.id)
+            if record is None or is_before_copy(record.state) or has_lost_source(record.state):
+                continue
+            planned = schedule.wave_of(move.id).verify
+            wanted = level or planned.level
+            keeper = ProofKeeper(state, move.id, planned.sample if level is None else None)
+            ends = world.store(move.source), world.store(move.target)
+            try:
+                keeps = schedule.public_access == "keep"
+                result = await compare(
+                    *ends,
+                    move.area,
+                    level=wanted,
+                    proving=keeper.proving,
+                    keeps_public_access=keeps,
+                    stored=partial(_stored, state, move.id),
+                    hands=hands,
+                )
+            except BaseException:
+                keeper.write()
+                raise
+            keeper.write(is_complete=wanted == "content")
+            found.append(Compared(move, record, wanted, live_side(record), result))
     return found
