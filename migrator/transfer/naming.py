@@ -43,10 +43,12 @@ def touched(
     sizes: Sizes,
     *,
     proves: bool,
+    beside: int = 0,
 ) -> Touched | None:
     """What is to be looked at again of a ``stretch``, by all that was ``decided`` about it and what came of it; None: nothing.
-    ``proves``: contents are to be read, too, which only a whole range does."""
-    total, names, is_plain = 0, list[str](), not (proves or tally.waiting or tally.superseded or tally.failed)
+    ``proves``: contents are to be read, too, which only a whole range does. ``beside``: names of it that were at rest, and of which
+    nothing was decided here."""
+    total, names, is_plain = beside, list[str](), not (proves or tally.waiting or tally.superseded or tally.failed)
     for case, decision in decided:
         total += 1
         if decision.verb not in at_rest:

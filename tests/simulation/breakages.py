@@ -43,6 +43,8 @@ BREAKAGES = {
         lanes.a_split_is_forgotten_by_its_lane,
         lanes.no_second_look,
         lanes.names_need_no_proof,
+        lanes.a_look_of_before,
+        lanes.a_lost_hand_has_seen_nothing,
         names.lost_containers_are_deletes,
         names.new_containers_are_old_ones,
         names.absences_before_the_end,

@@ -76,6 +76,8 @@ FOUND_BY = {
     "a-split-is-forgotten-by-its-lane": {"own-called-foreign"},
     "no-second-look": {"unproved", *LOST},
     "names-need-no-proof": {"unproved"},
+    "a-look-of-before": {"unproved", *LOST},
+    "a-lost-hand-has-seen-nothing": {"unproved", *LOST},
     "lost-containers-are-deletes": {"lost-container"},
     "new-containers-are-old-ones": {"lost-container"},
     "a-blip-halts": {"halted-for-a-blip"},

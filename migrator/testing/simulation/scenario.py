@@ -342,7 +342,8 @@ class Scenario:
         hook = self._committed if state is None else self._committed_elsewhere
         guardian = self._guardian(node)
         stores = {account: wire.as_seen_by(node, sender) for account, wire in self.wires.items()}
-        hands = FrailHands(stores, clock, Random(f"hands {self.seed} {self._starts}"))
+        chances = [Random(f"{what} {self.seed} {self._starts}") for what in ("hands", "looks")]
+        hands = FrailHands(stores, clock, *chances)
         doors = Doors(
             stores=stores,
             router=self.board.as_seen_by(node, sender),

@@ -37,7 +37,7 @@ def rhythm_of(seed: int) -> Rhythm:
     the story gains; and what is large begins at a few bytes. In half of the worlds ranges split at a handful of names, so that
     several are settled side by side, and listed in lanes of as few; in half of those at three. In four of seven a
     fence looks again at names one by one, not only where ten times as many lie beside them. In every fifth a few deletes are more
-    than the tool carries out without being told."""
+    than the tool carries out without being told. In every third other hands look at lanes."""
     sizes = SMALL
     if seed % 2:
         lane_names, lanes = ((1, 8), (2, 3), (4, 2))[seed // 2 % 3]
@@ -50,6 +50,8 @@ def rhythm_of(seed: int) -> Rhythm:
         sizes = replace(sizes, named_of=1 + seed % 2)
     if seed % 5 == 0:
         sizes = replace(sizes, min_delete_cap=FEW_DELETES)
+    if seed % 3 == 1:
+        sizes = replace(sizes, handed_least=1, handed_most=max(4, sizes.lane_names), shown_most=4)
     return Rhythm(
         wishes_seconds=LOOK_SECONDS,
         way_back_wish_seconds=LOOK_SECONDS,

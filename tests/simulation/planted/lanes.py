@@ -5,6 +5,8 @@ from dataclasses import replace
 from migrator.engine.steps import cut
 from migrator.errors import MigrateError
 from migrator.transfer import (
+    handed,
+    hands,
     lanes,
     listing,
     sights,
@@ -96,3 +98,22 @@ def texts_are_known_by_their_length():
             return b""
 
     return all_of(patched(listing, "sha256", NoDigest), patched(sights, "sha256", NoDigest))
+
+
+def a_look_of_before():
+    """What an earlier look at the same lane has seen is taken for an answer of this one."""
+    return patched(hands, "is_answer_to", lambda number, answer: True)
+
+
+def a_lost_hand_has_seen_nothing():
+    """Of a lane whose hand was lost it is believed that nothing is there to be said."""
+    right = walk.Walk._by_hand
+
+    async def by_hand(self, lane):
+        found = await right(self, lane)
+        t = self.transfer
+        if found is not None or t.hands is None or t.is_adopting or not handed.is_worth_it(lane, t.rhythm.sizes):
+            return found
+        return lanes.LaneSeen(lane, SeenSide(), SeenSide())
+
+    return all_of(patched(walk.Walk, "_by_hand", by_hand), lanes_are_believed())
