@@ -46,8 +46,8 @@ def touched(
     beside: int = 0,
 ) -> Touched | None:
     """What is to be looked at again of a ``stretch``, by all that was ``decided`` about it and what came of it; None: nothing.
-    ``proves``: contents are to be read, too, which only a whole range does. ``beside``: names of it that were at rest, and of which
-    nothing was decided here."""
+    ``proves``: contents are to be read, too, which only a whole range does. ``beside``: names of it that were at rest, and
+    of which nothing was decided here."""
     total, names, is_plain = beside, list[str](), not (proves or tally.waiting or tally.superseded or tally.failed)
     for case, decision in decided:
         total += 1

@@ -416,8 +416,10 @@ class Walk(Stretch):
             changes += inherited
         tally = PassResult()
         await self._act(todo, evidence, changes, tally, is_out)
-        proves = t.prove_share > 0
-        if acted := touched((above, upper), decided, AT_REST, tally, t.rhythm.sizes, proves=proves):
+        proves, beside = t.prove_share > 0, 0
+        if unshown is not None:
+            beside = max(0, len(evidence) - len(unshown) - len(pairs))
+        if acted := touched((above, upper), decided, AT_REST, tally, t.rhythm.sizes, proves=proves, beside=beside):
             self.acted.append(acted)
         kept = evidence.split_off([pair.name for pair in pairs])
         if unshown is not None:

@@ -22,7 +22,7 @@ DEATH_CHANCE = 0.03
 LIFE_SECONDS = 0.05
 """A worker that dies does so within this time from the start of a batch."""
 LOST_CHANCE = 0.06
-STALE_CHANCE = 0.1
+STALE_CHANCE = 0.3
 """Of an answer that is one of an earlier look at the same lane: a wire that delivers late, or twice."""
 STOPPED_CHANCE = 0.01
 

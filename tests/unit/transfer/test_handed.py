@@ -9,12 +9,13 @@ from migrator.adapters.workers.lane_letters import lane_letter, looked_letter, r
 from migrator.errors import Throttled
 from migrator.model.letters import LENGTH_BYTES
 from migrator.model.looks import LaneLooked, RangeToLook
-from migrator.model.moves import Direction, ExceptionRow
+from migrator.model.moves import Direction, EvidenceRange, ExceptionRow
 from migrator.model.rhythm import USUAL, Rhythm
 from migrator.model.values import replace
 from migrator.ports.executor import UNSENT, LaneAnswer, Refusal
-from migrator.ports.state_store import PutException
+from migrator.ports.state_store import PutException, ReplaceRanges
 from migrator.transfer import looking, passes
+from migrator.transfer.evidence import Evidence
 from migrator.transfer.hands import LOOK_SECONDS, Hands
 from migrator.transfer.order import ORDERS
 from migrator.transfer.verify import compare
@@ -134,6 +135,15 @@ class TestAPass:
         _, shown = await world.looked()
         assert shown == ["n000012"]
         assert not world.state.exceptions(MOVE), "it is at rest, and the row says nothing any more"
+
+    async def test_a_name_whose_write_was_announced_is_shown(self, world):
+        (first, *_) = world.state.ranges(MOVE, "web", "")
+        evidence = Evidence.unpack(first.records)
+        evidence.put("n000002", replace(evidence.get("n000002"), is_pending=True))
+        pending = EvidenceRange("web", "", first.upper, evidence.pack(), True)
+        world.state.commit([ReplaceRanges(MOVE, "web", "", None, first.upper, (pending,))], token=world.token)
+        _, shown = await world.looked()
+        assert shown == ["n000002"]
 
     async def test_what_must_be_proved_by_content_is_shown(self, world):
         world.subject().prove_share = 1.0
