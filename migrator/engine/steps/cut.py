@@ -34,6 +34,7 @@ from migrator.model.routes import READ_ONLY
 from migrator.model.units import show_duration
 from migrator.model.values import replace
 from migrator.ports.clock import Clock
+from migrator.standing.inventory_notes import known_inventory
 from migrator.transfer.result import Acted
 from migrator.words.happenings import FENCE, how_proved, names, why_drain
 
@@ -45,6 +46,9 @@ async def fence(mover: Mover) -> Event:
     assert intent is not None
     mover.fence_begun = mover.world.clock.monotonic()
     mover.tell(FenceBegun(intent.fence.epoch))
+    known = known_inventory(mover.plan, mover.world.state)
+    if known is not None and mover.shared.hands is not None:
+        mover.shared.hands.expect_looks(known.objects)  # whoever looks after the drain begins to be ready now
     await mover.watch_fence(intent.before, intent.fence, enforcing.extra_seconds(mover))
     await _close(mover, intent)
     mover.with_event(epoch=intent.fence.epoch)
