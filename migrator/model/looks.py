@@ -96,7 +96,7 @@ class SideLooked:
 
 
 @value(frozen=True, slots=True)
-class Shown:
+class NameShown:
     """A name of which something is to be said, as both listings show it."""
 
     name: str
@@ -111,7 +111,7 @@ class RangeLooked:
 
     at_rest: int
     on_record: int
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[NameShown, ...] = ()
     unshown: tuple[int, ...] = ()
     sight: Sight | None = None
 

@@ -28,7 +28,7 @@ from migrator.transfer.sights import digest_of
 
 
 @value(frozen=True, slots=True)
-class Found:
+class RangeFound:
     """A range of a lane that was looked at. ``pairs``: the names of which something is to be said; of all others the evidence
     holds good, but for the records ``unshown``. ``sight``: what it looks like, if all of it is at rest."""
 
@@ -49,7 +49,7 @@ class Handed:
     """All of a lane, as both listings showed it to the hand that looked."""
 
     seen: LaneSeen
-    ranges: tuple[Found, ...]
+    ranges: tuple[RangeFound, ...]
 
 
 @value(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _whole(lane: Lane, asked: LaneToLook, looked: LaneLooked) -> Handed | None:
     return Handed(LaneSeen(lane, _side(looked.origin), _side(looked.destination)), tuple(found))
 
 
-def _found(lane: Lane, rule: Rule, above: bytes | None, at: RangeToLook, seen: RangeLooked) -> Found | None:
+def _found(lane: Lane, rule: Rule, above: bytes | None, at: RangeToLook, seen: RangeLooked) -> RangeFound | None:
     key = key_of(lane.order)
     pairs = [Pair(key(one.name), one.name, one.origin, one.destination) for one in seen.shown]
     keys = [above or b"", *(one.key for one in pairs)]
@@ -145,7 +145,7 @@ def _found(lane: Lane, rule: Rule, above: bytes | None, at: RangeToLook, seen: R
     sight = seen.sight
     if sight is not None and (pairs or unshown or not _is_of(sight, at, seen)):
         return None
-    return Found(
+    return RangeFound(
         above, EvidenceRange(lane.container, lane.prefix, at.upper, at.records), pairs, unshown, sight, seen.at_rest
     )
 

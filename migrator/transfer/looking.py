@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Final
 
 from migrator.errors import CloudError, Throttled, Unreachable
-from migrator.model.looks import LaneLooked, LaneToLook, RangeLooked, RangeToLook, Shown, SideLooked, Sight
+from migrator.model.looks import LaneLooked, LaneToLook, NameShown, RangeLooked, RangeToLook, SideLooked, Sight
 from migrator.model.moves import Direction
 from migrator.model.objects import LIST_PAGE, ListingPage
 from migrator.ports.clock import Clock
@@ -150,7 +150,7 @@ class _Comparing:
 
     async def _range(self, at: RangeToLook, bound: bytes | None) -> RangeLooked:
         lane, evidence = self._lane, Evidence.unpack(at.records)
-        shown, at_rest, on_record, last = list[Shown](), 0, 0, None
+        shown, at_rest, on_record, last = list[NameShown](), 0, 0, None
         hashes, here, there, names = set(evidence), 0, 0, 0
         async for batch in self._both.upto(bound):
             names += len(batch)
@@ -162,7 +162,7 @@ class _Comparing:
                     hashes.discard(name_hash(pair.name))
                 record = evidence.get(pair.name) if evidence else None
                 if pair.key in self._spoken_of or not self._is_at_rest(pair, record):
-                    shown.append(Shown(pair.name, pair.origin, pair.destination))
+                    shown.append(NameShown(pair.name, pair.origin, pair.destination))
                     continue
                 at_rest += 1
                 on_record += record is not None

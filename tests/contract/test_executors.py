@@ -16,12 +16,8 @@ from migrator.adapters.azure import open_store
 from migrator.adapters.clock import SystemClock
 from migrator.adapters.local import LocalStore
 from migrator.adapters.workers import InlineExecutor, WorkerPool, WorkerProcesses
-from migrator.adapters.workers.letters import (
-    answer_letter,
-    batch_letter,
-    read_answer,
-    read_batch,
-)
+from migrator.adapters.workers.lane_letters import read_order, read_outcome
+from migrator.adapters.workers.letters import answer_letter, batch_letter
 from migrator.adapters.workers.pool import LOOKS_WORTH
 from migrator.errors import ConditionFailed, NotFound, SourceChanged, Throttled, Unreachable
 from migrator.model.letters import LENGTH_BYTES, length_of
@@ -513,12 +509,12 @@ class TestLetters:
         sent = CopyBatch("a", "b", "box", (CopyUnit(odd, "e1", "e0", {"k": odd}, "Cool"), CopyUnit("x", "e2")), 17.25)
         letter = batch_letter(7, sent)
         assert length_of(letter[:LENGTH_BYTES]) == len(letter) - LENGTH_BYTES
-        assert read_batch(letter[LENGTH_BYTES:]) == (7, sent)
+        assert read_order(letter[LENGTH_BYTES:]) == (7, sent)
 
     def test_an_answer_is_read_as_it_was_written(self):
         refusal = Refusal("throttled", "cannot: busy", "wait", "ServerBusy", "", 1.5, True)
         sent = BatchAnswer(("0x1", refusal, UNSENT), {29_000_000: 2})
-        assert read_answer(answer_letter(9, sent)[LENGTH_BYTES:]) == (9, sent)
+        assert read_outcome(answer_letter(9, sent)[LENGTH_BYTES:]) == (9, sent)
 
     def test_a_length_that_cannot_be_is_refused(self):
         with pytest.raises(ValueError, match="a letter of"):

@@ -17,7 +17,8 @@ from migrator.adapters.azure.credentials import open_credential, opens_storage
 from migrator.adapters.metrics.command import _point
 from migrator.adapters.metrics.prometheus import PrometheusSource, _document
 from migrator.adapters.state.codec import decode, encode
-from migrator.adapters.workers.letters import answer_letter, batch_letter, read_answer, read_batch, stop_letter
+from migrator.adapters.workers.lane_letters import read_order, read_outcome
+from migrator.adapters.workers.letters import answer_letter, batch_letter, stop_letter
 from migrator.client.book import Book
 from migrator.engine.guardian import _Post
 from migrator.errors import CloudError, MigrateError, PlanError, StateError
@@ -116,9 +117,9 @@ def letters() -> Target:
     true = [json.loads(one[LENGTH_BYTES:]) for one in framed]
 
     def check(item: bytes) -> None:
-        number, found = read_batch(item) if item[:1] != b"a" else read_answer(item[1:])
+        number, found = read_order(item) if item[:1] != b"a" else read_outcome(item[1:])
         if isinstance(found, CopyBatch):
-            assert read_batch(batch_letter(number, found)[LENGTH_BYTES:]) == (number, found), "another batch"
+            assert read_order(batch_letter(number, found)[LENGTH_BYTES:]) == (number, found), "another batch"
 
     def make(random: Random) -> bytes:
         which = random.randrange(3)

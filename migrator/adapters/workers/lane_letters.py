@@ -15,11 +15,11 @@ from migrator.model.letters import framed
 from migrator.model.looks import (
     LaneLooked,
     LaneToLook,
+    NameShown,
     RangeLooked,
     RangeToLook,
     RisingOrder,
     Rule,
-    Shown,
     SideLooked,
     Sight,
     Text,
@@ -128,9 +128,9 @@ def _range_looked(fields: Any) -> RangeLooked:
     )
 
 
-def _shown(fields: Any) -> Shown:
+def _shown(fields: Any) -> NameShown:
     name, origin, destination = _listed(fields, 3)
-    return Shown(_text(name), _maybe(_blob, origin), _maybe(_blob, destination))
+    return NameShown(_text(name), _maybe(_blob, origin), _maybe(_blob, destination))
 
 
 def _side_fields(side: SideLooked) -> list[Any]:

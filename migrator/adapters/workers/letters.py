@@ -26,17 +26,9 @@ def stop_letter(number: int) -> bytes:
     return framed([number])
 
 
-def read_batch(body: bytes) -> tuple[int, CopyBatch | None]:
-    """A batch and its number, or None instead: the batch of that number is to be stopped.
-
-    Raises:
-        ValueError: it is no such letter.
-    """
-    return batch_of(fields_of(body))
-
-
 def batch_of(fields: list[Any]) -> tuple[int, CopyBatch | None]:
-    """``read_batch`` of what is in a letter."""
+    """A batch and its number, by what is in a letter, or None instead: the batch of that number is to be stopped. ValueError: it
+    is no such letter."""
     if len(fields) == 1:
         return number_of(fields[0]), None
     number, origin, destination, container, until, units = fields
@@ -51,13 +43,8 @@ def answer_letter(number: int, answer: BatchAnswer) -> bytes:
     return framed([number, answers, list(answer.answered.items()), answer.window])
 
 
-def read_answer(body: bytes) -> tuple[int, BatchAnswer]:
-    """An answer and the number of its batch. ValueError: it is no such letter."""
-    return answer_of(fields_of(body))
-
-
 def answer_of(fields: list[Any]) -> tuple[int, BatchAnswer]:
-    """``read_answer`` of what is in a letter."""
+    """An answer and the number of its batch, by what is in a letter. ValueError: it is no such letter."""
     number, answers, answered, window = fields
     if not isinstance(answers, list) or not isinstance(answered, list):
         raise ValueError("an answer has answers and what was counted")

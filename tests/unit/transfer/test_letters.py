@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from migrator.adapters.workers.letters import answer_letter, batch_letter, read_answer, read_batch, stop_letter
+from migrator.adapters.workers.lane_letters import read_order, read_outcome
+from migrator.adapters.workers.letters import answer_letter, batch_letter, stop_letter
 from migrator.model.letters import LENGTH_BYTES
 from migrator.ports.executor import BatchAnswer, CopyBatch, CopyUnit, Refusal
 
@@ -24,9 +25,9 @@ ANSWER = BatchAnswer(("etag", Refusal("throttled", "said", retry_after_seconds=3
 
 
 def test_letters_come_back_as_they_were() -> None:
-    assert read_batch(batch_letter(3, BATCH)[LENGTH_BYTES:]) == (3, BATCH)
-    assert read_batch(stop_letter(3)[LENGTH_BYTES:]) == (3, None)
-    assert read_answer(answer_letter(3, ANSWER)[LENGTH_BYTES:]) == (3, ANSWER)
+    assert read_order(batch_letter(3, BATCH)[LENGTH_BYTES:]) == (3, BATCH)
+    assert read_order(stop_letter(3)[LENGTH_BYTES:]) == (3, None)
+    assert read_outcome(answer_letter(3, ANSWER)[LENGTH_BYTES:]) == (3, ANSWER)
 
 
 def _changed(letter: Any, at: int, part: Any) -> Any:
@@ -44,13 +45,13 @@ TRUE = [json.loads(one[LENGTH_BYTES:]) for one in (batch_letter(3, BATCH), stop_
 @given(st.one_of(JSON, st.builds(_changed, st.sampled_from(TRUE), st.integers(0, 10**6), JSON)))
 def test_whatever_else_comes_is_a_value_error(content: Any) -> None:
     body = json.dumps(content).encode()
-    for read in (read_batch, read_answer):
+    for read in (read_order, read_outcome):
         with contextlib.suppress(ValueError):
             read(body)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[" * 100_000, b"null", b"5", b"{}", b"[[]]", b"\xff", b"[1,2,3,4,5,6]"])
 def test_broken_letters(body: bytes) -> None:
-    for read in (read_batch, read_answer):
+    for read in (read_order, read_outcome):
         with pytest.raises(ValueError, match=r".*"):
             read(body)
