@@ -100,6 +100,18 @@ def test_before_the_first_look_the_engine_alone_is_heard() -> None:
     assert made.below == ()
 
 
+def test_who_goes_back_is_at_the_target_until_then_and_will_not_have_soaked() -> None:
+    one = watched(
+        (Wave("w", "r", WaveState.RUNNING, (Painted("a", MoveState.SOAKING), Painted("b", MoveState.READY))),)
+    )
+    at = NOW + timedelta(seconds=1)
+    one.hear(note_of(StateChanged("soaking", "rolled-back", "catching-up", "reverse", 3), "r/a", at))
+    (wave,) = one.waves(at)
+    assert [move.state for move in wave.moves] == ["catching-up (back)", "ready"]
+    assert wave.soaked_at is None
+    assert board_of([wave], one.standing, width=100, height=20).above[0].text == "1 of 2 moves switched, 0 soaked"
+
+
 def test_a_wave_is_through_when_the_slowest_is() -> None:
     slow, quick = (
         Painted("slow", MoveState.COPYING, size=1_000, copied=100, rate=1),

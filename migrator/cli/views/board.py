@@ -108,7 +108,7 @@ def board_of(
 
 def _summary(waves: Sequence[WaveNow]) -> str:
     moves = [move for wave in waves for move in wave.moves]
-    switched = sum(is_of(move.state, is_past_switch) for move in moves)
+    switched = sum(is_of(move.state, is_past_switch) or move.is_going_back for move in moves)
     soaked = sum(is_of(move.state, has_soaked) for move in moves)
     return f"{count(switched)} of {many(len(moves), 'move')} switched, {count(soaked)} soaked"
 

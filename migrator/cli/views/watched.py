@@ -16,7 +16,7 @@ from migrator.cli.views.progress import Note
 from migrator.cli.views.rates import Rates
 from migrator.cli.views.rows import is_of, rests
 from migrator.forecast import MoveForecast
-from migrator.machine.states import has_arrived, is_before_catching_up, is_copying, is_in_fence
+from migrator.machine.states import has_arrived, has_stopped, is_before_catching_up, is_copying, is_in_fence
 from migrator.machine.waves import wave_state
 from migrator.model.happenings.fences import FenceForecast
 from migrator.model.happenings.moves import StateChanged
@@ -29,6 +29,7 @@ LOOK_SECONDS: Final = 2.0
 LOOK_REST: Final = 30
 """A look is followed by at least so many times what it worked without one."""
 _BYTES: Final = "bytes of "
+_BACK: Final = " (back)"
 _HEARD: Final[Mapping[str, tuple[str, ...]]] = {
     "progress": (
         *("state", "direction", "objects_copied", "bytes_copied", "lag_objects", "expected"),
@@ -65,6 +66,11 @@ class MoveNow:
     waits: tuple[str, ...] = ()
     """The kinds of what keeps it."""
 
+    @property
+    def is_going_back(self) -> bool:
+        """Its customers are at its target until the switch back."""
+        return self.state.endswith(_BACK)
+
 
 @value(frozen=True, slots=True)
 class WaveNow:
@@ -79,7 +85,7 @@ class WaveNow:
     left_seconds: float | None
     lag_objects: int
     soaked_at: datetime | None = None
-    """When it will have soaked, by the forecast of the last look."""
+    """When it will have soaked, by the forecast of the last look; None where one of its moves stopped or goes back."""
 
     @property
     def is_copying(self) -> bool:
@@ -176,7 +182,7 @@ class Watched:
         return MoveNow(
             id,
             standing.record.wave if standing else "",
-            f"{state}{' (back)' if is_back else ''}",
+            f"{state}{_BACK if is_back else ''}",
             known.get("objects_copied") or 0,
             known.get("bytes_copied") or 0,
             expected or None,
@@ -249,7 +255,7 @@ def _wave(name: str, state: str, moves: Sequence[MoveNow], soaked_at: datetime |
         sum(bytes_rates) if bytes_rates else None,
         left,
         sum(move.lag_objects for move in moves),
-        soaked_at,
+        None if any(move.is_going_back or is_of(move.state, has_stopped) for move in moves) else soaked_at,
     )
 
 
