@@ -107,6 +107,10 @@ local function of_container(account, container, asked, method)
   end
   ngx.header["ETag"] = '"0x8DE0000000000001"'
   ngx.header["Last-Modified"] = MODIFIED
+  if asked.comp == "acl" then
+    ngx.sleep(__OTHER_SECONDS__)
+    return answer(200, '<?xml version="1.0" encoding="utf-8"?><SignedIdentifiers />')
+  end
   ngx.header["x-ms-lease-status"] = "unlocked"
   ngx.header["x-ms-lease-state"] = "available"
   ngx.header["x-ms-has-immutability-policy"] = "false"

@@ -143,6 +143,7 @@ _SERVER = r"""
       if ($arg_prefix ~ "^(\.|%%2E)migrate") { set $folder target-empty; }
       if ($arg_startFrom) { rewrite ^ /.older last; }
       if ($arg_comp = list) { rewrite ^ /$folder/$page.xml last; }
+      if ($arg_comp = acl) { rewrite ^ /.acl last; }
       rewrite ^ /.properties last;
     }
     location = /.container {
@@ -156,6 +157,14 @@ _SERVER = r"""
       add_header x-ms-request-id $request_id always;
       add_header x-ms-error-code UnsupportedQueryParameter always;
       return 400 '<?xml version="1.0"?><Error><Code>UnsupportedQueryParameter</Code><Message>Not here.</Message></Error>';
+    }
+    location = /.acl {
+      internal;
+      add_header x-ms-request-id $request_id always;
+      add_header x-ms-version $http_x_ms_version always;
+      add_header ETag '"0x8DE0000000000001"';
+      add_header Last-Modified "@modified";
+      return 200 '<?xml version="1.0" encoding="utf-8"?><SignedIdentifiers />';
     }
     location = /.properties {
       internal;

@@ -71,6 +71,7 @@ def test_listings_hold_every_name_once_from_wherever_they_begin(server: distant.
     assert listed(server, "source", f"&prefix={name_of(3)[:22]}").count("<Blob>") == 10
     assert listed(server, "source", "&prefix=.migrate%2F").count("<Blob>") == 0
     assert ask(server, "GET", "/source/?comp=list")[2].count("<Container>") == 2
+    assert "<SignedIdentifiers />" in ask(server, "GET", "/target/box-000?restype=container&comp=acl")[2]
 
 
 def test_the_target_is_empty_until_it_is_said_to_be_full(server: distant.Distant) -> None:

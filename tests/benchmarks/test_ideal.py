@@ -74,6 +74,7 @@ def test_looks_agree_with_the_listing(folder: Path) -> None:
         head = ask(server, "HEAD", f"/source/data/{name_of(3)}")
         listed = ask(server, "GET", "/source/data?restype=container&comp=list")[2].decode()
         assert ask(server, "GET", "/source/?comp=list")[2].count(b"<Container>") == 1
+        assert b"<SignedIdentifiers />" in ask(server, "GET", "/target/data?restype=container&comp=acl")[2]
         assert ask(server, "HEAD", "/source?restype=account&comp=properties")[1]["x-ms-account-kind"] == "StorageV2"
     assert head[0] == 200
     assert (head[1]["etag"], head[1]["content-length"]) == (f'"{etag_of(3)}"', str(len(BODY)))
