@@ -134,11 +134,25 @@ async def _fill(weeks: Weeks, account: str, container: str) -> None:
     await store.close()
 
 
-def test_a_source_that_refuses_a_third_for_half_an_hour_needs_nobody(weeks, trouble):
+@pytest.mark.parametrize(
+    ("account", "share", "begin", "minutes"),
+    [
+        ("src-na", 0.3, 0.0, 30),
+        ("src-na", 0.3, 20.0, 30),
+        ("src-na", 0.9, 0.0, 30),
+        ("src-na", 0.02, 0.0, 24 * 60),
+        ("dst-na-web", 0.3, 0.0, 30),
+        ("dst-na-web", 0.9, 1.0, 30),
+        ("", 0.3, 0.0, 30),
+    ],
+)
+def test_a_source_that_refuses_a_third_for_half_an_hour_needs_nobody(weeks, trouble, account, share, begin, minutes):
+    """Nor one that refuses more, or later, or a target, or both (``""``)."""
     random = Random(1)
 
     def fault(asked: str, operation: str) -> None:
-        if asked == "src-na" and weeks.loop.time() < 30 * MINUTES and random.random() < 0.3:
+        is_overloaded = begin <= weeks.loop.time() < begin + minutes * MINUTES
+        if asked in (account or asked,) and is_overloaded and random.random() < share:
             raise Throttled(f"cannot {operation} {asked}: it asks for fewer requests", code="ServerBusy")
 
     trouble(fault)
@@ -200,7 +214,7 @@ def test_a_fence_outlives_a_network_that_is_away_for_some_seconds(weeks, trouble
     assert states(weeks).count("fencing") == 1
 
 
-@pytest.mark.parametrize("begin", [0.0, 30.0, 300.0, 1.5 * HOURS])
+@pytest.mark.parametrize("begin", [0.0, 1.0, 10.0, 30.0, 60.0, 95.0, 130.0, 300.0, 1.5 * HOURS])
 def test_a_minute_without_any_network_needs_nobody(weeks, trouble, begin, monkeypatch):
     """Accounts and routes alike, whatever the run is at."""
 
