@@ -52,10 +52,10 @@ def state_url(settings: Settings, schedule: Schedule | None = None) -> str:
     planned = schedule.state_url if schedule is not None else None
     if planned and not (settings.state or os.environ.get(STATE_VARIABLE)):
         calls.name_store(planned)
-    return _as_url(settings.state or os.environ.get(STATE_VARIABLE) or planned or DEFAULT_STATE_URL)
+    return as_url(settings.state or os.environ.get(STATE_VARIABLE) or planned or DEFAULT_STATE_URL)
 
 
-def _as_url(text: str) -> str:
+def as_url(text: str) -> str:
     """A plain path is a SQLite file; a word alone is a slip."""
     is_path = "://" not in text and ("/" in text or text.endswith((".db", ".sqlite", ".sqlite3")))
     return f"sqlite:///{text}" if is_path else text

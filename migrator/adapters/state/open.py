@@ -57,6 +57,14 @@ def open_store(url: str, plan_name: str, *, create: bool = True, exception_cap: 
     return SqlStateStore(database, plan_name, lineage=lineage, exception_cap=exception_cap)
 
 
+def database_at(url: str, *, create: bool = False) -> Database:
+    """The database at ``url``, whatever it holds. StateError: no file and not to be made, or an address that is not used."""
+    parsed = _parse(url)
+    place = place_of(parsed)
+    _prepare(parsed, place, create=create)
+    return _database(parsed, place)
+
+
 def has_tables(url: str) -> bool:
     """False if the database at ``url`` holds nothing at all. StateError if it does not say."""
     parsed = _parse(url)
@@ -122,14 +130,19 @@ def _prepare(url: URL, place: str, *, create: bool) -> None:
             return
         if not create:
             raise _none(place)
-        make_private(path.parent)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        make_file(path)
     except OSError as fault:
         cause = (fault.strerror or type(fault).__name__).lower()
         raise StateError(
             f"cannot make the state store {place}: {cause}",
             hint="check the directory, its rights and its space, or name another place with --state",
         ) from fault
+
+
+def make_file(path: Path) -> None:
+    """An empty file for its owner alone, in a folder that is made if need be."""
+    make_private(path.parent)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def _is_file(url: URL) -> bool:

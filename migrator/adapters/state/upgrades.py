@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, update
@@ -35,6 +36,31 @@ def _names_become_bytes(connection: Connection) -> None:
     )
 
 
+ARRIVING: Final = "arriving"
+"""Instead of a version: a copy into it has not ended. "moved:VERSION:PLACE" stands there once it was moved elsewhere."""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Whose rows these are, and what stands where a version does."""
+
+    lineage: str
+    text: str
+
+    @property
+    def is_arriving(self) -> bool:
+        return self.text.startswith(ARRIVING)
+
+    @property
+    def moved_to(self) -> str:
+        """Empty: it was not moved."""
+        return self.text.split(":", 2)[2] if self.text.startswith("moved:") else ""
+
+    def is_like(self, old: Marked) -> bool:
+        """Is this the unfinished copy of ``old``?"""
+        return self.is_arriving and self.lineage == old.lineage
+
+
 STEPS: Final[Mapping[int, Step]] = {1: _names_become_bytes}
 """Version -> the step that makes the next version of it."""
 
@@ -45,6 +71,7 @@ def version_of(connection: Connection, place: str) -> int | None:
     if not tables:
         return None
     meta = _meta(connection) if META.name in tables else {}
+    _check_mark(place, meta.get("schema_version", ""))
     if "lineage" not in meta or not meta.get("schema_version", "").isdecimal():
         raise StateUnusable(
             f"cannot use the state store {place}: it is another program's database",
@@ -73,9 +100,38 @@ def make_current(connection: Connection, place: str) -> None:
 def check_current(connection: Connection, place: str) -> None:
     """Take the row that every writer takes, and make sure that no newer program has upgraded the store meanwhile."""
     query = select(META.c.value).where(META.c.plan == EVERY_PLAN, META.c.key == "schema_version").with_for_update()
-    version = int(connection.execute(query).scalar_one())
+    value = str(connection.execute(query).scalar_one())
+    _check_mark(place, value)
+    version = int(value)
     if version != SCHEMA_VERSION:
         raise _newer(place, version)
+
+
+def marked(connection: Connection) -> Marked | None:
+    """None: there is no store."""
+    if META.name not in inspect(connection).get_table_names():
+        return None
+    meta = _meta(connection)
+    return Marked(meta.get("lineage", ""), meta.get("schema_version", ""))
+
+
+def mark(connection: Connection, value: str) -> None:
+    """Write ``value`` where the version stands."""
+    connection.execute(update(META).where(META.c.key == "schema_version").values(value=value))
+
+
+def _check_mark(place: str, value: str) -> None:
+    found = Marked("", value)
+    if found.moved_to:
+        raise StateUnusable(
+            f"cannot use the state store {place}: it was moved to {found.moved_to}",
+            hint="name that place with --state or MIGRATE_STATE",
+        )
+    if found.is_arriving:
+        raise StateUnusable(
+            f"cannot use the state store {place}: a copy of another one into it has not ended",
+            hint="run the same `migrate state copy` again",
+        )
 
 
 def lineage_of(connection: Connection) -> str:

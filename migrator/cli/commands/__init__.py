@@ -30,6 +30,7 @@ from migrator.cli.commands import (
     routes,
     sample,
     schema,
+    state,
     status,
     throttle,
     traffic,
@@ -80,6 +81,7 @@ def register(app: typer.Typer) -> None:
             "unpause": unpause.unpause,
             "throttle": throttle.throttle,
             "unlock": unlock.unlock,
+            "state": state.state,
         },
     }
     for panel, verbs in panels.items():
