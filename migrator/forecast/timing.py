@@ -49,6 +49,8 @@ FENCE_SECONDS: Final = 0.2
 Source: ``python -m tests.forecasts``, quiet."""
 COMMITS: Final = 6
 """Of a pass, beside those of its ranges; and of a fence. Source: the same."""
+FENCES_TOGETHER: Final = 0.5
+"""Of what others of a wave work on in their fences, the part that meets a fence: they are not ready at the same moment."""
 PARTS_ROOM: Final = 0.75
 """Of the time a fence may take, what a part of an area uses: its lag lies in fewer ranges, so more of it is looked at twice."""
 LONG_SECONDS: Final = 10.0
@@ -317,7 +319,8 @@ def _beside(schedule: Schedule, one: MoveForecast, others: Sequence[MoveForecast
     bounds.append((min(sum(works), len(works) * one.machine_seconds), THIS_MACHINE))
     seconds, bound_by = max(bounds, key=lambda bound: bound[0])
     fences = sorted((move.fence_machine_seconds for move in others), reverse=True)[:at_once]
-    waits = max(0.0, min(sum(fences), len(fences) * one.fence_machine_seconds) - one.fence_machine_seconds)
+    shared = min(sum(fences), len(fences) * one.fence_machine_seconds) - one.fence_machine_seconds
+    waits = max(0.0, FENCES_TOGETHER * shared)
     return replace(
         one,
         copy_seconds=seconds,
