@@ -39,7 +39,9 @@ _ENTRY: Final = re.compile(rb"<Name>([^<]*)</Name><Etag>([^<]*)</Etag><Size>(\d+
 
 def unmeasured(schedule: Schedule, known: Means = UNMEASURED) -> Means:
     """What was ``known``, with as many processes and cores as a run would have here."""
-    return replace(known, processes=workers_for(schedule, None), cores=cores())
+    from migrator.adapters.workers.inline import LOOKS
+
+    return replace(known, processes=workers_for(schedule, None), cores=cores(), looks=LOOKS)
 
 
 async def means_of_here(schedule: Schedule, inventories: Mapping[MoveId, Inventory], known: Means) -> Means:

@@ -6,10 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from migrator.adapters.workers.pool import LOOKS_WORTH
 from migrator.forecast import Inventory
 from migrator.forecast.means import Means
 from migrator.forecast.scans import (
     EMBEDDED_NAME_PART,
+    HANDED_LEAST,
+    HANDED_WORTH,
     NAME_SECONDS,
     PAGE_SECONDS,
     SAME_SECONDS,
@@ -97,6 +100,10 @@ def test_a_version_of_before_lists_page_after_page() -> None:
 def test_less_room_is_fewer_lanes() -> None:
     inventory = held(6_000_000)
     assert lanes_of(inventory, replace(Sizes(), names_listed=80_000)) == 4
+
+
+def test_what_is_worth_another_process_is_what_processes_take() -> None:
+    assert (LOOKS_WORTH, USUAL.sizes.handed_least) == (HANDED_WORTH, HANDED_LEAST)
 
 
 def test_worker_processes_look_at_lanes_of_their_own_where_there_are_many_names() -> None:
