@@ -19,7 +19,10 @@ from migrator.transfer.containers import way_out
 from tests.cli.conftest import Migrate
 from tests.test_architecture import sources
 
-NOT_OURS = ("migrator.testing", "migrator.client", "migrator.plan.schema", "migrator.cli.app", "migrator.cli.calls")
+NOT_OURS = (
+    *("migrator.testing", "migrator.client", "migrator.plan.schema"),
+    *("migrator.cli.app", "migrator.cli.calls", "migrator.cli.page"),
+)
 """Pages, help texts, and what applications see, who have no plan."""
 PRINTED = re.compile(r"`migrate ([^`]+)`")
 

@@ -156,7 +156,7 @@ def test_the_page_names_every_action_and_role() -> None:
 async def found(**stores: AzureStore) -> dict[str, Any]:
     moves: Any = [SimpleNamespace(id="here/area", source="src", target="dst")]
     schedule: Any = SimpleNamespace(accounts={name: Account(name, "azure") for name in ("src", "dst")})
-    world: Any = SimpleNamespace(stores=stores, unopened={})
+    world: Any = SimpleNamespace(stores=stores, unopened={}, clock=SystemClock())
     ask = frozenset({Asks.ACCOUNTS})
     case = Case(schedule=schedule, when=When.PLAN, moves=moves, may_ask=ask, world=world)
     return {one.code: one for one in await look(sorts.CHECKS, case)}
