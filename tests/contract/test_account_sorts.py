@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from migrator.adapters.azure.object_store import AzureStore
+from migrator.adapters.clock import SystemClock
 from migrator.engine.checks import sorts
 from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import look
@@ -50,7 +51,7 @@ async def test_azurite_says_what_it_is_too(strict: Strict) -> None:
 def case(when: When, **stores: Any) -> Case:
     moves: Any = [SimpleNamespace(id="here/area", source="src", target="dst")]
     schedule: Any = SimpleNamespace(accounts={name: Account(name, "azure") for name in ("src", "dst")})
-    world: Any = SimpleNamespace(stores=stores, unopened={})
+    world: Any = SimpleNamespace(stores=stores, unopened={}, clock=SystemClock())
     return Case(schedule=schedule, when=when, moves=moves, may_ask=frozenset({Asks.ACCOUNTS}), world=world)
 
 
