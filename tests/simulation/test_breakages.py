@@ -109,7 +109,7 @@ FOUND_BY = {
 
 
 FOUND_AT = {
-    "a-look-of-before": 211,
+    "a-look-of-before": 10,
     "no-destination-condition": 38,
     "read-instead-of-release": 179,
     "reverse-delete-without-evidence": 73,
