@@ -130,7 +130,7 @@ def _check_mark(place: str, value: str) -> None:
     if found.is_arriving:
         raise StateUnusable(
             f"cannot use the state store {place}: a copy of another one into it has not ended",
-            hint="run the same `migrate state copy` again",
+            hint="run the same migrate state copy FROM TO again",
         )
 
 

@@ -42,7 +42,7 @@ def state(context: typer.Context, action: Action, places: Places) -> int:
             page.line(f"Saved {place_of_state(state_url(settings))} as {file}: {size(written)}.")
         case _:
             raise UsageError(
-                f"cannot run `migrate state {action}` with {len(places)} places: there is `copy FROM TO` and `backup FILE`",
-                hint="see `migrate state --help`",
+                f"cannot {action} a state store with {len(places)} places: there is `copy FROM TO` and `backup FILE`",
+                hint="write migrate state copy FROM TO, or migrate state backup FILE",
             )
     return ExitCode.DONE
