@@ -37,8 +37,8 @@ ROUTES_CHANCE = 0.2
 ROUTES_SHARES = (0.02, 0.1, 0.3, 0.6)
 ROUTES_BUSY = " the routes: it is busy"
 """In the reason why a fence was given up: only where its account had refused so often, and not once only."""
-LEAST_REFUSALS, REFUSALS_SECONDS = 3, 30.0
-"""One after the other, none longer after the one before."""
+LEAST_REFUSALS, REFUSALS_SECONDS, LONG_REFUSED_SECONDS = 3, 30.0, 12.0
+"""One after the other, none longer after the one before; so long, and twice, where each answer takes seconds."""
 BUSY_SECONDS = (0.5, 5.0, 20.0)
 SET_CLOCKS = 2
 """So often a clock is set, in a story that has such clocks."""
@@ -160,19 +160,20 @@ class Outages:
         if ROUTES_BUSY not in text:
             return
         names = (node.name, node.name.replace("engine", "guardian"))
-        if all(self._refused_in_a_row(name, node.stood_still) < LEAST_REFUSALS for name in names):
+        if not any(self._was_refused_for_long(name, node.stood_still) for name in names):
             self._world.oracle.break_("fence-for-a-refusal", f"{node.name}: {text}")
 
-    def _refused_in_a_row(self, name: str, still: tuple[float, float]) -> int:
-        """Up to now. ``still``: from when to when nobody asked, since the process stood still."""
+    def _was_refused_for_long(self, name: str, still: tuple[float, float]) -> bool:
+        """In a row up to now: often enough, or, where answers are slow, for as long as that. ``still``: from when to when nobody
+        asked, since the process stood still."""
         begun, ended = still
-        now, asked = self._world.loop.time(), 0
+        now, asked, seconds = self._world.loop.time(), 0, 0.0
         for at in reversed(self._world.board.refused.get(name, ())):
-            rested = ended - begun if at <= begun and ended <= now else 0.0
-            if now - at - rested > REFUSALS_SECONDS:
+            since = now - at - (ended - begun if at <= begun and ended <= now else 0.0)
+            if since > REFUSALS_SECONDS:
                 break
-            now, asked = at, asked + 1
-        return asked
+            now, asked, seconds = at, asked + 1, seconds + since
+        return asked >= LEAST_REFUSALS or (asked > 1 and seconds >= LONG_REFUSED_SECONDS)
 
     def refuse(self) -> None:
         """Before each write of an engine to the state store."""
