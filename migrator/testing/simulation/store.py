@@ -436,6 +436,8 @@ class SimStore:
             before = self._contents.matched(container, name, if_match)
             if len(before.content) != offset:
                 raise _wrong_offset(name)
+            if before.listed.is_sealed:
+                raise CloudError(f"cannot append to {name!r}: it is sealed", code="BlobIsSealed")
             return self._change(container, name, before.content + body, sent_at, "append")
 
         return await self.send(effect, is_write=True)
