@@ -13,7 +13,9 @@ AZURITE := $(STAMPS)/azurite
 # What the tests marked `system` start: a proxy, a metrics server, a fault injector, a browser, a database, a terminal.
 SYSTEM_PACKAGES ?= nginx-light libnginx-mod-http-lua prometheus strace chromium postgresql tmux
 WORKERS ?= 2
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# Tests wait more than they compute, so there are twice as many of them as of processes that compute all the time.
+TESTERS ?= 4
+PYTEST := $(BIN)/python -m pytest -n $(TESTERS) --dist loadfile
 
 .PHONY: help
 help: ## this list
@@ -66,7 +68,7 @@ check: lint $(AZURITE) ## lint and the quick tests: for every change
 .PHONY: test
 test: lint $(AZURITE) ## lint, every test that needs pip and npm only, coverage by room; at the end one short round of `make live`
 	@$(MAKE) --no-print-directory coverage
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "(crash or slow) and not system and not live"
+	$(BIN)/python -m pytest -n $(TESTERS) --dist worksteal -m "(crash or slow) and not system and not live"
 	$(BIN)/python -m pytest -q -s -m live tests/live --ignore tests/live/test_strict.py
 
 # TESTS=tests/unit measures a part of them: most rooms are then below their floors.
@@ -75,7 +77,7 @@ COVERED := .build/coverage
 .PHONY: coverage
 coverage: $(AZURITE) ## branch coverage of the quick tests by room; fails below a floor; RAISE=1 lifts the floors
 	@rm -rf $(COVERED) && mkdir -p $(COVERED)
-	$(BIN)/python -m coverage run -m pytest -q -n $(WORKERS) --dist loadfile \
+	$(BIN)/python -m coverage run -m pytest -q -n $(TESTERS) --dist loadfile \
 		-m "not system and not live and not crash and not slow" $(TESTS)
 	@$(BIN)/python -m coverage combine --quiet
 	@$(BIN)/python -m coverage json --quiet -o $(COVERED)/report.json
