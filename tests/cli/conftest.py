@@ -10,20 +10,11 @@ from pathlib import Path
 
 import pytest
 
-PLAN = """\
-version: 1
-name: tiny
-accounts:
-  core: {kind: local, path: state/core.db}
-  web: {kind: local, path: state/web.db}
-  mail: {kind: local, path: state/mail.db}
-areas:
-  web-tracking: {containers: [web-*]}
-  email-events: {containers: [{name: events, prefix: email/}]}
-regions:
-  north-america:
-    source: core
-    targets: {web-tracking: web, email-events: mail}
+from tests.tiny import HEAD
+
+PLAN = (
+    HEAD
+    + """\
 routing: {kind: file, path: state/routes.json, ttl: 100ms}
 cutover: {max_write: 100ms, clock_margin: 50ms, fence_timeout: 20s, straggler_interval: 1s}
 waves:
@@ -38,6 +29,7 @@ waves:
     interval: 100ms
     gates: []
 """
+)
 
 
 @dataclass(frozen=True)

@@ -28,26 +28,16 @@ from migrator.model.names import MoveId
 from migrator.model.objects import CREATE, BlobType, Condition, ContainerInfo, ContentHeaders, Listed, Shape
 from tests.crash.killed import MARK, Order
 from tests.crash.shelf import Files, Shelf, opened
+from tests.tiny import HEAD
 
 ROOT = Path(__file__).resolve().parents[2]
 MOVE = MoveId("north-america", "web-tracking")
 PATIENCE_SECONDS = 60.0
 """Until a process that should end is taken for hanging."""
 
-PLAN = """\
-version: 1
-name: crash
-accounts:
-  core: {kind: local, path: state/core.db}
-  web: {kind: local, path: state/web.db}
-  mail: {kind: local, path: state/mail.db}
-areas:
-  web-tracking: {containers: [web-*]}
-  email-events: {containers: [{name: events, prefix: email/}]}
-regions:
-  north-america:
-    source: core
-    targets: {web-tracking: web, email-events: mail}
+PLAN = (
+    HEAD.replace("tiny", "crash")
+    + """\
 routing: {kind: file, path: state/routes.json, ttl: 50ms}
 cutover: {max_write: 50ms, clock_margin: 10ms, fence_timeout: 20s, straggler_interval: 1s, max_lag_objects: 5}
 waves:
@@ -58,6 +48,7 @@ waves:
     on_failure: halt
     gates: []
 """
+)
 ANOTHER_WAVE = """\
   - name: second
     moves: [{region: north-america, areas: [images]}]

@@ -14,26 +14,16 @@ from pathlib import Path
 import pytest
 
 from tests.cli.boards import BOTH, kept_at
+from tests.tiny import HEAD
 
 TMUX = shutil.which("tmux")
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.system, pytest.mark.skipif(TMUX is None, reason="needs Debian's tmux")]
 CODES = re.compile(r"\x1b\[[0-9;]*m")
 PATIENCE_SECONDS = 60.0
-PLAN = """\
-version: 1
-name: tiny
-accounts:
-  core: {kind: local, path: state/core.db}
-  web: {kind: local, path: state/web.db}
-  mail: {kind: local, path: state/mail.db}
-areas:
-  web-tracking: {containers: [web-*]}
-  email-events: {containers: [{name: events, prefix: email/}]}
-regions:
-  north-america:
-    source: core
-    targets: {web-tracking: web, email-events: mail}
+PLAN = (
+    HEAD
+    + """\
 routing: {kind: file, path: state/routes.json, ttl: 2s}
 budget: {requests_per_minute: 3k}
 cutover: {max_write: 2s, clock_margin: 50ms, fence_timeout: 60s}
@@ -45,6 +35,7 @@ waves:
     interval: 1s
     gates: []
 """
+)
 
 
 class Terminal:

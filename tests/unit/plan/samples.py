@@ -75,3 +75,10 @@ def faults_of(text: str) -> tuple[str, ...]:
 
 def warnings_of(text: str) -> tuple[str, ...]:
     return loads(text, "plan.yaml").warnings
+
+
+def faults_at(old: str, new: str, at: str) -> list[str]:
+    """The faults of the small plan with ``new`` in place of ``old``, of those that stand at ``at``."""
+    text = changed((old, new))
+    where = place(text, at)
+    return [fault for fault in faults_of(text) if fault.startswith(f"{where}: ")]
