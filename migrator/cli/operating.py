@@ -30,6 +30,7 @@ from migrator.engine.preparing import Editing
 from migrator.engine.rollout import Rollout, Said
 from migrator.engine.world import Outcome
 from migrator.errors import MigrateError
+from migrator.machine.agreement import halted_by_route
 from migrator.model.happenings.rollouts import RunConcluded
 from migrator.model.schedule import Schedule
 from migrator.standing.values import Standing
@@ -83,7 +84,7 @@ def operate(
             reporter.beside(concluded)
     if not as_json:
         show_outcome(outcome, settings)
-    if outcome.code == "halted" and any("--adopt-route" in one for one in outcome.reasons):
+    if outcome.code == "halted" and any(map(halted_by_route, outcome.reasons)):
         show_note(is_it_right(where))
     show_next(outcome, resume=resume)
     return exits.of_outcome(outcome.code)

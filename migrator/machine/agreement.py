@@ -9,10 +9,14 @@ may say more things.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from migrator.machine.transitions import live_side
 from migrator.model.moves import MoveRecord
 from migrator.model.routes import READ_ONLY, RouteRecord
+
+ADOPT_ROUTE: Final = "--adopt-route"
+"""The option of ``retry`` that lets a state store learn from the route document. Every remedy of a disagreement names it."""
 
 
 class Agreement(StrEnum):
@@ -31,6 +35,11 @@ class Agreement(StrEnum):
     @property
     def is_disagreement(self) -> bool:
         return self not in (Agreement.AGREES, Agreement.UNCLAIMED, Agreement.STALE_FENCE)
+
+
+def halted_by_route(reason: str) -> bool:
+    """Was a move halted because its route and this store disagree? By the remedy that ``reason`` names."""
+    return ADOPT_ROUTE in reason
 
 
 def live_account(move: MoveRecord) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
+from migrator.machine.agreement import halted_by_route
 from migrator.machine.release import Fate
 from migrator.machine.states import has_soaked, is_going_back
 from migrator.model.moves import LockRecord, MoveState
@@ -92,7 +93,7 @@ def _urgent(standing: Standing) -> NextStep | None:
         return NextStep(Advice.FREE, fenced)
     if settled := next((move for move in standing.moves if move.settled), None):
         return NextStep(Advice.WRITE_DOWN, (settled.record.id,), fate=settled.settled)
-    if any(move.disagreement or "--adopt-route" in move.record.reason for move in standing.moves):
+    if any(move.disagreement or halted_by_route(move.record.reason) for move in standing.moves):
         return NextStep(Advice.AGREE)
     if any(move.record.state is MoveState.HALTED for move in standing.moves):
         return NextStep(Advice.RETRY_OR_ROLL_BACK)

@@ -16,7 +16,7 @@ from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.routes import WRITERS_BLOCKED, route_of
 from migrator.engine.lingering import left_by, longer
 from migrator.errors import MigrateError, NotFound
-from migrator.machine.agreement import live_account
+from migrator.machine.agreement import halted_by_route, live_account
 from migrator.machine.states import is_before_copy
 from migrator.model.findings import Finding
 from migrator.model.moves import MoveRecord, MoveState
@@ -41,7 +41,7 @@ def of_records(
 
 def halted(facts: Facts, move: PlannedMove, record: MoveRecord) -> Iterator[Finding]:
     if record.state is MoveState.HALTED:
-        remedy = "see its route below" if "--adopt-route" in record.reason else ""
+        remedy = "see its route below" if halted_by_route(record.reason) else ""
         yield Finding("warning", "halted", str(move.id), f"halted: {record.reason}", remedy)
 
 
