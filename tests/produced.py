@@ -26,7 +26,7 @@ PRODUCED_BY: Mapping[str, str] = {
     "streams": "tests/unit/transfer/test_streaming_told.py::test_what_goes_through_this_machine_is_told_once_and_kept",
     "streams-no-more": "tests/unit/transfer/test_streaming_told.py::test_what_goes_through_this_machine_is_told_once_and_kept",
     "canary": "tests/scenario/test_left_behind.py::test_a_move_that_never_switched_left_nothing",
-    "canary-one-way": "tests/scenario/test_what_a_plan_finds.py::test_a_source_that_may_only_be_read_is_moved_where_the_plan_says_so",
+    "canary-one-way": "tests/scenario/findings/test_probes.py::test_a_source_that_may_only_be_read_is_moved_where_the_plan_says_so",
     "check-warned": "tests/unit/engine/test_saying.py::test_a_check_that_warns_before_the_first_copy_is_said",
     "fault-met": "tests/unit/engine/test_saying.py::test_a_release_that_fails_while_the_run_ends_is_said",
     "route-refused": "tests/scenario/test_adopting.py::test_a_second_store_takes_over_a_move_in_the_middle_of_its_copy_without_a_second_copy",
