@@ -182,6 +182,20 @@ def test_an_edit_by_hand_excuses_no_lease_of_the_account_that_it_went_to():
     assert "two-accounts-accept" in court.found
 
 
+@pytest.mark.parametrize("who", ["engine-1", "guardian-2", None])
+def test_a_fence_may_last_longer_while_the_routes_do_not_answer_whoever_ends_it(who):
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    court.routed("core", READ_ONLY, 2)
+    late = 10_000.0
+    if who is not None:
+        court.oracle.routes_unanswered(who, 0.0, late)
+        court.oracle.routes_unanswered(who, late / 2, late)
+    court.loop.run_until_complete(asyncio.sleep(late))
+    court.routed("core", READ_WRITE, 3)
+    assert ("fence-budget" in court.found) is (who != "engine-1")
+
+
 def decide_here(court: Court, engine: str, source: Blob, target: Blob) -> None:
     marks = marks_text(source.listed, target.listed)
     row = ExceptionRow(BOX, NAME, "decided", source.listed.etag, target.listed.etag, marks=marks)

@@ -8,7 +8,7 @@ from migrator.model.values import replace
 from migrator.ports.router import RoutesDamaged
 from migrator.testing.simulation.blobs import Sender
 from migrator.testing.simulation.damage import HARMS
-from migrator.testing.simulation.loop import SimLoop
+from migrator.testing.simulation.loop import Node, SimLoop
 from migrator.testing.simulation.router import RouteBoard
 from migrator.testing.simulation.weather import Weather
 
@@ -89,3 +89,17 @@ def test_the_damaged_document_is_another_version(damaged):
         board.put(RouteDocument(30, 60, {}), "v1", BY, 9.0)
     board.edit(lambda document: document.with_record("eu/z", replace(FENCE, epoch=9)), BY)
     assert read(board).damaged.routes["eu/z"].epoch == 9, "another hand leaves it as damaged as it was"
+
+
+def test_who_reads_a_damaged_document_has_seen_its_whole_records(damaged):
+    board, seen = damaged("no durations"), {}
+    board.seen = lambda process, document: seen.update({process: document.routes})
+    board.loop.virtual_now = 1000.0
+    door = board.as_seen_by(Node("engine-1", board.loop), Sender("engine-1", True))
+
+    async def look():
+        with pytest.raises(RoutesDamaged):
+            await door.read()
+
+    board.loop.run_until_complete(look())
+    assert seen["engine-1"]["eu/x"] == FENCE

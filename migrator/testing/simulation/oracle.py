@@ -86,6 +86,8 @@ class Oracle:
         self._abandoning: set[tuple[str, str]] = set()
         """(node, move): what these engines go back without."""
         self._drain_seconds = schedule.routing.drain_seconds
+        self._unanswered: dict[str, list[tuple[float, float]]] = {}
+        """By process: from when to when it waited for an answer about the routes that did not come, in order."""
         self._promised = self._planned = (schedule.routing.ttl_seconds, schedule.routing.max_write_seconds)
         """ttl and max_write: what the document says now, and the longest that the plan ever said."""
         self._begun: dict[tuple[str, str, str], float] = {}
@@ -330,6 +332,10 @@ class Oracle:
             if (epochs := self._epochs.get(key)) is not None:
                 epochs.read(process, route)
 
+    def routes_unanswered(self, process: str, begun: float, ended: float) -> None:
+        """A process of the tool asked something of the routes, and waits so long for nothing."""
+        self._unanswered.setdefault(process, []).append((begun, ended))
+
     def _judge_route(self, case: Case, sender: Sender, before: RouteRecord | None, after: RouteRecord | None) -> None:
         key, now, epochs = str(case.plan.id), self._loop.time(), self._epochs[str(case.plan.id)]
         if after is not None:
@@ -378,7 +384,7 @@ class Oracle:
             case.fenced_at, case.fence_excused = now, False
             self.fences += 1
         elif before.mode == READ_ONLY:
-            self._end_fence(case, what)
+            self._end_fence(case, sender.name, what)
         if after.account != before.account:
             is_abandoned = (sender.name, key) in self._abandoning
             sides = before.account, after.account
@@ -387,7 +393,7 @@ class Oracle:
             for place in [one for one in case.late if one[0] == after.account]:
                 del case.late[place]  # the account is the truth again, with all that happened to it
 
-    def _end_fence(self, case: Case, what: str) -> None:
+    def _end_fence(self, case: Case, process: str, what: str) -> None:
         if case.fenced_at is None:
             return
         lasted = self._loop.time() - case.fenced_at
@@ -397,7 +403,8 @@ class Oracle:
         if cutover.fence == "access-policy":
             rhythm = self._rhythm
             budget += rhythm.probe_seconds + rhythm.policy_propagation_seconds + self._drain_seconds
-        if lasted > budget + FENCE_SLACK_SECONDS and not case.fence_excused:
+        waited = _seconds_after(case.fenced_at + budget, self._unanswered.get(process, ()))
+        if lasted - waited > budget + FENCE_SLACK_SECONDS and not case.fence_excused:
             self.break_("fence-budget", f"{what}: writers were stopped for {lasted:.0f} s of {budget:.0f} s")
         case.fenced_at = None
 
@@ -544,6 +551,15 @@ class Oracle:
             self._retires.finish(self._cases[str(record.id)], record)
             if (route := self._routes.get(str(record.id))) is not None:
                 judge_end(self._scene, self.excuses, self._cases[str(record.id)], record, route)
+
+
+def _seconds_after(due: float, stretches: Iterable[tuple[float, float]]) -> float:
+    """How much of the time after ``due`` is within one of ``stretches``, which are in the order of their beginnings."""
+    found = 0.0
+    for begun, ended in stretches:
+        found += max(0.0, ended - max(begun, due))
+        due = max(due, ended)
+    return found
 
 
 def _place(record: RouteRecord) -> tuple[str, str]:

@@ -40,9 +40,11 @@ class RouteBoard:
         self._harm: Harm | None = None
         self.swapped: SwapHook = lambda *facts: None
         self.seen: Callable[[str, RouteDocument], None] = lambda process, document: None
-        """Called with a process of the tool, and what it has read."""
+        """Called with a process of the tool, and what it has read: of a damaged document the records that are whole."""
         self.sending: Callable[[Node, RouteDocument | Damaged], None] = lambda node, document: None
         """Called with a process that begins a swap, and what it sends."""
+        self.unanswered: Callable[[str, float, float], None] = lambda process, begun, ended: None
+        """Called with a process whose request gets no answer, and from when to when it waits for one."""
         self.is_overloaded: Callable[[], bool] = lambda: False
         """Its account refuses the next request, whoever sends it, for being one too many."""
         self.refused: dict[str, list[float]] = {}
@@ -170,13 +172,19 @@ class SimRouter:
         board, weather = self._board, self.weather
         loop, now = board.loop, board.loop.virtual_now
         if self._is_unanswered(now):
+            board.unanswered(self._node.name, now, now + weather.unanswered_after_seconds)
             await nap(loop, now + weather.unanswered_after_seconds)
             raise Unreachable("cannot read the routes: no answer")
         delay = self._delay()
         await self._may_be_refused("read", delay)
         seen_at = now + delay * board.random.random()  # what comes back may be old by then
         await nap(loop, now + delay)
-        snapshot = board.of_region(region, seen_at) if board.is_split and region else board.as_of(seen_at)
+        try:
+            snapshot = board.of_region(region, seen_at) if board.is_split and region else board.as_of(seen_at)
+        except RoutesDamaged as fault:
+            if fault.damaged is not None and self._sender.is_tool:
+                board.seen(self._sender.name, RouteDocument(0, 0, routes=dict(fault.damaged.routes)))
+            raise
         if snapshot.document is not None and self._sender.is_tool:
             board.seen(self._sender.name, snapshot.document)
         return snapshot
@@ -201,6 +209,7 @@ class SimRouter:
         if fate != "never":
             when = now + (self._delay() if fate == "lost" else board.random.uniform(0.0, weather.late_seconds))
             loop.happen(when, self._apply, answer, region, document, expected_etag, now)
+        board.unanswered(self._node.name, now, now + weather.unanswered_after_seconds)
         await nap(loop, now + weather.unanswered_after_seconds)
         raise OutcomeUnknown("cannot tell whether the routes were changed: no answer")
 

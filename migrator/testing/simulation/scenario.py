@@ -142,6 +142,7 @@ class Scenario:
         self.board = RouteBoard(self.loop, self._route_weather(), f"routes {seed}")
         self.board.swapped = self._swapped
         self.board.seen = self.oracle.routes_seen
+        self.board.unanswered = self.oracle.routes_unanswered
         self.registers = RegisterBoard(self.loop, weather_of(self, self.credential_seconds * 0.95), f"register {seed}")
         self.state = MemoryStateStore("simulated", lineage=f"lineage-{seed}")
         seams.keep(seed, self.schedule, self.terrain, self.state)
