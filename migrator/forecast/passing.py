@@ -22,7 +22,8 @@ UNDER_WAY: Final = 64
 """Copies of one process at first, twice as many after each ``WIDER_SECONDS`` while that pays, up to ``MOST_UNDER_WAY``. Source:
 ``adapters.workers.inline`` and ``model.window``."""
 MOST_UNDER_WAY: Final = 1_024
-WIDER_SECONDS: Final = 4.0
+WIDER_SECONDS: Final = 0.5
+"""A try takes 0.2 s of answers, and not each of them pays. Source: ``model.window``; ``python -m tests.forecasts``, quiet."""
 HAND_SECONDS: Final = 30e-6
 """Of one core for a copy between served accounts: its request, its answer. Source: ``make bench ROWS=copy``."""
 SETTLING_SECONDS: Final = 25e-6
@@ -75,13 +76,16 @@ def first_lanes(inventory: Inventory) -> int:
 
 
 def first_listing_seconds(inventory: Inventory, page_seconds: float, copy_seconds: float) -> float:
-    """Each of a first copy's listings goes page after page, and ends with the copies of its last page. Where there are parts, the
-    destination is looked at first: is it empty?"""
+    """Each of a first copy's listings goes page after page, and ends with the copies of its last page."""
     parts = first_parts(inventory)
     pages = max(1, math.ceil(inventory.objects / parts / LIST_PAGE))
     rounds = math.ceil(parts / first_lanes(inventory))
-    before = page_seconds if parts > inventory.prefixes else 0.0
-    return before + rounds * (pages * page_seconds + copy_seconds)
+    return rounds * (pages * page_seconds + copy_seconds)
+
+
+def beginning_seconds(inventory: Inventory, page_seconds: float) -> float:
+    """Before a first copy in parts: is the destination empty, and does the origin list from a name on?"""
+    return 2.0 * page_seconds if first_parts(inventory) > max(1, inventory.prefixes) else 0.0
 
 
 @value(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from migrator.forecast.means import is_embedded
 from migrator.forecast.passing import (
     HEADROOM,
     UNDER_WAY,
+    beginning_seconds,
     catching_up,
     first_listing_seconds,
     machine_seconds,
@@ -197,9 +198,11 @@ def _alone(schedule: Schedule, move: PlannedMove, inventory: Inventory, grounds:
     rate = grounds.changes_per_second(inventory)
     passes = catching_up(first_seconds, looked(), each, rate or 0.0, float(cutover.max_lag_objects))
     corrected = grounds.learned
+    asked = beginning_seconds(inventory, page) if in_lanes else 0.0
+    asked += page if asked else 0.0  # the destination too, by the pass that follows
     commits = COMMITS * means.commit_seconds
     around = 2.0 * containers + commits
-    copy_seconds = (around + first_seconds + passes.seconds) * corrected.copy
+    copy_seconds = (around + asked + first_seconds + passes.seconds) * corrected.copy
     # The fence.
     bound, drain = schedule.routing.drain_of(cutover), schedule.routing.expected_drain_of(cutover)
     knows = tells_texts(accounts)

@@ -84,8 +84,11 @@ def partition(
         stretches: only ranges in which some of these lie; None: all of them.
         most: names of a lane, however many lanes that makes.
     """
-    # Of one without evidence nobody knows how many names it has, so it counts like a lane.
+    # Of one without evidence nobody knows how many names it has, so it counts like a lane; but there are none yet behind the last
+    # name that a pass has seen.
     counts = [(upper, size // RECORD_BYTES or sizes.lane_names) for upper, size in ranges]
+    if len(ranges) > 1 and ranges[-2][1] and not ranges[-1][1]:
+        counts[-1] = (ranges[-1][0], 0)
     total = sum(size for _, size in ranges) // RECORD_BYTES
     if len(ranges) < 2 or whole.order == "sorted":
         return () if stretches is not None and not stretches else (replace(whole, records=total),)

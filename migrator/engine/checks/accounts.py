@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final
 
-from migrator.engine.checks.case import Case
+from migrator.engine.checks.case import LISTED_AT_ONCE, Case
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import Asks, When
 from migrator.engine.checks.routes import disagreement_of
@@ -23,6 +23,7 @@ from migrator.model.schedule import PlannedMove
 from migrator.model.values import replace
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.state_store import StateStore
+from migrator.transfer.lanes import side_by_side
 from migrator.transfer.together import together
 
 PAGES_ASKED: Final = 20
@@ -128,15 +129,15 @@ async def occupied(case: Case, move: PlannedMove) -> list[Finding]:
         return []
     here, there = await case.at_source(move), await case.containers(move.target)
     holding = {info.name for info in there or ()}
-    found = []
+    shared = sorted({info.name for info in here or ()} & holding)
+    places = [(container, prefix) for container in shared for prefix in move.area.prefixes_in(container)]
     with case.reading(move.target):
-        for container in sorted({info.name for info in here or ()} & holding):
-            for prefix in move.area.prefixes_in(container):
-                found += await _must_be_empty(case, move, container, prefix)
-    return found
+        found = await side_by_side(places, lambda place: _must_be_empty(case, move, place), most=LISTED_AT_ONCE)
+    return [finding for one in found for finding in one]
 
 
-async def _must_be_empty(case: Case, move: PlannedMove, container: str, prefix: str) -> list[Finding]:
+async def _must_be_empty(case: Case, move: PlannedMove, place: tuple[str, str]) -> list[Finding]:
+    container, prefix = place
     page = await case.store(move.target).page(container, prefix=prefix, limit=10)
     lying = [blob for blob in page.entries if not blob.name.startswith(RESERVED_PREFIX)]
     if not lying:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from migrator.engine.checks.case import Case
+from migrator.engine.checks.case import LISTED_AT_ONCE, Case
 from migrator.engine.checks.check import Check, Says
 from migrator.engine.checks.moments import Asks, When
 from migrator.errors import CloudError
@@ -21,6 +21,7 @@ from migrator.model.schedule import PlannedMove
 from migrator.ports.object_store import ObjectStore
 from migrator.ports.write_policy import PolicyHolder, holds_policies
 from migrator.transfer.container_shape import difference, reopened
+from migrator.transfer.lanes import side_by_side
 
 NAMED = 3
 
@@ -103,13 +104,15 @@ async def policies(move: PlannedMove, source: ObjectStore, target: ObjectStore, 
     here, there = _holder(source), _holder(target)
     if here is None or there is None:
         return []
-    lost = []
+
+    async def lost_of(name: str) -> list[str]:
+        wanted = {one.id for one in (await here.policies(name)).policies}
+        if wanted:
+            wanted -= await _ids(there, name)
+        return [f"{name}/{id}" for id in sorted(wanted)]
+
     try:
-        for name in names:
-            wanted = {one.id for one in (await here.policies(name)).policies}
-            if wanted:
-                wanted -= await _ids(there, name)
-            lost += [f"{name}/{id}" for id in sorted(wanted)]
+        lost = [one for each in await side_by_side(names, lost_of, most=LISTED_AT_ONCE) for one in each]
     except CloudError as fault:
         text = f"stored access policies of {move.source} could not be read: {fault.message}"
         return [Finding("info", "policies-not-read", str(move.id), text)]

@@ -255,7 +255,7 @@ def test_scans_of_the_soak_and_of_the_wait_for_a_window_are_counted(three_region
 def test_the_record_of_a_wave_is_json_with_every_move(three_regions: Schedule) -> None:
     kept = to_record(ahead(three_regions), "na-rest")
     assert kept["made_at"] == "2026-11-25T00:00:00+00:00"
-    assert kept["soaked"].startswith("2026-12-09T08:05:20")
+    assert kept["soaked"].startswith("2026-12-09T08:05:21")
     assert kept["moves"]["north-america/email-events"] == {
         "objects": 4_000_000,
         "bytes": 600 * 2**30,

@@ -11,6 +11,7 @@ from migrator.forecast.means import UNMEASURED, Means, means_from_note, means_to
 from migrator.forecast.passing import (
     HEADROOM,
     MOST_PASSES,
+    beginning_seconds,
     catching_up,
     first_lanes,
     first_listing_seconds,
@@ -27,18 +28,23 @@ def test_copies_go_in_windows_that_grow() -> None:
     assert under_way_seconds(0, 0.02, one) == 0.0
     assert under_way_seconds(64, 0.02, one) == pytest.approx(0.02)
     assert under_way_seconds(65, 0.02, one) == pytest.approx(0.04)
-    # 3,200 a second for 4 s, then twice as many
-    assert under_way_seconds(12_800 + 128, 0.02, one) == pytest.approx(4.0 + 0.02)
-    assert under_way_seconds(10_000, 0.02, Means(processes=4)) == pytest.approx(10_000 / 256 * 0.02, rel=0.03)
+    # 3,200 a second for half a second, then twice as many
+    assert under_way_seconds(1_600 + 128, 0.02, one) == pytest.approx(0.5 + 0.02)
+    assert under_way_seconds(10_000, 0.02, Means(processes=4)) == pytest.approx(0.5 + 3_600 / 512 * 0.02, abs=0.03)
 
 
 def test_a_first_copy_lists_eight_containers_or_parts_of_them_at_a_time() -> None:
     assert (first_lanes(Inventory(5, 0)), first_lanes(Inventory(5, 0, prefixes=200))) == (1, 8)
     assert (first_parts(Inventory(25_000, 0)), first_parts(Inventory(400_000, 0))) == (2, 40)
     assert first_listing_seconds(Inventory(9_000, 0), 0.2, 0.02) == pytest.approx(2 * 0.2 + 0.02)
-    assert first_listing_seconds(Inventory(20_000, 0), 0.2, 0.02) == pytest.approx(0.2 + 2 * 0.2 + 0.02)
-    assert first_listing_seconds(Inventory(400_000, 0), 0.2, 0.02) == pytest.approx(0.2 + 5 * (2 * 0.2 + 0.02))
+    assert first_listing_seconds(Inventory(20_000, 0), 0.2, 0.02) == pytest.approx(2 * 0.2 + 0.02)
+    assert first_listing_seconds(Inventory(400_000, 0), 0.2, 0.02) == pytest.approx(5 * (2 * 0.2 + 0.02))
     assert first_listing_seconds(Inventory(20, 0, prefixes=16), 0.2, 0.02) == pytest.approx(2 * 0.22)
+
+
+def test_before_a_first_copy_in_parts_both_accounts_are_asked_something() -> None:
+    assert beginning_seconds(Inventory(20_000, 0), 0.2) == pytest.approx(0.4)
+    assert beginning_seconds(Inventory(20, 0, prefixes=16), 0.2) == 0.0
 
 
 def test_a_machine_s_work_is_spread_over_its_cores_and_an_embedded_one_s_is_not() -> None:

@@ -72,7 +72,9 @@ AROUND = 2 * 0.2 + COMMITS * COMMIT_SECONDS
 FENCE = FENCE_SECONDS + COMMITS * COMMIT_SECONDS
 # 60,000 objects at 97 requests a second, and this machine's work on each name of a scan
 SCAN = 0.2 + 60_000 * NAME_SECONDS + AROUND
-COPY = AROUND + (60_000 + 13) / 97 + SCAN
+ASKED = 3 * 0.2
+"""Where a first copy goes in parts: is the target empty, and does each account list from a name on?"""
+COPY = AROUND + ASKED + (60_000 + 13) / 97 + SCAN
 SHORT = 0.2 + AROUND
 """A pass over next to nothing: the containers, and a page."""
 EMPTY = AROUND + 0.2 + COPY_SECONDS + SHORT

@@ -84,6 +84,15 @@ class TestTheValueOfALane:
         assert sum(lane.records for lane in lanes) == 200
         assert all(lane.records >= 30 for lane in lanes[:-1])
 
+    @pytest.mark.parametrize(("sizes", "records"), [((240, 0), 10), ((240, 0, 0), 210), ((0, 0), 200), ((0,), 0)])
+    def test_behind_the_last_name_that_a_pass_has_seen_nothing_is_counted(self, sizes, records):
+        """Where hands waited for work, a small container was left in its names and an open end; it is as small as before."""
+        uppers = [b"%03d" % number for number in range(1, len(sizes))] + [None]
+        lanes = partition(
+            Lane("web", "", "utf-8"), list(zip(uppers, sizes, strict=True)), replace(SMALL, lane_names=100)
+        )
+        assert sum(one.records for one in lanes) == records
+
     def test_a_container_has_no_more_lanes_than_that(self):
         lanes = partition(Lane("web", "", "utf-8"), self.RANGES, replace(SMALL, lane_names=1, most_lanes=5))
         assert len(lanes) == 5
