@@ -469,6 +469,27 @@ def test_a_container_that_comes_back_outside_a_fence_excuses_no_switch():
 
 
 @pytest.mark.parametrize("is_listed", [False, True])
+def test_what_went_with_a_container_of_the_old_account_is_lost_to_customers_only_if_it_is_listed(is_listed):
+    """An older container was restored in its place: as if a writer without a lease had deleted the name there."""
+    court = Court()
+    court.routed("core", READ_WRITE, 1)
+    held = lose(court, "core")
+    make_anew(court, "core")
+    court.routed("core", READ_ONLY, 2)
+    court.routed("web", READ_WRITE, 3)
+    court.bound_puts("web", b"text")
+    court.copied("web", "core")
+    kept = court.accounts["web"].peek(BOX, NAME)
+    find(court, "core", held)
+    if is_listed:
+        row = ExceptionRow(BOX, NAME, "kept", None, kept.listed.etag)
+        court.oracle.committed(Node("engine-1", court.loop), [PutException(WEB, row)])
+    court.routed("web", READ_ONLY, 4)
+    court.routed("core", READ_WRITE, 5)
+    assert ("lost-write" in court.found) is not is_listed
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
 def test_what_came_back_in_a_fence_must_be_listed_before_the_move_is_soaked(is_listed):
     """The old account is as it was at the switch: that is no excuse for what was left behind by it."""
     court, engine = Court(), Node("engine-1", SimLoop())

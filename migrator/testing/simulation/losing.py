@@ -70,7 +70,8 @@ class LossJudge:
 
     def found(self, account: str, container: str, replaced: Iterable[str] = ()) -> None:
         """It is there again, in the place of one with the names ``replaced``. At an account that the route has left meanwhile it
-        is as if a stranger had written it."""
+        is as if a stranger had written it, and had deleted what went with the other one."""
+        replaced = set(replaced)
         _, lost_at = self._lost.pop((account, container), (set(), inf))
         held = self._scene.accounts[account].containers.get(container)
         blobs = held.blobs if held is not None else {}
@@ -86,6 +87,11 @@ class LossJudge:
                 self._excuses.came_back(
                     case, account, (container, name), blob.listed.etag, lost_at, was_nowhere=was_nowhere
                 )
+        for name in replaced - blobs.keys():
+            case = self._owner(account, container, name)
+            if case is not None and self._live(case) != account:
+                text = f"{account}/{container}/{name!r}, which went with its container when another one came back"
+                case.late.setdefault((account, container, name), Late(self._scene.loop.time(), text))
         self._in_a_fence(account, container, {*replaced, *blobs}, "came back with its container, or went with another")
 
     def _in_a_fence(self, account: str, container: str, names: Iterable[str], how: str) -> None:
