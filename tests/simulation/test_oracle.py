@@ -484,7 +484,10 @@ def test_what_went_with_a_container_of_the_old_account_is_lost_to_customers_only
     if is_listed:
         row = ExceptionRow(BOX, NAME, "kept", None, kept.listed.etag)
         court.oracle.committed(Node("engine-1", court.loop), [PutException(WEB, row)])
+    court.wait()
     court.routed("web", READ_ONLY, 4)
+    for account in ("web", "core"):
+        court.oracle.listed(account, Node("engine-1", court.loop), BOX, True, court.wait())
     court.routed("core", READ_WRITE, 5)
     assert ("lost-write" in court.found) is not is_listed
 
