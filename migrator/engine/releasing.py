@@ -15,14 +15,15 @@ from typing import Any
 from migrator.engine import enforcing
 from migrator.engine.disagreement import ADOPT_HINT, said
 from migrator.engine.mover import Mover
-from migrator.errors import CloudError, RouteChanged, RouteDisagreement
+from migrator.errors import CloudError, MigrateError, RouteChanged, RouteDisagreement
 from migrator.machine.events import Event
 from migrator.machine.release import Fate, explain, is_fence_by_hand
+from migrator.model import notes
 from migrator.model.happenings.fences import FenceReleased, Switched, WritersBlocked
 from migrator.model.moves import Direction, Figures, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
-from migrator.ports.state_store import Change
+from migrator.ports.state_store import Change, SetNote
 from migrator.transfer.halfway import settled_evidence, settled_writes
 
 
@@ -122,10 +123,23 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
                     hint="its writers stay blocked until it does; then migrate apply frees them first",
                 ) from fault
             if attempt == rhythm.loud_attempts:
-                mover.tell(WritersBlocked())
+                _say_blocked(mover, intent)
         backoff = rhythm.release_backoff_seconds
         await clock.sleep(backoff[min(attempt, len(backoff) - 1)] * (0.5 + clock.random()))
         attempt += 1
+
+
+def _say_blocked(mover: Mover, intent: RouteIntent) -> None:
+    """On record once for each fence, over restarts; a store that cannot take it now is no reason to stop trying."""
+    blocked = WritersBlocked(intent.fence.epoch, _pause_seconds(mover, intent))
+    is_known = mover.world.state.note(notes.blocked(mover.id)) == blocked.epoch
+    try:
+        if not is_known:
+            mover.commit(blocked, SetNote(notes.blocked(mover.id), blocked.epoch))
+            return
+    except MigrateError:
+        pass
+    mover.tell(blocked)
 
 
 def _pause_seconds(mover: Mover, intent: RouteIntent | None, *, released_at: str = "") -> float | None:

@@ -189,8 +189,10 @@ class FenceLeft(Shown):
 
 
 @value(frozen=True, slots=True)
-class WritersBlocked(Shown):
-    """A release is not answered for some tries: writers stay blocked, and it is tried on."""
+class WritersBlocked(Journaled, Shown):
+    """A release is not answered for some tries: writers stay blocked, and it is tried on. On record once for each fence."""
 
     kind = "writers-blocked"
     shown_as = "warning"
+    epoch: Annotated[int, "of the fence"]
+    fence_seconds: Annotated[float | None, "s, how long the writers have waited so far; null if nobody knows"]

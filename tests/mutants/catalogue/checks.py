@@ -3,7 +3,8 @@
 from tests.mutants.mutant import Mutant
 
 CHECK, COUNT = "tests/unit/engine/checks/test_check.py", "tests/test_nothing_is_lost.py"
-FINDS, BEFORE_FENCE = (f"tests/scenario/test_{name}.py" for name in ("what_a_plan_finds", "before_the_fence"))
+AREAS, GATES, ACCOUNTS = (f"tests/scenario/findings/test_{name}.py" for name in ("areas", "gates", "accounts"))
+BEFORE_FENCE = "tests/scenario/test_before_the_fence.py"
 
 MUTANTS = (
     Mutant(
@@ -20,7 +21,7 @@ MUTANTS = (
         "_LOOK | {When.PREFLIGHT},",
         "_LOOK,",
         "A container that has gone since the plan was looked at is missed by the run, which copies the others.",
-        (FINDS,),
+        (AREAS,),
     ),
     Mutant(
         "no-canary-before-a-fence",
@@ -36,7 +37,7 @@ MUTANTS = (
         "return mover.kept_back or None",
         "return None",
         "A gate that does not answer keeps no cut-over back: customers are switched, and the soak never ends.",
-        (FINDS,),
+        (GATES,),
     ),
     Mutant(
         "what-writes-comes-first",
@@ -68,6 +69,6 @@ MUTANTS = (
         "if case.read_routes is not None and disagreement_of(case, move):",
         "if case.read_routes is None and disagreement_of(case, move):",
         "A target that customers use is said to be one to empty.",
-        (FINDS,),
+        (ACCOUNTS,),
     ),
 )

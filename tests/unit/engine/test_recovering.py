@@ -9,10 +9,11 @@ import pytest
 
 from migrator.engine.recovering import resolve
 from migrator.engine.releasing import release
-from migrator.errors import CloudError, RouteDisagreement
+from migrator.errors import CloudError, RouteDisagreement, StateError
 from migrator.model.moves import Direction, MoveRecord, MoveState, RouteIntent
 from migrator.model.rhythm import USUAL
-from migrator.model.routes import READ_ONLY
+from migrator.model.routes import READ_ONLY, READ_WRITE
+from migrator.ports.state_store import SetNote
 from tests.unit.engine.board import ID, before, fence, mover_of, switched
 
 S, FORWARD, REVERSE = MoveState, Direction.FORWARD, Direction.REVERSE
@@ -178,6 +179,30 @@ async def test_a_route_that_never_answers_leaves_the_fence_on_record_for_the_nex
     assert clock.at >= USUAL.release_seconds
     assert mover.record == record_in(S.DRAINING, FORWARD, sent=False)
     assert board.document.routes[str(ID)].mode == READ_ONLY
+
+    def rows():
+        return [one for one in mover.world.state.journal() if one.kind == "writers-blocked"]
+
+    assert [one.evidence["epoch"] for one in rows()] == [fence().epoch]
+    with pytest.raises(CloudError, match="does not answer"):
+        await release(mover, "another try, perhaps of the next run")
+    assert len(rows()) == 1
+
+
+async def test_a_store_that_takes_nothing_keeps_no_release_back():
+    mover, board, _ = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
+    board.silent_until = 120.0
+    plain = mover.world.state.commit
+
+    def refuses_notes(changes, **options):
+        if any(isinstance(one, SetNote) for one in changes):
+            raise StateError("cannot write the state store: another program keeps it locked")
+        return plain(changes, **options)
+
+    mover.world.state.commit = refuses_notes
+    await release(mover, "a test")
+    assert mover.record.state is S.CATCHING_UP
+    assert board.document.routes[str(ID)].mode == READ_WRITE
 
 
 async def test_reading_the_record_waits_for_a_document_that_is_silent_for_a_moment():
