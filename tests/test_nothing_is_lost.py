@@ -146,7 +146,7 @@ def _codes(node: ast.expr | None, tree: ast.Module, words: Mapping[str, str]) ->
         yield from (
             f"not-kept-{name}"
             for name in FEATURES
-            if name not in ("archived", "customer_keyed", "directories", "tagged")
+            if name not in ("archived", "customer_keyed", "directories", "long_addressed", "tagged")
         )
     elif isinstance(node, ast.Attribute) and node.attr == "code":
         return  # a finding made of another one

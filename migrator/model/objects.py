@@ -206,6 +206,8 @@ class Features:
     """What a hierarchical namespace lists beside its blobs."""
     customer_keyed: int = 0
     """Encrypted with a key that only its customer has: nobody else can read them."""
+    long_addressed: int = 0
+    """With an address too long for a service to copy from: they are kept, and go through this machine."""
     named: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NO_NAMES)
     """By kind, the names of the first few."""
 

@@ -192,6 +192,24 @@ def tagged(document: bytes) -> int:
     return found[0]
 
 
+_LONG_NAME = re.compile(rb"<Name(?: [^>]*)?>[^<]{400,}<")
+"""Each of its bytes is three in an address at most."""
+
+
+def named_so(document: bytes, is_so: Callable[[str], bool]) -> list[str]:
+    """Live blobs of a page of List Blobs with a long name of which ``is_so`` holds. Raises NotUnderstood."""
+    if not _LONG_NAME.search(document):
+        return []
+    found: list[str] = []
+
+    def note(node: Node) -> None:
+        if count_features(node, no_features()) and is_so(name_of(node)):
+            found.append(name_of(node))
+
+    read_entries(document, "Blob", note)
+    return found
+
+
 def has_directory(document: bytes) -> bool:
     """Does a page of List Blobs show directories, as a hierarchical namespace does? Raises NotUnderstood."""
     found: list[bool] = []

@@ -22,7 +22,7 @@ from migrator.adapters.azure.describing import described
 from migrator.adapters.azure.errors import SOURCE_SIGNATURE
 from migrator.adapters.azure.policies import Policies
 from migrator.adapters.azure.reading import CONTAINER, TAGS, AzureReadings
-from migrator.adapters.azure.requests import Requests, token_failures
+from migrator.adapters.azure.requests import SOURCE_PATH_BYTES, Requests, token_failures
 from migrator.adapters.azure.sas import (
     COPY_SECONDS,
     SAS_SECONDS,
@@ -46,8 +46,6 @@ from migrator.ports.write_policy import ContainerPolicies
 
 XML = '<?xml version="1.0" encoding="utf-8"?>'
 BINARY, TEXT = ("Content-Type", "application/octet-stream"), ("Content-Type", "application/xml")
-SOURCE_PATH_BYTES = 1_500
-"""With its signature, a source has 2 KB at most. Source: Azure "Copy Blob From URL" (x-ms-copy-source)."""
 HASHED_BESIDE_BYTES = 512 * 1024
 """Some milliseconds of hashing would hold up every other request of the process."""
 

@@ -13,12 +13,12 @@ from migrator.adapters.azure import listing, shapes
 from migrator.adapters.azure.counting import survey_of
 from migrator.adapters.azure.errors import NO_TAGS
 from migrator.adapters.azure.forms import FormReader
-from migrator.adapters.azure.requests import NEWER_API_VERSION, Requests
+from migrator.adapters.azure.requests import NEWER_API_VERSION, SOURCE_PATH_BYTES, Requests
 from migrator.adapters.azure.signing import HeaderPairs, Query
 from migrator.adapters.azure.wire import Answer, Stream
 from migrator.adapters.azure.xml_reader import Node, read_xml
 from migrator.errors import CloudError, ConditionFailed, NotFound, Unsupported
-from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, ContainerInfo, Listed, ListingPage, Survey
+from migrator.model.objects import BLOCK_BYTES, LIST_PAGE, MOST_NAMED, ContainerInfo, Listed, ListingPage, Survey
 from migrator.model.values import replace
 from migrator.ports.object_store import TOO_LARGE, Whole
 
@@ -190,9 +190,18 @@ class AzureReadings:
         with self._requests.understanding("list", container):
             found = survey_of(answer.body)
             _another(marker, found.marker)
+            found = self._with_long_addresses(found, container, answer.body)
             if sees_tags:
                 return found
             return replace(found, features=replace(found.features, tagged=listing.tagged(answer.body)))
+
+    def _with_long_addresses(self, found: Survey, container: str, document: bytes) -> Survey:
+        url_of = self._requests.url_of
+        names = listing.named_so(document, lambda name: len(url_of(container, name)) > SOURCE_PATH_BYTES)
+        if not names:
+            return found
+        named = {**found.features.named, "long_addressed": tuple(names[:MOST_NAMED])}
+        return replace(found, features=replace(found.features, long_addressed=len(names), named=named))
 
     # Reading
 

@@ -55,6 +55,8 @@ from migrator.model.values import replace
 API_VERSION = "2025-07-05"
 """What is asked of the service where the plan names no ``api_version``: old enough to be known in every cloud, and the first in
 which a refused copy tells what its source answered. Source: AzCopy, which asks for this one."""
+SOURCE_PATH_BYTES: Final = 1_500
+"""With its signature, a source has 2 KB at most. Source: Azure "Copy Blob From URL" (x-ms-copy-source)."""
 NEWER_API_VERSION = "2026-02-06"
 """Asked for only where a request needs it: a listing from a name on. Source: Azure "Version 2026-02-06"."""
 OLDEST_API_VERSION = "2020-10-02"

@@ -118,6 +118,9 @@ def _counted(move: PlannedMove, place: str, kind: str, number: int) -> Finding:
             f"{place} has {number:,} directories: its account has a hierarchical namespace, whose blobs cannot be moved"
         )
         return Finding("error", "directories", str(move.id), text)
+    if kind == "long_addressed":
+        text = f"{place} has {number:,} blobs whose address is too long for a copy by the service: they go through this machine"
+        return Finding("warning", "long-address", str(move.id), text)
     text = f"{place} has {number:,} {kind.replace('_', ' ')} that a move does not keep"
     return Finding("warning", f"not-kept-{kind}", str(move.id), text)
 
@@ -297,6 +300,13 @@ UNKEPT_KINDS: Final = (
         "move",
         "directories are listed, so the account has a hierarchical namespace (Data Lake), whose blobs cannot be moved",
         "move it with tools for Data Lake",
+    ),
+    Says(
+        "long-address",
+        ("warning",),
+        "move",
+        "blobs have names so long that no service copies from their address, so their bytes go through this machine",
+        "nothing is lost; run migrate near the accounts, and expect their bytes to be billed as egress",
     ),
     _not_kept("encryption_scoped", "an object's encryption scope is not kept"),
     _not_kept("immutable", "an object's immutability policy or legal hold is not kept"),

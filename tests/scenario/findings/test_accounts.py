@@ -38,6 +38,7 @@ from tests.scenario.world import ID, shape
         ("customer_keyed", "customer-keyed"),
         ("directories", "directories"),
         ("tagged", "tags-unreadable"),
+        ("long_addressed", "long-address"),
     ],
 )
 async def test_what_cannot_be_kept_is_said_with_its_count(small, kind, code):

@@ -1,10 +1,11 @@
 """What a move cannot keep is counted from whole pages as it is entry by entry; a page that is none is refused."""
 
 import itertools
+from urllib.parse import quote
 
 import pytest
 
-from migrator.adapters.azure import counting
+from migrator.adapters.azure import counting, listing
 from migrator.adapters.azure.counting import survey_of
 from migrator.adapters.azure.xml_reader import NotUnderstood
 from migrator.model.objects import Features
@@ -138,3 +139,12 @@ def test_the_first_few_of_each_kind_are_named() -> None:
 def test_what_is_no_whole_listing_is_refused(document: bytes) -> None:
     with pytest.raises(NotUnderstood):
         survey_of(document)
+
+
+def test_long_names_are_found_by_how_their_address_would_be_written() -> None:
+    long, older = PLAIN.format(name="é" * 300, size=1), PLAIN.format(name="ü" * 300, size=1)
+    older = older.replace("<Properties>", "<Snapshot>2026</Snapshot><Properties>")
+    document = page(PLAIN.format(name="a" * 90, size=1), long, older)
+    assert listing.named_so(document, lambda name: len(quote(name)) > 1_500) == ["é" * 300]
+    assert listing.named_so(document, lambda name: len(name) > 1_500) == []
+    assert listing.named_so(page(PLAIN.format(name="a", size=1)), lambda name: True) == [], "none of them is long"
