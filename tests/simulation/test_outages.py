@@ -74,10 +74,24 @@ def test_refusals_that_come_seldom_count_as_long_as_they_come():
     assert not given_up("cannot change the routes: it is busy", "engine-1", (45.0, 65.0, 92.0)).oracle.violations
 
 
-def given_up(why: str, by: str, refused: tuple[float, ...], still: tuple[float, float] = (0.0, 0.0)) -> Scenario:
+@pytest.mark.parametrize(("silence", "is_told"), [((60.0, 90.0), False), ((20.0, 50.0), True), ((85.0, 90.0), True)])
+def test_a_refusal_after_a_long_silence_is_the_last_of_it(silence, is_told):
+    world = given_up("cannot change the routes: it is busy", "engine-1", (99.0,), silence=silence)
+    assert bool(world.oracle.violations) is is_told
+
+
+def given_up(
+    why: str,
+    by: str,
+    refused: tuple[float, ...],
+    still: tuple[float, float] = (0.0, 0.0),
+    silence: tuple[float, float] | None = None,
+) -> Scenario:
     world = Scenario(1, real_engine)
     world.loop.virtual_now = 100.0
     world.board.refused[by] = list(refused)
+    if silence is not None:
+        world.oracle.routes_unanswered(by, *silence)
     plan = world.schedule.moves[0]
     entry = JournalEntry(WORLD_BEGINS, "engine", "fence-released", why, move=plan.id)
     record = MoveRecord(plan.id, "w", plan.source, plan.target, MoveState.CATCHING_UP)

@@ -336,6 +336,10 @@ class Oracle:
         """A process of the tool asked something of the routes, and waits so long for nothing."""
         self._unanswered.setdefault(process, []).append((begun, ended))
 
+    def unanswered_by(self, process: str) -> Sequence[tuple[float, float]]:
+        """From when to when it waited for nothing."""
+        return self._unanswered.get(process, ())
+
     def _judge_route(self, case: Case, sender: Sender, before: RouteRecord | None, after: RouteRecord | None) -> None:
         key, now, epochs = str(case.plan.id), self._loop.time(), self._epochs[str(case.plan.id)]
         if after is not None:

@@ -164,8 +164,14 @@ class Outages:
             self._world.oracle.break_("fence-for-a-refusal", f"{node.name}: {text}")
 
     def _was_refused_for_long(self, name: str, still: tuple[float, float]) -> bool:
-        """In a row up to now: often enough, or, where answers are slow, for as long as that. ``still``: from when to when nobody
-        asked, since the process stood still."""
+        """In a row up to now: often enough, or, where answers are slow or do not come, for as long as that. ``still``: from
+        when to when nobody asked, since the process stood still."""
+        silences = self._world.oracle.unanswered_by(name)
+        if any(
+            ended - begun >= LONG_REFUSED_SECONDS and self._world.loop.time() - ended <= REFUSALS_SECONDS
+            for begun, ended in silences
+        ):
+            return True  # refused at last, and silent for long before
         begun, ended = still
         now, asked, seconds = self._world.loop.time(), 0, 0.0
         for at in reversed(self._world.board.refused.get(name, ())):
