@@ -12,7 +12,7 @@ def require_terminal(*, yes: bool, what: str) -> None:
     """UsageError unless somebody can be asked, or ``--yes`` was said."""
     if not yes and not sys.stdin.isatty():
         raise UsageError(
-            f"cannot ask before {what}: standard input is no terminal", hint="say --yes to go without asking"
+            f"cannot ask before {what}: standard input is not a terminal", hint="say --yes to go without asking"
         )
 
 

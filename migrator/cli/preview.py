@@ -229,7 +229,7 @@ def mode_of(word: str) -> InventoryMode:
     for mode in MODES:
         if word == mode:
             return mode
-    raise UsageError(f"cannot take the inventory {word!r}: there is no such way", hint=f"write {', '.join(MODES)}")
+    raise UsageError(f"unknown --inventory mode {word!r}", hint=f"write {', '.join(MODES)}")
 
 
 def keep(schedule: Schedule, store: StateStore, settings: Settings, found: Look) -> None:

@@ -28,7 +28,7 @@ def read_file(path: Path) -> tuple[ProvedPair, ...]:
     with path.open("rb") as file:
         text = file.read(MOST_BYTES + 1)
     if len(text) > MOST_BYTES:
-        raise ValueError("it is no result of `migrate prove`")
+        raise ValueError("it is not a result of `migrate prove`")
     return read(text.decode("utf-8"))
 
 

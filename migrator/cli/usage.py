@@ -110,7 +110,7 @@ def run(app: typer.Typer, arguments: Sequence[str], *, settings: object) -> Exit
         ended: Any = get_command(app).main(args=list(arguments), prog_name=PROGRAM, standalone_mode=False, obj=settings)
     except TyperException as fault:
         if _is_bare_call(fault):
-            raise UsageError("cannot tell what to do: no command was given", hint=_hint(fault)) from fault
+            raise UsageError("no command given", hint=_hint(fault)) from fault
         raise UsageError(_sentence(fault), hint=_hint(fault, _verb(app, arguments))) from fault
     except typer.Abort as fault:
         raise FindingsError("nothing was done: the question was not answered with yes") from fault

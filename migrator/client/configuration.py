@@ -67,7 +67,7 @@ class StoreAddress:
         parts = dict(part.partition("=")[::2] for part in self.secret.split(";"))
         host = urlsplit(self.endpoint).netloc
         if not all(parts.get(name) for name in ("Endpoint", "Id", "Secret")):
-            raise UsageError(f"cannot follow the routes at {host}: its credential is no connection string")
+            raise UsageError(f"cannot follow the routes at {host}: its credential is not a connection string")
         if parts["Endpoint"].rstrip("/").lower() != self.endpoint.lower():
             raise UsageError(f"cannot follow the routes at {host}: the connection string is of another store")
         return kind.from_connection_string(self.secret, **options)

@@ -162,7 +162,7 @@ class _Post:
         if not isfinite(deadline_seconds):
             raise ValueError(f"a deadline of {deadline_seconds} seconds never comes")
         if not is_fence_of(fence, before):
-            raise ValueError(f"the records of {key} are no fence and its predecessor")
+            raise ValueError(f"the records of {key} are not a fence and its predecessor")
         async with asyncio.timeout(ATTEMPT_SECONDS):
             await self._reach(_region(key))
         await self._done(key)

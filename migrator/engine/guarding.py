@@ -87,7 +87,7 @@ class Guardian:
 
     async def watch(self, key: str, before: RouteRecord, fence: RouteRecord, deadline_seconds: float) -> None:
         if not is_fence_of(fence, before):
-            raise InternalError(f"the guardian was given records of {key} that are no fence and its predecessor")
+            raise InternalError(f"the guardian was given records of {key} that are not a fence and its predecessor")
         loop = asyncio.get_running_loop()
         watch = _Watch(before, fence, loop.time() + deadline_seconds, loop.create_future())
         self._watches.pop(key, None)

@@ -47,7 +47,7 @@ def in_words(record: MoveRecord, found: list[ExceptionRow]) -> str:
     are = "objects were" if len(found) > 1 else "object was"
     return (
         f"{len(found):,} {are} changed on {record.target} after customers had gone back to {record.source}, by a writer without"
-        f" a lease ({named}); nothing of it is lost and nothing of it is at {record.source}: bring over what you need by hand"
+        f" a lease ({named}); nothing of it is lost and nothing of it is at {record.source}: copy what you need by hand"
     )
 
 

@@ -278,7 +278,7 @@ class RouteDesk:
             raise RouteChanged(
                 f"cannot go on in the fence of {move}: somebody else wrote the route document meanwhile, and may have let writers"
                 " in for a moment",
-                hint="writers go on at once; find out who writes it: while a fence is open nobody but this run may",
+                hint="writers continue at once; find out who writes it: while a fence is open nobody but this run may",
             )
 
     async def change(

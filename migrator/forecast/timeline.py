@@ -9,7 +9,7 @@ Decides the earliest dates if nothing goes wrong. What is recorded is history; w
 4. A soak begins with the first window of its gates that lies after the switch, and counts whole intervals of samples.
 5. Approvals, releases of holds and retries are taken to be given at once; each one so taken is named in ``assumes``.
 
-A move without an inventory is taken to copy in no time: ``is_lower_bound`` says that the dates are then the earliest thinkable.
+A move without an inventory is taken to copy in no time: ``is_lower_bound`` says that the dates are lower bounds then.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def read(text: str) -> tuple[ProvedPair, ...]:
             raise ValueError(f"its form is {said['form']}, expected {FORM}")
         return tuple(_read_pair(one) for one in said["pairs"])
     except (KeyError, TypeError, AttributeError) as wrong:
-        raise ValueError("it is no result of `migrate prove`") from wrong
+        raise ValueError("it is not a result of `migrate prove`") from wrong
 
 
 def with_pair(pairs: Sequence[ProvedPair], new: ProvedPair) -> tuple[ProvedPair, ...]:

@@ -138,7 +138,7 @@ def show_ratio(ratio: float) -> str:
 
 def _text(written: Written) -> str:
     if isinstance(written, bool) or not isinstance(written, (str, int, float)):
-        raise ValueError("a quantity is wanted here, such as 30s, 500MiB, 2.4M or 15%")
+        raise ValueError("expected a quantity, such as 30s, 500MiB, 2.4M or 15%")
     if isinstance(written, float):
         return f"{written:.9f}".rstrip("0").rstrip(".") if math.isfinite(written) else str(written)
     return str(written).strip()

@@ -148,7 +148,7 @@ def _routing(report: Report) -> None:
     if container is None:
         return
     if Selector(container).is_glob:
-        report.fault(("routing", "container"), "one container is wanted here, not a glob")
+        report.fault(("routing", "container"), "expected one container, not a glob")
     for area, name in _moved_from(document, account):
         if any(Selector(c.name, c.prefix).takes(container, blob or "") for c in document.areas[area].containers):
             text = f"the route document would lie in area {area}, which moves from or to account {name}: use another container"

@@ -32,9 +32,9 @@ LONGEST_TEXT: Final = 4096
 
 def read_text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"text is wanted here, and this is {_kind(value)}{_quote_it(value)}")
+        raise ValueError(f"expected text, found {_kind(value)}{_quote_it(value)}")
     if not value.strip():
-        raise ValueError("text is wanted here, and this is empty")
+        raise ValueError("expected text, found an empty one")
     if len(value) > LONGEST_TEXT:
         raise ValueError(f"this text is longer than {LONGEST_TEXT} characters")
     return value
@@ -51,7 +51,7 @@ def read_name(value: Any) -> str:
 
 def read_flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError("true or false is wanted here")
+        raise ValueError("expected true or false")
     return value
 
 
@@ -60,16 +60,16 @@ def read_whole(value: Any) -> int:
         try:
             value = parse_count(value)
         except ValueError:
-            raise ValueError("a whole number is wanted here") from None
+            raise ValueError("expected a whole number") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value) or value < 0:
-        raise ValueError("a whole number is wanted here")
+        raise ValueError("expected a whole number")
     return int(value)
 
 
 def read_positive(value: Any) -> int:
     number = read_whole(value)
     if number < 1:
-        raise ValueError("a whole number of 1 or more is wanted here")
+        raise ValueError("expected a whole number of 1 or more")
     return number
 
 
@@ -128,7 +128,7 @@ def read_credential(value: Any) -> str:
 def read_variable(value: Any) -> str:
     text = read_text(value)
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", text):
-        raise ValueError("the name of an environment variable is wanted here, such as MIGRATE_METRICS_TOKEN")
+        raise ValueError("expected the name of an environment variable, such as MIGRATE_METRICS_TOKEN")
     return text
 
 
@@ -186,7 +186,7 @@ def read_prefix(value: Any) -> str:
 def read_containers(value: Any) -> Any:
     """A list of names, or of ``{name, prefix}``; a bare name becomes ``{name}``."""
     if not isinstance(value, list) or not value:
-        raise ValueError("a list of containers is wanted here, such as [web-*, {name: events, prefix: email/}]")
+        raise ValueError("expected a list of containers, such as [web-*, {name: events, prefix: email/}]")
     return [{"name": item} if isinstance(item, str) else item for item in value]
 
 
@@ -194,7 +194,7 @@ def read_areas(value: Any) -> Any:
     if value == "*":
         return ["*"]
     if not isinstance(value, list) or not value or "*" in value:
-        raise ValueError('a list of areas, or "*" for all of them, is wanted here')
+        raise ValueError('expected a list of areas, or "*" for all of them')
     return value
 
 
@@ -213,7 +213,7 @@ def read_approval(value: Any) -> Any:
     if isinstance(value, dict):
         return value
     if value not in ("required", "none"):
-        raise ValueError("one of required, none is wanted here, or a mapping such as {required: true, by: [ada]}")
+        raise ValueError("expected one of required, none, or a mapping such as {required: true, by: [ada]}")
     return {"required": value == "required"}
 
 
@@ -224,7 +224,7 @@ def read_days(value: Any) -> Any:
 def read_clock_time(value: Any) -> int:
     """Minutes of the day of ``"02:00"``; ``"24:00"`` is its end."""
     if not isinstance(value, str) or not _CLOCK_TIME.fullmatch(value):
-        raise ValueError('a time of day is wanted here, such as "02:00"')
+        raise ValueError('expected a time of day, such as "02:00"')
     hours, _, minutes = value.partition(":")
     return int(hours) * 60 + int(minutes)
 
@@ -233,13 +233,13 @@ def read_instant(value: Any) -> datetime:
     """An aware UTC time of ``2026-12-01T00:00:00Z``."""
     text = value if isinstance(value, str) else ""
     if not _INSTANT.fullmatch(text):
-        raise ValueError("a time with its zone is wanted here, such as 2026-12-01T00:00:00Z")
+        raise ValueError("expected a time with its zone, such as 2026-12-01T00:00:00Z")
     try:
         moment = datetime.fromisoformat(text.upper().replace(" ", "T", 1).replace(" ", "")).astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("there is no such time; write one such as 2026-12-01T00:00:00Z") from None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError(f"a time from {FIRST_YEAR} to {LAST_YEAR} is wanted here")
+        raise ValueError(f"expected a time from {FIRST_YEAR} to {LAST_YEAR}")
     return moment
 
 
@@ -256,7 +256,7 @@ def read_timezone(value: Any) -> str:
 
 def _kind(value: Any) -> str:
     if value is None:
-        return "nothing"
+        return "null"
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, (int, float)):

@@ -80,15 +80,13 @@ def write(path: Path, saved: SavedPlan) -> None:
     """Write the file in one step, readable by its owner alone.
 
     Raises:
-        PlanError: it cannot be written, or what is there is no saved plan: it may be the plan itself, or a device.
+        PlanError: it cannot be written, or what is there is not a saved plan: it may be the plan itself, or a device.
     """
     if not path.name:
-        raise PlanError(
-            f"cannot save the plan as {path}: that is no name of a file", hint="name another file with --out"
-        )
+        raise PlanError(f"cannot save the plan as {path}: that is not a file name", hint="name another file with --out")
     if _is_of_others(path):
         raise PlanError(
-            f"cannot save the plan as {path}: what is there is no saved plan",
+            f"cannot save the plan as {path}: what is there is not a saved plan",
             hint="name another file with --out",
         )
     body = {"format": MARKER, "format_version": FORMAT_VERSION, **asdict(saved)}

@@ -175,13 +175,13 @@ def _reason(kind: str, context: Mapping[str, Any], message: str) -> str:
     if kind == "value_error":
         return str(context.get("error", message))
     if kind == "literal_error":
-        return f"one of {', '.join(_wanted(context))} is wanted here"
+        return f"expected one of {', '.join(_wanted(context))}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return "a mapping of keys is wanted here"
+        return "expected a mapping of keys"
     if kind == "too_short":
-        return "at least one is wanted here"
+        return "expected at least one"
     if kind == "list_type":
-        return "a list is wanted here"
+        return "expected a list"
     return message[:1].lower() + message[1:]
 
 

@@ -21,7 +21,7 @@ class GuardianPort(Protocol):
             deadline_seconds: from now on; drain, ``fence_timeout`` and 10 s.
         Raises:
             CloudError: no guardian confirms it, or it cannot read the routes: do not fence.
-            InternalError: the two records are no fence and its predecessor.
+            InternalError: the two records are not a fence and its predecessor.
         """
         ...
 

@@ -86,7 +86,7 @@ def test_nohup_is_respected(child: Child) -> None:
 
 
 def ask(*, answer: str | None, yes: bool = False) -> tuple[int, str]:
-    """Run a question in a process; ``answer`` None: standard input is no terminal."""
+    """Run a question in a process; ``answer`` None: standard input is not a terminal."""
     program = (
         "import sys; from migrator.cli import consent, exits\n"
         f"try:\n    consent.require_terminal(yes={yes}, what='it starts'); consent.require_consent('Start?', yes={yes})\n"

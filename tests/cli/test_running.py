@@ -69,7 +69,7 @@ def test_a_signal_leaves_no_fence_and_no_lock_and_says_how_to_go_on(
     out, err = running.communicate(timeout=30)
     assert running.returncode == 130
     assert json.loads(out.splitlines()[-1])["facts"]["code"] == "interrupted"
-    assert "`migrate apply p.yaml` goes on from here" in err
+    assert "`migrate apply p.yaml` continues from here" in err
     assert mode_of(filled) == route
     assert json.loads(filled("status", "p.yaml", "--json").out)["lock"] is None
     assert filled("apply", "p.yaml", "--yes", "--no-wait").code == 3
@@ -180,7 +180,7 @@ def test_a_write_at_a_target_that_customers_left_is_said_by_the_next_run_and_by_
     assert "1 object was changed on web after customers had gone back to core" in done.out + done.err
     seen = migrate("status", "p.yaml").out
     assert "straggler: web-sessions/late: written on web by a writer without a lease" in seen
-    assert "bring over what was written at the targets that were left" in seen
+    assert "copy back what was written at the targets that were left" in seen
     assert "1 straggler" in migrate("doctor", "p.yaml").out
 
 

@@ -254,8 +254,8 @@ def test_an_open_fence_is_as_old_as_its_record_and_comes_first_when_no_run_is_at
 
 STORIES = [
     (running(MoveState.COPYING, lock_record=lock(5)), "nothing: a run is at work (ann@box, pid 77)"),
-    (running(MoveState.COPYING, lock_record=lock(31)), "`migrate apply p.yaml` goes on from here"),
-    (running(MoveState.COPYING), "`migrate apply p.yaml` goes on from here"),
+    (running(MoveState.COPYING, lock_record=lock(31)), "`migrate apply p.yaml` continues from here"),
+    (running(MoveState.COPYING), "`migrate apply p.yaml` continues from here"),
     (
         running(MoveState.HALTED),
         "read the reason and mend its cause, then `migrate retry p.yaml --reason TEXT`; or `migrate rollback p.yaml`",
@@ -279,11 +279,11 @@ STORIES = [
     ),
     (
         running(MoveState.READY, control_records=(control("hold"),)),
-        "`migrate release p.yaml` lets cut-overs start again; then `migrate apply p.yaml` goes on from here",
+        "`migrate release p.yaml` lets cut-overs start again; then `migrate apply p.yaml` continues from here",
     ),
     (
         running(MoveState.COPYING, control_records=(control("pause"),)),
-        "`migrate unpause p.yaml` lets requests flow again; then `migrate apply p.yaml` goes on from here",
+        "`migrate unpause p.yaml` lets requests flow again; then `migrate apply p.yaml` continues from here",
     ),
     (
         running(MoveState.HALTED, lock_record=lock(5)),

@@ -87,7 +87,7 @@ def test_a_valid_plan_is_a_document(migrate: Migrate, here: Path) -> None:
     [
         ("nmae: x\n", "key", "unknown key nmae in the plan; did you mean name?"),
         ("name: x\n", "key", "the key name stands here twice"),
-        ("state: 5\n", "value", "state: text is wanted here"),
+        ("state: 5\n", "value", "state: expected text"),
         ("budget: {accounts: {nobody: {requests_per_minute: 5}}}\n", "rule", "there is no account nobody"),
         ("state: postgresql://me:hunter2@h/d\n", "secret", "a password is written here"),
         ("\tx: 5\n", "syntax", "a tab stands here"),

@@ -134,7 +134,7 @@ def _from_variable(account: Account, variable: str, environ: Mapping[str, str]) 
         )
     if not endpoint.startswith(("https://", "http://")) or not (account.endpoint or urlsplit(endpoint).hostname):
         raise AccessRefused(
-            f"cannot open account {account.name}: what {variable} says as its endpoint is no https address",
+            f"cannot open account {account.name}: what {variable} says as its endpoint is not an https address",
             hint="give the account an endpoint in the plan",
         )
     if found.key is None and found.sas is None:

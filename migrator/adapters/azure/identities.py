@@ -84,7 +84,7 @@ def _certified(read: _Variables, tenant: str | None, own: Mapping[str, Any]) -> 
         return aio.CertificateCredential(tenant_id, client_id, path, password=password, **own)
     except (OSError, ValueError, TypeError):  # not chained: its text may repeat a part of the file
         raise AccessRefused(
-            f"cannot open {read.what}: the file that {read.name('CLIENT_CERTIFICATE_PATH')} names is no certificate with its"
+            f"cannot open {read.what}: the file that {read.name('CLIENT_CERTIFICATE_PATH')} names is not a certificate with its"
             " private key, or its password is another one",
             hint="it is a PEM or PKCS12 file that this user can read",
         ) from None

@@ -24,7 +24,7 @@ def read_entries(document: bytes, tag: str, each: Callable[[Node], None]) -> str
     markers: list[str] = []
     read_xml(document, {tag: each, "NextMarker": lambda node: markers.append(node.text)})
     if len(markers) != 1:
-        raise NotUnderstood("it is no listing, or not a whole one")
+        raise NotUnderstood("it is not a listing, or not a whole one")
     return markers[0] or None
 
 

@@ -184,7 +184,7 @@ class Requests:
         if credential.sas is not None:
             if not re.fullmatch(r"[\x21-\x7e]+", credential.sas) or "#" in credential.sas:
                 raise AccessRefused(
-                    f"cannot open account {account.name}: its shared access signature holds characters that none has",
+                    f"cannot open account {account.name}: its shared access signature contains characters that none may contain",
                     hint="copy it again, quoted as it is on the account's page",
                 )
             return SasSigner(credential.sas)
@@ -444,7 +444,7 @@ def _check_version(account: Account) -> None:
     version = account.api_version
     if version is not None and not (re.fullmatch(r"\d{4}-\d\d-\d\d", version) and version >= OLDEST_API_VERSION):
         raise Unsupported(
-            f"cannot open account {account.name}: api_version {version} is none that knows what is needed",
+            f"cannot open account {account.name}: api_version {version} is too old for what is needed",
             hint=f"leave it out, or give a date from {OLDEST_API_VERSION} on",
         )
 

@@ -191,7 +191,7 @@ class LocalStore:
         source, first = await _ask_origin(origin, 0, None)
         if source.blob_type is not BlobType.BLOCK:
             raise CloudError(
-                f"cannot copy to {place} in one request: the origin is no block blob", code="InvalidBlobType"
+                f"cannot copy to {place} in one request: the origin is not a block blob", code="InvalidBlobType"
             )
         if source.size > SYNC_COPY_LIMIT_BYTES:
             raise CloudError(f"cannot copy to {place} in one request: {source.size} bytes", code="CopySourceTooLarge")
@@ -505,7 +505,7 @@ async def _ask_origin(origin: Origin, offset: int, length: int | None) -> tuple[
     """The origin's blob and the beginning of its bytes, read by its own account in its own thread."""
     store = origin.store
     if not isinstance(store, LocalStore):
-        raise Unsupported(f"cannot copy from {store.account} by itself: it is no local account")
+        raise Unsupported(f"cannot copy from {store.account} by itself: it is not a local account")
     with _as_source(origin):
         return await store._first(Place(store.account, origin.container, origin.name), origin.etag, offset, length)
 

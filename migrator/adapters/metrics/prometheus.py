@@ -200,13 +200,13 @@ class PrometheusSource:
                 f"cannot ask {self._place}: it asks for fewer requests", code=code, retry_after_seconds=seconds
             )
         if status >= 500:
-            return Unreachable(f"cannot ask {self._place}: it is not able to answer ({because})", code=code)
+            return Unreachable(f"cannot ask {self._place}: it failed to answer ({because})", code=code)
         if said:
             return CloudError(
                 f"cannot ask {self._place}: it refused the query ({said})", hint="correct the gate's query", code=code
             )
         return CloudError(
-            f"cannot ask {self._place}: what answers there is no Prometheus (HTTP {status})",
+            f"cannot ask {self._place}: the server at that address is not Prometheus (HTTP {status})",
             hint="check the url of this source in the plan, its path included",
         )
 

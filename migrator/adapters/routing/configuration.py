@@ -188,7 +188,7 @@ def open_configuration(
 
 
 def require_connection(connection: str, endpoint: str) -> None:
-    """AccessRefused if this is no connection string of the store at ``endpoint``; its text is not repeated."""
+    """AccessRefused if this is not a connection string of the store at ``endpoint``; its text is not repeated."""
     parts = dict(part.partition("=")[::2] for part in connection.split(";"))
     if not all(parts.get(name) for name in ("Endpoint", "Id", "Secret")):
         raise AccessRefused(

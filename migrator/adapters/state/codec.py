@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, str | int | float):
         return value
-    raise TypeError(f"a {kind.__name__} is no value of JSON")
+    raise TypeError(f"a {kind.__name__} is not a JSON value")
 
 
 @cache

@@ -35,7 +35,7 @@ def show(page: Page, found: Examined, plan: str) -> None:
     page.table(headings, [_move_row(move) for move in diagnosis.moves], right=frozenset({2, 5}), spare=("EPOCH",))
     page.line()
     page.line("Accounts")
-    columns = ("ACCOUNT", "KIND", "CREDENTIAL", "A TAKEOVER WAITS", "ITS CLOCK")
+    columns = ("ACCOUNT", "KIND", "CREDENTIAL", "TAKEOVER WAIT", "CLOCK")
     page.table(columns, [_account_row(facts, name) for name in sorted(facts.accounts)])
     page.line()
     page.line(f"Lock: {_lock(found)}")

@@ -14,11 +14,11 @@ _WORDS: Final[Mapping[Advice, str]] = {
         "read the reason and mend its cause, then `migrate retry {plan} --reason TEXT`; or `migrate rollback {plan}`"
     ),
     Advice.FINISH_WAY_BACK: "`migrate rollback {plan}` goes on with the way back",
-    Advice.BRING_OVER: "bring over what was written at the targets that were left, then `migrate retry {plan} --reason TEXT`",
+    Advice.BRING_OVER: "copy back what was written at the targets that were left, then `migrate retry {plan} --reason TEXT`",
     Advice.BEGIN_AGAIN: "`migrate retry {plan} --reason TEXT` starts the reversed moves afresh",
     Advice.NOTHING: "nothing: every move has soaked",
     Advice.BEGIN: "`migrate plan {plan}`, then `migrate apply {plan}`",
-    Advice.APPLY: "`migrate apply {plan}` goes on from here",
+    Advice.APPLY: "`migrate apply {plan}` continues from here",
     Advice.UNPAUSE: "`migrate unpause {plan}` lets requests flow again",
     Advice.LEAVE_PLAN: "`hold: false` in the plan lets cut-overs start again",
 }
@@ -35,7 +35,7 @@ def next_action(next: NextStep, plan: str) -> str:
         return _beside(next, next.lock, plan)
     text = _words(next, plan)
     if next.advice in _BEFORE_APPLY:
-        return f"{text}; then `migrate apply {plan}` goes on from here"
+        return f"{text}; then `migrate apply {plan}` continues from here"
     return text
 
 

@@ -31,6 +31,6 @@ def show_outcome(outcome: Outcome, settings: Settings) -> None:
 def show_next(outcome: Outcome, *, resume: str) -> None:
     """What to do next, on standard error, also where standard output is JSON."""
     if outcome.code in ("waiting", "interrupted", "error"):
-        show_note(f"  next: `{resume}` goes on from here")
+        show_note(f"  next: `{resume}` continues from here")
     elif outcome.code in ("halted", "failed"):
         show_note("  next: see `migrate status`, then `migrate retry` or `migrate rollback`")

@@ -341,7 +341,7 @@ def _show_details(page: Page, moves: Sequence[MoveStanding], *, is_at_work: bool
         if move.disagreement:
             page.line(f"  {move.record.id}: {move.disagreement}", style="red")
         if move.settled:
-            said = f"a cut-over is on record that was {move.settled}: no writer waits; the next run writes that down"
+            said = f"the cut-over on record was {move.settled}: no writer waits; the next run will record this"
             page.line(f"  {move.record.id}: {said}", style="dim")
         if move.is_fenced:
             page.line(f"  {move.record.id}: {_fence(move, is_at_work=is_at_work)}", style="yellow")

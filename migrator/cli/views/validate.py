@@ -90,7 +90,7 @@ def show_valid(schedule: Schedule, outlook: Outlook, findings: tuple[Finding, ..
         show_findings(page, worst_first(findings))
     waves, moves = len(schedule.waves), len(schedule.moves)
     errors = sum(finding.severity == "error" for finding in findings)
-    verdict = f"is well written and cannot work ({many(errors, 'error')} above)" if errors else "is valid"
+    verdict = f"is well-formed but cannot work: {many(errors, 'error')} above" if errors else "is valid"
     page.line()
     page.line(
         f"{schedule.name} {verdict}: {many(waves, 'wave')}, {many(moves, 'move')}, "

@@ -191,7 +191,7 @@ def _cut_over(facts: Facts, record: MoveRecord, route: RouteRecord | None) -> Fi
     if fate is Fate.FENCED and route is not None and route.mode == READ_ONLY:
         text = f"writers are blocked by a fence (epoch {route.epoch}) whose run is not at work"
         return Finding("error", "writers-blocked", key, text, "`migrate apply PLAN` now: it frees them first")
-    text = f"a cut-over is on record that was {fate}; the next run writes that down"
+    text = f"the cut-over on record was {fate}; the next run will record this"
     return Finding("warning", "unfinished-cut-over", key, text)
 
 
@@ -303,7 +303,7 @@ CHECKS: Final = (
                 "unfinished-cut-over",
                 ("warning",),
                 "move",
-                "a cut-over is on record that was released or switched; the next run writes that down",
+                "the cut-over on record was released or switched; the next run will record this",
                 "`migrate apply PLAN`",
             ),
         ),

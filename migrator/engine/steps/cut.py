@@ -182,7 +182,7 @@ async def verify(mover: Mover) -> Event:
         if result is None:
             raise CloudError(
                 f"cannot finish the fence of {mover.id} within fence_timeout ({timeout:.0f} s after the drain){waiting}",
-                hint="writers go on at once; raise fence_timeout or the budget if it happens again",
+                hint="writers continue at once; raise fence_timeout or the budget if this happens again",
             )
         _require_settled(mover)
         scanned, held = max(scanned, result.scanned), max(held, result.held)

@@ -92,7 +92,7 @@ def apply(service: StrictService, names: Sequence[str], text: str) -> None:
     try:
         read = READ[field](value) if field in READ else by_type(str(one.type), value)
     except (KeyError, ValueError) as wrong:
-        raise ValueError(f"cannot set {text}: {value!r} is no value of it") from wrong
+        raise ValueError(f"cannot set {text}: {value!r} is not a value of it") from wrong
     changes: dict[str, Any] = {field: read}
     for name in [account] if account else names:
         if kind is Nature:

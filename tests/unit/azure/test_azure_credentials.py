@@ -241,7 +241,7 @@ def test_an_address_that_is_none_is_a_sentence_that_repeats_nothing_of_it(value:
 @pytest.mark.parametrize("address", ["http:naweb", "https:///naweb", "http://:80/naweb", "https://?x"])
 def test_an_address_without_a_host_is_refused_and_not_repeated(address: str) -> None:
     fault = refused({"NA_WEB": f"BlobEndpoint={address};AccountName=naweb;AccountKey={KEY}"}, endpoint=None)
-    assert "what NA_WEB says as its endpoint is no https address" in fault.message
+    assert "what NA_WEB says as its endpoint is not an https address" in fault.message
     assert address not in str(fault)
 
 

@@ -390,7 +390,7 @@ async def test_a_process_that_only_copies_loads_no_sdk_and_nothing_of_the_desk(s
 @pytest.mark.parametrize("version", ["2019-02-02", "2019-12-12", "2020-06-12", "2020-08-04"])
 def test_a_version_that_cannot_list_what_is_needed_opens_nothing(version: str) -> None:
     account = Account("na-web", "azure", endpoint="http://127.0.0.1:1/naweb", credential="env:K", api_version=version)
-    with pytest.raises(Unsupported, match="is none that knows what is needed") as refused:
+    with pytest.raises(Unsupported, match="is too old for what is needed") as refused:
         open_store(account, environ={"K": KEY})
     assert "from 2020-10-02 on" in refused.value.hint
 

@@ -71,9 +71,9 @@ REFUSED = [
     (parse_duration, "٣s", "is not a duration"),
     (parse_duration, "1e3s", "is not a duration"),
     (parse_duration, "9999d", "is more than ten years"),
-    (parse_duration, True, "a quantity is wanted here"),
-    (parse_duration, None, "a quantity is wanted here"),
-    (parse_duration, ["5s"], "a quantity is wanted here"),
+    (parse_duration, True, "expected a quantity"),
+    (parse_duration, None, "expected a quantity"),
+    (parse_duration, ["5s"], "expected a quantity"),
     (parse_duration, "9" * 100 + "s", "is not a duration"),
     (parse_size, "500", "'500' is not a size: write a number and a unit, such as 500MiB or 2GB"),
     (parse_size, "500M", "'500M' is not a size"),
@@ -86,7 +86,7 @@ REFUSED = [
     (parse_ratio, 0.15, "'0.15' is not a percentage"),
     (parse_bound, "much", "'much' is not a number: write one such as 0.001, 2M or 15%"),
     (parse_bound, float("inf"), "a bound must be a finite number"),
-    (parse_bound, False, "a quantity is wanted here"),
+    (parse_bound, False, "expected a quantity"),
 ]
 
 

@@ -28,7 +28,7 @@ GATES = [
         "counters: {kind: local}",
         "counters: {kind: command, argv: []}",
         "[]",
-        "at least one is wanted here",
+        "expected at least one",
     ),
     (
         "prometheus' key elsewhere",

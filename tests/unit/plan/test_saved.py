@@ -52,7 +52,7 @@ def test_a_plan_is_never_replaced_by_its_saved_plan(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(SMALL)
     (tmp_path / "link").symlink_to(tmp_path / "plan.yaml")
     for name in ("plan.yaml", "link"):
-        with pytest.raises(PlanError, match="what is there is no saved plan"):
+        with pytest.raises(PlanError, match="what is there is not a saved plan"):
             saved.write(tmp_path / name, PLAN)
     assert (tmp_path / "plan.yaml").read_text() == SMALL
 
@@ -62,7 +62,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "pipe")
     for name in ("pipe", "link"):
-        with pytest.raises(PlanError, match="what is there is no saved plan"):
+        with pytest.raises(PlanError, match="what is there is not a saved plan"):
             saved.write(tmp_path / name, PLAN)
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["link", "pipe"]
@@ -70,7 +70,7 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "/"])
 def test_a_path_that_names_no_file_is_refused(name: str) -> None:
-    with pytest.raises(PlanError, match="that is no name of a file"):
+    with pytest.raises(PlanError, match="that is not a file name"):
         saved.write(Path(name), PLAN)
 
 

@@ -89,5 +89,5 @@ def retry(
     resume = "migrate apply PLAN"
     code = operate(doors, loaded, settings, work, resume=resume, create=adopt_route)
     if code is ExitCode.DONE:
-        show_note(f"  next: `{resume}` goes on from here")
+        show_note(f"  next: `{resume}` continues from here")
     return code
