@@ -103,7 +103,7 @@ def test_a_key_that_ends_the_run_frees_the_writers_at_once(fenced: Terminal, her
     soon(lambda: mode(here) == "read-write", 5)
     soon(lambda: fenced.code() == "130", 10)
     said = (here / "err").read_text()
-    assert ("goes on" if key == "ctrl-c" else "stopped at once: writes may stay blocked for a moment") in said
+    assert ("continues" if key == "ctrl-c" else "stopped at once: writes may stay blocked for a moment") in said
 
 
 def test_a_closed_window_frees_the_writers_at_once(fenced: Terminal, here: Path) -> None:
