@@ -189,7 +189,7 @@ async def test_the_command_line_by_its_own_sign_in(
         (
             "client-certificate",
             {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c", "AZURE_CLIENT_CERTIFICATE_PATH": "/dev/null"},
-            "AZURE_CLIENT_CERTIFICATE_PATH names is no certificate",
+            "AZURE_CLIENT_CERTIFICATE_PATH names is not a certificate",
         ),
     ],
 )
