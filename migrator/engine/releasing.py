@@ -130,11 +130,11 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
 
 
 def _say_blocked(mover: Mover, intent: RouteIntent) -> None:
-    """On record once for each fence, over restarts; a store that cannot take it now is no reason to stop trying."""
+    """On record once for each fence, over restarts; a store that cannot be read or written now is no reason to stop
+    trying."""
     blocked = WritersBlocked(intent.fence.epoch, _pause_seconds(mover, intent))
-    is_known = mover.world.state.note(notes.blocked(mover.id)) == blocked.epoch
     try:
-        if not is_known:
+        if mover.world.state.note(notes.blocked(mover.id)) != blocked.epoch:
             mover.commit(blocked, SetNote(notes.blocked(mover.id), blocked.epoch))
             return
     except MigrateError:

@@ -10,6 +10,7 @@ import pytest
 from migrator.engine.recovering import resolve
 from migrator.engine.releasing import release
 from migrator.errors import CloudError, RouteDisagreement, StateError
+from migrator.model import notes
 from migrator.model.moves import Direction, MoveRecord, MoveState, RouteIntent
 from migrator.model.rhythm import USUAL
 from migrator.model.routes import READ_ONLY, READ_WRITE
@@ -200,6 +201,22 @@ async def test_a_store_that_takes_nothing_keeps_no_release_back():
         return plain(changes, **options)
 
     mover.world.state.commit = refuses_notes
+    await release(mover, "a test")
+    assert mover.record.state is S.CATCHING_UP
+    assert board.document.routes[str(ID)].mode == READ_WRITE
+
+
+async def test_a_store_that_cannot_be_read_keeps_no_release_back():
+    mover, board, _ = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
+    board.silent_until = 120.0
+    plain = mover.world.state.note
+
+    def refuses_what_was_told(key):
+        if key == notes.blocked(ID):
+            raise StateError("cannot read the state store: the server closed the connection")
+        return plain(key)
+
+    mover.world.state.note = refuses_what_was_told
     await release(mover, "a test")
     assert mover.record.state is S.CATCHING_UP
     assert board.document.routes[str(ID)].mode == READ_WRITE
