@@ -55,6 +55,7 @@ PRODUCED_BY: Mapping[str, str] = {
     "barrier": "tests/scenario/test_lost_containers.py::test_the_way_back_asks_before_its_first_step",
     "barrier-skipped": "tests/scenario/test_lost_containers.py::test_the_way_back_without_the_target_needs_no_word_for_its_containers",
     "switched": "tests/scenario/test_lost_containers.py::test_the_way_back_asks_before_its_first_step",
+    "fence-overdue": "tests/unit/engine/test_recovering.py::test_only_a_fence_that_lasts_longer_than_it_may_is_put_on_record",
     "fence-released": "tests/unit/engine/test_cut_over.py::test_every_cancelled_fence_is_counted",
     "old-fence-released": "tests/unit/engine/test_routes.py::test_an_old_fence_of_this_run_that_was_put_back_by_hand_is_opened_again",
     "unknown-fence-released": "tests/cli/test_doctor.py::test_blocked_writers_come_first_and_apply_frees_them",

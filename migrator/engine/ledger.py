@@ -6,11 +6,13 @@ Leaves to the law which state follows an event. Rule: ``record`` changes after t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from migrator.engine.context import Context
 from migrator.engine.showing import expected_objects, progress_of
+from migrator.errors import StateError
 from migrator.forecast.converging import Convergence
 from migrator.machine.events import Event
 from migrator.machine.states import is_copying
@@ -67,8 +69,9 @@ class Ledger(Context):
     def show(self, **more: Any) -> None:
         """The move's figures for whoever watches, with what a step knows beyond them."""
         if self._expected is None:
-            self._expected = expected_objects(self.plan, self.world.state)
-        self.world.reporter.progress(str(self.id), **progress_of(self.record, self._expected), **more)
+            with suppress(StateError):  # what is shown was committed; whoever commits again would do it twice
+                self._expected = expected_objects(self.plan, self.world.state)
+        self.world.reporter.progress(str(self.id), **progress_of(self.record, self._expected or 0), **more)
 
     def happen(self, event: Event, *changes: Change | Journaled, reason: str = "", **fields: Any) -> None:
         """Follow the law and commit the new state with what belongs to it."""

@@ -19,7 +19,7 @@ from migrator.errors import CloudError, MigrateError, RouteChanged, RouteDisagre
 from migrator.machine.events import Event
 from migrator.machine.release import Fate, explain, is_fence_by_hand
 from migrator.model import notes
-from migrator.model.happenings.fences import FenceReleased, Switched, WritersBlocked
+from migrator.model.happenings.fences import FenceOverdue, FenceReleased, Switched, WritersBlocked
 from migrator.model.moves import Direction, Figures, RouteIntent
 from migrator.model.routes import RouteRecord
 from migrator.model.values import replace
@@ -93,7 +93,7 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
     """Ask and swap until the record is a fence no more. As long as writers may be blocked, trying on is right, whatever the
     error: the guardian does the same beside us, and whoever is second finds the work done."""
     clock, desk, rhythm = mover.world.clock, mover.desk, mover.world.rhythm
-    give_up, attempt = clock.monotonic() + rhythm.release_seconds, 0
+    give_up, attempt, is_told = clock.monotonic() + rhythm.release_seconds, 0, False
     while True:
         try:
             found = (await desk.to_release()).get(str(mover.id))
@@ -117,29 +117,40 @@ async def _undo(mover: Mover, intent: RouteIntent) -> tuple[Fate, RouteRecord]:
             await desk.change(mover.id, found, released, is_release=True)
             return Fate.RELEASED, released
         except (RouteChanged, CloudError) as fault:
-            if clock.monotonic() >= give_up:
+            gives_up = clock.monotonic() >= give_up
+            if not is_told and (gives_up or _is_overdue(mover, intent)):
+                is_told = True
+                _tell_overdue(mover, intent)
+            if gives_up:
                 raise CloudError(
                     f"cannot release {mover.id}: the route document does not answer ({fault.message})",
                     hint="its writers stay blocked until it does; then migrate apply frees them first",
                 ) from fault
             if attempt == rhythm.loud_attempts:
-                _say_blocked(mover, intent)
+                mover.tell(WritersBlocked())
         backoff = rhythm.release_backoff_seconds
         await clock.sleep(backoff[min(attempt, len(backoff) - 1)] * (0.5 + clock.random()))
         attempt += 1
 
 
-def _say_blocked(mover: Mover, intent: RouteIntent) -> None:
+def _is_overdue(mover: Mover, intent: RouteIntent) -> bool:
+    """Has the fence lasted longer than its drain and ``fence_timeout``?"""
+    if mover.fence_begun:
+        return mover.world.clock.monotonic() > mover.fence_until
+    waited = _pause_seconds(mover, intent)
+    return waited is not None and waited > mover.desk.drain_seconds + mover.wave.cutover.fence_timeout_seconds
+
+
+def _tell_overdue(mover: Mover, intent: RouteIntent) -> None:
     """On record once for each fence, over restarts; a store that cannot be read or written now is no reason to stop
     trying."""
-    blocked = WritersBlocked(intent.fence.epoch, _pause_seconds(mover, intent))
+    overdue = FenceOverdue(intent.fence.epoch, _pause_seconds(mover, intent))
     try:
-        if mover.world.state.note(notes.blocked(mover.id)) != blocked.epoch:
-            mover.commit(blocked, SetNote(notes.blocked(mover.id), blocked.epoch))
+        if mover.world.state.note(notes.overdue(mover.id)) == overdue.epoch:
             return
+        mover.commit(overdue, SetNote(notes.overdue(mover.id), overdue.epoch))
     except MigrateError:
-        pass
-    mover.tell(blocked)
+        mover.tell(overdue)
 
 
 def _pause_seconds(mover: Mover, intent: RouteIntent | None, *, released_at: str = "") -> float | None:

@@ -84,9 +84,9 @@ def silent_gates(move: MoveId) -> NoteKey:
     return NoteKey(f"silent gates {move}")
 
 
-def blocked(move: MoveId) -> NoteKey:
+def overdue(move: MoveId) -> NoteKey:
     """Epoch of the fence of which it is on record that it lasts too long. ``engine.releasing``."""
-    return NoteKey(f"blocked {move}")
+    return NoteKey(f"overdue {move}")
 
 
 def soak_waits(move: MoveId) -> NoteKey:
@@ -207,7 +207,7 @@ NOTES: Final[Mapping[str, NoteKey | Callable[..., NoteKey]]] = {
     "proof/{move}": proof,
     "waits out {move}": waits_out,
     "silent gates {move}": silent_gates,
-    "blocked {move}": blocked,
+    "overdue {move}": overdue,
     "soak waits {move}": soak_waits,
     "looking {move}": looking,
     "warm {move}": warm,

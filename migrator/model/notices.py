@@ -20,7 +20,7 @@ Occasion = Literal[
     "cut-over-begins",
     "cut-over-done",
     "cut-over-cancelled",
-    "writers-blocked",
+    "fence-overdue",
     "gate-failed",
     "halted",
     "rolled-back",
@@ -38,7 +38,7 @@ OCCASIONS: Final[Mapping[Occasion, str]] = {
     "cut-over-begins": "writers of an area are about to wait",
     "cut-over-done": "an area is at its new account; with the writers' pause",
     "cut-over-cancelled": "a cut-over was taken back: writers go on at the old account",
-    "writers-blocked": "writers wait longer than their fence should last: the route document does not answer",
+    "fence-overdue": "writers wait longer than their fence should last: the route document does not answer",
     "gate-failed": "a gate failed for as long as it may",
     "halted": "a move needs a person",
     "rolled-back": "an area is back at its old account",
@@ -64,7 +64,7 @@ def title(occasion: Occasion) -> str:
 
 
 FOR_CUSTOMERS: Final[frozenset[Occasion]] = frozenset(
-    {"cut-over-begins", "cut-over-done", "cut-over-cancelled", "writers-blocked", "rolled-back"}
+    {"cut-over-begins", "cut-over-done", "cut-over-cancelled", "fence-overdue", "rolled-back"}
 )
 """What customers of an area can notice; the others are operators' business."""
 

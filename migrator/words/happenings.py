@@ -296,6 +296,12 @@ def _(one: fences.WritersBlocked) -> str:
     return "writers are blocked: the route document does not answer; still retrying"
 
 
+@in_words.register
+def _(one: fences.FenceOverdue) -> str:
+    waited = "" if one.fence_seconds is None else f" for {show_duration(one.fence_seconds)}"
+    return f"writers have waited{waited}, longer than their fence may last: the route document does not answer"
+
+
 # Soaks.
 
 

@@ -53,7 +53,7 @@ OCCASION_OF: Final[Mapping[str, Which]] = {
     "fence-forecast": _always("cut-over-begins"),
     "switched": _of_switch,
     "fence-released": _always("cut-over-cancelled"),
-    "writers-blocked": _always("writers-blocked"),
+    "fence-overdue": _always("fence-overdue"),
     "gate-failed": _always("gate-failed"),
     "state-changed": _of_move,
     "late": _always("deadline-at-risk"),
@@ -64,20 +64,20 @@ OCCASION_OF: Final[Mapping[str, Which]] = {
 }
 """Happening -> the occasion that its facts are, or None where they are none."""
 
-NEEDS_PERSON: Final = frozenset({"approval-needed", "writers-blocked", "halted", "written-after-way-back"})
+NEEDS_PERSON: Final = frozenset({"approval-needed", "fence-overdue", "halted", "written-after-way-back"})
 
 _CUSTOMERS: Final[Mapping[Occasion, str]] = {
     "cut-over-begins": "Changes to $area in $region will be delayed for about $seconds. Reading goes on as usual.",
     "cut-over-done": "$area in $region is at its new storage. Changes were delayed for $seconds; nothing was lost.",
     "cut-over-cancelled": "Changes to $area in $region go on as before. They were delayed for $seconds; nothing was lost.",
-    "writers-blocked": "Changes to $area in $region are still delayed: for $seconds by now. Reading goes on as usual.",
+    "fence-overdue": "Changes to $area in $region are still delayed: for $seconds by now. Reading goes on as usual.",
     "rolled-back": "$area in $region is at its earlier storage again. Changes were delayed for $seconds.",
 }
 _NO_PAUSE: Final[Mapping[Occasion, str]] = {
     "cut-over-begins": "Changes to $area in $region will be delayed for a short time. Reading goes on as usual.",
     "cut-over-done": "$area in $region is at its new storage. Changes were delayed for a short time; nothing was lost.",
     "cut-over-cancelled": "Changes to $area in $region go on as before. Nothing was lost.",
-    "writers-blocked": "Changes to $area in $region are still delayed. Reading goes on as usual.",
+    "fence-overdue": "Changes to $area in $region are still delayed. Reading goes on as usual.",
     "rolled-back": "$area in $region is at its earlier storage.",
 }
 """Where nobody knows for how long."""

@@ -189,10 +189,18 @@ class FenceLeft(Shown):
 
 
 @value(frozen=True, slots=True)
-class WritersBlocked(Journaled, Shown):
-    """A release is not answered for some tries: writers stay blocked, and it is tried on. On record once for each fence."""
+class WritersBlocked(Shown):
+    """A release is not answered for some tries: writers stay blocked, and it is tried on."""
 
     kind = "writers-blocked"
+    shown_as = "warning"
+
+
+@value(frozen=True, slots=True)
+class FenceOverdue(Journaled, Shown):
+    """Writers have waited longer than a fence may last, and the release is not answered. On record once for each fence."""
+
+    kind = "fence-overdue"
     shown_as = "warning"
     epoch: Annotated[int, "of the fence"]
     fence_seconds: Annotated[float | None, "s, how long the writers have waited so far; null if nobody knows"]

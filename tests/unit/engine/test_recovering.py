@@ -10,7 +10,6 @@ import pytest
 from migrator.engine.recovering import resolve
 from migrator.engine.releasing import release
 from migrator.errors import CloudError, RouteDisagreement, StateError
-from migrator.model import notes
 from migrator.model.moves import Direction, MoveRecord, MoveState, RouteIntent
 from migrator.model.rhythm import USUAL
 from migrator.model.routes import READ_ONLY, READ_WRITE
@@ -182,7 +181,7 @@ async def test_a_route_that_never_answers_leaves_the_fence_on_record_for_the_nex
     assert board.document.routes[str(ID)].mode == READ_ONLY
 
     def rows():
-        return [one for one in mover.world.state.journal() if one.kind == "writers-blocked"]
+        return [one for one in mover.world.state.journal() if one.kind == "fence-overdue"]
 
     assert [one.evidence["epoch"] for one in rows()] == [fence().epoch]
     with pytest.raises(CloudError, match="does not answer"):
@@ -190,36 +189,37 @@ async def test_a_route_that_never_answers_leaves_the_fence_on_record_for_the_nex
     assert len(rows()) == 1
 
 
-async def test_a_store_that_takes_nothing_keeps_no_release_back():
+@pytest.mark.parametrize("is_own", [True, False])
+async def test_only_a_fence_that_lasts_longer_than_it_may_is_put_on_record(is_own):
+    """A hiccup is said on the screen alone, whoever sent the fence."""
+    for silent_seconds, is_told in ((20.0, False), (450.0, True)):
+        mover, board, clock = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
+        clock.at = 1.0
+        if is_own:
+            mover.fence_begun, mover.fence_until = 1.0, 301.0
+        board.silent_until = silent_seconds
+        await release(mover, "a test")
+        rows = [one for one in mover.world.state.journal() if one.kind == "fence-overdue"]
+        assert bool(rows) is is_told
+        assert all(row.evidence["fence_seconds"] < silent_seconds for row in rows)
+
+
+@pytest.mark.parametrize("refused", ["note", "commit"])
+async def test_a_store_that_is_away_keeps_no_release_back(refused):
     mover, board, _ = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
-    board.silent_until = 120.0
-    plain = mover.world.state.commit
+    board.silent_until = 500.0
+    plain = getattr(mover.world.state, refused)
 
-    def refuses_notes(changes, **options):
-        if any(isinstance(one, SetNote) for one in changes):
-            raise StateError("cannot write the state store: another program keeps it locked")
-        return plain(changes, **options)
+    def refuses(what, **options):
+        if refused == "note" or any(isinstance(one, SetNote) for one in what):
+            raise StateError("cannot reach the state store: the server closed the connection")
+        return plain(what, **options)
 
-    mover.world.state.commit = refuses_notes
+    setattr(mover.world.state, refused, refuses)
     await release(mover, "a test")
     assert mover.record.state is S.CATCHING_UP
     assert board.document.routes[str(ID)].mode == READ_WRITE
-
-
-async def test_a_store_that_cannot_be_read_keeps_no_release_back():
-    mover, board, _ = mover_of(record_in(S.DRAINING, FORWARD, sent=False), fence())
-    board.silent_until = 120.0
-    plain = mover.world.state.note
-
-    def refuses_what_was_told(key):
-        if key == notes.blocked(ID):
-            raise StateError("cannot read the state store: the server closed the connection")
-        return plain(key)
-
-    mover.world.state.note = refuses_what_was_told
-    await release(mover, "a test")
-    assert mover.record.state is S.CATCHING_UP
-    assert board.document.routes[str(ID)].mode == READ_WRITE
+    assert any("longer than their fence may last" in text for _, text in mover.world.reporter.events)
 
 
 async def test_reading_the_record_waits_for_a_document_that_is_silent_for_a_moment():

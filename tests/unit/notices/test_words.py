@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pytest
 
-from migrator.model.happenings.fences import FenceForecast, FenceReleased, Switched, WritersBlocked
+from migrator.model.happenings.fences import FenceForecast, FenceOverdue, FenceReleased, Switched
 from migrator.model.happenings.happening import Journaled
 from migrator.model.happenings.listed import HAPPENINGS
 from migrator.model.happenings.moves import LeftTargetChanged, StateChanged
@@ -36,7 +36,7 @@ STORIES: list[tuple[Occasion | None, Journaled]] = [
     ("cut-over-begins", FenceForecast(3.3, 2.2, False, 0)),
     ("cut-over-done", Switched("na-web", 4, 4.4)),
     ("cut-over-cancelled", FenceReleased("na-core", 5, "a hand edit", 12.0)),
-    ("writers-blocked", WritersBlocked(4, 95.0)),
+    ("fence-overdue", FenceOverdue(4, 95.0)),
     ("gate-failed", GateFailed("errors", "0.7, wanted at most 0.1")),
     ("halted", StateChanged("copying", "halted", "halted", "forward", 3, "cannot copy")),
     ("rolled-back", Switched("na-core", 6, 4.4, is_back=True)),
