@@ -69,6 +69,10 @@ def test_no_text_of_the_product_uses_these_words() -> None:
         ("x = 'a secret belongs into a variable'", ["belongs into"]),
         ("x = f'{y}: trying on'", ["trying on"]),
         ("x = 'silent since 3 days'", ["since 3 days"]),
+        ("x = 'a number is wanted here'", ["is wanted here"]),
+        ("x = 'its endpoint is no https address'", ["is no https"]),
+        ("x = 'there is no connection'", []),
+        ("x = 'apply goes on from here'", ["goes on from here"]),
         ("def f():\n    'What belongs into a list.'", []),
     ],
 )

@@ -38,7 +38,8 @@ ROWS = """
     account-created account-creating
     abandoned adopted approval approval-wanted barrier canary container-accepted control drained durations fence-forecast
     fence-overdue fence-released gate-failed kept late left-target-changed left-target-still plan policies-restored
-    policies-revoked recreated retargeted retire-begun retire-ended retire-watch-restarted retry route-adopted routes-published run-began run-ended
+    policies-revoked
+    recreated retargeted retire-begun retire-ended retire-watch-restarted retry route-adopted routes-published run-began run-ended
     soak-loosened soak-restarted source-deleted state-changed
     streams streams-no-more switched takeover throttled unlock verdict waiting wave-changed way-back
 """

@@ -84,8 +84,9 @@ def first_listing_seconds(inventory: Inventory, page_seconds: float, copy_second
 
 
 def beginning_seconds(inventory: Inventory, page_seconds: float) -> float:
-    """Before a first copy in parts: is the destination empty, and does the origin list from a name on?"""
-    return 2.0 * page_seconds if first_parts(inventory) > max(1, inventory.prefixes) else 0.0
+    """What a first copy in parts costs beside its listings: is the destination empty, and does each account list from a name on?
+    The pass that follows asks the destination."""
+    return 3.0 * page_seconds if first_parts(inventory) > max(1, inventory.prefixes) else 0.0
 
 
 @value(frozen=True, slots=True)

@@ -199,7 +199,6 @@ def _alone(schedule: Schedule, move: PlannedMove, inventory: Inventory, grounds:
     passes = catching_up(first_seconds, looked(), each, rate or 0.0, float(cutover.max_lag_objects))
     corrected = grounds.learned
     asked = beginning_seconds(inventory, page) if in_lanes else 0.0
-    asked += page if asked else 0.0  # the destination too, by the pass that follows
     commits = COMMITS * means.commit_seconds
     around = 2.0 * containers + commits
     copy_seconds = (around + asked + first_seconds + passes.seconds) * corrected.copy

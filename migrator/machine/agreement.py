@@ -16,7 +16,7 @@ from migrator.model.moves import MoveRecord
 from migrator.model.routes import READ_ONLY, RouteRecord
 
 ADOPT_ROUTE: Final = "--adopt-route"
-"""The option of ``retry`` that lets a state store learn from the route document. Every remedy of a disagreement names it."""
+"""The option of ``retry`` that lets a state store learn from the route document. Remedies by which the route wins name it."""
 
 
 class Agreement(StrEnum):
@@ -38,7 +38,7 @@ class Agreement(StrEnum):
 
 
 def halted_by_route(reason: str) -> bool:
-    """Was a move halted because its route and this store disagree? By the remedy that ``reason`` names."""
+    """Was a move halted because its route and this store disagree, and may the route win? By the remedy that ``reason`` names."""
     return ADOPT_ROUTE in reason
 
 

@@ -192,8 +192,8 @@ def tagged(document: bytes) -> int:
     return found[0]
 
 
-_LONG_NAME = re.compile(rb"<Name(?: [^>]*)?>[^<]{400,}<")
-"""Each of its bytes is three in an address at most."""
+_LONG_NAME = re.compile(rb"<Name[^<]{400}")
+"""Shorter ones make no long address: each byte of a name is three there at most."""
 
 
 def named_so(document: bytes, is_so: Callable[[str], bool]) -> list[str]:
@@ -201,9 +201,10 @@ def named_so(document: bytes, is_so: Callable[[str], bool]) -> list[str]:
     if not _LONG_NAME.search(document):
         return []
     found: list[str] = []
+    counts = no_features()
 
     def note(node: Node) -> None:
-        if count_features(node, no_features()) and is_so(name_of(node)):
+        if count_features(node, counts) and is_so(name_of(node)):
             found.append(name_of(node))
 
     read_entries(document, "Blob", note)

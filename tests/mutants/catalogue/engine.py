@@ -153,6 +153,14 @@ MUTANTS = (
         ("tests/unit/engine/test_cut_over.py",),
     ),
     Mutant(
+        "a-hiccup-is-an-overdue-fence",
+        "engine/releasing.py",
+        "if not is_told and (gives_up or _is_overdue(mover, intent)):",
+        "if not is_told:",
+        "Customers are told of a fence that lasts too long when a route document was away for a second.",
+        (RECOVERING,),
+    ),
+    Mutant(
         "release-leaves-the-policies",
         "engine/releasing.py",
         "    if mover.record.revoked:\n        await enforcing.restore(mover)\n",

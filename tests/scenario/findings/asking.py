@@ -37,8 +37,13 @@ async def found(small: Small, *, source=None, **options) -> dict[str, Finding]:
     return {one.code: one for one in (await preview(small.schedule, world, **options)).findings}
 
 
-async def probed(small: Small, world, moves) -> list[Finding]:
-    """What sending a probe finds."""
+def probing(small: Small, world, moves=None) -> Case:
+    """A look of ``plan`` that may write to the accounts, at all moves where none are named."""
+    moves = list(small.schedule.moves) if moves is None else moves
     may_ask = frozenset({Asks.ACCOUNTS, Asks.WRITES})
-    case = Case(schedule=small.schedule, when=When.PLAN, moves=moves, may_ask=may_ask, world=world)
-    return list(await look(probes.CHECKS, case))
+    return Case(schedule=small.schedule, when=When.PLAN, moves=moves, may_ask=may_ask, world=world)
+
+
+async def probed(small: Small, world, moves=None) -> list[Finding]:
+    """What sending a probe finds."""
+    return list(await look(probes.CHECKS, probing(small, world, moves)))

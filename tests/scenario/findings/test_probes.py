@@ -7,15 +7,13 @@ from dataclasses import replace
 import pytest
 
 from migrator.engine.checks import probes
-from migrator.engine.checks.case import Case
 from migrator.engine.checks.check import look
-from migrator.engine.checks.moments import Asks, When
 from migrator.engine.preview import preview
 from migrator.errors import AccessRefused
 from migrator.model.names import Selector
 from migrator.model.objects import ContainerInfo
 from migrator.model.values import replace as changed
-from tests.scenario.findings.asking import found, probed
+from tests.scenario.findings.asking import found, probed, probing
 from tests.scenario.world import Small
 
 
@@ -63,7 +61,7 @@ async def test_no_probe_and_no_canary_is_written_where_nobody_may_delete_it(smal
     await store.close()
     rollout = small.rollout()
     protecting(rollout.world, account, **held)
-    (finding,) = await probed(small, rollout.world, list(small.schedule.moves))
+    (finding,) = await probed(small, rollout.world)
     assert (finding.code, finding.severity) == ("not-probed", "info")
     assert "nobody may delete" in finding.text
     written = []
@@ -91,13 +89,7 @@ async def test_a_probe_goes_where_it_can_be_deleted_again(small):
         return [changed(info, has_legal_hold=info.name == "web") for info in await plain(prefix)]
 
     store.containers = containers
-    case = Case(
-        schedule=small.schedule,
-        when=When.PLAN,
-        moves=list(small.schedule.moves),
-        may_ask=frozenset({Asks.ACCOUNTS, Asks.WRITES}),
-        world=world,
-    )
+    case = probing(small, world)
     await look(probes.CHECKS, case)
     assert [one.container for one in case.answers.proved] == ["web2"]
 
@@ -116,14 +108,7 @@ async def test_another_default_tier_at_the_target_is_a_finding_of_the_probe(smal
             return changed(await plain(container, name), tier=tier, tier_inferred=True)
 
         store.head = head
-    case = Case(
-        schedule=small.schedule,
-        when=When.PLAN,
-        moves=list(small.schedule.moves),
-        may_ask=frozenset({Asks.ACCOUNTS, Asks.WRITES}),
-        world=world,
-    )
-    found = {one.code: one for one in await look(probes.CHECKS, case)}
+    found = {one.code: one for one in await probed(small, world)}
     assert "probed" in found
     assert ("default-tier" in found) == says
     if says:
@@ -148,7 +133,7 @@ async def test_a_probe_that_is_refused_is_an_error(small):
         raise AccessRefused("cannot write dst: refused")
 
     world.stores["dst"].create_container = refuse
-    (finding,) = [one for one in await probed(small, world, list(small.schedule.moves)) if one.severity == "error"]
+    (finding,) = [one for one in await probed(small, world) if one.severity == "error"]
     assert (finding.code, finding.severity) == ("probe-failed", "error")
 
 
@@ -210,7 +195,7 @@ async def test_a_probe_of_a_source_that_may_only_be_read(small, objects):
         await store.delete("web", name, if_match=(await store.head("web", name)).etag)
     await store.close()
     tried = read_only(world.stores["src"])
-    (finding,) = [one for one in await probed(small, world, list(small.schedule.moves)) if one.code == "probed"]
+    (finding,) = [one for one in await probed(small, world) if one.code == "probed"]
     assert "the way back was not tried" in finding.text
     assert tried == []
 
@@ -230,7 +215,7 @@ async def test_a_canary_that_arrives_changed_is_no_proof(small):
         return changed(await plain(*words, **more), body=b"something else")
 
     world.stores["dst"].whole = whole
-    (finding,) = [one for one in await probed(small, world, list(small.schedule.moves)) if one.severity == "error"]
+    (finding,) = [one for one in await probed(small, world) if one.severity == "error"]
     assert "a canary arrived changed" in finding.text
 
 
@@ -238,7 +223,7 @@ async def test_one_account_under_two_addresses_is_seen_without_writing_to_the_so
     with_canary(small, "target-only")
     world = small.rollout().world
     world.stores["dst"] = world.stores["src"]
-    (finding,) = [one for one in await probed(small, world, list(small.schedule.moves)) if one.severity == "error"]
+    (finding,) = [one for one in await probed(small, world) if one.severity == "error"]
     assert "they are one account" in finding.remedy
 
 
@@ -257,6 +242,6 @@ async def test_a_probe_that_is_seen_at_the_other_side_says_that_it_is_one_accoun
     """Also where nothing lies in the area yet."""
     world = small.rollout().world
     world.stores = {"src": small.store("src", "engine"), "dst": small.store("src", "engine")}
-    said = {one.code: one for one in await probed(small, world, small.schedule.moves)}["probe-failed"]
+    said = {one.code: one for one in await probed(small, world)}["probe-failed"]
     assert "what is written to one is seen at the other" in said.text
     assert "remove nothing" in said.remedy

@@ -42,8 +42,8 @@ def test_a_first_copy_lists_eight_containers_or_parts_of_them_at_a_time() -> Non
     assert first_listing_seconds(Inventory(20, 0, prefixes=16), 0.2, 0.02) == pytest.approx(2 * 0.22)
 
 
-def test_before_a_first_copy_in_parts_both_accounts_are_asked_something() -> None:
-    assert beginning_seconds(Inventory(20_000, 0), 0.2) == pytest.approx(0.4)
+def test_for_a_first_copy_in_parts_both_accounts_are_asked_something() -> None:
+    assert beginning_seconds(Inventory(20_000, 0), 0.2) == pytest.approx(0.6)
     assert beginning_seconds(Inventory(20, 0, prefixes=16), 0.2) == 0.0
 
 
