@@ -89,7 +89,10 @@ def waiting(facts: ReportFacts) -> tuple[Delay, ...]:
     """What goes on by itself when its time has come."""
     found = []
     for wave in facts.standing.waves:
-        clauses = [wait_words(wait) for wait in of_now(wave.waits) if wait.kind not in _OF_PEOPLE]
+        has_stopped = any(move.record.state is MoveState.HALTED for move in wave.moves)
+        # A wave is not complete by time alone while one of its moves waits for a person.
+        of_people = (*_OF_PEOPLE, "soak") if has_stopped else _OF_PEOPLE
+        clauses = [wait_words(wait) for wait in of_now(wave.waits) if wait.kind not in of_people]
         found += [Delay(f"Wave {wave.name}", f"waits for {clause}") for clause in clauses]
     for move in facts.standing.moves:
         found += [

@@ -83,6 +83,12 @@ def test_a_halted_move_asks_for_an_operator_and_says_what_to_do() -> None:
     assert "1 has stopped and needs a person" in where_it_stands(facts.standing)
 
 
+def test_a_wave_with_a_move_that_stopped_is_not_said_to_wait_for_time_alone() -> None:
+    said = {one.who: one.what for one in waiting(rollouts.halted().facts())}
+    assert "Wave na-rest" not in said, "a person must decide about it first"
+    assert said["Wave europe"] == "waits for wave na-rest to be complete"
+
+
 def test_only_time_is_waited_for_is_said_apart() -> None:
     found = [f"{one.who} {one.what}" for one in waiting(rollouts.running().facts())]
     assert found[0].startswith("Wave na-rest waits for the end of its watch, if all health checks stay good, ")
